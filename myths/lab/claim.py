@@ -1,0 +1,217 @@
+"""Claims, their criteria, and the verdicts that the criteria give. Nothing here knows how a number was made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Literal
+
+from myths.lab.estimate import Estimate
+from myths.lab.trial import Trial, weakest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Kind = Literal["effect", "level", "control", "today"]
+Checked = Literal["read", "computed", "recalled", "recalled, unsure"]
+
+
+class Verdict(StrEnum):
+    """What a run says of a claim."""
+
+    REPRODUCED = "reproduced"
+    NOT_REPRODUCED = "not reproduced"
+    INCONCLUSIVE = "inconclusive"
+    NOT_TESTED = "not tested"
+    ILLUSTRATION = "illustration"
+
+
+class MythVerdict(StrEnum):
+    """What a run says of a myth."""
+
+    REFUTED = "refuted"
+    STILL_STANDING = "still standing"
+    OPEN = "open"
+    AGED = "aged"
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """A range that the whole interval of an estimate must lie in; an end that is ``strict`` is not in it."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    strict: bool = False
+
+    def __str__(self) -> str:
+        if self.low > -math.inf and self.high < math.inf:
+            return f"in {self.low:g}…{self.high:g}"
+        if self.low > -math.inf:
+            return f"{'>' if self.strict else '≥'} {self.low:g}"
+        return f"{'<' if self.strict else '≤'} {self.high:g}"
+
+    def holds(self, value: float) -> bool:
+        """Whether one number lies in the range."""
+        return self.low < value < self.high if self.strict else self.low <= value <= self.high
+
+    def judge(self, estimate: Estimate) -> Verdict:
+        """Reproduced when the whole interval lies in the range, not reproduced when none of it does."""
+        if self.holds(estimate.low) and self.holds(estimate.high):
+            return Verdict.REPRODUCED
+        disjoint = estimate.high < self.low or estimate.low > self.high
+        touching = self.strict and (estimate.high == self.low or estimate.low == self.high)
+        return Verdict.NOT_REPRODUCED if disjoint or touching else Verdict.INCONCLUSIVE
+
+
+def at_least(value: float) -> Criterion:
+    """The interval lies at or above ``value``."""
+    return Criterion(low=value)
+
+
+def at_most(value: float) -> Criterion:
+    """The interval lies at or below ``value``."""
+    return Criterion(high=value)
+
+
+def above(value: float) -> Criterion:
+    """The interval lies above ``value``."""
+    return Criterion(low=value, strict=True)
+
+
+def below(value: float) -> Criterion:
+    """The interval lies below ``value``."""
+    return Criterion(high=value, strict=True)
+
+
+def between(low: float, high: float) -> Criterion:
+    """The interval lies in ``low … high``, ends included."""
+    return Criterion(low=low, high=high)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """One number, one criterion, one data set, one kind of device.
+
+    ``table`` and ``where`` name the rows it is measured on, ``measure`` turns those rows into an
+    estimate (None when they do not suffice), ``trial`` is the class of trial that makes them.
+    ``calibration`` names the control claim that must be reproduced before a reduced protocol may
+    speak on a ``level``; ``controls`` are those without which the claim is inconclusive.
+    """
+
+    id: str
+    kind: Kind
+    statement: str
+    source: str
+    paper: float | None
+    paper_low: float | None = None
+    paper_high: float | None = None
+    paper_checked: Checked
+    unit: str = ""
+    table: str
+    where: Mapping[str, Any] = field(default_factory=dict)
+    trial: type[Trial]
+    measure: Callable[[pd.DataFrame], Estimate | None]
+    criterion: Criterion
+    decisive: bool = False
+    controls: tuple[str, ...] = ()
+    calibration: str | None = None
+
+    @property
+    def printed_criterion(self) -> str:
+        """The criterion with its unit, as recorded with every run."""
+        return f"{self.criterion} {self.unit}".rstrip()
+
+    def rows(self, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+        """The rows of its table that the claim is measured on."""
+        rows = tables[self.table]
+        for column, value in self.where.items():
+            rows = rows[rows[column] == value] if column in rows else rows.iloc[:0]
+        return rows
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A claim, the number measured for it here, and the verdict with its reason."""
+
+    claim: Claim
+    estimate: Estimate | None
+    verdict: Verdict
+    reason: str = ""
+    protocol: str = ""
+    dataset: str = ""
+    device: str = ""
+
+
+def judge(claims: Sequence[Claim], tables: Mapping[str, pd.DataFrame], absent: Iterable[tuple[Trial, str]] = ()) -> list[Judgement]:
+    """A judgement for every claim, in the order of the claims.
+
+    ``absent`` are the trials that could not run here with the reason, for the claims without a number.
+    """
+    absent = list(absent)
+    first = {claim.id: _measure(claim, tables, absent) for claim in claims}
+    return [_with_controls(first[claim.id], first) for claim in claims]
+
+
+def myth_verdict(judgements: Sequence[Judgement]) -> MythVerdict:
+    """Refuted, still standing, open or aged, from the decisive claims (design of the suite: at most three).
+
+    Anything decisive that is undecided (inconclusive, not tested, an illustration) leaves the myth open.
+    """
+    decisive = {j.verdict for j in judgements if j.claim.decisive}
+    if decisive == {Verdict.REPRODUCED}:
+        aged = any(j.claim.kind == "today" and j.verdict is Verdict.REPRODUCED for j in judgements)
+        return MythVerdict.AGED if aged else MythVerdict.REFUTED
+    return MythVerdict.STILL_STANDING if decisive == {Verdict.NOT_REPRODUCED} else MythVerdict.OPEN
+
+
+def _measure(claim: Claim, tables: Mapping[str, pd.DataFrame], absent: Sequence[tuple[Trial, str]]) -> Judgement:
+    rows = claim.rows(tables)
+    estimate = claim.measure(rows) if len(rows) else None
+    if estimate is None:
+        return Judgement(claim, None, Verdict.NOT_TESTED, _why_absent(claim, absent, len(rows)))
+    protocol = weakest(rows["protocol"])
+    found = Judgement(
+        claim, estimate, claim.criterion.judge(estimate), "", protocol,
+        dataset=_distinct(rows, "dataset"), device=_distinct(rows, "device"),
+    )  # fmt: skip
+    if protocol == "stand-in" and claim.kind != "control":
+        return _overruled(found, Verdict.ILLUSTRATION, "stand-in data: nothing is concluded")
+    if found.verdict is Verdict.INCONCLUSIVE:
+        return _overruled(found, Verdict.INCONCLUSIVE, "the interval straddles the criterion")
+    return found
+
+
+def _with_controls(judgement: Judgement, all_of_them: Mapping[str, Judgement]) -> Judgement:
+    claim = judgement.claim
+    if judgement.verdict not in (Verdict.REPRODUCED, Verdict.NOT_REPRODUCED):
+        return judgement
+    for control in claim.controls:
+        if all_of_them[control].verdict in (Verdict.NOT_REPRODUCED, Verdict.INCONCLUSIVE):
+            return _overruled(judgement, Verdict.INCONCLUSIVE, f"control {control} did not hold")
+    if claim.kind == "level" and judgement.protocol != "paper":
+        if claim.calibration is None or all_of_them[claim.calibration].verdict is not Verdict.REPRODUCED:
+            return _overruled(judgement, Verdict.NOT_TESTED, "reduced: the number depends on the protocol")
+    return judgement
+
+
+def _overruled(judgement: Judgement, verdict: Verdict, reason: str) -> Judgement:
+    from dataclasses import replace
+
+    return replace(judgement, verdict=verdict, reason=reason)
+
+
+def _why_absent(claim: Claim, absent: Sequence[tuple[Trial, str]], rows: int) -> str:
+    reasons = {
+        reason
+        for trial, reason in absent
+        if isinstance(trial, claim.trial) and all(getattr(trial, k, v) == v for k, v in claim.where.items())
+    }
+    if reasons:
+        return "; ".join(sorted(reasons))
+    return "too few results" if rows else "no trial of this run measures it"
+
+
+def _distinct(rows: pd.DataFrame, column: str) -> str:
+    return ", ".join(sorted({str(v) for v in rows[column]})) if column in rows else ""

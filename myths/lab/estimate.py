@@ -1,0 +1,146 @@
+"""A number with its interval, and the intervals that this suite uses.
+
+Every interval is 95 % unless ``CONFIDENCE`` is passed otherwise, and says what it covers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, Num
+from numpy import ndarray as Array
+
+CONFIDENCE = 0.95
+
+Covers = Literal["exact", "test examples", "seeds", "models", "repeats"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number, the ends of its interval, what the interval covers, and from how many of them."""
+
+    value: float
+    low: float
+    high: float
+    covers: Covers
+    n: int
+
+    def __post_init__(self) -> None:
+        if not (self.low <= self.value <= self.high):
+            raise ValueError(f"an interval must hold its estimate: {self.low} ≤ {self.value} ≤ {self.high} is false")
+
+    def scaled(self, factor: float, shift: float = 0.0) -> Estimate:
+        """The estimate of ``factor * x + shift``."""
+        low, high = sorted((factor * self.low + shift, factor * self.high + shift))
+        return replace(self, value=factor * self.value + shift, low=low, high=high)
+
+
+def exact(value: float, n: int) -> Estimate:
+    """Nothing varies: counted or computed from a fixed set of ``n`` things."""
+    value = float(value)
+    return Estimate(value, value, value, "exact", n)
+
+
+def clopper_pearson(successes: int, trials: int, confidence: float = CONFIDENCE) -> Estimate:
+    """A proportion with its Clopper–Pearson interval, as Recht et al. use for accuracies.
+
+    Raises ValueError unless 0 ≤ successes ≤ trials and trials > 0.
+    """
+    from scipy import stats
+
+    if not 0 <= successes <= trials or trials == 0:
+        raise ValueError(f"{successes} of {trials} is not a proportion")
+    tail = (1 - confidence) / 2
+    low = 0.0 if successes == 0 else float(stats.beta.ppf(tail, successes, trials - successes + 1))
+    high = 1.0 if successes == trials else float(stats.beta.ppf(1 - tail, successes + 1, trials - successes))
+    return Estimate(successes / trials, low, high, "test examples", trials)
+
+
+def difference_of_proportions(successes: tuple[int, int], trials: tuple[int, int], confidence: float = CONFIDENCE) -> Estimate:
+    """First minus second proportion of independent samples, with Newcombe's hybrid-score interval (1998, method 10)."""
+    (p1, l1, u1), (p2, l2, u2) = (_wilson(k, n, confidence) for k, n in zip(successes, trials, strict=True))
+    value = p1 - p2
+    low = value - np.hypot(p1 - l1, u2 - p2)
+    high = value + np.hypot(u1 - p1, p2 - l2)
+    return Estimate(value, float(low), float(high), "test examples", min(trials))
+
+
+def ratio_of_proportions(successes: tuple[int, int], trials: tuple[int, int], confidence: float = CONFIDENCE) -> Estimate:
+    """First over second proportion of independent samples, with Katz's log interval (1978).
+
+    Raises ValueError when one of the counts is zero, where the interval does not exist.
+    """
+    if 0 in successes:
+        raise ValueError("Katz's interval of a ratio needs at least one success in each sample")
+    (k1, k2), (n1, n2) = successes, trials
+    ratio = (k1 / n1) / (k2 / n2)
+    half = _z(confidence) * np.sqrt(1 / k1 - 1 / n1 + 1 / k2 - 1 / n2)
+    return Estimate(ratio, float(ratio * np.exp(-half)), float(ratio * np.exp(half)), "test examples", min(trials))
+
+
+def student_t(values: Sequence[float] | Float[Array, " n"], covers: Covers, confidence: float = CONFIDENCE) -> Estimate:
+    """A mean with Student's t interval over independent values. Raises ValueError for fewer than two."""
+    from scipy import stats
+
+    x = np.asarray(values, dtype=np.float64)
+    if len(x) < 2:
+        raise ValueError("a t interval needs at least two values")
+    half = stats.t.ppf((1 + confidence) / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
+    return Estimate(float(x.mean()), float(x.mean() - half), float(x.mean() + half), covers, len(x))
+
+
+def fisher_z(
+    correlation: float, n: int, covers: Covers, kind: Literal["pearson", "spearman"] = "pearson", confidence: float = CONFIDENCE
+) -> Estimate:
+    """A correlation of ``n`` pairs with its Fisher-z interval.
+
+    For Spearman's ρ the variance of z is (1 + ρ²/2)/(n − 3) (Bonett & Wright 2000).
+    Raises ValueError for fewer than four pairs.
+    """
+    if n < 4:
+        raise ValueError("a Fisher-z interval needs at least four pairs")
+    r = float(np.clip(correlation, -1, 1))
+    if abs(r) == 1.0:
+        return Estimate(r, r, r, covers, n)
+    variance = (1.0 if kind == "pearson" else 1 + r * r / 2) / (n - 3)
+    half = _z(confidence) * np.sqrt(variance)
+    return Estimate(r, float(np.tanh(np.arctanh(r) - half)), float(np.tanh(np.arctanh(r) + half)), covers, n)
+
+
+def bootstrap(
+    statistic: Callable[[Num[Array, "resamples n"]], Float[Array, " resamples"]],
+    n: int,
+    covers: Covers,
+    rng: np.random.Generator,
+    resamples: int = 10_000,
+    confidence: float = CONFIDENCE,
+) -> Estimate:
+    """A statistic of ``n`` things with its percentile-bootstrap interval.
+
+    ``statistic`` takes indices [resamples, n] into the things and gives one number a row, all
+    rows at once. Resamples on which it is not finite are dropped; raises ValueError when those
+    are more than 1 %. The interval is widened, if need be, to hold the estimate.
+    """
+    value = float(statistic(np.arange(n)[None])[0])
+    draws = statistic(rng.integers(n, size=(resamples, n)))
+    finite = draws[np.isfinite(draws)]
+    if len(finite) < 0.99 * resamples:
+        raise ValueError(f"the statistic is not finite on {resamples - len(finite)} of {resamples} resamples")
+    low, high = np.quantile(finite, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Estimate(value, min(value, float(low)), max(value, float(high)), covers, n)
+
+
+def _z(confidence: float) -> float:
+    from scipy import special
+
+    return float(special.ndtri((1 + confidence) / 2))
+
+
+def _wilson(successes: int, trials: int, confidence: float) -> tuple[float, float, float]:
+    z, p = _z(confidence), successes / trials
+    center = (p + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = z / (1 + z * z / trials) * np.sqrt(p * (1 - p) / trials + z * z / (4 * trials * trials))
+    return p, float(center - half), float(center + half)

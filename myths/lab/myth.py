@@ -1,0 +1,70 @@
+"""A myth: a belief, the papers that challenge it, and everything needed to test it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from myths.lab.claim import Claim
+from myths.lab.trial import Trial
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from myths.lab.store import Results
+
+Profile = Literal["quick", "laptop", "gpu", "paper"]
+PROFILES: tuple[Profile, ...] = ("quick", "laptop", "gpu", "paper")
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A reference as a reader needs it to find the paper."""
+
+    authors: str
+    year: int
+    title: str
+    venue: str
+    url: str
+
+    def __str__(self) -> str:
+        return f"{self.authors} ({self.year}). {self.title}. {self.venue}. {self.url}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Myth:
+    """Reads like the abstract of the paper; ``trials``, ``tables``, ``claims`` and ``figures`` are its parts.
+
+    ``trials(profile, seeds, data)`` lists what a profile runs; ``seeds`` (None: the profile's own
+    number) and ``data`` (names added with ``myths data add``) are what a user may vary.
+    ``sentence(verdict)`` says in words what a verdict means for the belief.
+    """
+
+    name: str
+    number: int
+    belief: str
+    rebuttal: str
+    both_sides: str
+    papers: tuple[Paper, ...]
+    trial_types: tuple[type[Trial], ...]
+    trials: Callable[[Profile, int | None, tuple[str, ...]], Sequence[Trial]]
+    tables: Mapping[str, Callable[[Results], pd.DataFrame]]
+    claims: tuple[Claim, ...]
+    figures: Mapping[str, Callable[[Mapping[str, pd.DataFrame]], Figure | None]]
+    meanings: Mapping[str, str]
+
+    @property
+    def folder(self) -> str:
+        """The name as a Python identifier: the folder in the package and in a run."""
+        return self.name.replace("-", "_")
+
+    @property
+    def types_by_name(self) -> dict[str, type[Trial]]:
+        """For decoding stored trials, those that are only dependencies included."""
+        return {kind.__name__: kind for kind in self.trial_types}
+
+    def meaning(self, verdict: Any) -> str:
+        """One sentence on what a verdict on the myth says of the belief."""
+        return self.meanings[str(verdict)]

@@ -1,0 +1,299 @@
+"""A trial: one measurement with all its settings, and what it gives."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import json
+import types
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+
+import numpy as np
+
+from myths.lab.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+Protocol = Literal["paper", "reduced", "stand-in"]
+PROTOCOLS: tuple[Protocol, ...] = typing.get_args(Protocol)
+
+T = TypeVar("T", bound="Trial")
+
+
+def weakest(protocols: Iterable[str]) -> Protocol:
+    """The protocol that a number made from several trials has: the furthest from the paper's.
+
+    Raises ValueError when there is none to choose from or a word is not a protocol.
+    """
+    return PROTOCOLS[max(PROTOCOLS.index(typing.cast(Protocol, p)) for p in protocols)]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a trial returns: tidy rows (one dict of plain values each) and, if needed, named arrays."""
+
+    rows: list[dict[str, Any]]
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One measurement. Subclasses are frozen, keyword-only dataclasses; their fields are their identity.
+
+    A field that is a trial, or a tuple of trials, is a dependency: it runs first, once, and is
+    looked up with ``context.outcome``. A trial that draws random numbers has a field ``seed``.
+    """
+
+    version: ClassVar[int] = 1
+    """Part of the identity; raised when the meaning of a result changes, not when code moves."""
+    measured: ClassVar[frozenset[str]] = frozenset()
+    """Row columns that measure time or memory, so that two executions differ in them."""
+    exclusive: ClassVar[bool] = False
+    """Runs with nothing beside it."""
+    worker_memory: ClassVar[int | None] = None
+    """Bytes; a trial that sets it runs in a worker process of its own under this cap."""
+
+    @property
+    def protocol(self) -> Protocol:
+        """How near the settings are to the paper's."""
+        return "reduced"
+
+    @property
+    def work(self) -> float:
+        """Cost relative to other trials of the same class, for budgets and progress."""
+        return 1.0
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """Names of the prepared data sets that ``run`` reads; their hashes go into the result."""
+        return ()
+
+    @classmethod
+    def tiny(cls) -> Trial:
+        """An instance that runs in under two seconds on procedural or embedded data."""
+        raise TypeError(f"{cls.__name__} gives no tiny instance of itself")
+
+    def missing(self) -> str | None:
+        """Why this trial cannot run here (an absent peer or optional data set), or None."""
+        return None
+
+    def run(self, context: Context) -> Outcome:
+        """Do the measurement."""
+        raise TypeError(f"{type(self).__name__} does not say how it runs")
+
+    @functools.cached_property
+    def id(self) -> str:
+        """First 12 hex digits of the SHA-256 of the canonical JSON of class, version and settings."""
+        return hashlib.sha256(json.dumps(canonical(self), sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def dependencies(self) -> tuple[Trial, ...]:
+        """Trials found in the fields, in field order."""
+        values = (getattr(self, f.name) for f in dataclasses.fields(self))
+        return tuple(v for value in values for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, Trial))
+
+    def __str__(self) -> str:
+        """The class and the settings that a person needs to tell it from its neighbors."""
+        words = []
+        for f in dataclasses.fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, Trial):
+                words.append(str(value))
+            elif isinstance(value, tuple) and value and isinstance(value[0], Trial):
+                words.append(f"{len(value)} {type(value[0]).__name__}")
+            elif _is_required(f) or value != _default(f):
+                words.append(f"{f.name}={value}")
+        return f"{type(self).__name__}({', '.join(words)})"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a running trial is given: a device, the outcomes it depends on, and its random streams.
+
+    Every stream depends on the trial's seed and the name of the axis only, so that trials that
+    are to be compared see the same draw of what they share.
+    """
+
+    trial: Trial
+    device: str = "cpu"
+    outcomes: Callable[[Trial], Outcome] | None = None
+
+    def outcome(self, trial: Trial) -> Outcome:
+        """The stored outcome of a trial that this one depends on."""
+        if self.outcomes is None:
+            raise LookupError(f"{self.trial} was given no outcomes to look {trial} up in")
+        return self.outcomes(trial)
+
+    def seed(self, axis: str) -> int:
+        """A 63-bit seed for one named axis of randomness."""
+        seed = getattr(self.trial, "seed", None)
+        if seed is None:
+            raise TypeError(f"{type(self.trial).__name__} draws random numbers but has no field 'seed'")
+        return int.from_bytes(hashlib.sha256(f"{seed}/{axis}".encode()).digest()[:8], "big") >> 1
+
+    def generator(self, axis: str, device: str = "cpu") -> torch.Generator:
+        """A torch generator on ``device`` for one axis: "init", "order", "augment", "removal" …"""
+        import torch
+
+        return torch.Generator(device).manual_seed(self.seed(axis))
+
+    def rng(self, axis: str) -> np.random.Generator:
+        """A NumPy generator for one axis."""
+        return np.random.default_rng(self.seed(axis))
+
+    @contextlib.contextmanager
+    def seeded(self, axis: str) -> Iterator[None]:
+        """Seeds torch's global generator for code that can take no other, and restores it after."""
+        import torch
+
+        with torch.random.fork_rng(devices=[] if self.device == "cpu" else [torch.device(self.device)]):
+            torch.manual_seed(self.seed(axis))
+            yield
+
+
+# --- identity ------------------------------------------------------------------------------------
+
+
+def canonical(trial: Trial) -> dict[str, Any]:
+    """What the identity is the hash of; ``decode`` turns it into the trial again."""
+    return {"trial": type(trial).__name__, "version": type(trial).version, "settings": settings(trial)}
+
+
+def settings(trial: Trial) -> dict[str, Any]:
+    """The fields as plain JSON values, coerced to their annotated types; those at their default left out."""
+    hints = _hints(type(trial))
+    given = {
+        f.name: _plain(coerce(getattr(trial, f.name), hints[f.name], f.name))
+        for f in dataclasses.fields(trial)
+        if _is_required(f) or getattr(trial, f.name) != _default(f)
+    }
+    return dict(sorted(given.items()))
+
+
+def decode(record: Mapping[str, Any], types_by_name: Mapping[str, type[Trial]]) -> Trial:
+    """The typed trial of a canonical record.
+
+    Raises KeyError for an unknown class, ValueError for another version or settings that the class does not take.
+    """
+    kind = types_by_name[record["trial"]]
+    if record["version"] != kind.version:
+        raise ValueError(f"{kind.__name__} is at version {kind.version}, the record at {record['version']}")
+    return build(kind, {k: _decode(v, types_by_name) for k, v in record["settings"].items()})
+
+
+def build(kind: type[T], given: Mapping[str, Any]) -> T:
+    """A trial from settings of any origin, coerced to the annotated types.
+
+    Raises UsageError that names the setting which is unknown, lacking, or of a wrong type.
+    """
+    hints = _hints(kind)
+    fields = {f.name: f for f in dataclasses.fields(kind)}
+    if unknown := set(given) - set(fields):
+        raise UsageError(f"{kind.__name__} has no setting {sorted(unknown)[0]!r}; it has: {', '.join(fields)}")
+    if lacking := [n for n, f in fields.items() if _is_required(f) and n not in given]:
+        raise UsageError(f"{kind.__name__} needs {', '.join(lacking)}: say {lacking[0]}=…")
+    return kind(**{name: coerce(value, hints[name], name) for name, value in given.items()})
+
+
+def coerce(value: Any, hint: Any, name: str) -> Any:
+    """``value`` as the annotated type; floats rounded to 12 significant digits.
+
+    Raises UsageError that names the setting when the value does not fit the type.
+    """
+    for alternative in _alternatives(hint):
+        with contextlib.suppress(TypeError, ValueError):
+            return _coerce(value, alternative, name)
+    raise UsageError(f"{name}={value} does not fit: {name} is {_words(hint)}")
+
+
+def _coerce(value: Any, hint: Any, name: str) -> Any:
+    origin = typing.get_origin(hint)
+    if origin is Literal:
+        for choice in typing.get_args(hint):
+            if (value == choice and isinstance(value, bool) == isinstance(choice, bool)) or (
+                isinstance(value, str) and value == str(choice)
+            ):
+                return choice
+        raise ValueError
+    if origin is tuple:
+        items = value.split(",") if isinstance(value, str) else list(value)
+        of = typing.get_args(hint)
+        if len(of) == 2 and of[1] is Ellipsis:
+            return tuple(coerce(item, of[0], name) for item in items)
+        if len(of) != len(items):
+            raise ValueError
+        return tuple(coerce(item, each, name) for item, each in zip(items, of, strict=True))
+    if hint is type(None):
+        if value is None or value == "none":
+            return None
+        raise ValueError
+    if hint is bool:
+        words = {"true": True, "false": False, "yes": True, "no": False}
+        if isinstance(value, str) and value.lower() in words:
+            return words[value.lower()]
+        if isinstance(value, bool | np.bool_):
+            return bool(value)
+        raise ValueError
+    if hint is int:
+        if isinstance(value, bool | np.bool_) or (not isinstance(value, str) and int(value) != value):
+            raise ValueError
+        return int(value)
+    if hint is float:
+        if isinstance(value, bool | np.bool_):
+            raise ValueError
+        return float(f"{float(value):.12g}")
+    if hint is str:
+        if not isinstance(value, str):
+            raise ValueError
+        return str(value)
+    if isinstance(hint, type) and isinstance(value, hint):
+        return value
+    raise ValueError
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Trial):
+        return canonical(value)
+    if isinstance(value, tuple):
+        return [_plain(v) for v in value]
+    return value
+
+
+def _decode(value: Any, types_by_name: Mapping[str, type[Trial]]) -> Any:
+    if isinstance(value, dict):
+        return decode(value, types_by_name)
+    if isinstance(value, list):
+        return [_decode(v, types_by_name) for v in value]
+    return value
+
+
+@functools.cache
+def _hints(kind: type[Trial]) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
+
+
+def _alternatives(hint: Any) -> tuple[Any, ...]:
+    return typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
+
+
+def _words(hint: Any) -> str:
+    if typing.get_origin(hint) is Literal:
+        return "one of " + ", ".join(map(str, typing.get_args(hint)))
+    if len(_alternatives(hint)) > 1:
+        return " or ".join(_words(h) for h in _alternatives(hint))
+    return getattr(hint, "__name__", str(hint)) if not typing.get_args(hint) else str(hint)
+
+
+def _is_required(f: dataclasses.Field) -> bool:
+    return f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+
+
+def _default(f: dataclasses.Field) -> Any:
+    factory: Callable[[], Any] | Any = f.default_factory
+    return f.default if f.default_factory is dataclasses.MISSING else factory()
