@@ -1,0 +1,1 @@
+"""What every myth uses; knows no myth."""

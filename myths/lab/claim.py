@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -190,15 +190,13 @@ def _with_controls(judgement: Judgement, all_of_them: Mapping[str, Judgement]) -
     for control in claim.controls:
         if all_of_them[control].verdict in (Verdict.NOT_REPRODUCED, Verdict.INCONCLUSIVE):
             return _overruled(judgement, Verdict.INCONCLUSIVE, f"control {control} did not hold")
-    if claim.kind == "level" and judgement.protocol != "paper":
-        if claim.calibration is None or all_of_them[claim.calibration].verdict is not Verdict.REPRODUCED:
-            return _overruled(judgement, Verdict.NOT_TESTED, "reduced: the number depends on the protocol")
+    calibrated = claim.calibration is not None and all_of_them[claim.calibration].verdict is Verdict.REPRODUCED
+    if claim.kind == "level" and judgement.protocol != "paper" and not calibrated:
+        return _overruled(judgement, Verdict.NOT_TESTED, "reduced: the number depends on the protocol")
     return judgement
 
 
 def _overruled(judgement: Judgement, verdict: Verdict, reason: str) -> Judgement:
-    from dataclasses import replace
-
     return replace(judgement, verdict=verdict, reason=reason)
 
 

@@ -216,9 +216,7 @@ def _coerce(value: Any, hint: Any, name: str) -> Any:
     origin = typing.get_origin(hint)
     if origin is Literal:
         for choice in typing.get_args(hint):
-            if (value == choice and isinstance(value, bool) == isinstance(choice, bool)) or (
-                isinstance(value, str) and value == str(choice)
-            ):
+            if (value == choice and type(value) is type(choice)) or (isinstance(value, str) and value == str(choice)):
                 return choice
         raise ValueError
     if origin is tuple:
@@ -273,7 +271,6 @@ def _decode(value: Any, types_by_name: Mapping[str, type[Trial]]) -> Any:
     return value
 
 
-@functools.cache
 def _hints(kind: type[Trial]) -> dict[str, Any]:
     return typing.get_type_hints(kind)
 

@@ -1,0 +1,142 @@
+"""What is derived from stored trials, and can be made again from them alone: tables, claims, figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from myths.lab.claim import Judgement, MythVerdict, judge, myth_verdict
+from myths.lab.data import prepared
+from myths.lab.myth import Myth
+from myths.lab.run_folder import RunFolder, write_atomically
+from myths.lab.store import Record, Results, Store
+from myths.lab.trial import decode
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CLAIM_COLUMNS = (
+    "claim", "myth", "kind", "statement", "source", "paper", "paper_low", "paper_high", "unit", "paper_checked", "criterion",
+    "estimate", "low", "high", "interval", "n", "verdict", "reason", "decisive", "protocol", "profile", "device", "dataset",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A myth in a run: its tables, the judgement of each claim, and what the reader must know of how they came about."""
+
+    myth: Myth
+    run: RunFolder
+    profile: str
+    tables: Mapping[str, pd.DataFrame]
+    judgements: tuple[Judgement, ...]
+    records: tuple[Record, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def verdict(self) -> MythVerdict:
+        """The verdict on the myth."""
+        return myth_verdict(self.judgements)
+
+    def claims_table(self) -> pd.DataFrame:
+        """One line a claim, in the columns of ``claims.csv``."""
+        import pandas as pd
+
+        return pd.DataFrame([_claim_line(j, self) for j in self.judgements], columns=list(CLAIM_COLUMNS))
+
+
+def derive(myth: Myth, run: RunFolder) -> Derived:
+    """Tables and judgements of a myth from the trials stored in a run."""
+    facts, store = run.facts(), run.store(myth)
+    results = Results(store.records, prepared.sha256_of)
+    tables = {name: table(results) for name, table in myth.tables.items()}
+    judgements = judge(myth.claims, tables, _absent(myth, facts))
+    invocations = [i for i in facts["invocations"] if myth.name in i["arguments"].get("myths", [])]
+    profile = ", ".join(dict.fromkeys(i["arguments"]["profile"] for i in invocations))
+    warned = _warnings(myth, store, results, invocations)
+    return Derived(myth, run, profile, tables, tuple(judgements), tuple(results.records), warned)
+
+
+def write_tables(derived: Derived) -> None:
+    """Writes every table and ``claims.csv`` into the run folder; a table without rows is not written."""
+    folder = derived.run.path / derived.myth.folder
+    for name, table in [*derived.tables.items(), ("claims", derived.claims_table())]:
+        if len(table):
+            write_atomically(folder / f"{name}.csv", table.to_csv(index=False, float_format="%.10g", lineterminator="\n"))
+
+
+def write_figures(derived: Derived) -> dict[str, str]:
+    """Draws every figure that has something to show into ``figures/*.svg``; gives name -> SVG text."""
+    from myths.lab.report import style
+
+    drawn = {}
+    for name, draw in derived.myth.figures.items():
+        figure = draw(derived.tables)
+        if figure is not None:
+            drawn[name] = style.svg(figure)
+            write_atomically(derived.run.path / derived.myth.folder / "figures" / f"{name}.svg", drawn[name])
+    return drawn
+
+
+def _absent(myth: Myth, facts: Mapping[str, Any]) -> list:
+    """The trials that the last invocations could not run here, as recorded then."""
+    absent = {}
+    for invocation in facts["invocations"]:
+        for entry in invocation.get("absent", []):
+            if entry["trial"]["trial"] in myth.types_by_name and entry["myth"] == myth.name:
+                try:
+                    trial = decode(entry["trial"], myth.types_by_name)
+                except (ValueError, KeyError):
+                    continue
+                absent[trial.id] = (trial, entry["reason"])
+    return list(absent.values())
+
+
+def _warnings(myth: Myth, store: Store, results: Results, invocations: list[dict[str, Any]]) -> tuple[str, ...]:
+    warned = []
+    used = {record.invocation for record in results.records}
+    for claim in myth.claims:
+        printed = {i["criteria"].get(claim.id) for i in invocations if i["id"] in used} - {None}
+        if printed - {claim.printed_criterion}:
+            warned.append(
+                f"the criterion of {claim.id} changed after its trials ran: then {', '.join(sorted(printed))}, now {claim.printed_criterion}"
+            )
+    if any(i["dirty"] for i in invocations if i["id"] in used):
+        warned.append("some trials ran from a checkout with uncommitted changes")
+    if store.stale:
+        warned.append(f"{len(store.stale)} stored trials of another version are left out: {', '.join(sorted(set(store.stale))[:5])}")
+    if results.left_out:
+        warned.append(f"{results.left_out} stored trials were made from other contents of their data sets and are left out")
+    failed = {r.trial.id: r for r in store.records if r.status == "failed" and store.finished(r.trial) is None}
+    warned += [f"failed: {record.trial}: {record.error}" for record in failed.values()]
+    return tuple(warned)
+
+
+def _claim_line(judgement: Judgement, derived: Derived) -> dict[str, Any]:
+    claim, estimate = judgement.claim, judgement.estimate
+    return {
+        "claim": claim.id,
+        "myth": derived.myth.name,
+        "kind": claim.kind,
+        "statement": claim.statement,
+        "source": claim.source,
+        "paper": claim.paper,
+        "paper_low": claim.paper_low,
+        "paper_high": claim.paper_high,
+        "unit": claim.unit,
+        "paper_checked": claim.paper_checked,
+        "criterion": claim.printed_criterion,
+        "estimate": estimate and estimate.value,
+        "low": estimate and estimate.low,
+        "high": estimate and estimate.high,
+        "interval": estimate and estimate.covers,
+        "n": estimate and estimate.n,
+        "verdict": str(judgement.verdict),
+        "reason": judgement.reason,
+        "decisive": claim.decisive,
+        "protocol": judgement.protocol,
+        "profile": derived.profile,
+        "device": judgement.device,
+        "dataset": judgement.dataset,
+    }

@@ -1,0 +1,108 @@
+"""Which machine, which software, which commit: what a number needs to be believed later."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from myths.lab.claim import Claim
+
+PACKAGES = ("torch", "torchvision", "numpy", "scipy", "pandas", "scikit-learn", "scikit-image", "seven-myths")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def invocation(device: str, arguments: Mapping[str, Any], claims: Iterable[Claim]) -> dict[str, Any]:
+    """One entry of ``run.json``: when, from what commit, with what arguments, on what, and the criteria as printed.
+
+    No path, user or host name is recorded.
+    """
+    now = datetime.now(UTC)
+    return {
+        "id": f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}",
+        "started": now.isoformat(timespec="seconds"),
+        **commit(),
+        "arguments": dict(arguments),
+        "machine": machine(device),
+        "packages": packages(),
+        "criteria": {claim.id: claim.printed_criterion for claim in claims},
+        "absent": [],
+    }
+
+
+def commit() -> dict[str, Any]:
+    """The commit of this checkout and whether anything differs from it; both None outside a checkout."""
+    head = _git("rev-parse", "HEAD")
+    return {"commit": head, "dirty": bool(_git("status", "--porcelain")) if head else None}
+
+
+def machine(device: str) -> dict[str, Any]:
+    """Device, driver and the settings that numbers and times depend on."""
+    import torch
+
+    facts: dict[str, Any] = {
+        "device": device,
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "cpu": _cpu_model(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "float32_matmul_precision": torch.get_float32_matmul_precision(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+    }
+    if device.startswith("cuda"):
+        properties = torch.cuda.get_device_properties(device)
+        facts |= {
+            "gpu": properties.name,
+            "gpu_memory_bytes": properties.total_memory,
+            "cuda": torch.version.cuda,
+            "cudnn": torch.backends.cudnn.version(),
+            "driver": _gpu_driver(),
+            "cudnn_benchmark": torch.backends.cudnn.benchmark,
+            "tf32": torch.backends.cuda.matmul.allow_tf32,
+        }
+    return facts
+
+
+def packages() -> dict[str, str]:
+    """Versions of the packages that numbers depend on."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _gpu_driver() -> str | None:
+    try:
+        done = subprocess.run(
+            ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"], capture_output=True, text=True, timeout=20, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.splitlines()[0].strip() or None
+
+
+def _cpu_model() -> str:
+    if sys.platform == "linux":
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()

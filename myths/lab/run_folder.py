@@ -1,0 +1,95 @@
+"""A run: a folder of results of one profile on one class of machine, with its ``run.json`` and its lock."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from myths.lab.errors import CannotStart
+from myths.lab.myth import Myth
+from myths.lab.store import Store
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """``results/local/<run>/`` or ``results/published/<run>/``."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The run's name, such as ``cpu-laptop``."""
+        return self.path.name
+
+    def facts(self) -> dict[str, Any]:
+        """The content of ``run.json``: machine class, data notes, invocations; empty for a new run.
+
+        Raises CannotStart when the file is not readable as JSON.
+        """
+        try:
+            facts = json.loads((self.path / "run.json").read_text())
+        except FileNotFoundError:
+            return {"machine_class": None, "data": {}, "invocations": []}
+        except (ValueError, OSError) as error:
+            raise CannotStart(f"cannot read {self.path / 'run.json'} ({error}): put it back, or name another run with --run") from error
+        return facts
+
+    def store(self, myth: Myth) -> Store:
+        """The myth's results in this run."""
+        return Store(self.path / myth.folder, myth.types_by_name)
+
+    def has(self, myth: Myth) -> bool:
+        """Whether the run holds results of a myth."""
+        return (self.path / myth.folder / "trials.jsonl").exists()
+
+    def begin(self, machine_class: str, invocation: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+        """Records an invocation and the notes of the data it uses.
+
+        Raises CannotStart when the run was made on another machine class or the folder cannot be written.
+        """
+        facts = self.facts()
+        if facts["machine_class"] not in (None, machine_class):
+            raise CannotStart(
+                f"run {self.name} was made on {facts['machine_class']}, this machine is {machine_class}: "
+                "results of the two do not mix; name another run with --run"
+            )
+        facts["machine_class"] = machine_class
+        facts["data"].update(data)
+        facts["invocations"].append(dict(invocation))
+        write_atomically(self.path / "run.json", json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps a second ``myths run`` out of this folder. Raises CannotStart when one is going."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            handle = (self.path / ".lock").open("w")
+        except OSError as error:
+            raise CannotStart(f"cannot write to {self.path}: {error.strerror}; choose another folder with --results") from error
+        with handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise CannotStart(f"another myths run is going on in {self.path}: wait for it, or name another run with --run") from error
+            yield
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Writes a text file that is never seen half written. Raises CannotStart when it cannot be."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise CannotStart(f"cannot write {path}: {error.strerror}; make room or choose another folder with --results") from error

@@ -1,0 +1,293 @@
+"""Where finished trials are kept: one line a trial in ``trials.jsonl``, arrays in ``arrays/<id>.npz``.
+
+A line is appended and fsynced the moment its trial finishes, so whatever ends the process loses at
+most the trial that was running. Tables, claims and figures are derived from these lines alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import numpy as np
+
+from myths.lab.errors import CannotStart, UsageError
+from myths.lab.trial import Outcome, Trial, canonical, decode
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+T = TypeVar("T", bound=Trial)
+
+Hashes = Callable[[str], str | None]
+"""Gives the content hash of a data set as it lies here, None where it does not."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One finished trial as stored: the typed trial, what it gave, and under what circumstances."""
+
+    trial: Trial
+    status: Literal["ok", "failed"]
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    arrays: Mapping[str, str] = field(default_factory=dict)
+    """Array name to the SHA-256 of its dtype, shape and bytes."""
+    data: Mapping[str, str] = field(default_factory=dict)
+    """Data set to its content hash."""
+    seconds: float = 0.0
+    peak_memory_bytes: int = 0
+    device: str = "cpu"
+    invocation: str = ""
+    error: str | None = None
+
+    def agrees_with(self, hashes: Hashes) -> bool:
+        """Whether no data set that it was made from lies here with another content."""
+        return all(hashes(name) in (None, sha256) for name, sha256 in self.data.items())
+
+    def line(self) -> dict[str, Any]:
+        """The stored form."""
+        return {
+            "id": self.trial.id,
+            **canonical(self.trial),
+            "protocol": self.trial.protocol,
+            "status": self.status,
+            "rows": self.rows,
+            "arrays": dict(self.arrays),
+            "data": dict(self.data),
+            "seconds": round(self.seconds, 3),
+            "peak_memory_bytes": self.peak_memory_bytes,
+            "device": self.device,
+            "invocation": self.invocation,
+            "error": self.error,
+        }
+
+
+@dataclass(frozen=True)
+class LazyArrays(Mapping[str, np.ndarray]):
+    """Arrays of a stored trial, read from disk only when asked for."""
+
+    path: Path
+    names: tuple[str, ...]
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self.names:
+            raise KeyError(name)
+        with np.load(self.path, allow_pickle=False) as file:
+            return file[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+class Store:
+    """The results of one myth in one run folder.
+
+    ``stale`` lists the lines that name an unknown class, an old version or settings that the
+    class no longer takes: they are kept in the file and left out of everything.
+    """
+
+    def __init__(self, folder: Path, types_by_name: Mapping[str, type[Trial]]) -> None:
+        self.folder = folder
+        self.file = folder / "trials.jsonl"
+        self._types = types_by_name
+        self.records: list[Record] = []
+        self.stale: list[str] = []
+        for number, line in enumerate(_complete_lines(self.file), start=1):
+            self._take(line, number)
+
+    def finished(self, trial: Trial, hashes: Hashes = lambda name: None) -> Record | None:
+        """The newest successful record of a trial made from data that agree with what lies here."""
+        for record in reversed(self.records):
+            if record.trial.id == trial.id and record.status == "ok" and record.agrees_with(hashes):
+                return record
+        return None
+
+    def has_arrays(self, record: Record) -> bool:
+        """Whether the arrays of a record are still on disk."""
+        return not record.arrays or self._array_file(record.trial.id).exists()
+
+    def outcome(self, record: Record) -> Outcome:
+        """What the trial returned, arrays read when used."""
+        return Outcome(record.rows, LazyArrays(self._array_file(record.trial.id), tuple(record.arrays)))
+
+    def append(self, record: Record, arrays: Mapping[str, np.ndarray] | None = None) -> Record:
+        """Stores a finished trial; when this returns it is on disk.
+
+        Raises CannotStart when there is no room or the folder cannot be written: what was finished before stays.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if arrays:
+                record = _replace_arrays(record, self._save_arrays(record.trial.id, arrays))
+            _append_line(self.file, _dumps(record.line()))
+        except OSError as error:
+            raise CannotStart(
+                f"cannot write {self.file}: {error.strerror or error}; make room or pass another --results folder, then run again"
+            ) from error
+        self.records.append(record)
+        return record
+
+    def _take(self, line: str, number: int) -> None:
+        try:
+            stored = json.loads(line)
+            trial, status = stored["trial"], stored["status"]
+            ok = status in ("ok", "failed") and isinstance(stored["rows"], list) and isinstance(stored["settings"], dict)
+        except (ValueError, KeyError, TypeError):
+            ok = False
+        if not ok:
+            raise CannotStart(f"{self.file} line {number} is not a result: delete that line (its trial runs again) or put the file back")
+        try:
+            trial = decode(stored, self._types)
+        except (KeyError, ValueError, UsageError, TypeError):
+            self.stale.append(f"{stored['trial']} version {stored.get('version')}")
+            return
+        if trial.id != stored["id"]:
+            self.stale.append(f"{stored['trial']} {stored['id']}")
+            return
+        names = ("rows", "arrays", "data", "seconds", "peak_memory_bytes", "device", "invocation", "error")
+        self.records.append(Record(trial, status, **{name: stored[name] for name in names if name in stored}))
+
+    def _array_file(self, identity: str) -> Path:
+        return self.folder / "arrays" / f"{identity}.npz"
+
+    def _save_arrays(self, identity: str, arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
+        path = self._array_file(identity)
+        path.parent.mkdir(exist_ok=True)
+        partial = path.with_suffix(".partial")
+        with partial.open("wb") as file:
+            np.savez(file, **{name: np.ascontiguousarray(array) for name, array in arrays.items()})
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+        return {name: _array_sha256(array) for name, array in arrays.items()}
+
+
+class Results:
+    """The successful trials of one myth in one run, for tables: typed trials and their rows.
+
+    Holds one record a trial, all made from the same data: where lines were made from different
+    contents of a data set, those that agree with the data here count, else the newest.
+    """
+
+    def __init__(self, records: Sequence[Record], hashes: Hashes = lambda name: None) -> None:
+        accepted = _accepted_data([r for r in records if r.status == "ok"], hashes)
+        self.records = list(
+            {
+                r.trial.id: r for r in records if r.status == "ok" and all(accepted[name] == sha256 for name, sha256 in r.data.items())
+            }.values()
+        )
+        self.left_out = len({r.trial.id for r in records if r.status == "ok"}) - len(self.records)
+
+    def of(self, kind: type[T]) -> Iterator[tuple[T, Record]]:
+        """Each finished trial of a class with its record."""
+        for record in self.records:
+            if type(record.trial) is kind:
+                yield record.trial, record  # type: ignore[misc]
+
+    def frame(self, kind: type[T], **columns: Callable[[T], Any]) -> pd.DataFrame:
+        """One line a row: the row's values, the trial's plain settings, ``protocol``, ``device``, and ``columns`` computed from the trial.
+
+        Empty where no such trial has finished. A row's own value wins over a setting of the same name.
+        """
+        import pandas as pd
+
+        lines = []
+        for trial, record in self.of(kind):
+            plain = {k: v for k, v in canonical(trial)["settings"].items() if not isinstance(v, dict | list)}
+            defaults = {k: v for k, v in vars(trial).items() if isinstance(v, str | int | float | bool) and k != "id"}
+            extra = {name: compute(trial) for name, compute in columns.items()}
+            lines += [{**defaults, **plain, "protocol": trial.protocol, "device": record.device, **extra, **row} for row in record.rows]
+        return pd.DataFrame(lines)
+
+
+def _replace_arrays(record: Record, arrays: Mapping[str, str]) -> Record:
+    from dataclasses import replace
+
+    return replace(record, arrays=arrays)
+
+
+def _accepted_data(records: Sequence[Record], hashes: Hashes) -> dict[str, str]:
+    accepted: dict[str, str] = {}
+    for record in records:
+        for name, sha256 in record.data.items():
+            if accepted.get(name) is None or accepted[name] != hashes(name):
+                accepted[name] = sha256
+    return accepted
+
+
+def _complete_lines(file: Path) -> Iterator[str]:
+    """The lines of a file; a last line cut short by a crash is warned of and left out."""
+    try:
+        content = file.read_bytes()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise CannotStart(f"cannot read {file}: {error.strerror}") from error
+    *lines, last = content.split(b"\n")
+    if last and _is_json(last):
+        lines.append(last)
+    elif last:
+        warnings.warn(f"{file} ends in the middle of a line: that trial runs again", stacklevel=3)
+    for line in lines:
+        yield line.decode(errors="replace")
+
+
+def _append_line(file: Path, text: str) -> None:
+    with file.open("a+b") as handle:
+        _mend_end(handle)
+        handle.write(text.encode() + b"\n")
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
+def _mend_end(handle: Any) -> None:
+    """Takes away what a crash left of a last line, so that the next line starts on its own."""
+    handle.seek(0)
+    content = handle.read()
+    last = content[content.rfind(b"\n") + 1 :]
+    if last and _is_json(last):
+        handle.write(b"\n")
+    elif last:
+        handle.truncate(len(content) - len(last))
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _dumps(line: Mapping[str, Any]) -> str:
+    return json.dumps(line, allow_nan=False, default=_plain_value, ensure_ascii=False)
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"a row may hold plain values only, not {type(value).__name__}")
+
+
+def check_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows as they will be read back: plain values, NaN and infinities as None.
+
+    Raises TypeError for a value that JSON cannot hold.
+    """
+    cleaned = [{k: None if isinstance(v, float | np.floating) and not math.isfinite(v) else v for k, v in row.items()} for row in rows]
+    return json.loads(json.dumps(cleaned, default=_plain_value))
+
+
+def _array_sha256(array: np.ndarray) -> str:
+    array = np.ascontiguousarray(array)
+    return hashlib.sha256(f"{array.dtype.str} {array.shape}\n".encode() + array.tobytes()).hexdigest()
