@@ -69,7 +69,9 @@ def precision_of(device: str, wanted: Literal["auto", "fp32", "bf16"]) -> Precis
     if device.startswith("cuda"):
         fast = torch.cuda.get_device_capability(device) >= (8, 0)
     else:
-        capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # torch before 2.12 cannot tell: fp32 is never wrong
+        capabilities: dict[str, object] = getattr(
+            torch.cpu, "get_capabilities", dict
+        )()  # torch before 2.12 cannot tell: fp32 is never wrong
         fast = device == "cpu" and bool(capabilities.get("avx512_bf16", False))
     return "bf16" if fast else "fp32"
 

@@ -1,0 +1,153 @@
+"""Train an image classifier: the trial that several myths depend on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+
+from myths.lab.errors import UsageError
+from myths.lab.trial import Context, Outcome, Protocol, Trial
+
+if TYPE_CHECKING:
+    from myths.lab.vision.networks import Classifier
+    from myths.lab.vision.training import Recipe
+
+EMBEDDED = ("digits", "shapes")
+"""Sets that come with the suite and stand in for the papers' data."""
+
+_MEGAFLOPS = {
+    "small_cnn": 12.0,
+    "resnet8": 12.0,
+    "resnet20": 41.0,
+    "resnet56": 126.0,
+    "resnet18": 556.0,
+    "wide_resnet_10_2": 38.0,
+    "wide_resnet_16_4": 390.0,
+    "wide_resnet_28_10": 5250.0,
+    "wide_resnet_28_10_dropout": 5250.0,
+    "fast_narrow": 25.0,
+    "fast": 150.0,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainClassifier(Trial):
+    """Train a network on an image data set and measure its accuracy on the set's test part.
+
+    The outcome has one row (``test_accuracy_percent`` where there is a labelled test part) and the weights as arrays;
+    ``load_classifier`` turns them into the network again.
+    """
+
+    dataset: str = "cifar10"
+    network: str = "small_cnn"
+    epochs: float = 5.0
+    batch_size: int = 128
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    learning_rate: float = 0.1
+    schedule: Literal["one-cycle", "step", "constant"] = "one-cycle"
+    weight_decay: float = 5e-4
+    momentum: float = 0.9
+    label_smoothing: float = 0.0
+    augmentation: Literal["none", "flip", "crop-flip", "crop-flip-cutout"] = "crop-flip"
+    train_examples: int = 0
+    """How many training examples, the first of a seeded shuffle; 0 is all of them."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    seed: int = 0
+
+    measured: ClassVar[frozenset[str]] = frozenset({"train_seconds", "examples_per_second"})
+
+    @property
+    def protocol(self) -> Protocol:
+        """Reduced on real data: no paper trained exactly so."""
+        return "stand-in" if self.dataset in EMBEDDED else "reduced"
+
+    @property
+    def work(self) -> float:
+        """Roughly the gigaflops of all forward passes through 32-pixel images."""
+        return self.epochs * (self.train_examples or 50_000) * _MEGAFLOPS.get(self.network, 100.0) / 1000
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """The one data set."""
+        return (self.dataset,)
+
+    @classmethod
+    def tiny(cls) -> TrainClassifier:
+        """An epoch of the small CNN on 256 procedural shapes."""
+        return cls(dataset="shapes", epochs=1, batch_size=32, train_examples=256)
+
+    def run(self, context: Context) -> Outcome:
+        """Trains and tests. Raises UsageError for a data set without a training part."""
+        from myths.lab.data.images import image_set
+        from myths.lab.vision.networks import build
+        from myths.lab.vision.training import accuracy, fit, predict
+
+        images = image_set(self.dataset, context.device)
+        if images.x_train is None or images.y_train is None:
+            raise UsageError(f"{self.dataset} has no training part; train on another set and test on it")
+        x, y = images.x_train, images.y_train
+        if self.train_examples:
+            kept = np.sort(context.rng("subset").permutation(len(x))[: self.train_examples])
+            x, y = x[kept], y[kept]
+        shape = (len(images.classes), x.shape[1], x.shape[-1])
+        with context.seeded("init"):
+            network = build(self.network, *shape).to(context.device)
+        network.calibrate(x)
+        recipe = self.recipe(context.device)
+        order, augmentation = context.generator("order"), context.generator("augment", context.device)
+        with context.seeded("dropout"):
+            done = fit(network, x, y, recipe, order=order, augmentation=augmentation, device=context.device)
+        row = {
+            "n_train": len(x),
+            "train_seconds": done.seconds,
+            "examples_per_second": done.examples / done.seconds,
+            "train_loss": done.loss,
+            "steps": done.steps,
+            "diverged_at": done.diverged_at,
+            "parameters": sum(p.numel() for p in network.parameters()),
+            "precision": recipe.precision,
+        }
+        if images.x_test is not None and images.y_test is not None:
+            logits = predict(network, images.x_test, device=context.device, precision=recipe.precision)
+            row |= {"n_test": len(logits), "test_accuracy_percent": 100 * accuracy(logits, images.y_test)}
+        weights = {name: value.detach().cpu().numpy() for name, value in network.state_dict().items()}
+        return Outcome(rows=[row], arrays=weights | {"shape": np.array(shape)})
+
+    def recipe(self, device: str) -> Recipe:
+        """The settings as the training loop takes them, with the precision that "auto" means on ``device``."""
+        from myths.lab.device import precision_of
+        from myths.lab.vision.training import Recipe
+
+        return Recipe(
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            optimizer=self.optimizer,
+            learning_rate=self.learning_rate,
+            schedule=self.schedule,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+            label_smoothing=self.label_smoothing,
+            augmentation=self.augmentation,
+            precision=precision_of(device, self.precision),
+        )
+
+
+def load_classifier(trial: TrainClassifier, outcome: Outcome, device: str) -> Classifier:
+    """The trained network of an outcome, on ``device``, in evaluation mode: pixel values in 0..1 to logits.
+
+    Raises LookupError when the outcome lacks the weights.
+    """
+    import torch
+
+    from myths.lab.vision.networks import build
+
+    if "shape" not in outcome.arrays:
+        raise LookupError(f"the outcome of {trial} has no weights")
+    weights = dict(outcome.arrays)
+    classes, channels, size = (int(n) for n in weights.pop("shape"))
+    with torch.random.fork_rng(devices=[]):
+        network = build(trial.network, classes, channels, size)
+    network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
+    return network.to(torch.device(device)).to(memory_format=torch.channels_last).eval()

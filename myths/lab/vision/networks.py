@@ -1,0 +1,329 @@
+"""Convolutional classifiers of small images, from weak to strong, by name.
+
+All take pixel values in 0..1 and standardize them themselves, so that the weights alone are the whole function from
+a picture to its logits. All have ``features`` (what the last layer sees) and ``head`` (the last, linear layer).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from myths.lab.errors import UsageError
+
+
+class Standardize(nn.Module):
+    """Shifts and scales each channel of pixel values in 0..1 to mean 0 and deviation 1 over the training set."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.register_buffer("mean", torch.full((channels, 1, 1), 0.5))
+        self.register_buffer("deviation", torch.full((channels, 1, 1), 0.25))
+
+    def calibrate(self, x: UInt8[Tensor, "n c h w"]) -> None:
+        """Takes mean and deviation from training images."""
+        mean, deviation = channel_statistics(x)
+        self.mean.copy_(mean[:, None, None])
+        self.deviation.copy_(deviation[:, None, None])
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        """The same images with channels of mean 0 and deviation 1."""
+        return (x - self.mean) / self.deviation
+
+
+def channel_statistics(x: UInt8[Tensor, "n c h w"]) -> tuple[Float[Tensor, " c"], Float[Tensor, " c"]]:
+    """Mean and standard deviation of each channel, for pixel values in 0..1; a constant channel has deviation 1."""
+    # Counting the 256 values is exact and needs no float copy of the data set.
+    counts = torch.stack([torch.bincount(channel.flatten(), minlength=256) for channel in x.unbind(1)]).cpu().double()
+    values = torch.arange(256, dtype=torch.float64) / 255
+    share = counts / counts.sum(1, keepdim=True)
+    mean = share @ values
+    deviation = (share @ values.square() - mean.square()).clamp_min(0).sqrt()
+    return mean.float().to(x.device), torch.where(deviation > 0, deviation, 1.0).float().to(x.device)
+
+
+class Classifier(nn.Module):
+    """A network in two parts: ``features`` up to the penultimate layer, and the linear ``head``."""
+
+    standardize: Standardize
+    head: nn.Linear
+
+    def features(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
+        """Activations of the penultimate layer, for pixel values in 0..1."""
+        raise NotImplementedError
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n classes"]:
+        """Logits, for pixel values in 0..1."""
+        return self.head(self.features(x))
+
+    @torch.no_grad()
+    def calibrate(self, x: UInt8[Tensor, "n c h w"]) -> None:
+        """Sets what is computed from the training images before training; a parameter learned from labels is no part."""
+        self.standardize.calibrate(x)
+
+
+def conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
+    """The convolution that all of these networks are made of; normalization makes its bias idle."""
+    return nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
+
+
+# --- a small CNN ---------------------------------------------------------------------------------
+
+
+class SmallCnn(Classifier):
+    """Three 3×3 convolutions of 32, 64 and 128 channels, each with batch normalization, ReLU and 2×2 max-pooling."""
+
+    def __init__(self, classes: int, channels: int, size: int, width: int = 32):
+        super().__init__()
+        widths = (channels, width, 2 * width, 4 * width)
+        self.standardize = Standardize(channels)
+        self.convs = nn.ModuleList(conv3x3(a, b) for a, b in itertools.pairwise(widths))
+        self.norms = nn.ModuleList(nn.BatchNorm2d(w) for w in widths[1:])
+        self.head = nn.Linear(widths[-1] * (size // 8) ** 2, classes)
+
+    def features(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
+        """All activations after the third pooling."""
+        x = self.standardize(x)
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            x = F.max_pool2d(F.relu(norm(conv(x))), 2)
+        return x.flatten(1)
+
+
+# --- residual networks, He et al. 2016 -------------------------------------------------------------
+
+
+class BasicBlock(nn.Module):
+    """Two 3×3 convolutions and a shortcut, ReLU after the addition (He et al. 2016, Fig. 2).
+
+    Where the shape changes, the shortcut is option A of the paper (every other pixel, zeros for the new channels;
+    no parameters) or a 1×1 convolution (option B).
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int, project: bool):
+        super().__init__()
+        self.conv1, self.norm1 = conv3x3(inputs, outputs, stride), nn.BatchNorm2d(outputs)
+        self.conv2, self.norm2 = conv3x3(outputs, outputs), nn.BatchNorm2d(outputs)
+        self.stride, self.added = stride, outputs - inputs
+        self.shortcut: nn.Module | None = None
+        if project and (stride > 1 or inputs != outputs):
+            self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d i j"]:
+        """The block's output, with 1/stride of the pixels a side."""
+        y = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
+        return F.relu(y + self._carry(x))
+
+    def _carry(self, x: Tensor) -> Tensor:
+        if self.shortcut is not None:
+            return self.shortcut(x)
+        if self.stride == 1 and not self.added:
+            return x
+        before = self.added // 2
+        return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, before, self.added - before))
+
+
+class ResNet(Classifier):
+    """A residual network for small images: a 3×3 stem, stages of basic blocks, global average pooling.
+
+    ``widths`` gives the channels of the stages and ``blocks`` how many blocks each has. With widths 16-32-64 and option
+    A shortcuts it is the CIFAR network of He et al. 2016, §4.2; with 64-128-256-512 and projections it is the ResNet-18
+    with a CIFAR stem that Cutout (DeVries & Taylor 2017) and Toneva et al. 2019 train.
+    """
+
+    def __init__(self, classes: int, channels: int, widths: tuple[int, ...], blocks: int, project: bool):
+        super().__init__()
+        self.standardize = Standardize(channels)
+        self.stem, self.norm = conv3x3(channels, widths[0]), nn.BatchNorm2d(widths[0])
+        self.stages = nn.Sequential()
+        inputs = widths[0]
+        for stage, width in enumerate(widths):
+            for block in range(blocks):
+                self.stages.append(BasicBlock(inputs, width, 2 if stage and not block else 1, project))
+                inputs = width
+        self.head = nn.Linear(inputs, classes)
+        _he_initialization(self)
+
+    def features(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
+        """The mean over the pixels of the last stage."""
+        x = F.relu(self.norm(self.stem(self.standardize(x))))
+        return self.stages(x).mean((2, 3))
+
+
+# --- wide residual networks, Zagoruyko & Komodakis 2016 --------------------------------------------
+
+
+class WideBlock(nn.Module):
+    """Normalization and ReLU before each of two 3×3 convolutions, with dropout between (Zagoruyko & Komodakis, Fig. 1d)."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, dropout: float):
+        super().__init__()
+        self.norm1, self.conv1 = nn.BatchNorm2d(inputs), conv3x3(inputs, outputs, stride)
+        self.norm2, self.conv2 = nn.BatchNorm2d(outputs), conv3x3(outputs, outputs)
+        self.dropout = nn.Dropout(dropout)
+        self.shortcut = None if inputs == outputs and stride == 1 else nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d i j"]:
+        """The block's output, with 1/stride of the pixels a side."""
+        y = F.relu(self.norm1(x))
+        carried = x if self.shortcut is None else self.shortcut(y)
+        return carried + self.conv2(self.dropout(F.relu(self.norm2(self.conv1(y)))))
+
+
+class WideResNet(Classifier):
+    """WRN-``depth``-``width`` of Zagoruyko & Komodakis 2016, Table 1: three stages of 16k, 32k and 64k channels."""
+
+    def __init__(self, classes: int, channels: int, depth: int, width: int, dropout: float = 0.0):
+        super().__init__()
+        blocks, remainder = divmod(depth - 4, 6)
+        if remainder:
+            raise ValueError(f"a wide residual network has 6n + 4 layers, not {depth}")
+        self.standardize = Standardize(channels)
+        self.stem = conv3x3(channels, 16)
+        self.stages = nn.Sequential()
+        inputs = 16
+        for stage, outputs in enumerate((16 * width, 32 * width, 64 * width)):
+            for block in range(blocks):
+                self.stages.append(WideBlock(inputs, outputs, 2 if stage and not block else 1, dropout))
+                inputs = outputs
+        self.norm = nn.BatchNorm2d(inputs)
+        self.head = nn.Linear(inputs, classes)
+        _he_initialization(self)
+
+    def features(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
+        """The mean over the pixels of the last stage, after normalization and ReLU."""
+        x = self.stages(self.stem(self.standardize(x)))
+        return F.relu(self.norm(x)).mean((2, 3))
+
+
+def _he_initialization(network: nn.Module) -> None:
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        elif isinstance(module, nn.Linear):
+            nn.init.zeros_(module.bias)
+
+
+# --- a network made to be trained in seconds -------------------------------------------------------
+
+
+class FastGroup(nn.Module):
+    """Two 3×3 convolutions; the pooling comes right after the first, so that all else runs on a quarter of the pixels."""
+
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__()
+        self.conv1, self.norm1 = conv3x3(inputs, outputs), _shift_only_norm(outputs)
+        self.conv2, self.norm2 = conv3x3(outputs, outputs), _shift_only_norm(outputs)
+        for conv in (self.conv1, self.conv2):
+            # As many filters as there are inputs begin as the identity: gradients flow before anything is learned.
+            nn.init.dirac_(conv.weight[: conv.in_channels])
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d i j"]:
+        """The group's output, with half of the pixels a side."""
+        x = F.gelu(self.norm1(_halve(self.conv1(x))))
+        return F.gelu(self.norm2(self.conv2(x)))
+
+
+class Fast(Classifier):
+    """A plain network for training in seconds, with the techniques of Page 2018 and airbench94 (Jordan 2024).
+
+    A frozen 2×2 convolution whitens the patches of the image, three groups of two convolutions follow, and the logits
+    are scaled down so that a large learning rate is stable. Before ``calibrate`` the whitening filters are random.
+    """
+
+    def __init__(self, classes: int, channels: int, widths: tuple[int, int, int]):
+        super().__init__()
+        patch = channels * 4
+        self.standardize = Standardize(channels)
+        self.whiten = nn.Conv2d(channels, 2 * patch, 2)
+        self.whiten.weight.requires_grad_(False)
+        self.groups = nn.Sequential(*(FastGroup(a, b) for a, b in zip((2 * patch, *widths[:-1]), widths, strict=True)))
+        self.head = nn.Linear(widths[-1], classes, bias=False)
+        nn.init.zeros_(self.whiten.bias)  # type: ignore[arg-type]
+
+    def features(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
+        """The largest activation over the pixels of the last group, scaled down."""
+        x = self.groups(F.gelu(self.whiten(self.standardize(x))))
+        return x.amax((2, 3)) / 9
+
+    @torch.no_grad()
+    def calibrate(self, x: UInt8[Tensor, "n c h w"]) -> None:
+        """Also sets the whitening filters from the patches of the first 5,000 images."""
+        super().calibrate(x)
+        sample = x[:5000].float() / 255
+        filters = whitening_filters(self.standardize(sample.to(self.whiten.weight.device)), 2)
+        self.whiten.weight.copy_(torch.cat([filters, -filters]))
+
+
+@torch.no_grad()
+def whitening_filters(x: Float[Tensor, "n c h w"], kernel: int, ridge: float = 5e-4) -> Float[Tensor, "p c k k"]:
+    """Filters whose responses to the ``kernel``×``kernel`` patches of ``x`` are uncorrelated and of variance one.
+
+    They are the eigenvectors of the patches' covariance, each divided by the root of its eigenvalue plus ``ridge``;
+    p = c·k². Centering is left to the bias of the layer.
+    """
+    channels = x.shape[1]
+    patches = x.unfold(2, kernel, 1).unfold(3, kernel, 1).permute(0, 2, 3, 1, 4, 5).reshape(-1, channels * kernel**2)
+    values, vectors = torch.linalg.eigh(torch.cov(patches.T).cpu().double())
+    filters = (vectors / (values.clamp_min(0) + ridge).sqrt()).T
+    return filters.reshape(-1, channels, kernel, kernel).to(x)
+
+
+def _shift_only_norm(width: int) -> nn.BatchNorm2d:
+    norm = nn.BatchNorm2d(width, momentum=0.4, eps=1e-12)
+    norm.weight.requires_grad_(False)
+    return norm
+
+
+def _halve(x: Tensor) -> Tensor:
+    return F.max_pool2d(x, 2) if min(x.shape[-2:]) >= 2 else x
+
+
+# --- by name ---------------------------------------------------------------------------------------
+
+Builder = Callable[[int, int, int], Classifier]
+"""(classes, channels, size) -> network"""
+
+
+def _cifar_resnet(blocks: int) -> Builder:
+    return lambda classes, channels, size: ResNet(classes, channels, (16, 32, 64), blocks, project=False)
+
+
+def _wide_resnet(depth: int, width: int, dropout: float = 0.0) -> Builder:
+    return lambda classes, channels, size: WideResNet(classes, channels, depth, width, dropout)
+
+
+def _fast(*widths: int) -> Builder:
+    return lambda classes, channels, size: Fast(classes, channels, widths)  # type: ignore[arg-type]
+
+
+NETWORKS: dict[str, Builder] = {
+    "small_cnn": SmallCnn,
+    "resnet8": _cifar_resnet(1),
+    "resnet20": _cifar_resnet(3),
+    "resnet56": _cifar_resnet(9),
+    "resnet18": lambda classes, channels, size: ResNet(classes, channels, (64, 128, 256, 512), 2, project=True),
+    "wide_resnet_10_2": _wide_resnet(10, 2),
+    "wide_resnet_16_4": _wide_resnet(16, 4),
+    "wide_resnet_28_10": _wide_resnet(28, 10),
+    "wide_resnet_28_10_dropout": _wide_resnet(28, 10, 0.3),
+    "fast_narrow": _fast(32, 96, 96),
+    "fast": _fast(64, 256, 256),
+}
+
+
+def build(name: str, classes: int, channels: int, size: int) -> Classifier:
+    """A fresh network for square images of ``size`` 8..64 pixels, drawn from torch's global generator.
+
+    Raises UsageError for a name that NETWORKS does not have.
+    """
+    if name not in NETWORKS:
+        raise UsageError(f"there is no network {name!r}; there are: {', '.join(NETWORKS)}")
+    return NETWORKS[name](classes, channels, size)

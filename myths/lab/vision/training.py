@@ -1,0 +1,239 @@
+"""The one training loop of the suite, and prediction."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int64, UInt8
+from torch import Tensor, nn
+
+from myths.lab.device import Precision, autocast, halve_on_out_of_memory
+from myths.lab.timing import Stopwatch
+from myths.lab.vision.augmentation import Augmentation, Border, augment
+from myths.lab.vision.networks import channel_statistics
+
+Optimizer = Literal["sgd", "adamw"]
+Schedule = Literal["one-cycle", "step", "constant"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How to train: everything but the network, the data and the draw.
+
+    ``epochs`` may be a fraction. ``learning_rate`` is the highest of the schedule. ``milestones`` are the shares of the
+    training after each of which the "step" schedule multiplies the rate by ``decay``; the defaults are those of Toneva
+    et al. 2019 and Zagoruyko & Komodakis 2016. ``shift_rate`` multiplies the learning rate of one-dimensional
+    parameters and divides their weight decay (airbench94 trains the shifts of its normalization 64 times as fast).
+    """
+
+    epochs: float
+    batch_size: int = 128
+    optimizer: Optimizer = "sgd"
+    learning_rate: float = 0.1
+    schedule: Schedule = "one-cycle"
+    milestones: tuple[float, ...] = (0.3, 0.6, 0.8)
+    decay: float = 0.2
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    shift_rate: float = 1.0
+    label_smoothing: float = 0.0
+    augmentation: Augmentation = "crop-flip"
+    border: Border = "reflect"
+    precision: Precision = "fp32"
+    compile: bool = False
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One minibatch, seen after the forward pass and before the update; nothing in it carries a gradient.
+
+    ``indices`` are positions in the training set, ``inputs`` the augmented pixel values in 0..1.
+    """
+
+    step: int
+    epoch: int
+    indices: Int64[Tensor, " b"]
+    inputs: Float[Tensor, "b c h w"]
+    labels: Int64[Tensor, " b"]
+    logits: Float[Tensor, "b classes"]
+    losses: Float[Tensor, " b"]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a training was: updates made, wall-clock seconds, examples seen, mean loss of the last epoch.
+
+    ``diverged_at`` is the first step with a loss that is not finite, after which training ended with its epoch.
+    """
+
+    steps: int
+    seconds: float
+    examples: int
+    loss: float
+    diverged_at: int | None
+
+
+def fit(
+    network: nn.Module,
+    x_train: UInt8[Tensor, "n c h w"],
+    y_train: Int64[Tensor, " n"],
+    recipe: Recipe,
+    *,
+    order: torch.Generator,
+    augmentation: torch.Generator,
+    device: str,
+    on_batch: Callable[[Batch], None] | None = None,
+) -> Fit:
+    """Trains ``network``, a function from pixel values in 0..1 to logits, in place and on ``device``.
+
+    Every epoch visits each example once, in an order drawn from ``order``. ``on_batch`` watches every minibatch; what it
+    does counts into the seconds. The data set lies on the device as bytes, so it must fit there.
+    """
+    network.to(torch.device(device)).to(memory_format=torch.channels_last).train()
+    x_train, y_train = x_train.to(device), y_train.to(device)
+    fill = channel_statistics(x_train)[0]
+    forward = torch.compile(network) if recipe.compile else network
+    per_epoch = len(_bounds(len(x_train), recipe.batch_size))
+    total = max(1, round(recipe.epochs * per_epoch))
+    optimizer = make_optimizer(network, recipe)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(recipe, step, total))
+    watch = _LossWatch(device)
+    examples = 0
+    with Stopwatch(device) as stopwatch:
+        for step, epoch, indices in _minibatches(len(x_train), recipe.batch_size, total, order):
+            if step and step % per_epoch == 0 and watch.diverged_at() is not None:
+                break
+            indices = indices.to(device, non_blocking=True)
+            inputs = augment(x_train[indices], recipe.augmentation, recipe.border, fill, augmentation)
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
+            labels = y_train[indices]
+            with autocast(device, recipe.precision):
+                logits = forward(inputs)
+            logits = logits.float()
+            losses = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing, reduction="none")
+            loss = losses.mean()
+            watch.see(epoch, loss)
+            if on_batch is not None:
+                on_batch(Batch(step, epoch, indices, inputs, labels, logits.detach(), losses.detach()))
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            scheduler.step()
+            examples += len(indices)
+    return Fit(watch.steps, stopwatch.seconds, examples, watch.loss(), watch.diverged_at())
+
+
+def predict(
+    network: nn.Module,
+    x: UInt8[Tensor, "n c h w"],
+    *,
+    device: str,
+    batch: int = 1000,
+    precision: Precision = "fp32",
+    flip_average: bool = False,
+) -> Float[Tensor, "n classes"]:
+    """Logits in float32 on the CPU, in evaluation mode; ``batch`` is halved where memory runs out.
+
+    ``flip_average`` gives the mean of the logits of each image and of its mirror image.
+    """
+    network.to(torch.device(device)).to(memory_format=torch.channels_last)
+    was_training = network.training
+
+    def work(piece: slice) -> Tensor:
+        pixels = (x[piece].to(device).float() / 255).contiguous(memory_format=torch.channels_last)
+        logits = network(pixels).float()
+        if flip_average:
+            logits = (logits + network(pixels.flip(-1)).float()) / 2
+        return logits.cpu()
+
+    network.eval()
+    try:
+        with torch.inference_mode(), autocast(device, precision):
+            logits, _ = halve_on_out_of_memory(work, len(x), batch)
+    finally:
+        network.train(was_training)
+    return torch.cat(logits)
+
+
+def accuracy(logits: Float[Tensor, "n classes"], labels: Int64[Tensor, " n"]) -> float:
+    """Share of examples whose highest logit is the label's, 0..1; NaN logits count as wrong."""
+    right = (logits.argmax(1) == labels.to(logits.device)) & logits.isfinite().all(1)
+    return float(right.double().mean())
+
+
+def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """SGD with Nesterov's momentum, or AdamW, over all parameters that are trained."""
+    trained = [p for p in network.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in trained if p.ndim > 1], "lr": recipe.learning_rate, "weight_decay": recipe.weight_decay},
+        {
+            "params": [p for p in trained if p.ndim <= 1],
+            "lr": recipe.learning_rate * recipe.shift_rate,
+            "weight_decay": recipe.weight_decay / recipe.shift_rate,
+        },
+    ]
+    groups = [group for group in groups if group["params"]]
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(groups, fused=True)
+    return torch.optim.SGD(groups, momentum=recipe.momentum, nesterov=recipe.momentum > 0, fused=True)
+
+
+def rate(recipe: Recipe, step: int, total: int) -> float:
+    """The share of the highest learning rate at ``step`` of ``total`` updates.
+
+    "one-cycle" rises linearly over the first quarter and falls linearly over the rest (Smith & Topin 2018), taken at the
+    middle of each step, so that no step is wasted on a rate of zero.
+    """
+    if recipe.schedule == "constant":
+        return 1.0
+    if recipe.schedule == "step":
+        return recipe.decay ** sum(step >= round(m * total) for m in recipe.milestones)
+    share = (step + 0.5) / total
+    return max(0.0, min(share / 0.25, (1 - share) / 0.75))
+
+
+def _minibatches(n: int, size: int, total: int, order: torch.Generator) -> Iterator[tuple[int, int, Tensor]]:
+    bounds = _bounds(n, size)
+    for epoch in range(math.ceil(total / len(bounds))):
+        permutation = torch.randperm(n, generator=order, device=order.device)
+        for i, (first, last) in enumerate(bounds[: total - epoch * len(bounds)]):
+            yield epoch * len(bounds) + i, epoch, permutation[first:last]
+
+
+def _bounds(n: int, size: int) -> list[tuple[int, int]]:
+    # A last batch of one example would have no variance to normalize by, so it joins the one before.
+    starts = range(0, max(1, n - 1), size)
+    return [(start, n if start == starts[-1] else start + size) for start in starts]
+
+
+class _LossWatch:
+    """The mean loss of the running epoch and the first step that diverged, without a synchronization a step."""
+
+    def __init__(self, device: str):
+        self.steps = 0
+        self._epoch = 0
+        self._sum = torch.zeros((), device=device)
+        self._count = 0
+        self._first_bad = torch.full((), -1, dtype=torch.int64, device=device)
+
+    def see(self, epoch: int, loss: Tensor) -> None:
+        if epoch != self._epoch:
+            self._epoch, self._count = epoch, 0
+            self._sum.zero_()
+        loss = loss.detach()
+        self._sum += loss
+        self._first_bad = torch.where((self._first_bad < 0) & ~loss.isfinite(), self.steps, self._first_bad)
+        self.steps += 1
+        self._count += 1
+
+    def loss(self) -> float:
+        return float(self._sum) / self._count
+
+    def diverged_at(self) -> int | None:
+        step = int(self._first_bad)
+        return None if step < 0 else step
