@@ -1,0 +1,128 @@
+"""The house look of figures: one palette, one light panel that sits well on light and dark pages, and SVG that never varies.
+
+No pyplot and no global settings: two figures drawn in two threads, or in a user's notebook, do not disturb each other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import io
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+HERE = "#0072b2"
+"""What was measured here."""
+PAPER = "#c2500a"
+"""What the paper says."""
+COLORS = (HERE, "#e69f00", "#009e73", "#cc79a7", "#56b4e9", PAPER, "#7a6f9b", "#6b6b6b")
+"""Okabe and Ito's colour-blind-safe palette, two of its colours darkened for white paper."""
+INK = "#22262b"
+QUIET = "#5f666d"
+GRID = "#e3e5e7"
+PANEL = "#ffffff"
+EDGE = "#dcdfe2"
+
+_SETTINGS: Any = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so it is the same everywhere
+    "mathtext.fontset": "dejavusans",
+    "text.usetex": False,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "seven-myths",
+    "svg.image_inline": True,
+    "path.simplify": True,
+}
+
+
+def axes(title: str, x: str, y: str, size: tuple[float, float] = (7.0, 4.5)) -> tuple[Figure, Axes]:
+    """An empty figure of ``size`` inches with one pair of dressed axes; ``x`` and ``y`` name the quantities with their units."""
+    figure, (only,) = panels([title], x, y, size)
+    return figure, only
+
+
+def panels(titles: Sequence[str], x: str, y: str, size: tuple[float, float] = (9.0, 4.5)) -> tuple[Figure, tuple[Axes, ...]]:
+    """A figure with dressed axes side by side, one a title, that share the names of their quantities."""
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(_SETTINGS):
+        figure = Figure(figsize=size, layout="constrained")
+        FigureCanvasAgg(figure)
+        figure.patch.set_alpha(0)
+        figure.get_layout_engine().set(w_pad=0.16, h_pad=0.16)  # type: ignore[union-attr, call-arg]
+        _add_panel(figure, size)
+        row = tuple(figure.subplots(1, len(titles), squeeze=False)[0])
+        for ax, title in zip(row, titles, strict=True):
+            _dress(ax, title, x, y)
+    return figure, row
+
+
+def svg(figure: Figure) -> str:
+    """The figure as SVG text: the same for the same figure, text as outlines, and a title that a screen reader speaks.
+
+    Ids begin with a hash of the content, so that several drawings fit on one page.
+    """
+    import matplotlib
+
+    title = _spoken(figure)
+    for legend in [legend for ax in figure.axes if (legend := ax.get_legend()) is not None] + figure.legends:
+        legend.set_frame_on(False)
+    buffer = io.StringIO()
+    with matplotlib.rc_context(_SETTINGS):
+        figure.savefig(buffer, format="svg", transparent=False, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    text = re.sub(r"^.*?(?=<svg\b)", "", buffer.getvalue(), flags=re.DOTALL)
+    text = re.sub(r"\s*<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r"\s*<!--.*?-->", "", text, flags=re.DOTALL)
+    text = own_ids(text, "f" + hashlib.sha256(text.encode()).hexdigest()[:8])
+    spoken = html.escape(title, quote=True)
+    opening = f'<svg role="img" aria-label="{spoken}"'
+    return re.sub(r"<svg\b([^>]*)>", lambda m: f"{opening}{m[1]}>\n <title>{spoken}</title>", text, count=1)
+
+
+def own_ids(text: str, prefix: str) -> str:
+    """SVG text whose ids, and the references to them, begin with ``prefix``."""
+    text = re.sub(r'\bid="', f'id="{prefix}-', text)
+    text = re.sub(r'href="#', f'href="#{prefix}-', text)
+    return re.sub(r"url\(#", f"url(#{prefix}-", text)
+
+
+def _dress(ax: Axes, title: str, x: str, y: str) -> None:
+    ax.set_title(title, loc="left", fontsize=11.5, fontweight="bold", color=INK, pad=12)
+    ax.set_xlabel(x, fontsize=10, color=INK, labelpad=6)
+    ax.set_ylabel(y, fontsize=10, color=INK, labelpad=6)
+    ax.set_facecolor("none")
+    ax.set_prop_cycle(color=COLORS)
+    ax.set_axisbelow(True)
+    ax.grid(visible=True, color=GRID, linewidth=0.8)
+    ax.tick_params(labelsize=9.5, labelcolor=QUIET, color=GRID, length=4)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["left", "bottom"]].set_color("#b9bfc5")
+
+
+def _add_panel(figure: Figure, size: tuple[float, float]) -> None:
+    """The light paper under the drawing, with rounded corners; lengths in inches."""
+    from matplotlib.patches import FancyBboxPatch
+
+    (width, height), inset, radius = size, 0.02, 0.09
+    edge = inset + radius
+    panel = FancyBboxPatch(
+        (edge, edge), width - 2 * edge, height - 2 * edge, boxstyle=f"round,pad={radius}", transform=figure.dpi_scale_trans
+    )
+    panel.set(facecolor=PANEL, edgecolor=EDGE, linewidth=0.8, zorder=-10)
+    figure.add_artist(panel)
+
+
+def _spoken(figure: Figure) -> str:
+    suptitle = figure.get_suptitle()
+    parts = [suptitle] if suptitle else []
+    for ax in figure.axes:
+        name = ax.get_title("left") or ax.get_title()
+        quantities = " against ".join(label for label in (ax.get_ylabel(), ax.get_xlabel()) if label)
+        parts += [": ".join(part for part in (name, quantities) if part)]
+    return "; ".join(dict.fromkeys(part for part in parts if part)) or "figure"
