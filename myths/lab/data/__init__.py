@@ -1,0 +1,1 @@
+"""Data sets: what is known, where it lies, and how it comes here."""

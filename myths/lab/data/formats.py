@@ -1,0 +1,172 @@
+"""Readers of the formats in which the authors published their data. Each gives arrays in official order.
+
+All raise BadFormat when a file is not what it should be; none runs code that the file brings along.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import pickle
+import struct
+import tarfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+
+class BadFormat(ValueError):
+    """The file does not hold what its name promises."""
+
+
+class ArrayUnpickler(pickle.Unpickler):
+    """Unpickles containers, text, numbers and NumPy arrays; refuses every other global by name.
+
+    Pickles can call anything they name. The CIFAR archives name only what is listed here.
+    """
+
+    _ALLOWED: ClassVar[dict[tuple[str, str], Any]] = {
+        ("numpy", "ndarray"): np.ndarray,
+        ("numpy", "dtype"): np.dtype,
+        # Where NumPy 1 and NumPy 2 keep the same function; asked of an array, as neither place is public.
+        ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
+        ("numpy._core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
+        ("_codecs", "encode"): lambda text, encoding="utf-8": str(text).encode(str(encoding)),
+    }
+
+    def find_class(self, module: str, name: str) -> Any:
+        """The global, when it is one of the allowed; raises pickle.UnpicklingError otherwise."""
+        try:
+            return self._ALLOWED[module, name]
+        except KeyError:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is no part of an array") from None
+
+
+def cifar_members(archive: Path, members: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """The unpickled dictionaries of a CIFAR "python version" tar.gz, by the key that ``members`` gives each path in it."""
+    try:
+        with tarfile.open(archive, "r:gz") as tar:
+            found = {}
+            for key, member in members.items():
+                stream = tar.extractfile(member)
+                if stream is None:
+                    raise BadFormat(f"{member} in {archive.name} is no file")
+                # latin1: they were written by Python 2, whose byte strings NumPy expects in this encoding.
+                found[key] = ArrayUnpickler(stream, encoding="latin1").load()
+                if not isinstance(found[key], dict):
+                    raise BadFormat(f"{member} in {archive.name} holds no dictionary")
+    except KeyError as error:
+        raise BadFormat(f"{archive.name} lacks a member: {error.args[0]}") from error
+    # What a pickle's bytes can make its reader raise has no common ancestor.
+    except (tarfile.TarError, EOFError, OSError, zlib.error, pickle.UnpicklingError, TypeError, ValueError, IndexError) as error:
+        raise error if isinstance(error, BadFormat) else BadFormat(f"{archive.name} cannot be read: {error}") from error
+    return found
+
+
+def cifar10(files: Mapping[str, Path]) -> dict[str, np.ndarray]:
+    """x_train uint8 [n, 32, 32, 3], y_train uint8 [n], x_test, y_test, classes from cifar-10-python.tar.gz."""
+    folder = "cifar-10-batches-py/"
+    train = {f"train{i}": f"{folder}data_batch_{i}" for i in range(1, 6)}
+    read = cifar_members(files["cifar-10-python.tar.gz"], {**train, "test": f"{folder}test_batch", "meta": f"{folder}batches.meta"})
+    return {
+        "x_train": np.concatenate([_cifar_images(read[key]) for key in train]),
+        "y_train": np.concatenate([_labels(read[key].get("labels"), 10) for key in train]),
+        "x_test": _cifar_images(read["test"]),
+        "y_test": _labels(read["test"].get("labels"), 10),
+        "classes": np.array(read["meta"]["label_names"]),
+    }
+
+
+def cifar100(files: Mapping[str, Path]) -> dict[str, np.ndarray]:
+    """x_train, y_train, x_test, y_test with the fine labels, and fine_to_coarse uint8 [100], from cifar-100-python.tar.gz."""
+    folder = "cifar-100-python/"
+    read = cifar_members(files["cifar-100-python.tar.gz"], {"train": f"{folder}train", "test": f"{folder}test"})
+    fine = {split: _labels(read[split].get("fine_labels"), 100) for split in read}
+    fine_to_coarse = np.zeros(100, dtype=np.uint8)
+    fine_to_coarse[fine["train"]] = _labels(read["train"].get("coarse_labels"), 20)
+    return {
+        "x_train": _cifar_images(read["train"]),
+        "y_train": fine["train"],
+        "x_test": _cifar_images(read["test"]),
+        "y_test": fine["test"],
+        "fine_to_coarse": fine_to_coarse,
+    }
+
+
+def mnist(files: Mapping[str, Path]) -> dict[str, np.ndarray]:
+    """x_train uint8 [n, 28, 28], y_train uint8 [n], x_test, y_test from the four idx.gz files."""
+    return {
+        "x_train": idx(files["train-images-idx3-ubyte.gz"]),
+        "y_train": idx(files["train-labels-idx1-ubyte.gz"]),
+        "x_test": idx(files["t10k-images-idx3-ubyte.gz"]),
+        "y_test": idx(files["t10k-labels-idx1-ubyte.gz"]),
+    }
+
+
+def idx(path: Path) -> np.ndarray:
+    """The uint8 array of one gzipped idx file: two zero bytes, type 8, the number of axes, big-endian lengths, values."""
+    try:
+        data = gzip.decompress(path.read_bytes())
+        zero, kind, axes = struct.unpack_from(">HBB", data)
+        shape = struct.unpack_from(f">{axes}I", data, 4)
+    except (OSError, EOFError, zlib.error, struct.error) as error:
+        raise BadFormat(f"{path.name} is no gzipped idx file: {error}") from error
+    values = np.frombuffer(data, dtype=np.uint8, offset=4 + 4 * axes)
+    if (zero, kind) != (0, 8) or values.size != np.prod(shape):
+        raise BadFormat(f"{path.name} announces type {kind} and shape {shape} but holds {values.size} bytes")
+    return values.reshape(shape)
+
+
+def cifar10_1(files: Mapping[str, Path], classes: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """x_test uint8 [n, 32, 32, 3], y_test uint8 [n], classes from a *_data.npy and a *_labels.npy."""
+    images, labels = (npy(files[next(f for f in files if f.endswith(end))]) for end in ("_data.npy", "_labels.npy"))
+    if images.dtype != np.uint8 or images.shape != (len(labels), 32, 32, 3):
+        raise BadFormat(f"expected {len(labels)} uint8 images of 32x32x3, found {images.dtype} {images.shape}")
+    return {"x_test": images, "y_test": _labels(labels, len(classes)), "classes": np.array(classes)}
+
+
+def cifar10_1_predictions(files: Mapping[str, Path], models: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """models; predictions original, v4, v6 uint8 [model, image]; labels_original, labels_v4, labels_v6 uint8 [image]."""
+    arrays = {"models": np.array(models)}
+    for split in ("original", "v4", "v6"):
+        arrays[f"labels_{split}"] = _labels(npy(files[f"{split}_labels.npy"]), 10)
+        rows = [_labels(_json(files[f"{split}_{model}_predictions.json"]), 10) for model in models]
+        if {len(row) for row in rows} != {len(arrays[f"labels_{split}"])}:
+            raise BadFormat(f"the {split} predictions are not all for the {len(arrays[f'labels_{split}'])} labeled images")
+        arrays[split] = np.stack(rows)
+    return arrays
+
+
+def npy(path: Path) -> np.ndarray:
+    """The array of an .npy file that holds no objects."""
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, EOFError, ValueError) as error:
+        raise BadFormat(f"{path.name} is no .npy file of plain numbers: {error}") from error
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError as error:
+        raise BadFormat(f"{path.name} is no JSON: {error}") from error
+
+
+def _cifar_images(batch: Mapping[str, Any]) -> np.ndarray:
+    data = batch.get("data")
+    if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.ndim != 2 or data.shape[1] != 3072:
+        raise BadFormat("a CIFAR batch without its uint8 [n, 3072] data")
+    return np.ascontiguousarray(data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
+
+
+def _labels(values: Any, classes: int) -> np.ndarray:
+    try:
+        labels = np.asarray(values)
+    except ValueError as error:
+        raise BadFormat(f"labels are not a plain list: {error}") from error
+    if labels.ndim != 1 or labels.dtype.kind not in "iu" or not len(labels) or labels.min() < 0 or labels.max() >= classes:
+        raise BadFormat(f"labels are not a list of integers from 0 to {classes - 1}")
+    return labels.astype(np.uint8)

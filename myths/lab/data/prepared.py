@@ -1,0 +1,343 @@
+"""The prepared form of a data set, in which every myth reads it: where it lies, and whether it is intact.
+
+A prepared set is ``<root>/<name>.npz``, ``<root>/images/<name>/``, ``<root>/text/<name>.txt`` (or ``.jsonl``) or
+``<root>/weights/<name>.pt`` (or ``.safetensors``), each with ``<name>.json`` beside it: source, note and the SHA-256 of its content.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import hashlib
+import json
+import os
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from myths.lab.data.catalog import CATALOG
+from myths.lab.data.embedded import EMBEDDED
+from myths.lab.errors import CannotStart
+
+Kind = Literal["arrays", "images", "text", "weights", "embedded"]
+State = Literal["present", "absent", "variant", "corrupt"]
+
+_PLACES: tuple[tuple[Kind, str, str], ...] = (
+    ("arrays", "", ".npz"),
+    ("images", "images", ""),
+    ("text", "text", ".txt"),
+    ("text", "text", ".jsonl"),
+    ("weights", "weights", ".pt"),
+    ("weights", "weights", ".safetensors"),
+)
+"""Kind, folder below the root and suffix of each prepared form."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A data set that is here; ``sha256`` and ``note`` are what its sidecar says. Embedded sets have no path and no bytes."""
+
+    name: str
+    path: Path | None
+    kind: Kind
+    source: str
+    note: str
+    sha256: str
+    bytes: int
+    archives: tuple[tuple[str, str], ...] = ()
+    """The published files it was made from and their SHA-256, where it was made from a download."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What recomputing the hash of a data set says; ``expected`` and ``found`` are SHA-256 of the content."""
+
+    name: str
+    state: State
+    note: str
+    expected: str | None
+    found: str | None
+    path: Path | None
+
+
+def roots() -> tuple[Path, ...]:
+    """Where prepared sets are looked for, in order; the first is where new ones go."""
+    given = os.environ.get("MYTHS_DATA")
+    return (*((Path(given).expanduser(),) if given else ()), Path.home() / ".cache" / "myths")
+
+
+# --- what the content is the hash of --------------------------------------------------------------
+
+
+def content_sha256(arrays: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 of arrays: of name, dtype, shape and C-ordered bytes of each, in the order of the names.
+
+    Raises ValueError for an array of Python objects, whose bytes are addresses.
+    """
+    digest = hashlib.sha256()
+    for name, array in sorted(arrays.items()):
+        if array.dtype.hasobject:
+            raise ValueError(f"{name} holds Python objects, not numbers or text")
+        contiguous = np.ascontiguousarray(array)
+        digest.update(f"{name} {contiguous.dtype.str} {contiguous.shape}\n".encode())
+        digest.update(contiguous.tobytes())
+    return digest.hexdigest()
+
+
+def folder_sha256(paths: Iterable[Path], root: Path) -> str:
+    """SHA-256 of files: of the path below ``root`` and the bytes of each, in the order of the paths."""
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        digest.update(f"{path.relative_to(root).as_posix()}\n".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+# --- finding and reading --------------------------------------------------------------------------
+
+
+def find(name: str) -> Prepared | None:
+    """The prepared or embedded set of this name, by its sidecar, or None. Opens no data.
+
+    Raises CannotStart when its sidecar cannot be read.
+    """
+    if name in EMBEDDED:
+        return Prepared(name, None, "embedded", "carried by the suite or a package it needs", "", _embedded_sha256(name), 0)
+    return next((found for root in roots() if (found := look(name, root))), None)
+
+
+def look(name: str, root: Path) -> Prepared | None:
+    """As ``find``, in one root and for what lies on disk only."""
+    for kind, folder, suffix in _PLACES:
+        path = root / folder / f"{name}{suffix}"
+        sidecar = root / folder / f"{name}.json"
+        if not (path.is_dir() if kind == "images" else path.is_file()) or (kind == "images" and not sidecar.exists()):
+            continue
+        try:
+            facts = json.loads(sidecar.read_text(encoding="utf-8"))
+            source, note, sha256 = (str(facts[key]) for key in ("source", "note", "sha256"))
+            archives = tuple(sorted(dict(facts.get("archives", {})).items()))
+        except FileNotFoundError as error:
+            raise CannotStart(f"{path} has no {sidecar.name} beside it, which says what it is; `myths data add` makes one") from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CannotStart(f"{sidecar} cannot be read ({error}): bring it and {path.name} again, both from one place") from error
+        return Prepared(name, path, kind, source, note, sha256, _bytes(path), archives)
+    return None
+
+
+def every() -> list[Prepared]:
+    """All that lies in the roots, by name; of two of one name the one that is found first. Skips what has no readable sidecar."""
+    found: dict[str, Prepared] = {}
+    for root in roots():
+        for folder in dict.fromkeys(folder for _, folder, _ in _PLACES):
+            for sidecar in sorted((root / folder).glob("*.json")):
+                with contextlib.suppress(CannotStart):
+                    if sidecar.stem not in found and (prepared := look(sidecar.stem, root)):
+                        found[sidecar.stem] = prepared
+    return [found[name] for name in sorted(found)]
+
+
+def require(name: str) -> Prepared:
+    """As ``find``; raises CannotStart that says how to get the set when it is not here."""
+    if prepared := find(name):
+        return prepared
+    where = roots()[0]
+    if (entry := CATALOG.get(name)) is None:
+        raise CannotStart(
+            f"the data set {name} is not here, and the suite knows no download of it: `myths data add {name} PATH` brings your own, "
+            f"or put it with its {name}.json below {where}"
+        )
+    if not entry.files:
+        raise CannotStart(f"the data set {name} is not here and has no download: {entry.note}, and put them into {where}")
+    raise CannotStart(
+        f"the data set {name} is not here ({entry.download_bytes / 1e6:,.1f} MB to download): run `myths data get {name}`, which asks "
+        f"{', '.join(entry.mirrors)}; offline, put {name}.npz and {name}.json into {where}, "
+        f"or the published files into {where / 'downloads' / name} and run the same command"
+    )
+
+
+def load(name: str) -> dict[str, np.ndarray]:
+    """The arrays of a prepared or embedded set, read-only, with their hash checked; read once per process.
+
+    Raises CannotStart when the set is absent, unreadable, or not what its sidecar says.
+    """
+    prepared = require(name)
+    if prepared.path is None:
+        return dict(_embedded(name))
+    if prepared.kind != "arrays":
+        raise CannotStart(f"{name} is a set of {prepared.kind} ({prepared.path}), not of arrays")
+    stamp = prepared.path.stat()
+    return dict(_read(prepared, stamp.st_mtime_ns, stamp.st_size))
+
+
+def sha256_of(name: str) -> str | None:
+    """The SHA-256 of the content as its sidecar says, or None when the set is not here."""
+    return prepared.sha256 if (prepared := find(name)) else None
+
+
+def note_of(name: str) -> str | None:
+    """The note of the sidecar, or None when the set is not here."""
+    return prepared.note if (prepared := find(name)) else None
+
+
+def verify(name: str) -> Verification:
+    """Recomputes the hash of a set and compares it with its sidecar and the catalog. Raises nothing for data at fault."""
+    official = CATALOG[name].content if name in CATALOG else None
+    try:
+        prepared = find(name)
+    except CannotStart as error:
+        return Verification(name, "corrupt", str(error), official, None, None)
+    if prepared is None:
+        return Verification(name, "absent", "", official, None, None)
+    try:
+        found = digest(prepared)
+    except CannotStart as error:
+        return Verification(name, "corrupt", str(error), prepared.sha256, None, prepared.path)
+    if found != prepared.sha256:
+        return Verification(name, "corrupt", str(_differs(prepared, found)), prepared.sha256, found, prepared.path)
+    return Verification(name, state_of(prepared), prepared.note, official or prepared.sha256, found, prepared.path)
+
+
+def state_of(prepared: Prepared) -> Literal["present", "variant"]:
+    """Whether a set is the official one, believing its sidecar. Sets that the catalog does not know are what they are."""
+    entry = CATALOG.get(prepared.name)
+    if entry is None or prepared.sha256 == entry.content:
+        return "present"
+    made_from, published = dict(prepared.archives), {f.file: f.checksum for f in entry.files}
+    genuine = bool(published) and all(checksum and checksum == f"sha256:{made_from.get(f)}" for f, checksum in published.items())
+    return "present" if genuine else "variant"
+
+
+def digest(prepared: Prepared) -> str:
+    """The SHA-256 of the content, recomputed. Raises CannotStart naming the file when it cannot be read."""
+    if prepared.path is None:
+        return _embedded_sha256(prepared.name)
+    try:
+        if prepared.kind == "arrays":
+            return content_sha256(_arrays(prepared.path))
+        if prepared.kind == "images":
+            return folder_sha256((f for f in prepared.path.rglob("*") if f.is_file()), prepared.path)
+        return folder_sha256([prepared.path], prepared.path.parent)
+    # A damaged zip can fail in any of these ways; numpy raises KeyError and NotImplementedError from inside zipfile.
+    except (OSError, EOFError, ValueError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+        raise CannotStart(f"{prepared.path} cannot be read ({error}): {_bring_again(prepared)}") from error
+
+
+def intact(name: str) -> Prepared:
+    """As ``require``, with the hash recomputed; raises CannotStart with both hashes when it is not what its sidecar says."""
+    prepared = require(name)
+    if (found := digest(prepared)) != prepared.sha256:
+        raise _differs(prepared, found)
+    return prepared
+
+
+# --- writing --------------------------------------------------------------------------------------
+
+
+def save(
+    name: str, arrays: Mapping[str, np.ndarray], source: str, note: str, archives: Mapping[str, str] | None = None, root: Path | None = None
+) -> Prepared:
+    """Writes arrays in prepared form into ``root`` (the first of ``roots()`` if none is given), the sidecar last.
+
+    ``archives`` gives the SHA-256 of each published file they were made from. Raises CannotStart when it
+    cannot be written; then nothing half-written is left, and what was there before still is.
+    """
+    path = (root or roots()[0]) / f"{name}.npz"
+    sha256 = content_sha256(arrays)
+    with writing(path) as temporary, open(temporary, "wb") as stream:
+        np.savez(stream, **arrays)  # type: ignore[arg-type]
+    write_sidecar(path.with_suffix(".json"), source=source, note=note, sha256=sha256, archives=dict(archives or {}))
+    return Prepared(name, path, "arrays", source, note, sha256, _bytes(path), tuple(sorted((archives or {}).items())))
+
+
+def write_sidecar(path: Path, **facts: Any) -> None:
+    """Writes the JSON beside a prepared set, all or nothing. Raises CannotStart when it cannot."""
+    with writing(path) as temporary:
+        temporary.write_text(json.dumps({k: v for k, v in facts.items() if v != {}}, indent=1) + "\n", encoding="utf-8")
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """A temporary path in the folder of ``path`` that takes its place when the block ends well and is gone otherwise.
+
+    Raises CannotStart when there is no space left, or the folder cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def unwritable(path: Path, error: OSError) -> CannotStart:
+    """The error for the user when ``path`` could not be written."""
+    if error.errno == errno.ENOSPC:
+        return CannotStart(f"no space left for {path}: free some, or set MYTHS_DATA to a folder on another disk")
+    return CannotStart(f"{path} cannot be written ({error.strerror or error}): set MYTHS_DATA to a folder that can")
+
+
+# --- inside ---------------------------------------------------------------------------------------
+
+
+@functools.lru_cache(maxsize=8)
+def _read(prepared: Prepared, modified: int, size: int) -> dict[str, np.ndarray]:
+    """``modified`` and ``size`` are there to read a file again that was replaced."""
+    assert prepared.path is not None
+    try:
+        arrays = _arrays(prepared.path)
+        found = content_sha256(arrays)
+    except (OSError, EOFError, ValueError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+        raise CannotStart(f"{prepared.path} cannot be read ({error}): {_bring_again(prepared)}") from error
+    if found != prepared.sha256:
+        raise _differs(prepared, found)
+    return _frozen(arrays)
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as file:
+        if not isinstance(file, np.lib.npyio.NpzFile):
+            raise ValueError("it is a single array, not an .npz of named ones")  # noqa: TRY004
+        return {name: file[name] for name in file.files}
+
+
+@functools.cache
+def _embedded(name: str) -> dict[str, np.ndarray]:
+    return _frozen(EMBEDDED[name]())
+
+
+@functools.cache
+def _embedded_sha256(name: str) -> str:
+    return content_sha256(_embedded(name))
+
+
+def _frozen(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    for array in arrays.values():
+        array.flags.writeable = False
+    return arrays
+
+
+def _bytes(path: Path) -> int:
+    return sum(f.stat().st_size for f in path.rglob("*") if f.is_file()) if path.is_dir() else path.stat().st_size
+
+
+def _differs(prepared: Prepared, found: str) -> CannotStart:
+    return CannotStart(
+        f"{prepared.path} is not what {prepared.name}.json beside it says: its content has SHA-256 {found}, "
+        f"not {prepared.sha256}; {_bring_again(prepared)}"
+    )
+
+
+def _bring_again(prepared: Prepared) -> str:
+    again = f"run `myths data get {prepared.name}`" if prepared.name in CATALOG and CATALOG[prepared.name].files else "bring it again"
+    return f"move it away and {again} (nothing is deleted for you)"
