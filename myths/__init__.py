@@ -1,0 +1,69 @@
+"""Seven Myths: the evidence against seven beliefs of machine-learning folklore, run again.
+
+>>> import myths
+>>> myths.run("cifar10-1")                       # doctest: +SKIP
+>>> myths.results("cifar10-1")["claims"]         # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from myths.lab.myth import Profile
+
+__all__ = ["results", "run"]
+
+
+def run(
+    *names: str,
+    profile: Profile = "quick",
+    device: str = "auto",
+    run: str | None = None,
+    seeds: int | None = None,
+    data: tuple[str, ...] = (),
+    budget_seconds: float | None = None,
+) -> str:
+    """Runs the named myths (all when none is named) as ``myths run`` does; gives the name of the run.
+
+    Raises MythsError, with the sentence that the command would print, when it cannot start or a trial fails.
+    """
+    from myths import suite
+    from myths.lab import device as devices
+    from myths.lab import session
+    from myths.lab.errors import MythsError
+    from myths.lab.run_folder import RunFolder
+
+    chosen = devices.choose(device)
+    folder = RunFolder(suite.LOCAL / (run or f"{devices.machine_class(chosen)}-{profile}"))
+    request = session.Request(
+        myths=[suite.find(name) for name in names] or suite.MYTHS,
+        profile=profile,
+        run=folder,
+        device=chosen,
+        seeds=seeds,
+        data=data,
+        budget=budget_seconds,
+    )
+    happened = session.run(request, lambda myth, plan: lambda trial, record: None)
+    failed = [f"{trial}: {error}" for progress in happened.values() for trial, error in progress.failed]
+    if failed:
+        raise MythsError("; ".join(failed))
+    return folder.name
+
+
+def results(name: str, run: str | None = None) -> dict[str, pd.DataFrame]:
+    """The tables of a myth in a run (by default the newest local one, else a published one), and ``claims``."""
+    from myths import suite
+    from myths.lab.derived import derive
+    from myths.lab.errors import UsageError
+
+    myth = suite.find(name)
+    folders = [suite.find_run(run)] if run else sorted(suite.runs(), key=lambda r: (r.path / "run.json").stat().st_mtime, reverse=True)
+    for folder in folders:
+        if folder.has(myth):
+            found = derive(myth, folder)
+            return {**found.tables, "claims": found.claims_table()}
+    raise UsageError(f"no run holds results of {myth.name}: myths run {myth.name}")

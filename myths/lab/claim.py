@@ -45,16 +45,25 @@ class Criterion:
     high: float = math.inf
     strict: bool = False
 
+    def __post_init__(self) -> None:
+        empty = not self.low <= self.high or (self.strict and self.low == self.high)
+        if empty or (self.low == -math.inf and self.high == math.inf):
+            raise ValueError(f"a criterion must divide the numbers: {self.low}…{self.high} does not")
+
     def __str__(self) -> str:
+        low, high = (f"{end:.12g}" for end in (self.low, self.high))
+        if self.low == self.high:
+            return f"= {low}"
+        above, below = f"{'>' if self.strict else '≥'} {low}", f"{'<' if self.strict else '≤'} {high}"
         if self.low > -math.inf and self.high < math.inf:
-            return f"in {self.low:g}…{self.high:g}"
-        if self.low > -math.inf:
-            return f"{'>' if self.strict else '≥'} {self.low:g}"
-        return f"{'<' if self.strict else '≤'} {self.high:g}"
+            return f"{above} and {below}" if self.strict else f"in {low}…{high}"
+        return above if self.low > -math.inf else below
 
     def holds(self, value: float) -> bool:
         """Whether one number lies in the range."""
-        return self.low < value < self.high if self.strict else self.low <= value <= self.high
+        if self.strict and math.isfinite(value):
+            return self.low < value < self.high
+        return self.low <= value <= self.high
 
     def judge(self, estimate: Estimate) -> Verdict:
         """Reproduced when the whole interval lies in the range, not reproduced when none of it does."""
@@ -155,15 +164,22 @@ def judge(claims: Sequence[Claim], tables: Mapping[str, pd.DataFrame], absent: I
 
 
 def myth_verdict(judgements: Sequence[Judgement]) -> MythVerdict:
-    """Refuted, still standing, open or aged, from the decisive claims (design of the suite: at most three).
+    """The verdict on a myth from the judgements of its claims."""
+    return verdict_of(
+        [j.verdict for j in judgements if j.claim.decisive],
+        [j.verdict for j in judgements if j.claim.kind == "today"],
+    )
+
+
+def verdict_of(decisive: Iterable[Verdict], today: Iterable[Verdict]) -> MythVerdict:
+    """Refuted when all decisive claims are reproduced (aged when a ``today`` claim is too), still standing when none is.
 
     Anything decisive that is undecided (inconclusive, not tested, an illustration) leaves the myth open.
     """
-    decisive = {j.verdict for j in judgements if j.claim.decisive}
-    if decisive == {Verdict.REPRODUCED}:
-        aged = any(j.claim.kind == "today" and j.verdict is Verdict.REPRODUCED for j in judgements)
-        return MythVerdict.AGED if aged else MythVerdict.REFUTED
-    return MythVerdict.STILL_STANDING if decisive == {Verdict.NOT_REPRODUCED} else MythVerdict.OPEN
+    found = set(decisive)
+    if found == {Verdict.REPRODUCED}:
+        return MythVerdict.AGED if Verdict.REPRODUCED in today else MythVerdict.REFUTED
+    return MythVerdict.STILL_STANDING if found == {Verdict.NOT_REPRODUCED} else MythVerdict.OPEN
 
 
 def _measure(claim: Claim, tables: Mapping[str, pd.DataFrame], absent: Sequence[tuple[Trial, str]]) -> Judgement:
@@ -185,15 +201,23 @@ def _measure(claim: Claim, tables: Mapping[str, pd.DataFrame], absent: Sequence[
 
 def _with_controls(judgement: Judgement, all_of_them: Mapping[str, Judgement]) -> Judgement:
     claim = judgement.claim
-    if judgement.verdict not in (Verdict.REPRODUCED, Verdict.NOT_REPRODUCED):
+    if judgement.verdict in (Verdict.NOT_TESTED, Verdict.ILLUSTRATION):
+        return judgement
+    if claim.kind == "level" and judgement.protocol != "paper" and not _calibrated(claim, all_of_them):
+        return _overruled(judgement, Verdict.NOT_TESTED, "reduced: the number depends on the protocol")
+    if judgement.verdict is Verdict.INCONCLUSIVE:
         return judgement
     for control in claim.controls:
         if all_of_them[control].verdict in (Verdict.NOT_REPRODUCED, Verdict.INCONCLUSIVE):
             return _overruled(judgement, Verdict.INCONCLUSIVE, f"control {control} did not hold")
-    calibrated = claim.calibration is not None and all_of_them[claim.calibration].verdict is Verdict.REPRODUCED
-    if claim.kind == "level" and judgement.protocol != "paper" and not calibrated:
-        return _overruled(judgement, Verdict.NOT_TESTED, "reduced: the number depends on the protocol")
     return judgement
+
+
+def _calibrated(claim: Claim, all_of_them: Mapping[str, Judgement]) -> bool:
+    if claim.calibration is None:
+        return False
+    calibration = all_of_them[claim.calibration]
+    return calibration.verdict is Verdict.REPRODUCED and calibration.protocol != "stand-in"
 
 
 def _overruled(judgement: Judgement, verdict: Verdict, reason: str) -> Judgement:

@@ -11,7 +11,7 @@ from myths.lab.data import prepared
 from myths.lab.myth import Myth
 from myths.lab.run_folder import RunFolder, write_atomically
 from myths.lab.store import Record, Results, Store
-from myths.lab.trial import decode
+from myths.lab.trial import Trial, decode
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,28 +58,25 @@ def derive(myth: Myth, run: RunFolder) -> Derived:
     return Derived(myth, run, profile, tables, tuple(judgements), tuple(results.records), warned)
 
 
-def write_tables(derived: Derived) -> None:
-    """Writes every table and ``claims.csv`` into the run folder; a table without rows is not written."""
+def draw(derived: Derived) -> dict[str, str]:
+    """Every figure that has something to show, as SVG text by name."""
+    from myths.lab.report import style
+
+    figures = {name: figure(derived.tables) for name, figure in derived.myth.figures.items()}
+    return {name: style.svg(figure) for name, figure in figures.items() if figure is not None}
+
+
+def write(derived: Derived) -> None:
+    """Writes every table with rows, ``claims.csv`` and ``figures/*.svg`` into the run folder."""
     folder = derived.run.path / derived.myth.folder
     for name, table in [*derived.tables.items(), ("claims", derived.claims_table())]:
         if len(table):
             write_atomically(folder / f"{name}.csv", table.to_csv(index=False, float_format="%.10g", lineterminator="\n"))
+    for name, svg in draw(derived).items():
+        write_atomically(folder / "figures" / f"{name}.svg", svg)
 
 
-def write_figures(derived: Derived) -> dict[str, str]:
-    """Draws every figure that has something to show into ``figures/*.svg``; gives name -> SVG text."""
-    from myths.lab.report import style
-
-    drawn = {}
-    for name, draw in derived.myth.figures.items():
-        figure = draw(derived.tables)
-        if figure is not None:
-            drawn[name] = style.svg(figure)
-            write_atomically(derived.run.path / derived.myth.folder / "figures" / f"{name}.svg", drawn[name])
-    return drawn
-
-
-def _absent(myth: Myth, facts: Mapping[str, Any]) -> list:
+def _absent(myth: Myth, facts: Mapping[str, Any]) -> list[tuple[Trial, str]]:
     """The trials that the last invocations could not run here, as recorded then."""
     absent = {}
     for invocation in facts["invocations"]:

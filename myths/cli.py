@@ -1,0 +1,352 @@
+"""The ``myths`` command. Heavy imports stand inside the commands: ``myths --help`` must not wait for torch."""
+
+from __future__ import annotations
+
+import functools
+import re
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from myths.lab.errors import CannotStart, MythsError, UsageError
+from myths.terminal import Terminal
+
+if TYPE_CHECKING:
+    from myths.lab.derived import Derived
+    from myths.lab.run_folder import RunFolder
+    from myths.lab.runner import Progress
+    from myths.lab.session import Request
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+data_app = typer.Typer(no_args_is_help=True, help="List, download, check and add data sets.")
+app.add_typer(data_app, name="data")
+terminal = Terminal()
+debugging = False
+
+Names = Annotated[list[str] | None, typer.Argument(metavar="[MYTH]...", help="Myths, as `myths list` names them; all if none.")]
+ProfileOption = Annotated[str, typer.Option(help="quick, laptop, gpu or paper.")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:0 or mps.")]
+ResultsOption = Annotated[Path | None, typer.Option(help="Another folder for runs than results/local.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def main() -> None:
+    """Entry point of the ``myths`` command."""
+    app()
+
+
+def command(target: typer.Typer, name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Registers a command whose errors end in one line and the exit status of the README."""
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(function)
+        def guarded(*args: Any, **kwargs: Any) -> None:
+            try:
+                function(*args, **kwargs)
+            except (typer.Exit, typer.Abort):
+                raise
+            except KeyboardInterrupt:
+                terminal.settle()
+                terminal.complain("interrupted; all that was finished is kept. The same command goes on from here")
+                raise typer.Exit(130) from None
+            except MythsError as error:
+                _end(str(error), error.exit_status)
+            except Exception as error:  # noqa: BLE001 (a bug, or a machine in a state nobody thought of: still one line)
+                _end(f"unexpected {type(error).__name__}: {error}; --debug before the command shows where", 1)
+
+        return target.command(name)(guarded)
+
+    return register
+
+
+def _end(sentence: str, status: int) -> None:
+    terminal.settle()
+    if debugging:
+        traceback.print_exc()
+    terminal.complain(" ".join(sentence.split()))
+    raise typer.Exit(status)
+
+
+@app.callback()
+def options(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False) -> None:
+    """Seven beliefs of machine-learning folklore, and the evidence against them, run on your machine."""
+    global debugging
+    debugging = debug
+
+
+@command(app, "list")
+def list_(as_json: Json = False) -> None:
+    """The myths, and where each stands in the best run at hand."""
+    from myths import standings, suite
+
+    lines: list[dict[str, Any]] = []
+    for myth in suite.MYTHS:
+        best = standings.best(myth)
+        lines.append(
+            {
+                "number": myth.number,
+                "myth": myth.name,
+                "belief": myth.belief,
+                "verdict": best.verdict if best else None,
+                "run": best.run if best else None,
+            }
+        )
+    terminal.listing("", lines, as_json)
+
+
+@command(app, "show")
+def show(myth: str, as_json: Json = False) -> None:
+    """A myth as a page: belief, what the papers found, the claims with their criteria, the latest verdicts."""
+    from myths import standings, suite
+
+    standings.show(suite.find(myth), terminal, as_json)
+
+
+@command(app, "run")
+def run(
+    myths: Names = None,
+    profile: ProfileOption = "quick",
+    device: DeviceOption = "auto",
+    run: Annotated[str | None, typer.Option(help="Name of the run; by default MACHINE-PROFILE.")] = None,
+    results: ResultsOption = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Seeds a trial, instead of the profile's own number.")] = None,
+    data: Annotated[str | None, typer.Option(help="Names of own data sets (myths data add), separated by commas.")] = None,
+    budget: Annotated[str | None, typer.Option(help="Start nothing that would end later than this: 90s, 9m, 1.5h.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run myths; what is finished already is not run again."""
+    from myths.lab import session
+
+    request = _request(myths, profile, device, run, results, seeds, data, budget)
+    if dry_run:
+        _print_plan(request, as_json)
+        return
+    happened = session.run(request, terminal.progress)
+    terminal.settle()
+    _print_verdicts(request)
+    _print_what_is_left(happened)
+
+
+@command(app, "try")
+def try_(
+    myth: str,
+    trial: str,
+    settings: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE...")] = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Run one trial with any settings, print its rows, store nothing; settings of a trial inside it are KEY.KEY=VALUE."""
+    from myths import suite
+    from myths.lab import device as devices
+    from myths.lab import tryout
+
+    for row in tryout.rows(suite.find(myth), trial, settings or [], devices.choose(device)):
+        terminal.say("  ".join(f"{key}={value}" for key, value in row.items()))
+
+
+@command(app, "report")
+def report(
+    runs: Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help="Runs; all that are at hand if none.")] = None,
+    results: ResultsOption = None,
+) -> None:
+    """Make tables, claims, figures and the report again from the stored trials."""
+    from myths import suite
+    from myths.lab import derived
+    from myths.lab.report import site
+
+    roots = (results or suite.LOCAL, suite.PUBLISHED)
+    chosen = [suite.find_run(name, *roots) for name in runs] if runs else suite.runs(*roots)
+    found = _derive(chosen)
+    for each in found:
+        if each.run.path.parent != suite.PUBLISHED:
+            derived.write(each)
+    page = site.build(found, Path("results/report"))
+    terminal.say(f"report: {page}")
+
+
+@command(app, "compare")
+def compare(one: str, other: str, as_json: Json = False) -> None:
+    """Put two runs side by side; exit status 1 when a number moved beyond its noise."""
+    from myths import standings, suite
+
+    lines = standings.compare(suite.find_run(one), suite.find_run(other))
+    terminal.listing(f"{one} and {other}", lines, as_json)
+    if any(line["moved"] for line in lines):
+        raise typer.Exit(1)
+
+
+@command(app, "publish")
+def publish(run: str, results: ResultsOption = None) -> None:
+    """Copy a run, made from a clean commit, to results/published and renew the scoreboard."""
+    from myths import suite
+    from myths.lab import publish as publishing
+    from myths.lab.run_folder import write_atomically
+
+    folder = publishing.publish(suite.find_run(run, results or suite.LOCAL), suite.PUBLISHED, suite.MYTHS)
+    board = publishing.scoreboard(_derive(suite.runs(suite.PUBLISHED)))
+    write_atomically(Path("results/README.md"), board)
+    terminal.say(f"published: {folder}; scoreboard: results/README.md")
+
+
+@command(app, "doctor")
+def doctor(as_json: Json = False) -> None:
+    """What this machine has: device, packages, data, room; with what to do about what it lacks."""
+    from myths import doctor
+
+    terminal.listing("", doctor.findings(), as_json)
+
+
+@command(data_app, "list")
+def data_list(as_json: Json = False) -> None:
+    """Data sets that are known or at hand."""
+    from myths.lab.data import fetch
+
+    terminal.listing("", fetch.listing(), as_json, columns=("name", "state", "bytes", "licence", "note"))
+
+
+@command(data_app, "get")
+def data_get(names: list[str]) -> None:
+    """Download data sets and prepare them."""
+    from myths.lab.data import fetch
+
+    for name in names:
+        found = fetch.get(name, progress=terminal.out.is_terminal)
+        terminal.say(f"{name}: {found.path}")
+
+
+@command(data_app, "verify")
+def data_verify(names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...")] = None, as_json: Json = False) -> None:
+    """Compute the hashes of data sets again: present, absent, variant, or corrupt (then exit status 3)."""
+    from dataclasses import asdict
+
+    from myths.lab.data import fetch, prepared
+
+    chosen = names or [line["name"] for line in fetch.listing() if line["state"] != "absent"]
+    found = [asdict(prepared.verify(name)) for name in chosen]
+    lines = [{key: value if value is None or isinstance(value, str) else str(value) for key, value in line.items()} for line in found]
+    terminal.listing("", lines, as_json, columns=("name", "state", "note", "expected", "found"))
+    if any(line["state"] == "corrupt" for line in lines):
+        raise CannotStart("corrupt: " + ", ".join(str(line["name"]) for line in lines if line["state"] == "corrupt"))
+
+
+@command(data_app, "add")
+def data_add(name: str, path: Path) -> None:
+    """Bring an own image folder (CLASS/IMAGE), arrays (.npz) or weights under a name, for `myths run --data NAME`."""
+    from myths.lab.data import fetch
+
+    added = fetch.add(name, path)
+    terminal.say(f"{name}: {added.path}")
+
+
+def _request(
+    myths: list[str] | None,
+    profile: str,
+    device: str,
+    run: str | None,
+    results: Path | None,
+    seeds: int | None,
+    data: str | None,
+    budget: str | None,
+) -> Request:
+    from myths import suite
+    from myths.lab import device as devices
+    from myths.lab.myth import PROFILES
+    from myths.lab.run_folder import RunFolder
+    from myths.lab.session import Request
+
+    chosen = [suite.find(name) for name in myths or []] or list(suite.MYTHS)
+    if profile not in PROFILES:
+        raise UsageError(f"there is no profile {profile!r}; there are: {', '.join(PROFILES)}")
+    if run is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", run):
+        raise UsageError(f"--run {run!r}: a run's name has letters, digits, dots, dashes and underscores")
+    place = devices.choose(device)
+    name = run or f"{devices.machine_class(place)}-{profile}"
+    return Request(
+        myths=chosen,
+        profile=profile,
+        run=RunFolder((results or suite.LOCAL) / name),
+        device=place,
+        seeds=seeds,
+        data=tuple(filter(None, (data or "").split(","))),
+        budget=_seconds(budget),
+    )
+
+
+def _seconds(budget: str | None) -> float | None:
+    if budget is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h)", budget)
+    if match is None:
+        raise UsageError(f"--budget {budget!r}: say seconds, minutes or hours, such as 90s, 9m or 1.5h")
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def _print_plan(request: Request, as_json: bool) -> None:
+    from myths.lab import device as devices
+    from myths.lab import session
+    from myths.lab.data import fetch, prepared
+    from myths.lab.runner import estimated_seconds
+
+    machine_class = devices.machine_class(request.device)
+    lines = []
+    for myth in request.myths:
+        store = request.run.store(myth)
+        for step in session.plans(request)[myth.name].steps:
+            seconds = estimated_seconds(step.trial, store, machine_class) if step.state == "to do" else None
+            to_fetch = [name for name in step.trial.data if step.state == "to do" and prepared.find(name) is None]
+            lines.append(
+                {
+                    "myth": myth.name,
+                    "state": step.state,
+                    "trial": str(step.trial),
+                    "id": step.trial.id,
+                    "estimated_seconds": seconds,
+                    "download": ", ".join(to_fetch),
+                    "download_bytes": sum(fetch.download_bytes(name) for name in to_fetch),
+                    "reason": step.reason,
+                }
+            )
+    terminal.listing(
+        f"run {request.run.name}, profile {request.profile}, device {request.device}",
+        lines,
+        as_json,
+        ("myth", "state", "trial", "estimated_seconds", "download", "reason"),
+    )
+
+
+def _derive(chosen: list[RunFolder]) -> list[Derived]:
+    from myths import suite
+    from myths.lab import derived
+
+    return [derived.derive(myth, run) for run in chosen for myth in suite.MYTHS if run.has(myth)]
+
+
+def _print_verdicts(request: Request) -> None:
+    from myths.lab import derived
+
+    for myth in request.myths:
+        if request.run.has(myth):
+            found = derived.derive(myth, request.run)
+            counts = {str(j.verdict): sum(k.verdict is j.verdict for k in found.judgements) for j in found.judgements}
+            terminal.say(f"{myth.name}: the myth is {found.verdict} ({', '.join(f'{n} {v}' for v, n in counts.items())})")
+            terminal.say(f"  {myth.meaning(found.verdict)}")
+            terminal.say(f"  results: {request.run.path / myth.folder}")
+
+
+def _print_what_is_left(happened: dict[str, Progress]) -> None:
+    left = sum(len(progress.left) for progress in happened.values())
+    if left:
+        terminal.say(f"the budget is used up; {left} trials are left. The same command goes on from here")
+    failed = [f"{name}: {trial}: {error}" for name, progress in happened.items() for trial, error in progress.failed]
+    blocked = sum(len(progress.blocked) for progress in happened.values())
+    if failed:
+        waiting = f" ({blocked} others wait for them)" if blocked else ""
+        raise MythsError(f"{len(failed)} failed{waiting}: {'; '.join(failed)}. The same command tries them again")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

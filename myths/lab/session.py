@@ -1,0 +1,106 @@
+"""One invocation of the suite: plan, check the data, run, derive. What the command and the Python interface share."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from myths.lab import derived, device, provenance, runner
+from myths.lab.data import prepared
+from myths.lab.errors import CannotStart
+from myths.lab.executors import Executor, local
+from myths.lab.myth import Myth, Profile
+from myths.lab.run_folder import RunFolder
+from myths.lab.runner import Budget, Plan, Progress
+from myths.lab.store import Record
+from myths.lab.trial import Trial, canonical
+
+ROOM_BYTES = 200 * 2**20
+"""Free space below which a run is not begun."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is asked for: which myths, in which profile, on what device, into which run."""
+
+    myths: Sequence[Myth]
+    profile: Profile
+    run: RunFolder
+    device: str
+    seeds: int | None = None
+    data: tuple[str, ...] = ()
+    budget: float | None = None
+    """Seconds."""
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """As recorded with the results: no paths."""
+        return {
+            "myths": [myth.name for myth in self.myths],
+            "profile": self.profile,
+            "seeds": self.seeds,
+            "data": list(self.data),
+            "budget_seconds": self.budget,
+            "device": self.device,
+        }
+
+
+Watch = Callable[[Myth, Plan], Callable[[Trial, Record | None], None]]
+"""Called when a myth begins; gives what is called before (None) and after (a record) each of its trials."""
+
+
+def plans(request: Request) -> dict[str, Plan]:
+    """What each myth of a request comes to, by name: what is done, to do, missing."""
+    return {
+        myth.name: runner.plan(myth.trials(request.profile, request.seeds, request.data), request.run.store(myth), prepared.sha256_of)
+        for myth in request.myths
+    }
+
+
+def run(request: Request, watch: Watch, execute: Executor = local) -> dict[str, Progress]:
+    """Runs a request and derives its tables, claims and figures; gives what happened, by myth.
+
+    Raises CannotStart before the first trial when data are missing or corrupt, the run belongs to
+    another machine class, the folder cannot be written, or another run is going on in it.
+    """
+    budget = Budget(request.budget) if request.budget is not None else None
+    machine_class = device.machine_class(request.device)
+    with request.run.locked():
+        planned = plans(request)
+        notes = _check_data(planned)
+        _check_room(request.run)
+        claims = [claim for myth in request.myths for claim in myth.claims]
+        invocation = provenance.invocation(request.device, request.arguments, claims)
+        invocation["absent"] = [
+            {"myth": name, "trial": canonical(trial), "reason": reason} for name, plan in planned.items() for trial, reason in plan.absent
+        ]
+        request.run.begin(machine_class, invocation, notes)
+        happened = {}
+        for myth in request.myths:
+            happened[myth.name] = runner.run(
+                planned[myth.name],
+                request.run.store(myth),
+                device=request.device,
+                hashes=prepared.sha256_of,
+                invocation=invocation["id"],
+                machine_class=machine_class,
+                budget=budget,
+                execute=execute,
+                report=watch(myth, planned[myth.name]),
+            )
+            derived.write(derived.derive(myth, request.run))
+    return happened
+
+
+def _check_data(planned: Mapping[str, Plan]) -> dict[str, Any]:
+    """The notes of the data sets that are to be read, for ``run.json``; raises CannotStart for one that is absent or corrupt."""
+    names = dict.fromkeys(name for plan in planned.values() for name in plan.data)
+    return {name: prepared.require(name).facts() for name in names}
+
+
+def _check_room(run: RunFolder) -> None:
+    free = shutil.disk_usage(run.path).free
+    if free < ROOM_BYTES:
+        raise CannotStart(f"only {free / 2**20:.0f} MiB are free in {run.path}: make room or choose another folder with --results")

@@ -1,0 +1,126 @@
+"""How the myths stand in the runs at hand, read from each run's ``claims.csv`` (quick: no trial is decoded)."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from myths import suite
+from myths.lab.claim import MythVerdict, Verdict, verdict_of
+from myths.lab.errors import UsageError
+from myths.lab.myth import PROFILES, Myth
+from myths.lab.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from myths.terminal import Terminal
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A myth in one run: the verdict, and the lines of ``claims.csv``."""
+
+    run: str
+    profile: str
+    verdict: MythVerdict
+    claims: tuple[dict[str, str], ...]
+
+
+def of(myth: Myth) -> Iterator[Standing]:
+    """The myth in every run at hand."""
+    for run in suite.runs():
+        lines = _claims(myth, run)
+        if lines:
+            decisive = [Verdict(line["verdict"]) for line in lines if line["decisive"] == "True"]
+            today = [Verdict(line["verdict"]) for line in lines if line["kind"] == "today"]
+            yield Standing(run.name, lines[0]["profile"], verdict_of(decisive, today), tuple(lines))
+
+
+def best(myth: Myth) -> Standing | None:
+    """The myth in the run of the strongest profile: paper before gpu, laptop, quick; None when it was never run."""
+    return max(of(myth), key=lambda s: max((PROFILES.index(p) for p in PROFILES if p in s.profile), default=-1), default=None)
+
+
+def show(myth: Myth, terminal: Terminal, as_json: bool) -> None:
+    """Prints a myth as a page of the article."""
+    standing = best(myth)
+    latest = {line["claim"]: line for line in standing.claims} if standing else {}
+    lines: list[dict[str, Any]] = []
+    for claim in myth.claims:
+        found = latest.get(claim.id, {})
+        lines.append(
+            {
+                "claim": claim.id,
+                "kind": claim.kind,
+                "statement": claim.statement,
+                "source": claim.source,
+                "paper": claim.paper,
+                "paper_checked": claim.paper_checked,
+                "criterion": claim.printed_criterion,
+                "here": _interval(found),
+                "verdict": found.get("verdict", "not tested"),
+                "reason": found.get("reason", ""),
+                "decisive": claim.decisive,
+            }
+        )
+    if as_json:
+        terminal.listing("", lines, as_json)
+        return
+    terminal.say(f"Myth {myth.number}: {myth.belief}", "bold")
+    terminal.say()
+    terminal.say(myth.rebuttal)
+    terminal.say()
+    terminal.say(myth.both_sides)
+    terminal.say()
+    columns = ("claim", "statement", "paper", "paper_checked", "criterion", "here", "verdict", "reason")
+    terminal.listing("The claims, written before the runs that judge them", lines, False, columns)
+    terminal.say()
+    if standing is None:
+        terminal.say(f"Not run yet: myths run {myth.name}")
+    else:
+        terminal.say(f"In run {standing.run} the myth is {standing.verdict}. {myth.meaning(standing.verdict)}")
+    terminal.say()
+    for paper in myth.papers:
+        terminal.say(str(paper), "dim")
+
+
+def compare(one: RunFolder, other: RunFolder) -> list[dict[str, Any]]:
+    """The claims that two runs both measured; ``moved`` where the intervals do not overlap.
+
+    Raises UsageError when they share none.
+    """
+    lines = []
+    for myth in suite.MYTHS:
+        ours, theirs = ({line["claim"]: line for line in _claims(myth, run) if line["estimate"]} for run in (one, other))
+        for claim in ours.keys() & theirs.keys():
+            a, b = ours[claim], theirs[claim]
+            lines.append(
+                {
+                    "myth": myth.name,
+                    "claim": claim,
+                    one.name: _interval(a),
+                    other.name: _interval(b),
+                    "verdicts": a["verdict"] if a["verdict"] == b["verdict"] else f"{a['verdict']} / {b['verdict']}",
+                    "moved": float(a["high"]) < float(b["low"]) or float(b["high"]) < float(a["low"]),
+                }
+            )
+    if not lines:
+        raise UsageError(f"{one.name} and {other.name} have measured no claim in common")
+    return sorted(lines, key=lambda line: (line["myth"], line["claim"]))
+
+
+def _claims(myth: Myth, run: RunFolder) -> list[dict[str, str]]:
+    path = run.path / myth.folder / "claims.csv"
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def _interval(line: dict[str, str]) -> str:
+    if not line.get("estimate"):
+        return ""
+    estimate, low, high = (float(line[name]) for name in ("estimate", "low", "high"))
+    bounds = "" if low == high else f" [{low:.4g}, {high:.4g}]"
+    return f"{estimate:.4g}{bounds} {line['unit']}".rstrip()
