@@ -53,6 +53,10 @@ class Prepared:
     archives: tuple[tuple[str, str], ...] = ()
     """The published files it was made from and their SHA-256, where it was made from a download."""
 
+    def facts(self) -> dict[str, str]:
+        """What a result that was made from it records: its source, note, hash and whether it is the official set. No path."""
+        return {"source": self.source, "note": self.note, "sha256": self.sha256, "state": state_of(self)}
+
 
 @dataclass(frozen=True)
 class Verification:
@@ -124,7 +128,10 @@ def look(name: str, root: Path) -> Prepared | None:
             source, note, sha256 = (str(facts[key]) for key in ("source", "note", "sha256"))
             archives = tuple(sorted(dict(facts.get("archives", {})).items()))
         except FileNotFoundError as error:
-            raise CannotStart(f"{path} has no {sidecar.name} beside it, which says what it is; `myths data add` makes one") from error
+            raise CannotStart(
+                f"{path} has no {sidecar.name} beside it, which says what it is: bring the one that belongs to it, "
+                f"or take the data in under a name of your own with `myths data add NAME {path}`"
+            ) from error
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CannotStart(f"{sidecar} cannot be read ({error}): bring it and {path.name} again, both from one place") from error
         return Prepared(name, path, kind, source, note, sha256, _bytes(path), archives)

@@ -1,0 +1,305 @@
+"""Brings data sets here: downloads them, or takes what the user has."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from myths.lab.data import prepared
+from myths.lab.data.catalog import CATALOG, DataSet, Published
+from myths.lab.data.embedded import EMBEDDED
+from myths.lab.data.formats import BadFormat
+from myths.lab.data.own import add
+from myths.lab.data.prepared import Prepared
+from myths.lab.errors import CannotStart, UsageError
+
+__all__ = ["Patience", "add", "get", "listing"]
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a mirror is waited for. The last one may be as slow as it is: something is better than nothing."""
+
+    timeout: float = 30.0
+    """Seconds without a byte."""
+    attempts: int = 2
+    """Tries at each mirror, a second or more apart; an answer that no second try changes, as "404 Not Found", gets one."""
+    slowest: float = 150_000.0
+    """Bytes a second, since the start; below it the next mirror is tried."""
+    grace: float = 20.0
+    """Seconds before the speed is judged."""
+
+
+def get(name: str, root: Path | None = None, progress: bool = False, patience: Patience | None = None) -> Prepared:
+    """Downloads and prepares a data set of the catalog into ``root`` (the first of ``prepared.roots()`` if none is given).
+
+    The files come into ``<root>/downloads/<name>/`` and are kept; those that already lie there are used. Each mirror is
+    tried in turn until one gives a file with the right checksum; nothing is opened before. A set that is
+    here already and official is left as it is; a variant is set aside as ``<name>_<start of its hash>``, and stays usable
+    under that name; a corrupt file as ``….corrupt``.
+
+    Raises UsageError for a name that the catalog does not have; CannotStart when no mirror gave a file (with
+    what each answered), the content is not the official one, or there is no space left.
+    """
+    if name in EMBEDDED:
+        return prepared.require(name)
+    if (entry := CATALOG.get(name)) is None:
+        raise UsageError(f"the catalog has no {name!r}; it has {', '.join(CATALOG)}. `myths data add {name} PATH` brings your own")
+    for place in (root,) if root else prepared.roots():
+        here = _intact(name, place)
+        if here and prepared.state_of(here) == "present":
+            return here
+    root = root or prepared.roots()[0]
+    if entry.prepare is None:
+        prepared.require(name)
+        raise CannotStart(f"{name} is here but not as it was published, and has no download: {entry.note}, and put them into {root}")
+    folder = root / "downloads" / name
+    paths = _download(entry, folder, patience or Patience(), progress)
+    archives = {file: _sha256(path) for file, path in paths.items()}
+    try:
+        arrays = entry.prepare(paths)
+    except BadFormat as error:
+        raise CannotStart(f"{name} cannot be prepared: {error}; move {folder} away and try again") from error
+    found = prepared.content_sha256(arrays)
+    if entry.content and found != entry.content and any(f.checksum is None for f in entry.files):
+        raise CannotStart(
+            f"what the mirrors gave for {name} is not the official content (SHA-256 {found}, not {entry.content}): "
+            f"move {folder} away and try again"
+        )
+    _set_aside(name, root, found)
+    return prepared.save(name, arrays, source=", ".join(entry.mirrors), note=entry.note, archives=archives, root=root)
+
+
+def listing() -> list[dict[str, Any]]:
+    """What there is, for a table: every set of the catalog, embedded, and whatever else is prepared, believing the sidecars.
+
+    Keys: name, title, state (present, variant, absent, embedded or corrupt), bytes (here), download_bytes, licence, note,
+    get (the command that brings it, or None).
+    """
+    rows = [_row(entry.name, entry.title, entry.licence, entry) for entry in CATALOG.values()]
+    rows += [_row(name, (EMBEDDED[name].__doc__ or "").split("\n")[0], "BSD-3-Clause" if name == "digits" else "MIT") for name in EMBEDDED]
+    return rows + [_row(other.name, other.source, "", kind=other.kind) for other in prepared.every() if other.name not in CATALOG]
+
+
+def _row(name: str, title: str, licence: str, entry: DataSet | None = None, kind: str = "arrays") -> dict[str, Any]:
+    note = entry.note if entry else ""
+    state, size = "absent", 0
+    try:
+        if here := prepared.find(name):
+            state = "embedded" if here.kind == "embedded" else prepared.state_of(here)
+            note, size, kind = here.note, here.bytes, here.kind
+    except CannotStart as error:
+        state, note = "corrupt", str(error)
+    command = f"myths data get {name}" if entry and entry.files else None
+    return {
+        "name": name,
+        "title": title,
+        "kind": kind,
+        "state": state,
+        "bytes": size,
+        "download_bytes": entry.download_bytes if entry else 0,
+        "licence": licence,
+        "note": note,
+        "get": command,
+    }
+
+
+# --- download -------------------------------------------------------------------------------------
+
+
+class _TooSlow(Exception):
+    """This mirror would take too long and there are others."""
+
+
+@dataclass
+class _Bar:
+    """What pooch reports its bytes to: shows them, and gives a slow mirror up."""
+
+    show: Callable[[int, int], None]
+    slowest: float
+    grace: float
+    total: int = 0
+    done: int = 0
+    start: float = field(default_factory=time.monotonic)
+
+    def update(self, n: int) -> None:
+        self.done += n
+        self.show(self.done, self.total)
+        if (elapsed := time.monotonic() - self.start) > self.grace and self.done < self.slowest * elapsed:
+            raise _TooSlow(f"too slow ({self.done / elapsed / 1000:.0f} kB/s)")
+
+    def reset(self) -> None:
+        """Pooch resets and updates to the total at the end; a fast file is then not judged as slow."""
+        self.done, self.start = 0, time.monotonic()
+
+    def close(self) -> None: ...
+
+
+def _download(entry: DataSet, folder: Path, patience: Patience, progress: bool) -> dict[str, Path]:
+    paths: dict[str, Path] = {}
+    answers: list[str] = []
+    failed: set[str] = set()
+    with _shown(progress and sys.stderr.isatty(), entry) as show, _quiet_pooch():
+        for file in entry.files:
+            path, said = _from_mirrors(file, folder, patience, show, failed)
+            if path is None:
+                answers = said
+                break
+            paths[file.file] = path
+            show.finished(file)
+    if answers:
+        lines = "".join(f"\n  {answer}" for answer in answers)
+        raise CannotStart(
+            f"no mirror gave {file.file} of {entry.name}:{lines}\nTry later, or bring the published files into {folder} "
+            f"and run `myths data get {entry.name}` again"
+        )
+    return paths
+
+
+def _from_mirrors(file: Published, folder: Path, patience: Patience, show: _Shown, failed: set[str]) -> tuple[Path | None, list[str]]:
+    """The verified file, or None and what each mirror answered. Hosts that failed before are asked last."""
+    import pooch
+    import requests
+
+    answers = []
+    urls = sorted(file.urls, key=lambda url: url.split("/")[2] in failed)
+    for url in urls:
+        is_last = url == urls[-1]
+
+        def download(url: str, output_file: str, manager: Any, is_last: bool = is_last) -> None:
+            bar = _Bar(show, 0.0 if is_last else patience.slowest, patience.grace)
+            pooch.HTTPDownloader(progressbar=bar, chunk_size=1 << 14, timeout=patience.timeout)(url, output_file, manager)
+            _refuse_pages(Path(output_file))
+
+        for attempt in range(patience.attempts):
+            try:
+                return Path(pooch.retrieve(url, file.checksum, fname=file.file, path=folder, downloader=download)), []
+            except (requests.RequestException, ValueError, _TooSlow) as error:
+                answer = f"{url}: {_in_words(error)}"
+                if attempt + 1 == patience.attempts or not _may_pass(error):
+                    break
+                time.sleep(min(attempt + 1, patience.timeout))
+            # requests' own exceptions are OSErrors too, so this is the disk's.
+            except OSError as error:
+                raise prepared.unwritable(folder / file.file, error) from error
+        answers.append(answer)
+        failed.add(url.split("/")[2])
+    return None, answers
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the same mirror may answer better when asked again."""
+    import requests
+
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return error.response.status_code >= 500
+    return isinstance(error, requests.ConnectionError | requests.Timeout | requests.exceptions.ChunkedEncodingError)
+
+
+def _refuse_pages(path: Path) -> None:
+    """A login or error page that came with status 200; files without a checksum have no other guard before they are parsed."""
+    with path.open("rb") as stream:
+        start = stream.read(512).lstrip().lower()
+    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+        raise ValueError("a web page instead of the file")
+
+
+def _in_words(error: Exception) -> str:
+    import requests
+
+    if isinstance(error, requests.HTTPError) and error.response is not None:
+        return f"{error.response.status_code} {error.response.reason}"
+    if isinstance(error, requests.Timeout) or "timed out" in str(error):
+        return "no answer in time"
+    if isinstance(error, requests.ConnectionError):
+        return "the connection failed or broke off"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the file broke off early"
+    if "does not match the known hash" in str(error):
+        expected, got = str(error).split("expected ")[1].split(" but got ")
+        return f"wrong content: expected {expected}, got {got.split('.')[0]}"
+    return str(error)
+
+
+@dataclass
+class _Shown:
+    """The bytes of all files of a set, on a bar if there is one."""
+
+    progress: Any = None
+    task: Any = None
+    before: int = 0
+
+    def __call__(self, done: int, total: int) -> None:
+        if self.progress:
+            self.progress.update(self.task, completed=self.before + min(done, total or done))
+
+    def finished(self, file: Published) -> None:
+        self.before += file.bytes
+        self(0, 0)
+
+
+@contextlib.contextmanager
+def _shown(wanted: bool, entry: DataSet) -> Iterator[_Shown]:
+    if not wanted:
+        yield _Shown()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        yield _Shown(progress, progress.add_task(entry.name, total=entry.download_bytes))
+
+
+@contextlib.contextmanager
+def _quiet_pooch() -> Iterator[None]:
+    """Pooch announces every file and its hash; here the bar and the final error say what matters."""
+    import pooch
+
+    logger = pooch.get_logger()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+# --- what is here already -------------------------------------------------------------------------
+
+
+def _intact(name: str, root: Path) -> Prepared | None:
+    with contextlib.suppress(CannotStart):
+        here = prepared.look(name, root)
+        if here and prepared.digest(here) == here.sha256:
+            return here
+    return None
+
+
+def _set_aside(name: str, root: Path, found: str) -> None:
+    """Renames a set of other content than ``found``: nothing that was there is overwritten."""
+    path = root / f"{name}.npz"
+    if not path.exists():
+        return
+    here = _intact(name, root)
+    if here and here.sha256 == found:
+        return
+    new = f"{name}_{here.sha256[:8]}{{}}" if here else f"{name}{{}}.{time.strftime('%Y%m%d-%H%M%S')}.corrupt"
+    for old in (path, path.with_suffix(".json")):
+        try:
+            if old.exists():
+                old.rename(old.with_name(new.format(old.suffix)))
+        except OSError as error:
+            raise prepared.unwritable(old, error) from error
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

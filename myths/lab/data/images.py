@@ -1,0 +1,116 @@
+"""Image sets on the device where they are used: whole, as bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+
+from myths.lab.data import prepared
+from myths.lab.errors import CannotStart
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
+"""What counts as an image in a folder."""
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images and labels, channels first, values 0 to 255; a set that is for testing only has no training part."""
+
+    name: str
+    x_train: UInt8[Tensor, "n c h w"] | None
+    y_train: Int64[Tensor, " n"] | None
+    x_test: UInt8[Tensor, "m c h w"]
+    y_test: Int64[Tensor, " m"]
+    classes: tuple[str, ...]
+    """Named by their numbers where the set brings no names."""
+
+
+def image_set(name: str, device: str | torch.device) -> ImageSet:
+    """A prepared or embedded image set, whole, on ``device``; gray images have one channel.
+
+    An image folder is CLASS/image, all of it the test part, or train/CLASS/image and
+    test/CLASS/image. Raises CannotStart when the set is absent or damaged, holds no images with labels, or its
+    images differ in size.
+    """
+    found = prepared.require(name)
+    if found.kind == "images" and found.path is not None:
+        prepared.intact(name)
+        arrays: Mapping[str, np.ndarray] = _decode(found.path)
+    else:
+        arrays = prepared.load(name)
+    if not {"x_test", "y_test"} <= arrays.keys():
+        raise CannotStart(
+            f"{name} holds {', '.join(sorted(arrays))}; a set of images holds x_test and y_test, and mostly x_train and y_train"
+        )
+    labeled = [split for split in ("train", "test") if f"y_{split}" in arrays]
+    count = 1 + max(int(arrays[f"y_{split}"].max()) for split in labeled)
+    classes = tuple(str(c) for c in arrays["classes"]) if "classes" in arrays else tuple(str(c) for c in range(count))
+    trains = {"x_train", "y_train"} <= arrays.keys()
+    return ImageSet(
+        name=name,
+        x_train=_pixels(name, arrays["x_train"], device) if trains else None,
+        y_train=_numbers(arrays["y_train"], device) if trains else None,
+        x_test=_pixels(name, arrays["x_test"], device),
+        y_test=_numbers(arrays["y_test"], device),
+        classes=classes,
+    )
+
+
+def folder_classes(folder: Path) -> dict[str, list[Path]]:
+    """The images of each class of a folder CLASS/image, both in the order of their names; empty when it is no such folder."""
+    inside = [d for d in sorted(folder.iterdir()) if d.is_dir() and not d.name.startswith(".")]
+    images = {d.name: sorted(f for f in d.iterdir() if f.suffix.lower() in SUFFIXES) for d in inside}
+    return images if images and all(images.values()) else {}
+
+
+def folder_splits(folder: Path) -> dict[str, dict[str, list[Path]]]:
+    """``folder_classes`` of "test", and of "train" where the folder is parted into train/ and test/; empty when it holds no images."""
+    parts = {split: folder_classes(folder / split) for split in ("train", "test") if (folder / split).is_dir()}
+    if len(parts) == 2 and all(parts.values()):
+        return parts
+    whole = folder_classes(folder)
+    return {"test": whole} if whole else {}
+
+
+def _decode(folder: Path) -> dict[str, np.ndarray]:
+    """The arrays of an image folder: NHWC, three channels unless all images are gray."""
+    from PIL import Image
+
+    splits = folder_splits(folder)
+    if not splits:
+        raise CannotStart(f"{folder} is not laid out as CLASS/image or train/CLASS/image and test/CLASS/image")
+    classes = sorted({c for by_class in splits.values() for c in by_class})
+    arrays: dict[str, np.ndarray] = {"classes": np.array(classes)}
+    for split, by_class in splits.items():
+        images, labels = [], []
+        for label, paths in by_class.items():
+            for path in paths:
+                with Image.open(path) as image:
+                    images.append(np.asarray(image.convert("RGB")))
+                labels.append(classes.index(label))
+        if len(sizes := {image.shape[:2] for image in images}) > 1:
+            (h, w), (other_h, other_w) = sorted(sizes)[:2]
+            raise CannotStart(
+                f"the images in {folder} differ in size ({w}x{h}, {other_w}x{other_h} …): resize them to one and add them again"
+            )
+        arrays[f"x_{split}"], arrays[f"y_{split}"] = np.stack(images), np.array(labels)
+    return arrays
+
+
+def _pixels(name: str, images: np.ndarray, device: str | torch.device) -> UInt8[Tensor, "n c h w"]:
+    if images.dtype != np.uint8 or images.ndim not in (3, 4):
+        raise CannotStart(
+            f"the images of {name} are {images.dtype} {images.shape}; expected uint8 [n, height, width] or [n, height, width, 3]"
+        )
+    channels_last = images[..., None] if images.ndim == 3 else images
+    return torch.from_numpy(np.array(channels_last.transpose(0, 3, 1, 2), order="C")).to(device)
+
+
+def _numbers(labels: np.ndarray, device: str | torch.device) -> Int64[Tensor, " n"]:
+    return torch.from_numpy(labels.astype(np.int64)).to(device)
