@@ -54,10 +54,10 @@ class Criterion:
         low, high = (f"{end:.12g}" for end in (self.low, self.high))
         if self.low == self.high:
             return f"= {low}"
-        above, below = f"{'>' if self.strict else '≥'} {low}", f"{'<' if self.strict else '≤'} {high}"
+        lower, upper = f"{'>' if self.strict else '≥'} {low}", f"{'<' if self.strict else '≤'} {high}"
         if self.low > -math.inf and self.high < math.inf:
-            return f"{above} and {below}" if self.strict else f"in {low}…{high}"
-        return above if self.low > -math.inf else below
+            return f"{lower} and {upper}" if self.strict else f"in {low}…{high}"
+        return lower if self.low > -math.inf else upper
 
     def holds(self, value: float) -> bool:
         """Whether one number lies in the range."""

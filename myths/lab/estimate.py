@@ -5,6 +5,7 @@ Every interval is 95 % unless ``CONFIDENCE`` is passed otherwise, and says what 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -29,6 +30,8 @@ class Estimate:
     n: int
 
     def __post_init__(self) -> None:
+        if any(map(math.isnan, (self.value, self.low, self.high))):
+            raise ValueError(f"an estimate must be a number, not {self.value} in {self.low}…{self.high}")
         if not (self.low <= self.value <= self.high):
             raise ValueError(f"an interval must hold its estimate: {self.low} ≤ {self.value} ≤ {self.high} is false")
 
@@ -51,8 +54,7 @@ def clopper_pearson(successes: int, trials: int, confidence: float = CONFIDENCE)
     """
     from scipy import stats
 
-    if not 0 <= successes <= trials or trials == 0:
-        raise ValueError(f"{successes} of {trials} is not a proportion")
+    _check_proportion(successes, trials)
     tail = (1 - confidence) / 2
     low = 0.0 if successes == 0 else float(stats.beta.ppf(tail, successes, trials - successes + 1))
     high = 1.0 if successes == trials else float(stats.beta.ppf(1 - tail, successes + 1, trials - successes))
@@ -60,7 +62,10 @@ def clopper_pearson(successes: int, trials: int, confidence: float = CONFIDENCE)
 
 
 def difference_of_proportions(successes: tuple[int, int], trials: tuple[int, int], confidence: float = CONFIDENCE) -> Estimate:
-    """First minus second proportion of independent samples, with Newcombe's hybrid-score interval (1998, method 10)."""
+    """First minus second proportion of independent samples, with Newcombe's hybrid-score interval (1998, method 10).
+
+    Raises ValueError for counts that are no proportions.
+    """
     (p1, l1, u1), (p2, l2, u2) = (_wilson(k, n, confidence) for k, n in zip(successes, trials, strict=True))
     value = p1 - p2
     low = value - np.hypot(p1 - l1, u2 - p2)
@@ -71,8 +76,10 @@ def difference_of_proportions(successes: tuple[int, int], trials: tuple[int, int
 def ratio_of_proportions(successes: tuple[int, int], trials: tuple[int, int], confidence: float = CONFIDENCE) -> Estimate:
     """First over second proportion of independent samples, with Katz's log interval (1978).
 
-    Raises ValueError when one of the counts is zero, where the interval does not exist.
+    Raises ValueError for counts that are no proportions, and when one of them is zero, where the interval does not exist.
     """
+    for k, n in zip(successes, trials, strict=True):
+        _check_proportion(k, n)
     if 0 in successes:
         raise ValueError("Katz's interval of a ratio needs at least one success in each sample")
     (k1, k2), (n1, n2) = successes, trials
@@ -107,7 +114,8 @@ def fisher_z(
         return Estimate(r, r, r, covers, n)
     variance = (1.0 if kind == "pearson" else 1 + r * r / 2) / (n - 3)
     half = _z(confidence) * np.sqrt(variance)
-    return Estimate(r, float(np.tanh(np.arctanh(r) - half)), float(np.tanh(np.arctanh(r) + half)), covers, n)
+    low, high = np.tanh(np.arctanh(r) - half), np.tanh(np.arctanh(r) + half)
+    return Estimate(r, min(r, float(low)), max(r, float(high)), covers, n)  # near ±1 rounding may pass r
 
 
 def bootstrap(
@@ -120,17 +128,23 @@ def bootstrap(
 ) -> Estimate:
     """A statistic of ``n`` things with its percentile-bootstrap interval.
 
-    ``statistic`` takes indices [resamples, n] into the things and gives one number a row, all
+    ``statistic`` takes indices [resamples, n] into the things and gives one number a row, many
     rows at once. Resamples on which it is not finite are dropped; raises ValueError when those
     are more than 1 %. The interval is widened, if need be, to hold the estimate.
     """
     value = float(statistic(np.arange(n)[None])[0])
-    draws = statistic(rng.integers(n, size=(resamples, n)))
+    blocks = np.array_split(np.arange(resamples), min(resamples, math.ceil(resamples * n / 4_000_000)))  # 32 MB of indices at a time
+    draws = np.concatenate([statistic(rng.integers(n, size=(len(block), n))) for block in blocks])
     finite = draws[np.isfinite(draws)]
     if len(finite) < 0.99 * resamples:
         raise ValueError(f"the statistic is not finite on {resamples - len(finite)} of {resamples} resamples")
     low, high = np.quantile(finite, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Estimate(value, min(value, float(low)), max(value, float(high)), covers, n)
+
+
+def _check_proportion(successes: int, trials: int) -> None:
+    if not 0 <= successes <= trials or trials == 0:
+        raise ValueError(f"{successes} of {trials} is not a proportion")
 
 
 def _z(confidence: float) -> float:
@@ -140,6 +154,7 @@ def _z(confidence: float) -> float:
 
 
 def _wilson(successes: int, trials: int, confidence: float) -> tuple[float, float, float]:
+    _check_proportion(successes, trials)
     z, p = _z(confidence), successes / trials
     center = (p + z * z / (2 * trials)) / (1 + z * z / trials)
     half = z / (1 + z * z / trials) * np.sqrt(p * (1 - p) / trials + z * z / (4 * trials * trials))
