@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import re
-import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -288,7 +287,8 @@ def _seconds(budget: str | None) -> float | None:
 def _print_plan(request: Request, as_json: bool) -> None:
     from myths.lab import device as devices
     from myths.lab import session
-    from myths.lab.data import fetch, prepared
+    from myths.lab.data import prepared
+    from myths.lab.data.catalog import CATALOG
     from myths.lab.runner import estimated_seconds
 
     machine_class = devices.machine_class(request.device)
@@ -306,7 +306,7 @@ def _print_plan(request: Request, as_json: bool) -> None:
                     "id": step.trial.id,
                     "estimated_seconds": seconds,
                     "download": ", ".join(to_fetch),
-                    "download_bytes": sum(fetch.download_bytes(name) for name in to_fetch),
+                    "download_bytes": sum(CATALOG[name].download_bytes for name in to_fetch if name in CATALOG),
                     "reason": step.reason,
                 }
             )
@@ -346,7 +346,3 @@ def _print_what_is_left(happened: dict[str, Progress]) -> None:
     if failed:
         waiting = f" ({blocked} others wait for them)" if blocked else ""
         raise MythsError(f"{len(failed)} failed{waiting}: {'; '.join(failed)}. The same command tries them again")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -94,11 +94,10 @@ def _warnings(myth: Myth, store: Store, results: Results, invocations: list[dict
     warned = []
     used = {record.invocation for record in results.records}
     for claim in myth.claims:
-        printed = {i["criteria"].get(claim.id) for i in invocations if i["id"] in used} - {None}
-        if printed - {claim.printed_criterion}:
-            warned.append(
-                f"the criterion of {claim.id} changed after its trials ran: then {', '.join(sorted(printed))}, now {claim.printed_criterion}"
-            )
+        now = claim.printed_criterion
+        then = {i["criteria"].get(claim.id, now) for i in invocations if i["id"] in used} - {now}
+        if then:
+            warned.append(f"the criterion of {claim.id} changed after its trials ran: then {', '.join(sorted(then))}, now {now}")
     if any(i["dirty"] for i in invocations if i["id"] in used):
         warned.append("some trials ran from a checkout with uncommitted changes")
     if store.stale:

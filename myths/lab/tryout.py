@@ -52,11 +52,11 @@ def from_words(kind: type[Trial], words: Sequence[str]) -> Trial:
         key, equals, value = word.partition("=")
         if not equals:
             raise UsageError(f"{word!r} is not KEY=VALUE")
-        field, dot, rest = key.partition(".")
+        name, dot, rest = key.partition(".")
         if dot:
-            inner.setdefault(field, []).append(f"{rest}={value}")
+            inner.setdefault(name, []).append(f"{rest}={value}")
         else:
-            own[field] = value
+            own[name] = value
     hints = typing.get_type_hints(kind)
     for field in dataclasses.fields(kind):
         classes = _trial_classes(hints[field.name])

@@ -1,0 +1,60 @@
+# make quick   runs every myth on embedded data and writes the report
+# make test    lints and tests
+# make MYTH PROFILE=laptop   runs one myth; see README.md
+
+PYTHON ?= python3
+VENV ?= .venv
+PROFILE ?= quick
+ARGS ?=
+BIN := $(VENV)/bin
+MYTHS := cifar10-1
+
+.PHONY: quick test all bench bench-compare report data lint clean $(MYTHS)
+
+quick: $(VENV)/.base
+	$(BIN)/myths run --profile quick $(ARGS)
+	$(BIN)/myths report
+	$(BIN)/myths list
+
+$(MYTHS): $(VENV)/.base
+	$(BIN)/myths run $@ --profile $(PROFILE) $(ARGS)
+	$(BIN)/myths report
+
+all: $(VENV)/.base
+	$(BIN)/myths run --profile $(PROFILE) $(ARGS)
+	$(BIN)/myths report
+
+test: lint
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.test
+	$(BIN)/python -m pytest benchmarks -o addopts= --benchmark-only --benchmark-autosave --benchmark-columns=median,iqr,rounds --benchmark-sort=name $(ARGS)
+
+bench-compare: $(VENV)/.test
+	$(BIN)/pytest-benchmark compare --columns=median,iqr --sort=name
+
+report: $(VENV)/.base
+	$(BIN)/myths report
+
+data: $(VENV)/.base
+	$(BIN)/myths data list
+
+clean:
+	rm -rf results/local results/report .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+
+# An environment that already has torch is used as it is: make quick VENV=/path/to/environment
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.base: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	touch $@ $(VENV)/.base

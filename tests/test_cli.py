@@ -1,0 +1,216 @@
+"""The command as a user meets it: exit statuses, one clear line for every mistake, nothing lost."""
+
+import contextlib
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from myths import cli
+
+MYTH = "cifar10-1"
+
+
+@dataclass
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def environment(folder):
+    return {"MYTHS_DATA": str(Path(folder) / "data"), "HOME": str(folder)}
+
+
+def myths(*words, cwd, **env):
+    """The command in this process: a fresh interpreter would spend seconds on importing torch."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        patch.chdir(cwd)
+        for name, value in {**environment(cwd), "COLUMNS": "200", **env}.items():
+            patch.setenv(name, value)
+        with pytest.raises(SystemExit) as stopped:
+            cli.app(list(words), prog_name="myths")
+    return Done(stopped.value.code, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    """A folder in which the quick profile has run once."""
+    folder = tmp_path_factory.mktemp("quick")
+    done = myths("run", MYTH, "--seeds", "2", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def one_clear_line(done, status, *words):
+    assert done.returncode == status, done.stdout + done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("run", "cifar11"), ("cifar11", "cifar10-1")),
+        (("run", MYTH, "--profile", "fast"), ("fast", "quick, laptop, gpu, paper")),
+        (("run", MYTH, "--budget", "soon"), ("soon", "9m")),
+        (("run", MYTH, "--run", "../elsewhere"), ("../elsewhere",)),
+        (("run", MYTH, "--device", "abacus"), ("abacus",)),
+        (("try", MYTH, "Guess"), ("Guess", "PublishedAccuracy")),
+        (("try", MYTH, "PublishedAccuracy", "sauce=predictions"), ("sauce", "source")),
+        (("try", MYTH, "PublishedAccuracy", "source=hearsay"), ("hearsay", "known table")),
+        (("try", MYTH, "PublishedAccuracy"), ("needs source",)),
+        (("report", "nowhere"), ("nowhere",)),
+        (("compare", "one", "other"), ("one",)),
+        (("publish", "nowhere"), ("nowhere",)),
+        (("show", "cifar11"), ("cifar11",)),
+    ],
+)
+def test_wrong_usage_is_named(words, named, tmp_path):
+    one_clear_line(myths(*words, cwd=tmp_path), 2, *named)
+
+
+def test_an_unknown_option_is_wrong_usage(tmp_path):
+    done = myths("run", MYTH, "--fast", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--fast" in done.stderr
+
+
+def test_missing_data_stop_the_run_before_its_first_trial(tmp_path):
+    done = myths("run", MYTH, "--profile", "laptop", cwd=tmp_path)
+    one_clear_line(done, 3, "not here", "myths data get")
+    assert not list(tmp_path.rglob("trials.jsonl"))
+
+
+def test_quick_runs_without_any_data_and_says_what_came_out(quick):
+    again = myths("run", MYTH, "--seeds", "2", cwd=quick)
+    assert again.returncode == 0
+    assert "0 trials to run" in again.stdout
+    assert "the myth is" in again.stdout
+    assert (quick / "results/local/cpu-quick/cifar10_1/claims.csv").exists()
+
+
+def test_both_spellings_are_understood(quick):
+    assert myths("show", "cifar10_1", cwd=quick).stdout == myths("show", MYTH, cwd=quick).stdout
+
+
+@pytest.mark.parametrize("words", [("list",), ("show", MYTH), ("run", MYTH, "--dry-run"), ("data", "list"), ("doctor",)])
+def test_listings_have_json(words, quick):
+    done = myths(*words, "--json", cwd=quick)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)
+
+
+def test_the_report_is_written(quick):
+    done = myths("report", cwd=quick)
+    assert done.returncode == 0, done.stderr
+    assert (quick / "results/report/index.html").exists()
+
+
+def test_a_run_does_not_differ_from_itself(quick):
+    assert myths("compare", "cpu-quick", "cpu-quick", cwd=quick).returncode == 0
+
+
+def test_publishing_needs_a_clean_commit(quick):
+    done = myths("publish", "cpu-quick", cwd=quick, GIT_DIR=str(quick / "no-repository"))
+    run = json.loads((quick / "results/local/cpu-quick/run.json").read_text())
+    if any(i["dirty"] or i["commit"] is None for i in run["invocations"]):
+        one_clear_line(done, 3, "commit")
+    else:
+        assert done.returncode == 0
+
+
+def test_another_machine_class_is_refused(quick, tmp_path):
+    run = tmp_path / "results/local/cpu-quick"
+    run.mkdir(parents=True)
+    (run / "run.json").write_text('{"machine_class": "h200", "data": {}, "invocations": []}')
+    one_clear_line(myths("run", MYTH, cwd=tmp_path), 3, "h200", "--run")
+
+
+def test_a_cut_last_line_is_forgiven_and_its_trial_runs_again(quick, tmp_path):
+    source = quick / "results/local/cpu-quick/cifar10_1/trials.jsonl"
+    target = tmp_path / "results/local/cpu-quick/cifar10_1/trials.jsonl"
+    target.parent.mkdir(parents=True)
+    content = source.read_bytes()
+    target.write_bytes(content[:-20])
+    done = myths("run", MYTH, "--seeds", "2", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "1 trials to run" in done.stdout or "2 trials to run" in done.stdout
+    assert len(target.read_bytes().splitlines()) >= len(content.splitlines())
+
+
+def test_a_mangled_line_is_named(quick, tmp_path):
+    source = quick / "results/local/cpu-quick/cifar10_1/trials.jsonl"
+    target = tmp_path / "results/local/cpu-quick/cifar10_1/trials.jsonl"
+    target.parent.mkdir(parents=True)
+    first, *others = source.read_text().splitlines(keepends=True)
+    target.write_text("".join([first.replace('"rows"', '"rose"'), *others]))
+    before = target.read_bytes()
+    one_clear_line(myths("run", MYTH, cwd=tmp_path), 3, "line 1", "delete that line")
+    assert target.read_bytes() == before
+
+
+def test_a_results_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "taken").write_text("a file, not a folder")
+    one_clear_line(myths("run", MYTH, "--results", "taken", cwd=tmp_path), 3, "taken", "--results")
+
+
+def test_a_second_run_on_the_same_folder_is_refused(quick, tmp_path):
+    import fcntl
+
+    run = tmp_path / "results/local/cpu-quick"
+    run.mkdir(parents=True)
+    with (run / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        one_clear_line(myths("run", MYTH, cwd=tmp_path), 3, "another myths run")
+
+
+def test_a_budget_of_nothing_leaves_a_valid_run(tmp_path):
+    done = myths("run", MYTH, "--seeds", "2", "--budget", "0s", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "are left" in done.stdout
+
+
+def test_one_trial_can_be_tried(tmp_path):
+    done = myths("try", MYTH, "PublishedAccuracy", "source=known table", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "alexnet" in done.stdout
+    assert not (tmp_path / "results").exists()
+
+
+def test_help_does_not_wait_for_torch(tmp_path):
+    heavy = "('torch', 'pandas', 'sklearn', 'matplotlib', 'scipy.stats')"
+    code = f"import sys\nfrom myths.cli import app\nfrom myths import suite\nprint([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+def test_ctrl_c_keeps_what_was_finished(tmp_path):
+    import signal
+
+    command = [sys.executable, "-m", "myths", "run", MYTH]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env={**os.environ, **environment(tmp_path)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    trials = tmp_path / "results/local/cpu-quick/cifar10_1/trials.jsonl"
+    give_up = time.monotonic() + 60
+    while not (trials.exists() and trials.read_bytes().count(b"\n") >= 1):
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, complaint = process.communicate(timeout=60)
+    assert process.returncode == 130, complaint
+    assert "goes on from here" in complaint
+    assert "Traceback" not in complaint
+    for line in trials.read_text().splitlines():
+        assert json.loads(line)["status"] == "ok"
