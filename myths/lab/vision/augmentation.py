@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int64, Shaped, UInt8
 from torch import Tensor
 
@@ -43,10 +42,16 @@ def random_crop(x: Shaped[Tensor, "n c h w"], padding: int, border: Border, gene
 
 def crop(x: Shaped[Tensor, "n c h w"], padding: int, border: Border, offsets: Int64[Tensor, "2 n"]) -> Shaped[Tensor, "n c h w"]:
     """Each padded image cut at its (row, column) offset, 0..2·padding; ``padding`` each keeps the images as they are."""
-    height, width = x.shape[-2:]
-    padded = _reflect(x, padding) if border == "reflect" else F.pad(x, (padding,) * 4)
-    windows = padded.unfold(2, height, 1).unfold(3, width, 1)
-    return windows[torch.arange(len(x), device=x.device), :, offsets[0], offsets[1]]
+    n, channels, height, width = x.shape
+    rows = offsets[0, :, None] - padding + torch.arange(height, device=x.device)
+    columns = offsets[1, :, None] - padding + torch.arange(width, device=x.device)
+    # Gathering from the images themselves needs no padded copy of the batch.
+    source = _mirrored(rows, height)[:, :, None] * width + _mirrored(columns, width)[:, None, :]
+    pixels = x.flatten(2).gather(2, source.view(n, 1, -1).expand(-1, channels, -1)).view_as(x)
+    if border == "reflect":
+        return pixels
+    inside = _inside(rows, height)[:, :, None] & _inside(columns, width)[:, None, :]
+    return torch.where(inside[:, None], pixels, torch.zeros((), dtype=x.dtype, device=x.device))
 
 
 def random_flip(x: Shaped[Tensor, "n c h w"], generator: torch.Generator) -> Shaped[Tensor, "n c h w"]:
@@ -72,13 +77,12 @@ def _covered(center: Tensor, size: int, length: int) -> Tensor:
     return (position >= first) & (position < first + size)
 
 
-def _reflect(x: Tensor, padding: int) -> Tensor:
-    # torch's own reflection knows no uint8; selecting mirrored rows and columns works for every type.
-    for dimension in (2, 3):
-        length = x.shape[dimension]
-        index = torch.arange(-padding, length + padding, device=x.device).abs()
-        x = x.index_select(dimension, torch.where(index < length, index, 2 * (length - 1) - index))
-    return x
+def _mirrored(index: Tensor, length: int) -> Tensor:
+    return (length - 1) - (index.abs() - (length - 1)).abs()
+
+
+def _inside(index: Tensor, length: int) -> Tensor:
+    return (index >= 0) & (index < length)
 
 
 def _draw(low: int, high: int, shape: tuple[int, ...], generator: torch.Generator, like: Tensor) -> Tensor:

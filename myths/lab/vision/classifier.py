@@ -76,7 +76,7 @@ class TrainClassifier(Trial):
     @classmethod
     def tiny(cls) -> TrainClassifier:
         """An epoch of the small CNN on 256 procedural shapes."""
-        return cls(dataset="shapes", epochs=1, batch_size=32, train_examples=256)
+        return cls(dataset="shapes", epochs=1.0, batch_size=32, train_examples=256)
 
     def run(self, context: Context) -> Outcome:
         """Trains and tests. Raises UsageError for a data set without a training part."""
