@@ -1,0 +1,102 @@
+"""One small drawing a claim: the range that the criterion asks for, the paper's number, and ours with its interval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from markupsafe import Markup
+
+from myths.lab.claim import Claim, Judgement
+from myths.lab.report import words
+
+WIDTH, HEIGHT = 260, 56
+EDGE = 10
+"""Units left and right of the outermost mark."""
+TOP, ROW_PAPER, ROW_HERE, BOTTOM = 4, 14, 29, 39
+
+Place = Callable[[float], float]
+
+
+def forest(judgement: Judgement) -> Markup:
+    """The drawing as SVG whose colours come from the page; empty where there is no number to draw."""
+    claim, estimate = judgement.claim, judgement.estimate
+    shown = _finite([claim.paper, claim.paper_low, claim.paper_high, *([estimate.value, estimate.low, estimate.high] if estimate else [])])
+    if not shown:
+        return Markup("")
+    bounds = sorted(set(_finite([claim.criterion.low, claim.criterion.high])))
+    place, scale = _scale(shown + bounds)
+    parts = [_band(claim, place), *(_bound(bound, place, claim.unit) for bound in bounds), _paper(claim, place)]
+    if estimate is not None:
+        low, value, high = (_clamped(place, end) for end in (estimate.low, estimate.value, estimate.high))
+        parts.append(
+            Markup('<line class="ours" x1="{}" x2="{}" y1="{y}" y2="{y}"/>').format(low, high, y=ROW_HERE)
+            + Markup('<circle class="ours" cx="{}" cy="{}" r="4.5"/>').format(value, ROW_HERE)
+        )
+    if scale:
+        parts.append(Markup('<text class="scale" x="{}" y="53" text-anchor="end">log scale</text>').format(WIDTH))
+    return Markup('<svg class="forest" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
+        WIDTH, HEIGHT, spoken(judgement), Markup("").join(parts)
+    )
+
+
+def spoken(judgement: Judgement) -> str:
+    """The drawing in words."""
+    claim, estimate = judgement.claim, judgement.estimate
+    ours = f"here {words.here(estimate, claim.unit)} {words.interval(estimate)}".rstrip() if estimate else "no number here"
+    return f"Paper {words.paper(claim)}; {ours}; asked for {claim.printed_criterion}"
+
+
+def _finite(values: Sequence[float | None]) -> list[float]:
+    return [float(v) for v in values if v is not None and math.isfinite(v)]
+
+
+def _scale(values: Sequence[float]) -> tuple[Place, bool]:
+    """From numbers to places in the drawing; logarithmic (True) where positive numbers span a factor of fifty."""
+    low, high = min(values), max(values)
+    logarithmic = low > 0 and high / low > 50
+    bend: Callable[[float], float] = math.log if logarithmic else float
+    start, end = bend(low), bend(high)
+    if start == end:
+        start, end = start - 1, end + 1
+    room = 0.12 * (end - start)
+    start, end = start - room, end + room
+
+    def place(value: float) -> float:
+        return round(EDGE + (WIDTH - 2 * EDGE) * (bend(value) - start) / (end - start), 1)
+
+    return place, logarithmic
+
+
+def _clamped(place: Place, value: float) -> float:
+    if math.isinf(value):
+        return 0.0 if value < 0 else float(WIDTH)
+    return place(value)
+
+
+def _band(claim: Claim, place: Place) -> Markup:
+    left, right = _clamped(place, claim.criterion.low), _clamped(place, claim.criterion.high)
+    return Markup('<rect class="asked" x="{}" y="{}" width="{}" height="{}"/>').format(
+        left, TOP, round(max(right - left, 1.5), 1), BOTTOM - TOP
+    ) + Markup('<line class="ground" x1="0" x2="{}" y1="{y}" y2="{y}"/>').format(WIDTH, y=BOTTOM)
+
+
+def _bound(bound: float, place: Place, unit: str) -> Markup:
+    x = place(bound)
+    anchor = "start" if x < 40 else "end" if x > WIDTH - 40 else "middle"
+    return Markup('<line class="bound" x1="{x}" x2="{x}" y1="{}" y2="{}"/>').format(TOP, BOTTOM + 3, x=x) + Markup(
+        '<text x="{}" y="53" text-anchor="{}">{}</text>'
+    ).format(x, anchor, words.with_unit(words.number(bound), unit))
+
+
+def _paper(claim: Claim, place: Place) -> Markup:
+    drawn = Markup("")
+    if claim.paper_low is not None and claim.paper_high is not None:
+        drawn += Markup('<line class="theirs" x1="{}" x2="{}" y1="{y}" y2="{y}"/>').format(
+            _clamped(place, claim.paper_low), _clamped(place, claim.paper_high), y=ROW_PAPER
+        )
+    if claim.paper is not None and math.isfinite(claim.paper):
+        x = place(claim.paper)
+        points = f"{x - 5},{ROW_PAPER} {x},{ROW_PAPER - 5} {x + 5},{ROW_PAPER} {x},{ROW_PAPER + 5}"
+        drawn += Markup('<polygon class="theirs" points="{}"/>').format(points)
+    return drawn

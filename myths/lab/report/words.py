@@ -1,0 +1,113 @@
+"""Numbers as a reader wants them: as many digits as the interval supports, real minus signs, the unit beside them."""
+
+from __future__ import annotations
+
+import math
+
+from myths.lab.claim import Claim
+from myths.lab.estimate import Estimate
+
+SPACE = "\u202f"
+"""Narrow, and never the end of a line."""
+
+CHECKED = {
+    "read": "read in the paper or the authors' repository",
+    "computed": "computed from what the authors published",
+    "recalled": "recalled from the paper, not read again",
+    "recalled, unsure": "recalled without confidence: nothing is decided by it",
+}
+"""What ``Claim.paper_checked`` says of the paper's number."""
+
+COVERS = {
+    "exact": "exact",
+    "test examples": "over test examples",
+    "seeds": "over seeds",
+    "models": "over models",
+    "repeats": "over repeats",
+}
+
+
+def number(value: float, decimals: int | None = None) -> str:
+    """A number with so many decimals, or with up to six significant digits."""
+    if math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if decimals is None:
+        text = f"{value:,.0f}" if value == int(value) and abs(value) < 1e12 else f"{value:.6g}"
+    else:
+        text = f"{value:,.{decimals}f}"
+        if value and not float(text.replace(",", "")):
+            text = f"{value:.2g}"
+    whole, dot, rest = text.partition(".")
+    if len(whole.lstrip("-")) == 5:  # four digits need no comma: 2,021 but not a year's
+        whole = whole.replace(",", "")
+    return f"{whole}{dot}{rest}".replace("-", "−")
+
+
+def with_unit(text: str, unit: str) -> str:
+    """A number and its unit, kept together."""
+    return f"{text}{SPACE}{unit}" if unit else text
+
+
+def decimals_of(estimate: Estimate) -> int | None:
+    """Decimals that show two digits of the interval's width; None where nothing varies."""
+    width = estimate.high - estimate.low
+    if not width or not math.isfinite(width):
+        return None
+    return min(6, max(0, 1 - math.floor(math.log10(width))))
+
+
+def here(estimate: Estimate, unit: str) -> str:
+    """The number measured here with its unit."""
+    return with_unit(number(estimate.value, decimals_of(estimate)), unit)
+
+
+def interval(estimate: Estimate) -> str:
+    """The interval in brackets; empty where nothing varies."""
+    decimals = decimals_of(estimate)
+    if estimate.covers == "exact" and estimate.low == estimate.high:
+        return ""
+    return f"[{number(estimate.low, decimals)}, {number(estimate.high, decimals)}]"
+
+
+def covers(estimate: Estimate) -> str:
+    """What the interval covers and over how many: "over seeds, n = 5"."""
+    return f"{COVERS[estimate.covers]}, n = {estimate.n:,}"
+
+
+def paper(claim: Claim) -> str:
+    """The paper's number with its unit and the range the paper gives; a dash where it gives neither."""
+    return " ".join(part for part in (paper_number(claim), paper_range(claim)) if part) or "–"
+
+
+def paper_number(claim: Claim) -> str:
+    """The paper's number with its unit; empty where it gives none."""
+    return "" if claim.paper is None else with_unit(number(float(claim.paper), _paper_decimals(claim)), claim.unit)
+
+
+def paper_range(claim: Claim) -> str:
+    """The range the paper gives, in brackets, with its unit where no number carries it; empty where it gives none."""
+    if claim.paper_low is None and claim.paper_high is None:
+        return ""
+    low, high = ("" if end is None else number(float(end), _paper_decimals(claim)) for end in (claim.paper_low, claim.paper_high))
+    return with_unit(f"[{low}…{high}]", claim.unit if claim.paper is None else "")
+
+
+def _paper_decimals(claim: Claim) -> int:
+    """The paper's digits, all of them: the most decimals that one of its numbers has."""
+    given = [f"{float(end):.7f}".rstrip("0") for end in (claim.paper, claim.paper_low, claim.paper_high) if end is not None]
+    return max(len(text.partition(".")[2]) for text in given)
+
+
+def humane(name: str) -> str:
+    """A column's or a file's name in words."""
+    return name.replace("_", " ").replace("-", " ")
+
+
+def duration(seconds: float) -> str:
+    """Roughly how long, in the unit that fits."""
+    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f}{SPACE}{unit}"
+    return f"{seconds:.0f}{SPACE}s"
