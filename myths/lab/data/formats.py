@@ -10,6 +10,7 @@ import json
 import pickle
 import struct
 import tarfile
+import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -146,6 +147,19 @@ def npy(path: Path) -> np.ndarray:
         return np.load(path, allow_pickle=False)
     except (OSError, EOFError, ValueError) as error:
         raise BadFormat(f"{path.name} is no .npy file of plain numbers: {error}") from error
+
+
+def npz(path: Path) -> dict[str, np.ndarray]:
+    """The named arrays of an .npz file that holds no objects."""
+    try:
+        with path.open("rb") as stream:
+            file = np.load(stream, allow_pickle=False)
+            if isinstance(file, np.ndarray):
+                raise BadFormat("it holds a single array, not named ones")
+            return {name: file[name] for name in file.files}
+    # What a damaged zip makes zipfile and NumPy raise.
+    except (OSError, EOFError, ValueError, KeyError, NotImplementedError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+        raise BadFormat(f"{path.name} is no .npz file of plain arrays: {error}") from error
 
 
 def _json(path: Path) -> Any:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import pickle
 import re
 import shutil
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
-from myths.lab.data import prepared
+from myths.lab.data import formats, prepared
 from myths.lab.data.catalog import CATALOG
 from myths.lab.data.embedded import EMBEDDED
 from myths.lab.data.prepared import Prepared
@@ -88,10 +86,9 @@ def _add_weights(name: str, path: Path) -> Prepared:
 
 def _plain_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {key: file[key] for key in file.files}
-    except (OSError, EOFError, ValueError, KeyError, NotImplementedError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
-        raise UsageError(f"{path} is not an .npz of arrays of numbers or text ({error})") from error
+        return formats.npz(path)
+    except formats.BadFormat as error:
+        raise UsageError(f"{path}: {error}; expected arrays of numbers or text, saved with np.savez") from error
 
 
 def _check_pt(path: Path) -> None:

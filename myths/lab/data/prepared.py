@@ -12,8 +12,6 @@ import functools
 import hashlib
 import json
 import os
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +19,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from myths.lab.data import formats
 from myths.lab.data.catalog import CATALOG
 from myths.lab.data.embedded import EMBEDDED
 from myths.lab.errors import CannotStart
@@ -227,12 +226,11 @@ def digest(prepared: Prepared) -> str:
         return _embedded_sha256(prepared.name)
     try:
         if prepared.kind == "arrays":
-            return content_sha256(_arrays(prepared.path))
+            return content_sha256(formats.npz(prepared.path))
         if prepared.kind == "images":
             return folder_sha256((f for f in prepared.path.rglob("*") if f.is_file()), prepared.path)
         return folder_sha256([prepared.path], prepared.path.parent)
-    # A damaged zip can fail in any of these ways; numpy raises KeyError and NotImplementedError from inside zipfile.
-    except (OSError, EOFError, ValueError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, formats.BadFormat) as error:
         raise CannotStart(f"{prepared.path} cannot be read ({error}): {_bring_again(prepared)}") from error
 
 
@@ -302,20 +300,12 @@ def _read(prepared: Prepared, modified: int, size: int) -> dict[str, np.ndarray]
     """``modified`` and ``size`` are there to read a file again that was replaced."""
     assert prepared.path is not None
     try:
-        arrays = _arrays(prepared.path)
-        found = content_sha256(arrays)
-    except (OSError, EOFError, ValueError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+        arrays = formats.npz(prepared.path)
+    except formats.BadFormat as error:
         raise CannotStart(f"{prepared.path} cannot be read ({error}): {_bring_again(prepared)}") from error
-    if found != prepared.sha256:
+    if (found := content_sha256(arrays)) != prepared.sha256:
         raise _differs(prepared, found)
     return _frozen(arrays)
-
-
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    with np.load(path, allow_pickle=False) as file:
-        if not isinstance(file, np.lib.npyio.NpzFile):
-            raise ValueError("it is a single array, not an .npz of named ones")  # noqa: TRY004
-        return {name: file[name] for name in file.files}
 
 
 @functools.cache
