@@ -62,7 +62,7 @@ def _runs(group: Sequence[Derived], folder: Path) -> list[view.RunView]:
 
 
 def _run(derived: Derived, key: str, folder: Path) -> view.RunView:
-    figures = {name: Markup(style.own_ids(text, key)) for name, text in draw(derived).items()}  # noqa: S704
+    figures = {name: Markup(style.own_ids(text, key)) for name, text in draw(derived).items()}
     tables = []
     for name, table in [*derived.tables.items(), ("claims", derived.claims_table())]:
         file = Path("tables") / key / derived.myth.folder / f"{name}.csv"

@@ -71,7 +71,8 @@ CLAIMS = (
     claim("C1-ducat", "ducat", above(50.0), decisive=True, statement="A tossed ducat lands more often on the side it started from"),
     claim("C1-guilder", "guilder", at_least(51.0), decisive=True, paper_checked="recalled"),
     claim("C2-euro", "euro", above(50.0), paper_low=None, paper_high=None),
-    claim("C3-level", "guilder", between(40.0, 60.0), kind="level", paper=None, paper_low=None, paper_high=None, paper_checked="recalled, unsure"),
+    claim("C3-level", "guilder", between(40.0, 60.0), kind="level", paper=None, paper_low=None, paper_high=None,
+          paper_checked="recalled, unsure"),
     claim("C4-button", "button", above(50.0), statement=HOSTILE, source=HOSTILE),
     claim("C5-franc", "franc", above(50.0), kind="today"),
     claim("C6-control", "ducat", at_least(1.0), kind="control", unit="tosses", paper=1.0, paper_low=None, paper_high=None,
@@ -87,7 +88,9 @@ COIN = Myth(
     rebuttal="It lands a little more often on the side that it started from: about 51 of 100 times.",
     both_sides="For the belief: nobody can use the bias in a single toss.\n\nAgainst it: 350,757 tosses, all recorded on film.",
     papers=(
-        Paper("Bartoš, F. et al.", 2023, "Fair coins tend to land on the same side they started", "arXiv", "https://arxiv.org/abs/2310.04153"),
+        Paper(
+            "Bartoš, F. et al.", 2023, "Fair coins tend to land on the same side they started", "arXiv", "https://arxiv.org/abs/2310.04153"
+        ),
         Paper(HOSTILE, 2024, "No paper", "Nowhere", "javascript:alert(1)"),
     ),
     trial_types=(Toss,),
@@ -124,12 +127,16 @@ def invocation(profile: str, identity: str = "20260101T000000-ab12", **changes) 
 def make_run(path: Path, profile: str = "laptop", heads=None, myth: Myth = COIN, data=None, times: int = 10_000, **changes) -> RunFolder:
     """A run folder with a trial for each number of heads."""
     run, made = RunFolder(path), invocation(profile, **changes)
-    run.begin("cpu", made, data if data is not None else {"coins": {"source": "the mint", "note": "", "sha256": "ab" * 32, "state": "present"}})
+    run.begin(
+        "cpu", made, data if data is not None else {"coins": {"source": "the mint", "note": "", "sha256": "ab" * 32, "state": "present"}}
+    )
     store = run.store(myth)
     for coin, counts in (HEADS if heads is None else heads).items():
         for seed, count in enumerate(counts):
             rows = [{"dataset": coin, "heads": count, "times": times}]
-            store.append(Record(Toss(coin=coin, times=times, seed=seed), "ok", rows, data={"coins": "ab" * 32}, seconds=61.5, invocation=made["id"]))
+            store.append(
+                Record(Toss(coin=coin, times=times, seed=seed), "ok", rows, data={"coins": "ab" * 32}, seconds=61.5, invocation=made["id"])
+            )
     return run
 
 

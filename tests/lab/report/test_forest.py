@@ -1,0 +1,67 @@
+"""The small drawing of a claim: everything in its place, whatever the numbers."""
+
+import math
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from myths.lab.claim import Judgement, Verdict, at_least, at_most, between
+from myths.lab.estimate import Estimate, exact
+from myths.lab.report.forest import WIDTH, forest, spoken
+from tests.lab.report import coin
+
+numbers = st.floats(-1e9, 1e9)
+
+
+def judgement(estimate, criterion=None, **changes):
+    claim = coin.claim("C", "ducat", criterion or at_least(50.0), **changes)
+    return Judgement(claim, estimate, Verdict.INCONCLUSIVE)
+
+
+def marks(drawn):
+    """Class -> horizontal places of its marks."""
+    found = {}
+    for element in ET.fromstring(str(drawn)).iter():
+        places = [float(element.attrib[k]) for k in ("x1", "x2", "cx", "x") if k in element.attrib]
+        places += [float(x) for x in re.findall(r"(\S+),", element.attrib.get("points", ""))]
+        found.setdefault(f"{element.tag} {element.attrib.get('class', '')}".strip(), []).extend(places)
+    return found
+
+
+def test_order_on_paper_is_order_of_numbers():
+    found = marks(forest(judgement(Estimate(53.0, 52.0, 54.0, "seeds", 3))))
+    low, high = found["line ours"]
+    assert found["line bound"][0] < found["line theirs"][0] < found["line theirs"][1] < low < found["circle ours"][0] < high
+
+
+@given(numbers, st.floats(0, 1e6), st.floats(0, 1e6), numbers, numbers)
+def test_nothing_is_drawn_outside(value, down, up, one, other):
+    low, high = sorted((one, other))
+    estimate = Estimate(value, value - down, value + up, "seeds", 3)
+    found = marks(forest(judgement(estimate, between(low, high), paper=value, paper_low=None, paper_high=None)))
+    assert all(-6 <= x <= WIDTH + 6 for places in found.values() for x in places)
+
+
+def test_wide_positive_ranges_are_logarithmic():
+    assert "log scale" in str(forest(judgement(exact(4000.0, 1), at_least(10.0), paper=1000.0, paper_low=None, paper_high=None)))
+    assert "log scale" not in str(forest(judgement(exact(51.0, 1))))
+
+
+def test_infinite_ends_reach_the_edge():
+    found = marks(forest(judgement(Estimate(3.0, 1.0, math.inf, "seeds", 2), at_most(5.0))))
+    assert found["line ours"][1] == WIDTH
+
+
+@pytest.mark.parametrize("criterion", [at_most(51.0), between(51.0, 51.0)])
+def test_without_a_number_here_the_paper_is_drawn(criterion):
+    drawn = judgement(None, criterion)
+    assert "circle ours" not in marks(forest(drawn))
+    assert spoken(drawn).startswith("Paper 50.8")
+    assert "no number here" in spoken(drawn)
+
+
+def test_without_any_number_there_is_no_drawing():
+    assert forest(judgement(None, paper=None, paper_low=None, paper_high=None)) == ""

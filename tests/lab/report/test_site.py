@@ -1,0 +1,175 @@
+"""The pages: well formed, self-contained, safe, the same for the same results, and useful with none."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from myths.lab.claim import MythVerdict, Verdict
+from myths.lab.report import site, view
+from tests.lab.report import coin
+
+VOID = {"meta", "link", "br", "img", "hr", "input"}
+VARIANT = {"coins": {"source": "the mint", "note": "guilders are replicas", "sha256": "ab" * 32, "state": "variant"}}
+
+
+class Checker(HTMLParser):
+    """Collects ids, addresses and visible text; notes tags that do not match."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.open, self.wrong, self.ids, self.addresses, self.tags, self.texts = [], [], [], [], [], []
+        self.feed(text)
+        self.close()
+        self.wrong += self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self.ids += [v for k, v in attrs if k == "id"]
+        self.addresses += [(tag, k, v) for k, v in attrs if k in ("src", "href", "xlink:href", "action", "data", "srcset")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.wrong.append(f"/{tag}")
+
+    def handle_data(self, data):
+        if not self.open or self.open[-1] not in ("style", "script"):
+            self.texts.append(data)
+
+    @property
+    def text(self):
+        return re.sub(r"\s+", " ", " ".join(self.texts))
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    root = tmp_path_factory.mktemp("results")
+    laptop = coin.derived(root / "local" / "cpu-laptop", dirty=True, data=VARIANT)
+    pictures = laptop.run.path / "fair_coin" / "pictures"
+    pictures.mkdir()
+    (pictures / "both_sides.png").write_bytes(b"\x89PNG")
+    gpu = coin.derived(root / "published" / "h200-gpu", "gpu", {**coin.HEADS, "guilder": (5300,), "franc": (5300,)})
+    same = coin.derived(root / "published" / "cpu-laptop", "laptop")
+    return [laptop, coin.derived(root / "local" / "cpu-quick", "quick", {"button": (5500,)}), gpu, same]
+
+
+@pytest.fixture(scope="module")
+def pages(results, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    assert site.build(results, folder) == folder / "index.html"
+    return {path.name: path.read_text() for path in sorted(folder.glob("*.html"))}, folder
+
+
+@pytest.fixture(scope="module", params=["index.html", "fair-coin.html"])
+def page(request, pages):
+    return Checker(pages[0][request.param])
+
+
+def test_a_page_is_well_formed_and_its_ids_are_unique(page):
+    assert page.wrong == []
+    assert len(page.ids) == len(set(page.ids))
+
+
+def test_nothing_comes_from_elsewhere(pages, page):
+    for tag, attribute, address in page.addresses:
+        if tag == "a" and address.startswith("https://arxiv.org"):
+            continue
+        assert not re.match(r"(\w+:)?//|javascript:", address), (tag, attribute, address)
+        if address.startswith("#"):
+            assert address[1:] in page.ids
+        elif not address.startswith("data:"):
+            assert (pages[1] / address.partition("#")[0]).exists(), address
+    for text in pages[0].values():
+        assert not re.search(r"@import|url\((?!#)", text)
+
+
+def test_hostile_text_is_only_text(page):
+    assert not [tag for tag, attributes in page.tags if tag == "script" or any(k.startswith("on") for k in attributes)]
+
+
+def test_a_hostile_statement_is_shown_as_it_is(pages):
+    assert coin.HOSTILE in Checker(pages[0]["fair-coin.html"]).text
+
+
+def test_headings_landmarks_and_alternatives(page):
+    names = [tag for tag, _ in page.tags]
+    assert names.count("main") == names.count("h1") == names.count("footer") == 1
+    assert all(attributes.get("scope") for tag, attributes in page.tags if tag == "th")
+    assert all(attributes.get("alt") for tag, attributes in page.tags if tag == "img")
+    assert all(attributes.get("aria-label") or attributes.get("aria-hidden") for tag, attributes in page.tags if tag == "svg")
+
+
+def test_every_claim_says_all_that_a_reader_needs(pages, results):
+    text = Checker(pages[0]["fair-coin.html"]).text
+    for judgement in results[0].judgements:
+        assert judgement.claim.id in text
+        assert judgement.claim.printed_criterion in text
+    wanted = (
+        "read",
+        "recalled",
+        "reduced protocol",
+        "stand-in data",
+        "over test examples",
+        "n = 10,000",
+        "the interval straddles the criterion",
+    )
+    for words in (*wanted, *Verdict, "Both sides", "350,757", "make fair-coin PROFILE=laptop", "uncommitted changes", "0123456789"):
+        assert words in text, words
+    assert "coins is a variant of the official data set : guilders are replicas" in text
+    assert "data:image/png;base64," in pages[0]["fair-coin.html"]
+
+
+def test_the_front_page_counts_and_ranks(pages, results):
+    text = Checker(pages[0]["index.html"]).text
+    assert f"{view.intervals(results)} intervals at 95 %" in text
+    assert "in run h200-gpu" in text
+    assert "coins is a variant of the official data set" in text
+    assert results[2].verdict is MythVerdict.AGED
+    assert "Coins remembered once." in text
+    assert [d.run.path.parent.name + "/" + d.run.name for d in view.best_first(results)] == [
+        "published/h200-gpu", "published/cpu-laptop", "local/cpu-laptop", "local/cpu-quick",
+    ]  # fmt: skip
+
+
+def test_tables_go_with_the_report(pages, results):
+    folder = pages[1] / "tables"
+    assert (folder / "local-cpu-laptop" / "fair_coin" / "tosses.csv").read_text().count("\n") == 7
+    assert (folder / "published-h200-gpu" / "fair_coin" / "claims.csv").exists()
+    assert not list(folder.rglob("nothing.csv"))
+    assert not list(results[2].run.path.rglob("*.svg"))  # a report writes nothing into the runs
+
+
+def test_the_same_results_give_the_same_pages_wherever_they_lie(pages, results, tmp_path):
+    site.build(list(reversed(results)), tmp_path)
+    for name, text in pages[0].items():
+        assert (tmp_path / name).read_text() == text
+        assert str(results[0].run.path.parents[2]) not in text
+
+
+def test_without_runs_the_page_says_what_to_type(tmp_path):
+    page = Checker(site.build([], tmp_path).read_text())
+    assert page.wrong == []
+    assert "make quick" in page.text
+    assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
+
+
+def test_a_run_without_results_still_has_its_page(tmp_path):
+    empty = coin.derived(tmp_path / "local" / "cpu-quick", "quick", {})
+    site.build([empty], tmp_path / "report")
+    page = Checker((tmp_path / "report" / "fair-coin.html").read_text())
+    assert page.wrong == []
+    assert "no trial of this run measures it" in page.text
+
+
+def test_two_folders_of_one_name_are_two_sections(tmp_path):
+    one, other = (coin.derived(tmp_path / root / "cpu-quick", "quick", {"button": (5500,)}) for root in ("a", "b"))
+    site.build([one, other], tmp_path / "report")
+    page = Checker((tmp_path / "report" / "fair-coin.html").read_text())
+    assert len(page.ids) == len(set(page.ids))

@@ -1,0 +1,179 @@
+"""What may be committed and what may not, and the scoreboard."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from myths.lab.derived import derive
+from myths.lab.errors import CannotStart
+from myths.lab.publish import publish, scoreboard
+from myths.lab.run_folder import RunFolder
+from myths.lab.store import Record
+from tests.lab.report import coin
+
+DICE = replace(coin.COIN, name="fair-dice", number=9, belief="Dice | are *fair* <b>")
+MYTHS = (coin.COIN, DICE)
+
+
+@pytest.fixture
+def run(tmp_path):
+    made = coin.make_run(tmp_path / "local" / "cpu-laptop")
+    folder = made.path / "fair_coin"
+    for name in ("arrays/x.npz", "pictures/p.png", "errors/e.txt", "stray.txt", "old.csv"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("x")
+    (made.path / ".lock").touch()
+    return made
+
+
+def files(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def edit(run, change):
+    facts = run.facts()
+    change(facts)
+    (run.path / "run.json").write_text(json.dumps(facts))
+
+
+def test_what_is_derived_and_the_trials_are_copied_and_nothing_else(run, tmp_path):
+    folder = publish(run, tmp_path / "published", MYTHS)
+    assert folder == tmp_path / "published" / "cpu-laptop"
+    assert files(folder) == [f"fair_coin/{name}" for name in ("claims.csv", "figures/heads.svg", "tosses.csv", "trials.jsonl")] + [
+        "run.json"
+    ]
+    assert derive(coin.COIN, RunFolder(folder)).judgements == derive(coin.COIN, run).judgements
+
+
+def test_publishing_twice_changes_nothing(run, tmp_path):
+    folder = publish(run, tmp_path / "published", MYTHS)
+    before = {name: (folder / name).read_bytes() for name in files(folder)}
+    publish(run, tmp_path / "published", MYTHS)
+    assert {name: (folder / name).read_bytes() for name in files(folder)} == before
+
+
+def test_only_the_myths_of_the_run_are_replaced(run, tmp_path):
+    folder = publish(run, tmp_path / "published", MYTHS)
+    kept = (folder / "fair_coin" / "trials.jsonl").read_bytes()
+    later = coin.make_run(tmp_path / "later" / "cpu-laptop", myth=DICE, identity="20260202T000000-cd34", data={"dice": {"note": ""}})
+    publish(later, tmp_path / "published", MYTHS)
+    assert (folder / "fair_coin" / "trials.jsonl").read_bytes() == kept
+    assert (folder / "fair_dice" / "trials.jsonl").exists()
+    facts = RunFolder(folder).facts()
+    assert [i["id"] for i in facts["invocations"]] == ["20260101T000000-ab12", "20260202T000000-cd34"]
+    assert set(facts["data"]) == {"coins", "dice"}
+
+    again = coin.make_run(tmp_path / "again" / "cpu-laptop", heads={"ducat": (9000,)}, identity="20260303T000000-ef56")
+    publish(again, tmp_path / "published", MYTHS)
+    assert len(coin.lines(folder / "fair_coin" / "trials.jsonl")) == 1
+    assert [i["id"] for i in RunFolder(folder).facts()["invocations"]] == ["20260202T000000-cd34", "20260303T000000-ef56"]
+    assert not list(folder.glob(".*"))
+
+
+def test_a_failure_made_good_is_left_out_and_another_stays(run, tmp_path):
+    store, made = run.store(coin.COIN), "20260101T000000-ab12"
+    store.append(Record(coin.Toss(coin="ducat", times=10_000), "failed", invocation=made, error="rolled under the table"))
+    store.append(Record(coin.Toss(coin="crown"), "failed", invocation=made, error="lost"))
+    published = coin.lines(publish(run, tmp_path / "published", MYTHS) / "fair_coin" / "trials.jsonl")
+    assert [line["error"] for line in published if line["status"] == "failed"] == ["lost"]
+
+
+def test_a_run_without_results_is_refused(tmp_path):
+    for heads in (None, {}):
+        run = RunFolder(tmp_path / "none") if heads is None else coin.make_run(tmp_path / "local" / "empty", heads=heads)
+        with pytest.raises(CannotStart, match="no results"):
+            publish(run, tmp_path / "published", MYTHS)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"), [({"dirty": True}, "uncommitted"), ({"commit": None, "dirty": None}, "outside a git checkout")]
+)
+def test_a_run_from_no_clean_commit_is_refused(tmp_path, changes, message):
+    run = coin.make_run(tmp_path / "local" / "cpu-laptop", **changes)
+    with pytest.raises(CannotStart, match=message):
+        publish(run, tmp_path / "published", MYTHS)
+    assert not (tmp_path / "published").exists()
+
+
+def test_a_dirty_invocation_that_made_nothing_is_no_matter(run, tmp_path):
+    run.begin("cpu", coin.invocation("laptop", "20260404T000000-aaaa", dirty=True), {})
+    assert publish(run, tmp_path / "published", MYTHS).exists()
+
+
+def test_trials_of_an_unknown_invocation_are_refused(run, tmp_path):
+    edit(run, lambda facts: facts["invocations"].clear())
+    with pytest.raises(CannotStart, match="put run.json back"):
+        publish(run, tmp_path / "published", MYTHS)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("/home/someone/data", "a path"),
+        ("read from /mnt/big/cifar10.npz today", "a path"),
+        ("C:\\data", "a path"),
+        ("~/data/x", "a path"),
+        ("file:///x", "a path"),
+        ("someone@example.org", "an address"),
+        ("made by prof-plum", "the name of a user"),
+    ],
+)
+def test_what_tells_of_places_and_people_is_refused(run, tmp_path, monkeypatch, text, what):
+    monkeypatch.setattr("getpass.getuser", lambda: "prof-plum")
+    edit(run, lambda facts: facts["data"]["coins"].update(note=text))
+    with pytest.raises(CannotStart, match=what):
+        publish(run, tmp_path / "published", MYTHS)
+
+
+def test_a_host_name_by_its_key_is_refused(run, tmp_path):
+    edit(run, lambda facts: facts["invocations"][0]["machine"].update(hostname="anything"))
+    with pytest.raises(CannotStart, match="where it was made"):
+        publish(run, tmp_path / "published", MYTHS)
+
+
+def test_an_error_with_a_path_is_refused(run, tmp_path):
+    run.store(coin.COIN).append(Record(coin.Toss(coin="crown"), "failed", invocation="20260101T000000-ab12", error="no file /home/x/y"))
+    with pytest.raises(CannotStart, match="run it again"):
+        publish(run, tmp_path / "published", MYTHS)
+
+
+@pytest.mark.parametrize(
+    "text", ["https://example.org/a/b.tar.gz", "1,000 images/s at 3/4 of the size", "in 40…60 %", "precision@5", "GeForce / Quadro"]
+)
+def test_ordinary_text_is_no_path(run, tmp_path, text):
+    edit(run, lambda facts: facts["data"]["coins"].update(note=text))
+    assert publish(run, tmp_path / "published", MYTHS).exists()
+
+
+def test_machines_do_not_mix(run, tmp_path):
+    publish(run, tmp_path / "published", MYTHS)
+    edit(run, lambda facts: facts.update(machine_class="h200"))
+    with pytest.raises(CannotStart, match="do not mix"):
+        publish(run, tmp_path / "published", MYTHS)
+
+
+def test_a_published_run_is_not_published_again(run, tmp_path):
+    folder = publish(run, tmp_path / "published", MYTHS)
+    with pytest.raises(CannotStart, match="published already"):
+        publish(RunFolder(folder), tmp_path / "published", MYTHS)
+
+
+def test_the_scoreboard_has_a_row_a_myth_from_its_best_run(tmp_path):
+    gpu = coin.derived(tmp_path / "h200-gpu", "gpu", {**coin.HEADS, "guilder": (5300,)})
+    quick = coin.derived(tmp_path / "cpu-quick", "quick", {"button": (5500,)})
+    dice = coin.derived(tmp_path / "cpu-laptop", myth=DICE)
+    text = scoreboard([quick, dice, gpu])
+    rows = [line for line in text.splitlines() if line.startswith(("| 8", "| 9"))]
+    assert len(rows) == 2
+    assert "**refuted** | h200-gpu (gpu)" in rows[0]
+    assert "50.8 % [50.6…51.0]" in rows[0].replace("\u202f", " ")
+    assert "**53.8 %** [53.2, 54.3], reproduced" in rows[0].replace("\u202f", " ")
+    assert "*(recalled)* → **53.0 %** [52.0, 54.0] *reduced*" in rows[0].replace("\u202f", " ")
+    assert r"Dice \| are \*fair\* &lt;b&gt;" in rows[1]
+    assert "`myths publish RUN`" in text
+    assert text == scoreboard([gpu, quick, dice])
+
+
+def test_the_scoreboard_of_nothing_says_so():
+    assert "Nothing is published yet" in scoreboard([])
