@@ -1,0 +1,175 @@
+"""What users bring: taken in with its hash, or refused with what is expected."""
+
+import errno
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from myths.lab.data import prepared
+from myths.lab.data.fetch import add
+from myths.lab.data.images import image_set
+from myths.lab.errors import CannotStart, UsageError
+
+
+def draw(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (4, 3), (9, 8, 7)).save(path)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for path in ("cat/1.png", "cat/2.JPG", "dog/1.png"):
+        draw(tmp_path / "pets" / path)
+    (tmp_path / "pets/cat/notes.txt").write_text("not an image")
+    return tmp_path / "pets"
+
+
+def test_an_image_folder(folder, home):
+    added = add("pets", folder)
+    assert (added.kind, added.source, added.note) == ("images", "pets", "own images: 3 in 2 classes")
+    assert sorted(p.relative_to(home).as_posix() for p in home.rglob("*.*")) == [
+        "images/pets.json",
+        "images/pets/cat/1.png",
+        "images/pets/cat/2.JPG",
+        "images/pets/dog/1.png",
+    ]
+    assert prepared.verify("pets").state == "present"
+    assert image_set("pets", "cpu").classes == ("cat", "dog")
+    assert str(folder) not in str(added.facts())
+
+
+def test_arrays(tmp_path):
+    np.savez(tmp_path / "a.npz", x_test=np.zeros((2, 4, 4), np.uint8), y_test=np.array([0, 1]))
+    assert add("own", tmp_path / "a.npz").kind == "arrays"
+    assert image_set("own", "cpu").x_test.shape == (2, 1, 4, 4)
+
+
+def test_weights(tmp_path):
+    torch.save(torch.nn.Linear(2, 3).state_dict(), tmp_path / "net.pt")
+    added = add("my_net", tmp_path / "net.pt")
+    assert (added.kind, added.path.name) == ("weights", "my_net.pt")
+    assert torch.load(added.path, weights_only=True).keys() == {"weight", "bias"}
+    assert prepared.verify("my_net").state == "present"
+    added.path.write_bytes(b"other")
+    assert prepared.verify("my_net").state == "corrupt"
+
+
+class Evil:
+    def __reduce__(self):
+        return (open, ("pwned", "w"))
+
+
+def pickled_network(path):
+    torch.save(Evil(), path / "net.pt")
+    return path / "net.pt"
+
+
+def no_weights(path):
+    (path / "net.pt").write_bytes(b"nothing")
+    return path / "net.pt"
+
+
+def object_arrays(path):
+    np.savez(path / "a.npz", x=np.array([{}, 1], dtype=object))
+    return path / "a.npz"
+
+
+def no_arrays(path):
+    (path / "a.npz").write_text("<html>")
+    return path / "a.npz"
+
+
+def empty_folder(path):
+    (path / "empty").mkdir()
+    return path / "empty"
+
+
+def flat_folder(path):
+    draw(path / "flat" / "1.png")
+    return path / "flat"
+
+
+def folder_with_an_empty_class(path):
+    draw(path / "pets/cat/1.png")
+    (path / "pets/dog").mkdir()
+    return path / "pets"
+
+
+def folder_with_a_broken_image(path):
+    draw(path / "pets/cat/1.png")
+    body = (path / "pets/cat/1.png").read_bytes()
+    (path / "pets/cat/2.png").write_bytes(body[: len(body) // 2])
+    return path / "pets"
+
+
+def text_file(path):
+    (path / "words.txt").write_text("words")
+    return path / "words.txt"
+
+
+def nothing(path):
+    return path / "nothing"
+
+
+WRONG = {
+    pickled_network: "plain weights.*state_dict",
+    no_weights: "plain weights.*state_dict",
+    object_arrays: "arrays of numbers or text",
+    no_arrays: "arrays of numbers or text",
+    empty_folder: "one folder a class",
+    flat_folder: "one folder a class",
+    folder_with_an_empty_class: "one folder a class",
+    folder_with_a_broken_image: "2.png is not an image that can be read",
+    text_file: "none of: a folder of CLASS/image files, an .npz of arrays, weights",
+    nothing: "there is no",
+}
+
+
+@pytest.mark.parametrize(("make", "words"), WRONG.items(), ids=lambda value: getattr(value, "__name__", ""))
+def test_anything_else_is_refused(make, words, tmp_path, home, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=words):
+        add("own", make(tmp_path))
+    assert not (tmp_path / "pwned").exists()
+    assert not [f for f in home.rglob("*") if f.is_file()]
+    assert prepared.find("own") is None
+
+
+@pytest.mark.parametrize("name", ["Pets", "my-pets", "../pets", "", "pets.2", "cifar10", "digits"])
+def test_a_bad_or_taken_name_is_refused(name, folder):
+    with pytest.raises(UsageError, match="name"):
+        add(name, folder)
+
+
+def test_what_is_here_is_not_overwritten(folder):
+    add("pets", folder)
+    with pytest.raises(UsageError, match="here already"):
+        add("pets", folder)
+
+
+def test_a_full_disk_leaves_nothing_half_copied(folder, home, monkeypatch):
+    def full(source, target):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(CannotStart, match="no space left"):
+        add("pets", folder)
+    assert [f.name for f in home.rglob("*")] == ["images"]
+
+
+def test_safetensors(tmp_path):
+    path = tmp_path / "net.safetensors"
+    path.write_bytes(b"nothing")
+    try:
+        import safetensors.numpy
+    except ImportError:
+        with pytest.raises(CannotStart, match="pip install safetensors"):
+            add("my_net", path)
+        return
+    with pytest.raises(UsageError, match=r"no \.safetensors file"):
+        add("my_net", path)
+    safetensors.numpy.save_file({"weight": np.zeros(2)}, path)
+    assert add("my_net", path).path.suffix == ".safetensors"
