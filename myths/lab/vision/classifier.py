@@ -36,8 +36,7 @@ _MEGAFLOPS = {
 class TrainClassifier(Trial):
     """Train a network on an image data set and measure its accuracy on the set's test part.
 
-    The outcome has one row (``test_accuracy_percent`` where there is a labelled test part) and the weights as arrays;
-    ``load_classifier`` turns them into the network again.
+    The outcome has one row and the weights as arrays, which ``load_classifier`` turns into the network again.
     """
 
     dataset: str = "cifar10"
@@ -79,7 +78,12 @@ class TrainClassifier(Trial):
         return cls(dataset="shapes", epochs=1.0, batch_size=32, train_examples=256)
 
     def run(self, context: Context) -> Outcome:
-        """Trains and tests. Raises UsageError for a data set without a training part."""
+        """Trains and tests; a training that diverged is a row that says at which step.
+
+        Raises UsageError for a data set without a training part.
+        """
+        import torch
+
         from myths.lab.data.images import image_set
         from myths.lab.vision.networks import build
         from myths.lab.vision.training import accuracy, fit, predict
@@ -89,7 +93,7 @@ class TrainClassifier(Trial):
             raise UsageError(f"{self.dataset} has no training part; train on another set and test on it")
         x, y = images.x_train, images.y_train
         if self.train_examples:
-            kept = np.sort(context.rng("subset").permutation(len(x))[: self.train_examples])
+            kept = torch.from_numpy(context.rng("subset").permutation(len(x))[: self.train_examples]).to(x.device)
             x, y = x[kept], y[kept]
         shape = (len(images.classes), x.shape[1], x.shape[-1])
         with context.seeded("init"):
@@ -99,7 +103,10 @@ class TrainClassifier(Trial):
         order, augmentation = context.generator("order"), context.generator("augment", context.device)
         with context.seeded("dropout"):
             done = fit(network, x, y, recipe, order=order, augmentation=augmentation, device=context.device)
+        logits = predict(network, images.x_test, device=context.device, precision=recipe.precision)
         row = {
+            "test_accuracy_percent": 100 * accuracy(logits, images.y_test),
+            "n_test": len(logits),
             "n_train": len(x),
             "train_seconds": done.seconds,
             "examples_per_second": done.examples / done.seconds,
@@ -109,9 +116,6 @@ class TrainClassifier(Trial):
             "parameters": sum(p.numel() for p in network.parameters()),
             "precision": recipe.precision,
         }
-        if images.x_test is not None and images.y_test is not None:
-            logits = predict(network, images.x_test, device=context.device, precision=recipe.precision)
-            row |= {"n_test": len(logits), "test_accuracy_percent": 100 * accuracy(logits, images.y_test)}
         weights = {name: value.detach().cpu().numpy() for name, value in network.state_dict().items()}
         return Outcome(rows=[row], arrays=weights | {"shape": np.array(shape)})
 

@@ -27,8 +27,7 @@ class Recipe:
 
     ``epochs`` may be a fraction. ``learning_rate`` is the highest of the schedule. ``milestones`` are the shares of the
     training after each of which the "step" schedule multiplies the rate by ``decay``; the defaults are those of Toneva
-    et al. 2019 and Zagoruyko & Komodakis 2016. ``shift_rate`` multiplies the learning rate of one-dimensional
-    parameters and divides their weight decay (airbench94 trains the shifts of its normalization 64 times as fast).
+    et al. 2019 and Zagoruyko & Komodakis 2016.
     """
 
     epochs: float
@@ -40,7 +39,6 @@ class Recipe:
     decay: float = 0.2
     momentum: float = 0.9
     weight_decay: float = 5e-4
-    shift_rate: float = 1.0
     label_smoothing: float = 0.0
     augmentation: Augmentation = "crop-flip"
     border: Border = "reflect"
@@ -169,18 +167,16 @@ def accuracy(logits: Float[Tensor, "n classes"], labels: Int64[Tensor, " n"]) ->
 def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """SGD with Nesterov's momentum, or AdamW, over all parameters that are trained."""
     trained = [p for p in network.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trained if p.ndim > 1], "lr": recipe.learning_rate, "weight_decay": recipe.weight_decay},
-        {
-            "params": [p for p in trained if p.ndim <= 1],
-            "lr": recipe.learning_rate * recipe.shift_rate,
-            "weight_decay": recipe.weight_decay / recipe.shift_rate,
-        },
-    ]
-    groups = [group for group in groups if group["params"]]
     if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(groups, fused=True)
-    return torch.optim.SGD(groups, momentum=recipe.momentum, nesterov=recipe.momentum > 0, fused=True)
+        return torch.optim.AdamW(trained, recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
+    return torch.optim.SGD(
+        trained,
+        recipe.learning_rate,
+        momentum=recipe.momentum,
+        nesterov=recipe.momentum > 0,
+        weight_decay=recipe.weight_decay,
+        fused=True,
+    )
 
 
 def rate(recipe: Recipe, step: int, total: int) -> float:

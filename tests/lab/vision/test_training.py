@@ -94,16 +94,13 @@ def test_steps_are_torchs_milestones():
     assert rate(Recipe(epochs=1.0, schedule="constant"), 199, 200) == 1
 
 
-def test_the_optimizer_leaves_frozen_filters_and_treats_shifts_apart():
+def test_the_optimizer_leaves_frozen_filters_alone():
     network = build("fast_narrow", 2, 3, 8)
-    optimizer = make_optimizer(network, Recipe(epochs=1.0, learning_rate=0.5, weight_decay=0.01, shift_rate=10.0))
-    matrices, shifts = optimizer.param_groups
-    assert (matrices["lr"], matrices["weight_decay"]) == (0.5, 0.01)
-    assert (shifts["lr"], shifts["weight_decay"]) == (5.0, 0.001)
-    assert all(p is not network.whiten.weight for p in matrices["params"])
-    assert all(p.ndim == 1 for p in shifts["params"])
+    (group,) = make_optimizer(network, Recipe(epochs=1.0, learning_rate=0.5, weight_decay=0.01)).param_groups
+    assert (group["lr"], group["weight_decay"], group["nesterov"]) == (0.5, 0.01, True)
+    assert all(p is not network.whiten.weight for p in group["params"])
     before = network.whiten.weight.clone()
-    train(Recipe(epochs=1.0, learning_rate=0.1, momentum=0.0), network=network)
+    train(Recipe(epochs=1.0, momentum=0.0), network=network)
     assert torch.equal(network.whiten.weight, before)
 
 
