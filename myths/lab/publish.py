@@ -79,7 +79,8 @@ def scoreboard(derived: Sequence[Derived]) -> str:
         *lines, "",
         f"These runs hold {count} intervals at 95 %: about {chance} would miss the true value by chance alone. "
         "A criterion is set before the run and compared with the whole interval. "
-        "A paper's number marked *recalled* was not read again; one here marked *reduced* or *stand-in* was not made by the paper's protocol.",
+        "A paper's number marked *recalled* was not read again; "
+        "one here marked *reduced* or *stand-in* was not made by the paper's protocol.",
         "",
     ])  # fmt: skip
 

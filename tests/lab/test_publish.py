@@ -103,7 +103,7 @@ def test_a_dirty_invocation_that_made_nothing_is_no_matter(run, tmp_path):
 
 def test_trials_of_an_unknown_invocation_are_refused(run, tmp_path):
     edit(run, lambda facts: facts["invocations"].clear())
-    with pytest.raises(CannotStart, match="put run.json back"):
+    with pytest.raises(CannotStart, match=r"put run\.json back"):
         publish(run, tmp_path / "published", MYTHS)
 
 

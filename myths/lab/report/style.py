@@ -69,20 +69,23 @@ def svg(figure: Figure) -> str:
     Ids begin with a hash of the content, so that several drawings fit on one page.
     """
     import matplotlib
+    from matplotlib.text import Text
 
     title = _spoken(figure)
+    for text in figure.findobj(Text):
+        text.set_fontfamily(_SETTINGS["font.family"])
     for legend in [legend for ax in figure.axes if (legend := ax.get_legend()) is not None] + figure.legends:
         legend.set_frame_on(False)
     buffer = io.StringIO()
     with matplotlib.rc_context(_SETTINGS):
         figure.savefig(buffer, format="svg", transparent=False, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    text = re.sub(r"^.*?(?=<svg\b)", "", buffer.getvalue(), flags=re.DOTALL)
-    text = re.sub(r"\s*<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r"\s*<!--.*?-->", "", text, flags=re.DOTALL)
-    text = own_ids(text, "f" + hashlib.sha256(text.encode()).hexdigest()[:8])
+    drawn = re.sub(r"^.*?(?=<svg\b)", "", buffer.getvalue(), flags=re.DOTALL)
+    drawn = re.sub(r"\s*<metadata>.*?</metadata>", "", drawn, flags=re.DOTALL)
+    drawn = re.sub(r"\s*<!--.*?-->", "", drawn, flags=re.DOTALL)
+    drawn = own_ids(drawn, "f" + hashlib.sha256(drawn.encode()).hexdigest()[:8])
     spoken = html.escape(title, quote=True)
     opening = f'<svg role="img" aria-label="{spoken}"'
-    return re.sub(r"<svg\b([^>]*)>", lambda m: f"{opening}{m[1]}>\n <title>{spoken}</title>", text, count=1)
+    return re.sub(r"<svg\b([^>]*)>", lambda m: f"{opening}{m[1]}>\n <title>{spoken}</title>", drawn, count=1)
 
 
 def own_ids(text: str, prefix: str) -> str:

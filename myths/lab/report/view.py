@@ -211,7 +211,7 @@ class RunView:
         """How many trials, and how long they took together."""
         records = self.derived.records
         trials = f"{len(records):,} trial{'' if len(records) == 1 else 's'}"
-        return f"{trials}, {words.duration(sum(r.seconds for r in records))} of computing" if records else "no finished trial"
+        return f"{trials}, {words.duration(sum(float(r.seconds) for r in records))} of computing" if records else "no finished trial"
 
     @property
     def data(self) -> list[DataNote]:

@@ -59,7 +59,7 @@ def test_the_papers_number(given, text):
 
 
 def test_durations():
-    assert [words.duration(s) for s in (3, 150, 9000, 400_000)] == [
+    assert [words.duration(s) for s in (3.0, 150.0, 9000.0, 400_000.0)] == [
         f"3{words.SPACE}s", f"2.5{words.SPACE}min", f"2.5{words.SPACE}h", f"4.6{words.SPACE}days",
     ]  # fmt: skip
 
