@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import resource
 import signal
+import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from myths.lab.errors import MythsError
-from myths.lab.store import check_rows
+from myths.lab.store import check_arrays, check_rows
 from myths.lab.timing import Stopwatch
 from myths.lab.trial import Context, Outcome, Trial
 
@@ -41,17 +42,18 @@ def local(trial: Trial, context: Context) -> Execution:
 
 
 def _here(trial: Trial, context: Context) -> Execution:
-    _reset_peak_memory(context.device)
     outcome, error, trace = None, None, ""
-    with Stopwatch(context.device) as watch:
-        try:
-            outcome = trial.run(context)
-            outcome = Outcome(check_rows(outcome.rows), outcome.arrays)
-        except MythsError as known:
-            error = str(known)
-        except Exception as unforeseen:  # noqa: BLE001 (whatever a trial raises is a failed trial, not the end of the run)
-            error, trace = f"{type(unforeseen).__name__}: {unforeseen}".splitlines()[0], traceback.format_exc()
-    return Execution(None if error else outcome, watch.seconds, _peak_memory(context.device), error, trace)
+    watch = Stopwatch(context.device)
+    try:
+        _reset_peak_memory(context.device)
+        with watch:  # inside the try: what went wrong on a GPU may show only when it is waited for
+            given = trial.run(context)
+        outcome = Outcome(check_rows(given.rows), check_arrays(given.arrays))
+    except MythsError as known:
+        error = _one_line(str(known) or type(known).__name__)
+    except Exception as unforeseen:  # noqa: BLE001 (whatever a trial raises is a failed trial, not the end of the run)
+        error, trace = _one_line(f"{type(unforeseen).__name__}: {unforeseen}"), traceback.format_exc()
+    return Execution(outcome, watch.seconds, _peak_memory(context.device), error, trace)
 
 
 def _in_worker(trial: Trial, context: Context, memory: int) -> Execution:
@@ -62,44 +64,75 @@ def _in_worker(trial: Trial, context: Context, memory: int) -> Execution:
     ours, theirs = workers.Pipe(duplex=False)
     process = workers.Process(target=_work, args=(theirs, trial, context, memory), daemon=True)
     with Stopwatch() as watch:
-        process.start()
+        try:
+            process.start()
+        except Exception as error:  # noqa: BLE001 (a trial that cannot be sent to a worker is a failed trial)
+            return Execution(None, watch.elapsed, 0, _one_line(f"{type(error).__name__}: {error}"), traceback.format_exc())
         theirs.close()
         try:
             return ours.recv()
-        except EOFError:
+        except (EOFError, OSError):  # it died before its answer, or in the middle of it
             process.join()
             return _of_the_dead(process.exitcode, watch.elapsed, memory)
         finally:
             process.kill()
             process.join()
+            ours.close()
 
 
 def _of_the_dead(exit_code: int | None, seconds: float, memory: int) -> Execution:
     if exit_code == -signal.SIGKILL:
         return Execution(Outcome([{"status": OUT_OF_MEMORY}]), seconds, memory)
+    if exit_code is not None and exit_code < 0:
+        return Execution(None, seconds, 0, f"the worker process was ended by {signal.Signals(-exit_code).name}")
     return Execution(None, seconds, 0, f"the worker process ended with status {exit_code}")
 
 
 def _work(pipe: Connection, trial: Trial, context: Context, memory: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # The data segment, not the address space: CUDA and mapped libraries reserve far more addresses than memory.
-    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    cap = memory if hard == resource.RLIM_INFINITY else min(memory, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (cap, cap))
     execution = _here(trial, context)
+    without_memory = Execution(Outcome([{"status": OUT_OF_MEMORY}]), execution.seconds, execution.peak_memory_bytes)
     if execution.error is not None and _is_out_of_memory(execution.error):
-        execution = Execution(Outcome([{"status": OUT_OF_MEMORY}]), execution.seconds, execution.peak_memory_bytes)
-    pipe.send(execution)
+        execution = without_memory
+    try:
+        pipe.send(execution)
+    except MemoryError:  # the arrays fit, their copy for the pipe does not
+        pipe.send(without_memory)
     pipe.close()
 
 
 def _is_out_of_memory(error: str) -> bool:
-    signs = ("MemoryError", "OutOfMemoryError", "can't allocate memory", "not enough memory", "Cannot allocate memory")
-    return any(words in error for words in signs)
+    # As NumPy, torch, C++, XLA and TensorFlow say it.
+    signs = (
+        "memoryerror",
+        "outofmemory",
+        "out of memory",
+        "allocate memory",
+        "not enough memory",
+        "bad_alloc",
+        "resource_exhausted",
+        "resourceexhausted",
+    )
+    return any(words in error.casefold() for words in signs)
+
+
+def _one_line(error: str) -> str:
+    """An error as stored: one line of bearable length, without the user's name."""
+    line = " ".join(error.split())
+    home = str(Path.home())
+    line = line.replace(home, "~") if len(home) > 1 else line
+    return line if len(line) <= 500 else line[:499] + "…"
 
 
 def _reset_peak_memory(device: str) -> None:
     if device.startswith("cuda"):
         import torch
 
+        torch.cuda.init()  # in a fresh process there are no statistics to reset yet, which raises
         torch.cuda.reset_peak_memory_stats(device)
         return
     try:
@@ -118,4 +151,4 @@ def _peak_memory(device: str) -> int:
         status = Path("/proc/self/status").read_text()
         return int(status.split("VmHWM:")[1].split()[0]) * 1024
     except (OSError, IndexError):
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

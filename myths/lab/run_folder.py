@@ -32,12 +32,16 @@ class RunFolder:
 
         Raises CannotStart when the file is not readable as JSON.
         """
+        new: dict[str, Any] = {"machine_class": None, "data": {}, "invocations": []}
+        remedy = "put it back, or name another run with --run"
         try:
-            facts = json.loads((self.path / "run.json").read_text())
+            facts = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
-            return {"machine_class": None, "data": {}, "invocations": []}
+            return new
         except (ValueError, OSError) as error:
-            raise CannotStart(f"cannot read {self.path / 'run.json'} ({error}): put it back, or name another run with --run") from error
+            raise CannotStart(f"cannot read {self.path / 'run.json'} ({error}): {remedy}") from error
+        if not isinstance(facts, dict) or not facts.keys() >= new.keys():
+            raise CannotStart(f"{self.path / 'run.json'} is not the record of a run: {remedy}")
         return facts
 
     def store(self, myth: Myth) -> Store:
@@ -75,8 +79,10 @@ class RunFolder:
         with handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
+            except BlockingIOError as error:
                 raise CannotStart(f"another myths run is going on in {self.path}: wait for it, or name another run with --run") from error
+            except OSError as error:
+                raise CannotStart(f"cannot lock {self.path}: {error.strerror}; choose a folder on a local disk with --results") from error
             yield
 
 
@@ -91,5 +97,6 @@ def write_atomically(path: Path, text: str) -> None:
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
         raise CannotStart(f"cannot write {path}: {error.strerror}; make room or choose another folder with --results") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -86,15 +87,15 @@ def plan(trials: Iterable[Trial], store: Store, hashes: Hashes) -> Plan:
     for trial in ordered:
         if trial.id not in whole:
             hindrance[trial.id] = trial.missing() or next((h for d in trial.dependencies if (h := hindrance.get(d.id, ""))), "")
-    wanted, needed = {trial.id for trial in listed}, set[str]()
+    named, needed = {trial.id for trial in listed}, set[str]()
     steps = []
     for trial in reversed(ordered):  # dependents come before what they depend on
         if records[trial.id] is not None and (trial.id in whole or trial.id not in needed):
             steps.append(Step(trial, "done"))
-        elif trial.id in wanted | needed:
-            if hindrance[trial.id]:
-                steps.append(Step(trial, "missing", hindrance[trial.id]))
-                continue
+        elif hindrance[trial.id] and trial.id in named:
+            steps.append(Step(trial, "missing", hindrance[trial.id]))
+            named.update(d.id for d in trial.dependencies if hindrance.get(d.id))  # what is to blame is named too
+        elif not hindrance[trial.id] and trial.id in named | needed:
             steps.append(Step(trial, "to do"))
             needed.update(dependency.id for dependency in trial.dependencies)
     return Plan(tuple(reversed(steps)))
@@ -153,6 +154,7 @@ class StoredOutcomes:
     by_id: Mapping[str, Outcome]
 
     def __call__(self, trial: Trial) -> Outcome:
+        """The outcome of a dependency; raises LookupError for any other trial."""
         if trial.id not in self.by_id:
             raise LookupError(f"{trial} is not among the dependencies: only trials in the fields can be looked up")
         return self.by_id[trial.id]
@@ -179,8 +181,9 @@ def _execute(trial: Trial, store: Store, device: str, hashes: Hashes, invocation
     )
     stored = store.append(record, outcome.arrays)
     if execution.trace and execution.error:
-        (store.folder / "errors").mkdir(exist_ok=True)
-        (store.folder / "errors" / f"{trial.id}.txt").write_text(execution.trace)
+        with contextlib.suppress(OSError):  # a help for the reader; the error itself is stored already
+            (store.folder / "errors").mkdir(exist_ok=True)
+            (store.folder / "errors" / f"{trial.id}.txt").write_text(execution.trace, encoding="utf-8", errors="backslashreplace")
     return stored
 
 

@@ -11,14 +11,15 @@ import json
 import math
 import os
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
-from myths.lab.errors import CannotStart, UsageError
+from myths.lab.errors import CannotStart, MythsError, UsageError
 from myths.lab.trial import Outcome, Trial, canonical, decode
 
 if TYPE_CHECKING:
@@ -71,22 +72,37 @@ class Record:
 
 @dataclass(frozen=True)
 class LazyArrays(Mapping[str, np.ndarray]):
-    """Arrays of a stored trial, read from disk only when asked for."""
+    """Arrays of a stored trial, read from disk only when asked for, and compared with their hashes then.
+
+    Raises MythsError for a file that is damaged or belongs to another execution of the trial.
+    """
 
     path: Path
-    names: tuple[str, ...]
+    sha256: Mapping[str, str]
 
     def __getitem__(self, name: str) -> np.ndarray:
-        if name not in self.names:
-            raise KeyError(name)
-        with np.load(self.path, allow_pickle=False) as file:
-            return file[name]
+        expected = self.sha256[name]
+        try:
+            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+                array = archive[name]
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+            array = None
+        if array is None or _array_sha256(array) != expected:
+            raise MythsError(
+                f"arrays/{self.path.name} does not hold what its trial stored: delete it, and the trial runs again when needed"
+            )
+        return array
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.names)
+        return iter(self.sha256)
 
     def __len__(self) -> int:
-        return len(self.names)
+        return len(self.sha256)
+
+
+@dataclass(frozen=True)
+class _StoredOutcome(Outcome):
+    arrays: Any  # LazyArrays; a check of what the mapping holds would read them
 
 
 class Store:
@@ -103,7 +119,8 @@ class Store:
         self.records: list[Record] = []
         self.stale: list[str] = []
         for number, line in enumerate(_complete_lines(self.file), start=1):
-            self._take(line, number)
+            if line.strip():
+                self._take(line, number)
 
     def finished(self, trial: Trial, hashes: Hashes = lambda name: None) -> Record | None:
         """The newest successful record of a trial made from data that agree with what lies here."""
@@ -113,12 +130,15 @@ class Store:
         return None
 
     def has_arrays(self, record: Record) -> bool:
-        """Whether the arrays of a record are still on disk."""
-        return not record.arrays or self._array_file(record.trial.id).exists()
+        """Whether the arrays of a record are still on disk, not replaced by those of a later execution of its trial."""
+        if not record.arrays:
+            return True
+        same = (r for r in reversed(self.records) if r.trial.id == record.trial.id and r.arrays)
+        return next(same, record).arrays == record.arrays and self._array_file(record.trial.id).exists()
 
     def outcome(self, record: Record) -> Outcome:
         """What the trial returned, arrays read when used."""
-        return Outcome(record.rows, LazyArrays(self._array_file(record.trial.id), tuple(record.arrays)))
+        return _StoredOutcome(record.rows, LazyArrays(self._array_file(record.trial.id), record.arrays))
 
     def append(self, record: Record, arrays: Mapping[str, np.ndarray] | None = None) -> Record:
         """Stores a finished trial; when this returns it is on disk.
@@ -128,7 +148,7 @@ class Store:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if arrays:
-                record = _replace_arrays(record, self._save_arrays(record.trial.id, arrays))
+                record = replace(record, arrays=self._save_arrays(record.trial.id, arrays))
             _append_line(self.file, _dumps(record.line()))
         except OSError as error:
             raise CannotStart(
@@ -140,8 +160,8 @@ class Store:
     def _take(self, line: str, number: int) -> None:
         try:
             stored = json.loads(line)
-            trial, status = stored["trial"], stored["status"]
-            ok = status in ("ok", "failed") and isinstance(stored["rows"], list) and isinstance(stored["settings"], dict)
+            status = stored["status"]
+            ok = status in ("ok", "failed") and all(isinstance(stored[name], kind) for name, kind in _SHAPE.items())
         except (ValueError, KeyError, TypeError):
             ok = False
         if not ok:
@@ -164,10 +184,14 @@ class Store:
         path = self._array_file(identity)
         path.parent.mkdir(exist_ok=True)
         partial = path.with_suffix(".partial")
-        with partial.open("wb") as file:
-            np.savez(file, **{name: np.ascontiguousarray(array) for name, array in arrays.items()})
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with partial.open("wb") as file:
+                np.savez(file, **arrays)  # type: ignore[arg-type]
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            partial.unlink(missing_ok=True)
+            raise
         partial.replace(path)
         return {name: _array_sha256(array) for name, array in arrays.items()}
 
@@ -192,7 +216,7 @@ class Results:
         """Each finished trial of a class with its record."""
         for record in self.records:
             if type(record.trial) is kind:
-                yield record.trial, record  # type: ignore[misc]
+                yield record.trial, record
 
     def frame(self, kind: type[T], **columns: Callable[[T], Any]) -> pd.DataFrame:
         """One line a row: the row's values, the trial's plain settings, ``protocol``, ``device``, and ``columns`` computed from the trial.
@@ -204,16 +228,14 @@ class Results:
         lines = []
         for trial, record in self.of(kind):
             plain = {k: v for k, v in canonical(trial)["settings"].items() if not isinstance(v, dict | list)}
-            defaults = {k: v for k, v in vars(trial).items() if isinstance(v, str | int | float | bool) and k != "id"}
+            defaults = {f.name: v for f in fields(trial) if isinstance(v := getattr(trial, f.name), str | int | float | bool | None)}
             extra = {name: compute(trial) for name, compute in columns.items()}
             lines += [{**defaults, **plain, "protocol": trial.protocol, "device": record.device, **extra, **row} for row in record.rows]
         return pd.DataFrame(lines)
 
 
-def _replace_arrays(record: Record, arrays: Mapping[str, str]) -> Record:
-    from dataclasses import replace
-
-    return replace(record, arrays=arrays)
+_SHAPE = {"id": str, "trial": str, "settings": dict, "rows": list, "arrays": dict, "data": dict}
+"""What a line must hold to be a result at all."""
 
 
 def _accepted_data(records: Sequence[Record], hashes: Hashes) -> dict[str, str]:
@@ -245,13 +267,19 @@ def _complete_lines(file: Path) -> Iterator[str]:
 def _append_line(file: Path, text: str) -> None:
     with file.open("a+b") as handle:
         _mend_end(handle)
-        handle.write(text.encode() + b"\n")
+        # A lone surrogate (a file name in an error) becomes its JSON escape.
+        handle.write(text.encode(errors="backslashreplace") + b"\n")
         handle.flush()
         os.fsync(handle.fileno())
 
 
 def _mend_end(handle: Any) -> None:
     """Takes away what a crash left of a last line, so that the next line starts on its own."""
+    if handle.seek(0, os.SEEK_END) == 0:
+        return
+    handle.seek(-1, os.SEEK_END)
+    if handle.read() == b"\n":
+        return
     handle.seek(0)
     content = handle.read()
     last = content[content.rfind(b"\n") + 1 :]
@@ -270,24 +298,46 @@ def _is_json(text: bytes) -> bool:
 
 
 def _dumps(line: Mapping[str, Any]) -> str:
-    return json.dumps(line, allow_nan=False, default=_plain_value, ensure_ascii=False)
-
-
-def _plain_value(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"a row may hold plain values only, not {type(value).__name__}")
+    return json.dumps(line, allow_nan=False, ensure_ascii=False)
 
 
 def check_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Rows as they will be read back: plain values, NaN and infinities as None.
 
-    Raises TypeError for a value that JSON cannot hold.
+    Raises TypeError that names the column for a value that JSON cannot hold.
     """
-    cleaned = [{k: None if isinstance(v, float | np.floating) and not math.isfinite(v) else v for k, v in row.items()} for row in rows]
-    return json.loads(json.dumps(cleaned, default=_plain_value))
+    cleaned = [{column: _plain_value(value, column) for column, value in row.items()} for row in rows]
+    return json.loads(json.dumps(cleaned, allow_nan=False))
+
+
+def check_arrays(arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Arrays as they will be read back.
+
+    Raises TypeError for one that cannot be stored: of Python objects, or by a name that ``np.savez`` has taken.
+    """
+    checked = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    for name, array in checked.items():
+        if array.dtype.hasobject:
+            raise TypeError(f"array {name!r} holds Python objects; only numbers and text can be stored")
+        if name in ("file", "allow_pickle"):
+            raise TypeError(f"no array may be called {name!r}")
+    return checked
+
+
+def _plain_value(value: Any, column: str) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list | tuple):
+        return [_plain_value(v, column) for v in value]
+    if isinstance(value, dict):
+        return {str(k): _plain_value(v, column) for k, v in value.items()}
+    if value is None or isinstance(value, str | int):
+        return value
+    raise TypeError(f"column {column!r} holds a {type(value).__name__}; a row may hold plain values only")
 
 
 def _array_sha256(array: np.ndarray) -> str:
-    array = np.ascontiguousarray(array)
+    array = np.asarray(array, order="C")
     return hashlib.sha256(f"{array.dtype.str} {array.shape}\n".encode() + array.tobytes()).hexdigest()

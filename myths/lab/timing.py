@@ -23,8 +23,10 @@ class Stopwatch:
         return self
 
     def __exit__(self, *_: object) -> None:
-        synchronize(self.device)
-        self.seconds = time.perf_counter() - self._start
+        try:
+            synchronize(self.device)
+        finally:
+            self.seconds = time.perf_counter() - self._start
 
     @property
     def elapsed(self) -> float:
@@ -98,6 +100,7 @@ def compare(
         for name, method in methods.items():
             if _enough(seconds[name], budget_seconds):
                 continue
+            results[name] = None  # frees the last result before the next is made, outside of the time
             with Stopwatch(device) as watch:
                 results[name] = method()
             seconds[name].append(watch.seconds)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from myths.lab.claim import (
@@ -50,6 +50,7 @@ def test_a_criterion_prints_itself(criterion, printed):
     assert str(criterion) == printed
 
 
+@settings(deadline=None)
 @given(st.floats(-1e9, 1e9), st.floats(-1e9, 1e9))
 def test_other_criteria_print_otherwise(a, b):
     assert (str(at_least(a)) == str(at_least(b))) == (f"{a:.12g}" == f"{b:.12g}")
@@ -95,6 +96,7 @@ def test_the_whole_interval_is_judged(criterion, low, high, verdict):
     assert criterion.judge(spanning(low, high)) is verdict
 
 
+@settings(deadline=None)
 @given(st.integers(-5, 5), st.integers(0, 5), st.integers(-5, 5), st.integers(0, 5), st.booleans())
 def test_a_verdict_says_whether_all_or_none_of_the_interval_meets_the_criterion(low, width, start, length, strict):
     if strict and width == 0:

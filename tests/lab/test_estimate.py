@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
@@ -23,6 +23,7 @@ from myths.lab.estimate import (
 counts = st.integers(1, 2000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
 
+@settings(deadline=None)
 @given(counts, st.sampled_from([0.5, 0.9, 0.95, 0.99]))
 def test_clopper_pearson_is_that_of_statsmodels(count, confidence):
     successes, trials = count
@@ -35,6 +36,7 @@ def test_clopper_pearson_is_that_of_statsmodels(count, confidence):
     assert (found.covers, found.n) == ("test examples", trials)
 
 
+@settings(deadline=None)
 @given(counts, counts)
 def test_newcombe_is_that_of_statsmodels(first, second):
     found = difference_of_proportions((first[0], second[0]), (first[1], second[1]))
@@ -43,6 +45,7 @@ def test_newcombe_is_that_of_statsmodels(first, second):
     assert found.value == first[0] / first[1] - second[0] / second[1]
 
 
+@settings(deadline=None)
 @given(counts.filter(lambda c: c[0] > 0), counts.filter(lambda c: c[0] > 0))
 def test_katz_is_that_of_statsmodels(first, second):
     found = ratio_of_proportions((first[0], second[0]), (first[1], second[1]))
@@ -50,6 +53,7 @@ def test_katz_is_that_of_statsmodels(first, second):
     assert (found.low, found.high) == pytest.approx((low, high), rel=1e-9)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-100, 100), min_size=2, max_size=30), st.sampled_from([0.9, 0.95]))
 def test_student_t_is_that_of_scipy(values, confidence):
     found = student_t(values, "seeds", confidence)
@@ -129,6 +133,7 @@ def test_bootstrap_of_an_undefined_statistic_is_refused():
         bootstrap(lambda i: np.where(i[:, 0] == 0, np.nan, 1.0) if len(i) == 1 else i.mean(1), 9, "seeds", np.random.default_rng(0))
 
 
+@settings(deadline=None)
 @given(counts, counts, st.floats(-1, 1), st.integers(4, 10**6))
 def test_every_interval_holds_its_value(first, second, correlation, n):
     made = [clopper_pearson(*first), difference_of_proportions((first[0], second[0]), (first[1], second[1]))]
@@ -139,6 +144,7 @@ def test_every_interval_holds_its_value(first, second, correlation, n):
         assert estimate.low <= estimate.value <= estimate.high
 
 
+@settings(deadline=None)
 @given(counts)
 def test_more_trials_give_a_narrower_interval(count):
     few, many = clopper_pearson(*count), clopper_pearson(10 * count[0], 10 * count[1])
@@ -204,6 +210,7 @@ def test_nan_is_no_estimate(numbers):
         student_t([1.0, math.nan], "seeds")
 
 
+@settings(deadline=None)
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.floats(0, 1e6), st.floats(0, 1e6))
 def test_scaling_keeps_the_order(factor, value, below, above):
     before = Estimate(value, value - below, value + above, "seeds", 3)

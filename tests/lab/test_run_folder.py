@@ -1,0 +1,101 @@
+"""A run belongs to one class of machine and to one process at a time."""
+
+import errno
+import os
+import subprocess
+import sys
+
+import pytest
+
+from myths.lab.errors import CannotStart
+from myths.lab.run_folder import RunFolder, write_atomically
+
+LOCKER = """
+import sys, time
+from pathlib import Path
+from myths.lab.run_folder import RunFolder
+with RunFolder(Path(sys.argv[1])).locked():
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_new_run_knows_nothing(tmp_path):
+    run = RunFolder(tmp_path / "cpu-quick")
+    assert run.name == "cpu-quick"
+    assert run.facts() == {"machine_class": None, "data": {}, "invocations": []}
+    assert not run.path.exists()
+
+
+def test_invocations_and_data_notes_add_up(tmp_path):
+    run = RunFolder(tmp_path / "new" / "cpu-quick")
+    run.begin("cpu", {"id": "i1"}, {"digits": {"sha256": "a"}})
+    run.begin("cpu", {"id": "i2"}, {"cifar": {"sha256": "b", "note": "café"}})
+    facts = run.facts()
+    assert [i["id"] for i in facts["invocations"]] == ["i1", "i2"]
+    assert facts["data"] == {"digits": {"sha256": "a"}, "cifar": {"sha256": "b", "note": "café"}}
+    assert "café" in (run.path / "run.json").read_text(encoding="utf-8")
+
+
+def test_another_class_of_machine_is_refused(tmp_path):
+    run = RunFolder(tmp_path / "h200-gpu")
+    run.begin("h200", {"id": "i1"}, {})
+    with pytest.raises(CannotStart, match=r"run h200-gpu was made on h200, this machine is cpu.*--run"):
+        run.begin("cpu", {"id": "i2"}, {})
+    assert [i["id"] for i in run.facts()["invocations"]] == ["i1"]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"machine_class": "cpu"', b"[]", b"{}", b"7", b"\xff\xfe\xff"])
+def test_a_damaged_run_json_is_named_and_left_alone(tmp_path, content):
+    (tmp_path / "run.json").write_bytes(content)
+    for attempt in (RunFolder(tmp_path).facts, lambda: RunFolder(tmp_path).begin("cpu", {}, {})):
+        with pytest.raises(CannotStart, match=r"run\.json.*put it back, or name another run with --run"):
+            attempt()
+    assert (tmp_path / "run.json").read_bytes() == content
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_run_json_is_whole_or_unchanged(tmp_path, monkeypatch, call):
+    run = RunFolder(tmp_path)
+    run.begin("cpu", {"id": "i1"}, {})
+    before = (tmp_path / "run.json").read_bytes()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fsync" if call == "fsync" else "pathlib.Path.replace", full)
+        with pytest.raises(CannotStart, match=r"cannot write .*run\.json: No space left on device; make room"):
+            run.begin("cpu", {"id": "i2"}, {})
+    assert (tmp_path / "run.json").read_bytes() == before
+    assert list(tmp_path.iterdir()) == [tmp_path / "run.json"]
+
+
+def test_a_file_in_place_of_the_folder(tmp_path):
+    (tmp_path / "file").write_text("")
+    run = RunFolder(tmp_path / "file" / "cpu-quick")
+    with pytest.raises(CannotStart, match="cannot read"):
+        run.begin("cpu", {}, {})
+    with pytest.raises(CannotStart, match=r"cannot write to .*--results"), run.locked():
+        pass
+    with pytest.raises(CannotStart, match=r"cannot write .*--results"):
+        write_atomically(run.path / "table.csv", "a\n")
+
+
+def test_a_second_process_is_kept_out(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", LOCKER, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "locked\n"
+        with pytest.raises(CannotStart, match=r"another myths run is going on in .*--run"), RunFolder(tmp_path).locked():
+            pass
+        other.kill()  # a killed process leaves no lock behind
+        other.wait()
+        with RunFolder(tmp_path).locked():
+            pass
+
+
+def test_the_lock_ends_with_an_error(tmp_path):
+    with pytest.raises(KeyError), RunFolder(tmp_path).locked():
+        raise KeyError
+    with RunFolder(tmp_path).locked():
+        pass
