@@ -12,6 +12,7 @@ from myths.lab.claim import MythVerdict, Verdict, verdict_of
 from myths.lab.errors import UsageError
 from myths.lab.myth import PROFILES, Myth
 from myths.lab.run_folder import RunFolder
+from myths.terminal import VERDICT_STYLES
 
 if TYPE_CHECKING:
     from myths.terminal import Terminal
@@ -73,8 +74,9 @@ def show(myth: Myth, terminal: Terminal, as_json: bool) -> None:
     terminal.say()
     terminal.say(myth.both_sides)
     terminal.say()
-    columns = ("claim", "statement", "paper", "paper_checked", "criterion", "here", "verdict", "reason")
-    terminal.listing("The claims, written before the runs that judge them", lines, False, columns)
+    terminal.say("The claims, written before the runs that judge them", "bold")
+    for line in lines:
+        _show_claim(line, terminal)
     terminal.say()
     if standing is None:
         terminal.say(f"Not run yet: myths run {myth.name}")
@@ -83,6 +85,17 @@ def show(myth: Myth, terminal: Terminal, as_json: bool) -> None:
     terminal.say()
     for paper in myth.papers:
         terminal.say(str(paper), "dim")
+
+
+def _show_claim(line: dict[str, Any], terminal: Terminal) -> None:
+    verdict, weight = line["verdict"], ", decisive" if line["decisive"] else ""
+    terminal.say()
+    terminal.say(f"{line['claim']}: {verdict}{weight}", VERDICT_STYLES[verdict])
+    terminal.say(f"  {line['statement']}")
+    paper = "" if line["paper"] is None else f"paper {line['paper']:g} ({line['paper_checked']}), "
+    here = f"here {line['here']}" if line["here"] else "no number here"
+    terminal.say(f"  {paper}{here}, criterion {line['criterion']}{'; ' + line['reason'] if line['reason'] else ''}")
+    terminal.say(f"  {line['source']}", "dim")
 
 
 def compare(one: RunFolder, other: RunFolder) -> list[dict[str, Any]]:

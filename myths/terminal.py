@@ -34,6 +34,8 @@ class Terminal:
 
     def __init__(self) -> None:
         self.out = Console(highlight=False)
+        if not self.out.is_terminal:
+            self.out = Console(highlight=False, width=160)
         self.err = Console(stderr=True, highlight=False)
 
     def say(self, text: str = "", style: str | None = None) -> None:

@@ -2,4 +2,6 @@
 
 from jaxtyping import install_import_hook
 
-install_import_hook("myths", "beartype.beartype").__enter__()
+from tests import checked
+
+install_import_hook("myths", f"{checked.__name__}.checked").__enter__()

@@ -97,16 +97,7 @@ def run(request: Request, watch: Watch, execute: Executor = local) -> dict[str, 
 def _check_data(planned: Mapping[str, Plan]) -> dict[str, Any]:
     """The notes of the data sets that are to be read, for ``run.json``; raises CannotStart for one that is absent or corrupt."""
     names = dict.fromkeys(name for plan in planned.values() for name in plan.data)
-    return {name: _intact(name).facts() for name in names}
-
-
-def _intact(name: str) -> prepared.Prepared:
-    found = prepared.require(name)
-    if found.kind == "arrays":
-        prepared.load(name)  # kept in memory for the trials
-    elif (checked := prepared.verify(name)).state == "corrupt":
-        raise CannotStart(f"{checked.path} is corrupt ({checked.expected} expected, {checked.found} found): {checked.note}")
-    return found
+    return {name: prepared.intact(name).facts() for name in names}
 
 
 def _check_room(run: RunFolder) -> None:
