@@ -72,7 +72,9 @@ def scoreboard(derived: Sequence[Derived]) -> str:
         decisive = [_decisive(view.ClaimView(j), words.paper(j.claim)) for j in best.judgements if j.claim.decisive]
         run = f"{_cell(best.run.name)}{f' ({_cell(best.profile)})' if best.profile else ''}"
         verdict = f"{view.SYMBOLS[best.verdict]} **{best.verdict}**"
-        lines.append(f"| {best.myth.number} | {_cell(best.myth.belief)} | {verdict} | {run} | {'<br>'.join(decisive) or '–'} |")
+        lines.append(
+            f"| {best.myth.number} | {_cell(words.without_stop(best.myth.belief))} | {verdict} | {run} | {'<br>'.join(decisive) or '–'} |"
+        )
     count = view.intervals(derived)
     chance = f"{count / 20:.0f}" if count >= 20 else f"{count / 20:.1f}"
     return "\n".join([
@@ -211,10 +213,13 @@ def _replace(run: RunFolder, myth: Myth, lines: Iterable[Mapping[str, Any]], fol
 
 
 def _decisive(claim: Any, paper: str) -> str:
+    from myths.lab.report import words
+
     checked = f" *({claim.paper_checked})*" if "recalled" in claim.paper_checked and paper != "–" else ""
     label = f" *{claim.protocol}*" if claim.protocol not in ("", "paper") else ""
-    here = f"**{claim.here}** {claim.interval}".rstrip() + label if claim.here else "not measured"
-    return f"{_cell(claim.statement)}: {paper}{checked} → {here}, {claim.verdict}"
+    estimate = claim.judgement.estimate
+    here = f"**{_cell(words.here(estimate, claim.unit))}** {claim.interval}".rstrip() + label if estimate else "not measured"
+    return f"{_cell(words.without_stop(claim.statement))}: {_cell(paper)}{checked} → {here}, {claim.verdict}"
 
 
 def _cell(text: str) -> str:

@@ -86,7 +86,7 @@ def _bound(bound: float, place: Place, unit: str) -> Markup:
     anchor = "start" if x < 40 else "end" if x > WIDTH - 40 else "middle"
     return Markup('<line class="bound" x1="{x}" x2="{x}" y1="{}" y2="{}"/>').format(TOP, BOTTOM + 3, x=x) + Markup(
         '<text x="{}" y="53" text-anchor="{}">{}</text>'
-    ).format(x, anchor, words.with_unit(words.number(bound), unit))
+    ).format(x, anchor, words.with_unit(words.number(bound), unit if len(unit) <= 3 else ""))
 
 
 def _paper(claim: Claim, place: Place) -> Markup:

@@ -47,7 +47,13 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"slug": view.slug, "humane": words.humane, "paragraphs": _paragraphs, "link": _is_link}
+    environment.filters |= {
+        "slug": view.slug,
+        "humane": words.humane,
+        "headline": words.without_stop,
+        "paragraphs": _paragraphs,
+        "link": _is_link,
+    }
     environment.globals |= {
         "symbols": view.SYMBOLS,
         "checked": words.CHECKED,

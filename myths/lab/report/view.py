@@ -92,8 +92,8 @@ class ClaimView:
 
     @property
     def paper_number(self) -> str:
-        """The paper's number with its unit; empty where it gives none."""
-        return words.paper_number(self.judgement.claim)
+        """The paper's number; empty where it gives none."""
+        return "" if self.judgement.claim.paper is None else words.printed(self.judgement.claim.paper)
 
     @property
     def paper_range(self) -> str:
@@ -102,8 +102,8 @@ class ClaimView:
 
     @property
     def here(self) -> str:
-        """The number measured here with its unit; empty where there is none."""
-        return words.here(self.judgement.estimate, self.judgement.claim.unit) if self.judgement.estimate else ""
+        """The number measured here; empty where there is none."""
+        return words.measured(self.judgement.estimate) if self.judgement.estimate else ""
 
     @property
     def interval(self) -> str:
@@ -173,6 +173,16 @@ class RunView:
     def decisive(self) -> list[ClaimView]:
         """The claims that decide on the myth."""
         return [claim for claim in self.claims if claim.judgement.claim.decisive]
+
+    @property
+    def tested(self) -> list[ClaimView]:
+        """The claims with a number here, and those that decide."""
+        return [claim for claim in self.claims if claim.judgement.estimate or claim.judgement.claim.decisive]
+
+    @property
+    def untested(self) -> list[ClaimView]:
+        """All others."""
+        return [claim for claim in self.claims if not claim.judgement.estimate and not claim.judgement.claim.decisive]
 
     @cached_property
     def invocations(self) -> list[Mapping[str, Any]]:

@@ -45,6 +45,11 @@ def number(value: float, decimals: int | None = None) -> str:
     return f"{whole}{dot}{rest}".replace("-", "−")
 
 
+def without_stop(sentence: str) -> str:
+    """A sentence to be quoted or gone on from: without its full stop."""
+    return sentence.strip().removesuffix(".")
+
+
 def with_unit(text: str, unit: str) -> str:
     """A number and its unit, kept together."""
     return f"{text}{SPACE}{unit}" if unit else text
@@ -60,7 +65,16 @@ def decimals_of(estimate: Estimate) -> int | None:
 
 def here(estimate: Estimate, unit: str) -> str:
     """The number measured here with its unit."""
-    return with_unit(number(estimate.value, decimals_of(estimate)), unit)
+    return with_unit(measured(estimate), unit)
+
+
+def measured(estimate: Estimate) -> str:
+    """The number measured here: with two digits of its interval's width, or four digits where nothing varies."""
+    decimals = decimals_of(estimate)
+    size = abs(estimate.value)
+    if decimals is None and 0 < size < 1e4 and size != int(size):
+        return number(float(f"{estimate.value:.4g}"))
+    return number(estimate.value, decimals)
 
 
 def interval(estimate: Estimate) -> str:
@@ -83,21 +97,22 @@ def paper(claim: Claim) -> str:
 
 def paper_number(claim: Claim) -> str:
     """The paper's number with its unit; empty where it gives none."""
-    return "" if claim.paper is None else with_unit(number(float(claim.paper), _paper_decimals(claim)), claim.unit)
+    return "" if claim.paper is None else with_unit(printed(claim.paper), claim.unit)
 
 
 def paper_range(claim: Claim) -> str:
     """The range the paper gives, in brackets, with its unit where no number carries it; empty where it gives none."""
-    if claim.paper_low is None and claim.paper_high is None:
+    ends = [claim.paper_low, claim.paper_high]
+    if ends == [None, None]:
         return ""
-    low, high = ("" if end is None else number(float(end), _paper_decimals(claim)) for end in (claim.paper_low, claim.paper_high))
+    low, high = ("" if end is None else printed(end, *(e for e in ends if e is not None)) for end in ends)
     return with_unit(f"[{low}…{high}]", claim.unit if claim.paper is None else "")
 
 
-def _paper_decimals(claim: Claim) -> int:
-    """The paper's digits, all of them: the most decimals that one of its numbers has."""
-    given = [f"{float(end):.7f}".rstrip("0") for end in (claim.paper, claim.paper_low, claim.paper_high) if end is not None]
-    return max(len(text.partition(".")[2]) for text in given)
+def printed(value: float, *others: float) -> str:
+    """A number of the paper's with all its digits, and as many decimals as those it stands with."""
+    decimals = max(len(f"{float(v):.7f}".rstrip("0").partition(".")[2]) for v in (value, *others))
+    return number(float(value), decimals)
 
 
 def humane(name: str) -> str:
