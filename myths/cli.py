@@ -161,7 +161,7 @@ def report(
     chosen = [suite.find_run(name, *roots) for name in runs] if runs else suite.runs(*roots)
     found = _derive(chosen)
     for each in found:
-        if each.run.path.parent != suite.PUBLISHED:
+        if each.run.path.resolve().parent != suite.PUBLISHED.resolve():
             derived.write(each)
     page = site.build(found, Path("results/report"))
     terminal.say(f"report: {page}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from myths import suite
 from myths.lab.claim import MythVerdict, Verdict, verdict_of
 from myths.lab.errors import UsageError
-from myths.lab.myth import PROFILES, Myth
+from myths.lab.myth import Myth, rank
 from myths.lab.run_folder import RunFolder
 from myths.terminal import VERDICT_STYLES
 
@@ -23,6 +23,7 @@ class Standing:
     """A myth in one run: the verdict, and the lines of ``claims.csv``."""
 
     run: str
+    published: bool
     profile: str
     verdict: MythVerdict
     claims: tuple[dict[str, str], ...]
@@ -35,12 +36,12 @@ def of(myth: Myth) -> Iterator[Standing]:
         if lines:
             decisive = [Verdict(line["verdict"]) for line in lines if line["decisive"] == "True"]
             today = [Verdict(line["verdict"]) for line in lines if line["kind"] == "today"]
-            yield Standing(run.name, lines[0]["profile"], verdict_of(decisive, today), tuple(lines))
+            yield Standing(run.name, run.path.parent == suite.PUBLISHED, lines[0]["profile"], verdict_of(decisive, today), tuple(lines))
 
 
 def best(myth: Myth) -> Standing | None:
-    """The myth in the run of the strongest profile: paper before gpu, laptop, quick; None when it was never run."""
-    return max(of(myth), key=lambda s: max((PROFILES.index(p) for p in PROFILES if p in s.profile), default=-1), default=None)
+    """The myth in the run that counts most: paper before gpu, laptop, quick, published before local; None when it was never run."""
+    return max(of(myth), key=lambda standing: (rank(standing.profile), standing.published), default=None)
 
 
 def show(myth: Myth, terminal: Terminal, as_json: bool) -> None:

@@ -19,6 +19,11 @@ Profile = Literal["quick", "laptop", "gpu", "paper"]
 PROFILES: tuple[Profile, ...] = ("quick", "laptop", "gpu", "paper")
 
 
+def rank(profiles: str) -> int:
+    """How much a run of these profiles (separated by commas) counts: paper 4, gpu 3, laptop 2, quick 1, unknown 0."""
+    return max((PROFILES.index(p) + 1 for p in PROFILES if p in profiles.split(", ")), default=0)
+
+
 @dataclass(frozen=True)
 class Paper:
     """A reference as a reader needs it to find the paper."""

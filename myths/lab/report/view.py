@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from myths.lab.claim import Judgement, MythVerdict, Verdict
 from myths.lab.derived import Derived
-from myths.lab.myth import PROFILES, Myth
+from myths.lab.myth import Myth, rank
 from myths.lab.report import words
 from myths.lab.report.forest import forest
 
@@ -30,14 +30,9 @@ SYMBOLS = {
 }
 
 
-def rank(derived: Derived) -> int:
-    """How much a run counts on the scoreboard: paper 4, gpu 3, laptop 2, quick 1, unknown 0."""
-    return max((PROFILES.index(p) + 1 for p in PROFILES if p in derived.profile.split(", ")), default=0)
-
-
 def best_first(derived: Iterable[Derived]) -> list[Derived]:
     """Runs of one myth by rank, published before local, then by name."""
-    return sorted(derived, key=lambda d: (-rank(d), not is_published(d), d.run.name))
+    return sorted(derived, key=lambda d: (-rank(d.profile), not is_published(d), d.run.name))
 
 
 def by_myth(derived: Iterable[Derived]) -> list[list[Derived]]:
