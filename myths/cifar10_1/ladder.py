@@ -1,0 +1,304 @@
+"""Evidence 2: new models, from weak to strong, trained on CIFAR-10 and evaluated on new test sets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from jaxtyping import Float, Int64
+
+from myths.lab.errors import UsageError
+from myths.lab.myth import Profile
+from myths.lab.trial import Context, Outcome, Protocol, Trial
+from myths.lab.vision.classifier import EMBEDDED, TrainClassifier
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from myths.lab.data.images import ImageSet
+
+Method = Literal["nearest neighbor", "linear on pixels", "random features", "hog + linear svm"]
+
+NEW_TEST_SETS = ("cifar10_1_v4", "cifar10_1_v6", "cifar10_tiny_imagenet")
+OPTIONAL = {
+    "cifar10_1_v4": "the CIFAR-10.1 v4 images are not here: myths data get cifar10_1_v4",
+    "cifar10_1_v6": "the CIFAR-10.1 v6 images are not here: myths data get cifar10_1_v6",
+    "cifar10_tiny_imagenet": "the set cifar10_tiny_imagenet, made from Tiny ImageNet, is not here",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitClassical(Trial):
+    """Fit a classifier that is no deep network; what it regularizes with is chosen on held-out training examples.
+
+    "random features" is the family of the weakest models in Recht et al.'s table (Coates & Ng 2012).
+    """
+
+    method: Method
+    dataset: str = "cifar10"
+    train_examples: int = 0
+    """How many training examples, the first of a seeded shuffle; 0 is all of them."""
+    filters: int = 0
+    """Of "random features" only."""
+    stride: int = 1
+    """Pixels between the places where the filters of "random features" are applied."""
+    seed: int = 0
+
+    @property
+    def protocol(self) -> Protocol:
+        """The paper's own random features are larger, and the other methods are not in its table."""
+        return "stand-in" if self.dataset in EMBEDDED else "reduced"
+
+    @property
+    def work(self) -> float:
+        """Seconds on two cores, roughly, per 50,000 examples."""
+        seconds = {"nearest neighbor": 30, "linear on pixels": 10, "random features": 20, "hog + linear svm": 30}
+        return seconds[self.method] * (self.train_examples or 50_000) / 50_000
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """The one data set."""
+        return (self.dataset,)
+
+    @classmethod
+    def tiny(cls) -> FitClassical:
+        """Eight random features on 300 digits."""
+        return cls(method="random features", dataset="digits", train_examples=300, filters=4, seed=0)
+
+    def run(self, context: Context) -> Outcome:
+        """One row, with the ``strength`` chosen; arrays: the classifier, and its ``test_scores`` [n_test, classes]."""
+        from myths.cifar10_1 import classical
+        from myths.lab.data.images import image_set
+
+        images = image_set(self.dataset, context.device)
+        x, y = self.training_part(context, images)
+        filters = (self.filters, self.stride)
+        arrays, strength = classical.fit(self.method, x, y, len(images.classes), *filters, context.generator("fit"))
+        scores = classical.scores(self.method, arrays, x, y, len(images.classes), images.x_test)
+        accuracy = 100 * float((scores.argmax(1) == images.y_test).double().mean())
+        row = {"n_train": len(x), "n_test": len(scores), "test_accuracy_percent": accuracy, "strength": strength}
+        return Outcome(rows=[row], arrays=arrays | {"test_scores": scores.cpu().numpy()})
+
+    def training_part(self, context: Context, images: ImageSet) -> tuple[Tensor, Tensor]:
+        """Images [n, c, h, w] and labels [n] that this trial fits to."""
+        import torch
+
+        if images.x_train is None or images.y_train is None:
+            raise UsageError(f"{self.dataset} has no training part; fit to another set and test on it")
+        x, y = images.x_train, images.y_train
+        if not self.train_examples:
+            return x, y
+        # The stream is this trial's own, also when another trial asks for its training part.
+        order = torch.randperm(len(x), generator=Context(self).generator("subset"))
+        kept = order[: self.train_examples].sort().values.to(x.device)
+        return x[kept], y[kept]
+
+
+Model = TrainClassifier | FitClassical
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateModel(Trial):
+    """How one trained model does on a new test set, and on the original one restricted to the same classes.
+
+    Where the new set has fewer classes than the model knows, it is evaluated twice: "7-way" the answer is the likeliest of
+    the classes that occur, "10-way" the likeliest of all.
+    """
+
+    model: TrainClassifier | FitClassical
+    test_set: str
+
+    @property
+    def protocol(self) -> Protocol:
+        """That of the model: its training is what differs from the paper's."""
+        return self.model.protocol
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """The new test set and the set that the model was trained on."""
+        return (self.test_set, self.model.dataset)
+
+    @classmethod
+    def tiny(cls) -> EvaluateModel:
+        """A classical model of digits on the digits' own test part: nothing is new, and there is no gap."""
+        return cls(model=FitClassical.tiny(), test_set="digits")
+
+    def missing(self) -> str | None:
+        """The new test set where it is not here and the suite can do without."""
+        from myths.lab.data import prepared
+
+        reason = OPTIONAL.get(self.test_set)
+        return reason if reason and prepared.find(self.test_set) is None else None
+
+    def run(self, context: Context) -> Outcome:
+        """A row for each number of ways: n and correct of both sets. Arrays ``original_ways`` and ``new_ways``: which images are right."""
+        from myths.lab.data.images import image_set
+
+        original, new = image_set(self.model.dataset, context.device), image_set(self.test_set, context.device)
+        labels = as_numbered(new.y_test.cpu().numpy(), new.classes, original.classes)
+        on_original, on_new = self._scores(context, original, new)
+        present = np.unique(labels)
+        shared = np.isin(original.y_test.cpu().numpy(), present)
+        rows: list[dict[str, int]] = []
+        arrays: dict[str, np.ndarray] = {}
+        for ways in sorted({len(present), len(original.classes)}):
+            allowed = present if ways == len(present) else np.arange(len(original.classes))
+            right = {
+                "original": answers(on_original[shared], allowed) == original.y_test.cpu().numpy()[shared],
+                "new": answers(on_new, allowed) == labels,
+            }
+            rows.append(
+                {"ways": ways, "model_seed": self.model.seed}
+                | {f"{name}_n": len(r) for name, r in right.items()}
+                | {f"{name}_correct": int(r.sum()) for name, r in right.items()}
+            )
+            arrays |= {f"{name}_{ways}": r for name, r in right.items()}
+        return Outcome(rows=rows, arrays=arrays)
+
+    def _scores(self, context: Context, original: ImageSet, new: ImageSet) -> tuple[np.ndarray, np.ndarray]:
+        outcome = context.outcome(self.model)
+        if isinstance(self.model, FitClassical):
+            from myths.cifar10_1 import classical
+
+            x, y = self.model.training_part(context, original)
+            scored = classical.scores(self.model.method, outcome.arrays, x, y, len(original.classes), new.x_test)
+            return outcome.arrays["test_scores"], scored.cpu().numpy()
+        from myths.lab.vision.classifier import load_classifier
+        from myths.lab.vision.training import predict
+
+        network = load_classifier(self.model, outcome, context.device)
+        precision = self.model.recipe(context.device).precision
+        a, b = (predict(network, s.x_test, device=context.device, precision=precision) for s in (original, new))
+        return a.numpy(), b.numpy()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LadderOrder(Trial):
+    """Whether models trained here keep their order on a new test set: one evaluation a model, all on the same images."""
+
+    evaluations: tuple[EvaluateModel, ...]
+
+    @property
+    def protocol(self) -> Protocol:
+        """The weakest of the models'."""
+        from myths.lab.trial import weakest
+
+        return weakest(e.protocol for e in self.evaluations)
+
+    @classmethod
+    def tiny(cls) -> LadderOrder:
+        """Four classical models of digits."""
+        methods: tuple[Method, ...] = ("nearest neighbor", "linear on pixels", "hog + linear svm")
+        fitted = [FitClassical(method=m, dataset="digits", train_examples=200) for m in methods]
+        return cls(evaluations=tuple(EvaluateModel(model=m, test_set="digits") for m in (FitClassical.tiny(), *fitted)))
+
+    def run(self, context: Context) -> Outcome:
+        """A row for each number of ways: models, pairs, flips, significant flips (exact McNemar, .05, uncorrected), spearman, kendall."""
+        from myths.cifar10_1 import order
+
+        arrays = [context.outcome(e).arrays for e in self.evaluations]
+        rows = []
+        for ways in sorted(int(name.removeprefix("new_")) for name in arrays[0] if name.startswith("new_")):
+            original, new = (np.stack([a[f"{part}_{ways}"] for a in arrays]) for part in ("original", "new"))
+            compared = order.compare(original, new)
+            spearman, kendall = order.correlations(original.sum(1), new.sum(1))
+            rows.append(
+                {
+                    "ways": ways,
+                    "models": len(arrays),
+                    "pairs": compared.pairs,
+                    "flips": compared.flips,
+                    "significant": compared.significant(),
+                    "spearman": spearman,
+                    "kendall": kendall,
+                }
+            )
+        return Outcome(rows=rows)
+
+
+def as_numbered(labels: Int64[np.ndarray, " n"], classes: tuple[str, ...], known: tuple[str, ...]) -> Int64[np.ndarray, " n"]:
+    """Labels in the numbering of ``known``, matched by the classes' names; a set without names is taken to be numbered so.
+
+    Raises UsageError for a class that the model does not know.
+    """
+    if classes == known[: len(classes)] or all(name.isdecimal() for name in classes):
+        return labels
+    if unknown := [c for c in classes if c not in known]:
+        raise UsageError(f"the new test set has a class {unknown[0]!r}; the models know {', '.join(known)}")
+    return np.array([known.index(c) for c in classes])[labels]
+
+
+def answers(scores: Float[np.ndarray, "n classes"], allowed: Int64[np.ndarray, " ways"]) -> Int64[np.ndarray, " n"]:
+    """The best-scored of the allowed classes, in the numbering of all classes."""
+    return allowed[scores[:, allowed].argmax(1)]
+
+
+def model_name(evaluation: EvaluateModel) -> str:
+    """What a model is called in tables: its method, or its network and epochs."""
+    model = evaluation.model
+    if isinstance(model, FitClassical):
+        return model.method
+    return f"{model.network}, {model.epochs:g} {'epoch' if model.epochs == 1 else 'epochs'}"
+
+
+# --- what each profile trains --------------------------------------------------------------------
+
+
+def ladder(profile: Profile, seeds: int | None, data: tuple[str, ...]) -> list[Trial]:
+    """The models of a profile on every new test set, and their order there. ``quick`` trains none.
+
+    Raises UsageError when test sets are given to ``quick``.
+    """
+    if profile == "quick":
+        if data:
+            raise UsageError("quick trains no models that could be tested on your data: add --profile laptop or gpu")
+        return []
+    count = seeds or {"laptop": 1, "gpu": 3, "paper": 3}[profile]
+    rungs = {"laptop": _laptop, "gpu": _gpu, "paper": _paper}[profile]
+    listed: list[Trial] = []
+    for test_set in (*NEW_TEST_SETS, *data):
+        for seed in range(count):
+            evaluations = tuple(EvaluateModel(model=model, test_set=test_set) for model in rungs(seed))
+            listed += [*evaluations, LadderOrder(evaluations=evaluations)]
+    return listed
+
+
+def _classical(seed: int, **random_features: Any) -> list[Model]:
+    simple: tuple[Method, ...] = ("nearest neighbor", "linear on pixels", "hog + linear svm")
+    return [
+        *(FitClassical(method=method, seed=seed) for method in simple),
+        FitClassical(method="random features", seed=seed, **random_features),
+    ]
+
+
+def _laptop(seed: int) -> list[Model]:
+    networks: list[tuple[str, float]] = [
+        ("small_cnn", 1),
+        ("small_cnn", 5),
+        ("resnet8", 4),
+        ("fast_narrow", 4),
+        ("wide_resnet_10_2", 3),
+        ("resnet20", 4),
+    ]
+    return [*_classical(seed, filters=256, stride=2), *(TrainClassifier(network=n, epochs=e, seed=seed) for n, e in networks)]
+
+
+def _gpu(seed: int) -> list[Model]:
+    networks: list[tuple[str, float]] = [
+        ("small_cnn", 2),
+        ("small_cnn", 15),
+        ("resnet8", 15),
+        ("resnet20", 15),
+        ("fast", 10),
+        ("resnet18", 15),
+        ("wide_resnet_16_4", 15),
+    ]
+    return [*_classical(seed, filters=2048), *(TrainClassifier(network=n, epochs=e, seed=seed) for n, e in networks)]
+
+
+def _paper(seed: int) -> list[Model]:
+    """The families of the paper's table at the length their authors trained them: 200 epochs of the step schedule."""
+    networks = ("resnet20", "resnet56", "resnet18", "wide_resnet_16_4", "wide_resnet_28_10")
+    long = [TrainClassifier(network=n, epochs=200, schedule="step", seed=seed) for n in networks]
+    return [*_classical(seed, filters=32_000 // 8), *long]
