@@ -22,8 +22,8 @@ from myths.lab.vision.training import Recipe, fit
 
 DEVICE = choose("auto")
 BATCH = 128
-IMAGES = 2048 if DEVICE == "cpu" else 25_600
-ROUNDS = 3
+IMAGES = 1024 if DEVICE == "cpu" else 25_600
+ROUNDS = 2
 
 
 class PilImages(Dataset):

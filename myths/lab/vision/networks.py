@@ -255,9 +255,9 @@ class Fast(Classifier):
 
     @torch.no_grad()
     def calibrate(self, x: UInt8[Tensor, "n c h w"]) -> None:
-        """Also sets the whitening filters from the patches of the first 5,000 images."""
+        """Also sets the whitening filters from the patches of the first 2,000 images."""
         super().calibrate(x)
-        sample = x[:5000].float() / 255
+        sample = x[:2000].float() / 255
         filters = whitening_filters(self.standardize(sample.to(self.whiten.weight.device)), 2)
         self.whiten.weight.copy_(torch.cat([filters, -filters]))
 

@@ -103,10 +103,9 @@ def fit(
     watch = _LossWatch(device)
     examples = 0
     with Stopwatch(device) as stopwatch:
-        for step, epoch, indices in _minibatches(len(x_train), recipe.batch_size, total, order):
+        for step, epoch, indices in _minibatches(len(x_train), recipe.batch_size, total, order, device):
             if step and step % per_epoch == 0 and watch.diverged_at() is not None:
                 break
-            indices = indices.to(device, non_blocking=True)
             inputs = augment(x_train[indices], recipe.augmentation, recipe.border, fill, augmentation)
             inputs = inputs.contiguous(memory_format=torch.channels_last)
             labels = y_train[indices]
@@ -193,10 +192,10 @@ def rate(recipe: Recipe, step: int, total: int) -> float:
     return max(0.0, min(share / 0.25, (1 - share) / 0.75))
 
 
-def _minibatches(n: int, size: int, total: int, order: torch.Generator) -> Iterator[tuple[int, int, Tensor]]:
+def _minibatches(n: int, size: int, total: int, order: torch.Generator, device: str) -> Iterator[tuple[int, int, Tensor]]:
     bounds = _bounds(n, size)
     for epoch in range(math.ceil(total / len(bounds))):
-        permutation = torch.randperm(n, generator=order, device=order.device)
+        permutation = torch.randperm(n, generator=order, device=order.device).to(device)
         for i, (first, last) in enumerate(bounds[: total - epoch * len(bounds)]):
             yield epoch * len(bounds) + i, epoch, permutation[first:last]
 
