@@ -1,7 +1,11 @@
 """Shapes and types are checked at run time in every test; outside the tests they cost nothing."""
 
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 from tests import checked
 
 install_import_hook("myths", f"{checked.__name__}.checked").__enter__()
+
+settings.register_profile("shared machine", deadline=None)
+settings.load_profile("shared machine")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from myths.lab.claim import Judgement, MythVerdict, judge, myth_verdict
 from myths.lab.data import prepared
+from myths.lab.errors import UsageError
 from myths.lab.myth import Myth
 from myths.lab.run_folder import RunFolder, write_atomically
 from myths.lab.store import Record, Results, Store
@@ -84,7 +85,7 @@ def _absent(myth: Myth, facts: Mapping[str, Any]) -> list[tuple[Trial, str]]:
             if entry["trial"]["trial"] in myth.types_by_name and entry["myth"] == myth.name:
                 try:
                     trial = decode(entry["trial"], myth.types_by_name)
-                except (ValueError, KeyError):
+                except (ValueError, KeyError, UsageError):
                     continue
                 absent[trial.id] = (trial, entry["reason"])
     return list(absent.values())

@@ -44,7 +44,7 @@ class Myth:
 
     ``trials(profile, seeds, data)`` lists what a profile runs; ``seeds`` (None: the profile's own
     number) and ``data`` (names added with ``myths data add``) are what a user may vary.
-    ``sentence(verdict)`` says in words what a verdict means for the belief.
+    ``meanings`` says for each verdict, in a sentence, what it means for the belief.
     """
 
     name: str

@@ -38,8 +38,8 @@ def invocation(device: str, arguments: Mapping[str, Any], claims: Iterable[Claim
 
 
 def commit() -> dict[str, Any]:
-    """The commit of this checkout and whether anything differs from it; both None outside a checkout."""
-    head = _git("rev-parse", "HEAD")
+    """The commit of this checkout and whether anything differs from it; both None where the suite is not run from a checkout of its own."""
+    head = _git("rev-parse", "HEAD") if (ROOT / ".git").exists() else None
     return {"commit": head, "dirty": bool(_git("status", "--porcelain")) if head else None}
 
 

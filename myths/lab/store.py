@@ -100,11 +100,6 @@ class LazyArrays(Mapping[str, np.ndarray]):
         return len(self.sha256)
 
 
-@dataclass(frozen=True)
-class _StoredOutcome(Outcome):
-    arrays: Any  # LazyArrays; a check of what the mapping holds would read them
-
-
 class Store:
     """The results of one myth in one run folder.
 
@@ -138,7 +133,7 @@ class Store:
 
     def outcome(self, record: Record) -> Outcome:
         """What the trial returned, arrays read when used."""
-        return _StoredOutcome(record.rows, LazyArrays(self._array_file(record.trial.id), record.arrays))
+        return Outcome(record.rows, LazyArrays(self._array_file(record.trial.id), record.arrays))
 
     def append(self, record: Record, arrays: Mapping[str, np.ndarray] | None = None) -> Record:
         """Stores a finished trial; when this returns it is on disk.

@@ -39,7 +39,8 @@ class Outcome:
     """What a trial returns: tidy rows (one dict of plain values each) and, if needed, named arrays."""
 
     rows: list[dict[str, Any]]
-    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+    arrays: Mapping[str, Any] = field(default_factory=dict)
+    """Name to array; those of a stored trial are read from disk when asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +59,15 @@ class Trial:
     """Runs with nothing beside it."""
     worker_memory: ClassVar[int | None] = None
     """Bytes; a trial that sets it runs in a worker process of its own under this cap."""
+
+    def __post_init__(self) -> None:
+        """Settings become their annotated types, so that 1 and 1.0, or a list and a tuple, are one setting.
+
+        Raises UsageError that names a setting which does not fit.
+        """
+        for name, hint in typing.get_type_hints(type(self)).items():
+            if name in self.__dataclass_fields__ and typing.get_origin(hint) is not ClassVar:
+                object.__setattr__(self, name, coerce(getattr(self, name), hint, name))
 
     @property
     def protocol(self) -> Protocol:
@@ -166,13 +176,10 @@ def canonical(trial: Trial) -> dict[str, Any]:
 
 
 def settings(trial: Trial) -> dict[str, Any]:
-    """The fields as plain JSON values, coerced to their annotated types; those at their default left out."""
-    hints = _hints(type(trial))
-    given = {
-        f.name: _plain(coerce(getattr(trial, f.name), hints[f.name], f.name))
-        for f in dataclasses.fields(trial)
-        if _is_required(f) or getattr(trial, f.name) != _default(f)
-    }
+    """The fields as plain JSON values; those at their default left out."""
+    hints = typing.get_type_hints(type(trial))
+    values = {f: getattr(trial, f.name) for f in dataclasses.fields(trial)}
+    given = {f.name: _plain(v) for f, v in values.items() if _is_required(f) or v != coerce(_default(f), hints[f.name], f.name)}
     return dict(sorted(given.items()))
 
 
@@ -192,13 +199,12 @@ def build(kind: type[T], given: Mapping[str, Any]) -> T:
 
     Raises UsageError that names the setting which is unknown, lacking, or of a wrong type.
     """
-    hints = _hints(kind)
     fields = {f.name: f for f in dataclasses.fields(kind)}
     if unknown := set(given) - set(fields):
         raise UsageError(f"{kind.__name__} has no setting {sorted(unknown)[0]!r}; it has: {', '.join(fields)}")
     if lacking := [n for n, f in fields.items() if _is_required(f) and n not in given]:
         raise UsageError(f"{kind.__name__} needs {', '.join(lacking)}: say {lacking[0]}=…")
-    return kind(**{name: coerce(value, hints[name], name) for name, value in given.items()})
+    return kind(**given)
 
 
 def coerce(value: Any, hint: Any, name: str) -> Any:
@@ -269,10 +275,6 @@ def _decode(value: Any, types_by_name: Mapping[str, type[Trial]]) -> Any:
     if isinstance(value, list):
         return [_decode(v, types_by_name) for v in value]
     return value
-
-
-def _hints(kind: type[Trial]) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
 
 
 def _alternatives(hint: Any) -> tuple[Any, ...]:

@@ -64,6 +64,21 @@ def test_different_settings_have_different_ids(a, b, s, t):
     assert (Toss(bias=a, seed=s).id == Toss(bias=b, seed=t).id) == same
 
 
+def test_a_default_written_another_way_is_the_default():
+    @dataclass(frozen=True, kw_only=True)
+    class Third(Trial):
+        part: float = 1 / 3
+        whole: float = 1
+        names: tuple[str, ...] = ()
+
+    assert Third(part=1 / 3, whole=1.0, names=[]).id == Third().id
+    assert Third(part=0.1 + 0.2 + 1 / 30).id == Third().id
+
+
+def test_trials_in_a_list_are_dependencies_too():
+    assert Tally(tosses=[Toss(bias=0.5)]).dependencies == (Toss(bias=0.5),)
+
+
 def test_a_new_field_with_a_default_changes_no_id():
     @dataclass(frozen=True, kw_only=True)
     class Toss(Trial):
