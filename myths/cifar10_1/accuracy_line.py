@@ -79,12 +79,10 @@ def fit(
 ) -> LineWithIntervals | None:
     """The line through ``models`` points (accuracies in 0..1) on a scale, with intervals over models.
 
-    The intercept is in accuracy points of 0..1, or in probits. None for fewer than four models, or when too many
-    resamples are degenerate to give an interval.
+    The intercept is in accuracy points of 0..1, or in probits. None when too many resamples are
+    degenerate to give an interval, as with fewer than five models.
     """
     n = len(original)
-    if n < 4:
-        return None
     x, y = to_scale(original, scale), to_scale(new, scale)
     # One stream, read three times, so that the three intervals come from the same resamples.
     seed = int(rng.integers(2**63))

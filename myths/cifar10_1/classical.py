@@ -20,7 +20,7 @@ from myths.lab.device import halve_on_out_of_memory
 
 STRENGTHS = tuple(10.0**e for e in (-4, -3, -2, -1, 0, 1, 2))
 """Ridge penalties, as a share of the features' mean square times the number of examples."""
-COSTS = (0.01, 0.1, 1.0)
+COSTS = (0.1, 1.0, 10.0)
 """Values of the support vector machine's C."""
 
 Arrays = Mapping[str, np.ndarray]
@@ -108,7 +108,7 @@ def ridge(
     kept, tested = (~held_out).nonzero()[:, 0], held_out.nonzero()[:, 0]
     gram, cross = equations(kept)
     inputs = _with_one(features[tested])
-    strength = _best(STRENGTHS, lambda s: _right(inputs @ solve(gram, cross, len(kept), s), y[tested]))
+    strength = max(STRENGTHS, key=lambda s: _right(inputs @ solve(gram, cross, len(kept), s), y[tested]))
     rest_gram, rest_cross = equations(tested)
     return solve(gram + rest_gram, cross + rest_cross, len(features), strength), strength
 
@@ -118,21 +118,26 @@ def linear_svm(
 ) -> tuple[Float[Tensor, "f1 classes"], float]:
     """One-against-rest linear support vector machines with C chosen on the held-out examples."""
     inputs = _with_one(features)
-    tested = inputs[held_out]
-    cost = _best(COSTS, lambda c: _right(tested @ squared_hinge(inputs[~held_out], y[~held_out], classes, c), y[held_out]))
-    return squared_hinge(inputs, y, classes, cost), cost
+    kept, tested = inputs[~held_out], inputs[held_out]
+    heads: list[Tensor] = []
+    for cost in COSTS:  # from strong to weak regularization, each from the solution before
+        heads.append(squared_hinge(kept, y[~held_out], classes, cost, heads[-1] if heads else None))
+    right = [_right(tested @ head, y[held_out]) for head in heads]
+    chosen = right.index(max(right))
+    return squared_hinge(inputs, y, classes, COSTS[chosen], heads[chosen]), COSTS[chosen]
 
 
 def squared_hinge(
-    inputs: Float[Tensor, "n f"], y: Int64[Tensor, " n"], classes: int, cost: float, iterations: int = 100
+    inputs: Float[Tensor, "n f"], y: Int64[Tensor, " n"], classes: int, cost: float, start: Float[Tensor, "f classes"] | None = None
 ) -> Float[Tensor, "f classes"]:
     """Minimizes ½‖w‖² + C Σ max(0, 1 − y wᵀx)² for each class against the rest: the primal of ``sklearn.svm.LinearSVC``, by L-BFGS.
 
     All classes are solved together; like LinearSVC, the weight of the constant input is penalized too.
     """
     sign = 2 * F.one_hot(y, classes).to(inputs.dtype) - 1
-    weights = torch.zeros(inputs.shape[1], classes, device=inputs.device, dtype=inputs.dtype, requires_grad=True)
-    optimizer = torch.optim.LBFGS([weights], max_iter=iterations, history_size=20, tolerance_grad=1e-5, line_search_fn="strong_wolfe")
+    weights = inputs.new_zeros(inputs.shape[1], classes) if start is None else start.clone()
+    weights.requires_grad_(True)
+    optimizer = torch.optim.LBFGS([weights], max_iter=100, history_size=20, tolerance_grad=1e-5, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
         # By hand: the gradient shares the slack with the loss, so nothing but it is kept in memory.
@@ -158,7 +163,3 @@ def _with_one(features: Float[Tensor, "n f"]) -> Float[Tensor, "n f1"]:
 
 def _right(scored: Float[Tensor, "n classes"], y: Int64[Tensor, " n"]) -> int:
     return int((scored.argmax(1) == y).sum())
-
-
-def _best(choices: tuple[float, ...], right: Callable[[float], int]) -> float:
-    return max(choices, key=right)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from jaxtyping import Float, Int64
@@ -188,10 +188,10 @@ class LadderOrder(Trial):
 
     @classmethod
     def tiny(cls) -> LadderOrder:
-        """Four classical models of digits."""
-        methods: tuple[Method, ...] = ("nearest neighbor", "linear on pixels", "hog + linear svm")
-        fitted = [FitClassical(method=m, dataset="digits", train_examples=200) for m in methods]
-        return cls(evaluations=tuple(EvaluateModel(model=m, test_set="digits") for m in (FitClassical.tiny(), *fitted)))
+        """Five classical models of digits."""
+        drawn = [FitClassical(method="random features", dataset="digits", train_examples=300, filters=f) for f in (2, 4, 8)]
+        fitted = [FitClassical(method="nearest neighbor", dataset="digits", train_examples=n) for n in (30, 300)]
+        return cls(evaluations=tuple(EvaluateModel(model=m, test_set="digits") for m in (*drawn, *fitted)))
 
     def run(self, context: Context) -> Outcome:
         """A row for each number of ways: models, pairs, flips, significant flips (exact McNemar, .05, uncorrected), spearman, kendall."""
@@ -264,11 +264,12 @@ def ladder(profile: Profile, seeds: int | None, data: tuple[str, ...]) -> list[T
     return listed
 
 
-def _classical(seed: int, **random_features: Any) -> list[Model]:
-    simple: tuple[Method, ...] = ("nearest neighbor", "linear on pixels", "hog + linear svm")
+def _classical(seed: int, *, filters: int, stride: int = 1, neighbors: int = 0) -> list[Model]:
     return [
-        *(FitClassical(method=method, seed=seed) for method in simple),
-        FitClassical(method="random features", seed=seed, **random_features),
+        FitClassical(method="nearest neighbor", train_examples=neighbors, seed=seed),
+        FitClassical(method="linear on pixels", seed=seed),
+        FitClassical(method="hog + linear svm", seed=seed),
+        FitClassical(method="random features", filters=filters, stride=stride, seed=seed),
     ]
 
 
@@ -281,7 +282,10 @@ def _laptop(seed: int) -> list[Model]:
         ("wide_resnet_10_2", 3),
         ("resnet20", 4),
     ]
-    return [*_classical(seed, filters=256, stride=2), *(TrainClassifier(network=n, epochs=e, seed=seed) for n, e in networks)]
+    return [
+        *_classical(seed, neighbors=20_000, filters=256, stride=2),
+        *(TrainClassifier(network=n, epochs=e, seed=seed) for n, e in networks),
+    ]
 
 
 def _gpu(seed: int) -> list[Model]:
@@ -301,4 +305,4 @@ def _paper(seed: int) -> list[Model]:
     """The families of the paper's table at the length their authors trained them: 200 epochs of the step schedule."""
     networks = ("resnet20", "resnet56", "resnet18", "wide_resnet_16_4", "wide_resnet_28_10")
     long = [TrainClassifier(network=n, epochs=200, schedule="step", seed=seed) for n in networks]
-    return [*_classical(seed, filters=32_000 // 8), *long]
+    return [*_classical(seed, filters=4000), *long]

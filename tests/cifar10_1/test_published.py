@@ -204,7 +204,7 @@ def test_fits_agree_with_statsmodels_and_its_bootstrap_with_its_standard_error()
     assert line.slope.n == 40
 
 
-def test_three_models_make_no_line():
+def test_three_models_make_no_interval():
     assert accuracy_line.fit(np.array([0.1, 0.2, 0.3]), np.array([0.1, 0.2, 0.3]), "accuracy", np.random.default_rng(0)) is None
 
 
