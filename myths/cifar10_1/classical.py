@@ -20,7 +20,7 @@ from myths.lab.device import halve_on_out_of_memory
 
 STRENGTHS = tuple(10.0**e for e in (-4, -3, -2, -1, 0, 1, 2))
 """Ridge penalties, as a share of the features' mean square times the number of examples."""
-COSTS = (0.1, 1.0, 10.0)
+COSTS = (1.0, 10.0, 100.0)
 """Values of the support vector machine's C."""
 
 Arrays = Mapping[str, np.ndarray]

@@ -76,7 +76,7 @@ def ranks(tables: Tables) -> Figure | None:
     if table.empty:
         return None
     wide = table.pivot(index="model", columns="test_set", values="rank")[["original", "v4", "v6"]].sort_values("original")
-    figure, ax = style.axes("The order of the models stays", "", "rank", (7.0, 7.5))
+    figure, ax = style.axes("The order of the models mostly stays", "", "rank", (7.0, 7.5))
     for model, places in wide.iterrows():
         moved = int(np.abs(places - places["original"]).max()) >= 3
         ax.plot(

@@ -35,7 +35,9 @@ def accuracies(results: Results) -> pd.DataFrame:
     if counts.empty:
         return counts
     counts = counts[counts["source"] == ("predictions" if "predictions" in set(counts["source"]) else "known table")]
-    originals = counts[counts["test_set"] == "original"].set_index("model")
+    originals = counts[counts["test_set"] == "original"].sort_values(["correct", "model"], ascending=[False, True]).set_index("model")
+    places = {"test_set": {name: i for i, name in enumerate(DATASETS)}, "model": {model: i for i, model in enumerate(originals.index)}}
+    counts = counts.sort_values(["test_set", "model"], key=lambda column: column.map(places[column.name]))
     original_ranks = dict(zip(originals.index, order.ranks(originals["correct"].to_numpy()), strict=True))
     rows = []
     for test_set, group in counts.groupby("test_set", sort=False):
