@@ -273,6 +273,35 @@ def _classical(seed: int, *, filters: int, stride: int = 1, neighbors: int = 0) 
     ]
 
 
+_FAST = TrainClassifier(network="fast", momentum=0.85, weight_decay=1.3e-3, label_smoothing=0.2)
+"""The fast networks take a stronger regularization than the residual ones (Jordan 2024)."""
+
+
+def _laptop(seed: int) -> list[Model]:
+    """Settings were chosen on 5,000 images held out from the training set."""
+    return [
+        *_classical(seed, neighbors=20_000, filters=256, stride=2),
+        TrainClassifier(network="small_cnn", epochs=1, augmentation="flip", seed=seed),
+        TrainClassifier(network="resnet8", epochs=4, augmentation="flip", seed=seed),
+        TrainClassifier(network="resnet20", epochs=3, augmentation="flip", seed=seed),
+        TrainClassifier(network="small_cnn", epochs=5, learning_rate=0.05, augmentation="flip", seed=seed),
+        replace(_FAST, network="fast_narrow", epochs=3, batch_size=256, learning_rate=0.4, augmentation="flip", seed=seed),
+        replace(_FAST, network="fast_narrow", epochs=6, batch_size=256, learning_rate=0.4, seed=seed),
+    ]
+
+
+def _gpu(seed: int) -> list[Model]:
+    return [
+        *_classical(seed, filters=2048),
+        TrainClassifier(network="small_cnn", epochs=5, batch_size=512, augmentation="flip", seed=seed),
+        TrainClassifier(network="resnet8", epochs=15, batch_size=512, learning_rate=0.4, seed=seed),
+        TrainClassifier(network="resnet20", epochs=15, batch_size=512, learning_rate=0.4, seed=seed),
+        replace(_FAST, epochs=10, batch_size=1024, learning_rate=1.0, seed=seed),
+        TrainClassifier(network="resnet18", epochs=16, batch_size=512, learning_rate=0.2, seed=seed),
+        TrainClassifier(network="wide_resnet_16_4", epochs=20, batch_size=512, learning_rate=0.2, seed=seed),
+    ]
+
+
 def _paper(seed: int) -> list[Model]:
     """Families of the paper's table, with the 200 epochs of the step schedule that their authors used; still not their own code."""
     networks = ("resnet20", "resnet56", "resnet18", "wide_resnet_16_4", "wide_resnet_28_10")
