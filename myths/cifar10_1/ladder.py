@@ -273,7 +273,7 @@ def _classical(seed: int, *, filters: int, stride: int = 1, neighbors: int = 0) 
     ]
 
 
-_FAST = TrainClassifier(network="fast", momentum=0.85, weight_decay=1.3e-3, label_smoothing=0.2)
+_FAST = TrainClassifier(network="fast", epochs=10, momentum=0.85, weight_decay=1.3e-3, label_smoothing=0.2)
 """The fast networks take a stronger regularization than the residual ones (Jordan 2024)."""
 
 
@@ -296,7 +296,7 @@ def _gpu(seed: int) -> list[Model]:
         TrainClassifier(network="small_cnn", epochs=5, batch_size=512, augmentation="flip", seed=seed),
         TrainClassifier(network="resnet8", epochs=15, batch_size=512, learning_rate=0.4, seed=seed),
         TrainClassifier(network="resnet20", epochs=15, batch_size=512, learning_rate=0.4, seed=seed),
-        replace(_FAST, epochs=10, batch_size=1024, learning_rate=1.0, seed=seed),
+        replace(_FAST, batch_size=1024, learning_rate=1.0, seed=seed),
         TrainClassifier(network="resnet18", epochs=16, batch_size=512, learning_rate=0.2, seed=seed),
         TrainClassifier(network="wide_resnet_16_4", epochs=20, batch_size=512, learning_rate=0.2, seed=seed),
     ]

@@ -171,7 +171,7 @@ def new_digits(tmp_path, monkeypatch):
     [
         FitClassical.tiny(),
         FitClassical(method="nearest neighbor", dataset="digits"),
-        TrainClassifier(dataset="digits", epochs=1.0, batch_size=32),
+        TrainClassifier(dataset="digits", network="small_cnn", epochs=1.0, batch_size=32),
     ],
 )
 def test_a_new_test_set_with_fewer_classes_is_evaluated_both_ways(new_digits, model):

@@ -41,8 +41,8 @@ class TrainClassifier(Trial):
     """
 
     dataset: str = "cifar10"
-    network: str = "small_cnn"
-    epochs: float = 5.0
+    network: str
+    epochs: float
     batch_size: int = 128
     optimizer: Literal["sgd", "adamw"] = "sgd"
     learning_rate: float = 0.1
@@ -76,7 +76,7 @@ class TrainClassifier(Trial):
     @classmethod
     def tiny(cls) -> TrainClassifier:
         """An epoch of the small CNN on 256 procedural shapes."""
-        return cls(dataset="shapes", epochs=1.0, batch_size=32, train_examples=256)
+        return cls(dataset="shapes", network="small_cnn", epochs=1.0, batch_size=32, train_examples=256)
 
     def run(self, context: Context) -> Outcome:
         """Trains and tests; a training that diverged is a row that says at which step.
