@@ -1,6 +1,7 @@
 """The command as a user meets it: exit statuses, one clear line for every mistake, nothing lost."""
 
 import contextlib
+import errno
 import io
 import json
 import os
@@ -173,6 +174,47 @@ def test_a_second_run_on_the_same_folder_is_refused(quick, tmp_path):
     with (run / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         one_clear_line(myths("run", MYTH, cwd=tmp_path), 3, "another myths run")
+
+
+def test_a_corrupt_data_set_is_named_with_both_hashes(tmp_path):
+    import numpy as np
+
+    (tmp_path / "data").mkdir()
+    for name in ("cifar10", "cifar10_1_predictions", "cifar10_tiny_imagenet"):
+        np.savez(tmp_path / "data" / f"{name}.npz", x=np.arange(3))
+        (tmp_path / "data" / f"{name}.json").write_text(json.dumps({"source": "a test", "note": "", "sha256": "0" * 64}))
+    done = myths("run", MYTH, "--profile", "laptop", cwd=tmp_path)
+    one_clear_line(done, 3, "0" * 12, ".npz")
+    assert (tmp_path / "data" / "cifar10.npz").exists()
+    assert not list(tmp_path.rglob("trials.jsonl"))
+
+
+def test_a_trial_that_raises_is_named_and_the_others_finish(tmp_path, monkeypatch):
+    from myths.cifar10_1.reuse import ReuseTestSet
+
+    def run(self, context):
+        raise RuntimeError("the dog ate it")
+
+    monkeypatch.setattr(ReuseTestSet, "run", run)
+    done = myths("run", MYTH, "--seeds", "1", cwd=tmp_path)
+    one_clear_line(done, 1, "the dog ate it", "ReuseTestSet", "tries them again")
+    statuses = [json.loads(line)["status"] for line in next(tmp_path.rglob("trials.jsonl")).read_text().splitlines()]
+    assert sorted(set(statuses)) == ["failed", "ok"]
+    monkeypatch.undo()
+    assert myths("run", MYTH, "--seeds", "1", cwd=tmp_path).returncode == 0
+
+
+def test_a_full_disk_loses_nothing(tmp_path, monkeypatch):
+    assert myths("run", MYTH, "--seeds", "1", cwd=tmp_path).returncode == 0
+    trials = next(tmp_path.rglob("trials.jsonl"))
+    before = trials.read_bytes()
+
+    def fsync(handle):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    one_clear_line(myths("run", MYTH, "--seeds", "2", cwd=tmp_path), 3, "No space left", "--results")
+    assert trials.read_bytes().startswith(before)
 
 
 def test_a_budget_of_nothing_leaves_a_valid_run(tmp_path):
