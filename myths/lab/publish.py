@@ -71,7 +71,7 @@ def scoreboard(derived: Sequence[Derived]) -> str:
     for best, *_ in view.by_myth(derived):
         decisive = [_decisive(view.ClaimView(j), words.paper(j.claim)) for j in best.judgements if j.claim.decisive]
         run = f"{_cell(best.run.name)}{f' ({_cell(best.profile)})' if best.profile else ''}"
-        verdict = f"{view.SYMBOLS[best.verdict]} **{best.verdict}**"
+        verdict = f"{view.SYMBOLS[best.verdict]} **{best.verdict}**<br>{_cell(best.myth.meaning(best.verdict))}"
         lines.append(
             f"| {best.myth.number} | {_cell(words.without_stop(best.myth.belief))} | {verdict} | {run} | {'<br>'.join(decisive) or '–'} |"
         )
