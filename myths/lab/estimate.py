@@ -104,12 +104,16 @@ def fisher_z(
 ) -> Estimate:
     """A correlation of ``n`` pairs with its Fisher-z interval.
 
-    For Spearman's ρ the variance of z is (1 + ρ²/2)/(n − 3) (Bonett & Wright 2000).
+    For Spearman's ρ the variance of z is (1 + ρ²/2)/(n − 3) (Bonett & Wright 2000). A perfect ranking has no finite z; its
+    interval is that of the next ranking, with one swap of neighbors, widened to hold ±1: few ranks prove little.
     Raises ValueError for fewer than four pairs.
     """
     if n < 4:
         raise ValueError("a Fisher-z interval needs at least four pairs")
     r = float(np.clip(correlation, -1, 1))
+    if abs(r) == 1.0 and kind == "spearman":
+        near = fisher_z(r * (1 - 12 / (n**3 - n)), n, covers, kind, confidence)
+        return Estimate(r, min(r, near.low), max(r, near.high), covers, n)
     if abs(r) == 1.0:
         return Estimate(r, r, r, covers, n)
     variance = (1.0 if kind == "pearson" else 1 + r * r / 2) / (n - 3)

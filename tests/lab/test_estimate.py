@@ -223,3 +223,12 @@ def test_scaled_to_percent_and_negated():
     error = Estimate(0.5, 0.25, 0.625, "seeds", 3).scaled(-100.0, 100.0)
     assert error == Estimate(50.0, 37.5, 75.0, "seeds", 3)
     assert exact(2.0, 7) == Estimate(2.0, 2.0, 2.0, "exact", 7)
+
+
+@pytest.mark.parametrize("n", [4, 10, 30])
+def test_a_perfect_ranking_of_few_is_not_certain(n):
+    up, down = (fisher_z(rho, n, "models", "spearman") for rho in (1.0, -1.0))
+    swapped = stats.spearmanr(range(n), [1, 0, *range(2, n)]).statistic
+    assert up.value == up.high == 1.0
+    assert up.low == pytest.approx(fisher_z(swapped, n, "models", "spearman").low)
+    assert (down.low, down.high) == pytest.approx((-1.0, -up.low))
