@@ -33,7 +33,7 @@ lint: $(VENV)/.test
 	$(BIN)/mypy
 
 bench: $(VENV)/.test
-	$(BIN)/python -m pytest benchmarks -o addopts= --benchmark-only --benchmark-autosave --benchmark-columns=median,iqr,rounds --benchmark-sort=name $(ARGS)
+	$(BIN)/python -m pytest benchmarks -o addopts= --benchmark-only --benchmark-autosave --benchmark-columns=median,iqr,rounds --benchmark-group-by=group --benchmark-sort=mean --benchmark-warmup=off $(ARGS)
 
 bench-compare: $(VENV)/.test
 	$(BIN)/pytest-benchmark compare --columns=median,iqr --sort=name
