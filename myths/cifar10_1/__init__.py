@@ -30,9 +30,9 @@ MYTH = Myth(
         "A drop is what selection on the test set would cause, and every model shows it. But the authors themselves conclude that it "
         "is likely not due to overfitting based on adaptivity: the best models, selected hardest, lose least, and no pair of models "
         "significantly changes places on the first new set (with 2,000 images that is no evidence of reordering, not proof of a kept "
-        "order). On the probit scale the slope is near 1: the new images are harder for all alike. How much selecting "
-        "on a test set can flatter is simulated here (G9). The 4 to 10 points of the 2018 abstract are those of the 24 modern networks; all 30 released "
-        "models lose 4.1 to 15.4, and the 2019 abstract says 3 to 15."
+        "order). On the probit scale the slope is near 1: the new images are harder for all alike. How much selecting on a test set "
+        "can flatter is simulated here (G9). The 4 to 10 points of the 2018 abstract are those of the 24 modern networks; all 30 "
+        "released models lose 4.1 to 15.4, and the 2019 abstract says 3 to 15."
     ),
     papers=(
         Paper(
