@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import traceback
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -35,6 +36,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def main() -> None:
     """Entry point of the ``myths`` command."""
+    warnings.showwarning = lambda message, *_, **__: terminal.complain(str(message))
     app()
 
 

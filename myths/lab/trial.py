@@ -204,7 +204,8 @@ def build(kind: type[T], given: Mapping[str, Any]) -> T:
         raise UsageError(f"{kind.__name__} has no setting {sorted(unknown)[0]!r}; it has: {', '.join(fields)}")
     if lacking := [n for n, f in fields.items() if _is_required(f) and n not in given]:
         raise UsageError(f"{kind.__name__} needs {', '.join(lacking)}: say {lacking[0]}=…")
-    return kind(**given)
+    hints = typing.get_type_hints(kind)
+    return kind(**{name: coerce(value, hints[name], name) for name, value in given.items()})
 
 
 def coerce(value: Any, hint: Any, name: str) -> Any:
