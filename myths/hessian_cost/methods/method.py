@@ -1,0 +1,60 @@
+"""What a method is: a way to get a Hessian, a gradient, or both, ready to be timed."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from myths.hessian_cost.problems import Inputs, Name, Problem
+
+Dtype = Literal["float64", "float32"]
+Call = Callable[[], Any]
+"""Computes once, of inputs that already lie where they are needed; what it returns is ready when a device is synchronized."""
+Prepare = Callable[[Problem, Inputs, Dtype, str], Call]
+"""Moves the inputs to the device, derives and builds what a user would build once, and gives the call to be timed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """One way to compute derivatives with one framework.
+
+    ``largest``: beyond this many variables it is not asked; ``only``: the problems that it can do at all.
+    """
+
+    name: str
+    label: str
+    """As a figure's legend says it."""
+    package: str
+    hessian: Prepare | None = None
+    gradient: Prepare | None = None
+    cuda: bool = False
+    largest: int | None = None
+    only: tuple[Name, ...] | None = None
+    compiles: bool = False
+    """Its first call takes seconds whatever the size, so there is no small probe before it."""
+    fixed_cost: bool = False
+    """Costs no more than the closed form by construction: no probe either."""
+
+    def missing(self) -> str | None:
+        """Why it cannot run here, or None."""
+        if importlib.util.find_spec(self.package) is None:
+            extra = ", which has no release that goes with this suite's NumPy" if self.package == "tensorflow" else ": pip install 'seven-myths[peers]'"
+            return f"{self.package} is not installed{extra}"
+        return None
+
+    def does(self, problem: Name, size: int) -> bool:
+        """Whether it can do a problem at a size."""
+        return (self.only is None or problem in self.only) and (self.largest is None or size <= self.largest)
+
+
+def dense(result: Any, variables: int) -> np.ndarray:
+    """A Hessian of any framework and any shape as float64 [variables variables]."""
+    if hasattr(result, "dense"):
+        result = result.dense()
+    if hasattr(result, "detach"):
+        result = result.detach().cpu()
+    return np.asarray(result, dtype=np.float64).reshape(variables, variables)

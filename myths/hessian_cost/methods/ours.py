@@ -1,0 +1,41 @@
+"""The tensor calculus: the Hessian is derived as one expression and evaluated with torch, dense or compressed."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from myths.hessian_cost.methods.method import Call, Dtype, Method, Prepare
+from myths.hessian_cost.methods.torch_methods import tensors
+from myths.hessian_cost.problems import Inputs, Problem
+
+Mode = Literal["forward", "reverse", "cross-country"]
+
+
+def _ours(hessian: bool = True, mode: Mode = "cross-country", compressed: bool = False) -> Prepare:
+    def prepare(problem: Problem, inputs: Inputs, dtype: Dtype, device: str) -> Call:
+        from myths.hessian_cost import tensor_calculus as tc
+
+        value, variable = problem.expression()
+        derivative = tc.hessian(value, variable, mode=mode) if hessian else tc.gradient(value, variable)
+        x, constants = tensors(inputs, dtype, device)
+        compiled = tc.compile(derivative, compressed=compressed)
+        arrays = {"x": x} | constants
+        return lambda: compiled(**arrays)
+
+    return prepare
+
+
+OURS = Method(
+    name="ours", label="tensor calculus", package="torch", hessian=_ours(), gradient=_ours(hessian=False), cuda=True, fixed_cost=True
+)
+METHODS = (
+    OURS,
+    Method(
+        name="ours-compressed", label="tensor calculus, compressed", package="torch", hessian=_ours(compressed=True), cuda=True,
+        fixed_cost=True,
+    ),
+    Method(
+        name="ours-reverse", label="tensor calculus, reverse mode", package="torch", hessian=_ours(mode="reverse"), cuda=True,
+        fixed_cost=True, only=("logreg",),
+    ),
+)  # fmt: skip

@@ -1,0 +1,74 @@
+"""Frameworks that differentiate a program: JAX, TensorFlow, HIPS autograd. Each is imported when its method is prepared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from myths.hessian_cost.methods.method import Call, Dtype, Method, Prepare
+from myths.hessian_cost.ops import autograd_ops, jax_ops, tensorflow_ops
+from myths.hessian_cost.problems import Inputs, Problem
+from myths.lab.errors import CannotStart
+
+
+def _jax(derivative: str) -> Prepare:
+    def prepare(problem: Problem, inputs: Inputs, dtype: Dtype, device: str) -> Call:
+        import jax
+
+        jax.config.update("jax_enable_x64", True)
+        try:
+            where = jax.devices("gpu" if device.startswith("cuda") else "cpu")[0]
+        except RuntimeError as error:
+            raise CannotStart(f"this jax has no {device}") from error
+        constants = {name: jax.device_put(np.asarray(value, dtype), where) for name, value in inputs.items()}
+        x, ops = constants.pop("x"), jax_ops()
+        derive = jax.jit(getattr(jax, derivative)(lambda at, c: problem.value(ops, at, c)))
+        return lambda: derive(x, constants).block_until_ready()
+
+    return prepare
+
+
+def _tensorflow(hessian: bool) -> Prepare:
+    def prepare(problem: Problem, inputs: Inputs, dtype: Dtype, device: str) -> Call:
+        import tensorflow as tf
+
+        constants = {name: tf.constant(value, dtype) for name, value in inputs.items()}
+        x, ops = constants.pop("x"), tensorflow_ops()
+
+        @tf.function
+        def derive(x: Any, constants: dict[str, Any]) -> Any:
+            with tf.GradientTape() as outer:
+                outer.watch(x)
+                with tf.GradientTape() as inner:
+                    inner.watch(x)
+                    value = problem.value(ops, x, constants)
+                gradient = inner.gradient(value, x)
+            return outer.jacobian(gradient, x, experimental_use_pfor=True) if hessian else gradient
+
+        return lambda: derive(x, constants).numpy()
+
+    return prepare
+
+
+def _autograd(derivative: str) -> Prepare:
+    def prepare(problem: Problem, inputs: Inputs, dtype: Dtype, device: str) -> Call:
+        import autograd
+
+        constants = {name: np.asarray(value, dtype) for name, value in inputs.items()}
+        x, ops = constants.pop("x"), autograd_ops()
+        derive: Callable[[Any], Any] = getattr(autograd, derivative)(lambda at: problem.value(ops, at, constants))
+        return lambda: derive(x)
+
+    return prepare
+
+
+METHODS = (
+    Method(name="jax", label="JAX, jit(hessian)", package="jax", hessian=_jax("hessian"), gradient=_jax("grad"), cuda=True),
+    Method(
+        name="tensorflow", label="TensorFlow, GradientTape.jacobian", package="tensorflow", hessian=_tensorflow(True),
+        gradient=_tensorflow(False),
+    ),
+    Method(name="autograd", label="HIPS autograd", package="autograd", hessian=_autograd("hessian"), gradient=_autograd("grad")),
+)  # fmt: skip

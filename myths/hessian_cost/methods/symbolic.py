@@ -1,0 +1,70 @@
+"""Tools that differentiate a formula before there are numbers: PyTensor, CasADi, SymPy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from myths.hessian_cost.methods.method import Call, Dtype, Method, Prepare
+from myths.hessian_cost.ops import casadi_ops, pytensor_ops, sympy_ops
+from myths.hessian_cost.problems import Inputs, Problem
+
+
+def _pytensor(hessian: bool) -> Prepare:
+    def prepare(problem: Problem, inputs: Inputs, dtype: Dtype, device: str) -> Call:
+        import pytensor
+        import pytensor.tensor as pt
+
+        values = {name: np.asarray(value, dtype) for name, value in inputs.items()}
+        symbols = {name: pt.tensor(name, dtype=dtype, shape=value.shape) for name, value in values.items()}
+        constants = {name: symbol for name, symbol in symbols.items() if name != "x"}
+        x, shape = symbols["x"], values["x"].shape
+        flat = pt.tensor("flat", dtype=dtype, shape=(values["x"].size,))
+        value = pytensor.graph.replace.clone_replace(problem.value(pytensor_ops(), x, constants), {x: flat.reshape(shape)})
+        derivative = pt.hessian(value, flat) if hessian else pt.grad(value, flat)
+        compiled = pytensor.function([flat, *constants.values()], derivative, trust_input=True, on_unused_input="ignore")
+        arguments = [values["x"].ravel(), *(values[name] for name in constants)]
+        return lambda: compiled(*arguments)
+
+    return prepare
+
+
+def _casadi(hessian: bool) -> Prepare:
+    def prepare(problem: Problem, inputs: Inputs, dtype: Dtype, device: str) -> Call:
+        import casadi
+
+        shapes = {name: value.shape if value.ndim == 2 else (value.size, 1) for name, value in inputs.items()}
+        constants = {name: casadi.MX.sym(name, *shape) for name, shape in shapes.items() if name != "x"}
+        flat = casadi.MX.sym("x", inputs["x"].size)
+        rows, columns = shapes["x"]
+        x = casadi.reshape(flat, columns, rows).T  # CasADi stores columns, we count row by row
+        value = problem.value(casadi_ops(), x, constants)
+        derivative = casadi.hessian(value, flat)[0] if hessian else casadi.gradient(value, flat)
+        compiled = casadi.Function("derivative", [flat, *constants.values()], [derivative])
+        arguments = [casadi.DM(inputs["x"].ravel()), *(casadi.DM(inputs[name].reshape(shapes[name])) for name in constants)]
+        return lambda: compiled(*arguments).full()
+
+    return prepare
+
+
+def _sympy(problem: Problem, inputs: Inputs, dtype: Dtype, device: str) -> Call:
+    import sympy
+
+    def symbols(name: str) -> Any:
+        shape = inputs[name].shape
+        return np.array([sympy.Symbol(f"{name}_{'_'.join(map(str, at))}", real=True) for at in np.ndindex(shape)]).reshape(shape)
+
+    arrays = {name: symbols(name) for name in inputs}
+    value = problem.value(sympy_ops(), arrays["x"], {name: array for name, array in arrays.items() if name != "x"})
+    derivative = sympy.hessian(value, list(arrays["x"].ravel()))
+    compiled = sympy.lambdify([list(array.ravel()) for array in arrays.values()], derivative, "numpy", cse=True)
+    arguments = [np.asarray(value, dtype).ravel().tolist() for value in inputs.values()]
+    return lambda: compiled(*arguments)
+
+
+METHODS = (
+    Method(name="pytensor", label="PyTensor (Theano's heir)", package="pytensor", hessian=_pytensor(True), gradient=_pytensor(False)),
+    Method(name="casadi", label="CasADi", package="casadi", hessian=_casadi(True), gradient=_casadi(False), largest=512),
+    Method(name="sympy", label="SymPy, lambdify", package="sympy", hessian=_sympy, largest=16, only=("quad", "logreg", "matfac", "matfac-masked", "matfac-v", "ridge", "mlp", "det")),
+)

@@ -1,0 +1,50 @@
+"""A Newton step of matrix factorization, with the Hessian 2 I ⊗ VᵀV compressed and dense."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from myths.hessian_cost.memory import peak_bytes
+from myths.lab.timing import Stopwatch, compare
+
+
+def newton_row(rows: int, rank: int, rng: np.random.Generator, device: str) -> dict[str, Any]:
+    """Times H⁻¹g for U [rows rank] both ways, in float64; the gradient is computed once and by its closed form.
+
+    The compressed step solves with the one block VᵀV [rank rank] for all rows at once, the dense one materializes H
+    [rows·rank rows·rank] from it and solves by Cholesky: the cheapest dense solver there is.
+    """
+    import torch
+
+    def draw(*shape: int) -> torch.Tensor:
+        return torch.as_tensor(rng.standard_normal(shape), device=device)
+
+    u, v, t = draw(rows, rank), draw(rows, rank), draw(rows, rows)
+    gradient = 2 * ((u @ v.T - t) @ v)
+
+    def compressed() -> torch.Tensor:
+        return torch.linalg.solve(2 * (v.T @ v), gradient, left=False)
+
+    def dense() -> torch.Tensor:
+        hessian = torch.zeros(rows, rank, rows, rank, dtype=torch.float64, device=device)
+        hessian.diagonal(dim1=0, dim2=2)[:] = (2 * (v.T @ v))[..., None]
+        factor = torch.linalg.cholesky(hessian.view(rows * rank, rows * rank))
+        return torch.cholesky_solve(gradient.reshape(-1, 1), factor).view(rows, rank)
+
+    with Stopwatch(device) as first:
+        step = dense()
+    bytes_of = {"dense_bytes": peak_bytes(dense, device), "compressed_bytes": peak_bytes(compressed, device)}
+    compared = compare({"dense": dense, "compressed": compressed}, device, warmup=1 if first.seconds > 1 else 3, budget_seconds=1.0)
+    difference = float((compressed() - step).norm() / step.norm())
+    return {
+        "variables": rows * rank,
+        "dense_seconds": compared.timings["dense"].median,
+        "compressed_seconds": compared.timings["compressed"].median,
+        "time_ratio": compared.ratio("dense", "compressed"),
+        **bytes_of,
+        "hessian_ratio": float(rows * rank) ** 2 / rank**2,
+        "relative_difference": float(f"{difference:.1g}"),
+        "checksum": float(f"{float(step.norm()):.8g}"),
+    }

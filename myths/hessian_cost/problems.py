@@ -1,0 +1,389 @@
+"""The functions whose Hessians are timed: inputs, value, closed-form gradient and Hessian, and the engine's expression.
+
+A function is written once, in the operations that an ``Ops`` gives for each framework. Every problem has one variable
+``x``; ``size`` asks for a number of variables, and ``inputs`` takes the nearest that the problem's shape allows from below.
+The first three problems are those of Laue et al. 2018 (Sec. 5); shapes that the paper leaves open are said with each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import isqrt
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from myths.hessian_cost.ops import Ops
+
+Inputs = dict[str, np.ndarray]
+Name = Literal["quad", "logreg", "matfac", "matfac-masked", "matfac-v", "ridge", "gp", "mlp", "det"]
+PAPER: tuple[Name, ...] = ("quad", "logreg", "matfac")
+RANK = 5
+"""Columns of U in matrix factorization: 5, as recalled from the paper's protocol (not re-read)."""
+HIDDEN = 8
+RIDGE = 0.1
+
+
+class Problem:
+    """A scalar function of one tensor ``x`` and constants. Closed forms take torch tensors by the names of ``inputs``."""
+
+    name: Name
+    formula: str
+    derived: str
+    """The Hessian as one would write it by hand."""
+
+    def inputs(self, size: int, rng: np.random.Generator) -> Inputs:
+        """float64 arrays by name; ``x`` has about ``size`` entries and the others are constants."""
+        raise NotImplementedError
+
+    def value(self, ops: Ops, x: Any, c: Mapping[str, Any]) -> Any:
+        """f(x), in a framework's own operations; ``c`` are the constants by name."""
+        raise NotImplementedError
+
+    def gradient(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
+        """The gradient by its closed form. Shape: that of ``x``."""
+        raise NotImplementedError
+
+    def hessian(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
+        """The Hessian by its closed form, dense. Shape: that of ``x`` twice."""
+        raise NotImplementedError
+
+    def expression(self) -> tuple[Any, Any]:
+        """f and x in the language of ``tensor_calculus``."""
+        raise NotImplementedError
+
+
+class Quadratic(Problem):
+    """f(x) = xᵀAx (Laue et al. 2018): the one with an asymptotic gap, O(n²) against O(n³)."""
+
+    name = "quad"
+    formula = "xᵀAx"
+    derived = "A + Aᵀ"
+
+    def inputs(self, size: int, rng: np.random.Generator) -> Inputs:
+        """x [n], A [n n]."""
+        return {"x": rng.standard_normal(size), "A": rng.standard_normal((size, size))}
+
+    def value(self, ops: Ops, x: Any, c: Mapping[str, Any]) -> Any:
+        """Shape []."""
+        return ops.dot(x, ops.mv(c["A"], x))
+
+    def gradient(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
+        """(A + Aᵀ)x. Shape [n]."""
+        return c["A"] @ x + x @ c["A"]
+
+    def hessian(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
+        """A + Aᵀ. Shape [n n]."""
+        return c["A"] + c["A"].T
+
+    def expression(self) -> tuple[Any, Any]:
+        """xᵀAx."""
+        from myths.hessian_cost import tensor_calculus as tc
+
+        x, a = tc.variable("x", "n"), tc.constant("A", "n n")
+        return tc.einsum("i,ij,j->", x, a, x), x
+
+
+class LogisticRegression(Problem):
+    """f(w) = Σ log(1 + exp(−y Xw)), with twice as many examples as variables (m = 2n as recalled)."""
+
+    name = "logreg"
+    formula = "Σᵢ log(1 + exp(−yᵢ xᵢᵀw))"
+    derived = "Xᵀ diag(σ(1 − σ)) X"
+
+    def inputs(self, size: int, rng: np.random.Generator) -> Inputs:
+        """x [n], X [2n n] scaled so that the margins have variance 1, y [2n] of −1 and 1."""
+        rows = 2 * size
+        x = rng.standard_normal((rows, size)) / np.sqrt(size)
+        return {"x": rng.standard_normal(size), "X": x, "y": rng.choice([-1.0, 1.0], rows)}
+
+    def value(self, ops: Ops, x: Any, c: Mapping[str, Any]) -> Any:
+        """Shape []."""
+        return ops.sum(ops.softplus(-(c["y"] * ops.mv(c["X"], x))))
+
+    def gradient(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
+        """−Xᵀ(y σ(−y Xw)). Shape [n]."""
+        return -((c["y"] * (-c["y"] * (c["X"] @ x)).sigmoid()) @ c["X"])
+
+    def hessian(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
+        """Xᵀ diag(σ(1 − σ)) X. Shape [n n]."""
+        sigma = (c["y"] * (c["X"] @ x)).sigmoid()
+        return c["X"].T @ ((sigma * (1 - sigma))[:, None] * c["X"])
+
+    def expression(self) -> tuple[Any, Any]:
+        """Σ log(1 + exp(−y Xw))."""
+        from myths.hessian_cost import tensor_calculus as tc
+
+        w, x, y = tc.variable("x", "n"), tc.constant("X", "m n"), tc.constant("y", "m")
+        return tc.log(1 + tc.exp(-(y * (x @ w)))).sum(), w
+
+
+class MatrixFactorization(Problem):
+    """f(U) = ‖T − UVᵀ‖² for square T and V of 5 columns; the Hessian has four axes and is almost all zeros."""
+
+    name = "matfac"
+    formula = "‖T − UVᵀ‖²"
+    derived = "2 I ⊗ VᵀV"
+
+    def inputs(self, size: int, rng: np.random.Generator) -> Inputs:
+        """x (which is U) [n 5], V [n 5], T [n n]; n = size/5."""
+        n = max(2, size // RANK)
+        return {"x": rng.standard_normal((n, RANK)), "V": rng.standard_normal((n, RANK)), "T": rng.standard_normal((n, n))}
+
+    def value(self, ops: Ops, x: Any, c: Mapping[str, Any]) -> Any:
+        """Shape []."""
+        residual = c["T"] - x @ ops.transpose(c["V"])
+        return ops.sum(residual * residual)
+
+    def gradient(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
+        """−2(T − UVᵀ)V. Shape [n 5]."""
+        return 2 * ((x @ c["V"].T - c["T"]) @ c["V"])
+
+    def hessian(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
+        """2 δᵢⱼ VᵀV. Shape [n 5 n 5]."""
+        n, k = x.shape
+        dense = x.new_zeros(n, k, n, k)
+        dense.diagonal(dim1=0, dim2=2)[:] = (2 * (c["V"].T @ c["V"]))[..., None]
+        return dense
+
+    def expression(self) -> tuple[Any, Any]:
+        """‖T − UVᵀ‖²."""
+        from myths.hessian_cost import tensor_calculus as tc
+
+        u, v, t = tc.variable("x", "n k"), tc.constant("V", "m k"), tc.constant("T", "n m")
+        return ((t - u @ v.T) ** 2).sum(), u
+
+
+class MaskedMatrixFactorization(MatrixFactorization):
+    """f(U) = ‖Ω ⊙ (T − UVᵀ)‖² with half of the entries known: n different blocks on the diagonal."""
+
+    name = "matfac-masked"
+    formula = "‖Ω ⊙ (T − UVᵀ)‖²"
+    derived = "2 δᵢⱼ Σ_c Ωᵢ_c V_ca V_cb"
+
+    def inputs(self, size: int, rng: np.random.Generator) -> Inputs:
+        """As without mask, and O (which is Ω) [n n] of 0 and 1."""
+        given = super().inputs(size, rng)
+        return given | {"O": (rng.random(given["T"].shape) < 0.5).astype(np.float64)}
+
+    def value(self, ops: Ops, x: Any, c: Mapping[str, Any]) -> Any:
+        """Shape []."""
+        residual = c["O"] * (c["T"] - x @ ops.transpose(c["V"]))
+        return ops.sum(residual * residual)
+
+    def gradient(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
+        """−2(Ω² ⊙ (T − UVᵀ))V. Shape [n 5]."""
+        return 2 * ((c["O"] ** 2 * (x @ c["V"].T - c["T"])) @ c["V"])
+
+    def hessian(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
+        """2 δᵢⱼ Σ_c Ω²ᵢ_c V_ca V_cb. Shape [n 5 n 5]."""
+        (n, k), v = x.shape, c["V"]
+        blocks = 2 * (c["O"] ** 2 @ (v[:, :, None] * v[:, None, :]).reshape(len(v), k * k)).reshape(n, k, k)
+        dense = x.new_zeros(n, k, n, k)
+        dense.diagonal(dim1=0, dim2=2)[:] = blocks.permute(1, 2, 0)
+        return dense
+
+    def expression(self) -> tuple[Any, Any]:
+        """‖Ω ⊙ (T − UVᵀ)‖²."""
+        from myths.hessian_cost import tensor_calculus as tc
+
+        u, v, t, o = tc.variable("x", "n k"), tc.constant("V", "m k"), tc.constant("T", "n m"), tc.constant("O", "n m")
+        return ((o * (t - u @ v.T)) ** 2).sum(), u
+
+
+class MatrixFactorizationByV(MatrixFactorization):
+    """f(V) = ‖T − UVᵀ‖² by the other factor; here ``x`` is V and the constant is U."""
+
+    name = "matfac-v"
+    formula = "‖T − UVᵀ‖², by V"
+    derived = "2 I ⊗ UᵀU"
+
+    def inputs(self, size: int, rng: np.random.Generator) -> Inputs:
+        """x (which is V) [n 5], U [n 5], T [n n]; n = size/5."""
+        given = super().inputs(size, rng)
+        return {"x": given["x"], "U": given["V"], "T": given["T"]}
+
+    def value(self, ops: Ops, x: Any, c: Mapping[str, Any]) -> Any:
+        """Shape []."""
+        residual = c["T"] - c["U"] @ ops.transpose(x)
+        return ops.sum(residual * residual)
+
+    def gradient(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
+        """−2(T − UVᵀ)ᵀU. Shape [n 5]."""
+        return 2 * ((c["U"] @ x.T - c["T"]).T @ c["U"])
+
+    def hessian(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
+        """2 δᵢⱼ UᵀU. Shape [n 5 n 5]."""
+        return super().hessian(x, {"V": c["U"]})
+
+    def expression(self) -> tuple[Any, Any]:
+        """‖T − UVᵀ‖²."""
+        from myths.hessian_cost import tensor_calculus as tc
+
+        v, u, t = tc.variable("x", "m k"), tc.constant("U", "n k"), tc.constant("T", "n m")
+        return ((t - u @ v.T) ** 2).sum(), v
+
+
+class Ridge(Problem):
+    """f(w) = ‖Xw − y‖² + λ‖w‖², with twice as many examples as variables."""
+
+    name = "ridge"
+    formula = "‖Xw − y‖² + λ‖w‖²"
+    derived = "2 XᵀX + 2λ I"
+
+    def inputs(self, size: int, rng: np.random.Generator) -> Inputs:
+        """x [n], X [2n n], y [2n]."""
+        return {"x": rng.standard_normal(size), "X": rng.standard_normal((2 * size, size)), "y": rng.standard_normal(2 * size)}
+
+    def value(self, ops: Ops, x: Any, c: Mapping[str, Any]) -> Any:
+        """Shape []."""
+        residual = ops.mv(c["X"], x) - c["y"]
+        return ops.sum(residual * residual) + RIDGE * ops.sum(x * x)
+
+    def gradient(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
+        """2Xᵀ(Xw − y) + 2λw. Shape [n]."""
+        return 2 * ((c["X"] @ x - c["y"]) @ c["X"]) + 2 * RIDGE * x
+
+    def hessian(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
+        """2XᵀX + 2λI. Shape [n n]."""
+        dense = 2 * (c["X"].T @ c["X"])
+        dense.diagonal().add_(2 * RIDGE)
+        return dense
+
+    def expression(self) -> tuple[Any, Any]:
+        """‖Xw − y‖² + λ‖w‖²."""
+        from myths.hessian_cost import tensor_calculus as tc
+
+        w, x, y = tc.variable("x", "n"), tc.constant("X", "m n"), tc.constant("y", "m")
+        return ((x @ w - y) ** 2).sum() + RIDGE * (w**2).sum(), w
+
+
+class GaussianProcess(Problem):
+    """½ yᵀS⁻¹y + ½ log det S with S = K + diag(x): a process's marginal likelihood by the noise of every point."""
+
+    name = "gp"
+    formula = "½ yᵀ(K + diag x)⁻¹y + ½ log det(K + diag x)"
+    derived = "aaᵀ ⊙ P − ½ P ⊙ P, with P = (K + diag x)⁻¹ and a = Py"
+
+    def inputs(self, size: int, rng: np.random.Generator) -> Inputs:
+        """x [n] noise variances in 0.5…1.5, K [n n] a squared-exponential kernel on 0…n/8, y [n]."""
+        at = np.sort(rng.uniform(0, size / 8, size))
+        kernel = np.exp(-0.5 * (at[:, None] - at) ** 2)
+        return {"x": rng.uniform(0.5, 1.5, size), "K": kernel, "y": rng.standard_normal(size)}
+
+    def value(self, ops: Ops, x: Any, c: Mapping[str, Any]) -> Any:
+        """Shape []."""
+        covariance = c["K"] + ops.diagonal(x)
+        return 0.5 * ops.dot(c["y"], ops.solve(covariance, c["y"])) + 0.5 * ops.logdet(covariance)
+
+    def gradient(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
+        """½(diag P − a ⊙ a). Shape [n]."""
+        inverse = (c["K"] + x.diag()).inverse()
+        a = inverse @ c["y"]
+        return 0.5 * (inverse.diagonal() - a * a)
+
+    def hessian(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
+        """aaᵀ ⊙ P − ½ P ⊙ P. Shape [n n]."""
+        inverse = (c["K"] + x.diag()).inverse()
+        a = inverse @ c["y"]
+        return inverse * (a[:, None] * a - 0.5 * inverse)
+
+    def expression(self) -> tuple[Any, Any]:
+        """The marginal likelihood, with diag(x) as a unit tensor times x."""
+        from myths.hessian_cost import tensor_calculus as tc
+
+        x, k, y = tc.variable("x", "n"), tc.constant("K", "n n"), tc.constant("y", "n")
+        covariance = k + tc.einsum("i->ii", x)
+        return 0.5 * tc.einsum("i,ij,j->", y, tc.inverse(covariance), y) + 0.5 * tc.logdet(covariance), x
+
+
+class Perceptron(Problem):
+    """f(W) = ‖tanh(XWᵀ)v − y‖² by the first layer of a network of 8 hidden units; a quarter as many examples as variables."""
+
+    name = "mlp"
+    formula = "‖tanh(XWᵀ)v − y‖²"
+    derived = "2 Σᵢ xᵢ_b xᵢ_d (v_a sᵢ_a v_c sᵢ_c − 2 δ_ac rᵢ v_a hᵢ_a sᵢ_a), with h = tanh(XWᵀ), s = 1 − h², r = hv − y"
+
+    def inputs(self, size: int, rng: np.random.Generator) -> Inputs:
+        """x (which is W) [8 d], X [m d], v [8], y [m]; d = size/8, m = size/4."""
+        d = max(1, size // HIDDEN)
+        m = max(8, size // 4)
+        return {
+            "x": rng.standard_normal((HIDDEN, d)) / np.sqrt(d),
+            "X": rng.standard_normal((m, d)),
+            "v": rng.standard_normal(HIDDEN),
+            "y": rng.standard_normal(m),
+        }
+
+    def value(self, ops: Ops, x: Any, c: Mapping[str, Any]) -> Any:
+        """Shape []."""
+        residual = ops.mv(ops.tanh(c["X"] @ ops.transpose(x)), c["v"]) - c["y"]
+        return ops.sum(residual * residual)
+
+    def gradient(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
+        """2 Σᵢ rᵢ v_a sᵢ_a xᵢ_b. Shape [8 d]."""
+        h = (c["X"] @ x.T).tanh()
+        return 2 * (((h @ c["v"] - c["y"])[:, None] * c["v"] * (1 - h * h)).T @ c["X"])
+
+    def hessian(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
+        """See ``derived``. Shape [8 d 8 d]."""
+        (units, d), data = x.shape, c["X"]
+        h = (data @ x.T).tanh()
+        slope = 1 - h * h
+        jacobian = ((c["v"] * slope)[:, :, None] * data[:, None, :]).reshape(len(data), units * d)
+        dense = (2 * (jacobian.T @ jacobian)).reshape(units, d, units, d)
+        curvature = -4 * (h @ c["v"] - c["y"])[:, None] * c["v"] * h * slope
+        for unit in range(units):
+            dense[unit, :, unit] += data.T @ (curvature[:, unit, None] * data)
+        return dense
+
+    def expression(self) -> tuple[Any, Any]:
+        """‖tanh(XWᵀ)v − y‖²."""
+        from myths.hessian_cost import tensor_calculus as tc
+
+        w, x, v, y = tc.variable("x", "h d"), tc.constant("X", "m d"), tc.constant("v", "h"), tc.constant("y", "m")
+        return ((tc.tanh(x @ w.T) @ v - y) ** 2).sum(), w
+
+
+class Determinant(Problem):
+    """f(X) = det X, the article's own example of a function of a matrix."""
+
+    name = "det"
+    formula = "det X"
+    derived = "det X (P_ba P_dc − P_da P_bc), with P = X⁻¹"
+
+    def inputs(self, size: int, rng: np.random.Generator) -> Inputs:
+        """x [n n], the identity and a little noise, so that no determinant over- or underflows; n = √size."""
+        n = isqrt(size)
+        return {"x": np.eye(n) + 0.3 * rng.standard_normal((n, n)) / np.sqrt(n)}
+
+    def value(self, ops: Ops, x: Any, c: Mapping[str, Any]) -> Any:
+        """Shape []."""
+        return ops.det(x)
+
+    def gradient(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
+        """det X · X⁻ᵀ. Shape [n n]."""
+        return x.det() * x.inverse().T
+
+    def hessian(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
+        """See ``derived``. Shape [n n n n]."""
+        t = x.inverse().T
+        return x.det() * (t[:, :, None, None] * t - t[:, None, None, :] * t.T[None, :, :, None])
+
+    def expression(self) -> tuple[Any, Any]:
+        """det X."""
+        from myths.hessian_cost import tensor_calculus as tc
+
+        x = tc.variable("x", "n n")
+        return tc.det(x), x
+
+
+_ALL = (
+    Quadratic(), LogisticRegression(), MatrixFactorization(), MaskedMatrixFactorization(), MatrixFactorizationByV(),
+    Ridge(), GaussianProcess(), Perceptron(), Determinant(),
+)  # fmt: skip
+PROBLEMS: Mapping[Name, Problem] = {problem.name: problem for problem in _ALL}
+assert tuple(PROBLEMS) == get_args(Name)
