@@ -7,16 +7,19 @@ from typing import Any
 import numpy as np
 
 from myths.hessian_cost.memory import peak_bytes
+from myths.hessian_cost.problems import PROBLEMS
 from myths.lab.timing import Stopwatch, compare
 
 
 def newton_row(rows: int, rank: int, rng: np.random.Generator, device: str) -> dict[str, Any]:
     """Times H⁻¹g for U [rows rank] both ways, in float64; the gradient is computed once and by its closed form.
 
-    The compressed step solves with the one block VᵀV [rank rank] for all rows at once, the dense one materializes H
+    The compressed step is the tensor calculus's own: it solves with the one block VᵀV [rank rank] for all rows at once. The dense one materializes H
     [rows·rank rows·rank] from it and solves by Cholesky: the cheapest dense solver there is.
     """
     import torch
+
+    from myths.hessian_cost import tensor_calculus as tc
 
     def draw(*shape: int) -> torch.Tensor:
         return torch.as_tensor(rng.standard_normal(shape), device=device)
@@ -24,19 +27,22 @@ def newton_row(rows: int, rank: int, rng: np.random.Generator, device: str) -> d
     u, v, t = draw(rows, rank), draw(rows, rank), draw(rows, rows)
     gradient = 2 * ((u @ v.T - t) @ v)
 
-    def compressed() -> torch.Tensor:
-        return torch.linalg.solve(2 * (v.T @ v), gradient, left=False)
+    value, variable = PROBLEMS["matfac"].expression()
+    hessian = tc.compile(tc.hessian(value, variable), sizes={"n": rows}, compressed=True)
 
-    def dense() -> torch.Tensor:
-        hessian = torch.zeros(rows, rank, rows, rank, dtype=torch.float64, device=device)
-        hessian.diagonal(dim1=0, dim2=2)[:] = (2 * (v.T @ v))[..., None]
-        factor = torch.linalg.cholesky(hessian.view(rows * rank, rows * rank))
+    def compressed() -> torch.Tensor:
+        return hessian(V=v).solve(gradient)
+
+    def dense_step() -> torch.Tensor:
+        dense = torch.zeros(rows, rank, rows, rank, dtype=torch.float64, device=device)
+        dense.diagonal(dim1=0, dim2=2)[:] = (2 * (v.T @ v))[..., None]
+        factor = torch.linalg.cholesky(dense.view(rows * rank, rows * rank))
         return torch.cholesky_solve(gradient.reshape(-1, 1), factor).view(rows, rank)
 
     with Stopwatch(device) as first:
-        step = dense()
-    bytes_of = {"dense_bytes": peak_bytes(dense, device), "compressed_bytes": peak_bytes(compressed, device)}
-    compared = compare({"dense": dense, "compressed": compressed}, device, warmup=1 if first.seconds > 1 else 3, budget_seconds=1.0)
+        step = dense_step()
+    bytes_of = {"dense_bytes": peak_bytes(dense_step, device), "compressed_bytes": peak_bytes(compressed, device)}
+    compared = compare({"dense": dense_step, "compressed": compressed}, device, warmup=1 if first.seconds > 1 else 3, budget_seconds=1.0)
     difference = float((compressed() - step).norm() / step.norm())
     return {
         "variables": rows * rank,

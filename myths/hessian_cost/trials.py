@@ -211,7 +211,12 @@ OTHERS: tuple[Name, ...] = tuple(name for name in PROBLEMS if name not in PAPER)
 
 
 def _hessians(
-    problems: Iterable[Name], methods: Iterable[MethodName], sizes: Iterable[int], dtype: Dtype = "float64", seed: int = 0, on_cpu: bool = False
+    problems: Iterable[Name],
+    methods: Iterable[MethodName],
+    sizes: Iterable[int],
+    dtype: Dtype = "float64",
+    seed: int = 0,
+    on_cpu: bool = False,
 ) -> list[Trial]:
     sizes, methods = tuple(sizes), tuple(methods)
     return [

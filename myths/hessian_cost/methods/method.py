@@ -42,7 +42,11 @@ class Method:
     def missing(self) -> str | None:
         """Why it cannot run here, or None."""
         if importlib.util.find_spec(self.package) is None:
-            extra = ", which has no release that goes with this suite's NumPy" if self.package == "tensorflow" else ": pip install 'seven-myths[peers]'"
+            extra = (
+                ", which has no release that goes with this suite's NumPy"
+                if self.package == "tensorflow"
+                else ": pip install 'seven-myths[peers]'"
+            )
             return f"{self.package} is not installed{extra}"
         return None
 

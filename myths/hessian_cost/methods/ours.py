@@ -18,8 +18,8 @@ def _ours(hessian: bool = True, mode: Mode = "cross-country", compressed: bool =
         value, variable = problem.expression()
         derivative = tc.hessian(value, variable, mode=mode) if hessian else tc.gradient(value, variable)
         x, constants = tensors(inputs, dtype, device)
-        compiled = tc.compile(derivative, compressed=compressed)
-        arrays = {"x": x} | constants
+        compiled = tc.compile(derivative, sizes=dict(zip(variable.axes, x.shape, strict=True)), compressed=compressed)
+        arrays = {name: array for name, array in ({"x": x} | constants).items() if name in {needed.name for needed in compiled.inputs}}
         return lambda: compiled(**arrays)
 
     return prepare

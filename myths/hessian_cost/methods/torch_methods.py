@@ -96,9 +96,7 @@ ROW_LOOP = Method(name="torch-loop", label="PyTorch, row loop (2018)", package="
 METHODS = (
     ROW_LOOP,
     Method(name="torch-functional", label="autograd.functional.hessian", package="torch", hessian=_with(_functional(False)), cuda=True),
-    Method(
-        name="torch-functional-vectorized", label="…, vectorize=True", package="torch", hessian=_with(_functional(True)), cuda=True
-    ),
+    Method(name="torch-functional-vectorized", label="…, vectorize=True", package="torch", hessian=_with(_functional(True)), cuda=True),
     Method(name="torch-func", label="torch.func.hessian", package="torch", hessian=_with(_func), cuda=True),
     Method(name="torch-jacrev", label="torch.func, jacrev of jacrev", package="torch", hessian=_with(_jacrev_jacrev), cuda=True),
     Method(name="torch-compile", label="torch.compile of torch.func.hessian", package="torch", hessian=_compiled, cuda=True, compiles=True),

@@ -1,0 +1,113 @@
+"""The figures, each from tables alone; None where a table has nothing to show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from myths.hessian_cost.problems import PAPER, PROBLEMS
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Tables = Mapping[str, "pd.DataFrame"]
+MARKERS = "osD^vP"
+
+
+def seconds(tables: Tables) -> Figure | None:
+    """Seconds of a Hessian against variables, a panel for each of the paper's problems, the closed form dashed, slopes in the legend."""
+    from myths.lab.report import style
+
+    table = _chosen(tables["hessians"])
+    if table is None:
+        return None
+    slopes = tables["slopes"]
+    figure, row = style.panels([PROBLEMS[name].formula for name in PAPER], "variables", "seconds for one Hessian", (15.0, 5.6))
+    for problem, ax in zip(PAPER, row, strict=True):
+        of_problem = table[table["problem"] == problem]
+        for method, label, dress, points in _lines(of_problem):
+            found = slopes[(slopes["problem"] == problem) & (slopes["method"] == method)] if len(slopes) else slopes
+            power = f", n^{found['slope'].iloc[0]:.1f}" if len(found) else ""
+            ax.plot(points.index, points["seconds"], label=label + power, lw=1.4, ms=4, **dress)
+        closed = of_problem.groupby("variables")["closed_seconds"].median()
+        ax.plot(closed.index, closed, "--", color=style.INK, lw=1.6, label="closed form")
+        _logarithmic(ax)
+    return figure
+
+
+def factors(tables: Tables) -> Figure | None:
+    """How many times as long as the closed form each method takes, at the largest size that it shares with the row loop."""
+    from myths.lab.report import style
+
+    table = tables["factors"]
+    if table.empty:
+        return None
+    table = table[(table["at"] == "common with row loop") & (table["dtype"] == "float64") & (table["device_kind"] == _kind(table))]
+    if table.empty:
+        return None
+    names = {f"{PROBLEMS[name].name}": group for name, group in table.groupby("problem", sort=False)}
+    labels = list(dict.fromkeys(table["label"]))
+    figure, ax = style.axes("Factors to the closed form", "times the closed form", "", (9.0, 0.42 * len(labels) + 2))
+    for (name, group), color, marker in zip(names.items(), 2 * style.COLORS, 3 * MARKERS, strict=False):
+        ax.plot(group["factor"], [labels.index(label) for label in group["label"]], marker, color=color, ms=6, label=name)
+    ax.set_yticks(range(len(labels)), labels)
+    ax.set_xscale("log")
+    ax.invert_yaxis()
+    ax.axvline(1, color=style.QUIET, lw=1)
+    ax.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    return figure
+
+
+def memory(tables: Tables) -> Figure | None:
+    """Peak bytes of one Hessian beyond what was held, against variables; the dense matrix itself dashed."""
+    from myths.lab.report import style
+
+    table = _chosen(tables["hessians"])
+    if table is None or not (table["peak_bytes"] > 0).any():
+        return None
+    figure, row = style.panels([PROBLEMS[name].formula for name in PAPER], "variables", "peak memory of one Hessian (MiB)", (15.0, 5.6))
+    for problem, ax in zip(PAPER, row, strict=True):
+        of_problem = table[(table["problem"] == problem) & (table["peak_bytes"] > 0)]
+        for _, label, dress, points in _lines(of_problem):
+            ax.plot(points.index, points["peak_bytes"] / 2**20, label=label, lw=1.4, ms=4, **dress)
+        sizes = np.array(sorted(set(of_problem["variables"])))
+        ax.plot(sizes, 8.0 * sizes**2 / 2**20, "--", color=style.INK, lw=1.6, label="the dense matrix")
+        _logarithmic(ax)
+    return figure
+
+
+def _kind(table: pd.DataFrame) -> str:
+    """The device of the figures: the GPU where there is one."""
+    return "gpu" if "gpu" in set(table["device_kind"]) else "cpu"
+
+
+def _chosen(table: pd.DataFrame) -> pd.DataFrame | None:
+    """What has a time, in float64, on one kind of device, for the paper's problems."""
+    if table.empty:
+        return None
+    ok = table[(table["status"] == "ok") & (table["dtype"] == "float64") & table["problem"].isin(PAPER)]
+    ok = ok[ok["device_kind"] == _kind(ok)] if len(ok) else ok
+    return ok if len(ok) else None
+
+
+def _lines(table: pd.DataFrame) -> Iterator[tuple[str, str, dict[str, Any], pd.DataFrame]]:
+    """Each method with the look that it has in every panel, and its medians over draws by number of variables."""
+    from myths.hessian_cost.methods import METHODS
+    from myths.lab.report import style
+
+    places = {name: place for place, name in enumerate(METHODS)}
+    for method, group in sorted(table.groupby("method"), key=lambda item: places[str(item[0])]):
+        place = places[str(method)]
+        color, marker = style.COLORS[place % len(style.COLORS)], MARKERS[place % len(MARKERS)]
+        points = group.groupby("variables")[["seconds", "peak_bytes"]].median()
+        yield str(method), group["label"].iloc[0], {"color": color, "marker": marker}, points
+
+
+def _logarithmic(ax: Axes) -> None:
+    ax.set_xscale("log", base=2)
+    ax.set_yscale("log")
+    ax.legend(frameon=False, fontsize=6.5, loc="upper left")
