@@ -1,0 +1,179 @@
+"""An expression becomes a straight-line program of array operations, for given axis sizes.
+
+Deltas and broadcasts cost nothing until a dense result is wanted: a ``Value`` is an array and the
+pattern by which it fills its tensor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from myths.hessian_cost.tensor_calculus.contraction import Contraction, Operand
+from myths.hessian_cost.tensor_calculus.expression import (
+    Elementwise,
+    Expression,
+    Labels,
+    MatrixFunction,
+    Product,
+    Size,
+    Sum,
+    Variable,
+    walk,
+)
+from myths.hessian_cost.tensor_calculus.lines import Value, identifier
+from myths.hessian_cost.tensor_calculus.printing import text
+
+
+@dataclass
+class Program(Contraction):
+    """Writes the lines of expressions. ``guarded``: with a test wherever one may not be differentiable."""
+
+    guarded: bool = False
+    values: dict[Expression, Value] = field(default_factory=dict)
+
+    def guard(self, kind: str, array: str, node: Expression) -> None:
+        """A line that raises NotDifferentiable where an array is not of this kind."""
+        if self.guarded:
+            self.lines.append(f"_guard({kind!r}, {array}, {text(node)!r})")
+
+    def value(self, root: Expression) -> Value:
+        """The value of an expression; those below it are written first."""
+        for node in walk(root):
+            if node not in self.values:
+                self.values[node] = self.write(node)
+        return self.values[root]
+
+    def write(self, node: Expression) -> Value:
+        """The value of a node whose children have theirs."""
+        places = tuple(range(node.order))
+        if isinstance(node, Variable):
+            return Value(identifier(node.name), places, places)
+        if isinstance(node, Size):
+            return Value(None, (), (), float(self.size(node.axis, node)))
+        if isinstance(node, Product):
+            return self.product(node)
+        if isinstance(node, Sum):
+            return self.sum(node)
+        if isinstance(node, Elementwise):
+            value = self.plain(node.argument)
+            return Value(self.function(node, self.scaled(value)), value.labels, value.out)
+        assert isinstance(node, MatrixFunction)
+        argument = self.dense(node.argument)
+        self.guard("singular", argument, node)
+        return Value(self.line(f"{node.function}({argument})"), places if node.function == "inverse" else (), places)
+
+    def function(self, node: Elementwise, x: str) -> str:
+        """A function of an array."""
+        p = node.parameter
+        if node.function == "log":
+            self.guard("positive", x, node)
+        elif node.function == "power" and not (p >= 0 and p.is_integer()):
+            self.guard("nonzero" if p.is_integer() else "positive" if p < 0 else "nonnegative", x, node)
+        if node.function != "power":
+            return self.line(f"{node.function}({x})")
+        powers = {
+            2: f"{x} * {x}",
+            3: f"{x} * {x} * {x}",
+            -1: f"1.0 / {x}",
+            -2: f"1.0 / ({x} * {x})",
+            0.5: f"sqrt({x})",
+            -0.5: f"1.0 / sqrt({x})",
+        }
+        return self.line(powers.get(p, f"{x} ** {p!r}"))
+
+    def scaled(self, value: Value) -> str:
+        """The array with its scale in it."""
+        if value.array is None:
+            return self.line(f"constant({value.scale!r}, {self.like})")
+        return self.times(value.scale, value.array)
+
+    def extents(self, node: Expression, out: Labels) -> dict[int, int]:
+        """The size of every label of a value of this node."""
+        return {label: self.size(axis, node) for label, axis in zip(out, node.axes, strict=True)}
+
+    def plain(self, node: Expression) -> Value:
+        """The value without deltas."""
+        value = self.values[node]
+        places = tuple(range(node.order))
+        return Value(self.dense(node), places, places) if value.delta else value
+
+    def dense(self, node: Expression) -> str:
+        """The whole tensor as one array."""
+        value = self.values[node]
+        array, sizes = self.scaled(value), self.extents(node, value.out)
+        shape = tuple(sizes[label] for label in value.out)
+        if value.delta:
+            order = sorted(set(value.out))
+            pattern = tuple(order.index(label) for label in value.out)
+            return self.line(f"embed({self.aligned(array, value.labels, tuple(order))}, {pattern}, {shape})")
+        array = self.aligned(array, value.labels, value.out)
+        return array if set(value.labels) == set(value.out) else self.line(f"broadcast({array}, {shape})")
+
+    def sum(self, node: Sum) -> Value:
+        """Terms that share a pattern of deltas are added in it; a term with more deltas is added to a diagonal."""
+        values = [replace(self.values[term], scale=c * self.values[term].scale) for c, term in node.terms]
+        patterns = list(zip(*[value.out for value in values], strict=True))
+        common = list(dict.fromkeys(patterns))  # axes are one label where every term has them as one
+        out = tuple(common.index(pattern) for pattern in patterns)
+        sizes = self.extents(node, out)
+        flat: list[Value] = []
+        sparse: list[tuple[Value, Labels]] = []
+        for n, value in enumerate(values):
+            own = tuple(pattern[n] for pattern in common)  # the term's label at each common label
+            if len(set(own)) < len(own):
+                sparse.append((value, own))
+            else:
+                flat.append(replace(value, labels=tuple(own.index(label) for label in value.labels)))
+        total = self.added(flat, out)
+        full = tuple(range(len(common)))
+        shape = tuple(sizes[label] for label in full)
+        for value, own in sparse:
+            order = sorted(set(own))
+            core = self.aligned(self.scaled(value), value.labels, tuple(order))
+            pattern = tuple(order.index(label) for label in own)
+            if total is None:
+                total = Value(self.line(f"embed({core}, {pattern}, {shape})"), full, out)
+            else:
+                dense = self.aligned(self.scaled(total), total.labels, full)
+                dense = dense if set(total.labels) == set(full) else self.line(f"broadcast({dense}, {shape})")
+                total = Value(self.line(f"embed_add({dense}, {core}, {pattern})"), full, out)
+        assert total is not None
+        return total
+
+    def added(self, terms: list[Value], out: Labels) -> Value | None:
+        """The sum of values without common deltas, in the axes of the largest."""
+        if not terms:
+            return None
+        number = sum(value.scale for value in terms if value.array is None)
+        arrays = sorted((value for value in terms if value.array is not None), key=lambda value: (-len(value.labels), value.scale < 0))
+        if not arrays:
+            return Value(None, (), out, number)
+        if len(arrays) == 1 and not number:
+            return replace(arrays[0], out=out)
+        order = arrays[0].labels + tuple(sorted({label for value in arrays for label in value.labels} - set(arrays[0].labels)))
+        written = f"{number!r}" if number else ""
+        for value in arrays:
+            array = self.aligned(value.array or "", value.labels, order)
+            head = "" if abs(value.scale) == 1 else f"{abs(value.scale)!r} * "
+            sign = (" - " if value.scale < 0 else " + ") if written else ("-" if value.scale < 0 else "")
+            written += f"{sign}{head}{array}"
+        return Value(self.line(written), order, out)
+
+    def product(self, node: Product) -> Value:
+        """Factors that are numbers, and sums over labels that no factor has, go into the coefficient."""
+        coefficient = node.coefficient
+        operands: list[Operand] = []
+        for factor, labels in node.factors:
+            value = self.plain(factor)
+            coefficient *= value.scale
+            if value.array is not None:
+                at = dict(zip(value.out, labels, strict=True))
+                operands.append(self.diagonal(value.array, tuple(at[label] for label in value.labels)))
+        there = {label for _, labels in operands for label in labels}
+        for label, axis in enumerate(node.dims):
+            if label not in there and label not in node.out:
+                coefficient *= self.size(axis, node)
+        if not operands:
+            return Value(None, (), node.out, coefficient)
+        sizes = {label: self.size(axis, node) for label, axis in enumerate(node.dims)}
+        return self.contracted(operands, node.out, coefficient, sizes)

@@ -1,0 +1,120 @@
+"""Σ Π factors, pair by pair, in the order that opt_einsum finds best for the sizes.
+
+Each pair is one broadcast multiplication or one (batched) matrix multiplication, so that
+Xᵀ diag(s) X becomes ``X.T @ (s[:, None] * X)``.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+
+from myths.hessian_cost.tensor_calculus.expression import Labels
+from myths.hessian_cost.tensor_calculus.lines import Lines, Value
+
+Operand = tuple[str, Labels]  # an array and the labels of its axes
+
+
+class Contraction(Lines):
+    """Writes the lines of one product."""
+
+    def contracted(self, operands: list[Operand], out: Labels, coefficient: float, sizes: dict[int, int]) -> Value:
+        """coefficient · Σ Π operands, over the labels that are not in ``out``, each of which some operand has."""
+        operands = [self.summed(n, operands, out) for n in range(len(operands))]
+        if abs(coefficient) != 1:
+            operands, coefficient = self.spread(coefficient, operands, out, sizes)
+        for pair in order_of_contraction(operands, out, sizes):
+            chosen = [operands[n] for n in sorted(pair)]
+            operands = [operand for n, operand in enumerate(operands) if n not in pair]
+            while len(chosen) > 1:
+                needed = set(out).union(*(labels for _, labels in operands + chosen[2:]))
+                chosen = [self.pair(chosen[0], chosen[1], needed, sizes), *chosen[2:]]
+            operands.append(chosen[0])
+        array, labels = operands[0]
+        return Value(array, labels, out, coefficient)
+
+    def spread(self, coefficient: float, operands: list[Operand], out: Labels, sizes: dict[int, int]) -> tuple[list[Operand], float]:
+        """A number is multiplied into the smallest factor, unless the result is no larger: then it stays apart."""
+        volume = [_volume(labels, sizes) for _, labels in operands]
+        least = min(range(len(operands)), key=volume.__getitem__)
+        result = _volume(tuple({label for _, labels in operands for label in labels}.intersection(out)), sizes)
+        if result <= volume[least]:
+            return operands, coefficient
+        array, labels = operands[least]
+        scaled = (self.times(abs(coefficient), array), labels)
+        return [*operands[:least], scaled, *operands[least + 1 :]], 1.0 if coefficient > 0 else -1.0
+
+    def diagonal(self, array: str, labels: Labels) -> Operand:
+        """Axes of one label become one axis."""
+        for label in dict.fromkeys(labels):
+            while labels.count(label) > 1:
+                first = labels.index(label)
+                second = labels.index(label, first + 1)
+                array = self.line(f"{array}.diagonal(0, {first}, {second})")
+                labels = (*(own for n, own in enumerate(labels) if n not in (first, second)), label)
+        return array, labels
+
+    def summed(self, n: int, operands: list[Operand], out: Labels) -> Operand:
+        """An operand summed over what it alone has."""
+        array, labels = operands[n]
+        needed = set(out).union(*(own for m, (_, own) in enumerate(operands) if m != n))
+        axes = tuple(place for place, label in enumerate(labels) if label not in needed)
+        return (self.line(f"{array}.sum({axes})"), tuple(label for label in labels if label in needed)) if axes else (array, labels)
+
+    def pair(self, left: Operand, right: Operand, needed: set[int], sizes: dict[int, int]) -> Operand:
+        """Two operands multiplied and summed over what nobody else needs."""
+        (a, mine), (b, theirs) = left, right
+        if _volume(mine, sizes) < _volume(theirs, sizes):
+            (a, mine), (b, theirs) = right, left
+        both = [label for label in mine if label in theirs]
+        inner = tuple(label for label in both if label not in needed)
+        batch = tuple(label for label in both if label in needed)
+        rows = tuple(label for label in mine if label not in theirs)
+        columns = tuple(label for label in theirs if label not in mine)
+        if not inner:
+            order = mine + columns
+            return self.line(f"{self.aligned(a, mine, order)} * {self.aligned(b, theirs, order)}"), order
+        if not rows and not columns:
+            if len(mine) == 1:
+                return self.line(f"{a} @ {b}"), ()
+            axes = tuple(place for place, label in enumerate(mine) if label in inner)
+            return self.line(f"({a} * {self.permuted(b, theirs, mine)}).sum({axes})"), batch
+        a = self.grouped(a, mine, (batch, rows, inner), sizes)
+        b = self.grouped(b, theirs, (batch, inner, columns), sizes)
+        if batch and not (rows and columns):
+            product = self.line(f"({a} @ {b}[..., None])[..., 0]" if rows else f"({a}[..., None, :] @ {b})[..., 0, :]")
+        else:
+            product = self.line(f"{a} @ {b}")
+        labels = batch + rows + columns
+        if len(rows) > 1 or len(columns) > 1:
+            product = self.line(f"{product}.reshape({tuple(sizes[label] for label in labels)})")
+        return product, labels
+
+    def grouped(self, array: str, labels: Labels, groups: tuple[Labels, ...], sizes: dict[int, int]) -> str:
+        """Axes permuted into groups; those of the last two groups joined to one axis each (an absent one is left out)."""
+        array = self.permuted(array, labels, tuple(itertools.chain(*groups)))
+        if any(len(group) > 1 for group in groups[1:]):
+            shape = tuple(sizes[label] for label in groups[0]) + tuple(_volume(group, sizes) for group in groups[1:] if group)
+            array = self.line(f"{array}.reshape({shape})")
+        return array
+
+
+def _volume(labels: Labels, sizes: Mapping[int, int]) -> int:
+    result = 1
+    for label in labels:
+        result *= sizes[label]
+    return result
+
+
+def order_of_contraction(operands: list[Operand], out: Labels, sizes: Mapping[int, int]) -> list[tuple[int, ...]]:
+    """Which operands to contract, pair after pair; the result is appended. opt_einsum's optimum for up to 7 factors, else its choice."""
+    if len(operands) < 2:
+        return []
+    from opt_einsum import contract_path, get_symbol
+
+    there = {label for _, labels in operands for label in labels}
+    written = ",".join("".join(get_symbol(label) for label in labels) for _, labels in operands)
+    kept = "".join(get_symbol(label) for label in dict.fromkeys(out) if label in there)
+    shapes = [tuple(sizes[label] for label in labels) for _, labels in operands]
+    path, _ = contract_path(f"{written}->{kept}", *shapes, shapes=True, optimize="optimal" if len(operands) <= 7 else "auto")
+    return [tuple(pair) for pair in path]

@@ -1,0 +1,181 @@
+"""Derivatives of any expression by any variable, of any order, as expressions (Laue et al., AAAI 2020, Sec. 4).
+
+Between y and x lies a graph whose edges carry the derivative of a node by a child. A node v is
+*eliminated* by multiplying every edge into it with every edge out of it; once all are gone, the
+one edge from y to x is dy/dx. The three modes are three orders of elimination: from x upwards
+(forward, Theorem 1), from y downwards (reverse, Theorem 2), or, in cross-country mode, whichever
+node gives the tensors of lowest order first, where a delta counts as one axis: element-wise and
+diagonal factors go before matrices.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from myths.hessian_cost.tensor_calculus import simplify
+from myths.hessian_cost.tensor_calculus.errors import AxesError, TensorError, UnknownVariable
+from myths.hessian_cost.tensor_calculus.expression import Elementwise, Expression, MatrixFunction, Product, Sum, Variable, walk
+
+Mode = Literal["forward", "reverse", "cross-country"]
+Edges = dict[Expression, dict[Expression, Expression]]
+
+
+def derivative(y: Expression, *by: Variable, mode: Mode = "cross-country") -> Expression:
+    """The derivative of y by one variable after the other. Shape [*y.axes *by[0].axes *by[1].axes …].
+
+    Raises UnknownVariable when one of ``by`` is not a variable (a variable that y does not contain gives zero).
+    """
+    for x in by:
+        if not isinstance(x, Variable) or x.constant:
+            raise UnknownVariable(f"cannot differentiate {y} by {x}, which is not a variable")
+        y = _eliminate(y, x, mode)
+    return y
+
+
+def gradient(f: Expression, x: Variable, mode: Mode = "reverse") -> Expression:
+    """The gradient of a scalar. Shape: that of x. Raises AxesError when f is not a scalar."""
+    if f.order:
+        raise AxesError(f"a gradient is that of a scalar; {f} has axes {list(f.axes)}: use derivative")
+    return derivative(f, x, mode=mode)
+
+
+def hessian(f: Expression, x: Variable, y: Variable | None = None, mode: Mode = "cross-country") -> Expression:
+    """The second derivative of a scalar by x and y (by x twice without y). Shape [*x.axes *y.axes].
+
+    The gradient is taken in reverse mode, its derivative in ``mode``.
+    """
+    return derivative(gradient(f, x), x if y is None else y, mode=mode)
+
+
+def _eliminate(y: Expression, x: Variable, mode: Mode) -> Expression:
+    between, edges = _graph(y, x)
+    if y is x:
+        return simplify.unit(x.axes)
+    if y not in edges:
+        return simplify.constant_like(y.axes + x.axes, 0.0)
+    parents: dict[Expression, set[Expression]] = {}
+    for node, out in edges.items():
+        for child in out:
+            parents.setdefault(child, set()).add(node)
+    place = {node: n for n, node in enumerate(between)}
+    left = [node for node in between if node is not x and node is not y]
+    while left:
+        if mode == "forward":
+            node = left[0]
+        elif mode == "reverse":
+            node = left[-1]
+        elif mode == "cross-country":
+            node = min(left, key=lambda v: (_cost(v, edges, parents), place[v]))
+        else:
+            raise TensorError(f"there is no mode {mode!r}; there are forward, reverse and cross-country")
+        left.remove(node)
+        _remove(node, edges, parents, place)
+    return edges[y][x]
+
+
+def _graph(y: Expression, x: Variable) -> tuple[list[Expression], Edges]:
+    """The nodes on the way from y to x, children first, and the edges among them."""
+    between: dict[Expression, None] = {}
+    edges: Edges = {}
+    for node in walk(y):
+        below = dict.fromkeys(child for child in node.children if child in between)
+        if below:
+            edges[node] = {child: partial(node, child) for child in below}
+        if below or node is x:
+            between[node] = None
+    return list(between), edges
+
+
+def _remove(node: Expression, edges: Edges, parents: dict[Expression, set[Expression]], place: dict[Expression, int]) -> None:
+    out = edges.pop(node)
+    for child in out:
+        parents[child].discard(node)
+    for parent in sorted(parents.pop(node), key=place.__getitem__):
+        above = edges[parent].pop(node)
+        for child, below in out.items():
+            term = _chain(above, below, node.order)
+            known = edges[parent].get(child)
+            edges[parent][child] = term if known is None else simplify.add([known, term])
+            parents[child].add(parent)
+
+
+def _chain(above: Expression, below: Expression, order: int) -> Expression:
+    """∂w/∂v · ∂v/∂u, summed over the axes of v."""
+    split = above.order - order
+    mine = tuple(range(above.order))
+    theirs = mine[split:] + tuple(range(above.order, above.order + below.order - order))
+    return simplify.contract(mine[:split] + theirs[order:], [(above, mine), (below, theirs)])
+
+
+def _cost(node: Expression, edges: Edges, parents: dict[Expression, set[Expression]]) -> tuple[int, int, int]:
+    """How much eliminating a node costs: the order of the largest factor, of all factors, and the number of multiplications."""
+    into = [_free_order(edges[parent][node]) for parent in parents[node]]
+    out = [_free_order(edge) for edge in edges[node].values()]
+    return max(into) + max(out), sum(into) + sum(out), len(into) * len(out)
+
+
+def _free_order(edge: Expression) -> int:
+    """The order of a tensor, of which a delta makes two axes one."""
+    return len(set(edge.out)) if isinstance(edge, Product) else edge.order
+
+
+def partial(node: Expression, child: Expression) -> Expression:
+    """The derivative of a node by one of its children, every other child held. Shape [*node.axes *child.axes]."""
+    if isinstance(node, Product):
+        return simplify.add(
+            simplify.contract(
+                node.out + labels,
+                [other for m, other in enumerate(node.factors) if m != n],
+                node.coefficient,
+                dict(enumerate(node.dims)),
+            )
+            for n, (factor, labels) in enumerate(node.factors)
+            if factor is child
+        )
+    if isinstance(node, Sum):
+        return simplify.scale(sum(c for c, term in node.terms if term is child), simplify.unit(child.axes))
+    if isinstance(node, Elementwise):
+        places = tuple(range(node.order))
+        return simplify.contract(places + places, [(_slope(node), places)])
+    if isinstance(node, MatrixFunction):
+        i, j, a, b = range(4)
+        if node.function == "inverse":
+            return simplify.contract((i, j, a, b), [(node, (i, a)), (node, (b, j))], -1.0)
+        inverse = simplify.matrix_function("inverse", child)
+        return simplify.contract((a, b), [(inverse, (b, a)), *([(node, ())] if node.function == "det" else [])])
+    raise TensorError(f"{node} has no derivative")
+
+
+def _slope(node: Elementwise) -> Expression:
+    """f′(x) for y = f(x), element by element."""
+    x, one = node.argument, simplify.constant_like(node.axes, 1.0)
+    places = tuple(range(node.order))
+
+    def times(*factors: Expression, coefficient: float = 1.0) -> Expression:
+        return simplify.contract(places, [(factor, places) for factor in factors], coefficient, dict(enumerate(node.axes)))
+
+    def one_minus(y: Expression) -> Expression:
+        return simplify.add([one, simplify.scale(-1.0, y)])
+
+    match node.function:
+        case "exp":
+            return node
+        case "log":
+            return simplify.power(x, -1.0)
+        case "sigmoid":
+            return times(node, one_minus(node))
+        case "softplus":
+            return simplify.elementwise("sigmoid", x)
+        case "tanh":
+            return one_minus(simplify.power(node, 2.0))
+        case "sin":
+            return simplify.elementwise("cos", x)
+        case "cos":
+            return simplify.scale(-1.0, simplify.elementwise("sin", x))
+        case "relu":
+            return simplify.elementwise("step", x)
+        case "step":
+            return simplify.scale(0.0, one)
+        case "power":
+            return times(simplify.power(x, node.parameter - 1), coefficient=node.parameter)
+    raise TensorError(f"{node.function} has no derivative")

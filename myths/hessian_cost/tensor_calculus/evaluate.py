@@ -1,0 +1,209 @@
+"""Expressions become functions of arrays, or numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from myths.hessian_cost.tensor_calculus.backends import Array, backend_of, operations
+from myths.hessian_cost.tensor_calculus.codegen import Program
+from myths.hessian_cost.tensor_calculus.compressed import Compressed
+from myths.hessian_cost.tensor_calculus.errors import NotDifferentiable, ShapeError, TensorError, UnknownVariable
+from myths.hessian_cost.tensor_calculus.expression import Expression, Variable, variables
+from myths.hessian_cost.tensor_calculus.lines import identifier
+
+Sizes = tuple[tuple[str, int], ...]
+
+
+@dataclass(eq=False)
+class Compiled:
+    """A function of arrays by name, made by ``compile``. The first call with arrays of new shapes writes the program for them.
+
+    ``inputs`` are the variables it takes. Calls raise UnknownVariable for arrays that are missing or
+    not known, and ShapeError for shapes that disagree.
+    """
+
+    expressions: tuple[Expression, ...]
+    single: bool
+    backend: str
+    inputs: tuple[Variable, ...]
+    sizes: Mapping[str, int]
+    compressed: bool
+    check: bool
+    jit: bool
+    _functions: dict[Sizes, Callable[..., Any]] = field(default_factory=dict)
+
+    def __call__(self, **arrays: Array) -> Any:
+        """The value, or a tuple of values, at these arrays."""
+        ordered = self._ordered(arrays)
+        sizes = self._bind(ordered)
+        found = self._functions.get(sizes)
+        if found is None:
+            found = self.function(dict(sizes))
+        return found(*ordered)
+
+    def function(self, sizes: Mapping[str, int]) -> Callable[..., Any]:
+        """The program for these axis sizes: a plain function of the arrays in the order of ``inputs``, without any checks."""
+        key = tuple(sorted(sizes.items()))
+        if key not in self._functions:
+            self._functions[key] = self._build(dict(key))
+        return self._functions[key]
+
+    def source(self, **sizes: int) -> str:
+        """The program for these axis sizes, as Python."""
+        return self._write(dict(self.sizes) | sizes)[0]
+
+    def _write(self, sizes: dict[str, int]) -> tuple[str, list[Any]]:
+        names = [identifier(x.name) for x in self.inputs]
+        program = Program(sizes, names[0] if names else "None", guarded=self.check)
+        values = [program.value(expression) for expression in self.expressions]
+        results = [
+            program.scaled(value) if self.compressed else program.dense(node) for node, value in zip(self.expressions, values, strict=True)
+        ]
+        shapes = [tuple(program.size(axis, node) for axis in node.axes) for node in self.expressions]
+        returned = ", ".join(f"finish({result})" for result in results) + ("" if self.single else ",")
+        lines = [f"def program({', '.join(names)}):", *(f"    {line}" for line in program.freed(results)), f"    return {returned}"]
+        return "\n".join(lines) + "\n", list(zip(values, shapes, strict=True))
+
+    def _build(self, sizes: dict[str, int]) -> Callable[..., Any]:
+        source, layouts = self._write(sizes)
+        table = operations(self.backend)
+        space: dict[str, Any] = table | {"_guard": _guard}
+        exec(source, space)
+        run: Callable[..., Any] = space["program"]
+        if self.jit:
+            run = _jitted(run, self.backend)
+        if not self.compressed:
+            return run
+
+        def compressed(*arrays: Array) -> Any:
+            cores = run(*arrays)
+            made = [
+                Compressed(core, value.labels, value.out, shape, table)
+                for core, (value, shape) in zip([cores] if self.single else cores, layouts, strict=True)
+            ]
+            return made[0] if self.single else tuple(made)
+
+        return compressed
+
+    def _ordered(self, arrays: Mapping[str, Array]) -> list[Array]:
+        try:
+            ordered = [arrays[x.name] for x in self.inputs]
+        except KeyError as missing:
+            raise UnknownVariable(f"{missing} of {self.expressions[0]} has no value") from None
+        if len(arrays) > len(ordered):
+            unknown = min(set(arrays) - {x.name for x in self.inputs})
+            raise UnknownVariable(f"{self.expressions[0]} has no variable {unknown!r}; it has {', '.join(x.name for x in self.inputs)}")
+        return ordered
+
+    def _bind(self, arrays: list[Array]) -> Sizes:
+        """The size of every axis."""
+        sizes = dict(self.sizes)
+        for x, array in zip(self.inputs, arrays, strict=True):
+            shape = getattr(array, "shape", None)
+            if shape is None or len(shape) != x.order:
+                raise ShapeError(f"{x.name} has axes {list(x.axes)}, its value has shape {None if shape is None else tuple(shape)}")
+            for axis, extent in zip(x.axes, shape, strict=True):
+                if sizes.setdefault(axis, int(axis) if axis.isdigit() else extent) != extent:
+                    raise ShapeError(f"axis {axis!r} is {sizes[axis]} elsewhere, but {extent} in {x.name} of shape {tuple(shape)}")
+        return tuple(sorted(sizes.items()))
+
+
+def compile(
+    expression: Expression | Sequence[Expression],
+    backend: str = "torch",
+    *,
+    inputs: Sequence[Variable] | None = None,
+    sizes: Mapping[str, int] | None = None,
+    compressed: bool = False,
+    check: bool = False,
+    jit: bool = False,
+) -> Compiled:
+    """A function of arrays, which computes one expression, or several with their common parts computed once.
+
+    ``inputs``: the variables that it takes, if more than those that occur (a Hessian may not depend on x, which yet says its shape).
+    ``sizes``: axis sizes; when they say all, the program is written now and not at the first call.
+    ``compressed``: return Compressed results, which keep their deltas. ``check``: raise
+    NotDifferentiable at points where an expression does not exist (costs a synchronization each).
+    ``jit``: through torch.compile or jax.jit. A result that is a mere transpose of an input shares its memory.
+    Raises TensorError for an unknown backend.
+    """
+    single = isinstance(expression, Expression)
+    roots = (expression,) if isinstance(expression, Expression) else tuple(expression)
+    found = variables(*roots)
+    taken = found if inputs is None else tuple(inputs)
+    if missing := set(found) - set(taken):
+        raise UnknownVariable(f"inputs lacks {min(x.name for x in missing)} of {roots[0]}")
+    if len({x.name for x in taken}) < len(taken):
+        raise UnknownVariable(f"two variables of {roots[0]} have the same name: {sorted(f'{x.name} {list(x.axes)}' for x in taken)}")
+    operations(backend)
+    if jit and (backend == "numpy" or check):
+        raise TensorError("jit is for torch and jax, without check")
+    compiled = Compiled(roots, single, backend, taken, dict(sizes or {}), compressed, check, jit)
+    if sizes and {axis for x in taken for axis in x.axes} <= set(sizes):
+        compiled.function(compiled.sizes)
+    return compiled
+
+
+_compile_once = lru_cache(maxsize=256)(
+    lambda roots, backend, inputs, sizes, compressed, check: compile(
+        roots, backend, inputs=inputs, sizes=dict(sizes), compressed=compressed, check=check
+    )
+)
+
+
+def evaluate(
+    expression: Expression,
+    point: Mapping[Variable, Array] | None = None,
+    *,
+    backend: str | None = None,
+    sizes: Mapping[str, int] | None = None,
+    compressed: bool = False,
+    check: bool = True,
+    **arrays: Array,
+) -> Any:
+    """The value at a point, whose arrays also choose the backend and the dtype. Shape: the expression's axes.
+
+    Arrays are given by name (``w=…``) or by variable (``{w: …}``; these may be more than the
+    expression has). ``compressed``: a Compressed result. Programs are kept for the next call.
+    Raises UnknownVariable, ShapeError, and, with ``check``, NotDifferentiable (log of x ≤ 0, a
+    negative power of 0, a derivative at the zero of a norm, a singular matrix).
+    """
+    given = dict(point or {})
+    found = variables(expression)
+    named = {x.name for x in given}
+    inputs = tuple(given) + tuple(x for x in found if x.name not in named)
+    backend = backend or backend_of([*given.values(), *arrays.values()])
+    compiled = _compile_once(expression, backend, inputs, tuple(sorted((sizes or {}).items())), compressed, check)
+    values = {x.name: array for x, array in given.items()} | arrays
+    if backend == "numpy":
+        import numpy as np
+
+        values = {name: np.asarray(array) for name, array in values.items()}
+    return compiled(**values)
+
+
+def _jitted(run: Callable[..., Any], backend: str) -> Callable[..., Any]:
+    if backend == "torch":
+        import torch
+
+        return torch.compile(run, dynamic=False)
+    import jax
+
+    return jax.jit(run)
+
+
+def _guard(kind: str, array: Array, written: str) -> None:
+    """Raises NotDifferentiable where the array is not what the function needs."""
+    if kind == "singular":
+        import numpy as np
+
+        host = np.asarray(array.detach().cpu() if hasattr(array, "detach") else array)
+        if np.linalg.matrix_rank(host) < len(host):
+            raise NotDifferentiable(f"the matrix of {written} is singular")
+        return
+    good = {"positive": array > 0, "nonnegative": array >= 0, "nonzero": array != 0}[kind]
+    if not bool(good.all()):
+        raise NotDifferentiable(f"{written} does not exist at this point: its argument must be {kind}")

@@ -1,0 +1,286 @@
+"""Expressions: the nodes of a directed acyclic graph, immutable and made once (hash-consed).
+
+Two expressions that are built alike are the *same object*, so ``is`` compares them and common
+sub-expressions are shared. An axis bears the name of its size: axes of one name have one size.
+
+There are six kinds of nodes, and every other notion is one of them:
+
+- ``Variable``: a named array. - ``Size``: the number of entries along an axis.
+- ``Product``: c · Σ Π factors with index strings, the ``C = A *_(s1,s2,s3) B`` of Laue et al. (AAAI 2020, Sec. 3) for any
+  number of factors. An index of the output that is in no factor broadcasts, one that is repeated
+  in the output is a delta: numbers, zeros, ones, unit tensors, transposes, traces and sums over
+  axes are products too. - ``Sum``: Σ c · term. - ``Elementwise`` functions.
+- ``MatrixFunction``: inverse, det and logdet.
+
+Nodes are made by ``simplify``, which keeps them in normal form; do not call the classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any, TypeVar
+from weakref import WeakValueDictionary
+
+Labels = tuple[int, ...]
+
+
+class Expression:
+    """A tensor-valued expression. Its ``axes`` are names; order 0 is a scalar.
+
+    ``+ - * /`` act element by element on equal axes, or with a scalar; ``**`` takes a number;
+    ``@`` sums the last axis of the left with the first of the right; ``A["ij"]`` gives index
+    names, for products in which repeated indices are summed: ``A["ij"] * x["j"]``.
+    Raises AxesError where the axes leave a doubt.
+    """
+
+    __slots__ = ()
+    __array_ufunc__ = None  # NumPy leaves `array * expression` to us, who refuse it
+    __iter__ = None  # has __getitem__, but is no sequence
+    key: str
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The name of every axis."""
+        raise NotImplementedError
+
+    @property
+    def children(self) -> tuple[Expression, ...]:
+        """The expressions that this one is made of."""
+        return ()
+
+    @property
+    def order(self) -> int:
+        """The number of axes."""
+        return len(self.axes)
+
+    @property
+    def T(self) -> Expression:
+        """The transpose: all axes in reverse. Shape [a b … z] becomes [z … b a]."""
+        from myths.hessian_cost.tensor_calculus.simplify import transpose
+
+        return transpose(self, tuple(reversed(range(self.order))))
+
+    def sum(self) -> Expression:
+        """The sum of all entries. Shape []."""
+        from myths.hessian_cost.tensor_calculus.simplify import contract
+
+        return contract((), [(self, tuple(range(self.order)))])
+
+    def __getitem__(self, indices: str) -> Any:
+        from myths.hessian_cost.tensor_calculus.notation import indexed
+
+        return indexed(self, indices)
+
+    def __add__(self, other: Any) -> Any:
+        return _operator("plus", self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return _operator("plus", other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return _operator("minus", self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return _operator("minus", other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        return _operator("times", self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return _operator("times", other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        return _operator("over", self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return _operator("over", other, self)
+
+    def __matmul__(self, other: Any) -> Any:
+        return _operator("matmul", self, other)
+
+    def __pow__(self, exponent: float) -> Expression:
+        return _operator("to_the", self, exponent)
+
+    def __neg__(self) -> Expression:
+        return _operator("times", -1.0, self)
+
+    def __str__(self) -> str:
+        from myths.hessian_cost.tensor_calculus.printing import text
+
+        return text(self)
+
+    __repr__ = __str__
+
+
+def _operator(name: str, left: Any, right: Any) -> Any:
+    from myths.hessian_cost.tensor_calculus import notation
+
+    return getattr(notation, name)(left, right)
+
+
+class _Keyed(Expression):
+    """Gives every node a key that depends on its structure only, the same in every process: it orders terms and factors."""
+
+    __slots__ = ()
+
+    def _set_key(self, rank: int, *parts: object) -> None:
+        written = repr(tuple(part.key if isinstance(part, Expression) else part for part in parts))
+        object.__setattr__(self, "key", f"{rank}{blake2b(written.encode(), digest_size=12).hexdigest()}")
+
+
+@dataclass(frozen=True, eq=False, slots=True, weakref_slot=True, repr=False)
+class Variable(_Keyed):
+    """An input. Shape: its axes. ``constant``: derivatives by it are refused."""
+
+    name: str
+    names: tuple[str, ...]
+    constant: bool
+    key: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", f"0{self.name} {self.names} {self.constant}")
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The name of every axis."""
+        return self.names
+
+
+@dataclass(frozen=True, eq=False, slots=True, weakref_slot=True, repr=False)
+class Size(_Keyed):
+    """The number of entries along an axis, as a scalar. Shape []."""
+
+    axis: str
+    key: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._set_key(1, self.axis)
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+
+@dataclass(frozen=True, eq=False, slots=True, weakref_slot=True, repr=False)
+class Product(_Keyed):
+    """coefficient · Σ Π factors, summed over the labels that are not in ``out``; ``dims[l]`` is the axis of label l."""
+
+    coefficient: float
+    factors: tuple[tuple[Expression, Labels], ...]
+    out: Labels
+    dims: tuple[str, ...]
+    key: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._set_key(2, self.coefficient, *[part for factor in self.factors for part in factor], self.out, self.dims)
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The axis of every label of ``out``."""
+        return tuple(self.dims[label] for label in self.out)
+
+    @property
+    def children(self) -> tuple[Expression, ...]:
+        """The factors."""
+        return tuple(factor for factor, _ in self.factors)
+
+
+@dataclass(frozen=True, eq=False, slots=True, weakref_slot=True, repr=False)
+class Sum(_Keyed):
+    """Σ coefficient · term over terms of equal axes."""
+
+    terms: tuple[tuple[float, Expression], ...]
+    key: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._set_key(5, *[part for term in self.terms for part in term])
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Those of every term."""
+        return self.terms[0][1].axes
+
+    @property
+    def children(self) -> tuple[Expression, ...]:
+        """The terms."""
+        return tuple(term for _, term in self.terms)
+
+
+@dataclass(frozen=True, eq=False, slots=True, weakref_slot=True, repr=False)
+class Elementwise(_Keyed):
+    """A function of every entry; ``parameter`` is the exponent of ``power`` and 0 for the others."""
+
+    function: str
+    parameter: float
+    argument: Expression
+    key: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._set_key(4, self.function, self.parameter, self.argument)
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Those of the argument."""
+        return self.argument.axes
+
+    @property
+    def children(self) -> tuple[Expression, ...]:
+        """The argument."""
+        return (self.argument,)
+
+
+@dataclass(frozen=True, eq=False, slots=True, weakref_slot=True, repr=False)
+class MatrixFunction(_Keyed):
+    """``inverse`` (shape [n n]), ``det`` or ``logdet`` (shape []) of a square matrix."""
+
+    function: str
+    argument: Expression
+    key: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._set_key(3, self.function, self.argument)
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Two for the inverse, none for det and logdet."""
+        return self.argument.axes if self.function == "inverse" else ()
+
+    @property
+    def children(self) -> tuple[Expression, ...]:
+        """The argument."""
+        return (self.argument,)
+
+
+Node = TypeVar("Node", bound=Expression)
+_nodes: WeakValueDictionary[tuple[object, ...], Expression] = WeakValueDictionary()
+
+
+def intern(kind: type[Node], *fields: Any) -> Node:
+    """The one node of this kind with these fields."""
+    node = _nodes.get((kind, *fields))
+    if node is None:
+        node = _nodes[kind, *fields] = kind(*fields)
+    assert isinstance(node, kind)
+    return node
+
+
+def walk(*roots: Expression) -> Iterator[Expression]:
+    """Every node below the roots once, children before parents."""
+    seen: set[Expression] = set()
+    stack = [(root, False) for root in reversed(roots)]
+    while stack:
+        node, entered = stack.pop()
+        if entered:
+            yield node
+        elif node not in seen:
+            seen.add(node)
+            stack.append((node, True))
+            stack.extend((child, False) for child in reversed(node.children) if child not in seen)
+
+
+def variables(*roots: Expression) -> tuple[Variable, ...]:
+    """The variables and constants in expressions, by name."""
+    return tuple(sorted((node for node in walk(*roots) if isinstance(node, Variable)), key=lambda node: node.key))

@@ -1,0 +1,42 @@
+"""The element-wise functions: value at a number, derivative, where the derivative exists, and how each is written."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Function:
+    """``value(x, p)`` at a number; ``latex`` its name there; ``domain``: the test an argument must pass in ``evaluate``."""
+
+    value: Callable[[float, float], float]
+    latex: str
+    domain: str = ""
+
+    def fold(self, x: float, parameter: float) -> float | None:
+        """The value at a constant, or None where it is not a finite real number."""
+        try:
+            found = self.value(x, parameter)
+        except (ValueError, OverflowError, ZeroDivisionError):
+            return None
+        return float(found) if isinstance(found, int | float) and math.isfinite(found) else None
+
+
+def _sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
+
+
+FUNCTIONS: dict[str, Function] = {
+    "exp": Function(lambda x, _: math.exp(x), r"\exp"),
+    "log": Function(lambda x, _: math.log(x), r"\log", "> 0"),
+    "sigmoid": Function(lambda x, _: _sigmoid(x), r"\sigma"),
+    "softplus": Function(lambda x, _: max(x, 0.0) + math.log1p(math.exp(-abs(x))), r"\operatorname{softplus}"),
+    "tanh": Function(lambda x, _: math.tanh(x), r"\tanh"),
+    "sin": Function(lambda x, _: math.sin(x), r"\sin"),
+    "cos": Function(lambda x, _: math.cos(x), r"\cos"),
+    "relu": Function(lambda x, _: max(x, 0.0), r"\operatorname{relu}"),
+    "step": Function(lambda x, _: float(x > 0), r"\operatorname{step}"),
+    "power": Function(lambda x, p: x**p, ""),
+}

@@ -1,0 +1,300 @@
+"""The constructors of nodes, which simplify as they build.
+
+A product is flattened, its deltas are contracted away by renaming (two labels become one), equal
+factors become powers and its labels are numbered canonically, so that products equal up to names
+and order are one object. A sum is flattened and its like terms are merged. Zeros vanish, constants
+are folded.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+
+from myths.hessian_cost.tensor_calculus.errors import AxesError
+from myths.hessian_cost.tensor_calculus.expression import Elementwise, Expression, Labels, MatrixFunction, Product, Size, Sum, intern
+from myths.hessian_cost.tensor_calculus.functions import FUNCTIONS
+
+Label = Hashable
+Factors = list[tuple[Expression, tuple[Label, ...]]]
+
+MOST_FACTORS = 24  # longer products stay nested: a matrix squared again and again must not become 2ⁿ factors
+
+
+def contract(
+    out: Iterable[Label],
+    factors: Iterable[tuple[Expression, tuple[Label, ...]]],
+    coefficient: float = 1.0,
+    dims: Mapping[Label, str] | None = None,
+) -> Expression:
+    """coefficient · Σ Π factors over all labels that are not in ``out``.
+
+    A label repeated in ``out`` is a delta; one that is in no factor broadcasts, and ``dims`` gives its axis.
+    Raises AxesError when a label stands for two different axes.
+    """
+    out, factors = tuple(out), list(factors)
+    flat, out, coefficient, sizes = _flatten(out, factors, coefficient, dict(dims or {}))
+    if coefficient == 0:
+        flat = []
+    used = {label for _, labels in flat for label in labels}.union(out)
+    if coefficient != 0:
+        flat += [(intern(Size, axis), ()) for label, axis in sizes.items() if label not in used]
+    merged = _merge_powers(flat)
+    if any(isinstance(node, Product) and factor not in flat for factor in merged for node in factor[:1]):
+        return contract(out, merged, coefficient, sizes)
+    flat = merged
+    parts = _distribute(out, flat, coefficient, sizes)
+    if parts is not None:
+        return add(parts)
+    numbered, numbers = _canonical(flat, out)
+    final = tuple(numbers[label] for label in out)
+    if coefficient == 1 and len(numbered) == 1 and numbered[0][1] == final == tuple(range(len(final))):
+        return numbered[0][0]
+    axes = tuple(sizes[label] for label in sorted(numbers, key=lambda label: numbers[label]))
+    return intern(Product, float(coefficient), numbered, final, axes)
+
+
+def _flatten(
+    out: tuple[Label, ...], factors: Factors, coefficient: float, dims: dict[Label, str]
+) -> tuple[Factors, tuple[Label, ...], float, dict[Label, str]]:
+    """Products among the factors dissolved; labels that a delta joins made one."""
+    parent: dict[Label, Label] = {}
+
+    def find(label: Label) -> Label:
+        while label in parent:
+            label = parent[label]
+        return label
+
+    flat: Factors = []
+    stack = factors[::-1]
+    while stack:
+        node, labels = stack.pop()
+        for label, axis in zip(labels, node.axes, strict=True):
+            if dims.setdefault(label, axis) != axis:
+                raise AxesError(f"index {label!r} is axis {dims[label]!r} elsewhere, but axis {axis!r} of {node}")
+        if not isinstance(node, Product) or len(flat) + len(stack) + len(node.factors) > MOST_FACTORS:
+            flat.append((node, labels))
+            continue
+        coefficient *= node.coefficient
+        inner: dict[int, Label] = {}
+        for mine, outer in zip(node.out, labels, strict=True):
+            first, second = find(inner.setdefault(mine, outer)), find(outer)
+            if first != second:
+                parent[second] = first
+        for mine, axis in enumerate(node.dims):
+            if mine not in inner:
+                inner[mine] = fresh = object()
+                dims[fresh] = axis
+        stack.extend((factor, tuple(inner[label] for label in mine)) for factor, mine in reversed(node.factors))
+    flat = [(node, tuple(find(label) for label in labels)) for node, labels in flat]
+    return flat, tuple(find(label) for label in out), coefficient, {find(label): axis for label, axis in dims.items()}
+
+
+def _merge_powers(factors: Factors) -> Factors:
+    """x[i] · x[i]³ = x[i]⁴, for whole exponents."""
+    exponents: dict[tuple[Expression, tuple[Label, ...]], float] = {}
+    others: Factors = []
+    for node, labels in factors:
+        if not isinstance(node, Elementwise) or node.function != "power":
+            base, exponent = node, 1.0
+        elif node.parameter.is_integer() and not isinstance(node.argument, Product):
+            base, exponent = node.argument, node.parameter
+        else:
+            others.append((node, labels))
+            continue
+        exponents[base, labels] = exponents.get((base, labels), 0.0) + exponent
+    merged = [(power(base, exponent), labels) for (base, labels), exponent in exponents.items() if exponent != 0]
+    return merged + others
+
+
+def _distribute(out: tuple[Label, ...], factors: Factors, coefficient: float, dims: dict[Label, str]) -> list[Expression] | None:
+    """The terms of (A + λ I) x = A x + λ x: a sum is multiplied out when that contracts a delta in it or keeps a compressed form."""
+    for place, (node, labels) in enumerate(factors):
+        if not isinstance(node, Sum):
+            continue
+        pairs = [_deltas(term) for _, term in node.terms]
+        contracted = any(labels[p] == labels[q] or labels[p] not in out or labels[q] not in out for found in pairs for p, q in found)
+        if contracted or all(pairs):
+            rest = factors[:place] + factors[place + 1 :]
+            return [contract(out, [(term, labels), *rest], coefficient * c, dims) for c, term in node.terms]
+    return None
+
+
+def _deltas(node: Expression) -> list[tuple[int, int]]:
+    """The pairs of axes that a delta joins."""
+    if not isinstance(node, Product):
+        return []
+    return [(p, q) for p, q in itertools.combinations(range(node.order), 2) if node.out[p] == node.out[q]]
+
+
+def _canonical(factors: Factors, out: tuple[Label, ...]) -> tuple[tuple[tuple[Expression, Labels], ...], dict[Label, int]]:
+    """Factors in canonical order with labels numbered from 0: first those of ``out``, then as they come.
+
+    The least factor comes next; among equally small ones each is tried (up to 64 leaves) and the least result is kept.
+    """
+    start: dict[Label, int] = {}
+    for label in out:
+        start.setdefault(label, len(start))
+    best: list[tuple[list[tuple[str, Labels]], tuple[tuple[Expression, Labels], ...], dict[Label, int]]] = []
+    leaves = 0
+
+    def signature(factor: tuple[Expression, tuple[Label, ...]], numbers: dict[Label, int]) -> tuple[str, Labels]:
+        node, labels = factor
+        return node.key, tuple(numbers.get(label, 1_000_000 + labels.index(label)) for label in labels)
+
+    def visit(rest: Factors, numbers: dict[Label, int], done: tuple[tuple[Expression, Labels], ...]) -> None:
+        nonlocal leaves
+        if not rest:
+            leaves += 1
+            written = [(node.key, labels) for node, labels in done]
+            if not best or written < best[0][0]:
+                best[:] = [(written, done, numbers)]
+            return
+        signatures = [signature(factor, numbers) for factor in rest]
+        least = min(signatures)
+        ties = [place for place, found in enumerate(signatures) if found == least]
+        settled = all(number < 1_000_000 for number in least[1])
+        for place in ties[:1] if settled or leaves >= 64 else ties:
+            node, labels = rest[place]
+            extended = dict(numbers)
+            for label in labels:
+                extended.setdefault(label, len(extended))
+            visit(rest[:place] + rest[place + 1 :], extended, (*done, (node, tuple(extended[label] for label in labels))))
+
+    visit(factors, start, ())
+    return best[0][1], best[0][2]
+
+
+def constant_like(axes: Sequence[str], value: float) -> Expression:
+    """A tensor of these axes with one value everywhere."""
+    places = tuple(range(len(axes)))
+    return contract(places, [], value, dict(zip(places, axes, strict=True)))
+
+
+def unit(axes: Sequence[str]) -> Expression:
+    """The unit tensor, the derivative of a variable by itself. Shape [*axes *axes]."""
+    places = tuple(range(len(axes)))
+    return contract(places + places, [], 1.0, dict(zip(places, axes, strict=True)))
+
+
+def number(node: Expression) -> float | None:
+    """The value of a tensor that has one value everywhere, else None."""
+    plain = isinstance(node, Product) and not node.factors and len(set(node.out)) == len(node.out)
+    return node.coefficient if isinstance(node, Product) and plain else None
+
+
+def transpose(node: Expression, order: Sequence[int]) -> Expression:
+    """The axes in another order, as numpy.transpose."""
+    return contract(order, [(node, tuple(range(node.order)))])
+
+
+def scale(coefficient: float, node: Expression) -> Expression:
+    """coefficient · node."""
+    places = tuple(range(node.order))
+    return contract(places, [(node, places)], coefficient)
+
+
+def add(terms: Iterable[Expression]) -> Expression:
+    """The sum of one or more expressions of equal axes. Raises AxesError when they differ."""
+    collected: dict[Expression, float] = {}
+    stack = [(1.0, term) for term in terms][::-1]
+    axes = stack[-1][1].axes
+    while stack:
+        coefficient, node = stack.pop()
+        if node.axes != axes:
+            raise AxesError(f"cannot add axes {list(node.axes)} of {node} to axes {list(axes)}")
+        if isinstance(node, Sum):
+            stack.extend((coefficient * c, term) for c, term in reversed(node.terms))
+        elif isinstance(node, Product) and (inner := _scaled_sum(node)) is not None:
+            within, order = inner
+            stack.extend((coefficient * node.coefficient * c, transpose(term, order)) for c, term in within.terms)
+        else:
+            if isinstance(node, Product) and node.coefficient != 1:
+                coefficient *= node.coefficient
+                node = contract(node.out, list(node.factors), 1.0, dict(enumerate(node.dims))) if node.coefficient else node
+            collected[node] = collected.get(node, 0.0) + coefficient
+    kept = sorted(((c, node) for node, c in collected.items() if c != 0), key=lambda term: term[1].key)
+    if not kept:
+        return constant_like(axes, 0.0)
+    if len(kept) == 1:
+        return scale(*kept[0])
+    return intern(Sum, tuple(kept))
+
+
+def _scaled_sum(node: Product) -> tuple[Sum, Labels] | None:
+    """The sum, and the order of its axes, in a product that is nothing but c · sum with its axes permuted."""
+    if len(node.factors) != 1 or len(node.out) != len(node.dims) or len(set(node.out)) != len(node.out):
+        return None
+    inner, labels = node.factors[0]
+    permuted = isinstance(inner, Sum) and len(set(labels)) == len(node.out)
+    return (inner, tuple(labels.index(label) for label in node.out)) if isinstance(inner, Sum) and permuted else None
+
+
+def power(argument: Expression, exponent: float) -> Expression:
+    """Every entry to the power of a number."""
+    if exponent == 1:
+        return argument
+    if exponent == 0:
+        return constant_like(argument.axes, 1.0)
+    return elementwise("power", argument, float(exponent))
+
+
+def elementwise(function: str, argument: Expression, parameter: float = 0.0) -> Expression:
+    """A function of every entry."""
+    rule = FUNCTIONS[function]
+    value = number(argument)
+    if value is not None and (folded := rule.fold(value, parameter)) is not None:
+        return constant_like(argument.axes, folded)
+    if isinstance(argument, Product):
+        layout = _layout(argument)
+        if layout is not None:
+            core, labels = layout
+            return contract(argument.out, [(elementwise(function, core, parameter), labels)], 1.0, dict(enumerate(argument.dims)))
+        whole = function == "power" and parameter.is_integer()
+        if argument.factors and argument.coefficient != 1 and whole:
+            core = contract(argument.out, list(argument.factors), 1.0, dict(enumerate(argument.dims)))
+            return scale(argument.coefficient**parameter, elementwise(function, core, parameter))
+    return _identity(function, argument, parameter) or intern(Elementwise, function, parameter, argument)
+
+
+def _layout(node: Product) -> tuple[Expression, Labels] | None:
+    """What a product broadcasts or transposes, with its labels: the function is taken before that, once an entry."""
+    used = {label for _, labels in node.factors for label in labels}
+    core = tuple(label for label in node.out if label in used)
+    if len(set(node.out)) != len(node.out) or not node.factors:
+        return None
+    if len(core) < len(node.out):
+        return contract(core, list(node.factors), node.coefficient), core
+    factor, labels = node.factors[0]
+    if node.coefficient == 1 and len(node.factors) == 1 and sorted(labels) == sorted(node.out):
+        return factor, labels
+    return None
+
+
+def _identity(function: str, x: Expression, parameter: float) -> Expression | None:
+    """exp log x = log exp x = x, (xᵃ)ᵇ = xᵃᵇ for whole b, log(1 + exp x) = softplus x, 1/(1 + exp x) = sigmoid(−x)."""
+    if isinstance(x, Elementwise):
+        if {function, x.function} == {"exp", "log"}:
+            return x.argument
+        if function == x.function == "power" and parameter.is_integer():
+            return power(x.argument, x.parameter * parameter)
+    if isinstance(x, Sum) and len(x.terms) == 2 and (function == "log" or (function == "power" and parameter == -1)):
+        one = [node for c, node in x.terms if c == 1 and number(node) == 1]
+        exps = [node for c, node in x.terms if c == 1 and isinstance(node, Elementwise) and node.function == "exp"]
+        if one and exps:
+            return elementwise("softplus", exps[0].argument) if function == "log" else elementwise("sigmoid", scale(-1.0, exps[0].argument))
+    return None
+
+
+def matrix_function(function: str, argument: Expression) -> Expression:
+    """``inverse``, ``det`` or ``logdet`` (log |det|) of a square matrix. Raises AxesError when it is not square."""
+    if argument.order != 2 or argument.axes[0] != argument.axes[1]:
+        raise AxesError(f"{function} needs a square matrix, not axes {list(argument.axes)} of {argument}")
+    if isinstance(argument, Product) and argument.coefficient == 1 and len(argument.factors) == 1 and argument.out == (0, 1):
+        factor, labels = argument.factors[0]
+        if labels == (1, 0):  # of a transpose
+            value = matrix_function(function, factor)
+            return transpose(value, (1, 0)) if function == "inverse" else value
+    if function == "inverse" and isinstance(argument, MatrixFunction):
+        return argument.argument
+    return intern(MatrixFunction, function, argument)
