@@ -31,7 +31,7 @@ MYTH = Myth(
             2018,
             "Computing Higher Order Derivatives of Matrix and Tensor Expressions",
             "NeurIPS 2018, 2750–2759",
-            "https://proceedings.neurips.cc/paper/2018/hash/0a1bf96b7165e962e90cb14648c9462d-Abstract.html",
+            "https://papers.nips.cc/paper/7540-computing-higher-order-derivatives-of-matrix-and-tensor-expressions",
         ),
         Paper(
             "S. Laue, M. Mitterreiter, J. Giesen",
@@ -60,7 +60,7 @@ MYTH = Myth(
     claims=CLAIMS,
     figures={"seconds": figures.seconds, "factors": figures.factors, "memory": figures.memory},
     meanings={
-        "refuted": "The loop over rows of the gradient loses by far to one tensor expression, on all three problems, and so do today's batched interfaces.",
+        "refuted": "The loop over rows of the gradient loses by far to one tensor expression, on all three problems, and today's interfaces still do.",
         "still standing": "The loop over rows is nearly as fast as the tensor expression: frameworks lose nothing by being matrix libraries.",
         "open": "The tensor expression wins clearly on some of the three problems only, or not all of them were measured.",
         "aged": "The loop over rows loses by far to one tensor expression, but frameworks have closed the gap since: see the claims of today.",

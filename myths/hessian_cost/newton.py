@@ -14,8 +14,8 @@ from myths.lab.timing import Stopwatch, compare
 def newton_row(rows: int, rank: int, rng: np.random.Generator, device: str) -> dict[str, Any]:
     """Times H⁻¹g for U [rows rank] both ways, in float64; the gradient is computed once and by its closed form.
 
-    The compressed step is the tensor calculus's own: it solves with the one block VᵀV [rank rank] for all rows at once. The dense one materializes H
-    [rows·rank rows·rank] from it and solves by Cholesky: the cheapest dense solver there is.
+    The compressed step is the tensor calculus's own: it solves with the one block VᵀV [rank rank] for all rows at once.
+    The dense one materializes H [rows·rank rows·rank] from it and solves by Cholesky: the cheapest dense solver there is.
     """
     import torch
 

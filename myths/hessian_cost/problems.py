@@ -124,7 +124,7 @@ class LogisticRegression(Problem):
 class MatrixFactorization(Problem):
     """f(U) = ‖T − UVᵀ‖² for square T and V of 5 columns; the Hessian has four axes and is almost all zeros."""
 
-    name = "matfac"
+    name: Name = "matfac"
     formula = "‖T − UVᵀ‖²"
     derived = "2 I ⊗ VᵀV"
 

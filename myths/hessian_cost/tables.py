@@ -18,8 +18,10 @@ DATASET = "random inputs"
 SLOPE_FROM = 128
 """Variables; below, the time of a call is overhead whatever the method."""
 BASELINE = "torch-loop"
-_ALL = ("seconds", "q25_seconds", "q75_seconds", "repeats", "closed_seconds", "closed_q25_seconds", "closed_q75_seconds", "closed_repeats",
-        "first_call_seconds", "derive_seconds", "ratio", "peak_bytes", "closed_memory_bytes", "predicted_seconds", "relative_error")  # fmt: skip
+_ALL = (
+    "seconds", "q25_seconds", "q75_seconds", "repeats", "closed_seconds", "closed_q25_seconds", "closed_q75_seconds", "closed_repeats",
+    "first_call_seconds", "derive_seconds", "ratio", "peak_bytes", "closed_memory_bytes", "predicted_seconds", "relative_error",
+)  # fmt: skip
 _COLUMNS = (
     "problem",
     "method",
@@ -75,7 +77,8 @@ def factors(results: Results) -> pd.DataFrame:
                 mine, theirs = own[own["variables"] == size], loop[loop["variables"] == size]
                 rows.append(
                     {
-                        "problem": problem, "method": method, "label": METHODS[str(method)].label, "at": at, "variables": size, "dtype": dtype,
+                        "problem": problem, "method": method, "label": METHODS[str(method)].label,
+                        "at": at, "variables": size, "dtype": dtype,
                         "factor": _center(mine["ratio"]), "draws": len(mine),
                         "speed_up": _center(theirs["ratio"]) / _center(mine["ratio"]) if len(theirs) else None,
                         "device_kind": device_kind, **_about(mine),

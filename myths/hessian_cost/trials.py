@@ -250,7 +250,7 @@ def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = (
     elif profile == "laptop":
         listed = [
             *_decisive(several, (128, 256, 512, 1024)),
-            *_hessians(PAPER, EVERY, (32, 128, 256, 512, 1024, 2048)),
+            *_hessians(PAPER, EVERY, (32, 128, 512, 1024, 2048)),
             *_hessians(PAPER, ("sympy",), (16,)),
             *_hessians(PAPER, ("torch-compile",), (256, 1024)),
             *_hessians(PAPER, (*DECIDING, "torch-func", "jax"), (512,), "float32"),

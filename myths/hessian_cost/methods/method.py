@@ -42,12 +42,7 @@ class Method:
     def missing(self) -> str | None:
         """Why it cannot run here, or None."""
         if importlib.util.find_spec(self.package) is None:
-            extra = (
-                ", which has no release that goes with this suite's NumPy"
-                if self.package == "tensorflow"
-                else ": pip install 'seven-myths[peers]'"
-            )
-            return f"{self.package} is not installed{extra}"
+            return f"{self.package} is not installed: pip install 'seven-myths[peers]'"
         return None
 
     def does(self, problem: Name, size: int) -> bool:

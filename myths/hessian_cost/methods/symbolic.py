@@ -17,11 +17,9 @@ def _pytensor(hessian: bool) -> Prepare:
         import pytensor.tensor as pt
 
         values = {name: np.asarray(value, dtype) for name, value in inputs.items()}
-        symbols = {name: pt.tensor(name, dtype=dtype, shape=value.shape) for name, value in values.items()}
-        constants = {name: symbol for name, symbol in symbols.items() if name != "x"}
-        x, shape = symbols["x"], values["x"].shape
+        constants = {name: pt.tensor(name, dtype=dtype, shape=value.shape) for name, value in values.items() if name != "x"}
         flat = pt.tensor("flat", dtype=dtype, shape=(values["x"].size,))
-        value = pytensor.graph.replace.clone_replace(problem.value(pytensor_ops(), x, constants), {x: flat.reshape(shape)})
+        value = problem.value(pytensor_ops(), flat.reshape(values["x"].shape), constants)
         derivative = pt.hessian(value, flat) if hessian else pt.grad(value, flat)
         compiled = pytensor.function([flat, *constants.values()], derivative, trust_input=True, on_unused_input="ignore")
         arguments = [values["x"].ravel(), *(values[name] for name in constants)]
