@@ -21,9 +21,11 @@ MYTH = Myth(
     ),
     both_sides=(
         "The gap was one of interfaces as much as of calculus: gradients cost the same everywhere (H2), and vectorized maps (torch.func, "
-        "jax.hessian, GradientTape.jacobian) have since replaced the loop over rows (H7). What no batching gives is structure: that a Hessian is a sum "
+        "jax.hessian, GradientTape.jacobian) have since replaced the loop over rows (H7). What no batching "
+        "gives is structure: that a Hessian is a sum "
         "or 2 I ⊗ VᵀV, which need not be computed row by row or even materialized (H6). The frameworks of 2018 cannot be installed today: "
-        "the row loop is timed on today's PyTorch, which may be faster than what the paper met. H4, Einstein against Ricci notation, is cited only."
+        "the row loop is timed on today's PyTorch, which may be faster than what the paper met. H4, Einstein "
+        "against Ricci notation, is cited only."
     ),
     papers=(
         Paper(
@@ -60,9 +62,9 @@ MYTH = Myth(
     claims=CLAIMS,
     figures={"seconds": figures.seconds, "factors": figures.factors, "memory": figures.memory},
     meanings={
-        "refuted": "The loop over rows of the gradient loses by far to one tensor expression, on all three problems, and today's interfaces still do.",
-        "still standing": "The loop over rows is nearly as fast as the tensor expression: frameworks lose nothing by being matrix libraries.",
+        "refuted": "The loop over rows of the gradient loses by far to one tensor expression, and so do today's interfaces.",
+        "still standing": "The loop over rows is nearly as fast as the tensor expression: matrix libraries lose nothing.",
         "open": "The tensor expression wins clearly on some of the three problems only, or not all of them were measured.",
-        "aged": "The loop over rows loses by far to one tensor expression, but frameworks have closed the gap since: see the claims of today.",
+        "aged": "The loop over rows loses by far to one tensor expression, but some frameworks have closed the gap since.",
     },
 )

@@ -9,12 +9,12 @@ from myths.hessian_cost.methods import ours, peers, symbolic, torch_methods
 from myths.hessian_cost.methods.method import Call, Dtype, Method, dense
 
 MethodName = Literal[
-    "closed-form", "ours", "ours-compressed", "ours-reverse", "torch-loop", "torch-functional", "torch-functional-vectorized", "torch-func", "torch-jacrev", "torch-compile",
+    "closed-form", "ours", "ours-compressed", "ours-reverse", "torch-loop",
+    "torch-functional", "torch-functional-vectorized", "torch-func", "torch-jacrev", "torch-compile",
     "torch", "jax", "tensorflow", "autograd", "pytensor", "casadi", "sympy",
 ]  # fmt: skip
-METHODS: Mapping[str, Method] = {
-    method.name: method for method in (torch_methods.CLOSED_FORM, *ours.METHODS, *torch_methods.METHODS, *peers.METHODS, *symbolic.METHODS)
-}
+_ALL = (torch_methods.CLOSED_FORM, *ours.METHODS, *torch_methods.METHODS, *peers.METHODS, *symbolic.METHODS)
+METHODS: Mapping[str, Method] = {method.name: method for method in _ALL}
 assert tuple(METHODS) == get_args(MethodName)
 
 __all__ = ["METHODS", "Call", "Dtype", "Method", "MethodName", "dense"]

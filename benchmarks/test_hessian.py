@@ -1,0 +1,39 @@
+"""Hessians at a few sizes under pytest-benchmark, grouped by problem and size, so that ``make bench-compare`` shows a regression."""
+
+import numpy as np
+import pytest
+import torch
+
+from myths.hessian_cost.methods import METHODS
+from myths.hessian_cost.problems import PAPER, PROBLEMS
+from myths.lab.device import choose
+from myths.lab.timing import synchronize
+
+DEVICE = choose("auto")
+SIZES = (64, 256)
+COMPARED = (
+    "closed-form", "ours", "ours-compressed", "torch-loop", "torch-functional", "torch-functional-vectorized", "torch-func", "torch-jacrev",
+    "jax", "autograd",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("problem", PAPER)
+@pytest.mark.parametrize("name", COMPARED)
+def test_hessian(benchmark, name, problem, size):
+    method = METHODS[name]
+    if reason := method.missing():
+        pytest.skip(reason)
+    if DEVICE != "cpu" and not method.cuda:
+        pytest.skip("runs on the CPU only")
+    call = method.hessian(PROBLEMS[problem], PROBLEMS[problem].inputs(size, np.random.default_rng(0)), "float64", DEVICE)
+
+    def finished():
+        result = call()
+        synchronize(DEVICE)
+        return result
+
+    benchmark.group = f"{problem}, {size} variables"
+    benchmark.extra_info |= {"device": torch.cuda.get_device_name() if DEVICE != "cpu" else "cpu", "torch": torch.__version__}
+    finished()
+    benchmark.pedantic(finished, rounds=10, warmup_rounds=1)
