@@ -26,7 +26,7 @@ def both(name, problem, kind):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("name", "problem"), cases("hessian"))
+@pytest.mark.parametrize(("name", "problem"), tuple(cases("hessian")))
 def test_the_hessian_is_the_closed_form(name, problem):
     variables, (given, expected) = both(name, problem, "hessian")
     given, expected = dense(given, variables), dense(expected, variables)
@@ -34,7 +34,7 @@ def test_the_hessian_is_the_closed_form(name, problem):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("name", "problem"), cases("gradient"))
+@pytest.mark.parametrize(("name", "problem"), tuple(cases("gradient")))
 def test_the_gradient_is_the_closed_form(name, problem):
     variables, (given, expected) = both(name, problem, "gradient")
     given, expected = (np.asarray(g, dtype=np.float64).ravel() for g in (given, expected))
