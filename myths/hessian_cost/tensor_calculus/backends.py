@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, no_type_check
 
 from myths.hessian_cost.tensor_calculus.errors import TensorError
 
@@ -34,6 +34,7 @@ def operations(backend: str) -> dict[str, Callable[..., Any]]:
         raise TensorError(f"backend {backend} is not installed: {error}") from error
 
 
+@no_type_check
 def _diagonal(array: Array, pattern: tuple[int, ...]) -> Array:
     """A view of the entries where axes of equal pattern have equal index, with the axes 0, 1, … of the pattern."""
     left = list(pattern)
@@ -49,11 +50,13 @@ def _diagonal(array: Array, pattern: tuple[int, ...]) -> Array:
 def _torch() -> dict[str, Callable[..., Any]]:
     import torch
 
+    @no_type_check  # nor can it be checked while torch.compile traces it
     def embed(core: Array, pattern: tuple[int, ...], shape: tuple[int, ...]) -> Array:
         whole = core.new_zeros(shape)
         _diagonal(whole, pattern).copy_(core)
         return whole
 
+    @no_type_check
     def embed_add(dense: Array, core: Array, pattern: tuple[int, ...]) -> Array:
         whole = dense.clone(memory_format=torch.contiguous_format)
         _diagonal(whole, pattern).add_(core)

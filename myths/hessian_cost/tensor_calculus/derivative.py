@@ -20,7 +20,7 @@ Mode = Literal["forward", "reverse", "cross-country"]
 Edges = dict[Expression, dict[Expression, Expression]]
 
 
-def derivative(y: Expression, *by: Variable, mode: Mode = "cross-country") -> Expression:
+def derivative(y: Expression, *by: Expression, mode: Mode = "cross-country") -> Expression:
     """The derivative of y by one variable after the other. Shape [*y.axes *by[0].axes *by[1].axes …].
 
     Raises UnknownVariable when one of ``by`` is not a variable (a variable that y does not contain gives zero).
@@ -32,14 +32,14 @@ def derivative(y: Expression, *by: Variable, mode: Mode = "cross-country") -> Ex
     return y
 
 
-def gradient(f: Expression, x: Variable, mode: Mode = "reverse") -> Expression:
+def gradient(f: Expression, x: Expression, mode: Mode = "reverse") -> Expression:
     """The gradient of a scalar. Shape: that of x. Raises AxesError when f is not a scalar."""
     if f.order:
         raise AxesError(f"a gradient is that of a scalar; {f} has axes {list(f.axes)}: use derivative")
     return derivative(f, x, mode=mode)
 
 
-def hessian(f: Expression, x: Variable, y: Variable | None = None, mode: Mode = "cross-country") -> Expression:
+def hessian(f: Expression, x: Expression, y: Expression | None = None, mode: Mode = "cross-country") -> Expression:
     """The second derivative of a scalar by x and y (by x twice without y). Shape [*x.axes *y.axes].
 
     The gradient is taken in reverse mode, its derivative in ``mode``.

@@ -34,15 +34,16 @@ class Compiled:
     check: bool
     jit: bool
     _functions: dict[Sizes, Callable[..., Any]] = field(default_factory=dict)
+    _by_shapes: dict[tuple[Any, ...], Callable[..., Any]] = field(default_factory=dict)
 
     def __call__(self, **arrays: Array) -> Any:
         """The value, or a tuple of values, at these arrays."""
         ordered = self._ordered(arrays)
-        sizes = self._bind(ordered)
-        found = self._functions.get(sizes)
-        if found is None:
-            found = self.function(dict(sizes))
-        return found(*ordered)
+        shapes = tuple([getattr(array, "shape", None) for array in ordered])
+        run = self._by_shapes.get(shapes)
+        if run is None:
+            run = self._by_shapes[shapes] = self.function(dict(self._bind(ordered)))
+        return run(*ordered)
 
     def function(self, sizes: Mapping[str, int]) -> Callable[..., Any]:
         """The program for these axis sizes: a plain function of the arrays in the order of ``inputs``, without any checks."""

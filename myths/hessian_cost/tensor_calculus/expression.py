@@ -100,7 +100,7 @@ class Expression:
     def __matmul__(self, other: Any) -> Any:
         return _operator("matmul", self, other)
 
-    def __pow__(self, exponent: float) -> Expression:
+    def __pow__(self, exponent: Any) -> Any:
         return _operator("to_the", self, exponent)
 
     def __neg__(self) -> Expression:

@@ -209,7 +209,7 @@ def matmul(left: Operand, right: Operand) -> Expression:
     return simplify.contract(mine[:-1] + theirs[1:], [(a, mine), (b, theirs)])
 
 
-def to_the(base: Expression, exponent: float) -> Expression:
+def to_the(base: Expression, exponent: Operand) -> Expression:
     """base ** exponent, element by element; the exponent is a number."""
     if not isinstance(exponent, int | float):
         raise TensorError(f"the exponent must be a number, not {exponent}; write exp(b * log(a)) for aᵇ")

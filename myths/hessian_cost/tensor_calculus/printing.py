@@ -122,7 +122,7 @@ class _Printer:
         fresh = (letter for letter in LETTERS if letter not in used)
         at |= {label: next(fresh) for label in summed}
         inside = used | set(at.values())
-        outer, inner = list(deltas), list[str]()  # what is summed over stands after the sigma
+        outer, inner = sorted(deltas), list[str]()  # what is summed over stands after the sigma
         for factor, labels in factors:
             written, binds = self.write(factor, tuple(at[label] for label in labels), frozenset(inside))
             (inner if set(labels) & set(summed) else outer).append(written if binds == 2 else f"({written})")
