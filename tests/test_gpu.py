@@ -1,0 +1,88 @@
+"""What only a GPU can show: every trial runs there too, with the numbers of the CPU. Skipped where there is none."""
+
+import pytest
+import torch
+
+from myths import suite
+from myths.lab import device as devices
+from myths.lab import provenance, runner
+from myths.lab.data import prepared
+from myths.lab.data.images import image_set
+from myths.lab.store import Store
+from myths.lab.timing import Stopwatch, compare
+from myths.lab.vision.augmentation import augment
+from myths.lab.vision.classifier import TrainClassifier, load_classifier
+from myths.lab.vision.training import predict
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+
+TRIAL_TYPES = [pytest.param(myth, kind, id=f"{myth.name}-{kind.__name__}") for myth in suite.MYTHS for kind in myth.trial_types]
+
+
+def record_of(trial, folder, types, device="cuda"):
+    store = Store(folder, types)
+    plan = runner.plan([trial], store, prepared.sha256_of)
+    machine_class = devices.machine_class(device)
+    done = runner.run(plan, store, device=device, hashes=prepared.sha256_of, invocation="test", machine_class=machine_class)
+    assert done.failed == []
+    record = store.finished(trial)
+    assert record is not None
+    return record, store
+
+
+@pytest.mark.parametrize(("myth", "kind"), TRIAL_TYPES)
+def test_every_trial_runs_on_the_gpu(myth, kind, tmp_path):
+    record, _ = record_of(kind.tiny(), tmp_path, myth.types_by_name)
+    assert record.rows
+    assert record.device == devices.machine_class("cuda") != "cpu"
+
+
+def test_a_network_trained_on_the_gpu_answers_alike_on_the_cpu(tmp_path):
+    trial = TrainClassifier(dataset="shapes", network="small_cnn", epochs=3, batch_size=64, precision="fp32")
+    record, store = record_of(trial, tmp_path, {"TrainClassifier": TrainClassifier})
+    assert record.rows[0]["test_accuracy_percent"] > 60
+    assert record.peak_memory_bytes > 0
+    x = image_set("shapes", "cpu").x_test
+    on_gpu, on_cpu = (predict(load_classifier(trial, store.outcome(record), device), x, device=device) for device in ("cuda", "cpu"))
+    assert (on_gpu.argmax(1) == on_cpu.argmax(1)).float().mean() > 0.99
+
+
+def test_bf16_is_what_the_gpu_takes_by_itself():
+    assert devices.precision_of("cuda", "auto") == ("bf16" if torch.cuda.get_device_capability() >= (8, 0) else "fp32")
+
+
+def test_augmentation_stays_on_the_gpu_and_heeds_its_generator():
+    x = image_set("shapes", "cuda").x_train[:64]
+    fill = torch.zeros(3, device="cuda")
+    one, again = (augment(x, "crop-flip-cutout", "reflect", fill, torch.Generator("cuda").manual_seed(3)) for _ in range(2))
+    assert one.device.type == "cuda"
+    assert torch.equal(one, again)
+
+
+def test_the_stopwatch_waits_for_the_gpu():
+    a = torch.randn(4096, 4096, device="cuda")
+    with Stopwatch("cuda") as watch:
+        for _ in range(20):
+            a @ a
+    floor = 20 * 2 * 4096**3 / 1e15  # no GPU multiplies float32 at 1,000 TFLOP/s
+    assert watch.seconds > floor
+    compared = compare({"small": lambda: a[:512] @ a, "large": lambda: a @ a}, "cuda", budget_seconds=0.5)
+    assert compared.ratio("large", "small") > 2
+
+
+def test_running_out_of_gpu_memory_halves_the_chunk():
+    total = torch.cuda.get_device_properties(0).total_memory
+    per_item = total // 8
+
+    def work(piece: slice) -> int:
+        return torch.empty((piece.stop - piece.start) * per_item, dtype=torch.uint8, device="cuda").numel()
+
+    results, chunk = devices.halve_on_out_of_memory(work, 16, 16)
+    assert sum(results) == 16 * per_item
+    assert chunk < 16
+
+
+def test_provenance_names_the_gpu():
+    facts = provenance.machine("cuda")
+    assert facts["gpu"] == torch.cuda.get_device_name()
+    assert facts["driver"]
