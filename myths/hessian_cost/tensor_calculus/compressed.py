@@ -1,4 +1,4 @@
-"""A tensor kept as its small dense core and the pattern of its deltas, such as 2·I⊗VᵀV (Laue et al., AAAI 2020, Sec. 5)."""
+"""A tensor kept as its small dense core and the pattern of its deltas, such as 2·I⊗VᵀV (compression in Laue et al., AAAI 2020)."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from string import ascii_letters
 
 from myths.hessian_cost.tensor_calculus.expression import Labels
 from myths.hessian_cost.tensor_calculus.lines import Lines, Value
@@ -107,14 +108,28 @@ def _volume(labels: Labels, sizes: Mapping[int, int]) -> int:
 
 
 def order_of_contraction(operands: list[Operand], out: Labels, sizes: Mapping[int, int]) -> list[tuple[int, ...]]:
-    """Which operands to contract, pair after pair; the result is appended. opt_einsum's optimum for up to 7 factors, else its choice."""
+    """Which operands to contract next, time after time; the result is appended.
+
+    opt_einsum's optimum for up to 7 factors, else its choice; where it is not installed, NumPy's.
+    """
     if len(operands) < 2:
         return []
-    from opt_einsum import contract_path, get_symbol
-
     there = {label for _, labels in operands for label in labels}
-    written = ",".join("".join(get_symbol(label) for label in labels) for _, labels in operands)
-    kept = "".join(get_symbol(label) for label in dict.fromkeys(out) if label in there)
+    written = ",".join("".join(_symbol(label) for label in labels) for _, labels in operands)
+    kept = "".join(_symbol(label) for label in dict.fromkeys(out) if label in there)
     shapes = [tuple(sizes[label] for label in labels) for _, labels in operands]
-    path, _ = contract_path(f"{written}->{kept}", *shapes, shapes=True, optimize="optimal" if len(operands) <= 7 else "auto")
-    return [tuple(pair) for pair in path]
+    few = len(operands) <= 7
+    try:
+        from opt_einsum import contract_path
+    except ImportError:
+        import numpy as np
+
+        arrays = [np.broadcast_to(0.0, shape) for shape in shapes]
+        path = np.einsum_path(f"{written}->{kept}", *arrays, optimize="optimal" if few else "greedy")[0][1:]
+    else:
+        path = contract_path(f"{written}->{kept}", *shapes, shapes=True, optimize="optimal" if few else "auto")[0]
+    return [tuple(chosen) for chosen in path]
+
+
+def _symbol(label: int) -> str:
+    return ascii_letters[label] if label < len(ascii_letters) else chr(192 + label)

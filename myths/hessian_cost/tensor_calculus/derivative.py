@@ -1,11 +1,12 @@
-"""Derivatives of any expression by any variable, of any order, as expressions (Laue et al., AAAI 2020, Sec. 4).
+"""Derivatives of any expression by any variable, of any order, as expressions (Laue et al., AAAI 2020).
 
 Between y and x lies a graph whose edges carry the derivative of a node by a child. A node v is
 *eliminated* by multiplying every edge into it with every edge out of it; once all are gone, the
 one edge from y to x is dy/dx. The three modes are three orders of elimination: from x upwards
-(forward, Theorem 1), from y downwards (reverse, Theorem 2), or, in cross-country mode, whichever
+(forward), from y downwards (reverse), or, in the paper's cross-country mode, whichever
 node gives the tensors of lowest order first, where a delta counts as one axis: element-wise and
-diagonal factors go before matrices.
+diagonal factors go before matrices. The mode decides how sums over several paths are factored;
+along one path all factors become one product, whose order of contraction is chosen at evaluation.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ sub-expressions are shared. An axis bears the name of its size: axes of one name
 There are six kinds of nodes, and every other notion is one of them:
 
 - ``Variable``: a named array. - ``Size``: the number of entries along an axis.
-- ``Product``: c · Σ Π factors with index strings, the ``C = A *_(s1,s2,s3) B`` of Laue et al. (AAAI 2020, Sec. 3) for any
+- ``Product``: c · Σ Π factors with index strings, the ``C = A *_(s1,s2,s3) B`` of Laue et al. (AAAI 2020) for any
   number of factors. An index of the output that is in no factor broadcasts, one that is repeated
   in the output is a delta: numbers, zeros, ones, unit tensors, transposes, traces and sums over
   axes are products too. - ``Sum``: Σ c · term. - ``Elementwise`` functions.

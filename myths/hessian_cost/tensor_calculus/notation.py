@@ -138,7 +138,7 @@ def as_expression(value: Operand) -> Expression:
 
 
 def einsum(spec: str, *operands: Operand) -> Expression:
-    """C = A *_(s1,s2,s3) B of Laue et al. (AAAI 2020, Sec. 3) for any number of factors: ``einsum("ij,j->i", A, x)``.
+    """C = A *_(s1,s2,s3) B of Laue et al. (AAAI 2020) for any number of factors: ``einsum("ij,j->i", A, x)``.
 
     Shape: the axes of the indices after the arrow; every other index is summed; an index given
     twice after the arrow makes a diagonal. Raises AxesError for indices and axes that do not fit.
