@@ -148,7 +148,7 @@ def torch_of(f: Torch, at: dict[str, torch.Tensor], name: str) -> Callable[[torc
 
 
 @given(steps=STEPS, by=st.sampled_from([x, M]), seed=st.integers(0, 100))
-@settings(max_examples=24)
+@settings(max_examples=16)
 def test_second_derivatives_against_torch(steps: list[Step], by: Variable, seed: int) -> None:
     f, theirs = build_scalar(steps)
     at = point(seed)
@@ -162,7 +162,7 @@ def test_second_derivatives_against_torch(steps: list[Step], by: Variable, seed:
 
 
 @given(steps=STEPS, by=st.sampled_from([x, M]), seed=st.integers(0, 100))
-@settings(max_examples=20)
+@settings(max_examples=12)
 def test_the_modes_agree_on_tensors(steps: list[Step], by: Variable, seed: int) -> None:
     y, theirs = build(steps)
     at = point(seed)
@@ -172,7 +172,7 @@ def test_the_modes_agree_on_tensors(steps: list[Step], by: Variable, seed: int) 
 
 
 @given(steps=STEPS, seed=st.integers(0, 100))
-@settings(max_examples=20)
+@settings(max_examples=12)
 def test_mixed_second_derivatives(steps: list[Step], seed: int) -> None:
     f, theirs = build_scalar(steps)
     at = point(seed)
@@ -181,7 +181,7 @@ def test_mixed_second_derivatives(steps: list[Step], seed: int) -> None:
 
 
 @given(steps=STEPS, seed=st.integers(0, 100))
-@settings(max_examples=20)
+@settings(max_examples=12)
 def test_against_finite_differences(steps: list[Step], seed: int) -> None:
     f, _ = build_scalar(steps)
     at = point(seed)
@@ -222,7 +222,7 @@ def test_relu_is_flat_at_zero_by_convention() -> None:
 
 
 @given(steps=STEPS, seed=st.integers(0, 100))
-@settings(max_examples=15)
+@settings(max_examples=10)
 def test_backends_agree(steps: list[Step], seed: int) -> None:
     jax = pytest.importorskip("jax", reason="JAX is not installed")
     f, _ = build_scalar(steps)
