@@ -88,20 +88,18 @@ def outcome_rows(trial, folder, types):
     assert run_all([trial], store).failed == []
     record = store.finished(trial)
     assert record is not None
-    return [{k: v for k, v in row.items() if k not in type(trial).measured} for row in record.rows], record
+    return [{k: v for k, v in row.items() if k not in type(trial).measured} for row in record.rows]
 
 
 @pytest.mark.parametrize(("myth", "kind"), TRIAL_TYPES)
 def test_tiny_trials_repeat_themselves_and_heed_their_seed(myth, kind, tmp_path):
     trial = kind.tiny()
     types = myth.types_by_name
-    first, _ = outcome_rows(trial, tmp_path / "first", types)
+    first = outcome_rows(trial, tmp_path / "first", types)
     assert first, "a trial gives at least one row"
-    second, record = outcome_rows(trial, tmp_path / "second", types)  # the first may have imported torch
-    assert second == first
-    assert record.seconds < 5, "tiny() must take less than two seconds on an idle machine"
+    assert outcome_rows(trial, tmp_path / "second", types) == first
     if "seed" in {f.name for f in dataclasses.fields(kind)}:
-        assert outcome_rows(dataclasses.replace(trial, seed=trial.seed + 1), tmp_path / "other", types)[0] != first
+        assert outcome_rows(dataclasses.replace(trial, seed=trial.seed + 1), tmp_path / "other", types) != first
 
 
 @pytest.mark.parametrize("myth", MYTHS)

@@ -67,8 +67,8 @@ def hill_climbing(
 ) -> Reuse:
     """Grows a committee: each query adds one candidate's votes and keeps them only when the reused half's score rises.
 
-    The harsher case: every answer decides what is asked next. The committee decides by majority; of classes with equal
-    votes, the one that was voted for last leads, so that a committee of two can change its mind.
+    Greedy and not adversarial: each answer decides what the next candidate is added to. The committee decides by majority;
+    of classes with equal votes, the one that was voted for last leads, so that a committee of two can change its mind.
     """
     correct = predicted == labels
     a, b = _scores(correct, reused)

@@ -147,7 +147,7 @@ class ReuseTestSet(Trial):
 def reuse(profile: Profile, seeds: int | None) -> list[Trial]:
     """The candidates of a profile and both strategies on each; five draws of candidates unless ``seeds`` says otherwise."""
     if profile == "quick":
-        pools = [FitCandidates(dataset="digits", candidates=200, filters=32, seed=seed) for seed in range(seeds or 5)]
+        pools = [FitCandidates(dataset="digits", candidates=1000, filters=32, seed=seed) for seed in range(seeds or 5)]
     else:
         pools = [FitCandidates(dataset="cifar10", candidates=1000, seed=seed) for seed in range(seeds or 5)]
     strategies: tuple[Strategy, ...] = ("best of k", "hill climbing")

@@ -46,7 +46,7 @@ def accuracies(results: Results) -> pd.DataFrame:
             row = {
                 "model": line["model"],
                 "test_set": test_set,
-                "dataset": DATASETS[str(test_set)],
+                "dataset": _named(str(test_set), line["source"]),
                 "n": line["n"],
                 "correct": line["correct"],
                 **_percent("accuracy", clopper_pearson(line["correct"], line["n"])),
@@ -88,7 +88,8 @@ def fits(results: Results) -> pd.DataFrame:
     originals = table[table["test_set"] == "original"].set_index("model")
     for test_set, group in table[table["test_set"] != "original"].groupby("test_set", sort=False):
         original = originals.loc[group["model"]]
-        about = {"test_set": test_set, "dataset": DATASETS[str(test_set)], **_about(group), "source": group["source"].iloc[0]}
+        source = group["source"].iloc[0]
+        about = {"test_set": test_set, "dataset": _named(str(test_set), source), **_about(group), "source": source}
         rows += _fit_rows(original, group["correct"], group["n"], about)
     return pd.DataFrame(rows)
 
@@ -186,19 +187,21 @@ def reuse(results: Results) -> pd.DataFrame:
 
 
 def reuse_share(results: Results) -> pd.DataFrame:
-    """What part of the published models' mean drop (original to v4) the optimism of reuse comes to.
+    """What part of the published models' drop (original to v4) the optimism of reuse comes to: of their mean drop, and of the smallest.
 
-    The optimism is of 5,000 reused images where the community reused 10,000, so the share is overstated. ``largest_k``
-    marks the largest number of queries.
+    Two things set the optimism here apart from the community's. 5,000 reused images and candidates of some 52 % accuracy are
+    noisier than 10,000 images and models of 97 %, which overstates it; and 1,000 queries that are not made to overfit understate what
+    a determined search could do.
     """
     table, published = reuse(results), accuracies(results)
     if table.empty or published.empty:
         return table.iloc[:0]
-    drop = published[published["test_set"] == "v4"]["gap_pp"].mean()
+    gaps = published[published["test_set"] == "v4"]["gap_pp"]
     table = table[["dataset", "strategy", "k", "seed", "n_reused", "optimism_pp", "protocol", "device"]].copy()
-    table.insert(6, "drop_pp", drop)
-    table.insert(7, "share_percent", 100 * table["optimism_pp"] / drop)
-    table.insert(8, "largest_k", table["k"] == table["k"].max())
+    table["dataset"] += f", {DATASETS['v4']}"
+    table.insert(6, "drop_pp", gaps.mean())
+    table.insert(7, "share_percent", 100 * table["optimism_pp"] / gaps.mean())
+    table.insert(8, "share_of_smallest_percent", 100 * table["optimism_pp"] / gaps.min())
     return table
 
 
@@ -230,6 +233,12 @@ def _against(original_correct: int, original_n: int, new_correct: int, new_n: in
         "gap_high_pp": gap.high,
         "error_ratio": ratio,
     }
+
+
+def _named(test_set: str, source: str) -> str:
+    """The data sets that a number of published models is about; a copied number says so."""
+    sets = DATASETS[test_set] if test_set == "original" else f"{DATASETS['original']}, {DATASETS[test_set]}"
+    return sets if source == "predictions" else f"{sets} ({source})"
 
 
 def _percent(name: str, share: Estimate) -> dict[str, float]:

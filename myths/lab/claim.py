@@ -103,7 +103,7 @@ def between(low: float, high: float) -> Criterion:
 class Claim:
     """One number, one criterion, one data set, one kind of device.
 
-    ``table`` and ``where`` name the rows it is measured on, ``measure`` turns those rows into an
+    ``table`` and ``where`` (column: value, or a tuple of values) name the rows it is measured on, ``measure`` turns those rows into an
     estimate (None when they do not suffice), ``trial`` is the class of trial that makes them.
     ``calibration`` names the control claim that must be reproduced before a reduced protocol may
     speak on a ``level``; ``controls`` are those without which the claim is inconclusive.
@@ -136,7 +136,8 @@ class Claim:
         """The rows of its table that the claim is measured on."""
         rows = tables[self.table]
         for column, value in self.where.items():
-            rows = rows[rows[column] == value] if column in rows else rows.iloc[:0]
+            wanted = value if isinstance(value, tuple) else (value,)
+            rows = rows[rows[column].isin(wanted)] if column in rows else rows.iloc[:0]
         return rows
 
 
@@ -228,7 +229,8 @@ def _why_absent(claim: Claim, absent: Sequence[tuple[Trial, str]], rows: int) ->
     reasons = {
         reason
         for trial, reason in absent
-        if isinstance(trial, claim.trial) and all(getattr(trial, k, v) == v for k, v in claim.where.items())
+        if isinstance(trial, claim.trial)
+        and all(getattr(trial, k, v) in (v if isinstance(v, tuple) else (v,)) for k, v in claim.where.items())
     }
     if reasons:
         return "; ".join(sorted(reasons))
