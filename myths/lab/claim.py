@@ -238,4 +238,4 @@ def _why_absent(claim: Claim, absent: Sequence[tuple[Trial, str]], rows: int) ->
 
 
 def _distinct(rows: pd.DataFrame, column: str) -> str:
-    return ", ".join(sorted({str(v) for v in rows[column]})) if column in rows else ""
+    return ", ".join(sorted({part for value in rows[column] for part in str(value).split(", ")})) if column in rows else ""
