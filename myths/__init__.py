@@ -34,10 +34,9 @@ def run(
     from myths.lab import device as devices
     from myths.lab import session
     from myths.lab.errors import MythsError
-    from myths.lab.run_folder import RunFolder
 
     chosen = devices.choose(device)
-    folder = RunFolder(suite.LOCAL / (run or f"{devices.machine_class(chosen)}-{profile}"))
+    folder = suite.new_run(run or f"{devices.machine_class(chosen)}-{profile}")
     request = session.Request(
         myths=[suite.find(name) for name in names] or suite.MYTHS,
         profile=profile,

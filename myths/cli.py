@@ -127,6 +127,8 @@ def run(
     if dry_run:
         _print_plan(request, as_json)
         return
+    if as_json:
+        raise UsageError("--json goes with --dry-run; what a run gives is in its claims.csv and tables")
     happened = session.run(request, terminal.progress)
     terminal.settle()
     _print_verdicts(request)
@@ -225,7 +227,10 @@ def data_verify(names: Annotated[list[str] | None, typer.Argument(metavar="[NAME
     from dataclasses import asdict
 
     from myths.lab.data import fetch, prepared
+    from myths.lab.data.catalog import CATALOG
 
+    if unknown := [name for name in names or [] if name not in CATALOG and prepared.find(name) is None]:
+        raise UsageError(f"there is no data set {unknown[0]!r}: `myths data list` names them")
     chosen = names or [line["name"] for line in fetch.listing() if line["state"] != "absent"]
     found = [asdict(prepared.verify(name)) for name in chosen]
     lines = [{key: value if value is None or isinstance(value, str) else str(value) for key, value in line.items()} for line in found]
@@ -255,21 +260,14 @@ def _request(
 ) -> Request:
     from myths import suite
     from myths.lab import device as devices
-    from myths.lab.myth import PROFILES
-    from myths.lab.run_folder import RunFolder
     from myths.lab.session import Request
 
     chosen = [suite.find(name) for name in myths or []] or list(suite.MYTHS)
-    if profile not in PROFILES:
-        raise UsageError(f"there is no profile {profile!r}; there are: {', '.join(PROFILES)}")
-    if run is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", run):
-        raise UsageError(f"--run {run!r}: a run's name has letters, digits, dots, dashes and underscores")
     place = devices.choose(device)
-    name = run or f"{devices.machine_class(place)}-{profile}"
     return Request(
         myths=chosen,
         profile=profile,
-        run=RunFolder((results or suite.LOCAL) / name),
+        run=suite.new_run(run or f"{devices.machine_class(place)}-{profile}", results),
         device=place,
         seeds=seeds,
         data=tuple(filter(None, (data or "").split(","))),
@@ -300,6 +298,8 @@ def _print_plan(request: Request, as_json: bool) -> None:
         for step in session.plans(request)[myth.name].steps:
             seconds = estimated_seconds(step.trial, store, machine_class) if step.state == "to do" else None
             to_fetch = [name for name in step.trial.data if step.state == "to do" and prepared.find(name) is None]
+            for name in set(to_fetch) - set(CATALOG):
+                prepared.require(name)  # says how to bring a set that has no download
             lines.append(
                 {
                     "myth": myth.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from myths.cifar10_1 import MYTH as CIFAR10_1
@@ -27,6 +28,13 @@ def runs(*roots: Path) -> list[RunFolder]:
     """The runs in some folders (by default the local and the published ones), in the order of their names."""
     folders = [path.parent for root in roots or (LOCAL, PUBLISHED) for path in sorted(root.glob("*/run.json"))]
     return [RunFolder(folder) for folder in folders]
+
+
+def new_run(name: str, root: Path | None = None) -> RunFolder:
+    """The folder of a run that is to be made or gone on with. Raises UsageError for a name that is none, such as a path."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise UsageError(f"--run {name!r}: a run's name has letters, digits, dots, dashes and underscores")
+    return RunFolder((root or LOCAL) / name)
 
 
 def find_run(name: str, *roots: Path) -> RunFolder:

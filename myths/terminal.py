@@ -77,10 +77,13 @@ class Terminal:
 
     def _bar(self, myth: Myth, todo: int) -> Callable[[Trial, Record | None], None]:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.table import Column
 
+        rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")
         bar = Progress(
             TextColumn("{task.fields[myth]}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn(),
-            TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.description}", markup=False), console=self.out, transient=True,
+            TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.description}", markup=False, table_column=rest),
+            console=self.out, expand=True, transient=True,
         )  # fmt: skip
         task = bar.add_task("", total=todo, myth=myth.name)
         if todo:

@@ -75,6 +75,8 @@ def one_clear_line(done, status, *words):
         (("compare", "one", "other"), ("one",)),
         (("publish", "nowhere"), ("nowhere",)),
         (("show", "cifar11"), ("cifar11",)),
+        (("run", MYTH, "--json"), ("--dry-run",)),
+        (("data", "verify", "nope"), ("nope",)),
     ],
 )
 def test_wrong_usage_is_named(words, named, tmp_path):
@@ -160,6 +162,32 @@ def test_a_mangled_line_is_named(quick, tmp_path):
     before = target.read_bytes()
     one_clear_line(myths("run", MYTH, cwd=tmp_path), 3, "line 1", "delete that line")
     assert target.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["{}", '{"machine_class": "cpu", "data": [], "invocations": []}', '{"machine_class": "cpu", "data": {}, "invocations": [{}]}'],
+)
+def test_a_mangled_run_json_is_named(content, tmp_path):
+    run = tmp_path / "results/local/cpu-quick"
+    run.mkdir(parents=True)
+    (run / "run.json").write_text(content)
+    one_clear_line(myths("run", MYTH, cwd=tmp_path), 3, "run.json", "--run")
+
+
+def test_own_data_that_are_not_here_stop_a_dry_run(tmp_path):
+    one_clear_line(myths("run", MYTH, "--profile", "laptop", "--dry-run", "--data", "zzz", cwd=tmp_path), 3, "zzz", "myths data add")
+
+
+@pytest.mark.parametrize("wrong", [{"run": "../evil"}, {"profile": "bogus"}, {"seeds": 0}])
+def test_the_python_interface_checks_as_the_command_does(wrong, tmp_path, monkeypatch):
+    import myths as suite
+    from myths.lab.errors import UsageError
+
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError):
+        suite.run(MYTH, **wrong)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_results_folder_that_cannot_be_written(tmp_path):

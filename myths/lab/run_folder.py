@@ -40,7 +40,8 @@ class RunFolder:
             return new
         except (ValueError, OSError) as error:
             raise CannotStart(f"cannot read {self.path / 'run.json'} ({error}): {remedy}") from error
-        if not isinstance(facts, dict) or not facts.keys() >= new.keys():
+        whole = isinstance(facts, dict) and all(isinstance(facts.get(name), type(new[name])) for name in ("data", "invocations"))
+        if not whole or not facts.keys() >= new.keys() or not all(isinstance(i, dict) and "id" in i for i in facts["invocations"]):
             raise CannotStart(f"{self.path / 'run.json'} is not the record of a run: {remedy}")
         return facts
 

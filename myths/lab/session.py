@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from myths.lab import derived, device, provenance, runner
 from myths.lab.data import prepared
-from myths.lab.errors import CannotStart
+from myths.lab.errors import CannotStart, UsageError
 from myths.lab.executors import Executor, local
-from myths.lab.myth import Myth, Profile
+from myths.lab.myth import PROFILES, Myth, Profile
 from myths.lab.run_folder import RunFolder
 from myths.lab.runner import Budget, Plan, Progress
 from myths.lab.store import Record
@@ -26,13 +26,20 @@ class Request:
     """What is asked for: which myths, in which profile, on what device, into which run."""
 
     myths: Sequence[Myth]
-    profile: Profile
+    profile: str
     run: RunFolder
     device: str
     seeds: int | None = None
     data: tuple[str, ...] = ()
     budget: float | None = None
     """Seconds."""
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for a profile, a run's name or a number of seeds that cannot be."""
+        if self.profile not in PROFILES:
+            raise UsageError(f"there is no profile {self.profile!r}; there are: {', '.join(PROFILES)}")
+        if self.seeds is not None and self.seeds < 1:
+            raise UsageError(f"seeds={self.seeds}: at least one")
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -54,7 +61,9 @@ Watch = Callable[[Myth, Plan], Callable[[Trial, Record | None], None]]
 def plans(request: Request) -> dict[str, Plan]:
     """What each myth of a request comes to, by name: what is done, to do, missing."""
     return {
-        myth.name: runner.plan(myth.trials(request.profile, request.seeds, request.data), request.run.store(myth), prepared.sha256_of)
+        myth.name: runner.plan(
+            myth.trials(cast(Profile, request.profile), request.seeds, request.data), request.run.store(myth), prepared.sha256_of
+        )
         for myth in request.myths
     }
 

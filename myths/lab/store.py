@@ -157,6 +157,7 @@ class Store:
             stored = json.loads(line)
             status = stored["status"]
             ok = status in ("ok", "failed") and all(isinstance(stored[name], kind) for name, kind in _SHAPE.items())
+            ok = ok and all(isinstance(row, dict) for row in stored["rows"]) and isinstance(stored.get("seconds", 0), int | float)
         except (ValueError, KeyError, TypeError):
             ok = False
         if not ok:
