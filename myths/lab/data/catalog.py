@@ -233,5 +233,14 @@ CATALOG: dict[str, DataSet] = {
             note="nobody publishes it in this form: copy cifar10_tiny_imagenet.npz and .json from a machine that has them. They hold the "
             "Tiny ImageNet training images of 22 synsets (300 images a class; array wnid), 64 to 32 pixels by Lanczos",
         ),
+        DataSet(
+            name="dataset_bias",
+            title="17 image sets of up to 1,315 images each, for naming the set that an image came from",
+            licence="each set's own, mostly unstated: research only",
+            citation="A. Torralba, A. A. Efros. Unbiased Look at Dataset Bias. CVPR 2011 (the question; most of these sets are others).",
+            content="8b4164c78d242833a275884cc5c53fc264bcd4b2ed94c46ee1b3a7d8fdcd5856",
+            note="nobody publishes it in this form: copy the folder images/dataset_bias with dataset_bias.json from a machine that has it. "
+            "It holds SET/LABEL/image, 64 x 64 JPEG of quality 85 (shorter side resized, middle cropped), and index.csv",
+        ),
     )
 }

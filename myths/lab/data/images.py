@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +12,8 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from myths.lab.data import prepared
+from myths.lab.data.folders import SUFFIXES, ImageFolder, decode, image_folder, whole
 from myths.lab.errors import CannotStart
-
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
-"""What counts as an image in a folder."""
 
 
 @dataclass(frozen=True)
@@ -31,17 +29,16 @@ class ImageSet:
     """Named by their numbers where the set brings no names."""
 
 
-def image_set(name: str, device: str | torch.device) -> ImageSet:
+def image_set(name: str, device: str | torch.device, side: int | None = None) -> ImageSet:
     """A prepared or embedded image set, whole, on ``device``; gray images have one channel.
 
-    An image folder is CLASS/image, all of it the test part, or train/CLASS/image and
-    test/CLASS/image. Raises CannotStart when the set is absent or damaged, holds no images with labels, or its
-    images differ in size.
+    An image folder is CLASS/image, all of it the test part, or train/CLASS/image and test/CLASS/image; its images have
+    one size, or are cropped and resized to ``side``, as ``folders.decode`` does. Raises CannotStart when the set is absent
+    or damaged, holds no images with labels, or its images differ in size and no ``side`` is given.
     """
     found = prepared.require(name)
     if found.kind == "images" and found.path is not None:
-        prepared.intact(name)
-        arrays: Mapping[str, np.ndarray] = _decode(found.path)
+        arrays: Mapping[str, np.ndarray] = _decode(image_folder(name), side)
     else:
         arrays = prepared.load(name)
     if not {"x_test", "y_test"} <= arrays.keys():
@@ -78,29 +75,30 @@ def folder_splits(folder: Path) -> dict[str, dict[str, list[Path]]]:
     return {"test": whole} if whole else {}
 
 
-def _decode(folder: Path) -> dict[str, np.ndarray]:
-    """The arrays of an image folder: NHWC, three channels unless all images are gray."""
-    from PIL import Image
-
-    splits = folder_splits(folder)
+def _decode(folder: ImageFolder, side: int | None) -> dict[str, np.ndarray]:
+    """The arrays of an image folder: NHWC, three channels."""
+    splits = folder_splits(folder.root)
     if not splits:
-        raise CannotStart(f"{folder} is not laid out as CLASS/image or train/CLASS/image and test/CLASS/image")
+        raise CannotStart(f"{folder.root} is not laid out as CLASS/image or train/CLASS/image and test/CLASS/image")
     classes = sorted({c for by_class in splits.values() for c in by_class})
     arrays: dict[str, np.ndarray] = {"classes": np.array(classes)}
     for split, by_class in splits.items():
-        images, labels = [], []
-        for label, paths in by_class.items():
-            for path in paths:
-                with Image.open(path) as image:
-                    images.append(np.asarray(image.convert("RGB")))
-                labels.append(classes.index(label))
-        if len(sizes := {image.shape[:2] for image in images}) > 1:
-            (h, w), (other_h, other_w) = sorted(sizes)[:2]
-            raise CannotStart(
-                f"the images in {folder} differ in size ({w}x{h}, {other_w}x{other_h} …): resize them to one and add them again"
-            )
-        arrays[f"x_{split}"], arrays[f"y_{split}"] = np.stack(images), np.array(labels)
+        label_of = {path.relative_to(folder.root).as_posix(): classes.index(label) for label, paths in by_class.items() for path in paths}
+        chosen = [i for i, file in enumerate(folder.files) if file in label_of]
+        pixels = _whole(folder, chosen) if side is None else decode(folder, side, files=chosen).permute(0, 2, 3, 1).numpy()
+        arrays[f"x_{split}"] = pixels
+        arrays[f"y_{split}"] = np.array([label_of[folder.files[i]] for i in chosen])
     return arrays
+
+
+def _whole(folder: ImageFolder, files: Sequence[int]) -> np.ndarray:
+    images = whole(folder, files)
+    if len(sizes := {image.shape[:2] for image in images}) > 1:
+        (h, w), (other_h, other_w) = sorted(sizes)[:2]
+        raise CannotStart(
+            f"the images in {folder.root} differ in size ({w}x{h}, {other_w}x{other_h} …): resize them to one and add them again"
+        )
+    return np.stack(images)
 
 
 def _pixels(name: str, images: np.ndarray, device: str | torch.device) -> UInt8[Tensor, "n c h w"]:

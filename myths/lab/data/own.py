@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import re
 import shutil
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,10 @@ from myths.lab.errors import CannotStart, UsageError
 def add(name: str, path: Path) -> Prepared:
     """Copies an image folder, an .npz or a weights file into the first of ``prepared.roots()``, with its hash beside it.
 
-    Images lie in CLASS/image, or in train/CLASS/image and test/CLASS/image; arrays hold numbers or text;
-    weights are a .pt that torch loads with ``weights_only=True``, or a .safetensors. What is there is not changed.
+    Images lie in one folder, in CLASS/image, or in train/CLASS/image and test/CLASS/image, in any size; those that cannot be
+    read are left out with a warning and listed in the sidecar. Arrays are x_test, y_test, mostly x_train, y_train, and perhaps
+    classes: images of uint8, labels from 0. Weights are a .pt that torch loads with ``weights_only=True``, or a .safetensors.
+    What is there is not changed.
 
     Raises UsageError for a name that is taken or not of the form [a-z0-9_]+, and for anything else at ``path``;
     CannotStart when it cannot be written.
@@ -37,31 +40,28 @@ def add(name: str, path: Path) -> Prepared:
     if path.is_dir():
         return _add_images(name, path)
     if path.suffix == ".npz":
-        return prepared.save(name, _plain_arrays(path), source=path.name, note="own arrays")
+        return prepared.save(name, _image_arrays(path), source=path.name, note="own arrays")
     if path.suffix in (".pt", ".safetensors"):
         (_check_pt if path.suffix == ".pt" else _check_safetensors)(path)
         return _add_weights(name, path)
-    raise UsageError(f"{path} is none of: a folder of CLASS/image files, an .npz of arrays, weights as .pt or .safetensors")
+    raise UsageError(f"{path} is none of: a folder of images, an .npz of arrays, weights as .pt or .safetensors")
 
 
 def _add_images(name: str, folder: Path) -> Prepared:
-    from PIL import Image
+    from myths.lab.data.folders import SUFFIXES, images_below, say_skipped, unreadable  # here, for they bring torch
 
-    from myths.lab.data.images import folder_splits
-
-    splits = folder_splits(folder)
-    if not splits:
-        raise UsageError(f"{folder} holds no CLASS/image files: expected one folder a class, each with images, or train/ and test/ of such")
-    images = [f for by_class in splits.values() for files in by_class.values() for f in files]
+    images = images_below(folder)
+    if not images:
+        raise UsageError(f"{folder} holds no images ({', '.join(sorted(SUFFIXES))}), neither in itself nor in one folder a class")
+    skipped = {image.relative_to(folder).as_posix(): why for image, why in unreadable(images).items()}
+    whole = [image for image in images if image.relative_to(folder).as_posix() not in skipped]
+    if not whole:
+        first, why = next(iter(skipped.items()))
+        raise UsageError(f"none of the {len(images)} files in {folder} is an image that can be read ({first}: {why})")
     target = prepared.roots()[0] / "images" / name
     with prepared.writing(target) as temporary:
         try:
-            for image in images:
-                try:
-                    with Image.open(image) as opened:
-                        opened.load()
-                except (OSError, SyntaxError, ValueError) as error:
-                    raise UsageError(f"{image} is not an image that can be read") from error
+            for image in whole:
                 copy = temporary / image.relative_to(folder)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(image, copy)
@@ -69,9 +69,12 @@ def _add_images(name: str, folder: Path) -> Prepared:
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
-    classes = len({c for by_class in splits.values() for c in by_class})
-    note = f"own images: {len(images)} in {classes} classes"
-    prepared.write_sidecar(target.with_name(f"{name}.json"), source=folder.name, note=note, sha256=sha256)
+    classes = len({image.parent for image in whole} - {folder})
+    note = f"own images: {len(whole)} in {classes} classes" if classes else f"own images: {len(whole)}, without classes"
+    if skipped:
+        note += f"; {say_skipped(skipped)}"
+        warnings.warn(f"{name}: {say_skipped(skipped)}; {name}.json beside it lists why", stacklevel=3)
+    prepared.write_sidecar(target.with_name(f"{name}.json"), source=folder.name, note=note, sha256=sha256, skipped=list(skipped.items()))
     return _found(name)
 
 
@@ -84,11 +87,35 @@ def _add_weights(name: str, path: Path) -> Prepared:
     return _found(name)
 
 
-def _plain_arrays(path: Path) -> dict[str, np.ndarray]:
+def _image_arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a set of images with labels; raises UsageError for what no trial can read."""
     try:
-        return formats.npz(path)
+        arrays = formats.npz(path)
     except formats.BadFormat as error:
         raise UsageError(f"{path}: {error}; expected arrays of numbers or text, saved with np.savez") from error
+    known = ("x_train", "y_train", "x_test", "y_test", "classes")
+    if other := sorted(set(arrays) - set(known)):
+        raise UsageError(f"{path} holds {', '.join(other)}: arrays of images are named {', '.join(known)}")
+    if not {"x_test", "y_test"} <= arrays.keys() or ("x_train" in arrays) != ("y_train" in arrays):
+        raise UsageError(f"{path} holds {', '.join(sorted(arrays))}: x_test and y_test are needed, and x_train goes with y_train")
+    for split in ("train", "test"):
+        if f"x_{split}" in arrays:
+            _check_split(path, split, arrays[f"x_{split}"], arrays[f"y_{split}"], arrays.get("classes"))
+    if "x_train" in arrays and arrays["x_train"].shape[1:] != arrays["x_test"].shape[1:]:
+        raise UsageError(f"{path}: training images of {arrays['x_train'].shape[1:]}, test images of {arrays['x_test'].shape[1:]}")
+    return arrays
+
+
+def _check_split(path: Path, split: str, x: np.ndarray, y: np.ndarray, classes: np.ndarray | None) -> None:
+    if x.dtype != np.uint8 or not (x.ndim == 3 or (x.ndim == 4 and x.shape[3] in (1, 3))) or not x.size:
+        raise UsageError(
+            f"{path}: x_{split} is {x.dtype} {x.shape}; expected uint8 of 0 to 255, [n, height, width] or [n, height, width, 3]"
+        )
+    if y.dtype.kind not in "iu" or y.shape != (len(x),):
+        raise UsageError(f"{path}: y_{split} is {y.dtype} {y.shape}; expected {len(x)} whole numbers, one an image of x_{split}")
+    if y.min() < 0 or (classes is not None and y.max() >= len(classes)):
+        most = "" if classes is None else f" to {len(classes) - 1}, as classes has {len(classes)} names"
+        raise UsageError(f"{path}: y_{split} goes from {y.min()} to {y.max()}; expected labels from 0{most}")
 
 
 def _check_pt(path: Path) -> None:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from myths.lab.data import prepared
 from myths.lab.data.fetch import add
+from myths.lab.data.folders import decode, image_folder
 from myths.lab.data.images import image_set
 from myths.lab.errors import CannotStart, UsageError
 
@@ -39,6 +40,30 @@ def test_an_image_folder(folder, home):
     assert prepared.verify("pets").state == "present"
     assert image_set("pets", "cpu").classes == ("cat", "dog")
     assert str(folder) not in str(added.facts())
+
+
+def test_a_flat_folder_of_mixed_sizes(tmp_path, home):
+    draw(tmp_path / "flat/1.png")
+    Image.new("L", (30, 20)).save(tmp_path / "flat/2.png")
+    assert add("flat", tmp_path / "flat").note == "own images: 2, without classes"
+    assert image_folder("flat").labels == ("", "")
+    assert decode(image_folder("flat"), 8).shape == (2, 3, 8, 8)
+    with pytest.raises(CannotStart, match="CLASS/image"):
+        image_set("flat", "cpu", side=8)
+
+
+def test_broken_images_are_left_out_and_named(folder, home):
+    body = (folder / "cat/1.png").read_bytes()
+    (folder / "cat/3.png").write_bytes(body[: len(body) // 2])
+    (folder / "dog/2.jpg").write_text("no image")
+    with pytest.warns(UserWarning, match=r"pets: 2 left out that cannot be read: cat/3\.png, dog/2\.jpg"):
+        added = add("pets", folder)
+    assert added.note == "own images: 3 in 2 classes; 2 left out that cannot be read: cat/3.png, dog/2.jpg"
+    kept = image_folder("pets")
+    assert kept.files == ("cat/1.png", "cat/2.JPG", "dog/1.png")
+    assert [file for file, _ in kept.skipped] == ["cat/3.png", "dog/2.jpg"]
+    assert all(why for _, why in kept.skipped)
+    assert not list((home / "images/pets").rglob("3.png"))
 
 
 def test_arrays(tmp_path):
@@ -87,22 +112,23 @@ def empty_folder(path):
     return path / "empty"
 
 
-def flat_folder(path):
-    draw(path / "flat" / "1.png")
-    return path / "flat"
-
-
-def folder_with_an_empty_class(path):
-    draw(path / "pets/cat/1.png")
-    (path / "pets/dog").mkdir()
-    return path / "pets"
-
-
-def folder_with_a_broken_image(path):
+def folder_of_broken_images(path):
     draw(path / "pets/cat/1.png")
     body = (path / "pets/cat/1.png").read_bytes()
-    (path / "pets/cat/2.png").write_bytes(body[: len(body) // 2])
+    (path / "pets/cat/1.png").write_bytes(body[: len(body) // 2])
     return path / "pets"
+
+
+def arrays(**changed):
+    """Saves a good set of arrays with some changed or, where None, left out."""
+    good = {"x_train": np.zeros((3, 4, 4), np.uint8), "y_train": np.arange(3), "x_test": np.zeros((2, 4, 4), np.uint8)}
+    good |= {"y_test": np.arange(2), "classes": np.array(["a", "b", "c"])}
+
+    def make(path):
+        np.savez(path / "a.npz", **{name: value for name, value in (good | changed).items() if value is not None})
+        return path / "a.npz"
+
+    return make
 
 
 def text_file(path):
@@ -119,12 +145,21 @@ WRONG = {
     no_weights: "plain weights.*state_dict",
     object_arrays: "arrays of numbers or text",
     no_arrays: "arrays of numbers or text",
-    empty_folder: "one folder a class",
-    flat_folder: "one folder a class",
-    folder_with_an_empty_class: "one folder a class",
-    folder_with_a_broken_image: "2.png is not an image that can be read",
-    text_file: "none of: a folder of CLASS/image files, an .npz of arrays, weights",
+    empty_folder: "holds no images",
+    folder_of_broken_images: "none of the 1 files .* can be read .cat/1.png",
+    text_file: "none of: a folder of images, an .npz of arrays, weights",
     nothing: "there is no",
+    arrays(x_train=np.zeros((3, 4, 4))): "x_train is float64 .*expected uint8",
+    arrays(x_test=np.zeros((2, 4, 4, 2), np.uint8)): "x_test is uint8 .*expected uint8",
+    arrays(x_test=np.zeros((0, 4, 4), np.uint8)): "x_test is uint8",
+    arrays(images=np.zeros((3, 4, 4), np.uint8)): "holds images: arrays of images are named x_train, y_train",
+    arrays(y_test=None): "x_test and y_test are needed",
+    arrays(y_train=None): "x_train goes with y_train",
+    arrays(y_train=np.arange(3) - 1): "y_train goes from -1 to 1; expected labels from 0 to 2",
+    arrays(y_test=np.array([0, 3])): "y_test goes from 0 to 3; expected labels from 0 to 2, as classes has 3 names",
+    arrays(y_test=np.array([0.0, 1.0])): "y_test is float64",
+    arrays(y_test=np.arange(3)): "y_test is int64 .*expected 2 whole numbers",
+    arrays(x_test=np.zeros((2, 5, 5), np.uint8)): "training images of .4, 4., test images of .5, 5.",
 }
 
 

@@ -1,0 +1,200 @@
+"""Folders of images as they are: flat or in classes, of any size and mode, with those that cannot be read left out and named."""
+
+from __future__ import annotations
+
+import functools
+import json
+import struct
+import warnings
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from myths.lab.data import prepared
+from myths.lab.errors import CannotStart
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
+"""What counts as an image in a folder."""
+
+Filter = Literal["box", "bilinear", "bicubic", "lanczos"]
+
+# What damaged images make Pillow's decoders raise has no common ancestor.
+_UNREADABLE = (OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, OverflowError, EOFError, struct.error, zlib.error)
+_THREADS = 4
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """The images below ``root``: relative paths in their order, the folder of each as its label, and what was left out."""
+
+    name: str
+    root: Path
+    files: tuple[str, ...]
+    labels: tuple[str, ...]
+    """The folder of each file relative to ``root``, with / between its parts; "" for a file in ``root`` itself."""
+    skipped: tuple[tuple[str, str], ...] = ()
+    """Files that are no whole image, each with why; those left out when the folder was added are among them."""
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def only(self, keep: Callable[[str], bool]) -> ImageFolder:
+        """The images whose label ``keep`` takes."""
+        kept = [(file, label) for file, label in zip(self.files, self.labels, strict=True) if keep(label)]
+        return ImageFolder(self.name, self.root, tuple(f for f, _ in kept), tuple(label for _, label in kept), self.skipped)
+
+
+def image_folder(name: str) -> ImageFolder:
+    """The prepared image folder of this name, its hash and each of its images checked (once per process).
+
+    Raises CannotStart when it is absent, damaged, no folder of images, or holds none that can be read.
+    """
+    found = prepared.require(name)
+    if found.kind != "images" or found.path is None:
+        raise CannotStart(f"{name} is a set of {found.kind}, not a folder of images")
+    return _checked(name, found.path, found.sha256)
+
+
+def decode(
+    folder: ImageFolder, side: int, filter: Filter = "bicubic", files: Iterable[int] | None = None
+) -> UInt8[Tensor, "n 3 side side"]:
+    """The images of a folder on the CPU: the middle square of each, resized to ``side`` with one antialiasing filter, in RGB.
+
+    Gray, palette, CMYK and 16-bit images become 8-bit RGB, transparent ones lie on white, and cameras' rotation notes are
+    heeded. ``files`` picks some by their positions. Raises CannotStart for a file that can no longer be read.
+    """
+    squares = _read(folder, range(len(folder)) if files is None else files, lambda image: _square(image, side, filter))
+    images = np.stack(squares) if squares else np.zeros((0, side, side, 3), np.uint8)
+    return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
+
+
+def whole(folder: ImageFolder, files: Iterable[int]) -> list[UInt8[np.ndarray, "_ _ 3"]]:
+    """Some images of a folder in RGB, uncropped, each of its own height and width. Raises CannotStart as ``decode`` does."""
+    return _read(folder, files, lambda image: image)
+
+
+def rgb(path: Path) -> Image.Image:
+    """One image file as 8-bit RGB, upright, on white where it is transparent."""
+    from PIL import Image, ImageOps
+
+    with Image.open(path) as opened:
+        opened.load()
+        image: Image.Image = ImageOps.exif_transpose(opened)
+    if image.mode.startswith("I") or image.mode == "F":
+        return Image.fromarray(_eight_bit(np.asarray(image, dtype=np.float64), ";16" in image.mode)).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image.convert("RGB")
+
+
+def images_below(folder: Path) -> list[Path]:
+    """The files below a folder that have the name of an image, in the order of their paths; hidden ones left out."""
+    found = (f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
+    return sorted(f for f in found if not any(part.startswith(".") for part in f.relative_to(folder).parts))
+
+
+def unreadable(files: Iterable[Path]) -> dict[Path, str]:
+    """Those that are no whole image, each with why."""
+    listed = list(files)
+    return {file: why for file, why in zip(listed, _each(_why_unreadable, listed), strict=True) if why}
+
+
+def say_skipped(skipped: Mapping[str, str] | Iterable[tuple[str, str]], shown: int = 5) -> str:
+    """How many files were left out and which, in words; "" for none."""
+    names = list(dict(skipped))
+    if not names:
+        return ""
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return f"{len(names)} left out that cannot be read: {', '.join(names[:shown])}{more}"
+
+
+def _read(folder: ImageFolder, files: Iterable[int], change: Callable[[Image.Image], Image.Image]) -> list[np.ndarray]:
+    def one(file: str) -> np.ndarray:
+        try:
+            return np.asarray(change(rgb(folder.root / file)))
+        except _unreadable() as error:
+            raise CannotStart(f"{folder.root / file} can no longer be read ({error}): add the folder again") from error
+
+    return _each(one, [folder.files[i] for i in files])
+
+
+@functools.lru_cache(maxsize=16)
+def _checked(name: str, root: Path, sha256: str) -> ImageFolder:
+    prepared.intact(name)
+    known = _known_skipped(root.with_name(f"{root.name}.json"))
+    paths = images_below(root)
+    # A folder taken in by ``myths data add`` was checked then, and its hash says that it is the same.
+    bad = {} if known is not None else {p.relative_to(root).as_posix(): why for p, why in unreadable(paths).items()}
+    files = tuple(file for p in paths if (file := p.relative_to(root).as_posix()) not in bad)
+    if not files:
+        raise CannotStart(f"{root} holds no image that can be read")
+    labels = tuple(file.rpartition("/")[0] for file in files)
+    return ImageFolder(name, root, files, labels, tuple(sorted((bad if known is None else known).items())))
+
+
+def _known_skipped(sidecar: Path) -> dict[str, str] | None:
+    facts = json.loads(sidecar.read_text(encoding="utf-8"))
+    skipped = facts.get("skipped") if isinstance(facts, dict) else None
+    return {str(file): str(why) for file, why in skipped} if isinstance(skipped, list) else None
+
+
+def _why_unreadable(path: Path) -> str:
+    from PIL import Image
+
+    try:
+        with Image.open(path) as opened:
+            opened.draft("L", (1, 1))  # a JPEG is read to its end all the same, in less time
+            opened.load()
+            return "" if min(opened.size) else "it has no pixels"
+    except _unreadable() as error:
+        return " ".join(str(error).replace(str(path), "the file").split()) or type(error).__name__
+
+
+def _unreadable() -> tuple[type[BaseException], ...]:
+    from PIL import Image
+
+    return (*_UNREADABLE, Image.DecompressionBombError)
+
+
+def _square(image: Image.Image, side: int, filter: Filter) -> Image.Image:
+    from PIL import Image
+
+    width, height = image.size
+    edge = min(width, height)
+    left, top = (width - edge) / 2, (height - edge) / 2
+    return image.resize((side, side), Image.Resampling[filter.upper()], box=(left, top, left + edge, top + edge))
+
+
+def _eight_bit(values: np.ndarray, sixteen: bool) -> np.ndarray:
+    """16-bit values by their high byte; those of a mode that has no fixed range by the smallest range that they fit into."""
+    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
+    if sixteen or (low >= 0 and 255 < high <= 65_535):
+        return (values / 257).round().astype(np.uint8)
+    if low >= 0 and 1 < high <= 255:
+        return values.round().astype(np.uint8)
+    if low >= 0 and high <= 1:
+        return (values * 255).round().astype(np.uint8)
+    return ((values - low) * (255 / (high - low))).round().astype(np.uint8)
+
+
+def _each(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    """In order; Pillow lets other threads run while it decodes."""
+    # Pillow warns of odd metadata and of large images, which are read all the same. Filters belong to the process, so not in ``work``.
+    with warnings.catch_warnings(), ThreadPoolExecutor(_THREADS) as pool:
+        warnings.simplefilter("ignore")
+        return list(pool.map(work, items))
