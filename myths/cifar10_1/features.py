@@ -8,6 +8,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from myths.lab.device import halve_on_out_of_memory
+from myths.lab.vision import hog as vision_hog
 
 ORIENTATIONS = 9
 THRESHOLD = 0.5
@@ -58,39 +59,8 @@ class RandomPatches:
 
 
 def hog(x: UInt8[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
-    """Histograms of oriented gradients (Dalal & Triggs 2005), all images at once.
-
-    Nine unsigned orientations, cells of a quarter of the image's side, blocks of 2×2 cells
-    normalized by L2-Hys, the channel with the largest gradient at each pixel. Equal to ``skimage.feature.hog`` of the
-    pixel values in 0..255.
-    """
-
-    def work(piece: slice) -> Tensor:
-        return _blocks(_histograms(x[piece].float(), x.shape[-1] // 4))
-
-    return torch.cat(halve_on_out_of_memory(work, len(x), _batch(x))[0])
-
-
-def _histograms(x: Float[Tensor, "n c h w"], cell: int) -> Float[Tensor, "n o r s"]:
-    rows, columns = torch.zeros_like(x), torch.zeros_like(x)
-    rows[:, :, 1:-1] = x[:, :, 2:] - x[:, :, :-2]
-    columns[:, :, :, 1:-1] = x[:, :, :, 2:] - x[:, :, :, :-2]
-    magnitude, channel = torch.hypot(rows, columns).max(1, keepdim=True)
-    row, column = rows.gather(1, channel).double(), columns.gather(1, channel).double()
-    degrees = torch.rad2deg(torch.atan2(row, column)) % 180
-    bins = (degrees / (180 / ORIENTATIONS)).long().clamp(0, ORIENTATIONS - 1)
-    votes = torch.zeros(len(x), ORIENTATIONS, *x.shape[2:], device=x.device).scatter_(1, bins, magnitude)
-    return F.avg_pool2d(votes, cell)
-
-
-def _blocks(histograms: Float[Tensor, "n o r s"]) -> Float[Tensor, "n f"]:
-    windows = histograms.unfold(2, 2, 1).unfold(3, 2, 1)  # n, o, r', s', 2, 2
-    blocks = windows.permute(0, 2, 3, 4, 5, 1).flatten(3)
-
-    def normalized(v: Tensor) -> Tensor:
-        return v / (v.square().sum(-1, keepdim=True) + 1e-10).sqrt()
-
-    return normalized(normalized(blocks).clamp_max(0.2)).flatten(1)
+    """Histograms of oriented gradients in nine directions, cells of a quarter of the image's side, blocks of 2×2 cells."""
+    return vision_hog.hog(x, ORIENTATIONS, (x.shape[-1] // 4,) * 2, (2, 2))
 
 
 def _whitening(patches: Float[Tensor, "m d"]) -> tuple[Float[Tensor, "d d"], Float[Tensor, " d"], Float[Tensor, ""]]:
