@@ -7,7 +7,7 @@ VENV ?= .venv
 PROFILE ?= quick
 ARGS ?=
 BIN := $(VENV)/bin
-MYTHS := cifar10-1
+MYTHS := hessian-cost cifar10-1
 
 .PHONY: quick test all bench bench-compare report data lint clean $(MYTHS)
 

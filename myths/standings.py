@@ -75,6 +75,9 @@ def show(myth: Myth, terminal: Terminal, as_json: bool) -> None:
     terminal.say()
     terminal.say(myth.both_sides)
     terminal.say()
+    if myth.example is not None:
+        terminal.say(myth.example())
+        terminal.say()
     terminal.say("The claims, written before the runs that judge them", "bold")
     for line in lines:
         _show_claim(line, terminal)

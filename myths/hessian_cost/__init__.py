@@ -8,7 +8,8 @@ would type in (``problems``, ``methods``, ``trials``).
 
 from myths.hessian_cost import figures, tables
 from myths.hessian_cost.claims import CLAIMS
-from myths.hessian_cost.trials import NewtonStep, TimeGradient, TimeHessian, trials
+from myths.hessian_cost.problems import derivations
+from myths.hessian_cost.trials import NewtonStep, TimeFormula, TimeGradient, TimeHessian, trials
 from myths.lab.myth import Myth, Paper
 
 MYTH = Myth(
@@ -50,7 +51,7 @@ MYTH = Myth(
             "https://arxiv.org/abs/1902.06789",
         ),
     ),
-    trial_types=(TimeHessian, TimeGradient, NewtonStep),
+    trial_types=(TimeHessian, TimeGradient, NewtonStep, TimeFormula),
     trials=trials,
     tables={
         "hessians": tables.hessians,
@@ -60,6 +61,7 @@ MYTH = Myth(
         "slopes": tables.slopes,
     },
     claims=CLAIMS,
+    example=derivations,
     figures={"seconds": figures.seconds, "factors": figures.factors, "memory": figures.memory},
     meanings={
         "refuted": "The loop over rows of the gradient loses by far to one tensor expression, and so do today's interfaces.",

@@ -1,4 +1,4 @@
-"""The functions whose Hessians are timed: inputs, value, closed-form gradient and Hessian, and the engine's expression.
+"""The functions whose Hessians are timed: inputs, value, closed-form gradient and Hessian.
 
 A function is written once, in the operations that an ``Ops`` gives for each framework. Every problem has one variable
 ``x``; ``size`` asks for a number of variables, and ``inputs`` takes the nearest that the problem's shape allows from below.
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from myths.hessian_cost.problem import PAPER, Inputs, Name, Problem
+from myths.hessian_cost.problem import PAPER, DerivedProblem, Inputs, Name, Problem
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,12 +26,13 @@ HIDDEN = 8
 RIDGE = 0.1
 
 
-class Quadratic(Problem):
+class Quadratic(DerivedProblem):
     """f(x) = xᵀAx (Laue et al. 2018): the one with an asymptotic gap, O(n²) against O(n³)."""
 
     name = "quad"
     formula = "xᵀAx"
     derived = "A + Aᵀ"
+    axes = "x: n, A: n n"
 
     def inputs(self, size: int, rng: np.random.Generator) -> Inputs:
         """x [n], A [n n]."""
@@ -49,20 +50,14 @@ class Quadratic(Problem):
         """A + Aᵀ. Shape [n n]."""
         return c["A"] + c["A"].T
 
-    def expression(self) -> tuple[Any, Any]:
-        """xᵀAx."""
-        from myths.hessian_cost import tensor_calculus as tc
 
-        x, a = tc.variable("x", "n"), tc.constant("A", "n n")
-        return tc.einsum("i,ij,j->", x, a, x), x
-
-
-class LogisticRegression(Problem):
+class LogisticRegression(DerivedProblem):
     """f(w) = Σ log(1 + exp(−y Xw)), with twice as many examples as variables (m = 2n as recalled)."""
 
     name = "logreg"
     formula = "Σᵢ log(1 + exp(−yᵢ xᵢᵀw))"
     derived = "Xᵀ diag(σ(1 − σ)) X"
+    axes = "x: n, X: m n, y: m"
 
     def inputs(self, size: int, rng: np.random.Generator) -> Inputs:
         """x [n], X [2n n] scaled so that the margins have variance 1, y [2n] of −1 and 1."""
@@ -83,20 +78,14 @@ class LogisticRegression(Problem):
         sigma = (c["y"] * (c["X"] @ x)).sigmoid()
         return c["X"].T @ ((sigma * (1 - sigma))[:, None] * c["X"])
 
-    def expression(self) -> tuple[Any, Any]:
-        """Σ log(1 + exp(−y Xw))."""
-        from myths.hessian_cost import tensor_calculus as tc
 
-        w, x, y = tc.variable("x", "n"), tc.constant("X", "m n"), tc.constant("y", "m")
-        return tc.log(1 + tc.exp(-(y * (x @ w)))).sum(), w
-
-
-class MatrixFactorization(Problem):
+class MatrixFactorization(DerivedProblem):
     """f(U) = ‖T − UVᵀ‖² for square T and V of 5 columns; the Hessian has four axes and is almost all zeros."""
 
     name: Name = "matfac"
     formula = "‖T − UVᵀ‖²"
     derived = "2 I ⊗ VᵀV"
+    axes = "x: n k, V: m k, T: n m"
 
     def inputs(self, size: int, rng: np.random.Generator) -> Inputs:
         """x (which is U) [n 5], V [n 5], T [n n]; n = size/5."""
@@ -119,13 +108,6 @@ class MatrixFactorization(Problem):
         dense.diagonal(dim1=0, dim2=2)[:] = (2 * (c["V"].T @ c["V"]))[..., None]
         return dense
 
-    def expression(self) -> tuple[Any, Any]:
-        """‖T − UVᵀ‖²."""
-        from myths.hessian_cost import tensor_calculus as tc
-
-        u, v, t = tc.variable("x", "n k"), tc.constant("V", "m k"), tc.constant("T", "n m")
-        return ((t - u @ v.T) ** 2).sum(), u
-
 
 class MaskedMatrixFactorization(MatrixFactorization):
     """f(U) = ‖Ω ⊙ (T − UVᵀ)‖² with half of the entries known: n different blocks on the diagonal."""
@@ -133,6 +115,7 @@ class MaskedMatrixFactorization(MatrixFactorization):
     name = "matfac-masked"
     formula = "‖Ω ⊙ (T − UVᵀ)‖²"
     derived = "2 δᵢⱼ Σ_c Ωᵢ_c V_ca V_cb"
+    axes = "x: n k, V: m k, T: n m, O: n m"
 
     def inputs(self, size: int, rng: np.random.Generator) -> Inputs:
         """As without mask, and O (which is Ω) [n n] of 0 and 1."""
@@ -156,13 +139,6 @@ class MaskedMatrixFactorization(MatrixFactorization):
         dense.diagonal(dim1=0, dim2=2)[:] = blocks.permute(1, 2, 0)
         return dense
 
-    def expression(self) -> tuple[Any, Any]:
-        """‖Ω ⊙ (T − UVᵀ)‖²."""
-        from myths.hessian_cost import tensor_calculus as tc
-
-        u, v, t, o = tc.variable("x", "n k"), tc.constant("V", "m k"), tc.constant("T", "n m"), tc.constant("O", "n m")
-        return ((o * (t - u @ v.T)) ** 2).sum(), u
-
 
 class MatrixFactorizationByV(MatrixFactorization):
     """f(V) = ‖T − UVᵀ‖² by the other factor; here ``x`` is V and the constant is U."""
@@ -170,6 +146,7 @@ class MatrixFactorizationByV(MatrixFactorization):
     name = "matfac-v"
     formula = "‖T − UVᵀ‖², by V"
     derived = "2 I ⊗ UᵀU"
+    axes = "x: m k, U: n k, T: n m"
 
     def inputs(self, size: int, rng: np.random.Generator) -> Inputs:
         """x (which is V) [n 5], U [n 5], T [n n]; n = size/5."""
@@ -189,20 +166,14 @@ class MatrixFactorizationByV(MatrixFactorization):
         """2 δᵢⱼ UᵀU. Shape [n 5 n 5]."""
         return super().hessian(x, {"V": c["U"]})
 
-    def expression(self) -> tuple[Any, Any]:
-        """‖T − UVᵀ‖²."""
-        from myths.hessian_cost import tensor_calculus as tc
 
-        v, u, t = tc.variable("x", "m k"), tc.constant("U", "n k"), tc.constant("T", "n m")
-        return ((t - u @ v.T) ** 2).sum(), v
-
-
-class Ridge(Problem):
+class Ridge(DerivedProblem):
     """f(w) = ‖Xw − y‖² + λ‖w‖², with twice as many examples as variables."""
 
     name = "ridge"
     formula = "‖Xw − y‖² + λ‖w‖²"
     derived = "2 XᵀX + 2λ I"
+    axes = "x: n, X: m n, y: m"
 
     def inputs(self, size: int, rng: np.random.Generator) -> Inputs:
         """x [n], X [2n n], y [2n]."""
@@ -223,20 +194,14 @@ class Ridge(Problem):
         dense.diagonal().add_(2 * RIDGE)
         return dense
 
-    def expression(self) -> tuple[Any, Any]:
-        """‖Xw − y‖² + λ‖w‖²."""
-        from myths.hessian_cost import tensor_calculus as tc
 
-        w, x, y = tc.variable("x", "n"), tc.constant("X", "m n"), tc.constant("y", "m")
-        return ((x @ w - y) ** 2).sum() + RIDGE * (w**2).sum(), w
-
-
-class GaussianProcess(Problem):
+class GaussianProcess(DerivedProblem):
     """½ yᵀS⁻¹y + ½ log det S with S = K + diag(x): a process's marginal likelihood by the noise of every point."""
 
     name = "gp"
     formula = "½ yᵀ(K + diag x)⁻¹y + ½ log det(K + diag x)"
     derived = "aaᵀ ⊙ P − ½ P ⊙ P, with P = (K + diag x)⁻¹ and a = Py"
+    axes = "x: n, K: n n, y: n"
 
     def inputs(self, size: int, rng: np.random.Generator) -> Inputs:
         """x [n] noise variances in 0.5…1.5, K [n n] a squared-exponential kernel on 0…n/8, y [n]."""
@@ -261,21 +226,14 @@ class GaussianProcess(Problem):
         a = inverse @ c["y"]
         return inverse * (a[:, None] * a - 0.5 * inverse)
 
-    def expression(self) -> tuple[Any, Any]:
-        """The marginal likelihood, with diag(x) as a unit tensor times x."""
-        from myths.hessian_cost import tensor_calculus as tc
 
-        x, k, y = tc.variable("x", "n"), tc.constant("K", "n n"), tc.constant("y", "n")
-        covariance = k + tc.einsum("i->ii", x)
-        return 0.5 * tc.einsum("i,ij,j->", y, tc.inverse(covariance), y) + 0.5 * tc.logdet(covariance), x
-
-
-class Perceptron(Problem):
+class Perceptron(DerivedProblem):
     """f(W) = ‖tanh(XWᵀ)v − y‖² by the first layer of a network of 8 hidden units; a quarter as many examples as variables."""
 
     name = "mlp"
     formula = "‖tanh(XWᵀ)v − y‖²"
     derived = "2 Σᵢ xᵢ_b xᵢ_d (v_a sᵢ_a v_c sᵢ_c − 2 δ_ac rᵢ v_a hᵢ_a sᵢ_a), with h = tanh(XWᵀ), s = 1 − h², r = hv − y"
+    axes = "x: h d, X: m d, v: h, y: m"
 
     def inputs(self, size: int, rng: np.random.Generator) -> Inputs:
         """x (which is W) [8 d], X [m d], v [8], y [m]; d = size/8, m = size/4."""
@@ -310,20 +268,14 @@ class Perceptron(Problem):
             dense[unit, :, unit] += data.T @ (curvature[:, unit, None] * data)
         return dense
 
-    def expression(self) -> tuple[Any, Any]:
-        """‖tanh(XWᵀ)v − y‖²."""
-        from myths.hessian_cost import tensor_calculus as tc
 
-        w, x, v, y = tc.variable("x", "h d"), tc.constant("X", "m d"), tc.constant("v", "h"), tc.constant("y", "m")
-        return ((tc.tanh(x @ w.T) @ v - y) ** 2).sum(), w
-
-
-class Determinant(Problem):
+class Determinant(DerivedProblem):
     """f(X) = det X, the article's own example of a function of a matrix."""
 
     name = "det"
     formula = "det X"
     derived = "det X (P_ba P_dc − P_da P_bc), with P = X⁻¹"
+    axes = "x: n n"
 
     def inputs(self, size: int, rng: np.random.Generator) -> Inputs:
         """x [n n], the identity and a little noise, so that no determinant over- or underflows; n = √size."""
@@ -343,19 +295,24 @@ class Determinant(Problem):
         t = x.inverse().T
         return x.det() * (t[:, :, None, None] * t - t[:, None, None, :] * t.T[None, :, :, None])
 
-    def expression(self) -> tuple[Any, Any]:
-        """det X."""
-        from myths.hessian_cost import tensor_calculus as tc
-
-        x = tc.variable("x", "n n")
-        return tc.det(x), x
-
 
 _ALL = (
     Quadratic(), LogisticRegression(), MatrixFactorization(), MaskedMatrixFactorization(), MatrixFactorizationByV(),
     Ridge(), GaussianProcess(), Perceptron(), Determinant(),
 )  # fmt: skip
-PROBLEMS: Mapping[Name, Problem] = {problem.name: problem for problem in _ALL}
+PROBLEMS: Mapping[Name, DerivedProblem] = {problem.name: problem for problem in _ALL}
 assert tuple(PROBLEMS) == get_args(Name)
 
-__all__ = ["PAPER", "PROBLEMS", "Inputs", "Name", "Problem"]
+
+def derivations() -> str:
+    """The Hessians of the paper's three problems as the tensor calculus derives them, each in a line of index notation."""
+    from myths.hessian_cost import tensor_calculus as tc
+
+    lines = ["The Hessians that the tensor calculus derives:"]
+    for name in PAPER:
+        value, x = PROBLEMS[name].expression()
+        lines.append(f"  {PROBLEMS[name].formula}:  {tc.text(tc.hessian(value, x), 'H')}")
+    return "\n".join(lines)
+
+
+__all__ = ["PAPER", "PROBLEMS", "DerivedProblem", "Inputs", "Name", "Problem", "derivations"]

@@ -59,6 +59,8 @@ class Myth:
     claims: tuple[Claim, ...]
     figures: Mapping[str, Callable[[Mapping[str, pd.DataFrame]], Figure | None]]
     meanings: Mapping[str, str]
+    example: Callable[[], str] | None = None
+    """Something to look at that ``myths show`` works out on the spot."""
 
     @property
     def folder(self) -> str:

@@ -1,12 +1,10 @@
 """Trials, tables and claims of the comparison."""
 
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from myths.hessian_cost import MYTH, claims
+from myths.hessian_cost import MYTH, claims, timed
 from myths.hessian_cost.newton import newton_row
 from myths.hessian_cost.trials import NewtonStep, TimeGradient, TimeHessian
 from myths.lab.store import Record, Results
@@ -26,7 +24,7 @@ def test_a_trial_times_a_method_beside_the_closed_form():
 
 
 def test_a_hessian_that_would_take_too_long_is_a_row(monkeypatch):
-    monkeypatch.setattr(sys.modules[TimeHessian.__module__], "LONGEST", 1e-9)
+    monkeypatch.setattr(timed, "LONGEST", 1e-9)
     row = run(TimeHessian(problem="quad", method="torch-loop", size=512))
     assert row["status"] == "over budget"
     assert row["predicted_seconds"] > 0
@@ -37,7 +35,7 @@ def test_no_memory_is_a_row(monkeypatch):
     def exhausted(*_):
         raise MemoryError
 
-    monkeypatch.setattr(sys.modules[TimeHessian.__module__], "_time", exhausted)
+    monkeypatch.setattr(timed, "_time", exhausted)
     assert run(TimeHessian(problem="quad", method="torch-loop", size=8))["status"] == "out of memory"
 
 
@@ -100,9 +98,28 @@ def test_figures_of_partial_results():
     assert all(figure({name: pd.DataFrame() for name in found}) is None for figure in MYTH.figures.values())
 
 
-def test_second_best_needs_all_three_problems():
-    rows = pd.DataFrame({"status": ["ok"], "problem": ["quad"], "variables": [8]})
-    assert claims.second_best_factor(rows) is None
+def timed_rows(problem, method, variables, ratio, seed=0):
+    same = {f"{prefix}{name}": 1.0 for prefix in ("", "closed_") for name in ("q25_seconds", "q75_seconds", "repeats")}
+    return {"status": "ok", "problem": problem, "method": method, "variables": variables, "ratio": ratio, "seed": seed, **same}
+
+
+def test_second_best_is_at_the_largest_size_that_all_share():
+    ratios = {"quad": 3.0, "logreg": 20.0, "matfac": 7.0}
+    rows = [timed_rows(problem, method, 512, ratio) for problem, ratio in ratios.items() for method in ("jax", "tensorflow")]
+    rows.append(timed_rows("matfac", "jax", 2048, 1000.0))  # TensorFlow did not get there
+    assert claims.second_best_factor("jax", pd.DataFrame(rows)).value == pytest.approx(7)
+    assert claims.second_best_factor("jax", pd.DataFrame(rows[:4])) is None
+
+
+def test_a_size_that_one_draw_did_not_reach_decides_nothing():
+    rows = [
+        timed_rows("quad", method, size, ratio, seed)
+        for method, ratio in (("torch-loop", 40.0), ("ours", 1.0))
+        for size, draws in ((512, 3), (2048, 2))
+        for seed in range(draws)
+    ]
+    found = claims.speed_up("torch-loop", "ours", pd.DataFrame(rows))
+    assert (found.value, found.n) == (pytest.approx(40), 3)
 
 
 def test_gpu_runs_decide_on_their_own_cpu():

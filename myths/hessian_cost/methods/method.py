@@ -10,12 +10,17 @@ from typing import Any, Literal
 import numpy as np
 
 from myths.hessian_cost.problems import Inputs, Name, Problem
+from myths.lab.errors import MythsError
 
 Dtype = Literal["float64", "float32"]
 Call = Callable[[], Any]
 """Computes once, of inputs that already lie where they are needed; what it returns is ready when a device is synchronized."""
 Prepare = Callable[[Problem, Inputs, Dtype, str], Call]
 """Moves the inputs to the device, derives and builds what a user would build once, and gives the call to be timed."""
+
+
+class NotOnDevice(MythsError):
+    """A framework is here, but not for this device."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +50,8 @@ class Method:
             return f"{self.package} is not installed: pip install 'seven-myths[peers]'"
         return None
 
-    def does(self, problem: Name, size: int) -> bool:
-        """Whether it can do a problem at a size."""
+    def does(self, problem: Name | None, size: int) -> bool:
+        """Whether it can do a problem at a size; None is a formula of somebody's own."""
         return (self.only is None or problem in self.only) and (self.largest is None or size <= self.largest)
 
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from myths.hessian_cost.methods.method import Call, Dtype, Method, Prepare
 from myths.hessian_cost.methods.torch_methods import tensors
 from myths.hessian_cost.problems import Inputs, Problem
 
-Mode = Literal["forward", "reverse", "cross-country"]
 
-
-def _ours(hessian: bool = True, mode: Mode = "cross-country", compressed: bool = False) -> Prepare:
+def _ours(hessian: bool = True, compressed: bool = False) -> Prepare:
     def prepare(problem: Problem, inputs: Inputs, dtype: Dtype, device: str) -> Call:
         from myths.hessian_cost import tensor_calculus as tc
 
         value, variable = problem.expression()
-        derivative = tc.hessian(value, variable, mode=mode) if hessian else tc.gradient(value, variable)
+        derivative = tc.hessian(value, variable) if hessian else tc.gradient(value, variable)
         x, constants = tensors(inputs, dtype, device)
         compiled = tc.compile(derivative, sizes=dict(zip(variable.axes, x.shape, strict=True)), compressed=compressed)
         arrays = {name: array for name, array in ({"x": x} | constants).items() if name in {needed.name for needed in compiled.inputs}}
@@ -33,9 +29,5 @@ METHODS = (
     Method(
         name="ours-compressed", label="tensor calculus, compressed", package="torch", hessian=_ours(compressed=True), cuda=True,
         fixed_cost=True,
-    ),
-    Method(
-        name="ours-reverse", label="tensor calculus, reverse mode", package="torch", hessian=_ours(mode="reverse"), cuda=True,
-        fixed_cost=True, only=("logreg",),
     ),
 )  # fmt: skip

@@ -7,21 +7,23 @@ from typing import Any
 
 import numpy as np
 
-from myths.hessian_cost.methods.method import Call, Dtype, Method, Prepare
+from myths.hessian_cost.methods.method import Call, Dtype, Method, NotOnDevice, Prepare
 from myths.hessian_cost.ops import autograd_ops, jax_ops, tensorflow_ops
 from myths.hessian_cost.problems import Inputs, Problem
-from myths.lab.errors import CannotStart
 
 
 def _jax(derivative: str) -> Prepare:
     def prepare(problem: Problem, inputs: Inputs, dtype: Dtype, device: str) -> Call:
+        import os
+
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # else it takes most of a GPU that torch shares
         import jax
 
         jax.config.update("jax_enable_x64", True)
         try:
             where = jax.devices("gpu" if device.startswith("cuda") else "cpu")[0]
         except RuntimeError as error:
-            raise CannotStart(f"this jax has no {device}") from error
+            raise NotOnDevice(f"this jax has no {device}") from error
         constants = {name: jax.device_put(np.asarray(value, dtype), where) for name, value in inputs.items()}
         x, ops = constants.pop("x"), jax_ops()
         derive = jax.jit(getattr(jax, derivative)(lambda at, c: problem.value(ops, at, c)))
@@ -32,12 +34,15 @@ def _jax(derivative: str) -> Prepare:
 
 def _tensorflow(hessian: bool) -> Prepare:
     def prepare(problem: Problem, inputs: Inputs, dtype: Dtype, device: str) -> Call:
+        import os
+
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         import tensorflow as tf
 
         constants = {name: tf.constant(value, dtype) for name, value in inputs.items()}
         x, ops = constants.pop("x"), tensorflow_ops()
 
-        @tf.function
+        @tf.function(autograph=False)
         def derive(x: Any, constants: dict[str, Any]) -> Any:
             with tf.GradientTape() as outer:
                 outer.watch(x)

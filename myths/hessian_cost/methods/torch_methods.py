@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from myths.hessian_cost.methods.method import Call, Dtype, Method, Prepare
 from myths.hessian_cost.ops import torch_ops
-from myths.hessian_cost.problems import Inputs, Problem
+from myths.hessian_cost.problems import DerivedProblem, Inputs, Problem
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,12 +25,14 @@ def tensors(inputs: Inputs, dtype: Dtype, device: str) -> tuple[Tensor, dict[str
 
 def closed_form(problem: Problem, inputs: Inputs, dtype: Dtype, device: str) -> Call:
     """The formula that a person would derive and type in."""
+    assert isinstance(problem, DerivedProblem)
     x, constants = tensors(inputs, dtype, device)
     return lambda: problem.hessian(x, constants)
 
 
 def closed_form_gradient(problem: Problem, inputs: Inputs, dtype: Dtype, device: str) -> Call:
     """The gradient's formula that a person would derive and type in."""
+    assert isinstance(problem, DerivedProblem)
     x, constants = tensors(inputs, dtype, device)
     return lambda: problem.gradient(x, constants)
 
@@ -41,8 +43,8 @@ def row_loop(f: Scalar, x: Tensor) -> Tensor:
 
     x = x.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(f(x), x, create_graph=True)
-    rows = [torch.autograd.grad(entry, x, retain_graph=True)[0].flatten() for entry in gradient.flatten().unbind()]
-    return torch.stack(rows)
+    entries = gradient.flatten()  # indexed one by one: going backward through unbind would touch all n entries for each row
+    return torch.stack([torch.autograd.grad(entries[i], x, retain_graph=True)[0].flatten() for i in range(len(entries))])
 
 
 def _functional(vectorize: bool) -> Callable[[Scalar, Tensor], Any]:

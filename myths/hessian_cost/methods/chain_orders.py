@@ -1,0 +1,49 @@
+"""The Hessian of logistic regression with its factors multiplied in the order of reverse mode, and in cross-country order.
+
+The tensor calculus of this suite orders every product after it is derived, so its modes end in the same program. What the
+order alone costs (Laue et al. 2020) is therefore written out here, product by product as each mode meets them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from myths.hessian_cost.methods.method import Call, Dtype, Method, Prepare
+from myths.hessian_cost.methods.torch_methods import tensors
+from myths.hessian_cost.problems import Inputs, Problem
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def reverse(w: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """From the gradient Xᵀ(…) down to w: each factor meets the matrix Xᵀ [n m] in turn. Shape [n n]."""
+    sigma = (y * (x @ w)).sigmoid()
+    return (((x.T * y) * (sigma * (1 - sigma))) * y) @ x
+
+
+def cross_country(w: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """The vectors [m] among themselves first, the matrices with the one that is left. Shape [n n]."""
+    sigma = (y * (x @ w)).sigmoid()
+    return (x.T * (y * (sigma * (1 - sigma)) * y)) @ x
+
+
+def _in_order(product: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Prepare:
+    def prepare(problem: Problem, inputs: Inputs, dtype: Dtype, device: str) -> Call:
+        w, constants = tensors(inputs, dtype, device)
+        return lambda: product(w, constants["X"], constants["y"])
+
+    return prepare
+
+
+METHODS = (
+    Method(
+        name="reverse-order", label="written out, reverse mode", package="torch", hessian=_in_order(reverse), cuda=True,
+        fixed_cost=True, only=("logreg",),
+    ),
+    Method(
+        name="cross-country-order", label="written out, cross-country", package="torch", hessian=_in_order(cross_country), cuda=True,
+        fixed_cost=True, only=("logreg",),
+    ),
+)  # fmt: skip

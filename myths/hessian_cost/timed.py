@@ -1,0 +1,105 @@
+"""One method and the closed form, timed in turns in one process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from myths.hessian_cost.memory import peak_bytes
+from myths.hessian_cost.methods import METHODS, Method, NotOnDevice, dense
+from myths.hessian_cost.problems import PROBLEMS, Inputs
+from myths.lab.timing import Stopwatch, compare
+from myths.lab.trial import Context
+
+if TYPE_CHECKING:
+    from myths.hessian_cost.trials import TimeGradient, TimeHessian
+
+Kind = Literal["hessian", "gradient"]
+OVER_BUDGET, OUT_OF_MEMORY, NOT_ON_DEVICE = "over budget", "out of memory", "not on this device"
+LONGEST = 5.0
+"""Seconds; a derivative that takes longer is not repeated: a row that says "over budget"."""
+LONGEST_FIRST_CALL = 60.0
+BUDGET = 0.5
+"""Seconds of repeats for each method of a trial."""
+
+
+def where(on_cpu: bool) -> dict[str, str]:
+    """The column that says that a trial ran on the CPU of a run on another device."""
+    return {"device": "cpu"} if on_cpu else {}
+
+
+def timed_row(trial: TimeHessian | TimeGradient, context: Context, kind: Kind) -> dict[str, Any]:
+    """``status``, times and quartiles of the method and of the closed form, ``ratio``, peak memory, relative error."""
+
+    problem, method = PROBLEMS[trial.problem], METHODS[trial.method]
+    device = "cpu" if trial.on_cpu else context.device
+    inputs = problem.inputs(trial.size, context.rng("inputs"))
+    about: dict[str, Any] = {"variables": inputs["x"].size, "size_asked": trial.size} | where(trial.on_cpu)
+    reference = METHODS["closed-form"]
+    exact = getattr(reference, kind)(problem, inputs, "float64", "cpu")()
+    about["checksum"] = float(f"{float(np.linalg.norm(np.asarray(exact))):.8g}")
+    import torch
+
+    if device.startswith("cuda") and not method.cuda:
+        return about | {"status": NOT_ON_DEVICE}
+    try:
+        return about | _time(trial, method, kind, inputs, exact, device, context)
+    except NotOnDevice:
+        return about | {"status": NOT_ON_DEVICE}
+    except (MemoryError, torch.OutOfMemoryError):
+        return about | {"status": OUT_OF_MEMORY}
+
+
+def _time(
+    trial: TimeHessian | TimeGradient, method: Method, kind: Kind, inputs: Inputs, exact: Any, device: str, context: Context
+) -> dict[str, Any]:
+    problem = PROBLEMS[trial.problem]
+    if (predicted := _predicted(trial, method, kind, device, context)) > LONGEST:
+        return {"status": OVER_BUDGET, "predicted_seconds": predicted}
+    with Stopwatch(device) as derive:
+        call = getattr(method, kind)(problem, inputs, trial.dtype, device)
+    floor = getattr(METHODS["closed-form"], kind)(problem, inputs, trial.dtype, device)
+    with Stopwatch(device) as first:
+        given = call()
+    truth = np.asarray(exact, dtype=np.float64).ravel()
+    got = dense(given, inputs["x"].size).ravel() if kind == "hessian" else _vector(given)
+    error = float(np.linalg.norm(got - truth) / max(float(np.linalg.norm(truth)), 1e-300))
+    row: dict[str, Any] = {"derive_seconds": derive.seconds, "first_call_seconds": first.seconds, "relative_error": float(f"{error:.1g}")}
+    del given, got, truth
+    if first.seconds > LONGEST:
+        with Stopwatch(device) as second:
+            call()
+        if second.seconds > LONGEST:
+            return row | {"status": OVER_BUDGET, "predicted_seconds": second.seconds}
+    row["peak_bytes"] = peak_bytes(call, device)
+    compared = compare({"method": call, "closed": floor}, device, warmup=1 if first.seconds > 1 else 3, budget_seconds=BUDGET)
+    return {
+        **compared.timings["method"].row(),
+        **compared.timings["closed"].row("closed_"),
+        **row,
+        "closed_memory_bytes": peak_bytes(floor, device),
+        "ratio": compared.ratio("method", "closed"),
+        "status": "ok",
+    }
+
+
+def _vector(given: Any) -> Any:
+    if hasattr(given, "detach"):
+        given = given.detach().cpu()
+    return np.asarray(given, dtype=np.float64).ravel()
+
+
+def _predicted(trial: TimeHessian | TimeGradient, method: Method, kind: Kind, device: str, context: Context) -> float:
+    """Seconds as of 16 times those of a quarter of the size: a Hessian has so many entries. A guard; what passes is timed all the same."""
+    if kind == "gradient" or method.fixed_cost or method.compiles or trial.size < 512:
+        return 0.0
+    problem = PROBLEMS[trial.problem]
+    call = getattr(method, kind)(problem, problem.inputs(trial.size // 4, context.rng("probe")), trial.dtype, device)
+    with Stopwatch(device) as first:
+        call()
+    if first.seconds > LONGEST_FIRST_CALL / 16:
+        return 16 * first.seconds
+    with Stopwatch(device) as second:
+        call()
+    return 16 * second.seconds
