@@ -19,7 +19,8 @@ Kind = Literal["hessian", "gradient"]
 OVER_BUDGET, OUT_OF_MEMORY, NOT_ON_DEVICE = "over budget", "out of memory", "not on this device"
 LONGEST = 5.0
 """Seconds; a derivative that takes longer is not repeated: a row that says "over budget"."""
-LONGEST_FIRST_CALL = 60.0
+LONGEST_FIRST_CALL = 15.0
+"""Seconds; some of it may be compilation, but nobody compiles for longer."""
 BUDGET = 0.5
 """Seconds of repeats for each method of a trial."""
 
@@ -91,15 +92,18 @@ def _vector(given: Any) -> Any:
 
 
 def _predicted(trial: TimeHessian | TimeGradient, method: Method, kind: Kind, device: str, context: Context) -> float:
-    """Seconds as of 16 times those of a quarter of the size: a Hessian has so many entries. A guard; what passes is timed all the same."""
+    """Seconds at least: four times those of half the size, as a Hessian has four times the entries.
+
+    A guard against hours; what passes is timed all the same.
+    """
     if kind == "gradient" or method.fixed_cost or method.compiles or trial.size < 512:
         return 0.0
     problem = PROBLEMS[trial.problem]
-    call = getattr(method, kind)(problem, problem.inputs(trial.size // 4, context.rng("probe")), trial.dtype, device)
+    call = getattr(method, kind)(problem, problem.inputs(trial.size // 2, context.rng("probe")), trial.dtype, device)
     with Stopwatch(device) as first:
         call()
-    if first.seconds > LONGEST_FIRST_CALL / 16:
-        return 16 * first.seconds
+    if first.seconds > LONGEST_FIRST_CALL:
+        return 4 * first.seconds
     with Stopwatch(device) as second:
         call()
-    return 16 * second.seconds
+    return 4 * second.seconds

@@ -202,7 +202,7 @@ def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = (
             *_hessians(PAPER, ("sympy",), (16,)),
             *_hessians(PAPER, ("torch-compile",), (512, 2048)),
             *_hessians(PAPER, (*DECIDING, "torch-func", "jax"), (512,), "float32"),
-            *_hessians(OTHERS, ("ours-compressed", *cheap), (256,)),
+            *_hessians(OTHERS, ("ours-compressed", *cheap), (512,)),
             *_orders(several),
             *_gradients(2048),
             NewtonStep(rows=200),

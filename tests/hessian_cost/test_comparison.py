@@ -111,6 +111,15 @@ def test_second_best_is_at_the_largest_size_that_all_share():
     assert claims.second_best_factor("jax", pd.DataFrame(rows[:4])) is None
 
 
+def test_the_engine_is_judged_by_the_median_problem():
+    ratios = {"quad": 1.0, "logreg": 1.1, "gp": 2.3}
+    rows = pd.DataFrame([timed_rows(problem, "ours", size, ratio) for problem, ratio in ratios.items() for size in (256, 512)])
+    rows["size"] = rows["variables"]
+    found = claims.factor_of_problems(rows)
+    assert (found.value, found.low, found.high, found.n) == (pytest.approx(1.1), pytest.approx(1.0), pytest.approx(2.3), 3)
+    assert claims.factor_of_problems(rows[rows["problem"] != "gp"]) is None
+
+
 def test_a_size_that_one_draw_did_not_reach_decides_nothing():
     rows = [
         timed_rows("quad", method, size, ratio, seed)

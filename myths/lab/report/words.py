@@ -23,6 +23,7 @@ COVERS = {
     "test examples": "over test examples",
     "seeds": "over seeds",
     "models": "over models",
+    "problems": "over problems",
     "repeats": "over repeats",
 }
 
