@@ -1,0 +1,1 @@
+"""Do image data sets represent the world? (being built)"""

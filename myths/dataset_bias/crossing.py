@@ -1,0 +1,172 @@
+"""Train on one set, test on another: the classes that sets share, learning curves across sets, and foreign negatives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from myths.dataset_bias import collections as sets_of
+from myths.dataset_bias.naming import protocol_of
+from myths.lab.trial import Context, Outcome, Protocol, Trial
+
+if TYPE_CHECKING:
+    import torch
+
+    from myths.dataset_bias.cross_set import Scores
+
+Feature = Literal["gray thumbnail", "color thumbnail", "gist", "hog"]
+Task = Literal["office-caltech", "pacs", "cars", "persons", "chains"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _AcrossSets(Trial):
+    """What the trials across sets have in common: the sets of a task, their classes, and one random split of each set."""
+
+    task: Task
+    feature: Feature = "hog"
+    seed: int = 0
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """The sets that share the classes of the task."""
+        return sets_of.TASKS[self.task]
+
+    @property
+    def protocol(self) -> Protocol:
+        """Reduced: the question and measure of the paper on other real sets; a stand-in on simulated chains."""
+        return protocol_of(self.sets)
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """The sets, where they are not simulated."""
+        return sets_of.data_of(self.sets)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrossSet(_AcrossSets):
+    """A classifier of the shared classes from each set, tested on every set (2011, Table 1), at several training sizes (Table 3).
+
+    ``sizes`` count the training images of each class, or what a set has of it. The measure is the mean over classes of the
+    average precision of one class against the rest; for "cars" and "persons" that of the object alone.
+    """
+
+    sizes: tuple[int, ...]
+
+    @property
+    def work(self) -> float:
+        """About the number of multiplications."""
+        return sum(self.sizes) * len(self.sets) / 100
+
+    @classmethod
+    def tiny(cls) -> CrossSet:
+        """Which of the scenes a crop shows, across simulated chains."""
+        return cls(task="chains", feature="gist", sizes=(2, 8))
+
+    def run(self, context: Context) -> Outcome:
+        """A row for each training set, test set and size: ap_percent, n_per_class, n_train, n_test."""
+        from myths.dataset_bias import cross_set
+
+        classes, x, y, owner = _shared(self, context)
+        train, test = stratified(y, owner, max(self.sizes), context)
+        testing = [cross_set.Labeled(x[i], y[i]) for i in _by_owner(test, owner, len(self.sets))]
+        counted = None if self.task not in ("cars", "persons") else [1]
+        rows = []
+        for n in self.sizes:
+            training = [cross_set.Labeled(x[i], y[i]) for i in _by_owner(few_of_each(train, y, owner, n), owner, len(self.sets))]
+            ap = cross_set.cross_set_ap(training, testing, lambda f, t: _fit(f, t, len(classes), context), counted)
+            rows += [
+                {
+                    "train": source, "test": target, "n_per_class": n, "ap_percent": 100 * float(ap[i, j]),
+                    "n_train": len(training[i].labels), "n_test": len(testing[j].labels), "classes": len(classes),
+                }
+                for i, source in enumerate(self.sets)
+                for j, target in enumerate(self.sets)
+            ]  # fmt: skip
+        return Outcome(rows=rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NegativeSet(_AcrossSets):
+    """Each set's own detector of an object, against the set's own negatives and against those of all sets (2011, Table 2)."""
+
+    task: Literal["cars", "persons", "chains"]
+    size: int = 80
+    """Training images with the object, and as many without."""
+
+    @classmethod
+    def tiny(cls) -> NegativeSet:
+        """One scene against the others, in simulated chains."""
+        return cls(task="chains", feature="gray thumbnail", size=3)
+
+    def run(self, context: Context) -> Outcome:
+        """A row for each set: own_percent, all_percent (AP), n_positive, n_negative of the test."""
+        from myths.dataset_bias import cross_set
+
+        _, x, y, owner = _shared(self, context)
+        y = (y == 1).long()
+        train, test = stratified(y, owner, self.size, context)
+        training, testing = ([cross_set.Labeled(x[i], y[i]) for i in _by_owner(chosen, owner, len(self.sets))] for chosen in (train, test))
+        ap = cross_set.negative_set_ap(training, testing, lambda f, t: _fit(f, t, 2, context))
+        return Outcome(
+            rows=[
+                {
+                    "set": name, "own_percent": 100 * float(own), "all_percent": 100 * float(every),
+                    "n_positive": int(t.labels.sum()), "n_negative": int((t.labels == 0).sum()),
+                }
+                for name, (own, every), t in zip(self.sets, ap, testing, strict=True)
+            ]
+        )  # fmt: skip
+
+
+def shared_classes(task: Task) -> tuple[str, ...]:
+    """The object classes of a task, in the order of their numbers. Raises CannotStart when its data are not here."""
+    if task in ("cars", "persons"):
+        return ("", task[:-1])
+    return tuple(sorted(set.intersection(*(set(sets_of.load(name).labels) for name in sets_of.TASKS[task]))))
+
+
+def _shared(trial: _AcrossSets, context: Context) -> tuple[tuple[str, ...], torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Classes, features, class numbers and owners of the images of a task that show one of its classes."""
+    from myths.dataset_bias import described
+
+    pictures = described.pictures(trial.sets, context.device, extra=True)
+    x = described.features_with_extra(trial.sets, context.device, trial.feature)
+    classes = shared_classes(trial.task)
+    y = described.numbered(pictures.coarse if trial.task in ("cars", "persons") else pictures.labels, classes).to(x.device)
+    return classes, x[y >= 0], y[y >= 0], pictures.owner[y >= 0]
+
+
+def stratified(y: torch.Tensor, owner: torch.Tensor, most: int, context: Context) -> tuple[torch.Tensor, torch.Tensor]:
+    """Positions of up to ``most`` training images, and of 30 % test images, of each class of each set, in random order."""
+    import torch
+
+    from myths.dataset_bias.described import TEST_SHARE
+
+    training, testing = [], []
+    cell = owner.cpu() * (int(y.max()) + 1) + y.cpu()
+    for c in cell.unique().tolist():
+        mine = (cell == c).nonzero()[:, 0]
+        mine = mine[torch.from_numpy(context.rng(f"cell {c}").permutation(len(mine)))]
+        held = max(1, int(TEST_SHARE * len(mine)))
+        testing.append(mine[:held])
+        training.append(mine[held : held + most])
+    return torch.cat(training).to(y.device), torch.cat(testing).to(y.device)
+
+
+def few_of_each(train: torch.Tensor, y: torch.Tensor, owner: torch.Tensor, n: int) -> torch.Tensor:
+    """The first ``n`` training images of each class of each set."""
+    from myths.dataset_bias.described import first_of_each
+
+    cell = (owner[train] * (int(y.max()) + 1) + y[train]).unique(return_inverse=True)[1]
+    return train[first_of_each(cell, n)]
+
+
+def _by_owner(chosen: torch.Tensor, owner: torch.Tensor, sets: int) -> list[torch.Tensor]:
+    return [chosen[owner[chosen] == k] for k in range(sets)]
+
+
+def _fit(features: torch.Tensor, y: torch.Tensor, classes: int, context: Context) -> Scores:
+    from myths.dataset_bias import linear_svm
+    from myths.dataset_bias.described import held_out
+
+    return linear_svm.fit(features, y, classes, held_out(len(y), context).to(y.device)).scores

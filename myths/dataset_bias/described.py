@@ -1,0 +1,163 @@
+"""The images of several sets with their features, computed once, and how they part into training and test."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64, UInt8
+from torch import Tensor
+
+from myths.dataset_bias import collections, duplicates
+from myths.dataset_bias.collections import Collection
+from myths.dataset_bias.features import Feature, describe
+from myths.dataset_bias.treatments import Treatment, treat
+from myths.lab.data import prepared
+from myths.lab.errors import UsageError
+from myths.lab.trial import Context
+
+Subject = Literal["everything", "cars"]
+
+TEST_SHARE = 0.3
+"""Of a set that has fewer images than are wanted."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The images of several sets, one after the other, on one device."""
+
+    sets: tuple[str, ...]
+    images: UInt8[Tensor, "n 3 side side"]
+    owner: Int64[Tensor, " n"]
+    """The number of the set that each image is of."""
+    groups: Int64[Tensor, " n"]
+    labels: tuple[str, ...]
+    coarse: tuple[str, ...]
+    left_out: tuple[int, ...]
+    """Near-duplicates left out of each set."""
+
+
+def pictures(
+    sets: tuple[str, ...],
+    device: str,
+    *,
+    treatment: Treatment = "none",
+    subject: Subject = "everything",
+    deduplicated: bool = False,
+    extra: bool = False,
+) -> Pictures:
+    """The random samples of some sets (with their ``extra`` car and person images if wanted), treated, on a device.
+
+    "cars" takes the images of cars only, extra ones included. ``deduplicated`` leaves out every image that nearly equals an earlier
+    one of any of these sets. Raises UsageError for a set that is given twice or has too few images left.
+    """
+    hashes = tuple(str(prepared.sha256_of(name)) for name in collections.data_of(sets))
+    return _pictures(sets, device, treatment, subject, deduplicated, extra, hashes)
+
+
+def features(sets: tuple[str, ...], device: str, feature: Feature, treatment: Treatment, subject: Subject, deduplicated: bool) -> Tensor:
+    """The features of ``pictures`` of the same arguments, in the same order."""
+    hashes = tuple(str(prepared.sha256_of(name)) for name in collections.data_of(sets))
+    return _features(sets, device, feature, treatment, subject, deduplicated, False, hashes)
+
+
+def features_with_extra(sets: tuple[str, ...], device: str, feature: Feature) -> Tensor:
+    """The features of ``pictures(sets, device, extra=True)``."""
+    hashes = tuple(str(prepared.sha256_of(name)) for name in collections.data_of(sets))
+    return _features(sets, device, feature, "none", "everything", False, True, hashes)
+
+
+def part(owner: Int64[Tensor, " n"], groups: Int64[Tensor, " n"], test: int, train: int, context: Context) -> tuple[Tensor, Tensor]:
+    """Positions of training and test images, at random, ``test`` and ``train`` of each set or what it has.
+
+    Training images come in an order in which the first few of each set are a random sample too. Groups are not parted; where sets
+    share their groups (scenes), the same ones are for testing in all sets.
+    """
+    training, testing = [], []
+    for k in owner.unique().tolist():
+        mine = (owner == k).nonzero()[:, 0].cpu()
+        group = groups[mine.to(groups.device)].cpu()
+        names = group.unique()
+        alone = len(names) == len(mine)
+        order = context.rng(f"split {k}" if alone else "scenes").permutation(len(names))
+        rank = torch.empty(int(names.max()) + 1, dtype=torch.int64)
+        rank[names[torch.from_numpy(order)]] = torch.arange(len(names))
+        held = min(test, int(TEST_SHARE * len(mine))) if alone else round(TEST_SHARE * len(names))
+        place = rank[group]
+        shuffled = torch.from_numpy(context.rng(f"order {k}").permutation(len(mine)))
+        for_test = place[shuffled] < held
+        testing.append(mine[shuffled[for_test]][:test])
+        training.append(mine[shuffled[~for_test]][:train])
+    return torch.cat(training), torch.cat(testing)
+
+
+def first_of_each(owner: Int64[Tensor, " n"], n: int) -> Tensor:
+    """Positions of the first ``n`` of each owner."""
+    place = torch.nn.functional.one_hot(owner).cumsum(0).gather(1, owner[:, None])[:, 0]
+    return (place <= n).nonzero()[:, 0]
+
+
+def numbered(words: Sequence[str], classes: Sequence[str]) -> Int64[Tensor, " n"]:
+    """The number of each word among ``classes``, -1 for any other."""
+    numbers = {name: i for i, name in enumerate(classes)}
+    return torch.tensor([numbers.get(word, -1) for word in words], dtype=torch.int64)
+
+
+def held_out(n: int, context: Context, share: float = 0.25) -> Tensor:
+    """Training examples on which the strength of a regularization is chosen."""
+    return torch.from_numpy(context.rng(f"held out of {n}").random(n) < share)
+
+
+@functools.lru_cache(maxsize=4)
+def _pictures(
+    sets: tuple[str, ...], device: str, treatment: Treatment, subject: Subject, deduplicated: bool, extra: bool, hashes: tuple[str, ...]
+) -> Pictures:
+    """``hashes`` is there to read data again that were replaced."""
+    if len(set(sets)) < len(sets):
+        raise UsageError(f"a set is given twice in {', '.join(sets)}: it cannot be told from itself")
+    loaded = [_subject(collections.load(name), subject, extra) for name in sets]
+    images = torch.cat([c.images for c in loaded]).to(device)
+    owner = torch.repeat_interleave(torch.arange(len(sets)), torch.tensor([len(c) for c in loaded])).to(device)
+    kept = torch.ones(len(images), dtype=torch.bool)
+    if deduplicated:
+        kept = ~duplicates.repeats(duplicates.perceptual_hash(images).cpu())
+    dropped = tuple(int((~kept[(owner == k).cpu()]).sum()) for k in range(len(sets)))
+    _check_enough(sets, [len(c) - n for c, n in zip(loaded, dropped, strict=True)], deduplicated)
+    chosen = kept.nonzero()[:, 0]
+    labels, coarse = (np.array([word for c in loaded for word in getattr(c, what)]) for what in ("labels", "coarse"))
+    # Noise and the order of patches belong to the treatment, not to a split: one draw for all.
+    treated = treat(images[chosen.to(device)], treatment, torch.Generator().manual_seed(0))
+    groups = torch.cat([c.groups for c in loaded])[chosen].to(device)
+    words = (tuple(w[chosen.numpy()].tolist()) for w in (labels, coarse))
+    return Pictures(sets, treated, owner[chosen.to(device)], groups, *words, dropped)
+
+
+@functools.lru_cache(maxsize=2)
+def _features(
+    sets: tuple[str, ...],
+    device: str,
+    feature: Feature,
+    treatment: Treatment,
+    subject: Subject,
+    deduplicated: bool,
+    extra: bool,
+    hashes: tuple[str, ...],
+) -> Float[Tensor, "n ..."]:
+    return describe(_pictures(sets, device, treatment, subject, deduplicated, extra, hashes).images, feature)
+
+
+def _subject(collection: Collection, subject: Subject, extra: bool) -> Collection:
+    if subject == "cars":
+        return collection.keep(torch.tensor([c == "car" for c in collection.coarse]))
+    return collection if extra else collection.sample()
+
+
+def _check_enough(sets: Sequence[str], counts: Sequence[int], deduplicated: bool) -> None:
+    for name, n in zip(sets, counts, strict=True):
+        if n < collections.FEWEST:
+            after = " without near-duplicates" if deduplicated else ""
+            raise UsageError(f"{name} has {n} images{after}; at least {collections.FEWEST} a set are needed")

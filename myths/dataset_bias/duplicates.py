@@ -1,0 +1,64 @@
+"""Near-duplicates by a perceptual hash: the same picture in two sets, or in training and test, is memory and not bias."""
+
+from __future__ import annotations
+
+import functools
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int64, UInt8
+from torch import Tensor
+
+BITS = 64
+NEAR = 4
+"""Bits in which two hashes of nearly the same picture differ at most; those of two unrelated ones differ in about 32."""
+_CHUNK = 2000
+
+
+def perceptual_hash(images: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n 64"]:
+    """pHash (Zauner 2010): signs, ±1, of the 8×8 lowest frequencies of a 32×32 gray picture against their median.
+
+    The mean brightness is left out of the median, not of the hash, as in the usual implementations.
+    """
+    weights = torch.tensor([0.299, 0.587, 0.114], device=images.device)
+    basis = _cosines().to(images.device)
+    hashes = []
+    for piece in images.split(_CHUNK):
+        gray = torch.einsum("nchw,c->nhw", piece.float(), weights)
+        small = F.interpolate(gray[:, None], size=(32, 32), mode="bilinear", antialias=True)[:, 0]
+        low = (basis @ small @ basis.T).flatten(1)
+        hashes.append(torch.where(low > low[:, 1:].median(1, keepdim=True).values, 1.0, -1.0))
+    return torch.cat(hashes) if hashes else torch.zeros(0, BITS, device=images.device)
+
+
+def distances(a: Float[Tensor, "n 64"], b: Float[Tensor, "m 64"]) -> Float[Tensor, "n m"]:
+    """In how many bits two hashes differ."""
+    return (BITS - a @ b.T) / 2
+
+
+def near_pairs(hashes: Float[Tensor, "n 64"], near: int = NEAR) -> Int64[Tensor, "pairs 2"]:
+    """All pairs i < j of hashes that differ in at most ``near`` bits."""
+    found = []
+    for start in range(0, len(hashes), _CHUNK):
+        close = (distances(hashes[start : start + _CHUNK], hashes[start:]) <= near).nonzero()
+        found.append(close[close[:, 0] < close[:, 1]] + start)
+    return torch.cat(found) if found else torch.zeros(0, 2, dtype=torch.int64)
+
+
+def repeats(hashes: Float[Tensor, "n 64"], near: int = NEAR) -> Bool[Tensor, " n"]:
+    """Images to leave out so that no two near-duplicates stay: those near to an earlier image that stays."""
+    dropped = torch.zeros(len(hashes), dtype=torch.bool)
+    later: dict[int, list[int]] = {}
+    for i, j in near_pairs(hashes, near).tolist():
+        later.setdefault(i, []).append(j)
+    for i in sorted(later):
+        if not dropped[i]:
+            dropped[later[i]] = True
+    return dropped
+
+
+@functools.cache
+def _cosines() -> Float[Tensor, "8 32"]:
+    """The first eight rows of the DCT-II of length 32, unscaled."""
+    place = torch.arange(32, dtype=torch.float64)
+    return torch.cos(torch.pi / 32 * (place + 0.5) * torch.arange(8)[:, None]).float()

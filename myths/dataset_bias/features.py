@@ -1,0 +1,133 @@
+"""What a linear classifier is given of an image: the descriptions of Torralba & Efros 2011, Fig. 2."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from myths.lab.device import halve_on_out_of_memory
+from myths.lab.vision.hog import blocks, hog
+
+Feature = Literal["gray thumbnail", "color thumbnail", "gist", "hog words", "hog"]
+FEATURES: tuple[Feature, ...] = ("gray thumbnail", "color thumbnail", "gist", "hog words", "hog")
+
+THUMBNAIL = 32
+CELL, BLOCK, ORIENTATIONS = (8, 8), (2, 2), 9
+WORDS = 200
+"""Size of the vocabulary."""
+SAMPLE = 20_000
+"""Blocks that the vocabulary is clustered from."""
+ROUNDS = 15
+SCALES = (2.0, 4.0, 8.0)
+"""Wavelengths of the filter bank, in pixels of a thumbnail."""
+DIRECTIONS = 8
+GRID = 4
+
+Images = UInt8[Tensor, "n 3 h w"]
+Described = Float[Tensor, "n f"]
+
+
+def describe(images: Images, feature: Feature) -> Described:
+    """Features of images, on their device. "hog words" are the blocks themselves until ``words`` counts them."""
+    return _DESCRIBE[feature](images)
+
+
+def thumbnail(images: Images) -> Float[Tensor, "n 3 32 32"]:
+    """Resized to 32 pixels a side with antialiasing, values 0..1."""
+    size = (THUMBNAIL, THUMBNAIL)
+
+    def work(piece: slice) -> Tensor:
+        return F.interpolate(images[piece].float() / 255, size=size, mode="bilinear", antialias=True)
+
+    return torch.cat(halve_on_out_of_memory(work, len(images), 1000)[0])
+
+
+def luma(x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 1 h w"]:
+    """Brightness after ITU-R 601."""
+    return (x * torch.tensor([0.299, 0.587, 0.114], device=x.device)[:, None, None]).sum(1, keepdim=True)
+
+
+def gist(images: Images) -> Described:
+    """Mean energy of Gabor filters (3 wavelengths, 8 directions) in 4×4 fields, after local contrast normalization.
+
+    As the gist of Oliva & Torralba 2001 in kind; not their code.
+    """
+    bank = _gabor_bank().to(images.device)
+
+    def work(piece: slice) -> Tensor:
+        x = luma(thumbnail(images[piece]))
+        pad = THUMBNAIL // 2
+        padded = F.pad(x, (pad, pad, pad, pad), mode="reflect")
+        centered = padded - F.avg_pool2d(padded, 9, 1, 4, count_include_pad=False)
+        even = centered / (F.avg_pool2d(centered.square(), 9, 1, 4, count_include_pad=False).sqrt() + 0.05)
+        response = torch.fft.ifft2(torch.fft.fft2(even) * bank)[..., pad:-pad, pad:-pad].abs()
+        return F.adaptive_avg_pool2d(response, GRID).flatten(1)
+
+    return torch.cat(halve_on_out_of_memory(work, len(images), 50)[0])
+
+
+def words(
+    described: Float[Tensor, "n r s d"], train: Float[Tensor, "m r s d"], generator: torch.Generator, vocabulary: int = WORDS
+) -> Described:
+    """Bags of visual words: the root of the share of each word in the image and in its four quarters.
+
+    The words are centers of k-means on blocks of the training images ``train`` alone.
+    """
+    flat = train.flatten(0, 2)
+    drawn = flat[torch.randperm(len(flat), generator=generator)[:SAMPLE].to(flat.device)]
+    centers = k_means(drawn, min(vocabulary, len(drawn)), generator)
+
+    def work(piece: slice) -> Tensor:
+        named = F.one_hot(nearest(described[piece].flatten(0, 2), centers), len(centers))
+        counts = named.reshape(*described[piece].shape[:3], -1).permute(0, 3, 1, 2).float()
+        whole = F.adaptive_avg_pool2d(counts, 1).flatten(1)
+        return torch.cat([whole, F.adaptive_avg_pool2d(counts, 2).flatten(1) / 2], dim=1).sqrt()
+
+    return torch.cat(halve_on_out_of_memory(work, len(described), 500)[0])
+
+
+def k_means(x: Float[Tensor, "n d"], k: int, generator: torch.Generator, rounds: int = ROUNDS) -> Float[Tensor, "k d"]:
+    """Centers after some rounds of Lloyd's algorithm from random examples; a center that lost all of its own stays where it is."""
+    centers = x[torch.randperm(len(x), generator=generator)[:k].to(x.device)]
+    for _ in range(rounds):
+        mine = F.one_hot(nearest(x, centers), k).to(x.dtype)
+        size = mine.sum(0)[:, None]
+        centers = torch.where(size > 0, (mine.T @ x) / size.clamp_min(1), centers)
+    return centers
+
+
+def nearest(x: Float[Tensor, "n d"], centers: Float[Tensor, "k d"]) -> Tensor:
+    """The index of the nearest center of each."""
+    return (x @ centers.T - centers.square().sum(1) / 2).argmax(1)
+
+
+@functools.cache
+def _gabor_bank() -> Float[Tensor, "filters h w"]:
+    """Transfer functions on the padded thumbnail: a Gaussian around one frequency each, one-sided, so energy is a modulus."""
+    size = 2 * THUMBNAIL
+    v, u = torch.meshgrid(torch.fft.fftfreq(size), torch.fft.fftfreq(size), indexing="ij")
+    filters = []
+    for wavelength in SCALES:
+        f = 1 / wavelength
+        for direction in range(DIRECTIONS):
+            angle = math.pi * direction / DIRECTIONS
+            along = u * math.cos(angle) + v * math.sin(angle)
+            across = -u * math.sin(angle) + v * math.cos(angle)
+            filters.append(torch.exp(-((along - f).square() / (2 * (f / 3) ** 2)) - across.square() / (2 * (f / 4) ** 2)))
+    return torch.stack(filters)
+
+
+_DESCRIBE: dict[str, Callable[[Images], Tensor]] = {
+    "gray thumbnail": lambda images: luma(thumbnail(images)).flatten(1),
+    "color thumbnail": lambda images: thumbnail(images).flatten(1),
+    "gist": gist,
+    "hog words": lambda images: blocks(images, ORIENTATIONS, CELL, BLOCK),
+    "hog": lambda images: hog(images, ORIENTATIONS, CELL, BLOCK),
+}

@@ -1,0 +1,102 @@
+"""What is done to every image before it is looked at: the same container for all, or one of the corruptions of Liu & He 2024."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import UInt8
+from torch import Tensor
+from torchvision.transforms.v2 import functional as transforms
+
+Treatment = Literal["none", "same container", "gray", "blur", "noise", "32 pixels", "shuffled patches"]
+
+CONTAINER_PIXELS = 48
+CONTAINER_QUALITY = 75
+BLUR = 2.0
+"""Deviation in pixels of the Gaussian, on a side of 64."""
+NOISE = 0.2
+"""Deviation of the Gaussian noise, as a share of the range: the paper's milder one."""
+PATCH = 16
+
+Images = UInt8[Tensor, "n 3 h w"]
+
+
+def treat(images: Images, treatment: Treatment, generator: torch.Generator) -> Images:
+    """The images after a treatment, same shape; ``generator`` lies on the CPU and draws noise and the order of patches.
+
+    "same container": the middle 7/8 of the image, resized with one filter to 48 pixels, made gray, compressed as one JPEG and
+    brought back to its size, so that no set wins by color, frame, sharpness or compression alone. What a source's own size or
+    compression did before stays: a picture that was enlarged is still smooth.
+    """
+    return images if treatment == "none" else _TREATMENTS[treatment](images, generator)
+
+
+def gray(images: Images) -> Images:
+    """Luma of ITU-R 601, in three equal channels."""
+    return transforms.rgb_to_grayscale(images, num_output_channels=3)
+
+
+def same_container(images: Images, generator: torch.Generator | None = None) -> Images:
+    """See ``treat``."""
+    height, width = images.shape[2:]
+    top, left = height // 16, width // 16
+    middle = images[:, :, top : height - top, left : width - left]
+    small = gray(_resize(middle, (CONTAINER_PIXELS, CONTAINER_PIXELS)))
+    return _resize(_jpeg(small, CONTAINER_QUALITY), (height, width))
+
+
+def _jpeg(images: Images, quality: int) -> Images:
+    from PIL import Image
+
+    def once(image: np.ndarray) -> np.ndarray:
+        file = io.BytesIO()
+        Image.fromarray(image).save(file, "jpeg", quality=quality)
+        return np.asarray(Image.open(file))
+
+    with ThreadPoolExecutor(4) as pool:
+        luma = list(pool.map(once, images[:, 0].cpu().numpy()))
+    return torch.from_numpy(np.stack(luma)).to(images.device)[:, None].expand(-1, 3, -1, -1).contiguous()
+
+
+def _blur(images: Images, generator: torch.Generator) -> Images:
+    size = 2 * round(3 * BLUR) + 1
+    return transforms.gaussian_blur(images, [size, size], [BLUR, BLUR])
+
+
+def _noise(images: Images, generator: torch.Generator) -> Images:
+    drawn = torch.randn(images.shape, generator=generator).to(images.device)
+    return (images + 255 * NOISE * drawn).round_().clamp_(0, 255).to(torch.uint8)
+
+
+def _small(images: Images, generator: torch.Generator) -> Images:
+    return _resize(_resize(images, (32, 32)), (images.shape[2], images.shape[3]))
+
+
+def _shuffle(images: Images, generator: torch.Generator) -> Images:
+    """Patches of each image in an order of its own."""
+    n, _, height, width = images.shape
+    patches = F.unfold(images.float(), PATCH, stride=PATCH)  # n, c*p*p, places
+    order = torch.rand(n, patches.shape[2], generator=generator).argsort(1).to(images.device)
+    moved = patches.gather(2, order[:, None].expand(-1, patches.shape[1], -1))
+    return F.fold(moved, (height, width), PATCH, stride=PATCH).to(torch.uint8)
+
+
+def _resize(images: Images, size: tuple[int, int]) -> UInt8[Tensor, "n 3 r s"]:
+    resized = F.interpolate(images.float(), size=size, mode="bicubic", antialias=True)
+    return resized.round_().clamp_(0, 255).to(torch.uint8)
+
+
+_TREATMENTS: dict[str, Callable[[Images, torch.Generator], Images]] = {
+    "same container": same_container,
+    "gray": lambda images, generator: gray(images),
+    "blur": _blur,
+    "noise": _noise,
+    "32 pixels": _small,
+    "shuffled patches": _shuffle,
+}
