@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 EMBEDDED = ("digits", "shapes")
 """Sets that come with the suite and stand in for the papers' data."""
 
-_COST = {
+COST = {
     "small_cnn": 12.0,
+    "mnist_cnn": 3.5,
+    "mnist_cnn_dropout": 3.5,
     "resnet8": 18.0,
     "resnet20": 42.0,
     "resnet56": 126.0,
@@ -66,7 +68,7 @@ class TrainClassifier(Trial):
     @property
     def work(self) -> float:
         """Images seen, in thousands, times what one costs with this network."""
-        return self.epochs * (self.train_examples or 50_000) * _COST.get(self.network, 100.0) / 1000
+        return self.epochs * (self.train_examples or 50_000) * COST.get(self.network, 100.0) / 1000
 
     @property
     def data(self) -> tuple[str, ...]:

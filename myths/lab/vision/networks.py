@@ -97,6 +97,35 @@ class SmallCnn(Classifier):
         return x.flatten(1)
 
 
+# --- the MNIST network of PyTorch's examples --------------------------------------------------------
+
+
+class MnistCnn(Classifier):
+    """Two 5×5 convolutions of 10 and 20 channels, each with 2×2 max-pooling and ReLU, and a hidden layer of 50 units.
+
+    The network that Toneva et al. 2019 train on MNIST, from PyTorch's examples; at 28 pixels the hidden layer sees 320
+    activations. ``dropout`` drops channels before the second pooling and hidden units. Images under 16 pixels, which
+    would vanish, are padded. Initialized as torch does.
+    """
+
+    def __init__(self, classes: int, channels: int, size: int, dropout: float = 0.0):
+        super().__init__()
+        padding = 0 if size >= 16 else 2
+        side = ((size - 4 + 2 * padding) // 2 - 4 + 2 * padding) // 2
+        self.standardize = Standardize(channels)
+        self.conv1 = nn.Conv2d(channels, 10, 5, padding=padding)
+        self.conv2 = nn.Conv2d(10, 20, 5, padding=padding)
+        self.drop_channels, self.drop_units = nn.Dropout2d(dropout), nn.Dropout(dropout)
+        self.hidden = nn.Linear(20 * side**2, 50)
+        self.head = nn.Linear(50, classes)
+
+    def features(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
+        """The hidden units."""
+        x = F.relu(F.max_pool2d(self.conv1(self.standardize(x)), 2))
+        x = F.relu(F.max_pool2d(self.drop_channels(self.conv2(x)), 2))
+        return self.drop_units(F.relu(self.hidden(x.flatten(1))))
+
+
 # --- residual networks, He et al. 2016 -------------------------------------------------------------
 
 
@@ -306,6 +335,8 @@ def _fast(*widths: int) -> Builder:
 
 NETWORKS: dict[str, Builder] = {
     "small_cnn": SmallCnn,
+    "mnist_cnn": MnistCnn,
+    "mnist_cnn_dropout": lambda classes, channels, size: MnistCnn(classes, channels, size, 0.5),
     "resnet8": _cifar_resnet(1),
     "resnet20": _cifar_resnet(3),
     "resnet56": _cifar_resnet(9),

@@ -38,6 +38,7 @@ class Recipe:
     milestones: tuple[float, ...] = (0.3, 0.6, 0.8)
     decay: float = 0.2
     momentum: float = 0.9
+    nesterov: bool = True
     weight_decay: float = 5e-4
     label_smoothing: float = 0.0
     augmentation: Augmentation = "crop-flip"
@@ -164,7 +165,7 @@ def accuracy(logits: Float[Tensor, "n classes"], labels: Int64[Tensor, " n"]) ->
 
 
 def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """SGD with Nesterov's momentum, or AdamW, over all parameters that are trained."""
+    """SGD with momentum, Nesterov's unless the recipe says otherwise, or AdamW, over all parameters that are trained."""
     trained = [p for p in network.parameters() if p.requires_grad]
     if recipe.optimizer == "adamw":
         return torch.optim.AdamW(trained, recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
@@ -172,7 +173,7 @@ def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         trained,
         recipe.learning_rate,
         momentum=recipe.momentum,
-        nesterov=recipe.momentum > 0,
+        nesterov=recipe.nesterov and recipe.momentum > 0,
         weight_decay=recipe.weight_decay,
         fused=True,
     )
