@@ -19,7 +19,7 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 SIDE = 64
-PER_SCENE = 20
+PER_SCENE = 14
 """Crops of each scene in each chain."""
 
 

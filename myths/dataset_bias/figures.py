@@ -1,0 +1,177 @@
+"""The figures, each from tables alone; None where a table has nothing to show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Tables = Mapping[str, "pd.DataFrame"]
+
+FEATURES = ("hog", "hog words", "gist", "color thumbnail", "gray thumbnail")
+PAPER_PERCENT, PAPER_SETS = 39.0, 12
+"""Torralba & Efros 2011."""
+ORDER = ("independent", "simulated cameras")
+"""Lists that a figure prefers; else the first that there is."""
+
+
+def accuracy(tables: Tables) -> Figure | None:
+    """How often the set is named against the number of training images (2011, Fig. 2, left)."""
+    from matplotlib.ticker import FuncFormatter
+
+    from myths.lab.report import style
+
+    table, name = _preferred(tables["accuracy"])
+    table = table[(table["treatment"] == "none") & ~table["deduplicated"].astype(bool)] if len(table) else table
+    if table.empty:
+        return None
+    figure, ax = style.axes(f"Naming the data set: {name}", "training images of each set", "accuracy (%)", (7.5, 4.8))
+    ax.set_xscale("log")
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
+    for feature, color in zip(FEATURES, (style.HERE, *style.COLORS[1:5]), strict=True):
+        line = table[table["feature"] == feature].sort_values("n_per_set")
+        if line.empty:
+            continue
+        ax.plot(line["n_per_set"], line["accuracy_percent"], "o-", ms=4, lw=1.8, color=color, label=feature)
+        ax.fill_between(line["n_per_set"], line["accuracy_low_percent"], line["accuracy_high_percent"], color=color, alpha=0.15, lw=0)
+    sets = int(table["sets"].iloc[0])
+    ax.axhline(100 / sets, color=style.QUIET, lw=1, ls=":", label=f"chance, {sets} sets")
+    if name == "independent":
+        ax.axhline(PAPER_PERCENT, color=style.PAPER, lw=1.2, ls="--", label=f"2011: 39 % of {PAPER_SETS} sets (chance 8 %)")
+    ax.set_ylim(bottom=0)
+    ax.legend(frameon=False, fontsize=9, loc="upper left")
+    return figure
+
+
+def survives(tables: Tables) -> Figure | None:
+    """Accuracy before and after each treatment of all images, over random splits (95 % intervals), with the chance and the null."""
+    from myths.lab.report import style
+
+    table, name = _preferred(tables["accuracy"])
+    if table.empty:
+        return None
+    last = table[table["n_per_set"] == table.groupby("feature")["n_per_set"].transform("max")]
+    last = last[(last["feature"] == "hog")]
+    last = last.assign(what=last["treatment"].where(~last["deduplicated"].astype(bool), "without near-duplicates"))
+    if len(last) < 2:
+        return None
+    last = last.sort_values("accuracy_percent")
+    figure, ax = style.axes(
+        f"What survives when all sets are treated alike: {name}, HOG", "accuracy (%)", "", (7.5, 0.45 * len(last) + 2.2)
+    )
+    labels = [w if w != "none" else "as they are" for w in last["what"]]
+    error = np.nan_to_num(
+        np.stack([last["accuracy_percent"] - last["accuracy_low_percent"], last["accuracy_high_percent"] - last["accuracy_percent"]])
+    )
+    ax.barh(labels, last["accuracy_percent"], xerr=error, color=style.HERE, height=0.6, error_kw={"lw": 1, "ecolor": style.INK})
+    ax.axvline(float(last["chance_percent"].iloc[0]), color=style.PAPER, lw=1.2, ls="--", label="chance")
+    ax.grid(visible=False, axis="y")
+    ax.legend(frameon=False, fontsize=9, loc="lower right")
+    return figure
+
+
+def confusion(tables: Tables) -> Figure | None:
+    """Which set is taken for which, neighbors confused with each other side by side (2011, Fig. 2, right)."""
+    from myths.lab.report import style
+
+    table = tables["confusion"]
+    if table.empty:
+        return None
+    table = table[(table["feature"] == "hog") & (table["treatment"] == "none") & ~table["deduplicated"].astype(bool)]
+    table, name = _preferred(table, ("all", *ORDER))
+    if table.empty:
+        return None
+    names = list(dict.fromkeys(table["set"]))
+    percent = table.pivot(index="set", columns="named", values="percent").loc[names, names].to_numpy()
+    order = clustered(percent)
+    side = 0.36 * len(names)
+    figure, ax = style.axes(f"Which set is taken for which: {name}, HOG (% of a row)", "named", "is from", (side + 3.4, side + 2.6))
+    _matrix(ax, percent[np.ix_(order, order)], [names[i] for i in order], [names[i] for i in order], "{:.0f}", highest=100)
+    return figure
+
+
+def cross_set(tables: Tables) -> Figure | None:
+    """Average precision of classifiers of each set on each set: the paper's cars and persons, and the tasks here."""
+    from myths.lab.report import style
+
+    here, paper = tables["cross_set"], tables["printed_cross_set"]
+    panels = [(f"{task}, here", group) for task, group in here.groupby("task", sort=False)] if len(here) else []
+    if len(paper):
+        printed = paper[paper["task"].isin(("car classification", "person classification"))]
+        panels = [(f"{task}, 2011", group) for task, group in printed.groupby("task", sort=False)] + panels
+    if not len(here):
+        return None
+    sizes = [max(len(set(group["train"])), 3.0) for _, group in panels]
+    figure, axes = style.panels([title for title, _ in panels], "tested on", "trained on", (0.62 * sum(sizes) + 2.0 * len(panels), 5.0))
+    for ax, (_, group) in zip(axes, panels, strict=True):
+        names = list(dict.fromkeys(group["train"]))
+        ap = group.pivot(index="train", columns="test", values="ap_percent").loc[names, names].to_numpy()
+        _matrix(ax, ap, names, names, "{:.0f}", highest=100)
+    figure.suptitle("Average precision (%) at home, on the diagonal, and elsewhere", x=0.02, ha="left", fontsize=12, color=style.INK)
+    return figure
+
+
+def market_value(tables: Tables) -> Figure | None:
+    """How many samples of a set one sample of another is worth, with the basket of currencies (2011, Table 3)."""
+    from myths.lab.report import style
+
+    here, paper = tables["market_value"], tables["printed_market_value"]
+    if not len(here):
+        return None
+    panels = ([("cars, 2011", paper)] if len(paper) else []) + [(f"{t}, here", g) for t, g in here.groupby("task", sort=False)]
+    sizes = [max(len(set(group["market"])), 3.0) for _, group in panels]
+    figure, axes = style.panels([title for title, _ in panels], "samples of", "one sample of", (0.7 * sum(sizes) + 2.0 * len(panels), 5.2))
+    for ax, (_, group) in zip(axes, panels, strict=True):
+        markets = list(dict.fromkeys(group["market"]))
+        samples = [*markets, "basket"]
+        alpha = group.pivot(index="sample", columns="market", values="alpha").loc[samples, markets].to_numpy(dtype=float)
+        _matrix(ax, alpha, samples, markets, "{:.2f}", highest=1)
+    figure.suptitle("Market value: what a sample of one set is worth on another", x=0.02, ha="left", fontsize=12, color=style.INK)
+    return figure
+
+
+def clustered(percent: np.ndarray) -> list[int]:
+    """An order in which sets that are confused with each other are neighbors (average linkage of mutual confusion)."""
+    from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.spatial.distance import squareform
+
+    if len(percent) < 3:
+        return list(range(len(percent)))
+    mutual = (percent + percent.T) / 2
+    distance = mutual.max() - mutual
+    np.fill_diagonal(distance, 0)
+    return leaves_list(linkage(squareform(distance, checks=False), "average", optimal_ordering=True)).tolist()
+
+
+def _preferred(table: pd.DataFrame, order: Sequence[str] = ORDER) -> tuple[pd.DataFrame, str]:
+    """The rows of the list that a figure is about, and its name."""
+    if table.empty:
+        return table, ""
+    lists = list(dict.fromkeys(table["list"]))
+    own = [name for name in lists if name not in ("independent", "all", "cars", "simulated cameras", "one camera (null)")]
+    name = next((n for n in (*own, *order) if n in lists), lists[0])
+    return table[table["list"] == name], str(name)
+
+
+def _matrix(ax: Axes, values: np.ndarray, rows: Sequence[str], columns: Sequence[str], form: str, highest: float) -> None:
+    from myths.lab.report import style
+
+    ax.imshow(np.ma.masked_invalid(values), cmap="Blues", vmin=0, vmax=highest, aspect="equal")
+    for i, j in np.ndindex(*values.shape):
+        word = "?" if np.isnan(values[i, j]) else form.format(values[i, j])
+        ax.text(j, i, word, ha="center", va="center", fontsize=8, color="white" if values[i, j] > 0.6 * highest else style.INK)
+    ax.set_xticks(range(len(columns)), [_short(c) for c in columns], rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
+    ax.set_yticks(range(len(rows)), [_short(r) for r in rows], fontsize=8)
+    ax.grid(visible=False)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+
+
+def _short(name: str) -> str:
+    return name.replace("_", " ").replace(" 1per class", "").replace(" 10cls", "")

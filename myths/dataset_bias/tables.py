@@ -1,0 +1,358 @@
+"""Results as tidy tables; quantities carry their unit in the column's name (percent, pp for percentage points)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from myths.dataset_bias import collections as sets_of
+from myths.dataset_bias import cross_set as crossing_math
+from myths.dataset_bias import market_value as market_math
+from myths.dataset_bias import published
+from myths.dataset_bias.crossing import CrossSet, NegativeSet
+from myths.dataset_bias.naming import CountDuplicates, NameParts, NameThatDataset
+from myths.dataset_bias.network import NameByNetwork, ProbeNetwork
+from myths.dataset_bias.printed import RecomputePrinted
+from myths.dataset_bias.trials import CHAINS, SAME_CHAINS
+from myths.lab.estimate import student_t
+from myths.lab.store import Results
+from myths.lab.trial import weakest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LISTS = {sets_of.INDEPENDENT: "independent", sets_of.ALL: "all", CHAINS: "simulated cameras", SAME_CHAINS: "one camera (null)"}
+SETTINGS = ["list", "feature", "treatment", "deduplicated"]
+
+
+# --- name that dataset ----------------------------------------------------------------------------
+
+
+def naming(results: Results) -> pd.DataFrame:
+    """A row for each random split and training size: accuracy beside chance.
+
+    ``n_per_set`` is the size that was asked for and ``n_train`` what all sets together have of it.
+    """
+    table = _naming(results, "curve")
+    if table.empty:
+        return table
+    table["above_chance_pp"] = table["accuracy_percent"] - table["chance_percent"]
+    table["times_chance"] = table["accuracy_percent"] / table["chance_percent"]
+    columns = ["n_per_set", "n_train", "n_test", "accuracy_percent", "chance_percent", "above_chance_pp", "times_chance", "cost", "seed"]
+    return table[[*SETTINGS, "sets", *columns, "largest", "dataset", "protocol", "device"]]
+
+
+def accuracy(results: Results) -> pd.DataFrame:
+    """The same, mean over random splits with Student's t interval (where there are two or more)."""
+    import pandas as pd
+
+    table = naming(results)
+    rows = []
+    for settings, group in [] if table.empty else table.groupby([*SETTINGS, "n_per_set"], sort=False):
+        head = dict(zip([*SETTINGS, "n_per_set"], settings, strict=True))
+        rows.append(head | _interval("accuracy", group["accuracy_percent"]) | _first(group, "chance_percent", "sets") | _about(group))
+    return pd.DataFrame(rows)
+
+
+def confusion(results: Results) -> pd.DataFrame:
+    """Which set the test images of each set are taken for, at the largest training size, all splits together."""
+    table = _naming(results, "confusion")
+    if table.empty:
+        return table
+    keys = [*SETTINGS, "set", "named"]
+    summed = table.groupby(keys, sort=False).agg({"images": "sum", "n_set": "sum", "dataset": "first", "device": "first"}).reset_index()
+    summed["percent"] = 100 * summed["images"] / summed["n_set"]
+    summed["protocol"] = weakest(table["protocol"]) if table["protocol"].nunique() == 1 else None
+    if table["protocol"].nunique() > 1:
+        summed["protocol"] = table.groupby(keys, sort=False)["protocol"].first().to_numpy()
+    return summed[[*keys, "images", "n_set", "percent", "dataset", "protocol", "device"]]
+
+
+def siblings(results: Results) -> pd.DataFrame:
+    """For each split of a list with siblings: how often a wrong name is a sibling's, over how often if errors fell anywhere.
+
+    A row for the sets of all families together ("all") and for each set that has a sibling; ``lift`` is the ratio.
+    """
+    import pandas as pd
+
+    table = _naming(results, "confusion")
+    rows: list[dict[str, Any]] = []
+    for (*settings, seed), group in [] if table.empty else table.groupby([*SETTINGS, "seed"], sort=False):
+        names = list(dict.fromkeys(group["set"]))
+        related = {name: {n for f in sets_of.FAMILIES if name in f for n in f & set(names)} - {name} for name in names}
+        wrong = group[group["set"] != group["named"]]
+        errors = wrong.groupby("set")["images"].sum()
+        hits = wrong[[n in related[s] for s, n in zip(wrong["set"], wrong["named"], strict=True)]].groupby("set")["images"].sum()
+        with_sibling = [name for name in names if related[name] and errors.get(name, 0)]
+        expected = {name: float(errors[name]) * len(related[name]) / (len(names) - 1) for name in with_sibling}
+        head = dict(zip(SETTINGS, settings, strict=True)) | {"seed": seed}
+        for name, members in [("all", with_sibling), *((n, [n]) for n in with_sibling)] if with_sibling else []:
+            found, chance = sum(int(hits.get(m, 0)) for m in members), sum(expected[m] for m in members)
+            errors_here = sum(int(errors[m]) for m in members)
+            rows.append(head | {"set": name, "errors": errors_here, "on_siblings": found, "lift": found / chance} | _about(group))
+    return pd.DataFrame(rows)
+
+
+def null(results: Results) -> pd.DataFrame:
+    """The null control: a set's random parts told apart. ``above_chance_pp`` should vary around zero."""
+    table = results.frame(NameParts, dataset=lambda t: _dataset([t.set]))
+    if table.empty:
+        return table
+    table["above_chance_pp"] = table["accuracy_percent"] - table["chance_percent"]
+    columns = ["parts", "n_images", "n_test", "right", "accuracy_percent", "chance_percent", "above_chance_pp", "seed"]
+    return table[["set", "feature", "treatment", *columns, "dataset", "protocol", "device"]]
+
+
+def survives(results: Results) -> pd.DataFrame:
+    """For each split: what of the accuracy above chance survives a treatment of all images, training and test."""
+    table = naming(results)
+    if table.empty:
+        return table
+    table = table[table["largest"]]
+    keys = ["list", "feature", "seed"]
+    plain = table[(table["treatment"] == "none") & ~table["deduplicated"].astype(bool)].set_index(keys)
+    changed = table[(table["treatment"] != "none") | table["deduplicated"].astype(bool)].copy()
+    before = [plain["above_chance_pp"].get(key, np.nan) for key in changed[keys].itertuples(index=False, name=None)]
+    changed["before_above_chance_pp"] = before
+    changed["survives_percent"] = 100 * changed["above_chance_pp"] / changed["before_above_chance_pp"]
+    changed["treatment"] = changed["treatment"].where(~changed["deduplicated"].astype(bool), "without near-duplicates")
+    columns = ["list", "feature", "treatment", "before_above_chance_pp", "above_chance_pp", "survives_percent", "accuracy_percent"]
+    return changed.dropna(subset="before_above_chance_pp")[[*columns, "chance_percent", "seed", "dataset", "protocol", "device"]]
+
+
+def near_duplicates(results: Results) -> pd.DataFrame:
+    """How many images of a set have a near-duplicate in the same and in each other set; pairs of sets without any are left out."""
+    table = results.frame(CountDuplicates, dataset=lambda t: _dataset(t.sets), list=lambda t: _list(t.sets))
+    if table.empty:
+        return table
+    found = table[(table["pairs"] > 0) | (table["set"] == table["other"])]
+    return found[["list", "set", "other", "pairs", "images", "n_images", "bits", "dataset", "protocol", "device"]]
+
+
+def network(results: Results) -> pd.DataFrame:
+    """Convolutional networks that name the set, one row a training."""
+    table = results.frame(NameByNetwork, dataset=lambda t: _dataset(t.sets), list=lambda t: _list(t.sets), sets=lambda t: len(t.sets))
+    if table.empty:
+        return table
+    table["above_chance_pp"] = table["accuracy_percent"] - table["chance_percent"]
+    columns = ["n_per_set", "n_test", "accuracy_percent", "chance_percent", "above_chance_pp", "train_loss", "train_seconds", "seed"]
+    return table[["list", "network", "side", "epochs", "treatment", "sets", *columns, "dataset", "protocol", "device"]]
+
+
+def probe(results: Results) -> pd.DataFrame:
+    """What a linear classifier of objects gets from a network that was trained to name data sets, and from what it must beat."""
+    table = results.frame(
+        ProbeNetwork, dataset=lambda t: _dataset([*t.namer.sets, *sets_of.TASKS[t.task]]), network=lambda t: t.namer.network
+    )
+    if table.empty:
+        return table
+    columns = ["task", "network", "features", "classes", "n_train", "n_test", "accuracy_percent", "chance_percent", "seed"]
+    return table[[*columns, "dataset", "protocol", "device"]]
+
+
+# --- across sets ----------------------------------------------------------------------------------
+
+
+def cross_set(results: Results) -> pd.DataFrame:
+    """AP of classifiers of each set on each set (2011, Table 1), at the largest training size: means over splits."""
+    import pandas as pd
+
+    table = _crossed(results)
+    rows = []
+    for (task, feature, train, test), group in [] if table.empty else table.groupby(["task", "feature", "train", "test"], sort=False):
+        last = group[group["n_per_class"] == group["n_per_class"].max()]
+        head = {"task": task, "feature": feature, "train": train, "test": test}
+        rows.append(head | _interval("ap", last["ap_percent"]) | _first(last, "n_per_class", "classes") | _about(last))
+    return pd.DataFrame(rows)
+
+
+def drops(results: Results) -> pd.DataFrame:
+    """For each split: AP at home and elsewhere, the drop of their means, and the fairer home advantage of an additive fit.
+
+    ``better_at_home_percent`` is the share of training sets whose AP is higher at home than on the mean of the others;
+    ``advantage_pp`` what the diagonal has over what rows and columns explain.
+    """
+    import pandas as pd
+
+    rows = []
+    for task, feature, group, ap, _ in _matrices(results):
+        for seed, one in zip(group["seed"].unique(), ap[..., -1], strict=True):
+            home, away = crossing_math.at_home(one), crossing_math.elsewhere(one)
+            rows.append({
+                "task": task, "feature": feature, "seed": int(seed), "self_percent": home.mean(), "mean_others_percent": away.mean(),
+                "drop_percent": float(crossing_math.drop_of_means(one)), "better_at_home_percent": 100 * (home > away).mean(),
+                "advantage_pp": float(crossing_math.home_advantage(one).mean()), "sets": len(one), **_about(group),
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def home_test(results: Results) -> pd.DataFrame:
+    """Whether home is better than any other one-to-one map of training to test sets (permutation test over the sets).
+
+    The p-value cannot be less than one over the permutations, so three sets (1/6) and four (1/24) hardly decide by themselves.
+    """
+    import pandas as pd
+
+    rows = []
+    for task, feature, group, ap, _ in _matrices(results):
+        found = crossing_math.home_test(ap[..., -1], np.random.default_rng(0))
+        rows.append({
+            "task": task, "feature": feature, "advantage_pp": found.advantage, "p_value": found.p_value,
+            "permutations": found.permutations, "splits": len(ap), **_about(group),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def market_value(results: Results) -> pd.DataFrame:
+    """What one sample of a set is worth on another (2011, Table 3): α with its bootstrap interval over splits, and why it ends where.
+
+    Row set "basket" is the mean of a column: what a sample of any of the sets is worth on this one.
+    """
+    import pandas as pd
+
+    rows: list[dict[str, Any]] = []
+    for task, feature, group, ap, sizes in _matrices(results):
+        if len(ap) < 2 or len(sizes) < 2:
+            continue
+        names = list(dict.fromkeys(group["train"]))
+        found = market_math.market_value(ap, sizes, np.random.default_rng(0))
+        value, low, high = found.interval()
+        basket = found.interval(market_math.basket_of_currencies)
+        about = {"splits": len(ap), **_about(group)}
+        for j, market in enumerate(names):
+            for i, sample in enumerate(names):
+                cell = {"alpha": value[i, j], "alpha_low": low[i, j], "alpha_high": high[i, j], "note": found.note[i][j]}
+                rows.append({"task": task, "feature": feature, "sample": sample, "market": market, **cell, **about})
+            ends = {"alpha": basket[0][j], "alpha_low": basket[1][j], "alpha_high": basket[2][j], "note": "mean of the column"}
+            rows.append({"task": task, "feature": feature, "sample": "basket", "market": market, **ends, **about})
+    return pd.DataFrame(rows)
+
+
+def devalued(results: Results) -> pd.DataFrame:
+    """The share of pairs of different sets where a foreign sample is worth less than a native one, with its bootstrap interval."""
+    import pandas as pd
+
+    rows = []
+    for task, feature, group, ap, sizes in _matrices(results):
+        if len(ap) < 2 or len(sizes) < 2:
+            continue
+        found = market_math.market_value(ap, sizes, np.random.default_rng(0))
+        below = [100 * float(x) for x in found.interval(market_math.share_below_one)]
+        between = [100 * float(x) for x in found.interval(market_math.share_between)]
+        rows.append({
+            "task": task, "feature": feature, "cells": ap.shape[1] * (ap.shape[1] - 1), "below_one_percent": below[0],
+            "below_one_low_percent": below[1], "below_one_high_percent": below[2], "between_percent": between[0],
+            "between_low_percent": between[1], "between_high_percent": between[2], "splits": len(ap), **_about(group),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def negatives(results: Results) -> pd.DataFrame:
+    """For each split: AP of each set's detector against its own negatives and against those of all sets (2011, Table 2)."""
+    table = results.frame(NegativeSet, dataset=lambda t: _dataset(t.sets))
+    if table.empty:
+        return table
+    table["drop_percent"] = 100 * (1 - table["all_percent"] / table["own_percent"])
+    columns = ["task", "feature", "set", "own_percent", "all_percent", "drop_percent", "n_positive", "n_negative", "seed"]
+    return table[[*columns, "dataset", "protocol", "device"]]
+
+
+# --- the paper's tables ---------------------------------------------------------------------------
+
+
+def printed(results: Results) -> pd.DataFrame:
+    """Every margin of the printed Tables 1 to 3 of 2011 beside the same from the printed cells; ``agrees``: rounding can explain it."""
+    return results.frame(RecomputePrinted, dataset=lambda t: "Torralba & Efros 2011")
+
+
+def printed_cross_set(results: Results) -> pd.DataFrame:
+    """Table 1 of 2011 as printed: AP (percent) of training set (row) on test set."""
+    import pandas as pd
+
+    rows = []
+    for _, record in results.of(RecomputePrinted):
+        about = {"dataset": "Torralba & Efros 2011", "protocol": "paper", "device": record.device}
+        for t in published.cross_set():
+            for i, train in enumerate(published.SETS):
+                for j, test in enumerate(published.SETS):
+                    cell = {"task": t.task, "train": train, "test": test, "ap_percent": float(t.ap[i, j])}
+                    rows.append(cell | {"paper_checked": t.paper_checked, "source": t.source} | about)
+    return pd.DataFrame(rows)
+
+
+def printed_market_value(results: Results) -> pd.DataFrame:
+    """Table 3 of 2011 as printed. One LabelMe car is worth 0.26 PASCAL cars on PASCAL; retellings turn it round."""
+    import pandas as pd
+
+    rows = []
+    for _, record in results.of(RecomputePrinted):
+        about = {"dataset": "Torralba & Efros 2011", "protocol": "paper", "device": record.device}
+        t = published.market_value()
+        for j, market in enumerate(published.CURRENCIES):
+            for sample, alpha in [*zip(published.CURRENCIES, t.alpha[:, j], strict=True), ("basket", t.basket[j])]:
+                checked = t.paper_checked.get((sample, market), "recalled")
+                rows.append({"sample": sample, "market": market, "alpha": float(alpha), "paper_checked": checked, **about})
+    return pd.DataFrame(rows)
+
+
+# --- inside ---------------------------------------------------------------------------------------
+
+
+def _naming(results: Results, kind: str) -> pd.DataFrame:
+    table = results.frame(
+        NameThatDataset,
+        dataset=lambda t: _dataset(t.sets),
+        list=lambda t: _list(t.sets, t.subject),
+        sets=lambda t: len(t.sets),
+        largest_size=lambda t: max(t.sizes),
+    )
+    if table.empty:
+        return table
+    table = table[table["kind"] == kind].copy()
+    if kind == "curve":
+        table["largest"] = table["n_per_set"] == table["largest_size"]
+    return table
+
+
+def _crossed(results: Results) -> pd.DataFrame:
+    return results.frame(CrossSet, dataset=lambda t: _dataset(t.sets), sizes_of=lambda t: ",".join(map(str, t.sizes)))
+
+
+def _matrices(results: Results) -> list[tuple[str, str, pd.DataFrame, np.ndarray, np.ndarray]]:
+    """Task, feature, rows, AP in percent [splits, train, test, sizes] and the sizes."""
+    table = _crossed(results)
+    found = []
+    for (task, feature, _), group in [] if table.empty else table.groupby(["task", "feature", "sizes_of"], sort=False):
+        names, seeds, sizes = (list(dict.fromkeys(group[c])) for c in ("train", "seed", "n_per_class"))
+        wide = group.set_index(["seed", "train", "test", "n_per_class"])["ap_percent"]
+        ap = wide.loc[[(s, i, j, n) for s in seeds for i in names for j in names for n in sizes]].to_numpy()
+        shape = (len(seeds), len(names), len(names), len(sizes))
+        found.append((str(task), str(feature), group, ap.reshape(shape), np.array(sizes)))
+    return found
+
+
+def _list(sets: Sequence[str], subject: str = "everything") -> str:
+    return subject if subject != "everything" else LISTS.get(tuple(sets), ", ".join(sets))
+
+
+def _dataset(sets: Sequence[str]) -> str:
+    return ", ".join(sets_of.data_of(sets)) or "simulated cameras"
+
+
+def _interval(name: str, values: pd.Series) -> dict[str, float]:
+    n = {"splits": len(values)}
+    if len(values) < 2:
+        return {f"{name}_percent": float(values.mean()), f"{name}_low_percent": np.nan, f"{name}_high_percent": np.nan, **n}
+    e = student_t(values.to_numpy(), "seeds")
+    return {f"{name}_percent": e.value, f"{name}_low_percent": e.low, f"{name}_high_percent": e.high, **n}
+
+
+def _first(group: pd.DataFrame, *columns: str) -> dict[str, Any]:
+    return {column: group[column].iloc[0] for column in columns}
+
+
+def _about(group: pd.DataFrame) -> dict[str, str]:
+    together = {column: ", ".join(sorted(set(group[column]))) for column in ("dataset", "device")}
+    return {"dataset": together["dataset"], "protocol": weakest(group["protocol"]), "device": together["device"]}

@@ -1,0 +1,130 @@
+"""Which trials a profile runs, and which tell own collections apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from myths.dataset_bias import collections as sets_of
+from myths.dataset_bias.crossing import CrossSet, NegativeSet
+from myths.dataset_bias.naming import CountDuplicates, Feature, NameParts, NameThatDataset, Treatment
+from myths.dataset_bias.network import NameByNetwork, ProbeNetwork
+from myths.dataset_bias.printed import RecomputePrinted
+from myths.lab.myth import Profile
+from myths.lab.trial import Trial
+
+SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 350, 700)
+"""Training images of each set, up to all that are there; the paper goes to 1,000."""
+FEW_SIZES = (1, 10, 100, 700)
+OTHERS: tuple[Feature, ...] = ("hog words", "gist", "color thumbnail", "gray thumbnail")
+CORRUPTIONS: tuple[Treatment, ...] = ("gray", "blur", "noise", "32 pixels", "shuffled patches")
+CHAINS = tuple(f"chain {k}" for k in range(1, 6))
+SAME_CHAINS = tuple(f"same {chain}" for chain in CHAINS)
+OFFICE_SIZES = (1, 2, 4, 8, 16, 24)
+"""Training images of each class; the smallest class, the mugs of the webcam, has 24."""
+PACS_SIZES = (2, 4, 8, 16, 32)
+"""The sketches of houses are 15 and the cartoons of guitars 39, so these classes stay behind the others."""
+CAR_SIZES = (5, 10, 20, 40, 80)
+
+SEEDS = {"quick": 3, "laptop": 10, "gpu": 10, "paper": 20}
+
+
+def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = ()) -> list[Trial]:
+    """What a profile runs; ``seeds`` replaces its number of random splits.
+
+    ``data`` names collections that are told apart instead: own ones, or those of ``dataset_bias``. Raises UsageError when one is given
+    twice, alone, or has too few images.
+    """
+    splits = seeds or SEEDS[profile]
+    if data:
+        sets_of.check_own(data)
+        return own(data, min(splits, 5))
+    printed: list[Trial] = [RecomputePrinted()]
+    if profile == "quick":
+        return [*printed, *chains(splits)]
+    networks = laptop_networks(splits) if profile == "laptop" else gpu_networks(splits)
+    return [*printed, *naming(profile, splits), *across(splits), *networks]
+
+
+def chains(splits: int) -> list[Trial]:
+    """The mechanism on simulated cameras, and its null: one camera under five names."""
+    listed: list[Trial] = []
+    for feature in ("hog", "color thumbnail", "gray thumbnail"):
+        for seed in range(splits):
+            listed.append(NameThatDataset(sets=CHAINS, feature=feature, sizes=(1, 5, 20, 140), seed=seed))
+            listed.append(NameThatDataset(sets=SAME_CHAINS, feature=feature, sizes=(140,), seed=seed))
+    listed += [NameThatDataset(sets=CHAINS, feature="hog", treatment="same container", sizes=(140,), seed=seed) for seed in range(splits)]
+    listed += [CrossSet(task="chains", sizes=(1, 2, 4), seed=seed) for seed in range(splits)]
+    return [*listed, CountDuplicates(sets=CHAINS)]
+
+
+def naming(profile: Profile, splits: int) -> list[Trial]:
+    """Name That Dataset on the real sets, with its controls."""
+    few = (splits + 1) // 2 if profile == "laptop" else splits
+    independent, every = sets_of.INDEPENDENT, sets_of.ALL
+    listed: list[Trial] = [NameThatDataset(sets=independent, feature="hog", sizes=SIZES, seed=seed) for seed in range(splits)]
+    listed += [NameThatDataset(sets=independent, feature="hog", treatment="same container", seed=seed) for seed in range(few)]
+    listed += [NameThatDataset(sets=independent, feature="hog", deduplicated=True, seed=seed) for seed in range(few)]
+    listed += [NameParts(set=name, feature="hog", seed=seed) for name in independent for seed in range(splits)]
+    listed += [NameThatDataset(sets=every, feature="hog", seed=seed) for seed in range(few)]
+    listed += [NameThatDataset(sets=sets_of.WITH_CARS, feature="hog", subject="cars", seed=seed) for seed in range(splits)]
+    sizes = FEW_SIZES if profile == "laptop" else SIZES
+    listed += [
+        NameThatDataset(sets=independent, feature=feature, sizes=sizes, seed=seed)
+        for feature in OTHERS
+        for seed in range((few + 1) // 2 if profile == "laptop" else splits)
+    ]
+    if profile != "laptop":
+        listed += [
+            NameThatDataset(sets=independent, feature="hog", treatment=treatment, seed=seed)
+            for treatment in CORRUPTIONS
+            for seed in range(splits)
+        ]
+    return [*listed, CountDuplicates(sets=every)]
+
+
+def across(splits: int) -> list[Trial]:
+    """Training on one set and testing on another."""
+    listed: list[Trial] = []
+    for seed in range(splits):
+        listed.append(CrossSet(task="office-caltech", sizes=OFFICE_SIZES, seed=seed))
+        listed.append(CrossSet(task="pacs", sizes=PACS_SIZES, seed=seed))
+        listed.append(CrossSet(task="cars", sizes=CAR_SIZES, seed=seed))
+        listed += [NegativeSet(task="cars", seed=seed), NegativeSet(task="persons", seed=seed)]
+    return listed
+
+
+def laptop_networks(splits: int) -> list[Trial]:
+    """A small network on a CPU, two splits of the ten."""
+    return networks([NameByNetwork(sets=sets_of.INDEPENDENT, epochs=8, seed=seed) for seed in range((splits + 4) // 5)])
+
+
+def gpu_networks(splits: int) -> list[Trial]:
+    """A ResNet-18 at full size, with the corruptions."""
+    listed = networks([_resnet18("none", seed) for seed in range(splits)])
+    few = (splits + 1) // 2
+    return [*listed, *(_resnet18(treatment, seed) for treatment in ("same container", *CORRUPTIONS) for seed in range(few))]
+
+
+def networks(namers: Sequence[NameByNetwork]) -> list[Trial]:
+    """Networks that name the set, and what their features know of the objects of PACS."""
+    listed: list[Trial] = list(namers)
+    for namer in namers:
+        listed += [ProbeNetwork(namer=namer, task="pacs", features=what, seed=namer.seed) for what in ("trained", "random", "pixels")]
+    return listed
+
+
+def own(names: tuple[str, ...], splits: int) -> list[Trial]:
+    """How different some collections are: each feature, before and after the same container, with the null and the near-duplicates."""
+    listed: list[Trial] = [
+        NameThatDataset(sets=names, feature=feature, treatment=treatment, sizes=FEW_SIZES if feature == "hog" else (700,), seed=seed)
+        for treatment in ("none", "same container")
+        for feature in ("hog", *OTHERS)
+        for seed in range(splits)
+    ]
+    listed += [NameThatDataset(sets=names, feature="hog", deduplicated=True, seed=seed) for seed in range(splits)]
+    listed += [NameParts(set=name, feature="hog", parts=2, seed=seed) for name in names for seed in range(splits)]
+    return [*listed, CountDuplicates(sets=names)]
+
+
+def _resnet18(treatment: Treatment, seed: int) -> NameByNetwork:
+    return NameByNetwork(sets=sets_of.INDEPENDENT, network="resnet18", epochs=60, side=64, treatment=treatment, seed=seed)
