@@ -9,7 +9,7 @@ ARGS ?=
 BIN := $(VENV)/bin
 MYTHS := hessian-cost cifar10-1
 
-.PHONY: quick test all bench bench-compare report data lint clean $(MYTHS)
+.PHONY: quick test all peers bench bench-compare report data lint clean $(MYTHS)
 
 quick: $(VENV)/.base
 	$(BIN)/myths run --profile quick $(ARGS)
@@ -43,6 +43,10 @@ report: $(VENV)/.base
 
 data: $(VENV)/.base
 	$(BIN)/myths data list
+
+# The frameworks that myth 1 compares: JAX, TensorFlow, autograd, PyTensor, CasADi, SymPy
+peers: $(VENV)/.base
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[peers]'
 
 clean:
 	rm -rf results/local results/report .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

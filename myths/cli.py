@@ -167,7 +167,7 @@ def report(
     for each in found:
         if each.run.path.resolve().parent != suite.PUBLISHED.resolve():
             derived.write(each)
-    page = site.build(found, Path("results/report"))
+    page = site.build(found, (results or Path("results")) / "report")
     terminal.say(f"report: {page}")
 
 

@@ -147,6 +147,8 @@ EVERY: tuple[MethodName, ...] = (
     "ours", "ours-compressed", "torch-loop", "torch-functional", "torch-functional-vectorized", "torch-func", "torch-jacrev", "jax",
     "tensorflow", "autograd", "pytensor", "casadi",
 )  # fmt: skip
+LARGE: tuple[MethodName, ...] = ("ours", "ours-compressed", "torch-loop", "torch-func", "jax", "tensorflow")
+"""Those that also show their largest size in ``laptop``; the others would take its quarter of an hour alone."""
 GRADIENTS: tuple[MethodName, ...] = ("ours", "torch", "jax", "tensorflow", "autograd", "pytensor", "casadi")
 DECIDING: tuple[MethodName, ...] = ("ours", "torch-loop")
 OTHERS: tuple[Name, ...] = tuple(name for name in PROBLEMS if name not in PAPER)
@@ -197,16 +199,17 @@ def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = (
         ]  # fmt: skip
     elif profile == "laptop":
         listed = [
-            *_decisive(several, (128, 512, 1024, 2048)),
-            *_hessians(PAPER, EVERY, (32, 128, 512, 2048)),
+            *_decisive(several, (1024, 2048)),
+            *_hessians(PAPER, EVERY, (32, 128, 512)),
+            *_hessians(PAPER, LARGE, (2048,)),
             *_hessians(PAPER, ("sympy",), (16,)),
             *_hessians(PAPER, ("torch-compile",), (512, 2048)),
             *_hessians(PAPER, (*DECIDING, "torch-func", "jax"), (512,), "float32"),
             *_hessians(OTHERS, ("ours-compressed", *cheap), (512,)),
             *_orders(several),
             *_gradients(2048),
-            NewtonStep(rows=200),
-            *(NewtonStep(rows=1000, seed=seed) for seed in range(several)),
+            *(NewtonStep(rows=500, seed=seed) for seed in range(several)),
+            NewtonStep(rows=1000),
         ]
     else:
         on_gpu = tuple(name for name in EVERY if METHODS[name].cuda)
