@@ -10,7 +10,7 @@ those out of the training set hardly matters. The evidence in four parts:
 4. the same counts for a data set of one's own, with a list of what may be dropped and what may be mislabeled (``own``).
 """
 
-from myths.forgetting import figures, tables
+from myths.forgetting import figures, pictures, tables
 from myths.forgetting.claims import CLAIMS
 from myths.forgetting.own import ListExamples
 from myths.forgetting.profiles import trials
@@ -95,7 +95,11 @@ MYTH = Myth(
     figures={
         "histograms": figures.histograms,
         "removal": figures.removal,
-        "single_examples": figures.single_examples,
+        "windows": figures.windows,
+    },
+    pictures={
+        "likely_mislabeled": pictures.likely_mislabeled,
+        "least_and_most_forgotten": pictures.least_and_most_forgotten,
     },
     meanings={
         "refuted": "Nearly a third of CIFAR-10 can stay out of training at next to no loss, chosen by forgetting; not chosen at random.",

@@ -15,6 +15,7 @@ from typing import Any
 
 from myths.forgetting import measures
 from myths.forgetting.measures import RANDOM
+from myths.forgetting.tables import LEAST_FORGOTTEN
 from myths.forgetting.train_kept import RemoveNothing, TrainKept
 from myths.forgetting.trials import CompareCounts, CountForgetting, Stability, Unforgettable
 from myths.lab.claim import Checked, Claim, Criterion, above, at_least, at_most, below, between
@@ -31,7 +32,7 @@ CIFAR10 = ("cifar10", "cifar10 subset", "digits")
 MNIST = ("mnist", "digits")
 """Digits, of scikit-learn, stand in where a run holds nothing else: then nothing is concluded."""
 
-FORGETTING, SHUFFLED = "forgetting, lowest first", "forgetting, shuffled"
+SHUFFLED = "shuffled counts"
 CLEAN = {"label_noise": 0.0, "pixel_noise": 0.0, "nearest": True}
 
 
@@ -141,7 +142,7 @@ def _removal(id: str, percent: float, statement: str, criterion: Criterion, pape
     against = more.pop("against", "full")
     where: Mapping[str, Any] = {
         "dataset": more.pop("dataset", "cifar10"),
-        "order": more.pop("order", FORGETTING),
+        "order": more.pop("order", LEAST_FORGOTTEN),
         "removed_percent": percent,
         "skipped_percent": 0.0,
         "transfer": more.pop("transfer", False),
@@ -172,7 +173,7 @@ def _window(id: str, statement: str, paper: float, column: str, criterion: Crite
         paper_checked="computed",
         unit="pp",
         table="removal",
-        where={"dataset": "cifar10", "order": (FORGETTING, RANDOM), "removed_percent": 10.0, "transfer": False, "nearest": True},
+        where={"dataset": "cifar10", "order": (LEAST_FORGOTTEN, RANDOM), "removed_percent": 10.0, "transfer": False, "nearest": True},
         trial=TrainKept,
         measure=partial(measures.window_depth, column),
         criterion=criterion,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Tables = Mapping[str, "pd.DataFrame"]
 
 DATASETS = ("mnist", "permuted mnist", "cifar10", "cifar10 subset", "cifar100")
-ORDERS = ("forgetting, lowest first", "random", "forgetting, shuffled")
+ORDERS = ("least forgotten first", "random", "shuffled counts")
 
 
 def histograms(tables: Tables) -> Figure | None:
@@ -79,7 +79,7 @@ def removal(tables: Tables) -> Figure | None:
     return figure
 
 
-def single_examples(tables: Tables) -> Figure | None:
+def windows(tables: Tables) -> Figure | None:
     """What removing a window of a tenth costs, against how often its examples are forgotten (the paper's Fig. 5, right)."""
     from myths.lab.report import style
 
@@ -87,14 +87,14 @@ def single_examples(tables: Tables) -> Figure | None:
     if table.empty:
         return None
     table = _nearest(table)
-    windows = table[table["window"].astype(bool) & ~table["transfer"].astype(bool)]
-    if windows.empty or windows["skipped_percent"].nunique() < 3:
+    chosen = table[table["window"].astype(bool) & ~table["transfer"].astype(bool)]
+    if chosen.empty or chosen["skipped_percent"].nunique() < 3:
         return None
     figure, ax = style.axes(
         "A tenth removed, along the order of forgetting", "mean forgetting events of those removed", "test accuracy (%)"
     )
-    ax.plot(windows["removed_mean"], windows["test_accuracy_percent"], "o", ms=3, alpha=0.5, color=style.HERE, label="single seeds")
-    mean = windows.groupby("skipped_percent")[["removed_mean", "test_accuracy_percent"]].mean()
+    ax.plot(chosen["removed_mean"], chosen["test_accuracy_percent"], "o", ms=3, alpha=0.5, color=style.HERE, label="single seeds")
+    mean = chosen.groupby("skipped_percent")[["removed_mean", "test_accuracy_percent"]].mean()
     ax.plot(mean["removed_mean"], mean["test_accuracy_percent"], "o-", ms=5, lw=2, color=style.HERE, label="mean over seeds")
     random = table[(table["order"] == "random") & (table["removed_percent"].round(6) == 10)]
     if len(random):

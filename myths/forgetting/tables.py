@@ -19,6 +19,7 @@ from myths.lab.vision.classifier import COST
 if TYPE_CHECKING:
     import pandas as pd
 
+LEAST_FORGOTTEN = "least forgotten first"
 SETTING = ("dataset", "network", "epochs", "protocol", "device")
 """What rows of different trainings must share to be put together, in tables that aggregate."""
 
@@ -130,9 +131,9 @@ def removal(results: Results) -> pd.DataFrame:
     table = results.frame(TrainKept, dataset=dataset_name, ranked_by=ranked_by, counted_with=counted_with, setting=_setting)
     if table.empty:
         return table
-    table["order"] = [f"{by}, {order}" if by else order for by, order in zip(table["ranked_by"], table["order"], strict=True)]
+    table["order"] = [order_name(by, order) for by, order in zip(table["ranked_by"], table["order"], strict=True)]
     table["removed_percent"], table["skipped_percent"] = 100 * table["removed"], 100 * table["skip"]
-    table["window"] = (table["removed_percent"].round(6) == 10) & (table["order"] == "forgetting, lowest first")
+    table["window"] = (table["removed_percent"].round(6) == 10) & (table["order"] == LEAST_FORGOTTEN)
     other = [b != "" and a.removesuffix("_dropout") != b for a, b in zip(table["network"], table["counted_with"], strict=True)]
     table["transfer"] = table.assign(other=other).groupby("setting")["other"].transform("any")
     accuracy, key = table["test_accuracy_percent"], ["setting", "seed", "removed"]
@@ -209,6 +210,14 @@ def ranked_by(trial: TrainKept) -> str:
         return ""
     first = trial.ranking[0]
     return "forgetting" if isinstance(first, CountForgetting) else f"{first.method} after {first.epochs:g} epochs"
+
+
+def order_name(ranked_by: str, order: str) -> str:
+    """The order of a removal in words."""
+    counts = {"lowest first": LEAST_FORGOTTEN, "highest first": "most forgotten first", "shuffled": "shuffled counts"}
+    if ranked_by == "forgetting":
+        return counts[order]
+    return f"{ranked_by}, {order}" if ranked_by else order
 
 
 def counted_with(trial: TrainKept) -> str:

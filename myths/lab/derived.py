@@ -68,13 +68,24 @@ def draw(derived: Derived) -> dict[str, str]:
 
 
 def write(derived: Derived) -> None:
-    """Writes every table with rows, ``claims.csv`` and ``figures/*.svg`` into the run folder."""
+    """Writes every table with rows, ``claims.csv``, ``figures/*.svg`` and the pictures into the run folder."""
     folder = derived.run.path / derived.myth.folder
     for name, table in [*derived.tables.items(), ("claims", derived.claims_table())]:
         if len(table):
             write_atomically(folder / f"{name}.csv", table.to_csv(index=False, float_format="%.10g", lineterminator="\n"))
     for name, svg in draw(derived).items():
         write_atomically(folder / "figures" / f"{name}.svg", svg)
+    write_pictures(derived)
+
+
+def write_pictures(derived: Derived) -> None:
+    """Draws the pictures that show images of data sets into ``pictures/*.png``, those of which the data lie here."""
+    for name, picture in derived.myth.pictures.items():
+        figure = picture(derived.tables, derived.run.store(derived.myth))
+        if figure is not None:
+            target = derived.run.path / derived.myth.folder / "pictures" / f"{name}.png"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            figure.savefig(target, format="png", dpi=150)
 
 
 def _absent(myth: Myth, facts: Mapping[str, Any]) -> list[tuple[Trial, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from myths.lab.claim import Claim
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from myths.lab.store import Results
+    from myths.lab.store import Results, Store
 
 Profile = Literal["quick", "laptop", "gpu", "paper"]
 PROFILES: tuple[Profile, ...] = ("quick", "laptop", "gpu", "paper")
@@ -59,6 +59,8 @@ class Myth:
     claims: tuple[Claim, ...]
     figures: Mapping[str, Callable[[Mapping[str, pd.DataFrame]], Figure | None]]
     meanings: Mapping[str, str]
+    pictures: Mapping[str, Callable[[Mapping[str, pd.DataFrame], Store], Figure | None]] = field(default_factory=dict)
+    """Like figures, but they show images of data sets, so they are never published; from the tables and the stored arrays."""
     example: Callable[[], str] | None = None
     """Something to look at that ``myths show`` works out on the spot."""
 

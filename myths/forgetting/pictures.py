@@ -1,0 +1,101 @@
+"""Contact sheets of training examples: they show images of data sets, so they stay on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import UInt8
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from myths.lab.store import Store
+
+ROWS, COLUMNS = 5, 8
+SIDE = 96
+"""Pixels a side of a file of the user's own on the sheet."""
+
+
+def likely_mislabeled(tables: Mapping[str, pd.DataFrame], store: Store) -> Figure | None:
+    """The user's own images that are forgotten most, with the class that their folder gives them."""
+    from myths.lab.report import style
+
+    table = tables["forgetting"]
+    if table.empty:
+        return None
+    dataset = str(table["dataset"].iloc[0])
+    top = table[table["dataset"] == dataset].nsmallest(ROWS * COLUMNS, "suspicion_rank")
+    images = _images(dataset, top["index"].astype(int).tolist())
+    if images is None:
+        return None
+    figure, ax = style.axes(f"{dataset}: forgotten most, so look at their labels first", "", "", (9.0, 7.4))
+    captions = [f"{label}\n{_short(file, index)}" for label, file, index in zip(top["label"], top["file"], top["index"], strict=True)]
+    _sheet(ax, images, COLUMNS, captions)
+    return figure
+
+
+def least_and_most_forgotten(tables: Mapping[str, pd.DataFrame], store: Store) -> Figure | None:
+    """The least and the most forgotten training examples of each data set (as in the paper's appendix); permuted ones unpermuted."""
+    from myths.lab.report import style
+
+    table = tables["extremes"]
+    if table.empty:
+        return None
+    table = table[table["nearest"].astype(bool)]
+    sheets = []
+    for name, group in table.groupby("dataset", sort=False):
+        dataset = str(name).removeprefix("permuted ").removesuffix(" subset")
+        chosen = group[group["rank"] <= 2 * COLUMNS].sort_values(["which", "rank"])
+        images = _images(dataset, chosen["index"].astype(int).tolist())
+        if images is not None:
+            sheets.append((str(name), images))
+    if not sheets:
+        return None
+    titles = [f"{name}: least (above) and most forgotten" for name, _ in sheets]
+    figure, axes = style.panels(titles, "", "", (5.6 * len(sheets), 3.6))
+    for ax, (_, images) in zip(axes, sheets, strict=True):
+        _sheet(ax, images, COLUMNS)
+    return figure
+
+
+def _images(dataset: str, indices: Sequence[int]) -> list[UInt8[np.ndarray, "h w 3"]] | None:
+    """Training examples in color, or None where the data set does not lie here."""
+    from myths.forgetting.own import labeled
+    from myths.forgetting.training import load_examples
+    from myths.lab.data import prepared
+    from myths.lab.data.folders import decode
+
+    found = prepared.find(dataset)
+    if found is None:
+        return None
+    if found.kind == "images":
+        train, _, _ = labeled(dataset)
+        pixels = decode(train, SIDE, files=indices)
+    else:
+        pixels = load_examples(dataset, "cpu").x[list(indices)]
+    return list(pixels.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).numpy())
+
+
+def _sheet(ax: Axes, images: Sequence[UInt8[np.ndarray, "h w 3"]], columns: int, captions: Sequence[str] = ()) -> None:
+    """Images in rows, each one unit wide, with room for a caption below where there are captions."""
+    height = 1.32 if captions else 1.06
+    for i, image in enumerate(images):
+        row, column = divmod(i, columns)
+        left, top = 1.06 * column, -height * row
+        ax.imshow(image, extent=(left, left + 1, top - 1, top), interpolation="nearest")
+        if captions:
+            ax.text(left + 0.5, top - 1.03, captions[i], ha="center", va="top", fontsize=6.5, parse_math=False)
+    rows = -(-len(images) // columns)
+    ax.set_xlim(0, 1.06 * columns - 0.06)
+    ax.set_ylim(-height * rows, 0)
+    ax.set_aspect("equal")
+    ax.set_axis_off()
+
+
+def _short(file: str, index: int) -> str:
+    name = file.rpartition("/")[2] or f"example {index}"
+    return name if len(name) <= 18 else f"{name[:8]}…{name[-9:]}"

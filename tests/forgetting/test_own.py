@@ -1,0 +1,112 @@
+"""The user's own images, from ``myths data add`` to the table and the contact sheet."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from myths.forgetting import MYTH
+from myths.forgetting.own import labeled
+from myths.forgetting.profiles import trials
+from myths.lab import runner
+from myths.lab.data import own, prepared
+from myths.lab.derived import derive, write
+from myths.lab.errors import UsageError
+from myths.lab.run_folder import RunFolder
+from myths.lab.trial import Context
+
+
+@pytest.fixture(autouse=True)
+def data_here(monkeypatch, tmp_path):
+    monkeypatch.setenv("MYTHS_DATA", str(tmp_path / "data"))
+
+
+def draw(kind, rng, width, height):
+    """Red, green or blue, with noise."""
+    pixels = rng.integers(0, 60, size=(height, width, 3))
+    pixels[..., kind] += 150
+    return Image.fromarray(pixels.astype(np.uint8))
+
+
+def folder_of_images(folder, classes=("blue", "green", "red"), each=24, wrong=3):
+    """CLASS/NNN.png of mixed sizes; the first ``wrong`` of the first class show what the second class shows."""
+    rng = np.random.default_rng(0)
+    for number, name in enumerate(classes):
+        (folder / name).mkdir(parents=True)
+        for i in range(each):
+            shown = (number + 1) % 3 if number == 0 and i < wrong else number
+            draw(shown, rng, int(rng.integers(20, 50)), int(rng.integers(20, 50))).save(folder / name / f"{i:03}.png")
+    return folder
+
+
+def run_on(name, tmp_path):
+    run = RunFolder(tmp_path / "runs" / "cpu-quick")
+    plan = runner.plan(MYTH.trials("quick", None, (name,)), run.store(MYTH), prepared.sha256_of)
+    done = runner.run(plan, run.store(MYTH), device="cpu", hashes=prepared.sha256_of, invocation="test")
+    assert done.failed == []
+    found = derive(MYTH, run)
+    write(found)
+    return found
+
+
+def test_wrong_labels_of_own_images_come_first(tmp_path):
+    source = folder_of_images(tmp_path / "mine")
+    (source / "red" / "broken.png").write_bytes(b"\x89PNG no more")
+    own.add("mine", source)
+    found = run_on("mine", tmp_path)
+    table = found.tables["forgetting"]
+    assert len(table) == 72  # the broken file is left out
+    assert set(table["file"].head(3)) == {f"blue/{i:03}.png" for i in range(3)}
+    assert table["suspicion_rank"].tolist() == list(range(1, 73))
+    assert {"file", "label", "events", "first_learnt", "margin", "may_be_dropped"} <= set(table)
+    assert (table["label"] == [file.split("/")[0] for file in table["file"]]).all()
+    dropped = found.tables["removal_list"]
+    assert set(dropped["file"]) == set(table[table["events"] == 0]["file"])
+    assert not {f"blue/{i:03}.png" for i in range(3)} & set(dropped["file"])
+    written = found.run.path / "forgetting"
+    assert (written / "forgetting.csv").read_text().startswith("index,file,label,events")
+    assert (written / "removal_list.csv").exists()
+    assert (written / "pictures" / "likely_mislabeled.png").read_bytes()[:4] == b"\x89PNG"
+    assert {str(j.verdict) for j in found.judgements} <= {"not tested", "illustration"}
+
+
+def test_own_images_in_train_and_test(tmp_path):
+    for part, each in (("train", 9), ("test", 4)):
+        folder_of_images(tmp_path / "parted" / part, each=each, wrong=0)
+    own.add("parted", tmp_path / "parted")
+    train, test, classes = labeled("parted")
+    assert (len(train), len(test), classes) == (27, 12, ("blue", "green", "red"))
+    trial = trials("quick", None, ("parted",))[0]
+    examples = trial.examples(Context(trial))
+    assert (len(examples.x), len(examples.x_test), examples.classes) == (27, 12, 3)
+    assert examples.x.shape[1:] == (3, 32, 32)
+    assert examples.y.bincount().tolist() == [9, 9, 9]
+
+
+def test_one_class_is_nothing_to_learn(tmp_path):
+    own.add("alike", folder_of_images(tmp_path / "alike", classes=("only",), wrong=0))
+    trial = trials("quick", None, ("alike",))[0]
+    with pytest.raises(UsageError, match="one class"):
+        trial.run(Context(trial))
+
+
+def test_images_in_no_class_folder(tmp_path):
+    (tmp_path / "flat").mkdir()
+    draw(0, np.random.default_rng(0), 20, 20).save(tmp_path / "flat" / "a.png")
+    own.add("flat", tmp_path / "flat")
+    with pytest.raises(UsageError, match="CLASS/image"):
+        labeled("flat")
+
+
+def test_own_arrays_and_labels_out_of_range():
+    x = np.random.default_rng(0).integers(0, 255, size=(30, 16, 16, 3)).astype(np.uint8)
+    arrays = {"x_train": x, "y_train": np.arange(30) % 3, "x_test": x[:6], "y_test": np.arange(6) % 3}
+    prepared.save("arrays", arrays, source="test", note="")
+    prepared.save("outside", arrays | {"y_train": np.arange(30) % 3 - 1}, source="test", note="")
+    prepared.save("test_only", {"x_test": x, "y_test": arrays["y_train"]}, source="test", note="")
+    for name, words in (("outside", "go from -1"), ("test_only", "no training part")):
+        trial = trials("quick", None, (name,))[0]
+        with pytest.raises(UsageError, match=words):
+            trial.run(Context(trial))
+    trial = trials("quick", None, ("arrays",))[0]
+    assert trial.examples(Context(trial)).classes == 3
+    assert trial.protocol == "stand-in"

@@ -1,0 +1,155 @@
+"""What the profiles run: the whole ``gpu`` profile rehearsed on tiny data, its claims measured, and mixtures kept apart."""
+
+import dataclasses
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from myths.forgetting import MYTH, figures, tables
+from myths.forgetting.profiles import trials
+from myths.forgetting.train_kept import TrainKept
+from myths.forgetting.training import Training
+from myths.lab import runner
+from myths.lab.data import prepared
+from myths.lab.derived import derive, write
+from myths.lab.errors import UsageError
+from myths.lab.run_folder import RunFolder
+from myths.lab.store import Record, Results
+from myths.lab.trial import Trial
+
+EPOCHS = {16.0: 3.0, 10.0: 1.0, 3.0: 1.0}
+NETWORKS = {"fast": "fast_narrow", "resnet18": "resnet8", "resnet20": "resnet8"}
+
+
+def tiny(trial):
+    """The same trial, and those that it depends on, with few epochs, small networks and small batches."""
+    changed = {
+        f.name: tuple(tiny(t) for t in value)
+        for f in dataclasses.fields(trial)
+        if isinstance(value := getattr(trial, f.name), tuple) and value and isinstance(value[0], Trial)
+    }
+    if isinstance(trial, Training):
+        changed |= {
+            "epochs": EPOCHS.get(trial.epochs, trial.epochs),
+            "network": NETWORKS.get(trial.network, trial.network),
+            "batch_size": 16,
+            "precision": "fp32",
+        }
+    return dataclasses.replace(trial, **changed)
+
+
+def save_tiny_sets():
+    rng = np.random.default_rng(0)
+    for name, classes, shape in (("cifar10", 10, (16, 16, 3)), ("cifar100", 100, (16, 16, 3)), ("mnist", 10, (16, 16))):
+        labels = {split: (np.arange(n) % classes).astype(np.uint8) for split, n in (("train", 60), ("test", 40))}
+        arrays = {f"y_{split}": y for split, y in labels.items()}
+        for split, y in labels.items():
+            noise = rng.integers(0, 80, size=(len(y), *shape))
+            arrays[f"x_{split}"] = (noise + 17 * (y % 10).reshape(-1, *[1] * len(shape))).astype(np.uint8)
+        prepared.save(name, arrays, source="test", note="tiny")
+
+
+@pytest.fixture(scope="module")
+def rehearsed(tmp_path_factory):
+    """The gpu profile, every trial of it, run on tiny data."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MYTHS_DATA", str(tmp_path_factory.mktemp("data")))
+        save_tiny_sets()
+        run = RunFolder(tmp_path_factory.mktemp("runs") / "rehearsal")
+        store = run.store(MYTH)
+        plan = runner.plan([tiny(t) for t in trials("gpu")], store, prepared.sha256_of)
+        done = runner.run(plan, store, device="cpu", hashes=prepared.sha256_of, invocation="test")
+        assert done.failed == []
+        found = derive(MYTH, run)
+        write(found)
+        yield found
+
+
+def test_the_gpu_profile_measures_every_claim_that_it_is_to_decide(rehearsed):
+    measured = {j.claim.id for j in rehearsed.judgements if j.estimate is not None}
+    open_in_gpu = {c.id for c in MYTH.claims if c.id.startswith("F1-calibration")} | {"F3-subset"}
+    # Tiny data may leave a correlation without a value, never a difference of accuracies.
+    needed = {
+        c.id for c in MYTH.claims if c.table in ("removal", "nothing_removed", "unforgettable", "counts") and "spearman" not in c.unit
+    }
+    correlations = {"F2b", "F2c-margin", "F2c-margin-level", "F2c-first-learnt", "F2c-first-learnt-level"}
+    assert needed - correlations - open_in_gpu <= measured
+    assert not open_in_gpu & measured
+    pairs = {j.claim.id: j.estimate.n for j in rehearsed.judgements if j.claim.decisive}
+    assert pairs == {"F3-ordered-30": 12, "F3-vs-random-30": 12}
+    assert {str(j.verdict) for j in rehearsed.judgements if j.claim.kind == "level"} == {"not tested"}
+    assert next(j.estimate.value for j in rehearsed.judgements if j.claim.id == "F0-nothing") == 0
+
+
+def test_the_gpu_profile_draws_all_figures_and_pictures(rehearsed):
+    folder = rehearsed.run.path / "forgetting"
+    assert {p.stem for p in (folder / "figures").iterdir()} == set(MYTH.figures)
+    assert (folder / "pictures" / "least_and_most_forgotten.png").read_bytes()[:4] == b"\x89PNG"
+    assert all(name in rehearsed.tables["histogram"]["dataset"].unique() for name in ("mnist", "permuted mnist", "cifar10", "cifar100"))
+
+
+def test_losses_are_paired_by_seed_with_the_training_from_which_nothing_went(rehearsed):
+    table = rehearsed.tables["removal"]
+    table = table[(table["dataset"] == "cifar10") & ~table["transfer"]]
+    accuracy = table.set_index(["order", "removed_percent", "skipped_percent", "seed"])["test_accuracy_percent"]
+    chosen = table[(table["order"] == tables.LEAST_FORGOTTEN) & (table["removed_percent"] == 30)]
+    assert len(chosen) == 12
+    for row in chosen.to_dict("records"):
+        assert row["loss_pp"] == pytest.approx(accuracy["random", 0.0, 0.0, row["seed"]] - row["test_accuracy_percent"])
+        assert row["above_random_pp"] == pytest.approx(row["test_accuracy_percent"] - accuracy["random", 30.0, 0.0, row["seed"]])
+    others = rehearsed.tables["removal"]
+    assert set(others[others["transfer"]]["network"]) == {"resnet8"}
+
+
+def test_budget_in_the_docstring_is_the_profile():
+    from myths.forgetting import profiles
+
+    plan = runner.plan(trials("gpu"), RunFolder(profiles.__file__).store(MYTH), lambda name: None).only("to do")
+    trained = Counter((type(t).__name__, t.network, t.epochs) for t in plan if isinstance(t, Training))
+    said = " ".join(profiles._gpu.__doc__.split())
+    assert trained["CountForgetting", "fast", 16.0] == 32
+    assert "32 countings of 16 epochs" in said
+    assert trained["TrainKept", "fast", 10.0] == 113
+    assert "113 trainings of 10" in said
+    assert trained["CountForgetting", "mnist_cnn", 16.0] == 10 + 5
+    assert trained["TrainKept", "mnist_cnn_dropout", 3.0] == 35
+
+
+@pytest.mark.parametrize("profile", ["quick", "laptop", "gpu", "paper"])
+def test_baselines_are_there_for_every_removal(profile):
+    kept = [t for t in trials(profile) if isinstance(t, TrainKept)]
+    baselines = {(t.dataset, t.permuted, t.network, t.epochs, t.seed) for t in kept if t.removed == 0}
+    assert {(t.dataset, t.permuted, t.network, t.epochs, t.seed) for t in kept} == baselines
+
+
+def test_bad_numbers_of_seeds():
+    with pytest.raises(UsageError, match="at least one"):
+        trials("quick", 0)
+
+
+def rows_of(kind, rows, **settings):
+    trial = dataclasses.replace(kind.tiny(), **settings)
+    return Record(trial, "ok", rows=rows)
+
+
+def test_claims_never_mix_settings_of_one_data_set():
+    from myths.forgetting.trials import CountForgetting
+
+    def counted(unforgettable):
+        return [{"kind": "summary", "n": 100, "unforgettable": unforgettable, "never_learnt": 0}]
+
+    real = {"dataset": "cifar10", "label_noise": 0.0, "train_examples": 0}
+    records = [rows_of(CountForgetting, counted(30), **real, network="fast", epochs=16.0, seed=s) for s in range(3)]
+    records.append(rows_of(CountForgetting, counted(90), **real, network="fast", epochs=64.0))
+    records += [rows_of(CountForgetting, counted(80), **real, network="mnist_cnn", epochs=16.0, seed=s) for s in range(3)]
+    records.append(rows_of(CountForgetting, counted(99), label_noise=0.0))
+    table = tables.counts(Results(records))
+    speaks = table[table["nearest"]]
+    assert set(speaks["unforgettable"]) == {30}
+    assert len(speaks) == 3
+
+
+def test_figures_without_rows_are_none():
+    empty = {name: table(Results([])) for name, table in MYTH.tables.items()}
+    assert [figure(empty) for figure in (figures.histograms, figures.removal, figures.windows)] == [None] * 3
