@@ -20,6 +20,7 @@ from myths.dataset_bias.claims import CLAIMS
 from myths.dataset_bias.crossing import CrossSet, NegativeSet
 from myths.dataset_bias.naming import CountDuplicates, NameParts, NameThatDataset
 from myths.dataset_bias.network import NameByNetwork, ProbeNetwork
+from myths.dataset_bias.pictures import PICTURES
 from myths.dataset_bias.printed import RecomputePrinted
 from myths.dataset_bias.trials import trials
 from myths.lab.myth import Myth, Paper
@@ -102,6 +103,7 @@ MYTH = Myth(
         "cross_set": figures.cross_set,
         "market_value": figures.market_value,
     },
+    pictures=PICTURES,
     meanings={
         "refuted": "A set is named far above chance, and what is learned on one set loses much on another: no set stands for all.",
         "still standing": "Sets are hardly told apart, and what is learned on one holds on the others.",

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import io
-import re
 import zlib
 from dataclasses import dataclass
 
@@ -17,6 +16,8 @@ import numpy as np
 import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
+
+from myths.dataset_bias.sets import CHAIN_NAME, is_chain
 
 SIDE = 64
 PER_SCENE = 14
@@ -64,18 +65,10 @@ SCENES = (
     *("china.jpg", "flower.jpg"),
 )
 
-_NAME = re.compile(r"(same )?chain ([1-9][0-9]?)")
-
-
-def is_chain(name: str) -> bool:
-    """Whether this is the name of a simulated chain."""
-    found = _NAME.fullmatch(name)
-    return found is not None and (found[1] is not None or int(found[2]) <= len(CHAINS))
-
 
 def photographs_of(name: str) -> tuple[UInt8[Tensor, "n 3 side side"], Int64[Tensor, " n"], tuple[str, ...]]:
     """The pictures of a chain, the scene of each as a number, and by name. The same at every call."""
-    found = _NAME.fullmatch(name)
+    found = CHAIN_NAME.fullmatch(name)
     if found is None or not is_chain(name):
         raise ValueError(f"there is no chain {name!r}")
     chain = CHAINS[0] if found[1] else CHAINS[int(found[2]) - 1]

@@ -1,4 +1,4 @@
-"""The data sets whose images are told apart: which go together, which are siblings, and their images as tensors."""
+"""The images of a set as tensors, wherever it comes from."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -15,67 +14,16 @@ from jaxtyping import Bool, Int64, UInt8
 from torch import Tensor
 
 from myths.dataset_bias import capture
+from myths.dataset_bias.sets import PREPARED, REAL, is_chain
 from myths.lab.data import prepared
 from myths.lab.data.folders import ImageFolder, decode, image_folder
 from myths.lab.data.images import image_set
 from myths.lab.errors import UsageError
 
-PREPARED = "dataset_bias"
 SIDE = 64
 """Pixels a side of every image."""
 FEWEST = 40
 """Images that a set needs: 28 to train on and 12 to test on; fewer tell nothing."""
-
-INDEPENDENT = (
-    "caltech101",
-    "caltech256_10cls",
-    "coil100",
-    "imagenet_1per_class",
-    "office_amazon",
-    "pacs_art_painting",
-    "scenes15",
-    "stanford_cars",
-    "uiuc_cars",
-    "voc2012_animals",
-)
-"""No two of one parent. Seven of them are, in whole or in part, among the paper's twelve."""
-
-LEFT_OUT = {
-    "tiny_imagenet": "ImageNet, as imagenet_1per_class; 64 pixels at the source",
-    "imagenette": "ImageNet, as imagenet_1per_class",
-    "office_webcam_dslr": "Office-31, as office_amazon",
-    "pacs_photo": "PACS, as pacs_art_painting; its photographs are partly Caltech-256's",
-    "pacs_cartoon": "PACS, as pacs_art_painting",
-    "pacs_sketch": "PACS, as pacs_art_painting",
-    "coco_train2014_100only": "100 images are too few",
-}
-"""Why the others are not in ``INDEPENDENT``."""
-
-ALL = (*INDEPENDENT, *(name for name in LEFT_OUT if name != "coco_train2014_100only"))
-"""Siblings on purpose: are they confused with each other?"""
-
-FAMILIES: tuple[frozenset[str], ...] = (
-    frozenset({"imagenet_1per_class", "tiny_imagenet", "imagenette"}),
-    frozenset({"office_amazon", "office_webcam_dslr"}),
-    frozenset({"pacs_photo", "pacs_art_painting", "pacs_cartoon", "pacs_sketch"}),
-    frozenset({"caltech101", "caltech256_10cls"}),
-)
-"""Sets of one parent or one maker; the two Caltechs count as the paper's own example of a confused pair."""
-
-REAL = frozenset({*ALL, *LEFT_OUT})
-
-Task = Literal["office-caltech", "pacs", "cars", "persons", "chains"]
-
-TASKS: dict[Task, tuple[str, ...]] = {
-    "office-caltech": ("caltech256_10cls", "office_amazon", "office_webcam_dslr"),
-    "pacs": ("pacs_photo", "pacs_art_painting", "pacs_cartoon", "pacs_sketch"),
-    "cars": ("caltech101", "uiuc_cars", "tiny_imagenet"),
-    "persons": ("caltech101", "pacs_photo", "pacs_art_painting", "pacs_cartoon", "pacs_sketch"),
-    "chains": ("chain 1", "chain 2", "chain 3"),
-}
-"""Sets that share object classes; "cars" and "persons" those that also have images without the object."""
-
-WITH_CARS = ("caltech101", "stanford_cars", "tiny_imagenet", "uiuc_cars")
 
 
 @dataclass(frozen=True)
@@ -113,18 +61,12 @@ class Collection:
         return self.keep(self.sampled)
 
 
-def data_of(sets: Sequence[str]) -> tuple[str, ...]:
-    """The prepared data sets that collections of these names are read from."""
-    real = (PREPARED,) if any(name in REAL for name in sets) else ()
-    return (*real, *sorted({name for name in sets if name not in REAL and not capture.is_chain(name)}))
-
-
 def load(name: str) -> Collection:
     """One collection on the CPU: a set of ``dataset_bias``, a simulated chain of ``capture``, or an own set.
 
     Raises CannotStart when its data are not here.
     """
-    if capture.is_chain(name):
+    if is_chain(name):
         return _chain(name)
     if name in REAL:
         return _real(name, prepared.require(PREPARED).sha256)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from myths.dataset_bias import collections as sets_of
-from myths.dataset_bias.naming import protocol_of
+from myths.dataset_bias import sets as sets_of
+from myths.dataset_bias.sets import Task, protocol_of
 from myths.lab.trial import Context, Outcome, Protocol, Trial
 
 if TYPE_CHECKING:
@@ -14,16 +14,13 @@ if TYPE_CHECKING:
 
     from myths.dataset_bias.cross_set import Scores
 
-Feature = Literal["gray thumbnail", "color thumbnail", "gist", "hog"]
-Task = Literal["office-caltech", "pacs", "cars", "persons", "chains"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class _AcrossSets(Trial):
     """What the trials across sets have in common: the sets of a task, their classes, and one random split of each set."""
 
     task: Task
-    feature: Feature = "hog"
+    feature: Literal["gray thumbnail", "color thumbnail", "gist", "hog"] = "hog"
     seed: int = 0
 
     @property
@@ -120,9 +117,11 @@ class NegativeSet(_AcrossSets):
 
 def shared_classes(task: Task) -> tuple[str, ...]:
     """The object classes of a task, in the order of their numbers. Raises CannotStart when its data are not here."""
+    from myths.dataset_bias.collections import load
+
     if task in ("cars", "persons"):
         return ("", task[:-1])
-    return tuple(sorted(set.intersection(*(set(sets_of.load(name).labels) for name in sets_of.TASKS[task]))))
+    return tuple(sorted(set.intersection(*(set(load(name).labels) for name in sets_of.TASKS[task]))))
 
 
 def _shared(trial: _AcrossSets, context: Context) -> tuple[tuple[str, ...], torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -14,13 +13,12 @@ from torch import Tensor
 
 from myths.dataset_bias import collections, duplicates
 from myths.dataset_bias.collections import Collection
-from myths.dataset_bias.features import Feature, describe
-from myths.dataset_bias.treatments import Treatment, treat
+from myths.dataset_bias.features import describe
+from myths.dataset_bias.sets import Feature, Subject, Treatment, data_of
+from myths.dataset_bias.treatments import treat
 from myths.lab.data import prepared
 from myths.lab.errors import UsageError
 from myths.lab.trial import Context
-
-Subject = Literal["everything", "cars"]
 
 TEST_SHARE = 0.3
 """Of a set that has fewer images than are wanted."""
@@ -55,19 +53,19 @@ def pictures(
     "cars" takes the images of cars only, extra ones included. ``deduplicated`` leaves out every image that nearly equals an earlier
     one of any of these sets. Raises UsageError for a set that is given twice or has too few images left.
     """
-    hashes = tuple(str(prepared.sha256_of(name)) for name in collections.data_of(sets))
+    hashes = tuple(str(prepared.sha256_of(name)) for name in data_of(sets))
     return _pictures(sets, device, treatment, subject, deduplicated, extra, hashes)
 
 
 def features(sets: tuple[str, ...], device: str, feature: Feature, treatment: Treatment, subject: Subject, deduplicated: bool) -> Tensor:
     """The features of ``pictures`` of the same arguments, in the same order."""
-    hashes = tuple(str(prepared.sha256_of(name)) for name in collections.data_of(sets))
+    hashes = tuple(str(prepared.sha256_of(name)) for name in data_of(sets))
     return _features(sets, device, feature, treatment, subject, deduplicated, False, hashes)
 
 
 def features_with_extra(sets: tuple[str, ...], device: str, feature: Feature) -> Tensor:
     """The features of ``pictures(sets, device, extra=True)``."""
-    hashes = tuple(str(prepared.sha256_of(name)) for name in collections.data_of(sets))
+    hashes = tuple(str(prepared.sha256_of(name)) for name in data_of(sets))
     return _features(sets, device, feature, "none", "everything", False, True, hashes)
 
 
@@ -112,7 +110,7 @@ def held_out(n: int, context: Context, share: float = 0.25) -> Tensor:
     return torch.from_numpy(context.rng(f"held out of {n}").random(n) < share)
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=2)
 def _pictures(
     sets: tuple[str, ...], device: str, treatment: Treatment, subject: Subject, deduplicated: bool, extra: bool, hashes: tuple[str, ...]
 ) -> Pictures:

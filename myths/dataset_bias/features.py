@@ -5,18 +5,15 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from myths.dataset_bias.sets import Feature
 from myths.lab.device import halve_on_out_of_memory
 from myths.lab.vision.hog import blocks, hog
-
-Feature = Literal["gray thumbnail", "color thumbnail", "gist", "hog words", "hog"]
-FEATURES: tuple[Feature, ...] = ("gray thumbnail", "color thumbnail", "gist", "hog words", "hog")
 
 THUMBNAIL = 32
 CELL, BLOCK, ORIENTATIONS = (8, 8), (2, 2), 9

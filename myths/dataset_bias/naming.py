@@ -4,25 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from myths.dataset_bias import capture
-from myths.dataset_bias import collections as sets_of
+from myths.dataset_bias import sets as sets_of
+from myths.dataset_bias.sets import Feature, Subject, Treatment, protocol_of
 from myths.lab.trial import Context, Outcome, Protocol, Trial
 
 if TYPE_CHECKING:
     import torch
 
-Feature = Literal["gray thumbnail", "color thumbnail", "gist", "hog words", "hog"]
-Treatment = Literal["none", "same container", "gray", "blur", "noise", "32 pixels", "shuffled patches"]
-
 SHOWN = 6
 """Pictures kept of each set: the test images that are named with the greatest confidence, rightly."""
-
-
-def protocol_of(sets: Sequence[str]) -> Protocol:
-    """Reduced on real sets, as the sets and sizes are not the paper's; a stand-in on simulated chains."""
-    return "stand-in" if any(capture.is_chain(name) for name in sets) else "reduced"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +28,7 @@ class NameThatDataset(Trial):
     sets: tuple[str, ...]
     feature: Feature
     treatment: Treatment = "none"
-    subject: Literal["everything", "cars"] = "everything"
+    subject: Subject = "everything"
     deduplicated: bool = False
     sizes: tuple[int, ...] = (700,)
     test: int = 300
@@ -73,11 +65,8 @@ class NameThatDataset(Trial):
         pictures = described.pictures(self.sets, context.device, treatment=arguments[0], subject=arguments[1], deduplicated=arguments[2])
         x = described.features(self.sets, context.device, self.feature, *arguments)
         train, test = described.part(pictures.owner, pictures.groups, self.test, max(self.sizes), context)
-        if self.feature == "hog words":
-            from myths.dataset_bias.features import words
-
-            x = words(x, x[train.to(x.device)], context.generator("words"))
         train, test = train.to(x.device), test.to(x.device)
+        x = _vectors(x, self.feature, train, context)
         rows: list[dict[str, Any]] = []
         scores = torch.zeros(0)
         for n in self.sizes:
@@ -129,11 +118,8 @@ class NameParts(Trial):
         dealt = context.rng("parts").permutation(len(x)) % self.parts
         owner = torch.from_numpy(dealt).to(x.device)
         train, test = described.part(owner, torch.arange(len(x)), len(x), len(x), context)
-        if self.feature == "hog words":
-            from myths.dataset_bias.features import words
-
-            x = words(x, x[train.to(x.device)], context.generator("words"))
         train, test = train.to(x.device), test.to(x.device)
+        x = _vectors(x, self.feature, train, context)
         scores, _ = _named(x, owner, train, test, self.parts, context)
         right = int((scores.argmax(1) == owner[test]).sum())
         row = {"parts": self.parts, "right": right, "n_images": len(pictures.images)}
@@ -185,6 +171,13 @@ class CountDuplicates(Trial):
                     }
                 )
         return Outcome(rows=rows)
+
+
+def _vectors(x: torch.Tensor, feature: Feature, train: torch.Tensor, context: Context) -> torch.Tensor:
+    """The features, with visual words counted in the vocabulary of the training images."""
+    from myths.dataset_bias.features import words
+
+    return words(x, x[train], context.generator("words")) if feature == "hog words" else x
 
 
 def _named(

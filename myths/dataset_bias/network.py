@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from myths.dataset_bias import collections as sets_of
-from myths.dataset_bias.crossing import Task
-from myths.dataset_bias.naming import Treatment, protocol_of
+from myths.dataset_bias import sets as sets_of
+from myths.dataset_bias.sets import Task, Treatment, protocol_of
 from myths.lab.trial import Context, Outcome, Protocol, Trial
 
 if TYPE_CHECKING:

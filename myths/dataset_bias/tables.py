@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from myths.dataset_bias import collections as sets_of
-from myths.dataset_bias import cross_set as crossing_math
 from myths.dataset_bias import market_value as market_math
 from myths.dataset_bias import published
+from myths.dataset_bias import sets as sets_of
 from myths.dataset_bias.crossing import CrossSet, NegativeSet
 from myths.dataset_bias.naming import CountDuplicates, NameParts, NameThatDataset
 from myths.dataset_bias.network import NameByNetwork, ProbeNetwork
 from myths.dataset_bias.printed import RecomputePrinted
-from myths.dataset_bias.trials import CHAINS, SAME_CHAINS
+from myths.dataset_bias.sets import CHAINS, SAME_CHAINS
 from myths.lab.estimate import student_t
 from myths.lab.store import Results
 from myths.lab.trial import weakest
@@ -124,7 +123,7 @@ def survives(results: Results) -> pd.DataFrame:
 
 def near_duplicates(results: Results) -> pd.DataFrame:
     """How many images of a set have a near-duplicate in the same and in each other set; pairs of sets without any are left out."""
-    table = results.frame(CountDuplicates, dataset=lambda t: _dataset(t.sets), list=lambda t: _list(t.sets))
+    table = results.frame(CountDuplicates, dataset=lambda t: _dataset(t.sets), list=lambda t: list_name(t.sets))
     if table.empty:
         return table
     found = table[(table["pairs"] > 0) | (table["set"] == table["other"])]
@@ -133,7 +132,7 @@ def near_duplicates(results: Results) -> pd.DataFrame:
 
 def network(results: Results) -> pd.DataFrame:
     """Convolutional networks that name the set, one row a training."""
-    table = results.frame(NameByNetwork, dataset=lambda t: _dataset(t.sets), list=lambda t: _list(t.sets), sets=lambda t: len(t.sets))
+    table = results.frame(NameByNetwork, dataset=lambda t: _dataset(t.sets), list=lambda t: list_name(t.sets), sets=lambda t: len(t.sets))
     if table.empty:
         return table
     table["above_chance_pp"] = table["accuracy_percent"] - table["chance_percent"]
@@ -176,6 +175,8 @@ def drops(results: Results) -> pd.DataFrame:
     """
     import pandas as pd
 
+    from myths.dataset_bias import cross_set as crossing_math
+
     rows = []
     for task, feature, group, ap, _ in _matrices(results):
         for seed, one in zip(group["seed"].unique(), ap[..., -1], strict=True):
@@ -194,6 +195,8 @@ def home_test(results: Results) -> pd.DataFrame:
     The p-value cannot be less than one over the permutations, so three sets (1/6) and four (1/24) hardly decide by themselves.
     """
     import pandas as pd
+
+    from myths.dataset_bias import cross_set as crossing_math
 
     rows = []
     for task, feature, group, ap, _ in _matrices(results):
@@ -297,6 +300,11 @@ def printed_market_value(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def list_name(sets: Sequence[str], subject: str = "everything") -> str:
+    """What a group of sets is called in tables; own collections by their names."""
+    return subject if subject != "everything" else LISTS.get(tuple(sets), ", ".join(sets))
+
+
 # --- inside ---------------------------------------------------------------------------------------
 
 
@@ -304,7 +312,7 @@ def _naming(results: Results, kind: str) -> pd.DataFrame:
     table = results.frame(
         NameThatDataset,
         dataset=lambda t: _dataset(t.sets),
-        list=lambda t: _list(t.sets, t.subject),
+        list=lambda t: list_name(t.sets, t.subject),
         sets=lambda t: len(t.sets),
         largest_size=lambda t: max(t.sizes),
     )
@@ -331,10 +339,6 @@ def _matrices(results: Results) -> list[tuple[str, str, pd.DataFrame, np.ndarray
         shape = (len(seeds), len(names), len(names), len(sizes))
         found.append((str(task), str(feature), group, ap.reshape(shape), np.array(sizes)))
     return found
-
-
-def _list(sets: Sequence[str], subject: str = "everything") -> str:
-    return subject if subject != "everything" else LISTS.get(tuple(sets), ", ".join(sets))
 
 
 def _dataset(sets: Sequence[str]) -> str:

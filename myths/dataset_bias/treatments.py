@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 from torchvision.transforms.v2 import functional as transforms
 
-Treatment = Literal["none", "same container", "gray", "blur", "noise", "32 pixels", "shuffled patches"]
+from myths.dataset_bias.sets import Treatment
 
 CONTAINER_PIXELS = 48
 CONTAINER_QUALITY = 75

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from myths.dataset_bias import collections as sets_of
+from myths.dataset_bias import sets as sets_of
 from myths.dataset_bias.crossing import CrossSet, NegativeSet
-from myths.dataset_bias.naming import CountDuplicates, Feature, NameParts, NameThatDataset, Treatment
+from myths.dataset_bias.naming import CountDuplicates, NameParts, NameThatDataset
 from myths.dataset_bias.network import NameByNetwork, ProbeNetwork
 from myths.dataset_bias.printed import RecomputePrinted
+from myths.dataset_bias.sets import CHAINS, SAME_CHAINS, Feature, Task, Treatment
 from myths.lab.myth import Profile
 from myths.lab.trial import Trial
 
@@ -17,8 +18,6 @@ SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 350, 700)
 FEW_SIZES = (1, 10, 100, 700)
 OTHERS: tuple[Feature, ...] = ("hog words", "gist", "color thumbnail", "gray thumbnail")
 CORRUPTIONS: tuple[Treatment, ...] = ("gray", "blur", "noise", "32 pixels", "shuffled patches")
-CHAINS = tuple(f"chain {k}" for k in range(1, 6))
-SAME_CHAINS = tuple(f"same {chain}" for chain in CHAINS)
 OFFICE_SIZES = (1, 2, 4, 8, 16, 24)
 """Training images of each class; the smallest class, the mugs of the webcam, has 24."""
 PACS_SIZES = (2, 4, 8, 16, 32)
@@ -36,7 +35,9 @@ def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = (
     """
     splits = seeds or SEEDS[profile]
     if data:
-        sets_of.check_own(data)
+        from myths.dataset_bias.collections import check_own
+
+        check_own(data)
         return own(data, min(splits, 5))
     printed: list[Trial] = [RecomputePrinted()]
     if profile == "quick":
@@ -84,13 +85,10 @@ def naming(profile: Profile, splits: int) -> list[Trial]:
 
 def across(splits: int) -> list[Trial]:
     """Training on one set and testing on another."""
-    listed: list[Trial] = []
-    for seed in range(splits):
-        listed.append(CrossSet(task="office-caltech", sizes=OFFICE_SIZES, seed=seed))
-        listed.append(CrossSet(task="pacs", sizes=PACS_SIZES, seed=seed))
-        listed.append(CrossSet(task="cars", sizes=CAR_SIZES, seed=seed))
-        listed += [NegativeSet(task="cars", seed=seed), NegativeSet(task="persons", seed=seed)]
-    return listed
+    crossed: tuple[tuple[Task, tuple[int, ...]], ...] = (("office-caltech", OFFICE_SIZES), ("pacs", PACS_SIZES), ("cars", CAR_SIZES))
+    listed: list[Trial] = [CrossSet(task=task, sizes=sizes, seed=seed) for task, sizes in crossed for seed in range(splits)]
+    listed += [NegativeSet(task="cars", seed=seed) for seed in range(splits)]
+    return [*listed, *(NegativeSet(task="persons", seed=seed) for seed in range(splits))]
 
 
 def laptop_networks(splits: int) -> list[Trial]:

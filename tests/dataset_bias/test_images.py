@@ -9,7 +9,7 @@ from PIL import Image
 from scipy import fft
 from skimage.feature import hog as reference_hog
 
-from myths.dataset_bias import capture, collections, duplicates, features, treatments
+from myths.dataset_bias import capture, collections, duplicates, features, sets, treatments
 from myths.lab.data.folders import image_folder
 from myths.lab.errors import UsageError
 
@@ -157,10 +157,10 @@ def test_a_chain_of_near_duplicates_keeps_every_other():
 
 
 def test_no_two_independent_sets_have_one_parent():
-    assert not set(collections.INDEPENDENT) & set(collections.LEFT_OUT)
-    for family in collections.FAMILIES[:3]:
-        assert len(family & set(collections.INDEPENDENT)) <= 1
-    assert set(collections.ALL) <= collections.REAL
+    assert not set(sets.INDEPENDENT) & set(sets.LEFT_OUT)
+    for family in sets.FAMILIES[:3]:
+        assert len(family & set(sets.INDEPENDENT)) <= 1
+    assert set(sets.ALL) <= sets.REAL
 
 
 def test_chains_differ_and_the_same_chain_does_not():
@@ -171,7 +171,7 @@ def test_chains_differ_and_the_same_chain_does_not():
     red_over_blue = [float(b[0] / b[2]) for b in balance]
     assert abs(red_over_blue[2] - red_over_blue[0]) < 0.05 < red_over_blue[1] - red_over_blue[0]
     assert torch.equal(collections.load("chain 1").images, first.images)
-    assert not capture.is_chain("chain 9")
+    assert not sets.is_chain("chain 9")
 
 
 @pytest.fixture
@@ -197,7 +197,7 @@ def test_own_folders_and_arrays_are_collections(home):
     own(home, "mine", 41)
     np.savez(home / "a.npz", x_test=np.zeros((50, 20, 30), np.uint8), y_test=np.zeros(50, int), classes=np.array(["sky"]))
     add("theirs", home / "a.npz")
-    assert collections.data_of(["mine", "theirs", "chain 1"]) == ("mine", "theirs")
+    assert sets.data_of(["mine", "theirs", "chain 1"]) == ("mine", "theirs")
     mine, theirs = collections.load("mine"), collections.load("theirs")
     assert mine.images.shape == (41, 3, 64, 64)
     assert len(image_folder("mine")) == 41

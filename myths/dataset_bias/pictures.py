@@ -1,0 +1,68 @@
+"""Pictures of the images that give each set away: they show data sets, so they are drawn where the data lie and never committed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from myths.dataset_bias.figures import ORDER
+from myths.dataset_bias.naming import NameThatDataset
+from myths.dataset_bias.sets import Treatment
+from myths.dataset_bias.tables import list_name
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from myths.lab.store import Record, Store
+
+OTHER = ("all", "cars", "one camera (null)")
+"""Lists that no picture is made of."""
+
+
+def given_away(treatment: Treatment, tables: Mapping[str, pd.DataFrame], store: Store) -> Figure | None:
+    """Of each set, the test images that are named with the greatest confidence from HOG, rightly; one random split."""
+    from myths.lab.report import style
+
+    record = _chosen(treatment, store)
+    if record is None:
+        return None
+    trial, shown = record.trial, np.asarray(store.outcome(record).arrays["confident"])
+    assert isinstance(trial, NameThatDataset)
+    rows, columns = shown.shape[:2]
+    words = "" if treatment == "none" else f", {treatment}"
+    size = (1.05 * columns + 2.6, 1.05 * rows + 1.0)
+    figure, ax = style.axes(f"What gives each set away: named with the greatest confidence{words}", "", "", size)
+    side = shown.shape[-1]
+    tiles = np.full((rows * (side + 4), columns * (side + 4), 3), 255, np.uint8)
+    for i, j in np.ndindex(rows, columns):
+        if shown[i, j].any():
+            top, left = i * (side + 4), j * (side + 4)
+            tiles[top : top + side, left : left + side] = shown[i, j].transpose(1, 2, 0)
+    ax.imshow(tiles)
+    ax.set_yticks([i * (side + 4) + side / 2 for i in range(rows)], [name.replace("_", " ") for name in trial.sets], fontsize=8)
+    ax.set_xticks([])
+    ax.grid(visible=False)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    return figure
+
+
+PICTURES = {"given_away": partial(given_away, "none"), "given_away_same_container": partial(given_away, "same container")}
+
+
+def _chosen(treatment: Treatment, store: Store) -> Record | None:
+    """The first split of the list that matters most: own collections, then the real sets, then the simulated cameras."""
+    found: dict[str, Record] = {}
+    for record in store.records:
+        trial = record.trial
+        if not isinstance(trial, NameThatDataset) or record.status != "ok" or trial.feature != "hog" or not store.has_arrays(record):
+            continue
+        name = list_name(trial.sets, trial.subject)
+        if trial.treatment == treatment and not trial.deduplicated and name not in OTHER:
+            found.setdefault(name, record)
+    own = [name for name in found if name not in ORDER]
+    return next((found[name] for name in (*own, *ORDER) if name in found), None)
