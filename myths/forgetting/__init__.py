@@ -33,8 +33,9 @@ MYTH = Myth(
         "against the paper's shares here. The article calls an example unforgettable that undergoes no forgetting event; the paper also "
         "asks that it be learnt at some point, and its code counts the never learnt as forgotten at every presentation. Events are seen "
         "once an epoch, on augmented images, in training mode: a lower bound. The paper's text and its figures differ on how much of "
-        "CIFAR-10 is unforgettable (31.3 % and 34.4 %). And redundancy grows with the data set: where data are scarce, the easy "
-        "examples may be those to keep."
+        "CIFAR-10 is unforgettable (31.3 % and 34.4 %). The paper trains as many epochs on what is left as on everything; short "
+        "trainings here make as many updates instead, lest shorter training pass for missing data. And redundancy "
+        "grows with the data set: where data are scarce, the easy examples may be those to keep."
     ),
     papers=(
         Paper(

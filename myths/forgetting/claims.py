@@ -265,7 +265,7 @@ CLAIMS: tuple[Claim, ...] = (
     _stable("permuted-mnist", "permuted mnist", "permuted MNIST"),
     Claim(
         id="F2b",
-        kind="effect",
+        kind="level",
         statement="Three eighths of the training rank the examples of CIFAR-10 as all of it does (75 of 200 epochs in the paper).",
         source=f"{SEC_6} and Fig. 7 left, in words",
         paper=None,

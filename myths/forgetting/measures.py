@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from myths.lab.estimate import Estimate, clopper_pearson, exact, fisher_z, student_t
@@ -32,7 +33,7 @@ def largest(column: str, rows: pd.DataFrame) -> Estimate | None:
 def intersection_share(rows: pd.DataFrame) -> Estimate | None:
     """Share (percent) of examples that the first five trainings together never forget; interval over examples."""
     row = rows.iloc[0]
-    return clopper_pearson(int(row["unforgettable"]), int(row["n"])).scaled(100)
+    return replace(clopper_pearson(int(row["unforgettable"]), int(row["n"])).scaled(100), covers="training examples")
 
 
 def share_difference(more: str, fewer: tuple[str, ...], rows: pd.DataFrame) -> Estimate | None:
@@ -54,7 +55,7 @@ def as_tabled(rows: pd.DataFrame) -> Estimate | None:
 def over_examples(column: str, kind: Literal["pearson", "spearman"], rows: pd.DataFrame) -> Estimate | None:
     """A correlation over all examples with Fisher's z over examples: it says nothing of other seeds."""
     row = rows.iloc[0]
-    return None if row[column] != row[column] else fisher_z(float(row[column]), int(row["n"]), "test examples", kind)
+    return None if row[column] != row[column] else fisher_z(float(row[column]), int(row["n"]), "training examples", kind)
 
 
 def worst_window(rows: pd.DataFrame) -> pd.DataFrame:

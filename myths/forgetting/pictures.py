@@ -56,7 +56,7 @@ def least_and_most_forgotten(tables: Mapping[str, pd.DataFrame], store: Store) -
     if not sheets:
         return None
     titles = [f"{name}: least (above) and most forgotten" for name, _ in sheets]
-    figure, axes = style.panels(titles, "", "", (5.6 * len(sheets), 3.6))
+    figure, axes = style.panels(titles, "", "", (5.6 * len(sheets), 3.3))
     for ax, (_, images) in zip(axes, sheets, strict=True):
         _sheet(ax, images, COLUMNS)
     return figure

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-import torch
-from jaxtyping import Int64, Num
-from torch import Tensor
+from typing import TYPE_CHECKING, Literal
 
 from myths.lab.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+    from jaxtyping import Int64, Num
+    from torch import Tensor
 
 Order = Literal["lowest first", "highest first", "random", "shuffled"]
 """By the score, against it, by no score at all, or by the same scores dealt out anew (a control)."""
@@ -19,6 +20,8 @@ def removal_order(order: Order, n: int, scores: Num[Tensor, " n"] | None, genera
 
     Raises UsageError where the order needs scores and there are none, or not ``n``.
     """
+    import torch
+
     dealt = torch.randperm(n, generator=generator)
     if order == "random":
         return dealt
@@ -34,13 +37,17 @@ def removal_order(order: Order, n: int, scores: Num[Tensor, " n"] | None, genera
 def kept(order: Int64[Tensor, " n"], removed: float, skip: float = 0.0) -> Int64[Tensor, " m"]:
     """The indices that stay, in rising order, when the share ``removed`` goes, after the first share ``skip`` of the order.
 
-    Raises UsageError for shares that leave nothing or reach past the end.
+    Raises UsageError for shares that leave fewer than two examples or reach past the end.
     """
+    import torch
+
     check_shares(removed, skip)
     n = len(order)
     first = round(skip * n)
     stays = torch.ones(n, dtype=torch.bool)
     stays[order[first : first + round(removed * n)]] = False
+    if int(stays.sum()) < 2:
+        raise UsageError(f"removed={removed:g} leaves {int(stays.sum())} of {n} examples: nothing to train on")
     return stays.nonzero().squeeze(1)
 
 

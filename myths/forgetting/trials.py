@@ -120,7 +120,7 @@ class Unforgettable(Trial):
         # Never right comes after every presentation at which an example can be right first.
         summed["first_learnt"] = np.sum([_first(a["first_learnt"], a["counts"]) for a in each], axis=0)
         counts = summed["counts"]
-        order = np.argsort(counts, kind="stable")
+        order = np.lexsort((-summed["margin"], counts))  # among equal counts the widest margin first
         row = {
             "n": len(counts),
             "trainings": len(self.counts),

@@ -16,7 +16,7 @@ from numpy import ndarray as Array
 
 CONFIDENCE = 0.95
 
-Covers = Literal["exact", "test examples", "seeds", "models", "problems", "repeats"]
+Covers = Literal["exact", "test examples", "training examples", "seeds", "models", "problems", "repeats"]
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ def outcome_of(trial):
     return trial.run(Context(trial, "cpu", lambda t: found[t.id]))
 
 
-@settings(max_examples=80, deadline=None)
-@given(st.lists(st.integers(0, 4), min_size=2, max_size=40), st.integers(0, 99), st.integers(0, 99), st.integers(0, 999))
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 4), min_size=4, max_size=40), st.integers(0, 60), st.integers(0, 99), st.integers(0, 999))
 def test_what_goes_has_the_lowest_scores_after_the_skipped(scores, removed, skip, seed):
     removed, skip = removed / 100, min(skip, 100 - removed) / 100
     values = torch.tensor(scores)
@@ -55,6 +55,11 @@ def test_shares_that_cannot_be_removed(removed, skip):
         removal.kept(torch.arange(10), removed, skip)
     with pytest.raises(UsageError, match=r"removed|skip"):
         replace(TrainKept.tiny(), removed=removed, skip=skip)
+
+
+def test_a_removal_that_leaves_next_to_nothing():
+    with pytest.raises(UsageError, match="leaves 0 of 100"):
+        removal.kept(torch.arange(100), 0.999)
 
 
 def test_orders_need_their_scores():

@@ -21,6 +21,7 @@ CHECKED = {
 COVERS = {
     "exact": "exact",
     "test examples": "over test examples",
+    "training examples": "over training examples",
     "seeds": "over seeds",
     "models": "over models",
     "problems": "over problems",

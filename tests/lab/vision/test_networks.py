@@ -55,6 +55,18 @@ def test_an_unknown_name_says_what_there_is():
         WideResNet(10, 3, 17, 4)
 
 
+def test_the_mnist_network_is_that_of_pytorchs_examples():
+    network = build("mnist_cnn", 10, 1, 28)
+    assert sum(p.numel() for p in network.parameters()) == 21_840
+    assert network.hidden.in_features == 320
+    x = torch.rand(4, 1, 28, 28)
+    assert torch.equal(network.train()(x), network.eval()(x))
+    dropping = build("mnist_cnn_dropout", 10, 1, 28)
+    dropping.load_state_dict(network.state_dict())
+    assert not torch.equal(dropping.train()(x), network(x))
+    assert torch.equal(dropping.eval()(x), network(x))
+
+
 def test_dropout_is_between_the_convolutions():
     with torch.device("meta"):
         network = build("wide_resnet_28_10_dropout", 10, 3, 32)

@@ -104,6 +104,13 @@ def test_the_optimizer_leaves_frozen_filters_alone():
     assert torch.equal(network.whiten.weight, before)
 
 
+@pytest.mark.parametrize(("momentum", "nesterov", "expected"), [(0.9, True, True), (0.5, False, False), (0.0, True, False)])
+def test_momentum_is_nesterovs_unless_the_recipe_says_otherwise(momentum, nesterov, expected):
+    recipe = Recipe(epochs=1.0, momentum=momentum, nesterov=nesterov)
+    (group,) = make_optimizer(build("small_cnn", 2, 3, 8), recipe).param_groups
+    assert (group["momentum"], group["nesterov"]) == (momentum, expected)
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 @pytest.mark.parametrize("network", ["small_cnn", "resnet8", "fast_narrow", "wide_resnet_10_2"])
 def test_learns_what_can_be_learned(network, optimizer):
