@@ -21,8 +21,8 @@ def mean_of(column: str, rows: pd.DataFrame) -> Estimate | None:
 
 def of_all(column: str, rows: pd.DataFrame) -> Estimate | None:
     """The one number of a comparison of fixed counts: nothing varies."""
-    values = rows[column].dropna() if column in rows else []
-    return exact(float(values.iloc[0]), int(rows["n"].iloc[0])) if len(values) else None
+    values = rows[column].dropna().tolist() if column in rows else []
+    return exact(float(values[0]), int(rows["n"].iloc[0])) if values else None
 
 
 def largest(column: str, rows: pd.DataFrame) -> Estimate | None:

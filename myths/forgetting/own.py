@@ -61,8 +61,8 @@ class ListExamples(Trial):
         """Rows: index, file (empty for arrays), label, events a training, trainings that never learnt it, first_learnt, margin,
         and ``removal_rank``: its place, from 1, when the least forgotten go first and, among these, the widest margin.
 
-        ``suspicion_rank`` is its place when the most forgotten come first and, among these, the smallest margin: mislabeled
-        images are at its top (Sec. 4.2).
+        ``suspicion_rank`` is its place by the smallest mean margin (the area under the margin of Pleiss et al. 2020). Mislabeled
+        images have the most events too (Sec. 4.2), but one that is right by chance at first and never again counts a single one.
         """
         each = [context.outcome(trial).arrays for trial in self.counts]
         counts, margin = (np.mean([a[name] for a in each], axis=0) for name in ("counts", "margin"))
@@ -70,7 +70,7 @@ class ListExamples(Trial):
         learnt = np.array([np.where(a["first_learnt"] > 0, a["first_learnt"], np.nan) for a in each])
         first = np.nansum(learnt, axis=0) / np.maximum(len(each) - never, 1)
         files, labels = names(self.counts[0].dataset, len(counts))
-        removal, suspicion = np.lexsort((-margin, counts)), np.lexsort((margin, -counts))
+        removal, suspicion = np.lexsort((-margin, counts)), np.lexsort((-counts, margin))
         rank = {name: np.argsort(order) + 1 for name, order in (("removal_rank", removal), ("suspicion_rank", suspicion))}
         return Outcome(
             rows=[

@@ -21,7 +21,7 @@ SIDE = 96
 
 
 def likely_mislabeled(tables: Mapping[str, pd.DataFrame], store: Store) -> Figure | None:
-    """The user's own images that are forgotten most, with the class that their folder gives them."""
+    """The user's own images of the smallest margin, with the class that their folder gives them."""
     from myths.lab.report import style
 
     table = tables["forgetting"]
@@ -32,7 +32,7 @@ def likely_mislabeled(tables: Mapping[str, pd.DataFrame], store: Store) -> Figur
     images = _images(dataset, top["index"].astype(int).tolist())
     if images is None:
         return None
-    figure, ax = style.axes(f"{dataset}: forgotten most, so look at their labels first", "", "", (9.0, 7.4))
+    figure, ax = style.axes(f"{dataset}: look at these labels first", "", "", (9.0, 7.4))
     captions = [f"{label}\n{_short(file, index)}" for label, file, index in zip(top["label"], top["file"], top["index"], strict=True)]
     _sheet(ax, images, COLUMNS, captions)
     return figure

@@ -26,9 +26,9 @@ COUNTED = 5
 """Trainings whose counts are summed (the paper's five)."""
 PIXEL_NOISES = (0.5, 1.0, 2.0, 10.0)
 
-_MNIST = {"dataset": "mnist", **PAPER["mnist"], "precision": "auto"}
-_CIFAR_SUBSET = {"dataset": "cifar10", "network": "small_cnn", "learning_rate": 0.05, "train_examples": 10_000}
-_FAST = {
+_MNIST: Settings = {"dataset": "mnist", **PAPER["mnist"], "precision": "auto"}
+_CIFAR_SUBSET: Settings = {"dataset": "cifar10", "network": "small_cnn", "learning_rate": 0.05, "train_examples": 10_000}
+_FAST: Settings = {
     "network": "fast",
     "batch_size": 1024,
     "learning_rate": 1.0,
@@ -82,6 +82,10 @@ def _random(*shares: float) -> list[Point]:
     return [("random", share) for share in shares]
 
 
+def _shuffled(share: float | None) -> list[Point]:
+    return [] if share is None else [("shuffled", share)]
+
+
 BASELINE: Point = ("random", 0.0)
 
 
@@ -92,7 +96,7 @@ def _quick(seeds: int | None) -> list[Trial]:
     counting = {**DIGITS, "epochs": 16.0}
     kept = {**DIGITS, "network": "mnist_cnn_dropout", "epochs": 6.0, "same_updates": True}
     ranking = _count(counting, range(COUNTED))
-    points = [BASELINE, *_lowest(0.3, 0.6, 0.8), *_random(0.3, 0.6, 0.8), ("shuffled", 0.8)]
+    points: list[Point] = [BASELINE, *_lowest(0.3, 0.6, 0.8), *_random(0.3, 0.6, 0.8), ("shuffled", 0.8)]
     return [
         RemoveNothing(**DIGITS, epochs=2.0),
         *_counting(counting, seeds or COUNTED, COUNTED),
@@ -107,10 +111,10 @@ def _quick(seeds: int | None) -> list[Trial]:
 def _laptop(seeds: int | None) -> list[Trial]:
     """Every set is presented six times, so that their shares of unforgettable examples compare (F1-order)."""
     few, five = {"epochs": 6.0}, seeds or 5
-    listed: list[Trial] = [RemoveNothing(**_CIFAR_SUBSET, epochs=1.0)]
+    listed: list[Trial] = [RemoveNothing(**{**_CIFAR_SUBSET, "train_examples": 2_000}, epochs=1.0)]
     for permuted, ordered, shuffled in ((False, 0.8, True), (True, 0.6, False)):
         mnist = {**_MNIST, "permuted": permuted}
-        points = [BASELINE, *_lowest(ordered), *_random(ordered), *([("shuffled", ordered)] if shuffled else [])]
+        points: list[Point] = [BASELINE, *_lowest(ordered), *_random(ordered), *_shuffled(ordered if shuffled else None)]
         ranking = _count({**mnist, **few}, range(COUNTED))
         listed += _counting({**mnist, **few}, five, COUNTED)
         listed += _remove({**mnist, "network": "mnist_cnn_dropout", "epochs": 2.0, "same_updates": True}, ranking, points, five)
@@ -162,7 +166,7 @@ def _gpu(seeds: int | None) -> list[Trial]:
     listed.append(CompareCounts(counts=ranking[:1], reference=resnet18, what="network"))
     for permuted, ordered in ((False, 0.8), (True, 0.6)):
         mnist = {**_MNIST, "permuted": permuted}
-        points = [BASELINE, *_lowest(ordered), *_random(ordered), *([] if permuted else [("shuffled", ordered)])]
+        points: list[Point] = [BASELINE, *_lowest(ordered), *_random(ordered), *_shuffled(None if permuted else ordered)]
         listed += _counting({**mnist, **few}, five, COUNTED)
         counts = _count({**mnist, **few}, range(COUNTED))
         listed += _remove({**mnist, "network": "mnist_cnn_dropout", "epochs": 3.0, "same_updates": True}, counts, points, five)
@@ -214,7 +218,7 @@ def _paper(seeds: int | None) -> list[Trial]:
     for permuted, shares in ((False, (0.25, 0.5, 0.8, 0.92, 0.967)), (True, (0.25, 0.5, 0.6, 0.67, 0.83))):
         mnist = {**count["mnist"], "permuted": permuted}
         listed += _counting(mnist, five, COUNTED)
-        points = [BASELINE, *_lowest(*shares), *_random(*shares), ("shuffled", 0.6 if permuted else 0.8)]
+        points: list[Point] = [BASELINE, *_lowest(*shares), *_random(*shares), ("shuffled", 0.6 if permuted else 0.8)]
         listed += _remove({**kept["mnist"], "permuted": permuted}, _count(mnist, range(COUNTED)), points, five)
         short = _count({**_MNIST, "permuted": permuted, "epochs": 16.0}, range(COUNTED))
         listed.append(CompareCounts(counts=short, reference=_count(mnist, range(COUNTED))))

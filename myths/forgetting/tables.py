@@ -144,7 +144,7 @@ def removal(results: Results) -> pd.DataFrame:
     names = [
         *("dataset", "network", "order", "counted_with", "transfer", "removed_percent", "skipped_percent", "window", "seed", "epochs"),
         *("test_accuracy_percent", "n_test", "n_train", "loss_pp", "above_random_pp", "removed_lowest", "removed_mean", "removed_highest"),
-        *("same_updates", "steps", "train_seconds", "diverged_at", "protocol", "device"),
+        *("same_updates", "steps", "train_loss", "train_seconds", "diverged_at", "protocol", "device"),
     ]
     table = table[[name for name in names if name in table]].copy()
     return _nearest(table, ["dataset", "transfer"])
@@ -179,20 +179,24 @@ def nothing_removed(results: Results) -> pd.DataFrame:
 def forgetting(results: Results) -> pd.DataFrame:
     """The user's own data, a row for each example: how often it is forgotten, when first learnt, and whether it may be dropped.
 
-    The most suspicious labels come first. ``events`` is a mean over trainings, in which a training that never learns the example
-    counts as many as there were presentations.
+    The most suspicious labels, of the smallest margin, come first. ``events`` is a mean over trainings, in which a training that
+    never learns the example counts as many as there were presentations.
     """
     table = results.frame(ListExamples, **_of_first(ListExamples))
-    return table.sort_values(["dataset", "suspicion_rank"], kind="stable") if len(table) else table
+    if table.empty:
+        return table
+    first = ["index", "file", "label", "events", "first_learnt", "never_learnt_in", "margin", "may_be_dropped"]
+    table = table[[*first, *(c for c in table.columns if c not in first)]]
+    return table.sort_values(["dataset", "suspicion_rank"], kind="stable")
 
 
 def removal_list(results: Results) -> pd.DataFrame:
-    """The user's own data: the index and file of every example in the order in which to drop them, those that may be dropped only."""
+    """The user's own data: index and file of every example in the order in which to drop them, and whether it was never forgotten."""
     table = forgetting(results)
     if table.empty:
         return table
-    chosen = table[table["may_be_dropped"].astype(bool)].sort_values(["dataset", "removal_rank"], kind="stable")
-    return chosen[["index", "file", "dataset", "protocol", "device"]]
+    ordered = table.sort_values(["dataset", "removal_rank"], kind="stable")
+    return ordered[["index", "file", "may_be_dropped", "events", "dataset", "protocol", "device"]]
 
 
 # --- names ---------------------------------------------------------------------------------------

@@ -107,13 +107,16 @@ class TrainKept(Training):
 
     def run(self, context: Context) -> Outcome:
         """One row: test_accuracy_percent, n_test, n_train, the counts at which removal began and ended, steps."""
+        from myths.lab.vision.training import steps_per_epoch
+
         examples = self.examples(context)
         n = len(examples.x)
         scores = self._scores(context)
         order = removal.removal_order(self.order, n, scores, context.generator("removal"))
         kept = removal.kept(order, self.removed, self.skip).to(context.device)
         network = self.fresh(context, examples)
-        epochs = self.epochs * n / len(kept) if self.same_updates else self.epochs
+        steps = [steps_per_epoch(m, self.batch_size) for m in (n, len(kept))]
+        epochs = self.epochs * steps[0] / steps[1] if self.same_updates else self.epochs
         done = self.fit(context, network, examples.x[kept], examples.y[kept], epochs=epochs)
         row = {
             "test_accuracy_percent": self.accuracy_percent(context, network, examples),
@@ -121,6 +124,7 @@ class TrainKept(Training):
             "n_train": len(kept),
             **self._span(order, scores, n - len(kept)),
             "steps": done.steps,
+            "train_loss": done.loss,
             "train_seconds": done.seconds,
             "diverged_at": done.diverged_at,
         }
@@ -170,13 +174,14 @@ class RemoveNothing(Training):
             plain, through = self.fresh(context, examples), self.fresh(context, examples)
             counter = ForgettingCounter(len(examples.x), context.device)
             self.fit(context, plain, examples.x, examples.y, on_batch=counter.observe)
-            self.fit(context, through, examples.x[kept], examples.y[kept])
+            done = self.fit(context, through, examples.x[kept], examples.y[kept])
         pairs = list(zip(plain.state_dict().values(), through.state_dict().values(), strict=True))
         return Outcome(
             rows=[
                 {
                     "weights": sum(a.numel() for a, _ in pairs),
                     "weights_that_differ": int(sum((~torch.eq(a, b)).sum() for a, b in pairs)),
+                    "train_loss": done.loss,
                     "test_accuracy_percent": self.accuracy_percent(context, through, examples),
                 }
             ]

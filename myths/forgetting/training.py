@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from jaxtyping import Int64, UInt8
     from torch import Tensor
 
+    from myths.lab.data.folders import ImageFolder
     from myths.lab.vision.networks import Classifier
     from myths.lab.vision.training import Batch, Fit, Recipe
 
@@ -227,14 +228,10 @@ def _own_examples(name: str, device: str) -> Examples:
     from myths.lab.data.folders import decode
 
     train, test, classes = labeled(name)
-    parts = []
-    for part in (train, test):
-        if part is None:
-            parts.append((None, None))
-            continue
-        numbers = torch.tensor([classes.index(label.rpartition("/")[2]) for label in part.labels], dtype=torch.int64)
-        parts.append((decode(part, OWN_SIDE).to(device), numbers.to(device)))
-    (x, y), (x_test, y_test) = parts
-    assert x is not None
-    assert y is not None
-    return Examples(x, y, x_test, y_test, len(classes))
+
+    def part(folder: ImageFolder) -> tuple[Tensor, Tensor]:
+        numbers = torch.tensor([classes.index(label.rpartition("/")[2]) for label in folder.labels], dtype=torch.int64)
+        return decode(folder, OWN_SIDE).to(device), numbers.to(device)
+
+    x_test, y_test = (None, None) if test is None else part(test)
+    return Examples(*part(train), x_test, y_test, len(classes))

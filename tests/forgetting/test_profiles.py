@@ -102,10 +102,10 @@ def test_losses_are_paired_by_seed_with_the_training_from_which_nothing_went(reh
     assert set(others[others["transfer"]]["network"]) == {"resnet8"}
 
 
-def test_budget_in_the_docstring_is_the_profile():
+def test_budget_in_the_docstring_is_the_profile(tmp_path):
     from myths.forgetting import profiles
 
-    plan = runner.plan(trials("gpu"), RunFolder(profiles.__file__).store(MYTH), lambda name: None).only("to do")
+    plan = runner.plan(trials("gpu"), RunFolder(tmp_path).store(MYTH), lambda name: None).only("to do")
     trained = Counter((type(t).__name__, t.network, t.epochs) for t in plan if isinstance(t, Training))
     said = " ".join(profiles._gpu.__doc__.split())
     assert trained["CountForgetting", "fast", 16.0] == 32

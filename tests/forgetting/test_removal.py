@@ -87,8 +87,8 @@ def test_the_same_updates_whatever_is_removed():
     steps = {
         same: [outcome_of(replace(full, removed=r, same_updates=same)).rows[0]["steps"] for r in (0.0, 0.36)] for same in (True, False)
     }
-    assert steps[True][0] == steps[True][1] == 24
-    assert steps[False] == [24, 16]
+    assert steps[True][0] == steps[True][1] == 28
+    assert steps[False] == [28, 16]
     half = outcome_of(replace(full, removed=0.5)).rows[0]
     assert half["n_train"] == 100
 

@@ -97,7 +97,7 @@ def fit(
     x_train, y_train = x_train.to(device), y_train.to(device)
     fill = channel_statistics(x_train)[0]
     forward = torch.compile(network) if recipe.compile else network
-    per_epoch = len(_bounds(len(x_train), recipe.batch_size))
+    per_epoch = steps_per_epoch(len(x_train), recipe.batch_size)
     total = max(1, round(recipe.epochs * per_epoch))
     optimizer = make_optimizer(network, recipe)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(recipe, step, total))
@@ -191,6 +191,11 @@ def rate(recipe: Recipe, step: int, total: int) -> float:
         return recipe.decay ** sum(step >= round(m * total) for m in recipe.milestones)
     share = (step + 0.5) / total
     return max(0.0, min(share / 0.25, (1 - share) / 0.75))
+
+
+def steps_per_epoch(n: int, size: int) -> int:
+    """Updates that an epoch of ``n`` examples takes in minibatches of ``size``."""
+    return len(_bounds(n, size))
 
 
 def _minibatches(n: int, size: int, total: int, order: torch.Generator, device: str) -> Iterator[tuple[int, int, Tensor]]:
