@@ -21,12 +21,11 @@ MYTH = Myth(
         "one expression is up to two orders of magnitude faster on CPUs and about three on GPUs."
     ),
     both_sides=(
-        "The gap was one of interfaces as much as of calculus: gradients cost the same everywhere (H2), and vectorized maps (torch.func, "
-        "jax.hessian, GradientTape.jacobian) have since replaced the loop over rows (H7). What no batching "
-        "gives is structure: that a Hessian is a sum "
-        "or 2 I ⊗ VᵀV, which need not be computed row by row or even materialized (H6). The frameworks of 2018 cannot be installed today: "
-        "the row loop is timed on today's PyTorch, which may be faster than what the paper met. H4, Einstein "
-        "against Ricci notation, is cited only."
+        "The gap was one of interfaces as much as of calculus: gradients were never slow, and vectorized maps (torch.func, jax.hessian, "
+        "GradientTape.jacobian) have been added since; whether they close it is what H7 measures. What no batching gives is structure: "
+        "that a Hessian is a sum or 2 I ⊗ VᵀV, which need not be computed row by row or even materialized (H6). The frameworks of 2018 "
+        "cannot be installed today: the row loop is timed on today's PyTorch, which may be faster than what the paper met, and PyTensor "
+        "as pip installs it finds no BLAS, which weighs on it in H2. H4, Einstein against Ricci notation, is cited only."
     ),
     papers=(
         Paper(

@@ -28,11 +28,13 @@ def formula_rows(trial: TimeFormula, rng: np.random.Generator, device: str) -> l
     inputs = problem.inputs(rng)
     reference = _prepared(METHODS[REFERENCE], problem, inputs, trial, device)
     exact = dense(reference(), inputs["x"].size)
-    able = [method for method in METHODS.values() if method.hessian and method.does(None, inputs["x"].size) and method is not CLOSED_FORM]
+    asked = {REFERENCE, *(trial.methods or METHODS)} - {CLOSED_FORM.name}
+    able = [method for method in METHODS.values() if method.name in asked and method.hessian and method.does(None, inputs["x"].size)]
     rows = [
         {"method": method.name, "label": method.label} | _row(method, problem, inputs, trial, device, reference, exact)
         for method in sorted(able, key=lambda method: method.name != REFERENCE)
     ]
+    rows[0]["checksum"] = float(f"{float(np.linalg.norm(exact)):.8g}")
     rows[0]["hessian"] = tc.text(tc.hessian(*problem.expression()), "H")
     return rows
 

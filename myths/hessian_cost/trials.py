@@ -110,7 +110,7 @@ class NewtonStep(Trial):
 
 @dataclass(frozen=True, kw_only=True)
 class TimeFormula(Trial):
-    """Seconds of a Hessian that you write down, by every method that is installed, each beside the tensor calculus.
+    """Seconds of a Hessian that you write down, by every method that is installed (or by ``methods``), each beside the tensor calculus.
 
     Such as ``formula="sum(log(1 + exp(-(y * (X @ w)))))" by=w shapes="w:512 X:1024,512 y:1024"``; ``formula.py`` says what is
     understood. The arrays are filled with standard normal numbers.
@@ -123,13 +123,14 @@ class TimeFormula(Trial):
     formula: str
     by: str
     shapes: str
+    methods: tuple[MethodName, ...] = ()
     dtype: Dtype = "float64"
     seed: int = 0
 
     @classmethod
     def tiny(cls) -> TimeFormula:
         """A quadratic form of 3 variables."""
-        return cls(formula="sum(x * (A @ x))", by="x", shapes="x:3 A:3,3")
+        return cls(formula="sum(x * (A @ x))", by="x", shapes="x:3 A:3,3", methods=("ours", "torch-loop"))
 
     def run(self, context: Context) -> Outcome:
         """A row a method: ``status``, seconds and quartiles, ``ratio`` to the tensor calculus, relative difference from it.
@@ -199,13 +200,15 @@ def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = (
         ]  # fmt: skip
     elif profile == "laptop":
         listed = [
-            *_decisive(several, (1024, 2048)),
+            *_decisive(several, (1024,)),
+            *(t for seed in range(several) for t in _hessians(("matfac",), DECIDING, (2048,), seed=seed)),
             *_hessians(PAPER, EVERY, (32, 128, 512)),
             *_hessians(PAPER, LARGE, (2048,)),
-            *_hessians(PAPER, ("sympy",), (16,)),
+            *_hessians(PAPER, ("sympy",), (8,)),
             *_hessians(PAPER, ("torch-compile",), (512, 2048)),
             *_hessians(PAPER, (*DECIDING, "torch-func", "jax"), (512,), "float32"),
-            *_hessians(OTHERS, ("ours-compressed", *cheap), (512,)),
+            *_hessians(OTHERS, cheap, (256,)),
+            *_hessians(OTHERS, ("ours", "ours-compressed"), (512,)),
             *_orders(several),
             *_gradients(2048),
             *(NewtonStep(rows=500, seed=seed) for seed in range(several)),

@@ -63,7 +63,7 @@ def _sympy(problem: Problem, inputs: Inputs, dtype: Dtype, device: str) -> Call:
 
 METHODS = (
     Method(name="pytensor", label="PyTensor (Theano's heir)", package="pytensor", hessian=_pytensor(True), gradient=_pytensor(False)),
-    Method(name="casadi", label="CasADi", package="casadi", hessian=_casadi(True), gradient=_casadi(False), largest=512),
+    Method(name="casadi", label="CasADi", package="casadi", hessian=_casadi(True), gradient=_casadi(False), largest=256),
     Method(
         name="sympy",
         label="SymPy, lambdify",
