@@ -35,7 +35,7 @@ PROPOSAL = "proposed by this suite"
 def mean_of(column: str, rows: pd.DataFrame) -> Estimate | None:
     """The mean over random splits; the splits share images, so the interval covers the draw of images and not of data sets."""
     values = rows[column].dropna()
-    return student_t(values.to_numpy(), "seeds") if len(values) > 1 else None
+    return student_t(values.to_numpy(dtype=float), "seeds") if len(values) > 1 else None
 
 
 def mean_of_splits(column: str, rows: pd.DataFrame) -> Estimate | None:
@@ -49,7 +49,7 @@ def difference(column: str, by: str, first: Any, second: Any, rows: pd.DataFrame
     if not {first, second} <= set(wide):
         return None
     values = (wide[first] - wide[second]).dropna()
-    return student_t(values.to_numpy(), "seeds") if len(values) > 1 else None
+    return student_t(values.to_numpy(dtype=float), "seeds") if len(values) > 1 else None
 
 
 def rank_correlation(rows: pd.DataFrame) -> Estimate | None:

@@ -130,8 +130,8 @@ def _pictures(
     # Noise and the order of patches belong to the treatment, not to a split: one draw for all.
     treated = treat(images[chosen.to(device)], treatment, torch.Generator().manual_seed(0))
     groups = torch.cat([c.groups for c in loaded])[chosen].to(device)
-    words = (tuple(w[chosen.numpy()].tolist()) for w in (labels, coarse))
-    return Pictures(sets, treated, owner[chosen.to(device)], groups, *words, dropped)
+    names, kinds = (tuple(w[chosen.numpy()].tolist()) for w in (labels, coarse))
+    return Pictures(sets, treated, owner[chosen.to(device)], groups, names, kinds, dropped)
 
 
 @functools.lru_cache(maxsize=2)

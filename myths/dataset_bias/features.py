@@ -31,7 +31,7 @@ Images = UInt8[Tensor, "n 3 h w"]
 Described = Float[Tensor, "n f"]
 
 
-def describe(images: Images, feature: Feature) -> Described:
+def describe(images: Images, feature: Feature) -> Float[Tensor, "n ..."]:
     """Features of images, on their device. "hog words" are the blocks themselves until ``words`` counts them."""
     return _DESCRIBE[feature](images)
 

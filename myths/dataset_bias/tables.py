@@ -349,7 +349,7 @@ def _interval(name: str, values: pd.Series) -> dict[str, float]:
     n = {"splits": len(values)}
     if len(values) < 2:
         return {f"{name}_percent": float(values.mean()), f"{name}_low_percent": np.nan, f"{name}_high_percent": np.nan, **n}
-    e = student_t(values.to_numpy(), "seeds")
+    e = student_t(values.to_numpy(dtype=float), "seeds")
     return {f"{name}_percent": e.value, f"{name}_low_percent": e.low, f"{name}_high_percent": e.high, **n}
 
 

@@ -23,7 +23,7 @@ def curve(n, accuracy, k=K):
         "n_per_set": n,
         "n_train": n * k,
         "n_test": 300 * k,
-        "accuracy_percent": accuracy,
+        "accuracy_percent": float(accuracy),
         "chance_percent": 100 / k,
         "cost": 1.0,
     }
@@ -46,7 +46,8 @@ def verdicts(*records):
 
 
 CLAIMS = MYTH.claims
-NULL = [Record(NameParts(set=s, feature="hog", seed=seed), "ok", [{"accuracy_percent": 25 + d, "chance_percent": 25.0}])
+PARTS = {"n_images": 1000, "n_test": 300, "right": 75}
+NULL = [Record(NameParts(set=s, feature="hog", seed=seed), "ok", [{"accuracy_percent": 25 + d, "chance_percent": 25.0, **PARTS}])
         for seed in range(4) for s, d in (("coil100", 1.0 - seed), ("scenes15", seed - 1.0))]  # fmt: skip
 
 
@@ -59,7 +60,7 @@ def test_naming_above_three_times_chance_is_reproduced_if_the_null_is_at_chance(
     assert (found["D1"].protocol, found["D1"].dataset) == ("reduced", "dataset_bias")
     assert found["D3-last"].estimate.value == pytest.approx(4.0)
     leaky = [
-        Record(NameParts(set="coil100", feature="hog", seed=s), "ok", [{"accuracy_percent": 40.0 + s, "chance_percent": 25.0}])
+        Record(NameParts(set="coil100", feature="hog", seed=s), "ok", [{"accuracy_percent": 40.0 + s, "chance_percent": 25.0, **PARTS}])
         for s in range(4)
     ]
     assert verdicts(*records, *leaky)["D1"].verdict is Verdict.INCONCLUSIVE
@@ -77,7 +78,7 @@ def test_one_split_alone_decides_nothing():
 def test_saturation_is_seen():
     sizes = (1, 10, 100, 350, 700)
     rising = verdicts(*(named(s, list(zip(sizes, (11, 20, 30, 40, 45 + s), strict=True))) for s in range(3)))
-    flat = verdicts(*(named(s, list(zip(sizes, (30, 45, 44, 43, 42 - s), strict=True))) for s in range(3)))
+    flat = verdicts(*(named(s, list(zip(sizes, (30, 45, 44, 43, 38 - s), strict=True))) for s in range(3)))
     assert (rising["D3-rank"].verdict, rising["D3-last"].verdict) == (Verdict.REPRODUCED, Verdict.REPRODUCED)
     assert (flat["D3-rank"].verdict, flat["D3-last"].verdict) == (Verdict.NOT_REPRODUCED, Verdict.NOT_REPRODUCED)
 

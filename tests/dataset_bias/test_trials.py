@@ -150,7 +150,7 @@ def test_foreign_negatives_leave_the_own_ones_as_they_are():
 def test_a_network_names_what_differs_in_color_and_its_features_are_probed(home):
     write_folder(home, "plain", 80)
     write_folder(home, "marked", 80, mark=True)
-    namer = NameByNetwork(sets=("plain", "marked"), epochs=6, train=56)
+    namer = NameByNetwork(sets=("plain", "marked"), epochs=30, train=56)
     outcome = namer.run(Context(namer))
     assert outcome.rows[0]["accuracy_percent"] > 80
     probes = {w: ProbeNetwork(namer=namer, task="chains", features=w, size=6) for w in ("trained", "random", "pixels")}
