@@ -31,7 +31,7 @@ def accuracy(tables: Tables) -> Figure | None:
     table = table[(table["treatment"] == "none") & ~table["deduplicated"].astype(bool)] if len(table) else table
     if table.empty:
         return None
-    figure, ax = style.axes(f"Naming the data set: {name}", "training images of each set", "accuracy (%)", (7.5, 4.8))
+    figure, ax = style.axes(f"Naming the data set: {_list_words(name)}", "training images of each set", "accuracy (%)", (7.5, 4.8))
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
     for feature, color in zip(FEATURES, (style.HERE, *style.COLORS[1:5]), strict=True):
@@ -44,7 +44,7 @@ def accuracy(tables: Tables) -> Figure | None:
     ax.axhline(100 / sets, color=style.QUIET, lw=1, ls=":", label=f"chance, {sets} sets")
     if name == "independent":
         ax.axhline(PAPER_PERCENT, color=style.PAPER, lw=1.2, ls="--", label=f"2011: 39 % of {PAPER_SETS} sets (chance 8 %)")
-    ax.set_ylim(bottom=0)
+    ax.set_ylim(0, max(60.0, 1.15 * float(table["accuracy_percent"].max())))
     ax.legend(frameon=False, fontsize=9, loc="upper left")
     return figure
 
@@ -62,9 +62,7 @@ def survives(tables: Tables) -> Figure | None:
     if len(last) < 2:
         return None
     last = last.sort_values("accuracy_percent")
-    figure, ax = style.axes(
-        f"What survives when all sets are treated alike: {name}, HOG", "accuracy (%)", "", (7.5, 0.45 * len(last) + 2.2)
-    )
+    figure, ax = style.axes(f"What survives equal treatment: {_list_words(name)}", "accuracy (%), HOG", "", (7.5, 0.45 * len(last) + 2.2))
     labels = [w if w != "none" else "as they are" for w in last["what"]]
     error = np.nan_to_num(
         np.stack([last["accuracy_percent"] - last["accuracy_low_percent"], last["accuracy_high_percent"] - last["accuracy_percent"]])
@@ -91,7 +89,9 @@ def confusion(tables: Tables) -> Figure | None:
     percent = table.pivot(index="set", columns="named", values="percent").loc[names, names].to_numpy()
     order = clustered(percent)
     side = 0.36 * len(names)
-    figure, ax = style.axes(f"Which set is taken for which: {name}, HOG (% of a row)", "named", "is from", (side + 3.4, side + 2.6))
+    figure, ax = style.axes(
+        f"Taken for which? {_list_words(name)}, HOG (% of a row)", "named", "is from", (max(side + 3.4, 7.0), side + 2.6)
+    )
     _matrix(ax, percent[np.ix_(order, order)], [names[i] for i in order], [names[i] for i in order], "{:.0f}", highest=100)
     return figure
 
@@ -171,6 +171,12 @@ def _matrix(ax: Axes, values: np.ndarray, rows: Sequence[str], columns: Sequence
     ax.grid(visible=False)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
+
+
+def _list_words(name: str) -> str:
+    """A list as a title has room for."""
+    words = {"independent": "ten independent sets", "all": "all sets, siblings too"}.get(name, name)
+    return words if len(words) <= 40 else words[:39] + "…"
 
 
 def _short(name: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from myths.dataset_bias import sets as sets_of
-from myths.dataset_bias.sets import Feature, Subject, Treatment, protocol_of
+from myths.dataset_bias.sets import Feature, Subject, Treatment, list_name, protocol_of
 from myths.lab.trial import Context, Outcome, Protocol, Trial
 
 if TYPE_CHECKING:
@@ -33,6 +33,11 @@ class NameThatDataset(Trial):
     sizes: tuple[int, ...] = (700,)
     test: int = 300
     seed: int = 0
+
+    def __str__(self) -> str:
+        """The list by its name."""
+        how = self.treatment if not self.deduplicated else "without near-duplicates"
+        return f"name the set: {list_name(self.sets, self.subject)}, {self.feature}{'' if how == 'none' else f', {how}'}, split {self.seed}"
 
     @property
     def protocol(self) -> Protocol:
@@ -131,6 +136,10 @@ class CountDuplicates(Trial):
     """How many images have a near-duplicate in their own set, and in each of the others, by perceptual hash."""
 
     sets: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """The list by its name."""
+        return f"count near-duplicates: {list_name(self.sets)}"
 
     @property
     def protocol(self) -> Protocol:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from myths.dataset_bias import sets as sets_of
-from myths.dataset_bias.sets import Task, Treatment, protocol_of
+from myths.dataset_bias.sets import Task, Treatment, list_name, protocol_of
 from myths.lab.trial import Context, Outcome, Protocol, Trial
 
 if TYPE_CHECKING:
@@ -37,6 +37,11 @@ class NameByNetwork(Trial):
     seed: int = 0
 
     measured: ClassVar[frozenset[str]] = frozenset({"train_seconds"})
+
+    def __str__(self) -> str:
+        """The list by its name."""
+        how = "" if self.treatment == "none" else f", {self.treatment}"
+        return f"name the set: {list_name(self.sets)}, {self.network}, {self.epochs:g} epochs{how}, split {self.seed}"
 
     @property
     def protocol(self) -> Protocol:
@@ -107,6 +112,10 @@ class ProbeNetwork(Trial):
     size: int = 32
     """Training images of each class of each set."""
     seed: int = 0
+
+    def __str__(self) -> str:
+        """What is probed for which objects."""
+        return f"probe {self.features} features of {self.namer.network} for the objects of {self.task}, split {self.seed}"
 
     @property
     def protocol(self) -> Protocol:

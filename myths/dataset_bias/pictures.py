@@ -10,8 +10,7 @@ import numpy as np
 
 from myths.dataset_bias.figures import ORDER
 from myths.dataset_bias.naming import NameThatDataset
-from myths.dataset_bias.sets import Treatment
-from myths.dataset_bias.tables import list_name
+from myths.dataset_bias.sets import Treatment, list_name
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -88,3 +88,11 @@ def data_of(sets: Sequence[str]) -> tuple[str, ...]:
     """The prepared data sets that collections of these names are read from."""
     real = (PREPARED,) if any(name in REAL for name in sets) else ()
     return (*real, *sorted({name for name in sets if name not in REAL and not is_chain(name)}))
+
+
+LISTS = {INDEPENDENT: "independent", ALL: "all", CHAINS: "simulated cameras", SAME_CHAINS: "one camera (null)"}
+
+
+def list_name(sets: Sequence[str], subject: str = "everything") -> str:
+    """What a group of sets is called in tables and in progress; own collections by their names."""
+    return subject if subject != "everything" else LISTS.get(tuple(sets), ", ".join(sets))

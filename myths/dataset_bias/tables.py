@@ -14,7 +14,7 @@ from myths.dataset_bias.crossing import CrossSet, NegativeSet
 from myths.dataset_bias.naming import CountDuplicates, NameParts, NameThatDataset
 from myths.dataset_bias.network import NameByNetwork, ProbeNetwork
 from myths.dataset_bias.printed import RecomputePrinted
-from myths.dataset_bias.sets import CHAINS, SAME_CHAINS
+from myths.dataset_bias.sets import list_name
 from myths.lab.estimate import student_t
 from myths.lab.store import Results
 from myths.lab.trial import weakest
@@ -22,7 +22,6 @@ from myths.lab.trial import weakest
 if TYPE_CHECKING:
     import pandas as pd
 
-LISTS = {sets_of.INDEPENDENT: "independent", sets_of.ALL: "all", CHAINS: "simulated cameras", SAME_CHAINS: "one camera (null)"}
 SETTINGS = ["list", "feature", "treatment", "deduplicated"]
 
 
@@ -298,11 +297,6 @@ def printed_market_value(results: Results) -> pd.DataFrame:
                 checked = t.paper_checked.get((sample, market), "recalled")
                 rows.append({"sample": sample, "market": market, "alpha": float(alpha), "paper_checked": checked, **about})
     return pd.DataFrame(rows)
-
-
-def list_name(sets: Sequence[str], subject: str = "everything") -> str:
-    """What a group of sets is called in tables; own collections by their names."""
-    return subject if subject != "everything" else LISTS.get(tuple(sets), ", ".join(sets))
 
 
 # --- inside ---------------------------------------------------------------------------------------

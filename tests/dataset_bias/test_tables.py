@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from myths.dataset_bias import MYTH, claims, figures, sets, tables
+from myths.dataset_bias import MYTH, claims, figures, sets
 from myths.dataset_bias.crossing import CrossSet, NegativeSet
 from myths.dataset_bias.naming import NameParts, NameThatDataset
 from myths.dataset_bias.network import NameByNetwork, ProbeNetwork
@@ -234,7 +234,7 @@ def test_every_figure_is_drawn_from_real_tables_and_from_none():
 
 
 def test_pictures_and_tables_call_lists_the_same():
-    assert tables.list_name(sets.INDEPENDENT) == "independent"
-    assert tables.list_name(sets.WITH_CARS, "cars") == "cars"
-    assert tables.list_name(("mine", "theirs")) == "mine, theirs"
+    assert sets.list_name(sets.INDEPENDENT) == "independent"
+    assert sets.list_name(sets.WITH_CARS, "cars") == "cars"
+    assert sets.list_name(("mine", "theirs")) == "mine, theirs"
     assert claims.HOG["list"] == "independent"
