@@ -90,7 +90,7 @@ def confusion(tables: Tables) -> Figure | None:
     order = clustered(percent)
     side = 0.36 * len(names)
     figure, ax = style.axes(
-        f"Taken for which? {_list_words(name)}, HOG (% of a row)", "named", "is from", (max(side + 3.4, 7.0), side + 2.6)
+        f"Taken for which? {_list_words(name)}", "named (% of a row, HOG)", "is from", (max(side + 3.4, 7.0), side + 2.6)
     )
     _matrix(ax, percent[np.ix_(order, order)], [names[i] for i in order], [names[i] for i in order], "{:.0f}", highest=100)
     return figure
