@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -192,7 +193,20 @@ def test_torch_computes_in_a_worker_as_it_does_here():
     assert np.allclose(here.outcome.arrays["gradient"], there.outcome.arrays["gradient"], rtol=1e-12)
 
 
-@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="the high-water mark of memory cannot be reset here")
+def high_water_mark_can_be_reset() -> bool:
+    def mark() -> int:
+        return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
+
+    try:
+        np.ones(100_000_000 // 8).sum()
+        before = mark()
+        Path("/proc/self/clear_refs").write_text("5")  # some containers let root open it and then refuse or ignore the write
+    except (OSError, IndexError):
+        return False
+    return mark() < before
+
+
+@pytest.mark.skipif(not high_water_mark_can_be_reset(), reason="the high-water mark of memory cannot be reset here")
 def test_peak_memory_is_of_this_trial_alone():
     execute(Here(does="take_50_megabytes"))
     small, large = (execute(Here(does=d)).peak_memory_bytes for d in ("give", "take_50_megabytes"))
