@@ -1,0 +1,189 @@
+"""Results as tidy tables; quantities carry their unit in the column's name (percent, pp for percentage points, seconds, bytes)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from myths.fixup.training import Training
+from myths.fixup.trials import FIRST_EPOCH, TrainOneEpoch, TrainToTheEnd
+from myths.fixup.update import MeasureUpdate
+from myths.lab.estimate import clopper_pearson
+from myths.lab.store import Results
+from myths.lab.trial import PROTOCOLS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NOMINAL = (10, 20, 32, 40, 56, 110, 256, 500, 1000, 10_000)
+"""Depths as papers name them: 22 layers of a wide residual network stand beside 20 of a ResNet."""
+SETTING = ("dataset", "architecture", "width", "side", "train_examples", "epochs", "batch_size", "protocol", "device")
+"""What trainings must share to be compared."""
+
+
+def one_epoch(results: Results) -> pd.DataFrame:
+    """A row for each training of one epoch, with the Clopper–Pearson interval of its accuracy over test examples."""
+    return _nearest(_trainings(results, TrainOneEpoch))
+
+
+def sweep(results: Results) -> pd.DataFrame:
+    """Accuracy after one epoch against depth, at the paper's learning rate: mean, least and greatest over seeds (Fig. 3)."""
+    table = one_epoch(results)
+    if table.empty:
+        return table
+    return _over_seeds(table[table["learning_rate"] == FIRST_EPOCH["learning_rate"]], [*SETTING, "depth", "nominal_depth", "branches"])
+
+
+def sensitivity(results: Results) -> pd.DataFrame:
+    """Accuracy after one epoch against the learning rate, where at least three rates were tried."""
+    table = one_epoch(results)
+    if table.empty:
+        return table
+    keys = [*SETTING, "depth", "nominal_depth", "initialization"]
+    tried = table.groupby(keys, dropna=False)["learning_rate"].transform("nunique")
+    return _over_seeds(table[tried >= 3], [*SETTING, "depth", "nominal_depth", "learning_rate"])
+
+
+def to_the_end(results: Results) -> pd.DataFrame:
+    """A row for each training on a whole schedule (Table 1)."""
+    return _trainings(results, TrainToTheEnd)
+
+
+def against_bn(results: Results) -> pd.DataFrame:
+    """Each treatment's accuracy minus that of batch normalization with the same seed and setting; ``trained`` "one epoch" or "to the end"."""
+    import pandas as pd
+
+    parts = []
+    for trained, table in (("one epoch", one_epoch(results)), ("to the end", to_the_end(results))):
+        if table.empty:
+            continue
+        keys = [*SETTING, "depth", "nominal_depth", "learning_rate", "mixup", "seed", *(["nearest"] if "nearest" in table else [])]
+        values = [*keys, "initialization", "test_accuracy_percent"]
+        with_bn = table[table["initialization"] == "batch-norm"][values].drop(columns="initialization")
+        others = table[table["initialization"] != "batch-norm"][values]
+        pairs = others.merge(with_bn, on=keys, suffixes=("", "_of_bn"))
+        pairs["above_bn_pp"] = pairs["test_accuracy_percent"] - pairs["test_accuracy_percent_of_bn"]
+        parts.append(pairs.assign(trained=trained))
+    whole = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    return whole.fillna({"nearest": True}).astype({"nearest": bool}) if "nearest" in whole else whole
+
+
+def curves(results: Results) -> pd.DataFrame:
+    """Training loss along the way, a row for each piece of each training."""
+    import pandas as pd
+
+    parts = [
+        _kind(results.frame(kind, trained=lambda t: "one epoch" if isinstance(t, TrainOneEpoch) else "to the end"), "curve")
+        for kind in (TrainOneEpoch, TrainToTheEnd)
+    ]
+    parts = [part for part in parts if len(part)]
+    if not parts:
+        return pd.DataFrame()
+    names = [*SETTING, "trained", "depth", "initialization", "learning_rate", "mixup", "seed", "step", "loss"]
+    return pd.concat([part[names] for part in parts], ignore_index=True)
+
+
+def updates(results: Results) -> pd.DataFrame:
+    """A row for each step of each start that was measured: the change of the function, the gradient's norm, the largest logit before."""
+    table = _kind(results.frame(MeasureUpdate), "step")
+    return _apart_from_stand_ins(table.dropna(axis=1, how="all")) if len(table) else table
+
+
+def gradients(results: Results) -> pd.DataFrame:
+    """The norm of the gradient of each block's convolutions, at the first and at the last step."""
+    table = _kind(results.frame(MeasureUpdate), "layer")
+    return table.dropna(axis=1, how="all")
+
+
+def slopes(results: Results) -> pd.DataFrame:
+    """How updates and gradients grow with the number L of branches, for each seed and step, where at least four depths are finite.
+
+    ``update_slope`` and ``update_per_rate_slope`` are d log ‖Δf‖ / d log L; ``gradient_growth`` is the factor of the gradient's norm
+    with each further branch, minus 1.
+    """
+    import pandas as pd
+
+    table = updates(results)
+    keys = ["dataset", "architecture", "width", "side", "examples_a_step", "learning_rate", "initialization", "seed", "step", "protocol"]
+    keys += ["device", "nearest"]
+    rows: list[dict[str, Any]] = []
+    for values, group in table.groupby(keys, dropna=False) if len(table) else ():
+        line = dict(zip(keys, values, strict=True))
+        for column in ("update", "update_per_rate", "gradient_norm"):
+            found = group[["branches", column]].dropna() if column in group else group.iloc[:0]
+            found = found[found[column] > 0] if len(found) else found
+            if len(found) < 4:
+                continue
+            logarithm = np.log(found[column].astype(float))
+            if column == "gradient_norm":
+                line["gradient_growth"] = float(np.expm1(np.polyfit(found["branches"], logarithm, 1)[0]))
+            else:
+                line[f"{column}_slope"] = float(np.polyfit(np.log(found["branches"]), logarithm, 1)[0])
+        rows.append(line | {"depths": len(group)})
+    return pd.DataFrame(rows)
+
+
+def nominal_depth(depth: int) -> int:
+    """The depth that stands for it in the papers, where one is within an eighth."""
+    near = min(NOMINAL, key=lambda n: abs(np.log(n / depth)))
+    return near if abs(near - depth) <= near / 8 else depth
+
+
+def _trainings(results: Results, kind: type[Training]) -> pd.DataFrame:
+    table = _kind(results.frame(kind, nominal_depth=lambda t: nominal_depth(t.depth)), "summary")
+    if table.empty:
+        return table
+    table = table.drop(columns=["step", "loss"], errors="ignore")
+    peak = [record.peak_memory_bytes for _, record in results.of(kind)]
+    found = [clopper_pearson(int(k), int(n)).scaled(100) for k, n in zip(table["right"], table["n_test"], strict=True)]
+    return table.assign(low_percent=[f.low for f in found], high_percent=[f.high for f in found], peak_memory_bytes=peak)
+
+
+def _over_seeds(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    grouped = table.groupby([*keys, "initialization"], dropna=False)
+    return grouped.agg(
+        test_accuracy_percent=("test_accuracy_percent", "mean"),
+        least_percent=("test_accuracy_percent", "min"),
+        greatest_percent=("test_accuracy_percent", "max"),
+        seeds=("seed", "nunique"),
+        diverged=("diverged_at", "count"),
+        seconds_per_step=("seconds_per_step", "median"),
+        peak_memory_bytes=("peak_memory_bytes", "max"),
+        blocks_a_segment=("blocks_a_segment", "max"),
+        parameters=("parameters", "first"),
+    ).reset_index()
+
+
+def _kind(table: pd.DataFrame, kind: str) -> pd.DataFrame:
+    return table if table.empty else table[table["kind"] == kind].drop(columns="kind").copy()
+
+
+def _nearest(table: pd.DataFrame) -> pd.DataFrame:
+    """Adds ``nearest``: whether the row is of the setting that speaks for its depth.
+
+    A run may train one depth in several settings. Claims compare within one: the nearest to the paper's protocol, then the one with
+    the most treatments, the most images, the most pixels. Stand-in data speak only where a run holds nothing else.
+    """
+    if table.empty:
+        return table
+    usual = table["learning_rate"] == FIRST_EPOCH["learning_rate"]
+    own = ["nominal_depth", *SETTING]
+    merit = table[usual].assign(
+        _protocol=table["protocol"].map(PROTOCOLS.index),
+        _treatments=-table[usual].groupby(own, dropna=False)["initialization"].transform("nunique"),
+        _images=-table["n_train"],
+        _side=-table["side"].replace(0, 1000),
+    )
+    ranked = merit.sort_values(["_protocol", "_treatments", "_images", "_side"], kind="stable")
+    speaks = ranked.drop_duplicates("nominal_depth")[own].assign(nearest=True)
+    marked = table.merge(speaks, how="left", on=own)
+    return _apart_from_stand_ins(
+        marked.assign(nearest=marked["nearest"].notna() & (marked["learning_rate"] == FIRST_EPOCH["learning_rate"]))
+    )
+
+
+def _apart_from_stand_ins(table: pd.DataFrame) -> pd.DataFrame:
+    real = table["protocol"] != "stand-in"
+    nearest = table["nearest"] if "nearest" in table else True
+    return table.assign(nearest=nearest & (real | ~real.any()))

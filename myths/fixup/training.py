@@ -1,0 +1,232 @@
+"""What all trials of this myth share: a network with a treatment, images, and a training whose scalars have a rate of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from myths.fixup.architectures import STAGES, blocks_a_stage
+from myths.fixup.architectures import Name as ArchitectureName
+from myths.fixup.treatments import Name as TreatmentName
+from myths.lab.errors import CannotStart, UsageError
+from myths.lab.trial import Context, Protocol, Trial
+
+if TYPE_CHECKING:
+    import torch
+    from jaxtyping import Int64, UInt8
+    from torch import Tensor
+
+    from myths.fixup.network import ResidualNetwork
+    from myths.lab.vision.training import Batch, Fit, Recipe
+
+REAL = ("cifar10",)
+"""The papers' data that the suite can have; all else stands in."""
+VERY_DEEP = 5000
+"""Layers from which the paper halves the batch to 64."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Images on the device, bytes; ``classes`` is how many there are."""
+
+    x: UInt8[Tensor, "n c h w"]
+    y: Int64[Tensor, " n"]
+    x_test: UInt8[Tensor, "m c h w"]
+    y_test: Int64[Tensor, " m"]
+    classes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnImages(Trial):
+    """A residual network of some depth with a treatment, and the images that it sees."""
+
+    dataset: str = "cifar10"
+    architecture: ArchitectureName = "wide-resnet"
+    depth: int
+    initialization: TreatmentName
+    width: int = 16
+    """Channels of the first stage; 16 are the papers'."""
+    side: int = 0
+    """Pixels a side to which images are averaged; 0 leaves them as they are."""
+    train_examples: int = 0
+    """How many training examples, the first of a seeded shuffle; 0 is all of them."""
+    learning_rate: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for a depth that the architecture cannot have and for numbers that make no training."""
+        super().__post_init__()
+        blocks_a_stage(self.architecture, self.depth)
+        for name, least in (("width", 1), ("side", 0), ("train_examples", 0)):
+            if getattr(self, name) < least:
+                raise UsageError(f"{name}={getattr(self, name)}: at least {least}")
+        if not 0 < self.learning_rate < float("inf"):
+            raise UsageError(f"learning_rate={self.learning_rate:g}: a learning rate is a number above 0")
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """The one data set."""
+        return (self.dataset,)
+
+    @property
+    def branches(self) -> int:
+        """L, the number of residual branches."""
+        return STAGES * blocks_a_stage(self.architecture, self.depth)
+
+    def passes(self, images: float) -> float:
+        """What so many images cost, forward and backward, in thousands of layers at 32 pixels and 16 channels."""
+        side = self.side or {"digits": 8, "shapes": 16}.get(self.dataset, 32)
+        return images * self.depth * (side / 32) ** 2 * (self.width / 16) ** 1.5 / 1000
+
+    def examples(self, context: Context) -> Examples:
+        """The images on the device, in the size asked for. Raises UsageError for a set that has no training part or is too small."""
+        import torch
+        import torch.nn.functional as F
+
+        from myths.lab.data.images import image_set
+
+        images = image_set(self.dataset, context.device)
+        if images.x_train is None or images.y_train is None:
+            raise UsageError(f"{self.dataset} has no training part; train on another set")
+        x, y, x_test = images.x_train, images.y_train, images.x_test
+        if self.train_examples:
+            if self.train_examples > len(x):
+                raise UsageError(f"train_examples={self.train_examples}: {self.dataset} has {len(x)} training examples")
+            kept = torch.from_numpy(context.rng("subset").permutation(len(x))[: self.train_examples]).to(x.device)
+            x, y = x[kept], y[kept]
+        if self.side:
+            if self.side > x.shape[-1]:
+                raise UsageError(f"side={self.side}: the images of {self.dataset} have {x.shape[-1]} pixels a side")
+            x, x_test = (F.adaptive_avg_pool2d(part.float(), self.side).round().to(torch.uint8) for part in (x, x_test))
+        return Examples(x, y, x_test, images.y_test, len(images.classes))
+
+    def network(self, context: Context, examples: Examples, blocks_a_segment: int = 0) -> ResidualNetwork:
+        """The network at its start, on the device; seeds are paired over treatments."""
+        from myths.fixup.network import build
+
+        with context.seeded("init"):
+            network = build(
+                self.architecture, self.depth, self.initialization, examples.classes, examples.x.shape[1], self.width, blocks_a_segment
+            ).to(context.device)
+        network.calibrate(examples.x)
+        return network
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training(OnImages):
+    """A training by stochastic gradient descent, as in the paper: momentum, no clipping, no warm-up."""
+
+    batch_size: int = 128
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    mixup: float = 0.0
+    """α of mixup; 0 is none."""
+    augmentation: Literal["none", "flip", "crop-flip"] = "crop-flip"
+    graph: bool = True
+    """Forward and backward pass as CUDA graphs, where there is CUDA."""
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for numbers that make no training."""
+        super().__post_init__()
+        if self.batch_size < 2:
+            raise UsageError(f"batch_size={self.batch_size}: at least 2")
+        for name in ("momentum", "weight_decay", "mixup"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise UsageError(f"{name}={getattr(self, name):g}: at least 0")
+
+    def recipe(self) -> Recipe:
+        """The settings as the training loop takes them."""
+        raise NotImplementedError
+
+    def as_published(self, published: Mapping[str, Any]) -> Protocol:
+        """Of the paper where every setting is and all images are used; a stand-in on data that the paper has not."""
+        if self.dataset not in REAL:
+            return "stand-in"
+        same = all(getattr(self, name) == value for name, value in published.items())
+        return "paper" if same and self.width == 16 and not self.side and not self.train_examples else "reduced"
+
+    def train(self, context: Context, examples: Examples, on_batch: Callable[[Batch], None]) -> tuple[ResidualNetwork, Fit, dict[str, Any]]:
+        """The trained network, how training went, and what it took.
+
+        Raises UsageError for a batch larger than the training set and CannotStart for a network too large for the memory.
+        """
+        from myths.fixup.graph import Graphed
+        from myths.fixup.memory import blocks_a_segment, free_bytes
+        from myths.lab.vision.training import fit
+
+        channels, side = examples.x.shape[1], examples.x.shape[-1]
+        if self.batch_size > len(examples.x):
+            raise UsageError(f"batch_size={self.batch_size} is larger than the training set of {len(examples.x)} examples")
+        if side < 4:
+            raise CannotStart(f"{self.dataset} has images of {side} pixels a side: three stages need at least 4")
+        free = free_bytes(context.device)
+        segment = blocks_a_segment(
+            self.architecture, self.depth, self.initialization, examples.classes, channels, side, self.width, self.batch_size, free
+        )
+        network = self.network(context, examples, segment)
+        forward = Graphed(network) if self.graph else network
+        done = fit(
+            network,
+            examples.x,
+            examples.y,
+            self.recipe(),
+            order=context.generator("order"),
+            augmentation=context.generator("augment", context.device),
+            device=context.device,
+            on_batch=on_batch,
+            optimizer=optimizer(network, self.learning_rate, self.momentum, self.weight_decay),
+            forward=forward,
+        )
+        recording = forward.seconds if isinstance(forward, Graphed) else 0.0
+        took = {
+            "seconds_per_step": (done.seconds - recording) / done.steps,
+            "train_seconds": done.seconds,
+            "blocks_a_segment": segment,
+            "parameters": sum(p.numel() for p in network.parameters()),
+        }
+        return network, done, took
+
+    def tested(self, context: Context, network: ResidualNetwork, examples: Examples, done: Fit) -> dict[str, Any]:
+        """How many test examples the network gets right; none where training diverged, for its weights are no numbers."""
+        from myths.lab.vision.training import predict
+
+        right = 0
+        if done.diverged_at is None:
+            logits = predict(network, examples.x_test, device=context.device)
+            right = int(((logits.argmax(1) == examples.y_test.to(logits.device)) & logits.isfinite().all(1)).sum())
+        n = len(examples.x_test)
+        return {"right": right, "n_test": n, "test_accuracy_percent": 100 * right / n}
+
+
+def optimizer(network: ResidualNetwork, rate: float, momentum: float, weight_decay: float) -> torch.optim.Optimizer:
+    """SGD with momentum as the papers have it, not Nesterov's; scalars at the rate that the treatment gives them."""
+    import torch
+
+    scalars = network.scalars()
+    own = {id(p) for p in scalars}
+    groups = [{"params": [p for p in network.parameters() if id(p) not in own], "lr": rate}]
+    if scalars:
+        groups.append({"params": scalars, "lr": rate * network.treatment.scalar_rate})
+    return torch.optim.SGD(groups, rate, momentum=momentum, weight_decay=weight_decay, fused=True)
+
+
+class LossCurve:
+    """The mean training loss of every so many steps, kept on the device until it is asked for."""
+
+    def __init__(self, steps: int):
+        self.steps = steps
+        self._losses: list[Tensor] = []
+
+    def __call__(self, batch: Batch) -> None:
+        """Sees a minibatch."""
+        self._losses.append(batch.losses.mean())
+
+    def rows(self) -> list[dict[str, Any]]:
+        """``step`` (the last of each piece, from 1) and ``loss``."""
+        import torch
+
+        pieces = torch.stack(self._losses).split(self.steps)
+        means = torch.stack([piece.mean() for piece in pieces]).tolist()
+        ends = [min((i + 1) * self.steps, len(self._losses)) for i in range(len(pieces))]
+        return [{"kind": "curve", "step": end, "loss": mean} for end, mean in zip(ends, means, strict=True)]

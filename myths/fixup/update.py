@@ -1,0 +1,131 @@
+"""How much a step of gradient descent changes the function that the network is, and how large gradients are, layer by layer.
+
+Zhang et al. 2019, Secs. 2 and 3: without normalization, standard weights give gradients that grow exponentially with depth; Fixup is
+made so that a step of learning rate η changes the function by Θ(η), whatever the depth. Both are measured.
+
+At the start the classification layer of Fixup is zero, so its first step moves that layer alone: of the first update the depth
+cannot matter. From the second step on the branches' last layers move, from the third all layers, and only L^(−1/(2m−2)) keeps the sum
+over L branches in check. Hence several steps are made and every one is measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from myths.fixup.training import REAL, OnImages
+from myths.lab.trial import Context, Outcome, Protocol
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int64
+    from torch import Tensor
+
+    from myths.fixup.network import ResidualNetwork
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasureUpdate(OnImages):
+    """Make a few steps of plain gradient descent from the start and measure the change of the function by each.
+
+    Every step is by one minibatch of its own, on which the change is measured too: the root of the mean, over its images, of the
+    squared norm of the change of the logits.
+    """
+
+    examples_a_step: int = 64
+    steps: int = 5
+
+    @property
+    def protocol(self) -> Protocol:
+        """A law, for which the paper gives no experiment: reduced on real images, a stand-in on others."""
+        return "reduced" if self.dataset in REAL else "stand-in"
+
+    @property
+    def work(self) -> float:
+        """A gradient, a derivative along it and two passes more: some four passes a step."""
+        return self.passes(4.0 * self.examples_a_step * self.steps) + 0.05
+
+    @classmethod
+    def tiny(cls) -> MeasureUpdate:
+        """Two steps of the shallowest network on a few digits."""
+        return cls(dataset="digits", depth=10, initialization="fixup", width=4, examples_a_step=16, steps=2)
+
+    def run(self, context: Context) -> Outcome:
+        """Rows of ``kind`` "step": step (from 1), loss, largest_logit before it, update (by the step), update_per_rate (its limit for
+        a small rate, over the rate), gradient_norm, stem_gradient_norm; and of "layer": step, block, gradient_norm of its convolutions.
+        What is not finite is None, and steps end there.
+        """
+        import torch
+
+        examples = self.examples(context)
+        network = self.network(context, examples)
+        forget_running_statistics(network)
+        order = torch.from_numpy(context.rng("order").permutation(len(examples.x))).to(examples.x.device)
+        rows: list[dict[str, Any]] = []
+        for step in range(1, self.steps + 1):
+            chosen = order[(step - 1) * self.examples_a_step : step * self.examples_a_step]
+            pixels = examples.x[chosen].float() / 255
+            about = {"step": step, "branches": self.branches}
+            found, layers = descend(network, pixels, examples.y[chosen], self.learning_rate)
+            rows.append({"kind": "step", **about, **found})
+            if step in (1, self.steps):
+                rows += [{"kind": "layer", **about, "block": i, "gradient_norm": norm} for i, norm in enumerate(layers)]
+            if not all(map(_finite, (found["loss"], found["update"]))):
+                break
+        return Outcome(rows=rows)
+
+
+def descend(
+    network: ResidualNetwork, pixels: Float[Tensor, "n c h w"], labels: Int64[Tensor, " n"], rate: float
+) -> tuple[dict[str, float], list[float]]:
+    """One step of gradient descent, made in place: the measures named in ``MeasureUpdate.run``, and each block's gradient norm.
+
+    Scalars move at the share of the rate that the treatment gives them.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    parameters = dict(network.named_parameters())
+    own = {id(p) for p in network.scalars()}
+    logits = network(pixels)
+    loss = F.cross_entropy(logits, labels)
+    gradients = dict(zip(parameters, torch.autograd.grad(loss, list(parameters.values())), strict=True))
+    direction = {n: -g * (network.treatment.scalar_rate if id(parameters[n]) in own else 1.0) for n, g in gradients.items()}
+    per_rate = torch.func.jvp(
+        lambda p: torch.func.functional_call(network, p, (pixels,)), ({n: p.detach() for n, p in parameters.items()},), (direction,)
+    )[1]
+    with torch.no_grad():
+        for name, parameter in parameters.items():
+            parameter.add_(rate * direction[name])
+        after = network(pixels)
+    in_block = [0.0] * len(network.blocks)
+    for name, gradient in gradients.items():
+        part, _, rest = name.partition(".")
+        if part == "blocks" and ".convs." in f".{rest}":
+            in_block[int(rest.partition(".")[0])] += float(gradient.square().sum())
+    measures = {
+        "loss": float(loss.detach()),
+        "largest_logit": float(logits.detach().abs().max()),
+        "update": _root_mean_square(after - logits.detach()),
+        "update_per_rate": _root_mean_square(per_rate.detach()),
+        "gradient_norm": float(torch.stack([g.square().sum() for g in gradients.values()]).sum().sqrt()),
+        "stem_gradient_norm": float(gradients["stem.weight"].norm()),
+    }
+    return measures, [square**0.5 for square in in_block]
+
+
+def forget_running_statistics(network: ResidualNetwork) -> None:
+    """Batch normalization by the batch alone: nothing but the parameters is state then."""
+    from torch import nn
+
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.track_running_stats = False
+            module.running_mean = module.running_var = None
+
+
+def _root_mean_square(change: Float[Tensor, "n classes"]) -> float:
+    return float(change.square().sum(1).mean().sqrt())
+
+
+def _finite(number: float) -> bool:
+    return number - number == 0
