@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int64, UInt8
@@ -27,7 +28,9 @@ class Recipe:
 
     ``epochs`` may be a fraction. ``learning_rate`` is the highest of the schedule. ``milestones`` are the shares of the
     training after each of which the "step" schedule multiplies the rate by ``decay``; the defaults are those of Toneva
-    et al. 2019 and Zagoruyko & Komodakis 2016.
+    et al. 2019 and Zagoruyko & Komodakis 2016. ``mixup`` is α of Zhang et al. 2018: each minibatch becomes a mixture of itself and of
+    itself shuffled, by a share drawn from Beta(α, α); 0 is none. ``check_every`` is after how many steps a loss that is not finite
+    ends the training; 0 is an epoch.
     """
 
     epochs: float
@@ -43,6 +46,8 @@ class Recipe:
     label_smoothing: float = 0.0
     augmentation: Augmentation = "crop-flip"
     border: Border = "reflect"
+    mixup: float = 0.0
+    check_every: int = 0
     precision: Precision = "fp32"
     compile: bool = False
 
@@ -51,7 +56,8 @@ class Recipe:
 class Batch:
     """One minibatch, seen after the forward pass and before the update; nothing in it carries a gradient.
 
-    ``indices`` are positions in the training set, ``inputs`` the augmented pixel values in 0..1.
+    ``indices`` are positions in the training set, ``inputs`` the augmented pixel values in 0..1; with mixup the labels are those of
+    the first part of each mixture.
     """
 
     step: int
@@ -67,7 +73,7 @@ class Batch:
 class Fit:
     """What a training was: updates made, wall-clock seconds, examples seen, mean loss of the last epoch.
 
-    ``diverged_at`` is the first step with a loss that is not finite, after which training ended with its epoch.
+    ``diverged_at`` is the first step with a loss that is not finite, at which, or with its epoch, training ended.
     """
 
     steps: int
@@ -87,33 +93,44 @@ def fit(
     augmentation: torch.Generator,
     device: str,
     on_batch: Callable[[Batch], None] | None = None,
+    optimizer: torch.optim.Optimizer | None = None,
+    forward: Callable[[Tensor], Tensor] | None = None,
 ) -> Fit:
     """Trains ``network``, a function from pixel values in 0..1 to logits, in place and on ``device``.
 
     Every epoch visits each example once, in an order drawn from ``order``. ``on_batch`` watches every minibatch; what it
-    does counts into the seconds. The data set lies on the device as bytes, so it must fit there.
+    does counts into the seconds. The data set lies on the device as bytes, so it must fit there. ``optimizer`` stands for the
+    recipe's where parameters have rates of their own, ``forward`` for the call of the network where a faster one is at hand.
     """
     network.to(torch.device(device)).to(memory_format=torch.channels_last).train()
     x_train, y_train = x_train.to(device), y_train.to(device)
     fill = channel_statistics(x_train)[0]
-    forward = torch.compile(network) if recipe.compile else network
+    forward = forward or (torch.compile(network) if recipe.compile else network)
     per_epoch = steps_per_epoch(len(x_train), recipe.batch_size)
     total = max(1, round(recipe.epochs * per_epoch))
-    optimizer = make_optimizer(network, recipe)
+    optimizer = optimizer or make_optimizer(network, recipe)
+    check_every = recipe.check_every or per_epoch
+    shares = np.random.default_rng(augmentation.initial_seed()).beta(recipe.mixup, recipe.mixup, total) if recipe.mixup else None
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(recipe, step, total))
     watch = _LossWatch(device)
     examples = 0
     with Stopwatch(device) as stopwatch:
         for step, epoch, indices in _minibatches(len(x_train), recipe.batch_size, total, order, device):
-            if step and step % per_epoch == 0 and watch.diverged_at() is not None:
+            if step and step % check_every == 0 and watch.diverged_at() is not None:
                 break
             inputs = augment(x_train[indices], recipe.augmentation, recipe.border, fill, augmentation)
             inputs = inputs.contiguous(memory_format=torch.channels_last)
             labels = y_train[indices]
+            if shares is not None:
+                others = torch.randperm(len(inputs), generator=augmentation, device=augmentation.device).to(inputs.device)
+                inputs = float(shares[step]) * inputs + (1 - float(shares[step])) * inputs[others]
             with autocast(device, recipe.precision):
                 logits = forward(inputs)
             logits = logits.float()
             losses = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing, reduction="none")
+            if shares is not None:
+                of_others = F.cross_entropy(logits, labels[others], label_smoothing=recipe.label_smoothing, reduction="none")
+                losses = float(shares[step]) * losses + (1 - float(shares[step])) * of_others
             loss = losses.mean()
             watch.see(epoch, loss)
             if on_batch is not None:
