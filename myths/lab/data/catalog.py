@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from myths.lab.data import formats
+from myths.lab.data import formats, texts
 
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
@@ -242,5 +242,6 @@ CATALOG: dict[str, DataSet] = {
             note="nobody publishes it in this form: copy the folder images/dataset_bias with dataset_bias.json from a machine that has it. "
             "It holds SET/LABEL/image, 64 x 64 JPEG of quality 85 (shorter side resized, middle cropped), and index.csv",
         ),
+        *(DataSet(**facts) for facts in texts.facts()),
     )
 }

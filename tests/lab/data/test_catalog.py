@@ -12,7 +12,7 @@ FILES = [pytest.param(entry, file, id=f"{entry.name}/{file.file}") for entry in 
 
 @pytest.mark.parametrize("entry", CATALOG.values(), ids=CATALOG)
 def test_an_entry_is_complete(entry):
-    assert re.fullmatch(r"[a-z0-9_]+", entry.name)
+    assert re.fullmatch(r"[a-z0-9_.]+", entry.name)
     assert entry.title
     assert entry.licence
     assert entry.citation

@@ -1,0 +1,1 @@
+"""Sequence models: subword vocabulary, parallel texts, one transformer, its training, beam search, BLEU."""

@@ -1,0 +1,112 @@
+"""Multi-head attention (Vaswani et al. 2017): self-attention over a sequence, and attention of the decoder to the encoder."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from myths.lab.language.mixer import Mixer, State, check_heads, check_step
+
+Computation = Literal["fused", "plain"]
+"""``fused`` is torch's scaled_dot_product_attention (FlashAttention where there is one); ``plain`` writes the n x n weights out."""
+
+
+class SelfAttention(Mixer):
+    """Self-attention to all positions (to all earlier ones, if causal).
+
+    Raises UsageError when ``heads`` does not divide ``channels``.
+    """
+
+    def __init__(self, channels: int, heads: int, *, causal: bool, dropout: float = 0.0, computation: Computation = "fused"):
+        super().__init__()
+        check_heads(channels, heads)
+        self.heads, self.causal, self.dropout, self.computation = heads, causal, dropout, computation
+        self.project_in = nn.Linear(channels, 3 * channels)
+        self.project_out = nn.Linear(channels, channels)
+
+    def forward(self, x: Float[Tensor, "b n d"], keep: Bool[Tensor, "b n"] | None = None) -> Float[Tensor, "b n d"]:
+        """As ``Mixer.forward``."""
+        q, k, v = (split_heads(part, self.heads) for part in self.project_in(x).chunk(3, dim=-1))
+        dropout = self.dropout if self.training else 0.0
+        mixed = attend(q, k, v, keep=keep, causal=self.causal, dropout=dropout, computation=self.computation)
+        return self.project_out(join_heads(mixed))
+
+    def start(self, batch: int, device: torch.device, dtype: torch.dtype) -> State:
+        """No keys and no values."""
+        check_step(self)
+        empty = torch.zeros(batch, self.heads, 0, self.project_out.in_features // self.heads, device=device, dtype=dtype)
+        return empty, empty
+
+    def step(self, x: Float[Tensor, "b d"], state: State) -> tuple[Float[Tensor, "b d"], State]:
+        """The state is the keys and values of all positions so far."""
+        q, k, v = (split_heads(part, self.heads) for part in self.project_in(x)[:, None].chunk(3, dim=-1))
+        keys, values = torch.cat([state[0], k.to(state[0].dtype)], dim=2), torch.cat([state[1], v.to(state[1].dtype)], dim=2)
+        mixed = attend(q, keys.to(q.dtype), values.to(q.dtype), keep=None, causal=False, dropout=0.0, computation=self.computation)
+        return self.project_out(join_heads(mixed)[:, 0]), (keys, values)
+
+
+class CrossAttention(nn.Module):
+    """Attention of the decoder's positions to the encoder's, which every model here keeps (as the authors of Wu et al. 2019 do)."""
+
+    def __init__(self, channels: int, heads: int, *, dropout: float = 0.0):
+        super().__init__()
+        check_heads(channels, heads)
+        self.heads, self.dropout = heads, dropout
+        self.query = nn.Linear(channels, channels)
+        self.project_in = nn.Linear(channels, 2 * channels)
+        self.project_out = nn.Linear(channels, channels)
+
+    def remember(self, encoded: Float[Tensor, "b n d"]) -> State:
+        """Keys and values of the encoder's output, made once for all steps of decoding."""
+        keys, values = (split_heads(part, self.heads).contiguous() for part in self.project_in(encoded).chunk(2, dim=-1))
+        return keys, values
+
+    def forward(self, x: Float[Tensor, "b m d"], memory: State, keep: Bool[Tensor, "b n"] | None) -> Float[Tensor, "b m d"]:
+        """Each position of ``x`` looks at the remembered positions whose ``keep`` is True."""
+        q = split_heads(self.query(x), self.heads)
+        dropout = self.dropout if self.training else 0.0
+        mixed = attend(q, memory[0], memory[1], keep=keep, causal=False, dropout=dropout, computation="fused")
+        return self.project_out(join_heads(mixed))
+
+
+def attend(
+    q: Float[Tensor, "b h m e"],
+    k: Float[Tensor, "b h n e"],
+    v: Float[Tensor, "b h n e"],
+    *,
+    keep: Bool[Tensor, "b n"] | None,
+    causal: bool,
+    dropout: float,
+    computation: Computation,
+) -> Float[Tensor, "b h m e"]:
+    """softmax(q kᵀ / √e) v over the keys that are kept and, if ``causal`` (then m = n), not later than the query."""
+    if computation == "fused" and keep is None:
+        return F.scaled_dot_product_attention(q, k, v, is_causal=causal, dropout_p=dropout)
+    m, n = q.shape[2], k.shape[2]
+    allowed = None if keep is None else keep[:, None, None, :]
+    if causal:
+        earlier = torch.ones(m, n, dtype=torch.bool, device=q.device).tril()
+        allowed = earlier if allowed is None else allowed & earlier
+        # A padded query may find no key at all, and softmax of nothing is not a number: it may always look at itself.
+        allowed = allowed | torch.eye(m, n, dtype=torch.bool, device=q.device)
+    if computation == "fused":
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=allowed, dropout_p=dropout)
+    scores = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
+    if allowed is not None:
+        scores = scores.masked_fill(~allowed, -math.inf)
+    return F.dropout(scores.softmax(-1), dropout) @ v
+
+
+def split_heads(x: Float[Tensor, "b n d"], heads: int) -> Float[Tensor, "b h n e"]:
+    """Channels in ``heads`` groups of neighbors, each a head."""
+    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def join_heads(x: Float[Tensor, "b h n e"]) -> Float[Tensor, "b n d"]:
+    """The inverse of ``split_heads``."""
+    return x.transpose(1, 2).flatten(2)

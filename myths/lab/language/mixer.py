@@ -1,0 +1,62 @@
+"""What the transformer asks of a self-attention sub-layer, so that another layer can stand in its place."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+State = tuple[Tensor, ...]
+"""What incremental decoding remembers of the past, first axis the batch, so that beam search can reorder it."""
+
+
+class Mixer(nn.Module):
+    """A layer that mixes positions; everything else in a transformer works on each position alone.
+
+    ``project_in`` and ``project_out`` are its first and last linear maps, which Fixup initializes by rules of its own.
+    A causal mixer sees no later position, and can also go position by position (``start``, ``step``).
+    """
+
+    causal: bool
+    project_in: nn.Linear
+    project_out: nn.Linear
+
+    def forward(self, x: Float[Tensor, "b n d"], keep: Bool[Tensor, "b n"] | None = None) -> Float[Tensor, "b n d"]:
+        """All positions at once. Positions with ``keep`` False are padding: no other position sees them, what they give is not defined."""
+        raise NotImplementedError
+
+    def start(self, batch: int, device: torch.device, dtype: torch.dtype) -> State:
+        """The state before the first position. Only of causal mixers."""
+        raise NotImplementedError
+
+    def step(self, x: Float[Tensor, "b d"], state: State) -> tuple[Float[Tensor, "b d"], State]:
+        """The next position, given those that went into ``state``; and the state after it."""
+        raise NotImplementedError
+
+
+@runtime_checkable
+class MixerBuilder(Protocol):
+    """Makes the mixer of one layer."""
+
+    def __call__(self, layer: int, *, causal: bool) -> Mixer:
+        """``layer`` counts from 0 in the encoder and anew in the decoder; the decoder's are causal."""
+        ...
+
+
+def check_heads(channels: int, heads: int) -> None:
+    """Raises UsageError unless ``heads`` divides ``channels``."""
+    from myths.lab.errors import UsageError
+
+    if heads < 1 or channels % heads:
+        fitting = [h for h in range(1, channels + 1) if channels % h == 0]
+        raise UsageError(f"heads={heads} does not divide {channels} channels; these do: {', '.join(map(str, fitting))}")
+
+
+def check_step(mixer: Mixer) -> None:
+    """Raises UsageError for a mixer that sees later positions, which no decoding can give it."""
+    from myths.lab.errors import UsageError
+
+    if not mixer.causal:
+        raise UsageError(f"{type(mixer).__name__} sees later positions, so it cannot go position by position; build it with causal=True")

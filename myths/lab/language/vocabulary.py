@@ -1,0 +1,113 @@
+"""Texts as token numbers and back: subwords learnt from the training text (BPE, Sennrich et al. 2016), or characters."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Int
+
+from myths.lab.errors import CannotStart, UsageError
+
+PAD, BOS, EOS, UNKNOWN = 0, 1, 2, 3
+"""The first four numbers of every vocabulary: padding, begin and end of a sequence, what was never seen in training."""
+
+
+@runtime_checkable
+class Vocabulary(Protocol):
+    """Texts to token numbers and back."""
+
+    @property
+    def size(self) -> int:
+        """How many tokens there are, the four special ones included."""
+        ...
+
+    def encode(self, texts: Sequence[str]) -> list[Int[np.ndarray, " tokens"]]:
+        """Token numbers of each text, without begin and end."""
+        ...
+
+    def decode(self, tokens: Iterable[Sequence[int]]) -> list[str]:
+        """The text of each sequence up to its first end; special tokens are left out."""
+        ...
+
+
+class Subwords:
+    """Byte-pair encoding by sentencepiece. ``model`` is its serialized form, which rebuilds it."""
+
+    def __init__(self, model: bytes):
+        self.model = model
+        self._processor = _sentencepiece().SentencePieceProcessor(model_proto=model)
+
+    @classmethod
+    def learn(cls, texts: Iterable[str], size: int) -> Subwords:
+        """Learns ``size`` tokens from texts. Raises UsageError when the texts do not hold so many, or are all empty."""
+        trained = io.BytesIO()
+        try:
+            _sentencepiece().SentencePieceTrainer.train(
+                sentence_iterator=iter(texts),
+                model_writer=trained,
+                vocab_size=size,
+                model_type="bpe",
+                character_coverage=1.0,
+                pad_id=PAD,
+                bos_id=BOS,
+                eos_id=EOS,
+                unk_id=UNKNOWN,
+                num_threads=1,  # more make the order of merges depend on the machine
+                minloglevel=2,
+            )
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())
+            raise UsageError(f"a vocabulary of {size} subwords cannot be learnt from these texts: {reason}") from error
+        return cls(trained.getvalue())
+
+    @property
+    def size(self) -> int:
+        """As ``Vocabulary.size``."""
+        return int(self._processor.vocab_size())
+
+    def encode(self, texts: Sequence[str]) -> list[Int[np.ndarray, " tokens"]]:
+        """As ``Vocabulary.encode``."""
+        return [np.asarray(tokens, dtype=np.int32) for tokens in self._processor.encode(list(texts), num_threads=1)]
+
+    def decode(self, tokens: Iterable[Sequence[int]]) -> list[str]:
+        """As ``Vocabulary.decode``."""
+        return list(self._processor.decode([_until_end(sequence) for sequence in tokens]))
+
+
+class Characters:
+    """Every character that occurs in the texts it was made from."""
+
+    def __init__(self, texts: Iterable[str]):
+        self._characters = sorted(set().union(*texts))
+        self._numbers = {character: number for number, character in enumerate(self._characters, start=UNKNOWN + 1)}
+
+    @property
+    def size(self) -> int:
+        """As ``Vocabulary.size``."""
+        return len(self._characters) + UNKNOWN + 1
+
+    def encode(self, texts: Sequence[str]) -> list[Int[np.ndarray, " tokens"]]:
+        """As ``Vocabulary.encode``."""
+        return [np.array([self._numbers.get(character, UNKNOWN) for character in text], dtype=np.int32) for text in texts]
+
+    def decode(self, tokens: Iterable[Sequence[int]]) -> list[str]:
+        """As ``Vocabulary.decode``."""
+        first = UNKNOWN + 1
+        return ["".join(self._characters[n - first] for n in _until_end(sequence) if n >= first) for sequence in tokens]
+
+
+def _until_end(tokens: Sequence[int]) -> list[int]:
+    numbers = [int(n) for n in tokens]
+    ended = numbers[: numbers.index(EOS)] if EOS in numbers else numbers
+    return [n for n in ended if n not in (PAD, BOS)]
+
+
+def _sentencepiece():  # type: ignore[no-untyped-def]
+    try:
+        import sentencepiece
+    except ImportError as error:
+        raise CannotStart("subwords need a package: pip install sentencepiece") from error
+    return sentencepiece

@@ -1,0 +1,174 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from myths.lab.errors import UsageError
+from myths.lab.language.attention import CrossAttention, SelfAttention, attend
+from myths.lab.language.transformer import FeedForward, LanguageModel, Scale, Shape, Shift, Translator, parameters, sinusoids
+
+NORMALIZATIONS = ("layer", "fixup", "none")
+
+
+def attention(layer, *, causal):
+    return SelfAttention(16, 4, causal=causal)
+
+
+def shape(**changed):
+    sizes = {"vocabulary": 11, "channels": 16, "hidden": 32, "heads": 4, "encoder_layers": 2, "decoder_layers": 2, "longest": 12}
+    return Shape(**sizes | {"dropout": 0.0} | changed)
+
+
+@pytest.fixture(autouse=True)
+def _drawn():
+    torch.manual_seed(0)
+
+
+def learnt(model):
+    """As after some training: no parameter is left at the zero or one that it started with."""
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.1 * torch.randn_like(p))
+    return model.double().eval()
+
+
+def reference(q, k, v, allowed):
+    scores = torch.einsum("bhme,bhne->bhmn", q, k) / math.sqrt(q.shape[-1])
+    return torch.einsum("bhmn,bhne->bhme", scores.masked_fill(~allowed, -1e30).softmax(-1), v)
+
+
+@pytest.mark.parametrize("computation", ["fused", "plain"])
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("masked", [False, True])
+def test_attention_is_the_softmax_of_scaled_products(computation, causal, masked):
+    q, k, v = torch.randn(3, 2, 4, 5, 3, dtype=torch.float64)
+    keep = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]], dtype=torch.bool)
+    allowed = torch.ones(2, 1, 5, 5, dtype=torch.bool)
+    if masked:
+        allowed = allowed & keep[:, None, None]
+    if causal:
+        allowed = allowed & torch.ones(5, 5, dtype=torch.bool).tril()
+    got = attend(q, k, v, keep=keep if masked else None, causal=causal, dropout=0.0, computation=computation)
+    real = keep if masked else torch.ones_like(keep)
+    torch.testing.assert_close(got.transpose(1, 2)[real], reference(q, k, v, allowed).transpose(1, 2)[real])
+    assert got.isfinite().all()
+
+
+def test_self_attention_is_torchs_own_multi_head_attention():
+    ours, torchs = SelfAttention(16, 4, causal=False).double(), nn.MultiheadAttention(16, 4, batch_first=True).double()
+    with torch.no_grad():
+        torchs.in_proj_weight.copy_(ours.project_in.weight)
+        torchs.in_proj_bias.copy_(ours.project_in.bias)
+        torchs.out_proj.weight.copy_(ours.project_out.weight)
+        torchs.out_proj.bias.copy_(ours.project_out.bias)
+    x = torch.randn(2, 6, 16, dtype=torch.float64)
+    keep = torch.tensor([[True] * 6, [True] * 4 + [False] * 2])
+    expected, _ = torchs(x, x, x, key_padding_mask=~keep)
+    torch.testing.assert_close(ours(x, keep), expected)
+
+
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+def test_position_by_position_is_all_at_once(normalization):
+    model = learnt(Translator(shape(normalization=normalization), attention))
+    source, target = torch.randint(1, 11, (3, 7)), torch.randint(1, 11, (3, 5))
+    keep = torch.arange(7) < torch.tensor([[7], [5], [2]])
+    whole = model(source, keep, target)
+    state = model.begin(source, keep)
+    for position in range(5):
+        logits, state = model.step(target[:, position], state)
+        torch.testing.assert_close(logits, whole[:, position])
+
+
+def test_hypotheses_of_a_sentence_share_its_memory():
+    model = learnt(Translator(shape(), attention))
+    source, target = torch.randint(1, 11, (2, 4)), torch.randint(1, 11, (6, 3))
+    state = model.begin(source, None, beam=3)
+    whole = model(source.repeat_interleave(3, 0), None, target)
+    for position in range(2):
+        logits, state = model.step(target[:, position], state)
+        torch.testing.assert_close(logits, whole[:, position])
+    order = torch.tensor([2, 2, 0, 5, 3, 4])
+    logits, _ = model.step(target[order, 2], state.reordered(order))
+    torch.testing.assert_close(logits, whole[order, 2])
+
+
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+def test_no_token_sees_a_later_one_or_padding(normalization):
+    model = learnt(Translator(shape(normalization=normalization), attention))
+    source, target = torch.randint(1, 11, (1, 6)), torch.randint(1, 11, (1, 6))
+    keep = torch.arange(6)[None] < 4
+    before = model(source, keep, target)
+    changed_source, changed_target = source.clone(), target.clone()
+    changed_source[:, 4:] = 1 + source[:, 4:] % 10
+    changed_target[:, 3:] = 1 + target[:, 3:] % 10
+    after = model(changed_source, keep, changed_target)
+    torch.testing.assert_close(after[:, :3], before[:, :3])
+    assert (after[:, 3:] - before[:, 3:]).abs().max() > 1e-3
+
+
+def test_a_language_model_sees_only_the_past():
+    model = learnt(LanguageModel(shape(encoder_layers=0), attention))
+    tokens = torch.randint(1, 11, (2, 8))
+    changed = tokens.clone()
+    changed[:, 5:] = 1 + tokens[:, 5:] % 10
+    torch.testing.assert_close(model(tokens)[:, :5], model(changed)[:, :5])
+
+
+def test_fixup_starts_with_every_branch_at_zero_and_scaled_first_maps():
+    fixup = Translator(shape(normalization="fixup"), attention)
+    L = 2 * 2 + 3 * 2
+    assert shape().branches == L
+    feed = [m for m in fixup.modules() if isinstance(m, FeedForward)]
+    assert len(feed) == 4
+    for m in feed:
+        bound = math.sqrt(6 / (16 + 32)) * L**-0.5
+        assert 0.9 * bound < m.fc1.weight.abs().max() <= bound
+        assert m.fc2.weight.abs().max() == 0
+        assert m.fc1.bias is None
+    looks = [m for m in fixup.modules() if isinstance(m, CrossAttention | SelfAttention)]
+    assert len(looks) == 6
+    assert all(m.project_out.weight.abs().max() == 0 for m in looks)
+    inputs = [m.project_in.weight.abs().max() for m in fixup.modules() if isinstance(m, SelfAttention)]
+    assert max(inputs) <= math.sqrt(6 / (16 + 48)) * L ** (-1 / 6) + 1e-6
+    scalars = [m for m in fixup.modules() if isinstance(m, Shift | Scale)]
+    assert len(scalars) == 10 * 2 + 2 + 2 * 4  # a shift and a scale a branch, two shifts a feed-forward, one before each softmax's stack
+    assert not any(isinstance(m, nn.LayerNorm) for m in fixup.modules())
+    # Every branch gives zero, so the encoder gives back the embedding.
+    source = torch.randint(1, 11, (2, 5))
+    fixup.eval()
+    torch.testing.assert_close(fixup.encode(source, None), fixup.embed(source))
+
+
+def test_fixup_classifies_from_zero_when_it_has_its_own_matrix():
+    model = Translator(shape(normalization="fixup", tied=False), attention)
+    assert model.logits.classify.weight.abs().max() == 0
+    assert parameters(model) == parameters(Translator(shape(normalization="fixup"), attention)) + 11 * 16
+
+
+def test_layer_normalization_is_everywhere_and_none_is_none():
+    counts = {n: sum(isinstance(m, nn.LayerNorm) for m in Translator(shape(normalization=n), attention).modules()) for n in NORMALIZATIONS}
+    assert counts == {"layer": 2 * 2 + 3 * 2 + 2, "fixup": 0, "none": 0}
+
+
+def test_too_long_a_sequence_is_refused_in_words():
+    model = Translator(shape(), attention)
+    with pytest.raises(UsageError, match=r"13 tokens.*at most 12"):
+        model(torch.ones(1, 13, dtype=torch.int64), None, torch.ones(1, 2, dtype=torch.int64))
+
+
+def test_heads_must_divide_the_channels():
+    with pytest.raises(UsageError, match=r"heads=3 does not divide 16.*1, 2, 4, 8, 16"):
+        SelfAttention(16, 3, causal=True)
+
+
+def test_only_a_causal_layer_goes_step_by_step():
+    with pytest.raises(UsageError, match="causal=True"):
+        SelfAttention(16, 4, causal=False).start(1, torch.device("cpu"), torch.float32)
+
+
+def test_sinusoids_turn_at_the_published_rates():
+    table = sinusoids(50, 8)
+    assert table[7, 0] == pytest.approx(math.sin(7), abs=1e-6)
+    assert table[7, 3] == pytest.approx(math.cos(7 / 10_000 ** (2 / 8)), abs=1e-6)
+    assert sinusoids(3, 5).shape == (3, 5)
