@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 @torch.no_grad()
-def initialize(network: ResidualNetwork) -> None:
-    """Draws all convolutions anew, from torch's global generator, and sets scalars, last layers and the head by the treatment.
+def initialize(network: ResidualNetwork, generator: torch.Generator) -> None:
+    """Draws all convolutions and the head, and sets what begins at zero by the treatment; biases begin at zero.
 
     Every treatment draws the same normal numbers in the same order, so that seeds are paired. "Unit variance" needs images as well:
     ``unit_variance``. With batch normalization after the last layer of a branch its gain begins at 0, as in the authors' code (Goyal
@@ -24,13 +24,15 @@ def initialize(network: ResidualNetwork) -> None:
     treatment, fixup = network.treatment, network.treatment.scalars == "fixup"
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
-            module.weight.normal_(0, 1)
+            module.weight.normal_(0, 1, generator=generator)
             if treatment.weights == "unit variance":
                 module.weight.copy_(orthonormal(module.weight))
             else:
                 module.weight.mul_(standard_deviation(module, treatment.weights))
             if module.bias is not None:
                 module.bias.zero_()
+    nn.init.kaiming_uniform_(network.head.weight, a=math.sqrt(5), generator=generator)  # as torch begins linear layers
+    network.head.bias.zero_()
     for block in network.blocks:
         *inner, last = block.convs
         if fixup:
@@ -41,8 +43,6 @@ def initialize(network: ResidualNetwork) -> None:
             block.norms[-1].weight.zero_()
     if fixup:
         network.head.weight.zero_()
-    if fixup or treatment.weights == "unit variance":
-        network.head.bias.zero_()
 
 
 def fixup_factor(branches: int, layers: int) -> float:

@@ -162,8 +162,10 @@ def build(
 
     Raises UsageError for a depth that the architecture cannot have.
     """
+    # Drawn before torch initializes the layers by itself, which takes more numbers for some treatments than for others.
+    generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
     network = ResidualNetwork(architecture, depth, treatment, classes, channels, width)
-    initialize(network)
+    initialize(network, generator)
     network.blocks_a_segment = blocks_a_segment
     return network
 

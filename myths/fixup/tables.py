@@ -51,7 +51,7 @@ def to_the_end(results: Results) -> pd.DataFrame:
 
 
 def against_bn(results: Results) -> pd.DataFrame:
-    """Each treatment's accuracy minus that of batch normalization with the same seed and setting; ``trained`` "one epoch" or "to the end"."""
+    """Accuracy minus that of batch normalization with the same seed and setting; ``trained`` "one epoch" or "to the end"."""
     import pandas as pd
 
     parts = []
@@ -185,5 +185,4 @@ def _nearest(table: pd.DataFrame) -> pd.DataFrame:
 
 def _apart_from_stand_ins(table: pd.DataFrame) -> pd.DataFrame:
     real = table["protocol"] != "stand-in"
-    nearest = table["nearest"] if "nearest" in table else True
-    return table.assign(nearest=nearest & (real | ~real.any()))
+    return table.assign(nearest=table.get("nearest", True) & (real | ~real.any()))
