@@ -84,6 +84,7 @@ MYTH = Myth(
         "unforgettable": tables.unforgettable,
         "extremes": tables.extremes,
         "stability": tables.stability,
+        "joint_counts": tables.joint_counts,
         "agreements": tables.agreements,
         "scored": tables.scored,
         "removal": tables.removal,
@@ -95,6 +96,7 @@ MYTH = Myth(
     claims=CLAIMS,
     figures={
         "histograms": figures.histograms,
+        "two_trainings": figures.two_trainings,
         "removal": figures.removal,
         "windows": figures.windows,
     },

@@ -40,7 +40,31 @@ def histograms(tables: Tables) -> Figure | None:
         ax.set_ylim(top=150)
         ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
         ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        ax.set_title(f"{trainings} trainings of {group['epochs'].iloc[0]:g} epochs", loc="right", fontsize=8, color=style.QUIET, pad=2)
+        ax.set_xlabel(f"forgetting events\n{trainings} trainings of {group['epochs'].iloc[0]:g} epochs")
+    for ax in panels[1:]:
+        ax.set_ylabel("")
+    return figure
+
+
+def two_trainings(tables: Tables) -> Figure | None:
+    """How often the same examples are forgotten by two trainings with other seeds; the area of a dot is the number of examples."""
+    from matplotlib.ticker import MaxNLocator
+
+    from myths.lab.report import style
+
+    table = _nearest(tables["joint_counts"])
+    if table.empty:
+        return None
+    names = _sorted(table["dataset"])
+    figure, panels = style.panels(names, "events in the first training", "events in the second", (3.1 * len(names) + 0.6, 3.6))
+    for ax, name in zip(panels, names, strict=True):
+        group = table[table["dataset"] == name]
+        share = group["examples"] / group["examples"].max()
+        ax.scatter(group["first_count"], group["second_count"], s=6 + 500 * share, color=style.HERE, alpha=0.6, lw=0)
+        top = max(group["first_count"].max(), group["second_count"].max())
+        ax.plot([0, top], [0, top], color=style.QUIET, lw=1, zorder=0)
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_locator(MaxNLocator(6, integer=True))
     for ax in panels[1:]:
         ax.set_ylabel("")
     return figure
@@ -73,7 +97,9 @@ def removal(tables: Tables) -> Figure | None:
             ax.plot(group["removed_percent"], group["loss_pp"], "o-", ms=4, lw=1.6, color=color, label=f"{order}, {_seeds(group)} seeds")
         _scatter(ax, tables["removal"], name, colors)
         ax.axhline(0, color=style.QUIET, lw=1)
-        ax.legend(frameon=False, fontsize=8, loc="upper left")
+        ax.set_xlim(0, 100)
+        ax.margins(y=0.1)
+        ax.legend(frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.08))
     for ax in panels[1:]:
         ax.set_ylabel("")
     return figure

@@ -100,6 +100,14 @@ def stability(results: Results) -> pd.DataFrame:
     return _nearest(pd.DataFrame(rows), ["dataset", "kind"]) if rows else table.iloc[:0]
 
 
+def joint_counts(results: Results) -> pd.DataFrame:
+    """How many examples are forgotten so often in one training and so often in the next, for two trainings a data set."""
+    table = results.frame(Stability, **_of_first(Stability))
+    if table.empty:
+        return table
+    return _nearest(_kind(table, "joint"), ["dataset"])
+
+
 def agreements(results: Results) -> pd.DataFrame:
     """Counts by a short schedule or another network against the reference: rank correlation, and both shares of unforgettable examples."""
     table = results.frame(

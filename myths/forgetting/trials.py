@@ -139,6 +139,7 @@ class Unforgettable(Trial):
 class Stability(Trial):
     """Are the counts a property of the examples or of the seed (Sec. 6)? Pearson's r between trainings, and between halves of them."""
 
+    version: ClassVar[int] = 2
     counts: tuple[CountForgetting, ...]
 
     @property
@@ -152,7 +153,8 @@ class Stability(Trial):
         return cls(counts=tuple(replace(CountForgetting.tiny(), seed=seed) for seed in range(4)))
 
     def run(self, context: Context) -> Outcome:
-        """Rows: ``kind`` "pair" (first and second seed, pearson), and "sums" (the first half of the trainings against the second)."""
+        """Rows: ``kind`` "pair" (first and second seed, pearson), "sums" (the first half of the trainings against the second), and
+        "joint" (how many examples have both a count in the first training and a count in the second)."""
         counts = [context.outcome(trial).arrays["counts"] for trial in self.counts]
         rows: list[dict[str, Any]] = [
             {
@@ -167,6 +169,11 @@ class Stability(Trial):
         half = len(counts) // 2
         sums = np.sum(counts[:half], axis=0), np.sum(counts[half : 2 * half], axis=0)
         rows.append({"kind": "sums", "trainings": half, "pearson": agreement.correlation(*sums, "pearson"), "n": len(counts[0])})
+        found, examples = np.unique(np.stack(counts[:2], axis=1), axis=0, return_counts=True)
+        rows += [
+            {"kind": "joint", "first_count": int(a), "second_count": int(b), "examples": int(n)}
+            for (a, b), n in zip(found, examples, strict=True)
+        ]
         return Outcome(rows=rows)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import resource
 import signal
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -63,9 +65,11 @@ def _in_worker(trial: Trial, context: Context, memory: int) -> Execution:
     package = __name__.partition(".")[0]
     loaded = [name for name in sys.modules if name.partition(".")[0] == package]
     workers.set_forkserver_preload(["torch", *loaded, type(trial).__module__])
+    # A worker is killed once it has answered, so its semaphores outlive it for a moment, which is nobody's concern.
+    os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning:multiprocessing.resource_tracker")
     ours, theirs = workers.Pipe(duplex=False)
-    process = workers.Process(target=_work, args=(theirs, trial, context, memory), daemon=True)
-    with Stopwatch() as watch:
+    with Stopwatch() as watch, tempfile.NamedTemporaryFile() as words:
+        process = workers.Process(target=_work, args=(theirs, words.name, trial, context, memory), daemon=True)
         try:
             process.start()
         except Exception as error:  # noqa: BLE001 (a trial that cannot be sent to a worker is a failed trial)
@@ -75,23 +79,28 @@ def _in_worker(trial: Trial, context: Context, memory: int) -> Execution:
             return ours.recv()
         except (EOFError, OSError):  # it died before its answer, or in the middle of it
             process.join()
-            return _of_the_dead(process.exitcode, watch.elapsed, memory)
+            return _of_the_dead(process.exitcode, words.read().decode(errors="replace"), watch.elapsed, memory)
         finally:
             process.kill()
             process.join()
             ours.close()
 
 
-def _of_the_dead(exit_code: int | None, seconds: float, memory: int) -> Execution:
+def _of_the_dead(exit_code: int | None, words: str, seconds: float, memory: int) -> Execution:
     if exit_code == -signal.SIGKILL:
         return Execution(Outcome([{"status": OUT_OF_MEMORY}]), seconds, memory)
-    if exit_code is not None and exit_code < 0:
-        return Execution(None, seconds, 0, f"the worker process was ended by {signal.Signals(-exit_code).name}")
-    return Execution(None, seconds, 0, f"the worker process ended with status {exit_code}")
+    by_signal = exit_code is not None and exit_code < 0
+    end = f"was ended by {signal.Signals(-exit_code).name}" if by_signal else f"ended with status {exit_code}"  # type: ignore[operator]
+    last = [line for line in words.splitlines() if line.strip()][-1:]
+    return Execution(None, seconds, 0, _one_line(": ".join([f"the worker process {end}", *last])), words)
 
 
-def _work(pipe: Connection, trial: Trial, context: Context, memory: int) -> None:
+def _work(pipe: Connection, words: str, trial: Trial, context: Context, memory: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # What libraries say while they load is no part of a run's output; it is kept in case that it was their last.
+    said = os.open(words, os.O_WRONLY | os.O_APPEND)
+    os.dup2(said, 1)
+    os.dup2(said, 2)
     # The data segment, not the address space: CUDA and mapped libraries reserve far more addresses than memory.
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     cap = memory if hard == resource.RLIM_INFINITY else min(memory, hard)

@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from myths.forgetting import MYTH, figures, tables
+from myths.forgetting import MYTH, tables
 from myths.forgetting.profiles import trials
 from myths.forgetting.train_kept import TrainKept
 from myths.forgetting.training import Training
@@ -89,6 +89,15 @@ def test_the_gpu_profile_draws_all_figures_and_pictures(rehearsed):
     assert all(name in rehearsed.tables["histogram"]["dataset"].unique() for name in ("mnist", "permuted mnist", "cifar10", "cifar100"))
 
 
+def test_joint_counts_hold_every_example_once_and_give_the_counts_of_each_training(rehearsed):
+    joint, histogram = rehearsed.tables["joint_counts"], rehearsed.tables["histogram"]
+    joint = joint[joint["dataset"] == "cifar10"]
+    for seed, column in enumerate(("first_count", "second_count")):
+        counted = histogram[(histogram["dataset"] == "cifar10") & (histogram["seed"] == seed) & histogram["nearest"]]
+        counted = counted.set_index("count")["examples"]
+        assert joint.groupby(column)["examples"].sum().to_dict() == counted[counted > 0].to_dict()
+
+
 def test_losses_are_paired_by_seed_with_the_training_from_which_nothing_went(rehearsed):
     table = rehearsed.tables["removal"]
     table = table[(table["dataset"] == "cifar10") & ~table["transfer"]]
@@ -152,4 +161,4 @@ def test_claims_never_mix_settings_of_one_data_set():
 
 def test_figures_without_rows_are_none():
     empty = {name: table(Results([])) for name, table in MYTH.tables.items()}
-    assert [figure(empty) for figure in (figures.histograms, figures.removal, figures.windows)] == [None] * 3
+    assert [figure(empty) for figure in MYTH.figures.values()] == [None] * len(MYTH.figures)

@@ -83,6 +83,7 @@ def kill_itself(trial: Here, context: Context) -> Outcome:
 
 
 def crash(trial: Here, context: Context) -> Outcome:
+    os.write(2, b"some library: loading\nsome library: cannot go on\n")
     os.kill(os.getpid(), signal.SIGSEGV)
     return Outcome([])
 
@@ -158,11 +159,16 @@ def test_the_cap_is_the_workers_alone():
 
 @pytest.mark.parametrize(
     ("does", "error"),
-    [("crash", "the worker process was ended by SIGSEGV"), ("leave", "the worker process ended with status 3")],
+    [("crash", "the worker process was ended by SIGSEGV: some library: cannot go on"), ("leave", "the worker process ended with status 3")],
 )
 def test_a_worker_that_dies_otherwise_has_failed(does, error):
     execution = execute(There(does=does))
     assert (execution.outcome, execution.error) == (None, error)
+
+
+def test_what_a_library_says_in_a_worker_is_no_output_of_the_run(capfd):
+    execute(There(does="crash"))
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_trial_that_cannot_be_sent_to_a_worker_has_failed():
