@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from myths.lab.language.mixer import Mixer, State, check_heads, check_step
 
-Computation = Literal["fused", "plain"]
-"""``fused`` is torch's scaled_dot_product_attention (FlashAttention where there is one); ``plain`` writes the n x n weights out."""
+Computation = Literal["auto", "fused", "plain"]
+"""``fused`` is torch's scaled_dot_product_attention (FlashAttention where there is one); ``plain`` writes the n x n weights out; ``auto``
+is the quicker of the two."""
 
 
 class SelfAttention(Mixer):
@@ -22,7 +23,7 @@ class SelfAttention(Mixer):
     Raises UsageError when ``heads`` does not divide ``channels``.
     """
 
-    def __init__(self, channels: int, heads: int, *, causal: bool, dropout: float = 0.0, computation: Computation = "fused"):
+    def __init__(self, channels: int, heads: int, *, causal: bool, dropout: float = 0.0, computation: Computation = "auto"):
         super().__init__()
         check_heads(channels, heads)
         self.heads, self.causal, self.dropout, self.computation = heads, causal, dropout, computation
@@ -70,7 +71,7 @@ class CrossAttention(nn.Module):
         """Each position of ``x`` looks at the remembered positions whose ``keep`` is True."""
         q = split_heads(self.query(x), self.heads)
         dropout = self.dropout if self.training else 0.0
-        mixed = attend(q, memory[0], memory[1], keep=keep, causal=False, dropout=dropout, computation="fused")
+        mixed = attend(q, memory[0], memory[1], keep=keep, causal=False, dropout=dropout, computation="auto")
         return self.project_out(join_heads(mixed))
 
 
@@ -85,6 +86,8 @@ def attend(
     computation: Computation,
 ) -> Float[Tensor, "b h m e"]:
     """softmax(q kᵀ / √e) v over the keys that are kept and, if ``causal`` (then m = n), not later than the query."""
+    if computation == "auto":
+        computation = quicker(q, k)
     if computation == "fused" and keep is None:
         return F.scaled_dot_product_attention(q, k, v, is_causal=causal, dropout_p=dropout)
     m, n = q.shape[2], k.shape[2]
@@ -100,6 +103,13 @@ def attend(
     if allowed is not None:
         scores = scores.masked_fill(~allowed, -math.inf)
     return F.dropout(scores.softmax(-1), dropout) @ v
+
+
+def quicker(q: Float[Tensor, "b h m e"], k: Float[Tensor, "b h n e"]) -> Literal["fused", "plain"]:
+    """On a GPU fused. On a CPU fused attention has an overhead a sequence (in bf16 above all), so that short ones go plainly: measured."""
+    if q.device.type != "cpu":
+        return "fused"
+    return "plain" if q.shape[2] == 1 or k.shape[2] <= (512 if q.dtype == torch.bfloat16 else 32) else "fused"
 
 
 def split_heads(x: Float[Tensor, "b n d"], heads: int) -> Float[Tensor, "b h n e"]:

@@ -23,12 +23,13 @@ def search(
     *,
     beam: int,
     most: int,
+    least: int = 1,
     length_penalty: float = 1.0,
 ) -> tuple[Int64[Tensor, "b m"], Float[Tensor, " b"]]:
     """The best translation found for each sentence: tokens after BOS, PAD after EOS, and its score.
 
     The score is log-probability / length ** ``length_penalty``. A sentence is done when ``beam`` of its hypotheses have ended, as in
-    fairseq (Ott et al. 2019); after ``most`` tokens every hypothesis ends.
+    fairseq (Ott et al. 2019); none ends before ``least`` tokens, EOS included, and after ``most`` every one does.
     """
     b, device = len(source), source.device
     state = model.begin(source, keep, beam)
@@ -44,6 +45,8 @@ def search(
         logits, state = model.step(last, state)
         log_p = logits.float().log_softmax(-1).unflatten(0, (b, beam))
         log_p[..., PAD] = log_p[..., BOS] = -math.inf
+        if position < least - 1:
+            log_p[..., EOS] = -math.inf
         if position == most - 1:
             log_p[..., :EOS] = log_p[..., EOS + 1 :] = -math.inf
         totals = (scores[..., None] + log_p).flatten(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int64
@@ -24,11 +25,11 @@ class Bleu:
     counts: Int64[np.ndarray, "sentences 10"]
 
 
-def bleu(hypotheses: Sequence[str], references: Sequence[str], *, lowercase: bool = False) -> Bleu:
-    """BLEU with sacrebleu's own tokenizer (13a), one reference a sentence. Raises ValueError unless there are as many of each."""
+def bleu(hypotheses: Sequence[str], references: Sequence[str], *, lowercase: bool = False, tokenize: str = "13a") -> Bleu:
+    """BLEU by sacrebleu, one reference a sentence, with one of its own tokenizers. Raises ValueError unless there are as many of each."""
     if len(hypotheses) != len(references):
         raise ValueError(f"{len(hypotheses)} hypotheses and {len(references)} references")
-    metric, of_sentences = _metric(lowercase), _metric(lowercase, effective_order=True)
+    metric, of_sentences = (_metric(lowercase=lowercase, tokenize=tokenize, effective_order=one) for one in (False, True))
     score = metric.corpus_score(list(hypotheses), [list(references)])
     each = [of_sentences.sentence_score(h, [r]) for h, r in zip(hypotheses, references, strict=True)]
     counts = np.array([[s.sys_len, s.ref_len, *s.counts, *s.totals] for s in each], dtype=np.int64).reshape(-1, 10)
@@ -47,9 +48,9 @@ def from_counts(summed: Int64[np.ndarray, "*b 10"]) -> Float[np.ndarray, "*b"]:
     return np.where((total > 0).all(-1) & (correct[..., 0] > 0), np.nan_to_num(score), 0.0)
 
 
-def _metric(lowercase: bool, effective_order: bool = False):  # type: ignore[no-untyped-def]
+def _metric(**settings: Any) -> Any:
     try:
         from sacrebleu.metrics import BLEU
     except ImportError as error:
         raise CannotStart("BLEU needs a package: pip install sacrebleu") from error
-    return BLEU(lowercase=lowercase, effective_order=effective_order)
+    return BLEU(**settings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int
@@ -13,6 +13,8 @@ from myths.lab.errors import CannotStart, UsageError
 
 PAD, BOS, EOS, UNKNOWN = 0, 1, 2, 3
 """The first four numbers of every vocabulary: padding, begin and end of a sequence, what was never seen in training."""
+
+Tokens: TypeAlias = Sequence[int] | Int[np.ndarray, " _"]
 
 
 @runtime_checkable
@@ -24,11 +26,11 @@ class Vocabulary(Protocol):
         """How many tokens there are, the four special ones included."""
         ...
 
-    def encode(self, texts: Sequence[str]) -> list[Int[np.ndarray, " tokens"]]:
+    def encode(self, texts: Sequence[str]) -> list[Int[np.ndarray, " _"]]:
         """Token numbers of each text, without begin and end."""
         ...
 
-    def decode(self, tokens: Iterable[Sequence[int]]) -> list[str]:
+    def decode(self, tokens: Iterable[Tokens]) -> list[str]:
         """The text of each sequence up to its first end; special tokens are left out."""
         ...
 
@@ -68,11 +70,11 @@ class Subwords:
         """As ``Vocabulary.size``."""
         return int(self._processor.vocab_size())
 
-    def encode(self, texts: Sequence[str]) -> list[Int[np.ndarray, " tokens"]]:
+    def encode(self, texts: Sequence[str]) -> list[Int[np.ndarray, " _"]]:
         """As ``Vocabulary.encode``."""
         return [np.asarray(tokens, dtype=np.int32) for tokens in self._processor.encode(list(texts), num_threads=1)]
 
-    def decode(self, tokens: Iterable[Sequence[int]]) -> list[str]:
+    def decode(self, tokens: Iterable[Tokens]) -> list[str]:
         """As ``Vocabulary.decode``."""
         return list(self._processor.decode([_until_end(sequence) for sequence in tokens]))
 
@@ -89,23 +91,23 @@ class Characters:
         """As ``Vocabulary.size``."""
         return len(self._characters) + UNKNOWN + 1
 
-    def encode(self, texts: Sequence[str]) -> list[Int[np.ndarray, " tokens"]]:
+    def encode(self, texts: Sequence[str]) -> list[Int[np.ndarray, " _"]]:
         """As ``Vocabulary.encode``."""
         return [np.array([self._numbers.get(character, UNKNOWN) for character in text], dtype=np.int32) for text in texts]
 
-    def decode(self, tokens: Iterable[Sequence[int]]) -> list[str]:
+    def decode(self, tokens: Iterable[Tokens]) -> list[str]:
         """As ``Vocabulary.decode``."""
         first = UNKNOWN + 1
         return ["".join(self._characters[n - first] for n in _until_end(sequence) if n >= first) for sequence in tokens]
 
 
-def _until_end(tokens: Sequence[int]) -> list[int]:
+def _until_end(tokens: Tokens) -> list[int]:
     numbers = [int(n) for n in tokens]
     ended = numbers[: numbers.index(EOS)] if EOS in numbers else numbers
     return [n for n in ended if n not in (PAD, BOS)]
 
 
-def _sentencepiece():  # type: ignore[no-untyped-def]
+def _sentencepiece() -> Any:
     try:
         import sentencepiece
     except ImportError as error:

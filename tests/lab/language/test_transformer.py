@@ -38,7 +38,7 @@ def reference(q, k, v, allowed):
     return torch.einsum("bhmn,bhne->bhme", scores.masked_fill(~allowed, -1e30).softmax(-1), v)
 
 
-@pytest.mark.parametrize("computation", ["fused", "plain"])
+@pytest.mark.parametrize("computation", ["auto", "fused", "plain"])
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("masked", [False, True])
 def test_attention_is_the_softmax_of_scaled_products(computation, causal, masked):

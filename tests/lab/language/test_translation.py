@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 from sacrebleu.metrics import BLEU
@@ -15,7 +16,8 @@ from myths.lab.errors import CannotStart, UsageError
 from myths.lab.language.attention import SelfAttention
 from myths.lab.language.beam import search, translate
 from myths.lab.language.bleu import bleu, from_counts
-from myths.lab.language.parallel import Pairs, Texts, encode, padded, prepared_names, read, shuffled_sources, without_empty
+from myths.lab.language.parallel import Pairs, encode, padded
+from myths.lab.language.texts import Texts, prepared_names, read, shuffled_sources, without_empty
 from myths.lab.language.training import Prediction, Recipe, cross_entropy, fit, length_buckets, rate, smoothed_loss, translation_batches
 from myths.lab.language.transformer import Shape, Translator
 from myths.lab.language.vocabulary import BOS, EOS, PAD, UNKNOWN, Characters, Subwords
@@ -146,12 +148,20 @@ def test_batches_hold_like_lengths_and_come_in_an_order_of_their_own(rng):
 # --- training -----------------------------------------------------------------------------------
 
 
-def test_the_smoothed_loss_is_the_formula():
-    logits, answers = torch.randn(2, 3, 5, dtype=torch.float64), torch.tensor([[1, 2, PAD], [4, PAD, PAD]])
-    log_p = logits.float().double().log_softmax(-1)
-    asked = [(0, 0, 1), (0, 1, 2), (1, 0, 4)]
-    expected = -np.mean([0.9 * log_p[b, n, a].item() + 0.1 * log_p[b, n].mean().item() for b, n, a in asked])
-    assert smoothed_loss(Prediction(logits, answers), 0.1).item() == pytest.approx(expected, rel=1e-5)
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_the_smoothed_loss_and_its_slope_are_torchs(smoothing, dtype):
+    torch.manual_seed(0)
+    logits = (3 * torch.randn(2, 3, 5, dtype=torch.float64)).to(dtype).requires_grad_()
+    answers = torch.tensor([[1, 2, PAD], [4, PAD, PAD]])
+    exact = logits.detach().double().requires_grad_()
+    expected = F.cross_entropy(exact.flatten(0, 1), answers.flatten(), ignore_index=PAD, label_smoothing=smoothing)
+    (3 * expected).backward()
+    loss = smoothed_loss(Prediction(logits, answers), smoothing)
+    (3 * loss).backward()
+    tolerance = {torch.float64: 1e-6, torch.float32: 1e-5, torch.bfloat16: 2e-2}[dtype]
+    assert loss.item() == pytest.approx(expected.item(), rel=tolerance)
+    torch.testing.assert_close(logits.grad.double(), exact.grad, rtol=tolerance, atol=tolerance)
 
 
 def test_the_rate_warms_up_and_falls():

@@ -1,0 +1,112 @@
+"""The one operation under lightweight and dynamic convolution, computed in four ways that give the same numbers.
+
+    y[b, i, c] = Σ_j kernel[…, head(c), j] · x[b, i + j − left, c],    head(c) = c // (channels / heads),    x outside = 0
+
+The kernel is one for all positions [heads, k] (lightweight), or each position's own [b, n, heads, k] (dynamic) (Wu et al. 2019, Sec. 3).
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from typing import Literal, TypeAlias
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from myths.lab.errors import UsageError
+from myths.lab.language.mixer import check_heads
+
+How = Literal["auto", "unfold", "conv1d", "banded", "fused"]
+Kernel: TypeAlias = Float[Tensor, "h k"] | Float[Tensor, "b n h k"]
+
+BLOCK = 64
+"""Positions that one band matrix gives. A matrix of any block is right; this one is quick."""
+
+
+def centered(taps: int, *, causal: bool) -> int:
+    """How many of the taps lie on earlier positions: all but the last if ``causal``, else half (the larger half of an even number)."""
+    return taps - 1 if causal else taps // 2
+
+
+def convolve(x: Float[Tensor, "b n d"], kernel: Kernel, left: int, how: How = "auto") -> Float[Tensor, "b n d"]:
+    """The operation above; ``left`` taps lie before the position itself.
+
+    "auto" takes the fused GPU kernel on CUDA where Triton is installed, and elsewhere what was measured to be quickest.
+    Raises UsageError when the heads do not divide the channels, or ``how`` cannot compute it.
+    """
+    check_heads(x.shape[2], kernel.shape[-2])
+    kernel = kernel.to(x.dtype)
+    kernel, left = _reachable(kernel, left, x.shape[1])
+    if how == "auto":
+        how = quickest(x, kernel)
+    if how == "fused":
+        from myths.lightweight_conv.fused import convolve_fused
+
+        return convolve_fused(x, kernel, left)
+    if how == "conv1d" and kernel.dim() == 4:
+        raise UsageError("conv1d has one kernel for all positions: a dynamic convolution goes by unfold, banded or fused")
+    return {"unfold": _by_unfold, "conv1d": _by_conv1d, "banded": _by_bands}[how](x, kernel, left)
+
+
+def quickest(x: Float[Tensor, "b n d"], kernel: Kernel) -> How:
+    """The way that "auto" takes."""
+    if x.is_cuda and _has_triton():
+        return "fused"
+    return "banded"
+
+
+def _reachable(kernel: Tensor, left: int, n: int) -> tuple[Tensor, int]:
+    """Without the taps that a sequence of ``n`` never reaches: a kernel may be longer than the sequence."""
+    before, after = min(left, n - 1), min(kernel.shape[-1] - 1 - left, n - 1)
+    return kernel[..., left - before : left + after + 1], before
+
+
+def _by_unfold(x: Tensor, kernel: Tensor, left: int) -> Tensor:
+    windows = _padded(x, kernel, left).unfold(1, kernel.shape[-1], 1).unflatten(2, (kernel.shape[-2], -1))
+    return torch.einsum("bnhek,hk->bnhe" if kernel.dim() == 2 else "bnhek,bnhk->bnhe", windows, kernel).flatten(2)
+
+
+def _by_conv1d(x: Tensor, kernel: Tensor, left: int) -> Tensor:
+    d = x.shape[2]
+    each = kernel.repeat_interleave(d // kernel.shape[0], dim=0)[:, None]
+    return F.conv1d(_padded(x, kernel, left).transpose(1, 2), each, groups=d).transpose(1, 2)
+
+
+def _by_bands(x: Tensor, kernel: Tensor, left: int) -> Tensor:
+    """Matrix products: each block of positions is a band matrix times the inputs that it reaches. Linear in n, and quick for any k."""
+    n, (h, k) = x.shape[1], kernel.shape[-2:]
+    block = min(BLOCK, n)
+    blocks = -(-n // block)
+    if blocks == 1:
+        inputs = x.unflatten(2, (h, -1)).permute(0, 2, 1, 3)
+        rows = kernel[:, None].expand(h, n, k) if kernel.dim() == 2 else kernel.transpose(1, 2)
+        return (_band(rows)[..., left : left + n] @ inputs).transpose(1, 2).flatten(2)
+    reached = _padded(x, kernel, left, extra=blocks * block - n).unfold(1, block + k - 1, block).unflatten(2, (h, -1))
+    if kernel.dim() == 2:
+        rows = kernel[:, None].expand(h, block, k)
+    else:
+        rows = F.pad(kernel, (0, 0, 0, 0, 0, blocks * block - n)).unflatten(1, (blocks, block)).transpose(2, 3)
+    return (_band(rows) @ reached.transpose(-1, -2)).transpose(2, 3).flatten(3).flatten(1, 2)[:, :n]
+
+
+def _band(rows: Float[Tensor, "*b c k"]) -> Float[Tensor, "*b c w"]:
+    """Row i shifted right by i, in c + k - 1 columns: rows of one column more, read as if they had one less."""
+    c, k = rows.shape[-2:]
+    return F.pad(rows, (0, c)).flatten(-2)[..., : c * (c + k - 1)].unflatten(-1, (c, c + k - 1))
+
+
+def _padded(x: Tensor, kernel: Tensor, left: int, extra: int = 0) -> Tensor:
+    return F.pad(x, (0, 0, left, kernel.shape[-1] - 1 - left + extra))
+
+
+@functools.cache
+def _has_triton() -> bool:
+    try:
+        import triton  # noqa: F401
+    except ImportError:
+        warnings.warn("no Triton here, so convolutions on the GPU go by band matrices, which is slower: pip install triton", stacklevel=4)
+        return False
+    return True

@@ -1,0 +1,67 @@
+"""How well and how fast a trained translator translates, and whether it heeds the source at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from myths.lab.device import Precision
+from myths.lab.estimate import bootstrap, student_t
+from myths.lab.language.beam import translate
+from myths.lab.language.bleu import bleu, from_counts
+from myths.lab.language.parallel import Pairs
+from myths.lab.language.training import sentence_nats
+from myths.lab.language.transformer import Translator
+from myths.lab.language.vocabulary import Vocabulary
+from myths.lab.timing import Stopwatch
+from myths.lightweight_conv.names import OUT_OF_DOMAIN, PROCEDURAL, SUMMARIES
+
+
+def use_of_the_source(model: Translator, pairs: Pairs, rng: np.random.Generator, precision: Precision) -> dict[str, float]:
+    """Nats a target token, and how many more with the source of another pair: next to none says that it is but a language model."""
+    other = torch.from_numpy((np.arange(len(pairs)) + rng.integers(1, max(2, len(pairs)))) % len(pairs)).to(pairs.source.device)
+    nats, tokens = sentence_nats(model, pairs, precision=precision)
+    without, _ = sentence_nats(model, Pairs(pairs.source[other], pairs.target), precision=precision)
+    gain = student_t(((without - nats) / tokens.double().mean()).tolist(), "test examples")
+    return {
+        "valid_nats": float(nats.sum() / tokens.sum()),
+        "source_nats": gain.value,
+        "source_nats_low": gain.low,
+        "source_nats_high": gain.high,
+        "n_valid": len(pairs),
+    }
+
+
+def translations(
+    model: Translator, pairs: Pairs, vocabulary: Vocabulary, beam: int, precision: Precision
+) -> tuple[list[str], dict[str, float]]:
+    """The translation of each source, and how many sentences a second that were."""
+    with Stopwatch(str(pairs.source.device)) as watch:
+        tokens = translate(model, pairs, beam=beam, precision=precision)
+    return vocabulary.decode(tokens), {"sentences_per_second": len(pairs) / watch.seconds}
+
+
+def quality(
+    dataset: str, test: str, hypotheses: Sequence[str], references: Sequence[str], rng: np.random.Generator
+) -> dict[str, float | str]:
+    """BLEU with its interval over sentences; of summaries ROUGE F1, of drawn texts (whose BLEU counts characters) the exact answers."""
+    if dataset == SUMMARIES:
+        return rouge(hypotheses, references)
+    found = bleu(hypotheses, references, lowercase=test == OUT_OF_DOMAIN, tokenize="char" if dataset in PROCEDURAL else "13a")
+    spread = bootstrap(lambda chosen: from_counts(found.counts[chosen].sum(1)), len(references), "test examples", rng, resamples=1000)
+    row: dict[str, float | str] = {"bleu": found.score, "bleu_low": spread.low, "bleu_high": spread.high, "signature": found.signature}
+    if dataset in PROCEDURAL:
+        row["exact_percent"] = 100 * float(np.mean([h == r for h, r in zip(hypotheses, references, strict=True)]))
+    return row
+
+
+def rouge(hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, float | str]:
+    """Mean F1 of ROUGE-1, -2 and -L (Lin 2004) by rouge-score, with stemming, times 100; of summaries as one line."""
+    from rouge_score.rouge_scorer import RougeScorer
+
+    kinds = ("rouge1", "rouge2", "rougeL")
+    scorer = RougeScorer(kinds, use_stemmer=True)
+    scores = [scorer.score(reference, hypothesis) for hypothesis, reference in zip(hypotheses, references, strict=True)]
+    return {kind: 100 * float(np.mean([score[kind].fmeasure for score in scores])) for kind in kinds}

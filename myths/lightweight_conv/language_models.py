@@ -1,0 +1,205 @@
+"""Train a decoder-only language model with one kind of layer (Wu et al. 2019, Sec. 6.2)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from myths.lab.trial import Context, Outcome, Protocol, Trial
+from myths.lightweight_conv.names import PROCEDURAL, UNAVAILABLE, Layer
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from myths.lab.language.training import Prediction
+    from myths.lab.language.transformer import LanguageModel
+
+Corpus = Literal["tinyshakespeare", "ptb", "wikitext2", "numbers", "billion_word"]
+
+FILES: dict[str, tuple[str, ...]] = {
+    "tinyshakespeare": ("tinyshakespeare",),
+    "ptb": ("ptb.train_first6778lines", "ptb.valid", "ptb.test"),
+    "wikitext2": ("wikitext2.valid", "wikitext2.test"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainLanguageModel(Trial):
+    """Perplexity of a language model in which only the self-attention sub-layer differs.
+
+    "tinyshakespeare" goes by characters: nine tenths to train on, a twentieth each to validate and to test on. "ptb" has the first 6,778
+    lines of its training part; "wikitext2" has none, so it is trained on nine tenths of the validation part.
+    """
+
+    measured: ClassVar[frozenset[str]] = frozenset({"train_seconds", "tokens_per_second"})
+
+    dataset: Corpus = "tinyshakespeare"
+    layer: Layer
+    channels: int = 128
+    hidden: int = 512
+    heads: int = 4
+    layers: int = 3
+    subwords: int = 0
+    """Size of the vocabulary; 0 takes characters."""
+    context: int = 128
+    """Tokens that are predicted together; none sees further back."""
+    updates: int
+    batch: int = 32
+    learning_rate: float = 2e-3
+    warmup: int = 100
+    dropout: float = 0.1
+    weight_dropout: float = 0.1
+    weight_decay: float = 0.01
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    seed: int = 0
+
+    @property
+    def protocol(self) -> Protocol:
+        """Reduced: the paper has Billion Word."""
+        return "stand-in" if self.dataset in PROCEDURAL else "reduced"
+
+    @property
+    def work(self) -> float:
+        """Tokens seen times weights."""
+        weights = self.layers * self.channels * (4 * self.channels + 2 * self.hidden) + self.channels * max(self.subwords, 60)
+        return self.updates * self.batch * self.context * weights / 1e12
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """The texts."""
+        return FILES.get(self.dataset, ())
+
+    @classmethod
+    def tiny(cls) -> TrainLanguageModel:
+        """A few updates on number words."""
+        return cls(dataset="numbers", layer="lightweight", channels=16, hidden=16, heads=2, layers=1, context=32, batch=4, updates=5)
+
+    def missing(self) -> str | None:
+        """Data sets that the suite does not bring."""
+        return UNAVAILABLE.get(self.dataset)
+
+    def run(self, context: Context) -> Outcome:
+        """One row: nats a token, perplexity and bits a byte of the test part, perplexity of validation, parameters, speed."""
+        import torch
+
+        from myths.lab.device import precision_of
+        from myths.lab.language.training import Recipe, fit
+        from myths.lab.language.transformer import parameters
+
+        streams, size, test_bytes = self.streams(context.device)
+        model = self.fresh(context, size)
+        recipe = Recipe(
+            updates=self.updates,
+            learning_rate=self.learning_rate,
+            warmup=self.warmup,
+            schedule="linear",
+            label_smoothing=0.0,
+            weight_decay=self.weight_decay,
+            clip=1.0,
+            precision=precision_of(context.device, self.precision),
+        )
+        windows = _windows(model, streams["train"], self.context, self.batch, context.generator("order"))
+        with context.seeded("dropout"):
+            done = fit(model, windows, recipe, device=context.device)
+        row: dict[str, Any] = {
+            "parameters": parameters(model),
+            "vocabulary": size,
+            "n_train": len(streams["train"]) - 1,
+            "n_test": len(streams["test"]) - 1,
+            "train_seconds": done.seconds,
+            "tokens_per_second": done.tokens / done.seconds,
+            "train_loss": done.loss,
+            "diverged_at": done.diverged_at,
+            "precision": recipe.precision,
+        }
+        if done.diverged_at is None:
+            with torch.inference_mode():
+                valid, test = (_nats(model, streams[part], self.context, recipe.precision) for part in ("val", "test"))
+            row |= {
+                "nats": test,
+                "perplexity": math.exp(test),
+                "valid_perplexity": math.exp(valid),
+                "bits_per_byte": test * row["n_test"] / math.log(2) / test_bytes,
+            }
+        return Outcome(rows=[row])
+
+    def streams(self, device: str) -> tuple[dict[str, Tensor], int, int]:
+        """Token numbers of each part after BOS, EOS at each line's end; the size of the vocabulary; the bytes of the test part."""
+        import numpy as np
+        import torch
+
+        from myths.lab.language.vocabulary import BOS, EOS, Characters, Subwords
+        from myths.lightweight_conv.corpora import running_text
+
+        parts = running_text(self.dataset)
+        vocabulary = Subwords.learn(parts["train"], self.subwords) if self.subwords else Characters(parts["train"])
+        streams = {}
+        for part, lines in parts.items():
+            numbers = np.concatenate([[BOS], *(np.append(line, EOS) for line in vocabulary.encode(lines))])
+            streams[part] = torch.from_numpy(numbers.astype(np.int64)).to(device)
+        return streams, vocabulary.size, sum(len(line.encode()) + 1 for line in parts["test"])
+
+    def fresh(self, context: Context, vocabulary: int) -> LanguageModel:
+        """The model before training."""
+        from myths.lab.language.transformer import LanguageModel, Shape
+        from myths.lightweight_conv.layers import builder
+
+        shape = Shape(
+            vocabulary=vocabulary,
+            channels=self.channels,
+            hidden=self.hidden,
+            heads=self.heads,
+            encoder_layers=0,
+            decoder_layers=self.layers,
+            longest=self.context,
+            dropout=self.dropout,
+        )
+        taps = language_taps(self.layers)
+        build = builder(self.layer, channels=self.channels, heads=self.heads, taps=taps, dropout=self.weight_dropout)
+        with context.seeded("init"):
+            return LanguageModel(shape, build)
+
+
+def language_taps(layers: int) -> tuple[int, ...]:
+    """Kernels in the paper's proportions: of 17 layers 2 of 15, 4 of 31, 11 of 63 taps."""
+    return tuple(15 if 17 * i < 2 * layers else 31 if 17 * i < 6 * layers else 63 for i in range(layers))
+
+
+def _windows(model: LanguageModel, stream: Tensor, context: int, batch: int, order: torch.Generator) -> Iterator[Callable[[], Prediction]]:
+    """Endless minibatches of stretches of the text, from random places."""
+    import torch
+
+    offsets = torch.arange(context + 1, device=stream.device)
+    while True:
+        starts = torch.randint(max(1, len(stream) - context), (batch, 1), generator=order).to(stream.device)
+        yield partial(_predict, model, stream[(starts + offsets).clamp_max(len(stream) - 1)])
+
+
+def _predict(model: LanguageModel, tokens: Tensor) -> Prediction:
+    from myths.lab.language.training import Prediction
+
+    return Prediction(model(tokens[:, :-1]), tokens[:, 1:])
+
+
+def _nats(model: LanguageModel, stream: Tensor, context: int, precision: Any) -> float:
+    """Mean nats a token over the whole stream, in stretches of ``context`` that follow each other; each sees only its own."""
+    import torch
+    import torch.nn.functional as F
+
+    from myths.lab.device import autocast
+    from myths.lab.language.vocabulary import PAD
+
+    asked = F.pad(stream[1:], (0, -(len(stream) - 1) % context), value=PAD).unflatten(0, (-1, context))
+    given = F.pad(stream[:-1], (0, -(len(stream) - 1) % context), value=PAD).unflatten(0, (-1, context))
+    model.eval()
+    total = torch.zeros((), dtype=torch.float64, device="cpu")
+    for some in range(0, len(asked), 64):
+        with autocast(str(stream.device), precision):
+            logits = model(given[some : some + 64])
+        each = F.cross_entropy(logits.float().transpose(1, 2), asked[some : some + 64], ignore_index=PAD, reduction="sum")
+        total += each.double().cpu()
+    return float(total) / (len(stream) - 1)

@@ -1,0 +1,25 @@
+"""The plain convolution that the ablation starts from: every output channel sees every input channel."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from myths.lightweight_conv.layers.gated import GatedConvolution
+
+
+class DenseConv(GatedConvolution):
+    """A convolution with channels² weights a tap (Wu et al. 2019, Table 3, "CNN")."""
+
+    def __init__(self, channels: int, taps: int, *, causal: bool):
+        super().__init__(channels, taps, causal=causal)
+        self.full = nn.Conv1d(channels, channels, taps)
+
+    def convolve(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
+        """As ``GatedConvolution.convolve``."""
+        return self.full(F.pad(x, (0, 0, self.left, self.taps - 1 - self.left)).transpose(1, 2)).transpose(1, 2)
+
+    def convolve_last(self, window: Float[Tensor, "b k d"]) -> Float[Tensor, "b d"]:
+        """As ``GatedConvolution.convolve_last``."""
+        return self.full(window.transpose(1, 2))[..., 0]

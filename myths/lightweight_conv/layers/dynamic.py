@@ -1,0 +1,41 @@
+"""Dynamic convolution: each position makes its own kernel from what it is."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from myths.lab.language.mixer import check_heads
+from myths.lightweight_conv.convolution import How, convolve
+from myths.lightweight_conv.layers.gated import GatedConvolution
+
+
+class DynamicConv(GatedConvolution):
+    """Lightweight convolution with a kernel that is a linear map of the position's own channels (Wu et al. 2019, Sec. 4).
+
+    softmax, unless it is False, then DropConnect of ``weight_dropout``, drawn for each position.
+    """
+
+    def __init__(
+        self, channels: int, heads: int, taps: int, *, causal: bool, softmax: bool = True, weight_dropout: float = 0.0, how: How = "auto"
+    ):
+        super().__init__(channels, taps, causal=causal)
+        check_heads(channels, heads)
+        self.heads, self.softmax, self.weight_dropout, self.how = heads, softmax, weight_dropout, how
+        self.predict = nn.Linear(channels, heads * taps, bias=False)
+
+    def kernel(self, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b h k"]:
+        """The kernel that each position asks for, apart from DropConnect."""
+        weights = self.predict(x).unflatten(-1, (self.heads, self.taps))
+        return weights.softmax(-1) if self.softmax else weights
+
+    def convolve(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
+        """As ``GatedConvolution.convolve``."""
+        return convolve(x, F.dropout(self.kernel(x), self.weight_dropout, self.training), self.left, self.how)
+
+    def convolve_last(self, window: Float[Tensor, "b k d"]) -> Float[Tensor, "b d"]:
+        """As ``GatedConvolution.convolve_last``."""
+        kernel = self.kernel(window[:, -1]).to(window.dtype)
+        return torch.einsum("bkhe,bhk->bhe", window.unflatten(2, (self.heads, -1)), kernel).flatten(1)

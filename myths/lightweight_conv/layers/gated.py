@@ -1,0 +1,54 @@
+"""What all convolutional layers here have around them: linear to twice the channels, a gate, the convolution, linear back."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from myths.lab.errors import UsageError
+from myths.lab.language.mixer import Mixer, State, check_step
+from myths.lightweight_conv.convolution import centered
+
+
+class GatedConvolution(Mixer):
+    """linear d→2d, GLU, convolution over positions, linear d→d (Wu et al. 2019, Sec. 3.3 and Fig. 2).
+
+    Padding is set to zero before the convolution, as what lies outside of the sequence is. Any number of taps; a kernel may be longer
+    than the sequence. Raises UsageError for less than one tap.
+    """
+
+    def __init__(self, channels: int, taps: int, *, causal: bool):
+        super().__init__()
+        if taps < 1:
+            raise UsageError(f"a kernel of {taps} taps: at least one")
+        self.channels, self.taps, self.causal, self.left = channels, taps, causal, centered(taps, causal=causal)
+        self.project_in = nn.Linear(channels, 2 * channels)
+        self.project_out = nn.Linear(channels, channels)
+
+    def convolve(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
+        """The convolution of a whole sequence."""
+        raise NotImplementedError
+
+    def convolve_last(self, window: Float[Tensor, "b k d"]) -> Float[Tensor, "b d"]:
+        """The convolution at the last position of a window of ``taps`` positions; of causal layers."""
+        raise NotImplementedError
+
+    def forward(self, x: Float[Tensor, "b n d"], keep: Bool[Tensor, "b n"] | None = None) -> Float[Tensor, "b n d"]:
+        """As ``Mixer.forward``."""
+        gated = F.glu(self.project_in(x), dim=-1)
+        if keep is not None:
+            gated = gated.masked_fill(~keep[..., None], 0.0)
+        return self.project_out(self.convolve(gated))
+
+    def start(self, batch: int, device: torch.device, dtype: torch.dtype) -> State:
+        """Zeros in the place of the ``taps`` - 1 positions before the first."""
+        check_step(self)
+        return (torch.zeros(batch, self.taps - 1, self.channels, device=device, dtype=dtype),)
+
+    def step(self, x: Float[Tensor, "b d"], state: State) -> tuple[Float[Tensor, "b d"], State]:
+        """The state is what went into the convolution at the last ``taps`` - 1 positions, however long the past."""
+        gated = F.glu(self.project_in(x), dim=-1)
+        window = torch.cat([state[0].to(gated.dtype), gated[:, None]], dim=1)
+        return self.project_out(self.convolve_last(window)), (window[:, 1:],)

@@ -1,0 +1,73 @@
+"""Texts that are translated by a rule, drawn here: no download, no claim, only to see the machinery at work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from myths.lab.language.texts import Texts
+
+MONTHS = (
+    *("january", "february", "march", "april", "may", "june"),
+    *("july", "august", "september", "october", "november", "december"),
+)
+ONES = (
+    *("", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen"),
+    *("fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
+)
+TENS = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+PARTS = {"train": 4000, "val": 200, "test": 400}
+
+
+def dates(part: str) -> Texts:
+    """Days as people write them, and in ISO 8601: "the 3rd of march 1984" is "1984-03-03"."""
+    return _part(part, _date, 1901)
+
+
+def numbers(part: str) -> Texts:
+    """Number words and digits: "four hundred and twelve" is "412"."""
+    return _part(part, _number, 1902)
+
+
+RULES: dict[str, Callable[[str], Texts]] = {"dates": dates, "numbers": numbers}
+
+
+def _part(part: str, draw: Callable[[np.random.Generator], tuple[str, str]], key: int) -> Texts:
+    """No source of a test part occurs in training: the parts are cut from one list of different pairs."""
+    rng = np.random.Generator(np.random.Philox(key=key))
+    pairs: dict[str, str] = {}
+    while len(pairs) < sum(PARTS.values()):
+        source, target = draw(rng)
+        pairs.setdefault(source, target)
+    first = dict(zip(PARTS, np.cumsum([0, *PARTS.values()]), strict=False))[part]
+    chosen = list(pairs.items())[first : first + PARTS[part]]
+    return Texts(tuple(s for s, _ in chosen), tuple(t for _, t in chosen))
+
+
+def _date(rng: np.random.Generator) -> tuple[str, str]:
+    year, month, day = int(rng.integers(1900, 2030)), int(rng.integers(12)), int(rng.integers(1, 29))
+    suffix = "th" if 10 < day < 14 else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
+    name = MONTHS[month]
+    ways = (f"the {day}{suffix} of {name} {year}", f"{name} {day}, {year}", f"{day} {name[:3]} {year}", f"{year}, {name} the {day}{suffix}")
+    return ways[int(rng.integers(len(ways)))], f"{year}-{month + 1:02}-{day:02}"
+
+
+def _number(rng: np.random.Generator) -> tuple[str, str]:
+    number = int(rng.integers(1, 1_000_000))
+    return in_words(number), str(number)
+
+
+def in_words(number: int) -> str:
+    """A number from 1 to 999,999 in English words."""
+    thousands, rest = divmod(number, 1000)
+    parts = [f"{_below_thousand(thousands)} thousand"] if thousands else []
+    if rest:
+        parts.append(("and " if thousands and rest < 100 else "") + _below_thousand(rest))
+    return " ".join(parts)
+
+
+def _below_thousand(number: int) -> str:
+    hundreds, rest = divmod(number, 100)
+    tens = ONES[rest] if rest < 20 else f"{TENS[rest // 10]}-{ONES[rest % 10]}".removesuffix("-")
+    return " and ".join(part for part in (f"{ONES[hundreds]} hundred" if hundreds else "", tens) if part)

@@ -1,0 +1,95 @@
+"""How long the layers take: one layer or a whole block against the length, and whole models at translating."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from myths.lab.trial import Context, Outcome, Trial
+from myths.lightweight_conv.names import Layer
+
+GIB = 2**30
+TIMES = frozenset(
+    {"status", "seconds", "q25_seconds", "q75_seconds", "repeats", "first_call_seconds", "peak_bytes", "ratio", "tokens_per_second"}
+    | {"sentences_per_second", "predicted_seconds", "relative_error"}
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Timed(Trial):
+    """Layers and, in turns with them, full self-attention (the quicker of fused and plain), in a process of their own under a cap on its memory.
+
+    All in one dtype, with random weights and inputs: what a layer costs does not depend on what it has learnt.
+    """
+
+    measured: ClassVar[frozenset[str]] = TIMES
+    exclusive: ClassVar[bool] = True
+    worker_memory: ClassVar[int | None] = 12 * GIB
+
+    layer: tuple[Layer, ...]
+    """Timed beside "attention", which need not be named."""
+    length: int
+    heads: int = 4
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeLayer(_Timed):
+    """Seconds and memory of one layer, or of a ``block`` (layer, feed-forward, normalizations), on a batch of equal sequences.
+
+    The batch holds ``tokens`` positions, so many sequences of ``length`` (one at least). "training" is forward and backward.
+    """
+
+    channels: int = 256
+    taps: int = 31
+    tokens: int = 8192
+    direction: Literal["forward", "training"] = "training"
+    block: bool = False
+    causal: bool = False
+
+    @property
+    def work(self) -> float:
+        """Grows with the squares that attention computes; the time for repeats is bounded."""
+        return 1 + (self.length / 2048) ** 2 * (3 if self.direction == "training" else 1) * len(self.layer) / 4
+
+    @classmethod
+    def tiny(cls) -> TimeLayer:
+        """Two layers on 16 positions."""
+        return cls(layer=("lightweight", "dynamic"), length=16, channels=16, tokens=32)
+
+    def run(self, context: Context) -> Outcome:
+        """A row a layer: status, median and quartiles, ``ratio`` (seconds of attention over its own), memory, error of the result."""
+        from myths.lightweight_conv.timed import time_layers
+
+        return Outcome(rows=time_layers(self, context))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeDecoding(_Timed):
+    """Sentences a second of whole models at beam search, all of ``length`` tokens (Wu et al. 2019, Table 3, has beam 4, batch 256)."""
+
+    channels: int = 256
+    hidden: int = 1024
+    encoder_layers: int = 3
+    decoder_layers: int = 6
+    vocabulary: int = 4000
+    sentences: int = 32
+    beam: int = 4
+
+    @property
+    def work(self) -> float:
+        """Positions times weights."""
+        return self.sentences * self.length * self.channels * self.hidden * (self.encoder_layers + self.decoder_layers) / 1e9
+
+    @classmethod
+    def tiny(cls) -> TimeDecoding:
+        """Two sentences by a small model."""
+        small = {"channels": 16, "hidden": 16, "encoder_layers": 1, "decoder_layers": 1, "vocabulary": 50, "sentences": 2}
+        return cls(layer=("dynamic",), length=4, **small)
+
+    def run(self, context: Context) -> Outcome:
+        """A row a layer: sentences a second, ``ratio`` to attention's (above 1 is faster), parameters."""
+        from myths.lightweight_conv.timed import time_decoding
+
+        return Outcome(rows=time_decoding(self, context))

@@ -1,0 +1,211 @@
+"""Train a translator in which the self-attention of encoder and decoder is one of the layers, and see how well it translates."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from myths.lab.errors import UsageError
+from myths.lab.trial import Context, Outcome, Protocol, Trial
+from myths.lightweight_conv.names import PROCEDURAL, SUMMARIES, UNAVAILABLE, Layer, data_names, growing_taps
+
+if TYPE_CHECKING:
+    from myths.lab.language.texts import Texts
+    from myths.lab.language.training import Recipe
+    from myths.lab.language.transformer import Translator
+    from myths.lab.language.vocabulary import Vocabulary
+
+DATES: Mapping[str, Any] = {
+    "dataset": "dates",
+    "tests": ("test",),
+    "channels": 32,
+    "hidden": 64,
+    "encoder_layers": 1,
+    "decoder_layers": 1,
+    "subwords": 0,
+    "longest": 40,
+    "batch_tokens": 2000,
+    "learning_rate": 5e-3,
+    "warmup": 50,
+    "schedule": "linear",
+    "dropout": 0.0,
+    "weight_dropout": 0.0,
+    "label_smoothing": 0.0,
+    "precision": "fp32",
+}
+"""A model that learns written dates in seconds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainTranslator(Trial):
+    """Learn to translate (or, from articles to summaries, to sum up) with one kind of layer (Wu et al. 2019, Sec. 5).
+
+    ``dataset`` is "multi30k", "bbc_news_summary", "dates" or "numbers" (drawn here), or a parallel text of one's own: prepared texts
+    DATASET.train.SOURCE, DATASET.val.SOURCE, DATASET.TEST.SOURCE and as many of TARGET. All sizes and the schedule are the same for
+    every layer. ``shuffled`` puts each target beside the source of another, for the control.
+    """
+
+    measured: ClassVar[frozenset[str]] = frozenset({"train_seconds", "target_tokens_per_second", "sentences_per_second"})
+
+    dataset: str = "multi30k"
+    source: str = "de"
+    target: str = "en"
+    tests: tuple[str, ...] = ("test_2016_flickr",)
+    layer: Layer
+    channels: int = 128
+    hidden: int = 512
+    heads: int = 4
+    encoder_layers: int = 2
+    decoder_layers: int = 2
+    subwords: int = 4000
+    """Size of the vocabulary that both languages share; 0 takes characters."""
+    longest: int = 256
+    """Tokens; longer training pairs, and longer sources of a test, are cut there."""
+    train_pairs: int = 0
+    """The first so many pairs; 0 is all."""
+    updates: int
+    batch_tokens: int = 4000
+    learning_rate: float = 5e-4
+    warmup: int = 4000
+    schedule: Literal["inverse-sqrt", "linear"] = "inverse-sqrt"
+    dropout: float = 0.3
+    weight_dropout: float = 0.1
+    """Of attention weights, and DropConnect of kernels."""
+    label_smoothing: float = 0.1
+    weight_decay: float = 1e-4
+    clip: float = 0.0
+    beam: int = 4
+    shuffled: bool = False
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    seed: int = 0
+
+    @property
+    def protocol(self) -> Protocol:
+        """Reduced on real data: the paper's data sets are larger, and so are its models."""
+        return "stand-in" if self.dataset in PROCEDURAL else "reduced"
+
+    @property
+    def work(self) -> float:
+        """Target tokens that may be seen, times weights, and what decoding takes of it."""
+        layers = self.encoder_layers + self.decoder_layers
+        weights = layers * self.channels * (4 * self.channels + 2 * self.hidden) + self.channels * max(self.subwords, 50)
+        return (self.updates + 50 * len(self.tests)) * self.batch_tokens * weights / 1e12
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """The texts of both languages."""
+        return data_names(self.dataset, self.source, self.target, self.tests)
+
+    @classmethod
+    def tiny(cls) -> TrainTranslator:
+        """A few updates on written dates."""
+        few = {"updates": 12, "train_pairs": 300, "channels": 16, "hidden": 16, "beam": 2}
+        return cls(**{**DATES, **few}, layer="dynamic")
+
+    def missing(self) -> str | None:
+        """Data sets that the suite does not bring, and packages that only some of them need."""
+        if self.dataset in UNAVAILABLE:
+            return UNAVAILABLE[self.dataset]
+        if self.dataset == SUMMARIES and importlib.util.find_spec("rouge_score") is None:
+            return "ROUGE needs a package: pip install rouge-score"
+        return None
+
+    def run(self, context: Context) -> Outcome:
+        """A row a test part: BLEU (ROUGE of summaries, share of exact answers of drawn texts), speed, parameters, validation loss.
+
+        ``valid_nats`` is a target token's cross-entropy; ``source_nats`` how much more it is with the source of another pair, with its
+        interval over sentences. Arrays: the kernels that were learnt, and the translations of each test part.
+        Raises UsageError when there is no training pair, or the heads do not divide the channels.
+        """
+        import numpy as np
+
+        from myths.lab.language.parallel import encode
+        from myths.lab.language.training import fit, translation_batches
+        from myths.lab.language.transformer import parameters
+        from myths.lightweight_conv import evaluation
+        from myths.lightweight_conv.learned import kernels
+
+        vocabulary, parts = self.texts(context)
+        train, valid = (encode(parts[name], vocabulary, self.longest, context.device, cut=True) for name in ("train", "val"))
+        model = self.fresh(context, vocabulary.size)
+        recipe = self.recipe(context.device)
+        batches = translation_batches(model, train, recipe.batch_tokens, context.generator("order"))
+        with context.seeded("dropout"):
+            done = fit(model, batches, recipe, device=context.device)
+        about: dict[str, Any] = {
+            "parameters": parameters(model),
+            "vocabulary": vocabulary.size,
+            "n_train": len(train),
+            "epochs": done.tokens / int((train.target_lengths - 1).sum()),
+            "train_seconds": done.seconds,
+            "target_tokens_per_second": done.tokens / done.seconds,
+            "train_loss": done.loss,
+            "diverged_at": done.diverged_at,
+            "precision": recipe.precision,
+        }
+        if done.diverged_at is not None:
+            return Outcome(rows=[{"test": test, **about} for test in self.tests])
+        about |= evaluation.use_of_the_source(model, valid, context.rng("other sources"), recipe.precision)
+        rows, arrays = [], kernels(model, valid)
+        for test in self.tests:
+            sentences = parts[test]
+            pairs = encode(sentences, vocabulary, self.longest, context.device, cut=True)
+            translations, speed = evaluation.translations(model, pairs, vocabulary, self.beam, recipe.precision)
+            quality = evaluation.quality(self.dataset, test, translations, sentences.target, context.rng("resampling"))
+            rows.append({"test": test, "n_test": len(sentences), **quality, **speed, **about})
+            arrays[f"translations_{test}"] = np.array(translations)
+        return Outcome(rows=rows, arrays=arrays)
+
+    def texts(self, context: Context) -> tuple[Vocabulary, dict[str, Texts]]:
+        """The vocabulary, learnt from the training part alone, and the texts of each part."""
+        from myths.lab.language.parallel import learn_subwords
+        from myths.lab.language.texts import shuffled_sources, without_empty
+        from myths.lab.language.vocabulary import Characters
+        from myths.lightweight_conv.corpora import texts
+
+        parts = {part: texts(self.dataset, part, self.source, self.target) for part in ("train", "val", *self.tests)}
+        train = without_empty(parts["train"].first(self.train_pairs))
+        if not len(train):
+            raise UsageError(f"{self.dataset} has no training pair of which both sides say something")
+        vocabulary = learn_subwords(train, self.subwords) if self.subwords else Characters([*train.source, *train.target])
+        parts["train"] = shuffled_sources(train, context.rng("shuffle")) if self.shuffled else train
+        return vocabulary, parts
+
+    def fresh(self, context: Context, vocabulary: int) -> Translator:
+        """The model before training."""
+        from myths.lab.language.transformer import Shape, Translator
+        from myths.lightweight_conv.layers import builder
+
+        shape = Shape(
+            vocabulary=vocabulary,
+            channels=self.channels,
+            hidden=self.hidden,
+            heads=self.heads,
+            encoder_layers=self.encoder_layers,
+            decoder_layers=self.decoder_layers,
+            longest=self.longest,
+            dropout=self.dropout,
+        )
+        taps = growing_taps(max(self.encoder_layers, self.decoder_layers))
+        build = builder(self.layer, channels=self.channels, heads=self.heads, taps=taps, dropout=self.weight_dropout)
+        with context.seeded("init"):
+            return Translator(shape, build)
+
+    def recipe(self, device: str) -> Recipe:
+        """The settings as the training loop takes them, with the precision that "auto" means on ``device``."""
+        from myths.lab.device import precision_of
+        from myths.lab.language.training import Recipe
+
+        return Recipe(
+            updates=self.updates,
+            batch_tokens=self.batch_tokens,
+            learning_rate=self.learning_rate,
+            warmup=self.warmup,
+            schedule=self.schedule,
+            label_smoothing=self.label_smoothing,
+            weight_decay=self.weight_decay,
+            clip=self.clip,
+            precision=precision_of(device, self.precision),
+        )

@@ -1,0 +1,118 @@
+"""Every way to compute the convolution gives what the loops give, forward and backward."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from myths.lab.errors import UsageError
+from myths.lightweight_conv import convolution
+from myths.lightweight_conv.convolution import centered, convolve
+from tests.lightweight_conv.oracle import draw, loops, with_gradients
+
+WAYS = [("unfold", False), ("unfold", True), ("conv1d", False), ("banded", False), ("banded", True)]
+TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4, torch.bfloat16: 6e-2}
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize(("how", "dynamic"), WAYS)
+@pytest.mark.parametrize(("k", "causal"), [(1, True), (3, False), (4, False), (5, True), (31, False)])
+def test_every_way_is_the_definition(how, dynamic, k, causal, dtype, monkeypatch):
+    monkeypatch.setattr(convolution, "BLOCK", 4)  # so that seven positions are two blocks, one of them not full
+    left = centered(k, causal=causal)
+    x, kernel = draw(2, 7, 6, 3, k, dynamic=dynamic)
+    expected = with_gradients(loops, x, kernel, left)
+    rounded = [t.detach().to(dtype).requires_grad_() for t in (x, kernel)]
+    got = with_gradients(lambda *a: convolve(*a, how), *rounded, left)
+    for a, b in zip(got, expected, strict=True):
+        assert a.dtype == dtype
+        torch.testing.assert_close(a.double(), b, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype] * float(b.detach().abs().max()))
+
+
+@settings(max_examples=40)
+@given(
+    st.integers(1, 3), st.integers(1, 20), st.sampled_from([(1, 4), (2, 6), (6, 6)]), st.integers(1, 25), st.booleans(), st.booleans(),
+    st.integers(1, 9),
+)  # fmt: skip
+def test_bands_of_any_block_are_the_unfolding(b, n, heads_and_channels, k, dynamic, causal, block):
+    h, d = heads_and_channels
+    x, kernel = draw(b, n, d, h, k, dynamic=dynamic, seed=n)
+    left = centered(k, causal=causal)
+    before, convolution.BLOCK = convolution.BLOCK, block
+    try:
+        got = with_gradients(lambda *a: convolve(*a, "banded"), x, kernel, left)
+    finally:
+        convolution.BLOCK = before
+    expected = with_gradients(lambda *a: convolve(*a, "unfold"), x, kernel, left)
+    for a, e in zip(got, expected, strict=True):
+        torch.testing.assert_close(a, e)
+
+
+def test_second_derivatives_are_right():
+    x, kernel = draw(1, 5, 4, 2, 3, dynamic=True)
+    assert torch.autograd.gradgradcheck(lambda x, w: convolve(x, w, 1, "banded"), (x, kernel))
+
+
+def test_taps_lie_where_the_paper_puts_them():
+    # i + j − ⌈(k+1)/2⌉ with j from 1: of an even kernel, the larger half comes before.
+    assert [centered(k, causal=False) for k in (1, 2, 3, 4, 31)] == [0, 1, 1, 2, 15]
+    assert centered(7, causal=True) == 6
+
+
+def test_heads_must_divide_the_channels():
+    with pytest.raises(UsageError, match="heads=4 does not divide 6"):
+        convolve(torch.zeros(1, 3, 6), torch.zeros(4, 3), 1)
+
+
+def test_one_kernel_a_position_is_no_conv1d():
+    with pytest.raises(UsageError, match="conv1d has one kernel"):
+        convolve(torch.zeros(1, 3, 6), torch.zeros(1, 3, 2, 3), 1, "conv1d")
+
+
+def test_without_triton_bands_are_taken_and_said(monkeypatch):
+    monkeypatch.setitem(sys.modules, "triton", None)
+    convolution._has_triton.cache_clear()
+    try:
+        with pytest.warns(UserWarning, match="no Triton here.*pip install triton"):
+            assert not convolution._has_triton()
+    finally:
+        convolution._has_triton.cache_clear()
+
+
+IN_INTERPRETER = """
+import torch
+from myths.lightweight_conv.convolution import centered, convolve
+from tests.lightweight_conv.oracle import draw, with_gradients
+
+checked = 0
+for dtype, tolerance in ((torch.float64, 1e-10), (torch.float32, 1e-4), (torch.bfloat16, 6e-2)):
+    for b, n, d, h, k in ((2, 7, 6, 3, 3), (1, 40, 80, 1, 4), (1, 5, 6, 6, 9)):
+        for dynamic in (False, True):
+            for causal in (False, True) if dtype == torch.float64 else (True,):
+                left = centered(k, causal=causal)
+                x, kernel = draw(b, n, d, h, k, dynamic=dynamic)
+                expected = with_gradients(lambda *a: convolve(*a, "unfold"), x, kernel, left)
+                rounded = [t.detach().to(dtype).requires_grad_() for t in (x, kernel)]
+                got = with_gradients(lambda *a: convolve(*a, "fused"), *rounded, left)
+                for a, e in zip(got, expected):
+                    assert a.dtype == dtype
+                    torch.testing.assert_close(a.double(), e, rtol=tolerance, atol=tolerance * float(e.detach().abs().max()))
+                    checked += 1
+# Strides are heeded: a transposed input and a kernel that is a view.
+x, kernel = draw(2, 6, 4, 2, 3, dynamic=True)
+views = x.transpose(0, 1).contiguous().transpose(0, 1), kernel.flip(-1).flip(-1)
+torch.testing.assert_close(convolve(*views, 1, "fused"), convolve(x, kernel, 1, "unfold"))
+print("checked", checked)
+"""
+
+
+def test_the_fused_kernels_are_the_definition_in_the_interpreter():
+    pytest.importorskip("triton")
+    environment = os.environ | {"TRITON_INTERPRET": "1"}
+    done = subprocess.run([sys.executable, "-c", IN_INTERPRETER], env=environment, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.split() == ["checked", "72"]

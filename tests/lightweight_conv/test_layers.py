@@ -1,0 +1,192 @@
+import math
+from typing import get_args
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from myths.lab.errors import UsageError
+from myths.lab.language.transformer import Shape, Translator
+from myths.lightweight_conv import layers
+from myths.lightweight_conv.layers import Settings, build, builder
+from myths.lightweight_conv.names import Layer, growing_taps
+from tests.lightweight_conv.oracle import loops
+
+KINDS = get_args(Layer)
+
+
+def made(kind, *, causal, taps=5, channels=8, heads=2):
+    torch.manual_seed(0)
+    layer = build(kind, Settings(channels=channels, heads=heads, taps=taps, causal=causal)).double().eval()
+    with torch.no_grad():
+        for p in layer.parameters():
+            p.add_(0.1 * torch.randn_like(p))
+    return layer
+
+
+def inputs(b=2, n=9, d=8):
+    return torch.randn(b, n, d, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+
+
+def gated(layer, x):
+    a, gate = (x @ layer.project_in.weight.T + layer.project_in.bias).chunk(2, -1)
+    return a * torch.sigmoid(gate)
+
+
+def projected(layer, y):
+    return y @ layer.project_out.weight.T + layer.project_out.bias
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_lightweight_is_its_definition(causal):
+    layer, x = made("lightweight", causal=causal), inputs()
+    kernel = layer.weight.exp() / layer.weight.exp().sum(-1, keepdim=True)
+    torch.testing.assert_close(layer(x), projected(layer, loops(gated(layer, x), kernel, 4 if causal else 2)))
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_dynamic_is_its_definition(causal):
+    layer, x = made("dynamic", causal=causal), inputs()
+    z = gated(layer, x)
+    kernel = torch.einsum("bnd,kd->bnk", z, layer.predict.weight).reshape(2, 9, 2, 5).softmax(-1)
+    torch.testing.assert_close(layer(x), projected(layer, loops(z, kernel, 4 if causal else 2)))
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_a_window_is_attention_with_a_band_for_a_mask(causal):
+    layer, x = made("attention-window", causal=causal), inputs(n=70)
+    i = torch.arange(70)
+    offset = i[None] - i[:, None]
+    allowed = (offset >= (-4 if causal else -2)) & (offset <= (0 if causal else 2))
+    q, k, v = (part.unflatten(-1, (2, 4)).transpose(1, 2) for part in layer.project_in(x).chunk(3, -1))
+    scores = (q @ k.transpose(-1, -2) / 2).masked_fill(~allowed, -math.inf)
+    expected = (scores.softmax(-1) @ v).transpose(1, 2).flatten(2)
+    torch.testing.assert_close(layer(x), projected(layer, expected))
+
+
+def test_a_window_as_wide_as_the_sequence_is_full_attention():
+    full, window = made("attention", causal=True), made("attention-window", causal=True, taps=50)
+    torch.testing.assert_close(window(inputs()), full(inputs()))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("taps", [1, 4, 31])
+def test_position_by_position_is_all_at_once(kind, taps):
+    layer, x = made(kind, causal=True, taps=taps), inputs()
+    state, steps = layer.start(2, torch.device("cpu"), torch.float64), []
+    for i in range(x.shape[1]):
+        y, state = layer.step(x[:, i], state)
+        steps.append(y)
+    torch.testing.assert_close(torch.stack(steps, 1), layer(x))
+    assert all(len(part) == 2 for part in state)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_causal_layer_sees_no_later_position(kind):
+    layer, x = made(kind, causal=True), inputs()
+    changed = x.clone()
+    changed[:, 5:] += 1
+    torch.testing.assert_close(layer(changed)[:, :5], layer(x)[:, :5])
+    assert (layer(changed)[:, 5:] - layer(x)[:, 5:]).abs().min() > 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("causal", [False, True])
+def test_padding_is_as_if_it_were_not_there(kind, causal):
+    layer, x = made(kind, causal=causal), inputs()
+    keep = torch.tensor([[True] * 9, [True] * 6 + [False] * 3])
+    got = layer(x, keep)
+    torch.testing.assert_close(got[0], layer(x)[0])
+    torch.testing.assert_close(got[1, :6], layer(x[1:, :6])[0])
+    assert got.isfinite().all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_a_causal_layer_goes_step_by_step(kind):
+    with pytest.raises(UsageError, match="causal=True"):
+        made(kind, causal=False).start(1, torch.device("cpu"), torch.float64)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_parameter_is_learnt(kind):
+    layer = made(kind, causal=False)
+    layer(inputs()).square().sum().backward()
+    assert all(p.grad is not None and p.grad.abs().max() > 0 for p in layer.parameters())
+
+
+def test_the_parameters_are_those_of_the_paper():
+    # d = 1024, k = 7 (Wu et al. 2019, Sec. 3): 7,340,032 of a convolution, 7,168 depthwise, 112 in 16 groups.
+    def of_convolution(kind):
+        layer = build(kind, Settings(channels=1024, heads=16, taps=7, causal=False))
+        around = {id(p) for m in (layer.project_in, layer.project_out) for p in m.parameters()}
+        return sum(p.numel() for p in layer.parameters() if id(p) not in around)
+
+    assert of_convolution("growing") == 7_168
+    assert of_convolution("lightweight") == 112
+    assert of_convolution("dynamic") == 1024 * 112
+    assert 1024 * 1024 * 7 == 7_340_032
+    assert of_convolution("cnn") == 1024 * 1024 * 3 + 1024
+
+
+@pytest.mark.parametrize("kind", ["dropconnect", "tied", "lightweight", "dynamic"])
+def test_drop_connect_drops_taps_only_in_training_and_keeps_the_mean(kind):
+    layer = made(kind, causal=False, taps=3).eval()
+    layer.weight_dropout = 0.5
+    x = inputs(b=1)
+    torch.testing.assert_close(layer(x), made(kind, causal=False, taps=3)(x))
+    layer.train()
+    z = F.glu(layer.project_in(x), -1)
+    draws = torch.stack([layer.convolve(z) for _ in range(4000)])
+    torch.testing.assert_close(draws.mean(0), layer.eval().convolve(z), rtol=0, atol=5 * float(draws.std(0).max()) / math.sqrt(4000))
+    assert draws.std(0).min() > 0
+
+
+def test_lightweight_drops_the_same_taps_at_all_positions_dynamic_does_not():
+    z = torch.ones(1, 40, 8, dtype=torch.float64)
+    for kind, alike in (("lightweight", True), ("dynamic", False)):
+        layer = made(kind, causal=False, taps=1).train()
+        layer.weight_dropout = 0.5
+        y = layer.convolve(z)
+        assert (len(y[0, :, 0].unique()) == 1) == alike
+
+
+def test_unknown_layers_and_settings_that_do_not_fit_are_refused():
+    with pytest.raises(UsageError, match=r"no layer 'fourier'; there are: attention, .*dynamic"):
+        build("fourier", Settings(channels=8, heads=2, taps=3, causal=True))
+    for kind in ("attention", "attention-window", "tied", "lightweight", "dynamic"):
+        with pytest.raises(UsageError, match="heads=3 does not divide 8"):
+            build(kind, Settings(channels=8, heads=3, taps=3, causal=True))
+    for kind in ("attention-window", "growing", "lightweight", "dynamic"):
+        with pytest.raises(UsageError, match="at least one"):
+            build(kind, Settings(channels=8, heads=2, taps=0, causal=True))
+
+
+def test_kernels_grow_as_in_the_paper():
+    assert growing_taps(7) == (3, 7, 15, 31, 31, 31, 31)
+    assert growing_taps(6) == (3, 7, 15, 31, 31, 31)
+    assert growing_taps(2) == (3, 31)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_translator_of_any_layer_decodes_step_by_step(kind):
+    torch.manual_seed(0)
+    shape = Shape(vocabulary=9, channels=8, hidden=16, heads=2, encoder_layers=2, decoder_layers=2, longest=12)
+    model = Translator(shape, builder(kind, channels=8, heads=2, taps=(3, 31), dropout=0.1)).double().eval()
+    source, target = torch.randint(4, 9, (2, 7)), torch.randint(4, 9, (2, 4))
+    keep = torch.arange(7) < torch.tensor([[7], [4]])
+    whole, state = model(source, keep, target), model.begin(source, keep)
+    for i in range(4):
+        logits, state = model.step(target[:, i], state)
+        torch.testing.assert_close(logits, whole[:, i])
+
+
+def test_an_empty_sentence_is_translated_from_its_end_alone():
+    model = Translator(
+        Shape(vocabulary=9, channels=8, hidden=16, heads=2, encoder_layers=1, decoder_layers=1, longest=12),
+        builder("lightweight", channels=8, heads=2, taps=(31,), dropout=0.0),
+    )
+    assert model(torch.tensor([[2]]), torch.tensor([[True]]), torch.tensor([[1]])).isfinite().all()
+
+
+def test_the_list_of_layers_is_the_list_of_kinds():
+    assert tuple(layers._KINDS) == KINDS
