@@ -40,7 +40,7 @@ _PLACES: tuple[tuple[Kind, str, str], ...] = (
 
 @dataclass(frozen=True)
 class Prepared:
-    """A data set that is here; ``sha256`` and ``note`` are what its sidecar says. Embedded sets have no path and no bytes."""
+    """A data set that is here; ``sha256`` and ``note`` are what its sidecar says. Embedded sets have no path."""
 
     name: str
     path: Path | None
@@ -48,9 +48,15 @@ class Prepared:
     source: str
     note: str
     sha256: str
-    bytes: int
     archives: tuple[tuple[str, str], ...] = ()
     """The published files it was made from and their SHA-256, where it was made from a download."""
+
+    @property
+    def bytes(self) -> int:
+        """What its file, or all files of its folder, hold; 0 of an embedded set."""
+        if self.path is None:
+            return 0
+        return sum(f.stat().st_size for f in self.path.rglob("*") if f.is_file()) if self.path.is_dir() else self.path.stat().st_size
 
     def facts(self) -> dict[str, str]:
         """What a result that was made from it records: its source, note, hash and whether it is the official set. No path."""
@@ -111,7 +117,7 @@ def find(name: str) -> Prepared | None:
     Raises CannotStart when its sidecar cannot be read.
     """
     if name in EMBEDDED:
-        return Prepared(name, None, "embedded", "carried by the suite or a package it needs", "", _embedded_sha256(name), 0)
+        return Prepared(name, None, "embedded", "carried by the suite or a package it needs", "", _embedded_sha256(name))
     return next((found for root in roots() if (found := look(name, root))), None)
 
 
@@ -133,7 +139,7 @@ def look(name: str, root: Path) -> Prepared | None:
             ) from error
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CannotStart(f"{sidecar} cannot be read ({error}): bring it and {path.name} again, both from one place") from error
-        return Prepared(name, path, kind, source, note, sha256, _bytes(path), archives)
+        return Prepared(name, path, kind, source, note, sha256, archives)
     return None
 
 
@@ -185,11 +191,6 @@ def load(name: str) -> dict[str, np.ndarray]:
 def sha256_of(name: str) -> str | None:
     """The SHA-256 of the content as its sidecar says, or None when the set is not here."""
     return prepared.sha256 if (prepared := find(name)) else None
-
-
-def note_of(name: str) -> str | None:
-    """The note of the sidecar, or None when the set is not here."""
-    return prepared.note if (prepared := find(name)) else None
 
 
 def verify(name: str) -> Verification:
@@ -258,7 +259,7 @@ def save(
     with writing(path) as temporary, open(temporary, "wb") as stream:
         np.savez(stream, **arrays)  # type: ignore[arg-type]
     write_sidecar(path.with_suffix(".json"), source=source, note=note, sha256=sha256, archives=dict(archives or {}))
-    return Prepared(name, path, "arrays", source, note, sha256, _bytes(path), tuple(sorted((archives or {}).items())))
+    return Prepared(name, path, "arrays", source, note, sha256, tuple(sorted((archives or {}).items())))
 
 
 def write_sidecar(path: Path, **facts: Any) -> None:
@@ -322,10 +323,6 @@ def _frozen(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     for array in arrays.values():
         array.flags.writeable = False
     return arrays
-
-
-def _bytes(path: Path) -> int:
-    return sum(f.stat().st_size for f in path.rglob("*") if f.is_file()) if path.is_dir() else path.stat().st_size
 
 
 def _differs(prepared: Prepared, found: str) -> CannotStart:

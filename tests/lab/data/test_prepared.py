@@ -89,7 +89,7 @@ def test_a_folder_hash_is_of_paths_and_bytes(tmp_path):
 def test_what_is_saved_is_loaded_read_only():
     saved = own(archives={"a.tar": "12"})
     assert prepared.find("own") == saved
-    assert (prepared.sha256_of("own"), prepared.note_of("own")) == (prepared.content_sha256(ARRAYS), "made up")
+    assert prepared.sha256_of("own") == prepared.content_sha256(ARRAYS)
     loaded = prepared.load("own")
     assert loaded.keys() == ARRAYS.keys()
     assert all(np.array_equal(loaded[k], ARRAYS[k]) and loaded[k].dtype == ARRAYS[k].dtype for k in ARRAYS)
@@ -137,7 +137,6 @@ def test_embedded_sets_are_always_here():
 def test_an_absent_set_says_how_to_get_it(name, words, home):
     assert prepared.find(name) is None
     assert prepared.sha256_of(name) is None
-    assert prepared.note_of(name) is None
     assert prepared.verify(name).state == "absent"
     with pytest.raises(CannotStart) as error:
         prepared.load(name)
