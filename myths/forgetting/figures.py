@@ -84,7 +84,7 @@ def removal(tables: Tables) -> Figure | None:
     if table.empty:
         return None
     names = _sorted(table["dataset"])
-    figure, panels = style.panels(names, "removed from the training set (%)", "accuracy lost (points)", (3.4 * len(names) + 0.8, 4.2))
+    figure, panels = style.panels(names, "removed from the training set (%)", "accuracy lost (points)", (3.4 * len(names) + 0.8, 4.8))
     colors = dict(zip(ORDERS, (style.HERE, style.COLORS[1], style.COLORS[6]), strict=True))
     for ax, name in zip(panels, names, strict=True):
         _paper(ax, name)
@@ -99,7 +99,7 @@ def removal(tables: Tables) -> Figure | None:
         ax.axhline(0, color=style.QUIET, lw=1)
         ax.set_xlim(0, 100)
         ax.margins(y=0.1)
-        ax.legend(frameon=False, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.08))
+        ax.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.18))
     for ax in panels[1:]:
         ax.set_ylabel("")
     return figure

@@ -26,7 +26,7 @@ def seconds(tables: Tables) -> Figure | None:
     if table is None:
         return None
     slopes = tables["slopes"]
-    figure, row = style.panels([PROBLEMS[name].formula for name in PAPER], "variables", "seconds for one Hessian", (15.0, 7.6))
+    figure, row = style.panels([PROBLEMS[name].formula for name in PAPER], "variables", "seconds for one Hessian", (15.0, 9.0))
     for problem, ax in zip(PAPER, row, strict=True):
         of_problem = table[table["problem"] == problem]
         for method, label, dress, points in _lines(of_problem):
@@ -69,7 +69,7 @@ def memory(tables: Tables) -> Figure | None:
     table = _chosen(tables["hessians"])
     if table is None or not (table["peak_bytes"] > 0).any():
         return None
-    figure, row = style.panels([PROBLEMS[name].formula for name in PAPER], "variables", "peak memory of one Hessian (MiB)", (15.0, 7.6))
+    figure, row = style.panels([PROBLEMS[name].formula for name in PAPER], "variables", "peak memory of one Hessian (MiB)", (15.0, 9.0))
     for problem, ax in zip(PAPER, row, strict=True):
         of_problem = table[(table["problem"] == problem) & (table["peak_bytes"] > 0)]
         for _, label, dress, points in _lines(of_problem):
@@ -110,4 +110,4 @@ def _lines(table: pd.DataFrame) -> Iterator[tuple[str, str, dict[str, Any], pd.D
 def _logarithmic(ax: Axes) -> None:
     ax.set_xscale("log", base=2)
     ax.set_yscale("log")
-    ax.legend(frameon=False, fontsize=8, ncols=2, loc="upper left", bbox_to_anchor=(-0.12, -0.14))
+    ax.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.14))
