@@ -97,7 +97,7 @@ def _error(id: str, treatment: str, words: str, paper: float, criterion: Criteri
         paper_checked="recalled",
         unit="% error",
         table="to_the_end",
-        where={"dataset": "cifar10", "architecture": "resnet", "depth": 110, "initialization": treatment, "mixup": 0.0},
+        where={"dataset": "cifar10", "architecture": "resnet", "depth": 110, "initialization": treatment, "mixup": 0.0, "nearest": True},
         trial=TrainToTheEnd,
         measure=partial(measures.mean_of, "test_error_percent"),
         criterion=criterion,
@@ -105,14 +105,21 @@ def _error(id: str, treatment: str, words: str, paper: float, criterion: Criteri
 
 
 def _gap(id: str, mixup: float, statement: str, **more: Any) -> Claim:
-    where = {"dataset": "cifar10", "architecture": "resnet", "depth": 110, "initialization": "fixup", "trained": "to the end"}
+    where = {
+        "dataset": "cifar10",
+        "architecture": "resnet",
+        "depth": 110,
+        "initialization": "fixup",
+        "trained": "to the end",
+        "nearest": True,
+    }
     return Claim(
         id=id,
         kind="effect",
         statement=statement,
         unit="pp of accuracy",
         table="against_bn",
-        where={**where, "mixup": mixup},
+        where={**where, "trained": "to the end", "nearest": True},
         trial=TrainToTheEnd,
         measure=partial(measures.mean_of, "above_bn_pp"),
         criterion=at_least(-1.5),

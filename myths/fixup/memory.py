@@ -8,6 +8,7 @@ inputs of N/k segments and the insides of one are kept: some √N of all.
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import os
 from dataclasses import dataclass
@@ -58,6 +59,7 @@ class Footprint:
         return 3 * BYTES * (self.weights + (blocks - 1) * self.more_weights)
 
 
+@functools.cache
 def footprint(architecture: str, treatment: str, classes: int, channels: int, side: int, width: int, batch: int) -> Footprint:
     """Counted on networks with one and two blocks a stage, on images of ``side`` pixels."""
     with torch.random.fork_rng(devices=[]):

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from myths.fixup.training import REAL, OnImages
+from myths.lab.errors import UsageError
 from myths.lab.trial import Context, Outcome, Protocol
 
 if TYPE_CHECKING:
@@ -33,6 +34,13 @@ class MeasureUpdate(OnImages):
 
     examples_a_step: int = 64
     steps: int = 5
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for numbers that make no step."""
+        super().__post_init__()
+        for name in ("examples_a_step", "steps"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name}={getattr(self, name)}: at least 1")
 
     @property
     def protocol(self) -> Protocol:
@@ -57,12 +65,14 @@ class MeasureUpdate(OnImages):
         import torch
 
         examples = self.examples(context)
+        if self.examples_a_step > len(examples.x):
+            raise UsageError(f"examples_a_step={self.examples_a_step}: {self.dataset} has {len(examples.x)} training examples")
         network = self.network(context, examples)
         forget_running_statistics(network)
         order = torch.from_numpy(context.rng("order").permutation(len(examples.x))).to(examples.x.device)
         rows: list[dict[str, Any]] = []
         for step in range(1, self.steps + 1):
-            chosen = order[(step - 1) * self.examples_a_step : step * self.examples_a_step]
+            chosen = order[torch.arange((step - 1) * self.examples_a_step, step * self.examples_a_step) % len(order)]
             pixels = examples.x[chosen].float() / 255
             about = {"step": step, "branches": self.branches}
             found, layers = descend(network, pixels, examples.y[chosen], self.learning_rate)

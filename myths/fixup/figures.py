@@ -1,0 +1,185 @@
+"""The figures, each from tables alone; None where a table has nothing to show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from myths.fixup.treatments import TREATMENTS
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Tables = Mapping[str, "pd.DataFrame"]
+
+CHANCE = 10.0
+
+
+def depth(tables: Tables) -> Figure | None:
+    """Test accuracy after one epoch against depth (the paper's Fig. 3), with the level read from it and the one reported since."""
+    from myths.lab.report import style
+
+    table = tables["sweep"]
+    if table.empty:
+        return None
+    settings = [group for _, group in table.groupby(["dataset", "architecture", "width", "side", "train_examples", "epochs"], sort=False)]
+    settings = [group for group in settings if len(group) > 1][:3]
+    if not settings:
+        return None
+    figure, panels = style.panels(
+        [_setting(group) for group in settings], "depth (layers)", "accuracy after one epoch (%)", (4.0 * len(settings) + 2.4, 4.4)
+    )
+    for ax, group in zip(panels, settings, strict=True):
+        if group["dataset"].iloc[0] == "cifar10":
+            ax.plot([10, 1000], [50, 50], ls="--", lw=1.4, color=style.PAPER, label="paper's Fig. 3, as read in issue 10")
+            ax.plot([32], [40], "D", ms=5, color=style.PAPER, label="rerun of the authors' code, issue 10")
+        for treatment, line in _by_treatment(group):
+            _line(ax, line.sort_values("depth"), "depth", treatment)
+        ax.axhline(CHANCE, color=style.QUIET, lw=1, ls=":")
+        ax.set_xscale("log")
+        _plain_ticks(ax, sorted(set(group["depth"])))
+        ax.set_ylim(0, max(55.0, 1.1 * group["greatest_percent"].max()))
+    _shared_legend(figure, panels)
+    return figure
+
+
+def curves(tables: Tables) -> Figure | None:
+    """Training loss over the first epoch at the depths that most treatments were trained at."""
+    from myths.lab.report import style
+
+    table = tables["curves"]
+    if table.empty:
+        return None
+    table = table[(table["trained"] == "one epoch") & (table["learning_rate"] == 0.1) & (table["seed"] == 0)]
+    if table.empty:
+        return None
+    often = table.groupby("depth")["initialization"].nunique()
+    depths = sorted(often.sort_values(kind="stable").index[-3:])
+    figure, panels = style.panels([f"{d:,} layers" for d in depths], "step", "training loss", (3.6 * len(depths) + 2.4, 4.2))
+    for ax, layers in zip(panels, depths, strict=True):
+        at_depth = table[table["depth"] == layers]
+        largest = at_depth[at_depth["width"] == at_depth["width"].max()]
+        for treatment, line in _by_treatment(largest):
+            line = line.sort_values("step")
+            ax.plot(line["step"], line["loss"].astype(float), "-", lw=1.6, color=_color(treatment), label=TREATMENTS[treatment].words)
+        ax.axhline(np.log(10), color=style.QUIET, lw=1, ls=":")
+        ax.set_ylim(0, 5)
+    _shared_legend(figure, panels)
+    return figure
+
+
+def gradients(tables: Tables) -> Figure | None:
+    """The gradient's norm in each block at the start, and for Fixup at its last step, in the deepest network measured."""
+    from myths.lab.report import style
+
+    table = tables["gradients"]
+    if table.empty:
+        return None
+    table = table[(table["seed"] == 0) & (table["branches"] == table["branches"].max())]
+    steps = [int(s) for s in sorted(set(table["step"]))]
+    figure, panels = style.panels(
+        [f"step {s}" for s in steps], "block", "norm of the gradient of its layers", (3.9 * len(steps) + 2.2, 4.2)
+    )
+    for ax, step in zip(panels, steps, strict=True):
+        for treatment, line in _by_treatment(table[(table["step"] == step) & (table["gradient_norm"] > 0)]):
+            ax.plot(line["block"] + 1, line["gradient_norm"], "-", lw=1.6, color=_color(treatment), label=TREATMENTS[treatment].words)
+        ax.set_yscale("log")
+    if len(steps) > 1:
+        panels[0].text(0.02, 0.03, "Fixup's are 0: its last layers are", transform=panels[0].transAxes, fontsize=8.5, color=style.QUIET)
+    _shared_legend(figure, panels)
+    return figure
+
+
+def updates(tables: Tables) -> Figure | None:
+    """The change of the function by a step, over its learning rate, against the number of residual branches."""
+    from myths.lab.report import style
+
+    table = tables["updates"]
+    if table.empty or "update_per_rate" not in table:
+        return None
+    table = table[table["nearest"].astype(bool)].dropna(subset="update_per_rate")
+    figure, ax = style.axes("How much a step changes the function", "residual branches L", "‖Δf‖ over the learning rate, as it goes to 0")
+    for (treatment, step), line in table.groupby(["initialization", "step"], sort=False):
+        if step not in (1, table[table["initialization"] == treatment]["step"].max()):
+            continue
+        found = line.groupby("branches")["update_per_rate"].median()
+        dash, words = ("-", "") if step == 1 else ("--", f", step {step:.0f}")
+        ax.plot(
+            found.index, found, "o", ls=dash, ms=4, lw=1.6, color=_color(str(treatment)), label=TREATMENTS[str(treatment)].words + words
+        )
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    _plain_ticks(ax, sorted(set(table["branches"])))
+    ax.legend(frameon=False, fontsize=8.5)
+    return figure
+
+
+def sensitivity(tables: Tables) -> Figure | None:
+    """Accuracy after one epoch against the learning rate, for batch normalization and Fixup: the comparison that one rate does not give."""
+    from myths.lab.report import style
+
+    table = tables["sensitivity"]
+    if table.empty:
+        return None
+    groups = [group for _, group in table.groupby(["dataset", "architecture", "width", "side", "depth"], sort=False)][:3]
+    titles = [f"{group['depth'].iloc[0]} layers: {_setting(group)}" for group in groups]
+    figure, panels = style.panels(titles, "learning rate", "accuracy after one epoch (%)", (4.4 * len(groups) + 1.4, 4.2))
+    for ax, group in zip(panels, groups, strict=True):
+        for treatment, line in _by_treatment(group):
+            _line(ax, line.sort_values("learning_rate"), "learning_rate", treatment)
+        ax.axvline(0.1, color=style.PAPER, lw=1.2, ls="--", label="the paper's rate")
+        ax.axhline(CHANCE, color=style.QUIET, lw=1, ls=":")
+        ax.set_xscale("log")
+        _plain_ticks(ax, sorted(set(group["learning_rate"])))
+        ax.set_ylim(bottom=0)
+        ax.legend(frameon=False, fontsize=8.5)
+    return figure
+
+
+def _line(ax: Axes, line: pd.DataFrame, x: str, treatment: str) -> None:
+    color = _color(treatment)
+    bars = (line["test_accuracy_percent"] - line["least_percent"], line["greatest_percent"] - line["test_accuracy_percent"])
+    ax.errorbar(line[x], line["test_accuracy_percent"], yerr=bars, fmt="none", lw=1, capsize=2, color=color)
+    wide = 2.4 if treatment == "fixup" else 1.5
+    ax.plot(line[x], line["test_accuracy_percent"], "o-", ms=4.5, lw=wide, color=color, label=TREATMENTS[treatment].words)
+    gone = line[line["diverged"] > 0]
+    ax.plot(gone[x], gone["test_accuracy_percent"], "x", ms=9, mew=2, color=color)
+
+
+def _by_treatment(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    return [(name, table[table["initialization"] == name]) for name in TREATMENTS if (table["initialization"] == name).any()]
+
+
+def _color(treatment: str) -> str:
+    from myths.lab.report import style
+
+    others = [color for color in (*style.COLORS, style.INK) if color not in (style.HERE, style.PAPER)]
+    names = [name for name in TREATMENTS if name != "fixup"]
+    return style.HERE if treatment == "fixup" else (*others, "#b5651d")[names.index(treatment) % (len(others) + 1)]
+
+
+def _setting(group: pd.DataFrame) -> str:
+    row = group.iloc[0]
+    parts = [str(row["dataset"]), str(row["architecture"])]
+    parts += [f"{row['side']} px"] if row["side"] else []
+    parts += [f"{row['width']} channels"] if row["width"] != 16 else []
+    parts += [f"{row['train_examples']:,} images"] if row["train_examples"] else []
+    return ", ".join(parts)
+
+
+def _plain_ticks(ax: Axes, values: list[float]) -> None:
+    from matplotlib.ticker import NullLocator
+
+    ax.set_xticks(values, [f"{v:,g}" for v in values])
+    ax.xaxis.set_minor_locator(NullLocator())
+
+
+def _shared_legend(figure: Figure, panels: tuple[Axes, ...]) -> None:
+    entries = {label: handle for ax in panels for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    figure.legend(list(entries.values()), list(entries), loc="outside right upper", frameon=False, fontsize=8.5)
+    for ax in panels[1:]:
+        ax.set_ylabel("")

@@ -1,0 +1,140 @@
+"""Which trials each profile runs; ``seeds`` replaces the number of seeds of what is compared over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from myths.fixup.treatments import TREATMENTS
+from myths.fixup.trials import TO_THE_END, TrainOneEpoch, TrainToTheEnd
+from myths.fixup.update import MeasureUpdate
+from myths.lab.errors import UsageError
+from myths.lab.myth import Profile
+from myths.lab.trial import Trial
+
+Settings = Mapping[str, Any]
+
+RIVALS = ("fixup", "batch-norm")
+WITHOUT = ("he", "he-scaled", "lsuv")
+"""What fails at great depth, the paper says."""
+RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
+
+
+def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = ()) -> list[Trial]:
+    """What a profile runs; with own ``data``, sets of small images with a training part, the first epoch on each of those."""
+    if seeds is not None and seeds < 1:
+        raise UsageError(f"--seeds {seeds}: at least one")
+    if data:
+        listed = [t for name in data for t in _epochs({"dataset": name}, (22, 112), (*RIVALS, "he"), seeds or 1)]
+    else:
+        listed = {"quick": _quick, "laptop": _laptop, "gpu": _gpu, "paper": _paper}[profile](seeds)
+    return list({trial.id: trial for trial in listed}.values())
+
+
+def _epochs(settings: Settings, depths: Iterable[int], treatments: Iterable[str], seeds: int, **changed: Any) -> list[Trial]:
+    return [
+        TrainOneEpoch(**{**settings, **changed}, depth=depth, initialization=treatment, seed=seed)
+        for depth in depths
+        for treatment in treatments
+        for seed in range(seeds)
+    ]
+
+
+def _rates(settings: Settings, depth: int, seeds: int) -> list[Trial]:
+    return [t for rate in RATES for t in _epochs(settings, (depth,), RIVALS, seeds, learning_rate=rate)]
+
+
+def _ends(settings: Settings, mixups: Iterable[float], seeds: int) -> list[Trial]:
+    return [
+        TrainToTheEnd(**settings, mixup=mixup, initialization=treatment, seed=seed)
+        for mixup in mixups
+        for treatment in RIVALS
+        for seed in range(seeds)
+    ]
+
+
+def _laws(settings: Settings, depths: Iterable[int], seeds: int) -> list[Trial]:
+    """Fixup for five steps; what the theory says of the others is of the first."""
+    return [
+        MeasureUpdate(**settings, depth=depth, initialization=treatment, steps=5 if treatment == "fixup" else 1, seed=seed)
+        for depth in depths
+        for treatment in ("fixup", "he", "he-scaled", "batch-norm")
+        for seed in range(seeds)
+    ]
+
+
+# --- quick: what it looks like, on scikit-learn's digits -------------------------------------------
+
+
+def _quick(seeds: int | None) -> list[Trial]:
+    """Two epochs of 37 steps stand for the one of 391."""
+    digits = {"dataset": "digits", "width": 4, "batch_size": 32, "epochs": 2.0, "augmentation": "none"}
+    end = {**digits, "depth": 8, "epochs": 4.0, "schedule": "one-cycle"}
+    return [
+        *_epochs(digits, (10, 40), TREATMENTS, 1),
+        *_epochs(digits, (22,), RIVALS, seeds or 3),
+        *_epochs(digits, (112,), (*RIVALS, "he"), 1),
+        *_epochs(digits, (256,), ("fixup", "he"), 1),
+        *_rates(digits, 10, 1),
+        *_ends(end, (0.0,), seeds or 2),
+        *_ends(end, (1.0,), 1),
+        *_laws({"dataset": "digits", "width": 4, "examples_a_step": 32}, (10, 16, 28, 52), seeds or 3),
+    ]
+
+
+# --- laptop: all 50,000 images of CIFAR-10 at 16 pixels up to 112 layers, 1,000 layers at 8 pixels on a part ---
+
+
+def _laptop(seeds: int | None) -> list[Trial]:
+    """Networks of half the width on a quarter of the pixels: effects, and no levels. U6 is measured on the paper's own network.
+
+    On the 2x2 pixels that 8 leave to the last stage, most of what a 3x3 kernel sees is border: He's variances grow more slowly
+    there than the paper's, and sums scaled by a root of a half shrink, where at 32 pixels they nearly keep their size.
+    """
+    small = {"width": 8, "side": 16}
+    tiny = {"width": 8, "side": 8, "train_examples": 6400, "batch_size": 64}
+    return [
+        *_epochs(small, (22,), RIVALS, seeds or 3),
+        *_epochs(small, (58, 112), RIVALS, seeds or 2),
+        *_epochs(small, (22, 58, 112), ("he",), 1),
+        *_epochs(tiny, (1000,), ("fixup",), seeds or 2),
+        *_epochs(tiny, (1000,), (*WITHOUT, "skipinit"), 1),
+        *_rates(small, 22, 1),
+        *_laws({"examples_a_step": 32}, (10, 22, 40, 76, 148), seeds or 4),
+    ]
+
+
+# --- gpu: the paper's depth study, the greatest depth on a part, Table 1 on a short schedule ---------
+
+
+def _gpu(seeds: int | None) -> list[Trial]:
+    """Table 1's gap by 8 epochs with one cycle for 200 with steps; 10,000 layers see 12,800 images."""
+    short = {**TO_THE_END, "epochs": 8.0, "schedule": "one-cycle"}
+    return [
+        *_epochs({}, (10, 22, 112), RIVALS, seeds or 3),
+        *_epochs({}, (10, 22, 112), ("he",), 1),
+        *_epochs({"architecture": "resnet"}, (32,), ("fixup",), seeds or 3),
+        *_epochs({}, (502, 1000), ("fixup",), 1),
+        *_epochs({}, (1000,), (*WITHOUT, "skipinit"), 1, train_examples=12_800),
+        *_epochs({"batch_size": 64, "train_examples": 12_800}, (10_000,), ("fixup",), 1),
+        *_rates({}, 22, 1),
+        *_ends(short, (0.0,), seeds or 4),
+        *_laws({"examples_a_step": 64}, (10, 22, 40, 76, 148, 304), seeds or 5),
+    ]
+
+
+# --- paper: one epoch at all depths with five seeds, both set-ups, and 200 epochs --------------------
+
+
+def _paper(seeds: int | None) -> list[Trial]:
+    five = seeds or 5
+    rest = [name for name in TREATMENTS if name not in RIVALS]
+    return [
+        *_epochs({}, (10, 22, 40, 58, 112, 256, 502, 1000), (*RIVALS, *rest), five),
+        *_epochs({"batch_size": 64}, (10_000,), (*RIVALS, "he", "skipinit"), seeds or 2),
+        *_epochs({"architecture": "resnet"}, (8, 20, 32, 56, 110, 500, 998), (*RIVALS, *rest), five),
+        *_epochs({"architecture": "resnet", "batch_size": 64}, (9998,), RIVALS, seeds or 2),
+        *[t for depth in (22, 112) for t in _rates({}, depth, five)],
+        *_ends(TO_THE_END, (0.0, 1.0), five),
+        *_laws({"examples_a_step": 128}, (10, 22, 40, 76, 148, 304, 1000), five),
+    ]

@@ -1,0 +1,166 @@
+"""What the profiles run: the whole ``gpu`` profile rehearsed on tiny data, its claims measured, and mixtures kept apart."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from myths.fixup import MYTH, figures, measures, tables
+from myths.fixup.profiles import trials
+from myths.fixup.training import Training
+from myths.fixup.trials import TrainOneEpoch
+from myths.fixup.update import MeasureUpdate
+from myths.lab import runner
+from myths.lab.data import prepared
+from myths.lab.derived import derive, write
+from myths.lab.run_folder import RunFolder
+from myths.lab.store import Record, Results
+from myths.lab.trial import Trial
+
+
+def tiny(trial):
+    """The same trial with few images, thin layers and two steps."""
+    if isinstance(trial, MeasureUpdate):
+        return dataclasses.replace(trial, width=2, examples_a_step=8, depth=min(trial.depth, 76))
+    if isinstance(trial, Training):
+        depth = 880 if trial.depth == 1000 else trial.depth  # which stands for 1,000 all the same
+        return dataclasses.replace(trial, depth=depth, width=2, train_examples=0, batch_size=12, epochs=1.0)
+    return trial
+
+
+def depth_of(trial):
+    return getattr(trial, "depth", 0)
+
+
+def save_tiny_set():
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for split, n in (("train", 24), ("test", 20)):
+        labels = (np.arange(n) % 10).astype(np.uint8)
+        noise = rng.integers(0, 80, size=(n, 8, 8, 3))
+        arrays |= {f"y_{split}": labels, f"x_{split}": (noise + 17 * labels.reshape(-1, 1, 1, 1)).astype(np.uint8)}
+    prepared.save("cifar10", arrays, source="test", note="tiny")
+
+
+@pytest.fixture(scope="module")
+def rehearsed(tmp_path_factory):
+    """The gpu profile, every trial of it, run on tiny data."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MYTHS_DATA", str(tmp_path_factory.mktemp("data")))
+        save_tiny_set()
+        run = RunFolder(tmp_path_factory.mktemp("runs") / "rehearsal")
+        store = run.store(MYTH)
+        listed = {t.id: t for t in map(tiny, trials("gpu", 2)) if depth_of(t) < 5000}
+        done = runner.run(
+            runner.plan(listed.values(), store, prepared.sha256_of), store, device="cpu", hashes=prepared.sha256_of, invocation="test"
+        )
+        assert done.failed == []
+        found = derive(MYTH, run)
+        write(found)
+        yield found
+
+
+def test_the_gpu_profile_measures_every_claim_that_it_is_to_decide(rehearsed):
+    measured = {j.claim.id for j in rehearsed.judgements if j.estimate is not None}
+    needed = {c.id for c in MYTH.claims if c.table in ("one_epoch", "against_bn", "updates")}
+    # 10,000 layers are left out of the rehearsal; the rest the profile leaves to "paper", or to nobody.
+    assert needed - measured == {"U1-trains-10000", "U1-level-10000", "U1-vs-bn-56", "U2-gap-mixup"}
+    assert not {"U3", "U5"} & measured
+    pairs = {j.claim.id: j.estimate.n for j in rehearsed.judgements if j.claim.decisive}
+    assert pairs == {"U1-trains-1000": 20, "U2-gap": 2}
+
+
+def test_controls_hold_in_the_rehearsal(rehearsed):
+    verdicts = {j.claim.id: str(j.verdict) for j in rehearsed.judgements}
+    assert verdicts["U0-zero"] == "reproduced"
+
+
+def test_every_figure_is_drawn(rehearsed):
+    for name, draw in MYTH.figures.items():
+        assert draw(rehearsed.tables) is not None, name
+    empty = {name: pd.DataFrame() for name in MYTH.tables}
+    assert all(draw(empty) is None for draw in MYTH.figures.values())
+    assert figures.depth({"sweep": rehearsed.tables["sweep"].iloc[:1]}) is None
+
+
+def test_ten_thousand_layers_are_in_the_gpu_profile_and_of_the_paper_s_in_the_paper_s():
+    assert [t.protocol for t in trials("gpu") if depth_of(t) == 10_000] == ["reduced"]
+    assert {t.protocol for t in trials("paper") if depth_of(t) >= 9998} == {"paper"}
+
+
+@pytest.mark.parametrize("profile", ["quick", "laptop", "gpu", "paper"])
+def test_every_depth_is_possible_and_batches_fit_their_images(profile):
+    for trial in trials(profile):
+        assert trial.branches >= 3
+        if isinstance(trial, Training):
+            assert trial.batch_size <= (trial.train_examples or 1197)
+
+
+# --- tables and measures on rows made by hand --------------------------------------------------------
+
+
+def row_of(trial, right, n=1000, diverged_at=None):
+    row = {"kind": "summary", "right": right, "n_test": n, "test_accuracy_percent": 100 * right / n, "n_train": 100}
+    row |= {"seconds_per_step": 0.1, "blocks_a_segment": 0, "parameters": 7, "branches": trial.branches, "diverged_at": diverged_at}
+    return Record(trial, "ok", [row], peak_memory_bytes=5)
+
+
+def epochs(depth, treatment, *rights, **settings):
+    return [row_of(TrainOneEpoch(depth=depth, initialization=treatment, seed=i, **settings), right) for i, right in enumerate(rights)]
+
+
+def test_claims_speak_of_one_setting_a_depth_and_of_stand_ins_only_alone():
+    stand_in = epochs(112, "fixup", 999, dataset="digits")
+    thin = epochs(112, "fixup", 300, 310, width=8) + epochs(112, "batch-norm", 350, 330, width=8)
+    alone = epochs(112, "fixup", 400, side=8)
+    table = tables.one_epoch(Results([*stand_in, *thin, *alone]))
+    assert sorted(table[table["nearest"]]["right"]) == [300, 310, 330, 350]
+    paper = epochs(112, "fixup", 480)
+    table = tables.one_epoch(Results([*stand_in, *thin, *alone, *paper]))
+    assert list(table[table["nearest"]]["right"]) == [480]
+    table = tables.one_epoch(Results(stand_in))
+    assert list(table[table["nearest"]]["right"]) == [999]
+
+
+def test_other_learning_rates_are_in_the_sensitivity_and_not_in_the_sweep():
+    records = [r for rate in (0.01, 0.1, 1.0) for r in epochs(22, "fixup", int(1000 * rate) // 2, learning_rate=rate)]
+    results = Results(records + epochs(22, "he", 100))
+    assert list(tables.sweep(results)["test_accuracy_percent"]) == [5.0, 10.0]
+    grid = tables.sensitivity(results)
+    assert list(grid["learning_rate"]) == [0.01, 0.1, 1.0]
+    assert set(grid["initialization"]) == {"fixup"}
+    nearest = tables.one_epoch(results)
+    assert set(nearest[nearest["nearest"]]["learning_rate"]) == {0.1}
+
+
+def test_differences_are_paired_by_seed():
+    results = Results(epochs(22, "fixup", 300, 320, 340) + epochs(22, "batch-norm", 310, 350))
+    pairs = tables.against_bn(results)
+    assert sorted(pairs["above_bn_pp"]) == pytest.approx([-3.0, -1.0])
+    estimate = measures.mean_of("above_bn_pp", pairs)
+    assert (estimate.value, estimate.n, estimate.covers) == (pytest.approx(-2.0), 2, "seeds")
+
+
+def test_the_worst_training_decides_whether_a_depth_trains_and_the_best_whether_it_fails():
+    rows = tables.one_epoch(Results([*epochs(1000, "fixup", 400, 160), row_of(TrainOneEpoch(depth=1000, initialization="he"), 0, 1000, 3)]))
+    least = measures.extreme("least", rows[rows["initialization"] == "fixup"])
+    assert (least.value, least.n) == (16.0, 1000)
+    assert least.low < 15 < least.high  # and so would be inconclusive
+    greatest = measures.extreme("greatest", rows[rows["initialization"] == "he"])
+    assert greatest.value == 0
+    assert greatest.high < 15
+
+
+def test_steps_of_a_seed_are_averaged_before_seeds_are():
+    rows = pd.DataFrame({"seed": [0, 0, 1, 1], "slope": [0.0, 0.2, 0.2, np.nan]})
+    estimate = measures.mean_of("slope", rows)
+    assert (estimate.value, estimate.n) == (pytest.approx(0.15), 2)
+    assert measures.mean_of("slope", rows.iloc[:2]) is None
+    assert measures.mean_of("other", rows) is None
+
+
+def test_own_data_are_trained_on_alone():
+    listed = trials("quick", None, ("mine",))
+    assert {t.dataset for t in listed} == {"mine"}
+    assert all(isinstance(t, Trial) for t in listed)
