@@ -7,13 +7,14 @@ from pathlib import Path
 
 from myths.cifar10_1 import MYTH as CIFAR10_1
 from myths.dataset_bias import MYTH as DATASET_BIAS
+from myths.fixup import MYTH as FIXUP
 from myths.forgetting import MYTH as FORGETTING
 from myths.hessian_cost import MYTH as HESSIAN_COST
 from myths.lab.errors import UsageError
 from myths.lab.myth import Myth
 from myths.lab.run_folder import RunFolder
 
-MYTHS: tuple[Myth, ...] = (HESSIAN_COST, DATASET_BIAS, CIFAR10_1, FORGETTING)
+MYTHS: tuple[Myth, ...] = (HESSIAN_COST, DATASET_BIAS, CIFAR10_1, FORGETTING, FIXUP)
 
 LOCAL = Path("results/local")
 PUBLISHED = Path("results/published")
