@@ -68,11 +68,11 @@ def _kernel_gradient(x: Tensor, kernel: Tensor, gradient: Tensor, left: int) -> 
 
 
 @triton.jit
-def _convolve_kernel(
+def _convolve_kernel(  # type: ignore[no-untyped-def]
     x, w, y, n, d, per_head, left,
     x_b, x_n, x_c, w_b, w_n, w_h, w_k, y_b, y_n, y_c,
     TAPS: tl.constexpr, TRANSPOSED: tl.constexpr, SUM: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+):  # fmt: skip
     """y[i] = Σ_j w[i, j] x[i + j − left]; transposed, the gradient of x: Σ_j w[i + left − j, j] x[i + left − j]."""
     batch = tl.program_id(2).to(tl.int64)
     rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
@@ -93,11 +93,11 @@ def _convolve_kernel(
 
 
 @triton.jit
-def _kernel_gradient_kernel(
+def _kernel_gradient_kernel(  # type: ignore[no-untyped-def]
     x, g, parts, n, per_head, left,
     x_b, x_n, x_c, g_b, g_n, g_c, p_b, p_n, p_h, p_k,
     TAPS: tl.constexpr, SHARED: tl.constexpr, SUM: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+):  # fmt: skip
     """parts[i, head, j] = Σ_c g[i, c] x[i + j − left, c] over the channels of the head; summed over the rows if SHARED."""
     batch, head = tl.program_id(2).to(tl.int64), tl.program_id(1)
     rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)

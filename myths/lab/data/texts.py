@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ _CONTENT = {
 """Name of each text to the SHA-256 of its content in prepared form."""
 
 
-def facts() -> list[dict[str, str]]:
+def facts() -> list[dict[str, Any]]:
     """What the catalog says of each text: name, title, licence, citation, content and note."""
     return [
         {

@@ -175,8 +175,8 @@ class Stack(nn.Module):
     ) -> tuple[Float[Tensor, "rows d"], tuple[State, ...]]:
         """One position through all blocks."""
         after = []
-        for block, state, memory in zip(self._typed(), selves, memories or [None] * len(selves), strict=True):
-            x, state = block.step(x, state, memory, keep)
+        for i, (block, state) in enumerate(zip(self._typed(), selves, strict=True)):
+            x, state = block.step(x, state, memories[i] if memories else None, keep)
             after.append(state)
         return x, tuple(after)
 
@@ -228,7 +228,7 @@ class Branch(nn.Module):
         super().__init__()
         self.dropout = nn.Dropout(shape.dropout)
         self.before = _last(shape)
-        self.after = Scale() if shape.normalization == "fixup" else nn.Identity()
+        self.after: nn.Module = Scale() if shape.normalization == "fixup" else nn.Identity()
 
     def forward(self, x: Float[Tensor, "*b d"], f: Callable[[Tensor], Tensor]) -> Float[Tensor, "*b d"]:
         """The residual sum."""
@@ -243,7 +243,8 @@ class FeedForward(nn.Module):
         fixup = shape.normalization == "fixup"
         self.fc1 = nn.Linear(shape.channels, shape.hidden, bias=not fixup)
         self.fc2 = nn.Linear(shape.hidden, shape.channels, bias=not fixup)
-        self.shift1, self.shift2 = (Shift(), Shift()) if fixup else (nn.Identity(), nn.Identity())
+        self.shift1: nn.Module = Shift() if fixup else nn.Identity()
+        self.shift2: nn.Module = Shift() if fixup else nn.Identity()
         self.dropout = nn.Dropout(shape.dropout)
 
     def forward(self, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:

@@ -14,7 +14,7 @@ from myths.lab.errors import CannotStart, UsageError
 PAD, BOS, EOS, UNKNOWN = 0, 1, 2, 3
 """The first four numbers of every vocabulary: padding, begin and end of a sequence, what was never seen in training."""
 
-Tokens: TypeAlias = Sequence[int] | Int[np.ndarray, " _"]
+Tokens: TypeAlias = Sequence[int | np.integer] | Int[np.ndarray, " _"]
 
 
 @runtime_checkable

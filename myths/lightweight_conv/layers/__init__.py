@@ -38,11 +38,11 @@ def build(layer: str, settings: Settings) -> Mixer:
     return _KINDS[layer](settings)
 
 
-def builder(layer: str, *, channels: int, heads: int, taps: Sequence[int], dropout: float) -> MixerBuilder:
+def builder(kind: str, *, channels: int, heads: int, taps: Sequence[int], dropout: float) -> MixerBuilder:
     """Builds the layers of a transformer, the i-th with ``taps[i]``."""
 
-    def made(index: int, *, causal: bool) -> Mixer:
-        return build(layer, Settings(channels=channels, heads=heads, taps=taps[index], causal=causal, dropout=dropout))
+    def made(layer: int, *, causal: bool) -> Mixer:
+        return build(kind, Settings(channels=channels, heads=heads, taps=taps[layer], causal=causal, dropout=dropout))
 
     return made
 

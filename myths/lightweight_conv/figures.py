@@ -1,0 +1,182 @@
+"""The figures, each from tables alone; None where a table has nothing to show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, get_args
+
+from myths.lightweight_conv.names import Layer
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+Tables = Mapping[str, "pd.DataFrame"]
+
+LAYERS: tuple[str, ...] = get_args(Layer)
+NAMES = {
+    "attention": "self-attention",
+    "attention-plain": "self-attention, as in 2019",
+    "attention-window": "self-attention in a window",
+    "cnn": "CNN, 3 taps",
+    "depthwise": "depthwise, 3 taps",
+    "growing": "+ growing kernels",
+    "dropconnect": "+ DropConnect",
+    "tied": "+ shared weights",
+    "lightweight": "+ softmax = LightConv",
+    "dynamic": "+ dynamic = DynamicConv",
+    "dynamic-no-softmax": "DynamicConv, no softmax",
+}
+
+
+def quality(tables: Tables) -> Figure | None:
+    """BLEU (mean over seeds, bars of a deviation) against parameters, and against sentences a second."""
+    from myths.lab.report import style
+
+    table = _first_test(tables["ablation"])
+    if table is None:
+        return None
+    figure, panels = style.panels(["", ""], "", "BLEU", (11.0, 4.8))
+    data = f"{table['dataset'].iloc[0]}, {table['test'].iloc[0]}"
+    for ax, (title, column, scale, unit) in zip(
+        panels,
+        (
+            ("BLEU against size", "parameters", 1e-6, "million parameters"),
+            ("BLEU against speed", "sentences_per_second", 1, "sentences a second"),
+        ),
+        strict=True,
+    ):
+        for layer, line in _by_layer(table):
+            row = line.iloc[0]
+            spread = row["bleu_sd"] if row["bleu_sd"] == row["bleu_sd"] else 0
+            ax.errorbar(
+                scale * row[column], row["bleu"], yerr=spread, fmt=_marker(layer), ms=7, capsize=3, color=_color(layer),
+                label=f"{_name(layer)}, {row['seeds']} seeds",
+            )  # fmt: skip
+        ax.set_title(title, loc="left")
+        ax.set_title(data, loc="right", fontsize=8, color=style.QUIET)
+        ax.set_xlabel(unit)
+    panels[1].legend(frameon=False, fontsize=8)
+    return figure
+
+
+def time_against_length(tables: Tables) -> Figure | None:
+    """Microseconds a token against the length, a panel for layers and for blocks, forward and training."""
+    return _against_length(tables, "microseconds_per_token", "microseconds a token", 1.0)
+
+
+def memory_against_length(tables: Tables) -> Figure | None:
+    """Peak memory of one call against the length, as time."""
+    return _against_length(tables, "peak_bytes", "peak memory (MB)", 1e-6)
+
+
+def ablation(tables: Tables) -> Figure | None:
+    """BLEU of each layer less self-attention's: the means here, with a deviation, beside the paper's."""
+    import numpy as np
+
+    from myths.lab.report import style
+
+    table = _first_test(tables["ablation"])
+    if table is None or "attention" not in set(table["layer"]) or len(table) < 3:
+        return None
+    table = table[table["layer"] != "attention-plain"]
+    layers = [layer for layer in LAYERS if layer in set(table["layer"])]
+    rows = table.drop_duplicates("layer").set_index("layer").loc[layers]
+    size = (8.5, 0.45 * len(layers) + 1.8)
+    figure, ax = style.axes("Less BLEU than self-attention, or more", "BLEU difference to self-attention", "", size)
+    place = np.arange(len(layers))
+    here = rows["bleu"] - rows.loc["attention", "bleu"]
+    ax.barh(place - 0.2, here.fillna(0), 0.36, xerr=rows["bleu_sd"].fillna(0), color=style.HERE, ecolor=style.INK, label="here")
+    paper = rows["paper_bleu"] - rows.loc["attention", "paper_bleu"]
+    ax.barh(place + 0.2, paper.fillna(0), 0.36, xerr=rows["paper_sd"].fillna(0), color=style.PAPER, ecolor=style.INK, label="paper (WMT)")
+    for at, layer in zip(place, layers, strict=True):
+        if rows.loc[layer, "diverged"]:
+            ax.text(0, at - 0.2, f" {rows.loc[layer, 'diverged']} of {rows.loc[layer, 'seeds']} diverged", va="center", fontsize=8)
+    ax.set_yticks(place, [_name(layer) for layer in layers])
+    ax.invert_yaxis()
+    ax.axvline(0, color=style.INK, lw=1)
+    ax.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def kernels(tables: Tables) -> Figure | None:
+    """What the kernels have learnt: heads down, positions across, a panel for each layer of the model."""
+    from myths.lab.report import style
+
+    table = tables["kernels"]
+    if table.empty:
+        return None
+    table = table[table["dataset"] == table["dataset"].iloc[0]]
+    chosen = [(key, group) for key, group in table.groupby(["layer", "side", "depth"], sort=False)]
+    titles = [f"{_name(str(layer)).split('= ')[-1]}, {side} {int(depth) + 1}" for (layer, side, depth), _ in chosen]
+    figure, panels = style.panels(titles, "offset (positions)", "head", (2.5 * len(chosen) + 0.6, 3.0))
+    for ax, (_, group) in zip(panels, chosen, strict=True):
+        grid = group.pivot_table(index="head", columns="offset", values="weight")
+        image = ax.pcolormesh(grid.columns, grid.index, grid.to_numpy(), cmap="Blues", shading="nearest", vmin=0)
+        ax.grid(visible=False)
+        ax.axvline(0, color=style.PAPER, lw=0.8, ls=":")
+        ax.set_yticks(list(grid.index))
+        ax.invert_yaxis()
+        ax.title.set_fontsize(8.5)
+        ax.set_title(ax.get_title("left"), loc="left", fontsize=8.5)
+        figure.colorbar(image, ax=ax, orientation="horizontal", shrink=0.8, pad=0.02)
+    for ax in panels[1:]:
+        ax.set_ylabel("")
+    return figure
+
+
+def _against_length(tables: Tables, column: str, quantity: str, scale: float) -> Figure | None:
+    from myths.lab.report import style
+
+    table = tables["speed"]
+    if table.empty or column not in table:
+        return None
+    table = table[(table["status"] == "ok") & (table["dtype"] == table["dtype"].iloc[0]) & (table["causal"] == table["causal"].iloc[0])]
+    table = table.dropna(subset=[column])
+    views = [(s, d) for s in ("layer", "block") for d in ("forward", "training") if len(_view(table, s, d))]
+    if not views:
+        return None
+    titles = [f"{scope}, {direction}" for scope, direction in views]
+    figure, panels = style.panels(titles, "positions", quantity, (3.6 * len(views) + 0.8, 4.4))
+    for ax, (scope, direction) in zip(panels, views, strict=True):
+        for layer, group in _by_layer(_view(table, scope, direction)):
+            median = scale * group.groupby("length")[column].median()
+            ax.plot(median.index, median, _marker(layer) + "-", ms=4, lw=1.5, color=_color(layer), label=_name(layer))
+        ax.set_xscale("log", base=2)
+        ax.set_yscale("log")
+    panels[0].legend(frameon=False, fontsize=8)
+    for ax in panels[1:]:
+        ax.set_ylabel("")
+    return figure
+
+
+def _view(table: pd.DataFrame, scope: str, direction: str) -> pd.DataFrame:
+    return table[(table["scope"] == scope) & (table["direction"] == direction)]
+
+
+def _first_test(table: pd.DataFrame) -> pd.DataFrame | None:
+    """The rows of the first data set and test part, in the setting with the most layers."""
+    if table.empty:
+        return None
+    table = table[(table["dataset"] == table["dataset"].iloc[0]) & (table["test"] == table["test"].iloc[0])]
+    return None if table["bleu"].isna().all() else table
+
+
+def _by_layer(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    return [(layer, table[table["layer"] == layer]) for layer in LAYERS if layer in set(table["layer"])]
+
+
+def _name(layer: str) -> str:
+    return NAMES[layer]
+
+
+def _color(layer: str) -> str:
+    from myths.lab.report import style
+
+    fixed = {"attention": style.INK, "attention-plain": style.COLORS[7], "attention-window": style.COLORS[1]}
+    fixed |= {"lightweight": style.COLORS[2], "dynamic": style.HERE}
+    return fixed.get(layer, style.COLORS[3 + LAYERS.index(layer) % 4])
+
+
+def _marker(layer: str) -> str:
+    return "s" if layer.startswith("attention") else "o"

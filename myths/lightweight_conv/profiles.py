@@ -1,0 +1,210 @@
+"""Which trials each profile runs.
+
+Every layer of a profile has the same sizes, schedule and rate, chosen on validation data of a seed that no profile has; ``seeds``
+replaces how many seeds are trained and timed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from myths.lab.errors import UsageError
+from myths.lab.language.texts import MULTI30K_TESTS
+from myths.lab.myth import Profile
+from myths.lab.trial import Trial
+from myths.lightweight_conv.kernels import ListKernels
+from myths.lightweight_conv.language_models import Corpus, TrainLanguageModel
+from myths.lightweight_conv.names import OUT_OF_DOMAIN, SUMMARIES, Layer
+from myths.lightweight_conv.published import ABLATION
+from myths.lightweight_conv.speed import TimeDecoding, TimeLayer
+from myths.lightweight_conv.translators import DATES, TrainTranslator
+
+Settings = Mapping[str, Any]
+
+MAIN: tuple[Layer, ...] = ("attention", "lightweight", "dynamic")
+OTHERS: tuple[Layer, ...] = ("attention-plain", "attention-window", "lightweight", "dynamic")
+"""Timed beside attention."""
+STEPS: tuple[Layer, ...] = (*ABLATION, "dynamic-no-softmax")
+FAR = tuple(2**p for p in range(5, 15))
+"""32 to 16,384 positions."""
+
+SMALL: Settings = {
+    "channels": 128,
+    "hidden": 256,
+    "subwords": 2000,
+    "batch_tokens": 1200,
+    "learning_rate": 3e-3,
+    "warmup": 100,
+    "schedule": "linear",
+    "dropout": 0.0,
+    "weight_dropout": 0.0,
+}
+"""A model for one or two passes over Multi30k, too few to overfit: nothing is dropped."""
+MEDIUM: Settings = {
+    "channels": 256,
+    "hidden": 512,
+    "encoder_layers": 3,
+    "decoder_layers": 3,
+    "subwords": 6000,
+    "batch_tokens": 6000,
+    "learning_rate": 2e-3,
+    "warmup": 200,
+    "schedule": "linear",
+    "dropout": 0.3,
+    "weight_dropout": 0.1,
+}
+IWSLT: Settings = {
+    "channels": 512,
+    "hidden": 1024,
+    "encoder_layers": 6,
+    "decoder_layers": 6,
+    "subwords": 10_000,
+    "batch_tokens": 4000,
+    "learning_rate": 5e-4,
+    "warmup": 4000,
+    "schedule": "inverse-sqrt",
+    "dropout": 0.3,
+    "weight_dropout": 0.1,
+}
+"""The IWSLT recipe of Wu et al. 2019 (fairseq), with as many encoder layers for all."""
+
+
+def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = ()) -> list[Trial]:
+    """What a profile runs; ``seeds`` replaces its number of seeds. With own parallel texts, layers trained on those and nothing else."""
+    if seeds is not None and seeds < 1:
+        raise UsageError(f"--seeds {seeds}: at least one")
+    if data:
+        return [trial for name in data for trial in _own(name, profile, seeds)]
+    return list({trial.id: trial for trial in {"quick": _quick, "laptop": _laptop, "gpu": _gpu, "paper": _paper}[profile](seeds)}.values())
+
+
+# --- parts that profiles are made of ---------------------------------------------------------------
+
+
+def _translators(settings: Settings, layers: Iterable[Layer], seeds: int, **changed: Any) -> list[TrainTranslator]:
+    return [TrainTranslator(**{**settings, **changed}, layer=layer, seed=seed) for seed in range(seeds) for layer in layers]
+
+
+def _control(settings: Settings, **changed: Any) -> TrainTranslator:
+    """The model whose sources were shuffled."""
+    return TrainTranslator(**{**settings, **changed}, layer="dynamic", shuffled=True)
+
+
+def _kernels(translators: Sequence[TrainTranslator]) -> list[Trial]:
+    """Of the first seed."""
+    return [ListKernels(model=model) for model in translators if model.seed == 0 and model.layer in ("lightweight", "dynamic")]
+
+
+def _sweep(lengths: Iterable[int], **changed: Any) -> list[Trial]:
+    """Layers and blocks, forward and training, at each length."""
+    shared = {"layer": OTHERS, **changed}
+    return [
+        TimeLayer(**shared, length=length, direction=direction, block=block)
+        for length in lengths
+        for block in (False, True)
+        for direction in ("forward", "training")
+    ]
+
+
+def _decoding(seeds: int, lengths: Iterable[int], **changed: Any) -> list[Trial]:
+    return [TimeDecoding(**{"layer": OTHERS, **changed}, length=length, seed=seed) for length in lengths for seed in range(seeds)]
+
+
+def _language(dataset: Corpus, seeds: int, **settings: Any) -> list[Trial]:
+    return [TrainLanguageModel(dataset=dataset, layer=layer, seed=seed, **settings) for seed in range(seeds) for layer in MAIN]
+
+
+# --- the profiles ------------------------------------------------------------------------------------
+
+
+def _quick(seeds: int | None) -> list[Trial]:
+    """Written dates to ISO, drawn here, and a few timings: the machinery at work; nothing is concluded."""
+    translators = _translators(DATES, MAIN, seeds or 2, updates=150)
+    return [
+        *translators,
+        _control(DATES, updates=100),
+        *_kernels(translators),
+        *(
+            TimeLayer(layer=OTHERS, length=length, tokens=2048, channels=64, direction=direction)
+            for length in (32, 128, 512, 2048)
+            for direction in ("forward", "training")
+        ),
+        *_decoding(seeds or 2, (16,), channels=64, hidden=128, encoder_layers=1, decoder_layers=2, vocabulary=500, sentences=8),
+    ]
+
+
+def _laptop(seeds: int | None) -> list[Trial]:
+    """Multi30k in one pass by a small model, the sweep to 16,384 positions in full, Tiny Shakespeare.
+
+    Some fourteen minutes on two quiet cores: 17 trainings of translators of 30 s, 6 of language models of 15 s, the sweep 2 minutes,
+    decoding 1 minute.
+    """
+    multi30k: Settings = {**SMALL, "updates": 500}
+    translators = _translators(multi30k, MAIN, seeds or 5)
+    return [
+        *translators,
+        *_translators(multi30k, ("attention-window",), seeds or 3),
+        _control(multi30k, updates=200),
+        *_kernels(translators),
+        *_sweep(FAR, channels=128),
+        *_decoding(seeds or 3, (24,)),
+        *_language("tinyshakespeare", seeds or 2, updates=150, channels=96, hidden=192, context=128, batch=16),
+    ]
+
+
+def _gpu(seeds: int | None) -> list[Trial]:
+    """For ten minutes on one H200-class GPU; an estimate until one has run it.
+
+    Translators wait for kernel launches, perhaps 12 ms an update: 20 of 1,000 updates 240 s, 30 steps of the ablation of 400 updates
+    150 s, with decoding another 60 s. The sweep takes a minute, the language models half of one, the summaries one.
+    """
+    five, three = seeds or 5, seeds or 3
+    multi30k: Settings = {**MEDIUM, "updates": 1000, "tests": (*MULTI30K_TESTS, OUT_OF_DOMAIN)}
+    steps: Settings = {**MEDIUM, "updates": 400}
+    translators = _translators(multi30k, (*MAIN, "attention-window"), five)
+    sized: Settings = {"channels": 1024, "heads": 16, "tokens": 16_384, "dtype": "bfloat16"}
+    return [
+        *translators,
+        _control(multi30k, updates=300, tests=("test_2016_flickr",)),
+        *_kernels(translators),
+        *_translators(steps, STEPS, three),
+        *_translators(MEDIUM, MAIN, 1, dataset=SUMMARIES, tests=("test",), updates=400, longest=512),
+        *_sweep(FAR, **sized),
+        *_decoding(
+            three, (24, 128), channels=512, hidden=1024, encoder_layers=6, decoder_layers=6, sentences=256, dtype="bfloat16", heads=8
+        ),
+        *_language("tinyshakespeare", three, updates=500, channels=256, hidden=512, layers=4, context=256, batch=64),
+        *_language("ptb", three, updates=150, channels=256, hidden=512, context=64, batch=64, subwords=4000, dropout=0.3),
+    ]
+
+
+def _paper(seeds: int | None) -> list[Trial]:
+    """As near to the paper's recipe as the data at hand allow; its own corpora are named and missing."""
+    five = seeds or 5
+    multi30k: Settings = {**IWSLT, "updates": 50_000, "tests": (*MULTI30K_TESTS, OUT_OF_DOMAIN)}
+    translators = _translators(multi30k, STEPS, five)
+    large: Settings = {"channels": 1024, "heads": 16, "tokens": 16_384}
+    return [
+        *translators,
+        _control(multi30k, updates=2000, tests=("test_2016_flickr",)),
+        *_kernels(translators),
+        *_translators(IWSLT, MAIN, five, dataset=SUMMARIES, tests=("test",), updates=20_000, longest=600),
+        TrainTranslator(**IWSLT, dataset="wmt14_en_de", source="en", target="de", tests=("newstest2014",), layer="dynamic", updates=30_000),
+        TrainTranslator(**IWSLT, dataset="cnn_dm", tests=("test",), layer="dynamic", updates=30_000),
+        TrainLanguageModel(dataset="billion_word", layer="dynamic", updates=1),
+        *_sweep(FAR, **large, dtype="bfloat16"),
+        *_sweep(FAR, **large, dtype="bfloat16", causal=True),
+        *_sweep(FAR, **large),
+        *_decoding(five, (24, 128), channels=1024, hidden=4096, encoder_layers=6, decoder_layers=6, sentences=256, heads=16),
+        *_language("tinyshakespeare", five, updates=5000, channels=512, hidden=1024, layers=6, context=256, batch=64),
+        *_language("ptb", five, updates=2000, channels=256, hidden=512, layers=4, subwords=6000, dropout=0.3),
+        *_language("wikitext2", five, updates=2000, channels=256, hidden=512, layers=4, subwords=6000, dropout=0.3),
+    ]
+
+
+def _own(name: str, profile: Profile, seeds: int | None) -> list[Trial]:
+    """The main layers on the user's own parallel texts NAME.train.de, NAME.val.de, NAME.test.de, and as many .en."""
+    large = profile in ("gpu", "paper")
+    settings: Settings = {**(MEDIUM if large else SMALL), "dataset": name, "tests": ("test",), "updates": 2000 if large else 500}
+    return list(_translators(settings, MAIN, seeds or 3))

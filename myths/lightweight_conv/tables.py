@@ -1,0 +1,242 @@
+"""Results as tidy tables; quantities carry their unit in the column's name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from myths.lab.store import Results
+from myths.lab.trial import weakest
+from myths.lightweight_conv.kernels import ListKernels
+from myths.lightweight_conv.language_models import TrainLanguageModel
+from myths.lightweight_conv.names import SUMMARIES
+from myths.lightweight_conv.published import ABLATION
+from myths.lightweight_conv.speed import TimeDecoding, TimeLayer
+from myths.lightweight_conv.translators import TrainTranslator
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COMPARED: tuple[tuple[str, str], ...] = (
+    ("attention-window", "attention"), ("lightweight", "attention"), ("dynamic", "attention"),
+    ("depthwise", "cnn"), ("growing", "depthwise"), ("dropconnect", "growing"), ("tied", "dropconnect"), ("lightweight", "tied"),
+    ("dynamic", "lightweight"), ("dynamic", "cnn"), ("dynamic", "dynamic-no-softmax"),
+)  # fmt: skip
+"""Layers whose trainings with equal seeds are held against each other."""
+
+SLOPE_LENGTHS = (1024, 8192)
+
+
+def translation(results: Results) -> pd.DataFrame:
+    """A row for each trained translator and test part: BLEU with its interval over sentences, parameters, speeds, use of the source."""
+    table = _translators(results)
+    if table.empty:
+        return table
+    names = [
+        *("dataset", "test", "layer", "shuffled", "seed", "bleu", "bleu_low", "bleu_high", "exact_percent", "rouge1", "rouge2", "rougeL"),
+        *("valid_nats", "source_nats", "source_nats_low", "source_nats_high", "n_valid", "n_test", "n_train", "epochs", "updates"),
+        *("parameters", "parameter_ratio", "channels", "encoder_layers", "decoder_layers", "vocabulary", "beam"),
+        *("sentences_per_second", "target_tokens_per_second", "train_seconds", "train_loss", "diverged_at", "precision", "signature"),
+        *("protocol", "device"),
+    ]
+    return table[[name for name in names if name in table]]
+
+
+def compared(results: Results) -> pd.DataFrame:
+    """BLEU of one layer less that of another, trained with the same settings and seed; a training that diverged has BLEU 0."""
+    import pandas as pd
+
+    table = _translators(results)
+    if table.empty:
+        return table
+    table = table[~table["shuffled"] & (table["dataset"] != SUMMARIES)]
+    if "bleu" not in table:
+        return table.iloc[:0]
+    score = {
+        (line["setting"], line["layer"], line["test"], line["seed"]): 0.0 if pd.notna(line["diverged_at"]) else line["bleu"]
+        for line in table.to_dict("records")
+    }
+    rows = [
+        {
+            **{name: line[name] for name in ("dataset", "test", "seed", "layer")},
+            "against": other,
+            "bleu_difference": score[line["setting"], line["layer"], line["test"], line["seed"]] - score[key],
+            **{name: line[name] for name in ("protocol", "device")},
+        }
+        for line in table.to_dict("records")
+        for layer, other in COMPARED
+        if line["layer"] == layer and (key := (line["setting"], other, line["test"], line["seed"])) in score
+    ]
+    return pd.DataFrame(rows)
+
+
+def ablation(results: Results) -> pd.DataFrame:
+    """The paper's Table 3 beside the means here: BLEU over seeds with their deviation, sentences a second of the trained models."""
+    import pandas as pd
+
+    table = _translators(results)
+    if table.empty:
+        return table
+    table = table[~table["shuffled"] & (table["dataset"] != SUMMARIES)]
+    rows = []
+    for (dataset, test, setting, layer), group in table.groupby(["dataset", "test", "setting", "layer"], sort=False):
+        fine = group[group["diverged_at"].isna()] if "bleu" in group else group.iloc[:0]
+        paper = ABLATION.get(layer)
+        rows.append(
+            {
+                "dataset": dataset,
+                "test": test,
+                "layer": layer,
+                "seeds": len(group),
+                "diverged": len(group) - len(fine),
+                "bleu": fine["bleu"].mean() if len(fine) else np.nan,
+                "bleu_sd": fine["bleu"].std(ddof=1) if len(fine) > 1 else np.nan,
+                "sentences_per_second": fine["sentences_per_second"].median() if len(fine) else np.nan,
+                "parameters": int(group["parameters"].iloc[0]),
+                "paper_bleu": paper.bleu if paper else np.nan,
+                "paper_sd": paper.sd if paper else np.nan,
+                "paper_sentences_per_second": paper.sentences_per_second if paper else np.nan,
+                "protocol": weakest(group["protocol"]),
+                "device": group["device"].iloc[0],
+                "setting": setting,
+            }
+        )
+    return pd.DataFrame(rows).drop(columns="setting") if rows else table.iloc[:0]
+
+
+def speed(results: Results) -> pd.DataFrame:
+    """A row for each layer, length, direction and scope: seconds of a batch, microseconds a token, ratio to attention, memory.
+
+    ``ratio`` above 1 is faster than full attention; ``ratio_plain`` than full attention with its weights written out.
+    """
+    table = results.frame(TimeLayer, scope=lambda t: "block" if t.block else "layer", dataset=lambda t: "random input", asked=_layers)
+    if table.empty:
+        return table
+    table = _laid_out(table)
+    if "seconds" not in table:
+        return table.assign(seconds=np.nan, microseconds_per_token=np.nan, seconds_per_sequence=np.nan, ratio_plain=np.nan)
+    table["microseconds_per_token"] = 1e6 * table["seconds"] / (table["batch"] * table["length"])
+    table["seconds_per_sequence"] = table["seconds"] / table["batch"]
+    return _against(table, ["asked", "length", "direction", "scope", "causal", "dtype", "channels", "tokens", "seed", "device"])
+
+
+def slopes(results: Results) -> pd.DataFrame:
+    """Exponent of the time of one sequence in its length, between 1,024 and 8,192 positions, with the regression's interval."""
+    import pandas as pd
+    from scipy import stats
+
+    table = speed(results)
+    if table.empty:
+        return table
+    table = table[(table["status"] == "ok") & table["length"].between(*SLOPE_LENGTHS)]
+    keys = ["layer", "direction", "scope", "causal", "dtype", "channels", "dataset", "protocol", "device"]
+    rows = []
+    for key, group in table.groupby(keys, sort=False):
+        x, y = np.log(group["length"].to_numpy(float)), np.log(group["seconds_per_sequence"].to_numpy(float))
+        if len(set(x.tolist())) < 3:
+            continue
+        found = stats.linregress(x, y)
+        half = stats.t.ppf(0.975, len(x) - 2) * found.stderr
+        lengths = {"from_length": int(group["length"].min()), "to_length": int(group["length"].max())}
+        rows.append(
+            dict(zip(keys, key, strict=True))
+            | {"slope": found.slope, "slope_low": found.slope - half, "slope_high": found.slope + half, "points": len(x)}
+            | lengths
+        )
+    return pd.DataFrame(rows)
+
+
+def crossover(results: Results) -> pd.DataFrame:
+    """The shortest length from which on a layer is faster than full attention; none where it is not so at the longest."""
+    import pandas as pd
+
+    table = speed(results)
+    if table.empty:
+        return table
+    keys = ["layer", "direction", "scope", "causal", "dtype", "channels", "dataset", "protocol", "device"]
+    rows = []
+    for key, group in table[table["layer"] != "attention"].groupby(keys, sort=False):
+        row: dict[str, Any] = dict(zip(keys, key, strict=True))
+        for name, column in (("crossover_length", "ratio"), ("crossover_length_plain", "ratio_plain")):
+            if column in group:
+                row[name] = _first_faster(group.dropna(subset=column).groupby("length")[column].median())
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def decoding(results: Results) -> pd.DataFrame:
+    """A row for each layer: sentences a second of a whole model at beam search, and how many times attention's that is."""
+    table = results.frame(TimeDecoding, dataset=lambda t: "random input", asked=_layers)
+    if table.empty:
+        return table
+    return _against(_laid_out(table), ["asked", "length", "channels", "dtype", "seed", "device", "sentences"])
+
+
+def language(results: Results) -> pd.DataFrame:
+    """A row for each language model: perplexity and bits a byte of the test part, and its perplexity over that with attention."""
+    table = results.frame(TrainLanguageModel, setting=_setting)
+    if table.empty or "perplexity" not in table:
+        return table.drop(columns="setting") if len(table) else table
+    attention = {(line["setting"], line["seed"]): line["perplexity"] for line in table.to_dict("records") if line["layer"] == "attention"}
+    table["perplexity_ratio"] = [
+        line["perplexity"] / attention.get((line["setting"], line["seed"]), np.nan) for line in table.to_dict("records")
+    ]
+    return table.drop(columns="setting")
+
+
+def kernels(results: Results) -> pd.DataFrame:
+    """Every weight of the kernels that were learnt."""
+    return results.frame(
+        ListKernels,
+        dataset=lambda t: t.model.dataset,
+        layer=lambda t: t.model.layer,
+        seed=lambda t: t.model.seed,
+    )
+
+
+def _translators(results: Results) -> pd.DataFrame:
+    table = results.frame(TrainTranslator, setting=_setting)
+    if table.empty:
+        return table
+    attention = {line["setting"]: line["parameters"] for line in table.to_dict("records") if line["layer"] == "attention"}
+    table["parameter_ratio"] = [line["parameters"] / attention.get(line["setting"], np.nan) for line in table.to_dict("records")]
+    return table
+
+
+def _setting(trial: TrainTranslator | TrainLanguageModel) -> str:
+    """All that trainings of different layers share."""
+    from dataclasses import fields
+
+    return repr([(f.name, getattr(trial, f.name)) for f in fields(trial) if f.name not in ("layer", "seed", "shuffled")])
+
+
+def _layers(trial: TimeLayer | TimeDecoding) -> str:
+    return ", ".join(trial.layer)
+
+
+def _laid_out(table: pd.DataFrame) -> pd.DataFrame:
+    """A worker that was killed for memory gives one row without a layer: then it is all of them."""
+    if "layer" not in table:
+        table["layer"] = table["asked"]
+    return table.assign(layer=table["layer"].fillna(table["asked"]))
+
+
+def _against(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Times of other layers over the row's own, in the same trial: above 1 is faster. ``_low`` and ``_high`` by the quartiles of both."""
+    lines = table.to_dict("records")
+    columns: dict[str, list[float]] = {}
+    for name, layer in (("ratio", "attention"), ("ratio_plain", "attention-plain"), ("ratio_window", "attention-window")):
+        others = {tuple(line[k] for k in keys): line for line in lines if line["layer"] == layer}
+        other = [others.get(tuple(line[k] for k in keys), {}) for line in lines]
+        for suffix, over, under in (("", "", ""), ("_low", "q25_", "q75_"), ("_high", "q75_", "q25_")):
+            columns[name + suffix] = [
+                o.get(f"{over}seconds", np.nan) / line[f"{under}seconds"] for o, line in zip(other, lines, strict=True)
+            ]
+    return table.assign(**columns)
+
+
+def _first_faster(ratios: pd.Series) -> float:
+    faster = [bool(ratio > 1) for ratio in ratios]
+    while_faster = [int(length) for i, length in enumerate(ratios.index) if all(faster[i:])]
+    return float(while_faster[0]) if while_faster else np.nan
