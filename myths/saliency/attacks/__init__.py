@@ -1,0 +1,154 @@
+"""Perturbations of images within a budget, that change their saliency maps and keep their labels; all images at once.
+
+Budgets are ℓ∞, in units of 1/255 as in the paper; pixel values are 0..1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+
+from myths.lab.errors import UsageError
+from myths.saliency.attacks.objectives import Target, target
+from myths.saliency.attributions import Explanation
+from myths.saliency.surrogate import softened
+
+Attack = Literal["random", "random-walk", "top-k", "mass-center", "targeted"]
+"""One draw of ±ε; a walk of random signs of which the worst iterate counts (the repository's "random"); the paper's three attacks."""
+GRADIENT_ATTACKS: tuple[Attack, ...] = ("top-k", "mass-center", "targeted")
+LEVEL = 1 / 255
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """How an attack goes: ``iterations`` steps of ``step`` levels; every ``checkpoint`` steps the iterate may become the best.
+
+    ``beta`` is the sharpness of the softplus through which the attack sees the network. ``shared``: one trajectory, at the
+    largest budget, is projected onto each smaller one; else each budget has its own.
+    """
+
+    iterations: int = 300
+    step: float = 0.5
+    checkpoint: int = 1
+    beta: float = 30.0
+    shared: bool = False
+
+
+Step = Callable[[Float[Tensor, "n c h w"]], Float[Tensor, "n c h w"]]
+"""From the present iterate to the direction of the next step."""
+
+
+def perturb(
+    attack: Attack,
+    network: nn.Module,
+    images: Float[Tensor, "n c h w"],
+    labels: Int64[Tensor, " n"],
+    *,
+    inside: Explanation,
+    judged: Explanation,
+    epsilons: Sequence[float],
+    k: int,
+    schedule: Schedule,
+    generator: torch.Generator,
+) -> dict[float, Float[Tensor, "n c h w"]]:
+    """Perturbed images for each budget. ``labels`` are what the network predicts for the images.
+
+    ``inside`` is the explanation that the attack differentiates, through softplus; ``judged`` that of the network as it is, by
+    which the best iterate is chosen: that of the greatest damage among those with the label, the image itself included. Only the
+    one random draw may lose the label. Raises UsageError for a budget that is not above 0 and a ``k`` beyond the pixels.
+    """
+    check_epsilons(epsilons)
+    signs = _Signs(generator)
+    if attack == "random":
+        noise = signs(images)
+        return {epsilon: (images + epsilon * LEVEL * noise).clamp(0, 1) for epsilon in epsilons}
+    clean = judged.maps(network, images, labels)
+    # The walk is judged as the paper's top-k attack is, with which it is compared.
+    aim = target("top-k" if attack == "random-walk" else attack, clean, k)
+    surrogate = softened(network, schedule.beta)
+
+    def ascend(at: Tensor) -> Tensor:
+        return inside.ascent(surrogate, at, labels, aim.objective)
+
+    step: Step = signs if attack == "random-walk" else ascend
+    groups = [tuple(epsilons)] if schedule.shared else [(epsilon,) for epsilon in epsilons]
+    found: dict[float, Tensor] = {}
+    for group in groups:
+        damage = _Damage(network, judged, labels.repeat(len(group)), aim.repeated(len(group)))
+        start = images + schedule.step * LEVEL * signs(images)
+        found |= _trajectory(images, start, step, damage, aim.measure(clean), group, schedule)
+    return found
+
+
+@dataclass(frozen=True)
+class _Damage:
+    """How damaged the maps of some candidates are, and which keep their label."""
+
+    network: nn.Module
+    judged: Explanation
+    labels: Int64[Tensor, " n"]
+    aim: Target
+
+    def __call__(self, candidates: Float[Tensor, "n c h w"]) -> tuple[Float[Tensor, " n"], Bool[Tensor, " n"]]:
+        maps = self.judged.maps(self.network, candidates, self.labels)
+        return self.aim.measure(maps), keeps_label(self.network, candidates, self.labels, self.judged.chunk)
+
+
+def _trajectory(
+    images: Tensor,
+    start: Tensor,
+    step: Step,
+    damage: _Damage,
+    least: Tensor,
+    epsilons: Sequence[float],
+    schedule: Schedule,
+) -> dict[float, Tensor]:
+    """Steps of the sign at the largest budget; the best checkpoint for each budget."""
+    widest = max(epsilons) * LEVEL
+    reach = torch.tensor(epsilons, dtype=images.dtype, device=images.device)[:, None, None, None, None] * LEVEL
+    best, worst = images.repeat(len(epsilons), 1, 1, 1), least.repeat(len(epsilons))
+    # A random first step, because the mass-center objective has no gradient at the image itself.
+    at = (images + (start - images).clamp(-widest, widest)).clamp(0, 1)
+    for i in range(schedule.iterations):
+        moved = at - images + schedule.step * LEVEL * step(at).sign()
+        at = (images + moved.clamp(-widest, widest)).clamp(0, 1)
+        if (i + 1) % schedule.checkpoint and i + 1 < schedule.iterations:
+            continue
+        candidates = (images + torch.minimum(torch.maximum(at - images, -reach), reach)).clamp(0, 1).flatten(0, 1)
+        measured, kept = damage(candidates)
+        better = kept & (measured > worst)
+        best = torch.where(better[:, None, None, None], candidates, best)
+        worst = torch.where(better, measured, worst)
+    return dict(zip(epsilons, best.chunk(len(epsilons)), strict=True))
+
+
+@torch.no_grad()
+def keeps_label(network: nn.Module, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, " n"], chunk: int = 1024) -> Bool[Tensor, " n"]:
+    """Whether the network still predicts the label of each image."""
+    from myths.lab.device import halve_on_out_of_memory
+
+    kept, _ = halve_on_out_of_memory(lambda piece: network(images[piece]).argmax(1) == labels[piece], len(images), chunk)
+    return torch.cat(kept)
+
+
+def check_epsilons(epsilons: Sequence[float]) -> None:
+    """Raises UsageError unless there are budgets, all finite and above 0."""
+    if not epsilons or not all(math.isfinite(e) and e > 0 for e in epsilons):
+        raise UsageError(f"epsilon={', '.join(f'{e:g}' for e in epsilons) or 'none'}: a budget is above 0, in levels of 255")
+
+
+class _Signs:
+    """Fresh random signs each time, equally likely."""
+
+    def __init__(self, generator: torch.Generator):
+        self.generator = generator
+
+    def __call__(self, like: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        drawn = torch.randint(0, 2, like.shape, generator=self.generator, device=self.generator.device)
+        return (2 * drawn - 1).to(like)

@@ -1,0 +1,148 @@
+"""Attributions: how much each pixel of an image has to do with a network's output, by several methods under one verb."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from myths.lab.device import halve_on_out_of_memory
+from myths.saliency.attributions import deeplift, grad_cam, gradient, gradient_times_input, integrated_gradients, smoothgrad
+from myths.saliency.attributions.gradient import Output
+from myths.saliency.maps import pixel_map
+
+Method = Literal["gradient", "gradient-times-input", "integrated-gradients", "smoothgrad", "deeplift", "grad-cam"]
+METHODS: dict[Method, Callable[..., Tensor]] = {
+    "gradient": gradient.attribute,
+    "gradient-times-input": gradient_times_input.attribute,
+    "integrated-gradients": integrated_gradients.attribute,
+    "smoothgrad": smoothgrad.attribute,
+    "deeplift": deeplift.attribute,
+    "grad-cam": grad_cam.attribute,
+}
+WITH_REFERENCE: tuple[Method, ...] = ("gradient-times-input", "integrated-gradients", "deeplift")
+COMPLETE: tuple[Method, ...] = ("integrated-gradients", "deeplift")
+"""Methods whose attributions sum up to output(image) − output(reference)."""
+
+DEVIATION = 0.15
+"""Of SmoothGrad's noise, for pixel values in 0..1 (Smilkov et al. 2017 take 10 to 20 % of the range)."""
+
+Part = Callable[..., Tensor]
+Objective = Callable[[Float[Tensor, "n h w"]], Float[Tensor, " n"]]
+"""From pixel maps to what is to grow, a number an image."""
+
+
+@dataclass
+class Explanation:
+    """A method with its settings. ``passes`` are its steps or samples, which cost a forward and a backward pass each; 1 for most."""
+
+    method: Method
+    reference: Float[Tensor, "c 1 1"]
+    output: Output = "logit"
+    passes: int = 1
+    noise: Float[Tensor, "samples c h w"] | None = None
+    chunk: int = 1024
+    """Images times passes that are in memory at once; halved, and kept so, when memory runs out."""
+
+    def attribute(self, network: nn.Module, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, " n"]) -> Float[Tensor, "n d h w"]:
+        """Attributions, detached; d is the number of channels, or 1 for Grad-CAM."""
+
+        def work(parts: int, piece: slice) -> Tensor:
+            given = images[piece].detach(), labels[piece]
+            return torch.stack([part(network, *given) for part in self._parts(parts)]).sum(0)
+
+        return self._chunked(work, len(images))
+
+    def maps(self, network: nn.Module, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, " n"]) -> Float[Tensor, "n h w"]:
+        """Pixel maps of mean 1."""
+        return pixel_map(self.attribute(network, images, labels))
+
+    def ascent(
+        self, network: nn.Module, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, " n"], objective: Callable[[slice], Objective]
+    ) -> Float[Tensor, "n c h w"]:
+        """The gradient of an objective of the maps by the images: a second derivative of the network.
+
+        ``objective`` gives that of some of the images. Where not all passes fit into memory at once the map is made first, and then
+        what it changes by is carried back through one part of the passes after the other: the same gradient in bounded memory.
+        """
+
+        def work(parts: int, piece: slice) -> Tensor:
+            at, of = images[piece].detach().requires_grad_(), labels[piece]
+            with torch.enable_grad():
+                if parts == 1:
+                    whole = self._parts(1)[0](network, at, of, create_graph=True)
+                    return torch.autograd.grad(objective(piece)(pixel_map(whole)).sum(), at)[0]
+                summed = torch.stack([part(network, at, of) for part in self._parts(parts)]).sum(0).detach().requires_grad_()
+                (change,) = torch.autograd.grad(objective(piece)(pixel_map(summed)).sum(), summed)
+                total = torch.zeros_like(at)
+                for part in self._parts(parts):
+                    total += torch.autograd.grad((part(network, at, of, create_graph=True) * change).sum(), at)[0]
+                return total
+
+        return self._chunked(work, len(images))
+
+    def _parts(self, parts: int) -> list[Part]:
+        settings: dict[str, Any] = {"output": self.output}
+        if self.method in WITH_REFERENCE:
+            settings["reference"] = self.reference
+        if self.method == "integrated-gradients":
+            settings["steps"] = self.passes
+        if self.method == "smoothgrad":
+            settings["noise"] = self.noise
+        whole = partial(METHODS[self.method], **settings)
+        if self.passes == 1:
+            return [whole]
+        ends = [round(i * self.passes / parts) for i in range(parts + 1)]
+        return [partial(whole, part=range(first, last)) for first, last in itertools.pairwise(ends) if first < last]
+
+    def _chunked(self, work: Callable[[int, slice], Tensor], n: int) -> Tensor:
+        while True:
+            parts, together = math.ceil(self.passes / self.chunk), max(1, self.chunk // self.passes)
+            try:
+                pieces, fitted = halve_on_out_of_memory(partial(work, parts), n, together)
+            except torch.OutOfMemoryError:
+                if parts >= self.passes:
+                    raise
+                self.chunk = math.ceil(self.passes / parts) // 2
+                continue
+            if fitted < together:
+                self.chunk = fitted * self.passes
+            return torch.cat(pieces)
+
+
+def explanation(
+    method: Method,
+    reference: Float[Tensor, "c 1 1"],
+    *,
+    output: Output | None = None,
+    passes: int = 50,
+    size: tuple[int, int] | None = None,
+    generator: torch.Generator | None = None,
+    chunk: int = 1024,
+) -> Explanation:
+    """A method as the paper uses it: of the logit, and integrated gradients of the probability, unless ``output`` says otherwise.
+
+    ``passes`` are the steps of integrated gradients, or the samples of SmoothGrad, which needs the ``size`` of the images and a
+    ``generator`` for its noise; other methods make one pass.
+    """
+    several = method in ("integrated-gradients", "smoothgrad")
+    noise = None
+    if method == "smoothgrad":
+        if size is None or generator is None:
+            raise ValueError("smoothgrad needs the size of the images and a generator")
+        noise = DEVIATION * torch.randn(passes, len(reference), *size, generator=generator, device=generator.device).to(reference)
+    paper: Output = "probability" if method == "integrated-gradients" else "logit"
+    return Explanation(method, reference, output or paper, passes if several else 1, noise, chunk)
+
+
+def chunk_for(images: Float[Tensor, "n c h w"]) -> int:
+    """Images times passes that a device has room for, by the size of an image: a first guess, halved when memory runs out."""
+    pixels = images.shape[-2] * images.shape[-1]
+    return max(1, (2**20 if images.device.type == "cpu" else 2**25) // pixels)

@@ -1,0 +1,176 @@
+"""The figures, each from tables alone; None where a table has nothing to show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from myths.lab.trial import PROTOCOLS
+from myths.saliency.paper_figures import digitized
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Tables = Mapping[str, "pd.DataFrame"]
+
+PAPERS = {"gradient": "simple gradient", "deeplift": "DeepLIFT", "integrated-gradients": "integrated gradients"}
+ATTACKS = {"top-k": 0, "mass-center": 1, "targeted": 3, "random-walk": 2, "random": 7}
+"""With the place of each one's color in the palette."""
+LIMIT = 0.5
+"""Above which a method does not pass the test of random parameters."""
+
+
+def intersection(tables: Tables) -> Figure | None:
+    """Share of the top pixels that stay, against the budget, for each method and attack, with the paper's points (Fig. 3)."""
+    return _against_budget(tables, "intersection", "top pixels in common")
+
+
+def rank_correlation(tables: Tables) -> Figure | None:
+    """Spearman's ρ of the maps before and after, likewise."""
+    return _against_budget(tables, "spearman", "rank correlation")
+
+
+def center_shift(tables: Tables) -> Figure | None:
+    """How far the center of mass moves, as a share of the image's side, since the paper's images have 227 pixels."""
+    return _against_budget(tables, "center_shift_px", "center shift / side of the image")
+
+
+def defences(tables: Tables) -> Figure | None:
+    """The top-k attack on the plain network and on what is said to resist it, and LENS beside the intersection."""
+    from myths.lab.report import style
+
+    table = tables["attacks"]
+    if table.empty:
+        return None
+    table = table[(table["attack"] == "top-k") & (table["epsilon"] > 0)]
+    table = _speaking(table, defended=True)
+    lines = [
+        ("simple gradient", "gradient", "none", "intersection"),
+        ("… counted by LENS", "gradient", "none", "lens_recall"),
+        ("SmoothGrad", "smoothgrad", "none", "intersection"),
+        ("adversarially trained", "gradient", "adversarial", "intersection"),
+        ("softplus", "gradient", "softplus 2", "intersection"),
+    ]
+    figure, ax = style.axes("What resists the top-k attack", "ε (levels of 255)", "top pixels in common", (7.0, 4.6))
+    for (label, method, defence, measure), color in zip(lines, style.COLORS, strict=False):
+        few = table[(table["method"] == method) & (table["defence"] == defence)]
+        if len(few):
+            _line(ax, few, measure, color, label, "--" if measure == "lens_recall" else "-")
+    if not ax.lines:
+        return None
+    _chance(ax, table, "intersection")
+    ax.set_ylim(0, 1.02)
+    ax.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def cause(tables: Tables) -> Figure | None:
+    """For each image, how much the gradient changes within 1/255 along the attack, and how much ε‖H·sign‖ says it does (Sec. 5)."""
+    from myths.lab.report import style
+
+    table = tables["gradient_change"]
+    if table.empty:
+        return None
+    table = _speaking(table[table["direction"] == "top-k attack"])
+    table = table[(table["network_seed"] == 0) & (table["predicted"] > 0) & (table["change"] > 0)]
+    if table.empty:
+        return None
+    title = f"ε‖H·sign‖ and the change of the gradient, {table['dataset'].iloc[0]}, ε = {table['epsilon'].iloc[0]:g}/255"
+    figure, ax = style.axes(title, "predicted change ε‖H·sign‖ (per pixel value)", "measured change", (7.0, 5.0))
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    for (sharpness, group), color in zip(table.groupby("sharpness"), style.COLORS, strict=False):
+        label = f"softplus of sharpness {sharpness:g}" if sharpness else "ReLU (Hessian of its surrogate)"
+        ax.plot(group["predicted"], group["change"], "o", ms=3.5, alpha=0.7, mew=0, color=color, label=label)
+    ends = np.array([table["predicted"].min(), table["predicted"].max()])
+    ax.plot(ends, ends, color=style.QUIET, lw=1, ls=":", label="as predicted")
+    ax.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def sanity(tables: Tables) -> Figure | None:
+    """Rank correlation of maps of the trained network with maps of a network of random parameters, by method (Adebayo et al. 2018)."""
+    from myths.lab.report import style
+
+    table = tables["sanity"]
+    if table.empty:
+        return None
+    table = _speaking(table[table["all_layers"].astype(bool)])
+    table = table.groupby("method", sort=False)[["spearman", "spearman_low", "spearman_high"]].mean().sort_values("spearman")
+    figure, ax = style.axes("Maps of a network of random parameters", "rank correlation with the trained network's maps", "", (7.0, 3.6))
+    error = np.nan_to_num(np.stack([table["spearman"] - table["spearman_low"], table["spearman_high"] - table["spearman"]]))
+    ax.barh(list(table.index), table["spearman"], xerr=error, color=style.HERE, height=0.6, error_kw={"lw": 1, "ecolor": style.INK})
+    ax.axvline(LIMIT, color=style.PAPER, lw=1.2, ls="--", label="a method above it does not pass")
+    ax.axvline(0, color=style.QUIET, lw=1)
+    ax.grid(visible=False, axis="y")
+    ax.legend(frameon=False, fontsize=9, loc="lower right")
+    return figure
+
+
+def _against_budget(tables: Tables, measure: str, words: str) -> Figure | None:
+    from myths.lab.report import style
+
+    table = tables["attacks"]
+    if table.empty:
+        return None
+    table = _speaking(table[table["epsilon"] > 0])
+    methods = [m for m in PAPERS if (table["method"] == m).any()]
+    if not methods:
+        return None
+    side = float(np.sqrt(table["k"].iloc[0] / table["chance"].iloc[0]))
+    unit, unit_paper = (side, 227.0) if measure == "center_shift_px" else (1.0, 1.0)
+    figure, axes = style.panels([PAPERS[m] for m in methods], "ε (levels of 255)", words, (4.0 * len(methods) + 1, 4.6))
+    for ax, method in zip(axes, methods, strict=True):
+        for attack, place in ATTACKS.items():
+            few = table[(table["method"] == method) & (table["attack"] == attack)]
+            if len(few):
+                _line(ax, few, measure, style.COLORS[place], attack.replace("-", " "), "-", unit)
+            points = [r for r in digitized() if r["method"] == method and r["attack"] == attack]
+            if points:
+                ax.plot(
+                    [r["epsilon"] for r in points], [float(r[measure]) / unit_paper for r in points], "D", ms=5, mfc="none",
+                    color=style.COLORS[place],
+                )  # fmt: skip
+        if measure == "intersection":
+            _chance(ax, table, measure)
+        if measure != "center_shift_px":
+            ax.set_ylim(-0.05, 1.02)
+        ax.set_xscale("log", base=2)
+        ax.set_xticks([1, 2, 4, 8], ["1", "2", "4", "8"])
+    axes[0].plot([], [], "D", ms=5, mfc="none", color=style.QUIET, label="2019, ImageNet")
+    axes[0].legend(frameon=False, fontsize=8.5)
+    figure.suptitle(f"{table['dataset'].iloc[0]}, top {int(table['k'].iloc[0])} of {round(side**2)} pixels", x=0.02, ha="left", fontsize=11)
+    return figure
+
+
+def _line(ax: Axes, table: pd.DataFrame, measure: str, color: str, label: str, ls: str, unit: float = 1.0) -> None:
+    """The mean over networks at each budget, with the widest interval."""
+    names = {measure: "mean", f"{measure}_low": "min", f"{measure}_high": "max"}
+    found = table.groupby("epsilon").agg({name: how for name, how in names.items() if name in table}) / unit
+    ax.plot(found.index, found[measure], "o", ms=4, lw=1.8, ls=ls, color=color, label=label)
+    if len(found.columns) == 3:
+        ax.fill_between(found.index, found[f"{measure}_low"], found[f"{measure}_high"], color=color, alpha=0.15, lw=0)
+
+
+def _chance(ax: Axes, table: pd.DataFrame, measure: str) -> None:
+    from myths.lab.report import style
+
+    other = float(table[f"other_image_{measure}"].mean())
+    ax.axhline(float(table["chance"].iloc[0]), color=style.QUIET, lw=1, ls=":", label="chance (k / pixels)")
+    ax.axhline(other, color=style.QUIET, lw=1, ls="-.", label="another image's map")
+
+
+def _speaking(table: pd.DataFrame, *, defended: bool = False) -> pd.DataFrame:
+    """The rows of one data set and network: of the protocol nearest to the paper's, then those with the most rows."""
+    plain = table if defended else table[table["defence"] == "none"]
+    if plain.empty:
+        return plain
+    order = sorted(
+        plain.groupby(["protocol", "dataset", "network"]),
+        key=lambda item: (PROTOCOLS.index(item[0][0]), item[0][1] == "imagenette", -len(item[1])),
+    )
+    return order[0][1]

@@ -1,0 +1,231 @@
+"""The networks that are explained: trained here, plainly, against perturbations or with softplus; or brought by the user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from myths.lab.errors import UsageError
+from myths.lab.trial import Context, Outcome, Protocol, Trial
+from myths.lab.vision.classifier import EMBEDDED, TrainClassifier, load_classifier
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from myths.lab.data.images import ImageSet
+    from myths.saliency.subjects import Subject
+
+IMAGENETTE = "imagenette"
+MAIN = "resnet8"
+"""The network that the claims are about. It pools by the mean: where a maximum changes hands the gradient jumps as at a ReLU, but
+softplus does not smooth it, so that the analysis of curvature would not hold."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainNetwork(TrainClassifier):
+    """Train a network that is to be explained: as it is, robustly, or with softplus in place of ReLU.
+
+    ``dataset`` is one that the suite knows, or "imagenette": photographs of ten classes at 64 pixels.
+    """
+
+    adversarial_epsilon: float = 0.0
+    """Budget, in levels of 255, of the perturbations trained on (Wong et al. 2020); 0 is none."""
+    beta: float = 0.0
+    """Sharpness of the softplus that takes the place of ReLU, in training and after (Dombrowski et al. 2019); 0 is ReLU."""
+
+    def __str__(self) -> str:
+        """What is trained on what, in words."""
+        return f"train {self.network} on {self.dataset}{'' if self.defence == 'none' else f' ({self.defence})'}, seed {self.seed}"
+
+    @property
+    def defence(self) -> str:
+        """What sets it apart from the plain network: "adversarial", "softplus 2", or "none"."""
+        parts = ["adversarial"] * (self.adversarial_epsilon > 0) + [f"softplus {self.beta:g}"] * (self.beta > 0)
+        return ", ".join(parts) or "none"
+
+    @property
+    def work(self) -> float:
+        """As for a plain training; the perturbations double it, softplus costs a half more."""
+        pixels = 4.0 if self.dataset == IMAGENETTE else 1.0
+        examples = self.train_examples or (700 if self.dataset == IMAGENETTE else 50_000)
+        plain = super().work * examples / (self.train_examples or 50_000)
+        return pixels * plain * (2.0 if self.adversarial_epsilon else 1.0) * (1.5 if self.beta else 1.0)
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """The one data set; the photographs are a part of ``dataset_bias``."""
+        return ("dataset_bias",) if self.dataset == IMAGENETTE else (self.dataset,)
+
+    @classmethod
+    def tiny(cls) -> TrainNetwork:
+        """An epoch of the small CNN on 128 procedural shapes, perturbed, with softplus."""
+        return cls(
+            dataset="shapes", network="small_cnn", epochs=1.0, batch_size=32, train_examples=128, precision="fp32",
+            adversarial_epsilon=4.0, beta=5.0,
+        )  # fmt: skip
+
+    def images(self, device: str) -> ImageSet:
+        """The images it is trained and tested on."""
+        from myths.lab.data.images import image_set
+        from myths.saliency.photographs import imagenette
+
+        return imagenette(device) if self.dataset == IMAGENETTE else image_set(self.dataset, device)
+
+    def run(self, context: Context) -> Outcome:
+        """One row: test accuracy, what it was trained on; the weights as arrays, as ``TrainClassifier`` stores them.
+
+        Raises UsageError for settings out of range and for a data set without a training part.
+        """
+        import torch
+
+        from myths.lab.timing import Stopwatch
+        from myths.lab.vision.networks import build
+        from myths.lab.vision.training import accuracy, fit, predict
+        from myths.saliency.attacks import LEVEL
+        from myths.saliency.robust_training import fit_adversarially
+        from myths.saliency.surrogate import softened
+
+        if self.adversarial_epsilon < 0 or self.beta < 0:
+            raise UsageError(f"adversarial_epsilon={self.adversarial_epsilon:g}, beta={self.beta:g}: neither may be below 0")
+        images = self.images(context.device)
+        if images.x_train is None or images.y_train is None:
+            raise UsageError(f"{self.dataset} has no training part; train on another set")
+        kept = torch.from_numpy(context.rng("subset").permutation(len(images.x_train)))[: self.train_examples or None]
+        x, y = images.x_train[kept.to(context.device)], images.y_train[kept.to(context.device)]
+        shape = (len(images.classes), x.shape[1], x.shape[-1])
+        with context.seeded("init"):
+            network = build(self.network, *shape).to(context.device)
+        network.calibrate(x)
+        trained = softened(network, self.beta)
+        recipe = self.recipe(context.device)
+        draws: dict[str, Any] = {"order": context.generator("order"), "augmentation": context.generator("augment", context.device)}
+        with Stopwatch(context.device) as watch, context.seeded("dropout"):
+            if self.adversarial_epsilon:
+                start = context.generator("start", context.device)
+                epsilon = self.adversarial_epsilon * LEVEL
+                loss = fit_adversarially(trained, x, y, recipe, epsilon, **draws, start=start, device=context.device)
+            else:
+                loss = fit(trained, x, y, recipe, **draws, device=context.device).loss
+        logits = predict(trained, images.x_test, device=context.device)
+        row = {
+            "test_accuracy_percent": 100 * accuracy(logits, images.y_test),
+            "n_test": len(logits),
+            "n_train": len(x),
+            "train_loss": loss,
+            "train_seconds": watch.seconds,
+            "examples_per_second": self.epochs * len(x) / watch.seconds,
+            "precision": recipe.precision,
+        }
+        weights = {name: value.detach().cpu().numpy() for name, value in network.state_dict().items()}
+        return Outcome(rows=[row], arrays=weights | {"shape": np.array(shape)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pretrained(Trial):
+    """A network of torchvision by weights that the user has added, and how it does on the photographs of ``imagenet_sample``."""
+
+    weights: str = ""
+    """The name that the weights were added under; none are at hand without."""
+
+    def __str__(self) -> str:
+        """Whose weights."""
+        return f"pretrained network {self.weights or '(no weights at hand)'}"
+
+    @property
+    def network(self) -> str:
+        """The name of its weights."""
+        return self.weights
+
+    @property
+    def defence(self) -> str:
+        """None that is known of."""
+        return "none"
+
+    @property
+    def seed(self) -> int:
+        """There is but one."""
+        return 0
+
+    @property
+    def protocol(self) -> Protocol:
+        """The paper's network is such a one; the untrained stands in for it."""
+        return "stand-in" if self.weights in ("", "untrained") else "paper"
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """The weights and the photographs."""
+        return ("imagenet_sample", self.weights) if self.weights not in ("", "untrained") else ()
+
+    @property
+    def dataset(self) -> str:
+        """The photographs."""
+        return "shapes" if self.weights == "untrained" else "imagenet_sample"
+
+    def missing(self) -> str | None:
+        """Without weights nothing can be said of photographs of 224 pixels."""
+        if self.weights:
+            return None
+        return "needs a pretrained network: `myths data add my_weights PATH`, then `myths run saliency --data my_weights`"
+
+    @classmethod
+    def tiny(cls) -> Pretrained:
+        """SqueezeNet as it is before training, on procedural shapes."""
+        return cls(weights="untrained")
+
+    def images(self, device: str) -> ImageSet:
+        """The photographs; shapes for the untrained network."""
+        from myths.lab.data.images import image_set
+        from myths.saliency.photographs import imagenet_sample
+
+        if self.weights != "untrained":
+            return imagenet_sample(device)
+        shapes = image_set("shapes", device)
+        large = shapes.x_test[:60].repeat_interleave(4, 2).repeat_interleave(4, 3)  # SqueezeNet takes no 16 pixels
+        return replace(shapes, x_train=None, y_train=None, x_test=large, y_test=shapes.y_test[:60])
+
+    def run(self, context: Context) -> Outcome:
+        """One row: the architecture, its accuracy on the photographs."""
+        from myths.lab.vision.training import accuracy, predict
+        from myths.saliency.pretrained import load
+
+        network, architecture = load(self.weights, context.device)
+        images = self.images(context.device)
+        logits = predict(network, images.x_test, device=context.device, batch=25)
+        parameters = sum(p.numel() for p in network.parameters())
+        percent = 100 * accuracy(logits, images.y_test)
+        return Outcome(
+            rows=[{"architecture": architecture, "test_accuracy_percent": percent, "n_test": len(logits), "parameters": parameters}]
+        )
+
+
+Network = TrainNetwork | Pretrained
+
+
+def subject_of(trial: Network, context: Context, n: int) -> Subject:
+    """The trained network of a dependency with the first ``n`` of its shuffled test images that it gets right.
+
+    The draw of the images depends on the seed of the trial in ``context`` only.
+    """
+    from myths.lab.vision.training import predict
+    from myths.saliency.pretrained import load
+    from myths.saliency.subjects import subject
+    from myths.saliency.surrogate import softened
+
+    images = trial.images(context.device)
+    if isinstance(trial, Pretrained):
+        pretrained, _ = load(trial.weights, context.device)
+        module: nn.Module = pretrained
+        mean, labels = pretrained.standardize.mean, images.y_test
+        if trial.weights == "untrained":  # it gets nothing right, so that what it says is taken for right
+            labels = predict(module, images.x_test, device=context.device).argmax(1).to(labels.device)
+    else:
+        classifier = load_classifier(trial, context.outcome(trial), context.device)
+        module, mean, labels = softened(classifier, trial.beta), classifier.standardize.mean, images.y_test
+    return subject(module, mean, images.x_test, labels, n, context.rng("images"), context.device)
+
+
+def stands_in(dataset: str) -> bool:
+    """Whether nothing is concluded from this data set."""
+    return dataset in EMBEDDED

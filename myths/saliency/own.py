@@ -1,0 +1,177 @@
+"""The user's own pictures under the user's own network: what an attack makes of their maps, as rows and as a picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from myths.lab.data.embedded import EMBEDDED
+from myths.lab.errors import UsageError
+from myths.lab.trial import Context, Outcome, Protocol, Trial
+from myths.saliency.attacks import Attack as AttackName
+from myths.saliency.attributions import Method
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+PICTURES = Path("results/local/pictures")
+"""Where the picture goes: a folder that is never committed."""
+MOST = 16
+"""Pictures of a folder that are attacked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attack(Trial):
+    """Perturb the user's pictures so that their maps change and the prediction stays; the picture shows all four and the perturbation.
+
+    ``image`` and ``weights`` are names given to ``myths data add``: of one picture or a folder of them, and of a torchvision
+    classifier. ``epsilon`` and ``step`` are in levels of 255. Pictures are cropped to their middle and resized to ``side`` pixels.
+    """
+
+    image: str
+    weights: str
+    method: Method = "integrated-gradients"
+    attack: AttackName = "top-k"
+    epsilon: float = 8.0
+    label: int = -1
+    """The class that is explained, which must be what the network predicts; -1 is whatever it predicts."""
+    k: int = 1000
+    iterations: int = 50
+    step: float = 0.5
+    checkpoint: int = 5
+    beta: float = 30.0
+    attack_passes: int = 10
+    map_passes: int = 30
+    side: int = 224
+    seed: int = 0
+
+    measured: ClassVar[frozenset[str]] = frozenset({"attack_seconds"})
+
+    def __post_init__(self) -> None:
+        """Names may be written with dashes, as they were given to ``myths data add``."""
+        super().__post_init__()
+        for name in ("image", "weights"):
+            object.__setattr__(self, name, getattr(self, name).replace("-", "_"))
+
+    def __str__(self) -> str:
+        """The attack and the picture, in words."""
+        return f"{self.attack} attack on {self.method} of {self.image} by {self.weights}"
+
+    @property
+    def protocol(self) -> Protocol:
+        """Another picture and a shorter schedule than the paper's."""
+        return "stand-in" if self.image in EMBEDDED else "reduced"
+
+    @property
+    def work(self) -> float:
+        """Passes, in thousands, for 224 pixels."""
+        return self.iterations * self.attack_passes / 100
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """The picture and the weights."""
+        return tuple(name for name in (self.image, self.weights) if name != "untrained")
+
+    @classmethod
+    def tiny(cls) -> Attack:
+        """A procedural shape under an untrained SqueezeNet."""
+        return cls(image="shapes", weights="untrained", side=48, k=100, iterations=2, step=4.0, checkpoint=1, attack_passes=2, map_passes=2)
+
+    def run(self, context: Context) -> Outcome:
+        """A row for each picture: what is predicted, the measures of ``comparison.likeness``, and where the drawing is.
+
+        Raises UsageError for a class that the network does not have or predict, and for settings out of range.
+        """
+        from myths.lab.timing import Stopwatch
+        from myths.saliency.attacks import Schedule, check_epsilons, perturb
+        from myths.saliency.comparison import gallery, look, row
+        from myths.saliency.pretrained import load
+        from myths.saliency.subjects import Subject, check
+        from myths.saliency.trials import explained
+
+        check_epsilons((self.epsilon,))
+        network, architecture = load(self.weights, context.device)
+        files, images = _pictures(self.image, self.side)
+        images = images.to(context.device)
+        labels = self._labels(network, images, architecture)
+        check(network, images, labels)
+        subject = Subject(network, images, labels, tuple(range(len(files))), network.standardize.mean)
+        inside, judged = (explained(subject, self.method, passes, context) for passes in (self.attack_passes, self.map_passes))
+        schedule = Schedule(iterations=self.iterations, step=self.step, checkpoint=self.checkpoint, beta=self.beta)
+        with Stopwatch(context.device) as watch:
+            moved = perturb(
+                self.attack, network, images, labels, inside=inside, judged=judged, epsilons=(self.epsilon,), k=self.k,
+                schedule=schedule, generator=context.generator("signs", context.device),
+            )[self.epsilon]  # fmt: skip
+        clean, now = look(subject, judged, images), look(subject, judged, moved)
+        arrays = gallery(clean, now, MOST)
+        columns: dict[str, list[Any]] = row(clean, now, subject, self.k)
+        del columns["image"]
+        told = {"architecture": architecture, "picture": self._draw(arrays, files), "attack_seconds": watch.seconds}
+        rows = [
+            {
+                "file": file,
+                "predicted": _class_name(architecture, int(label), network),
+                "confidence_percent": round(100 * float(clean.confidence[i]), 2),
+                **{name: values[i] for name, values in columns.items()},
+                **told,
+            }
+            for i, (file, label) in enumerate(zip(files, labels.tolist(), strict=True))
+        ]
+        return Outcome(rows=rows, arrays=arrays)
+
+    def _labels(self, network: nn.Module, images: Tensor, architecture: str) -> Tensor:
+        import torch
+
+        from myths.saliency.subjects import check, check_size
+
+        asked = torch.full((len(images),), max(self.label, 0), device=images.device)
+        check_size(network, images[:1], str(images.device))
+        check(network, images, asked)
+        with torch.no_grad():
+            predicted = network(images).argmax(1)
+        if self.label >= 0 and not bool((predicted == self.label).all()):
+            other = int(predicted[predicted != self.label][0])
+            raise UsageError(
+                f"label={self.label}: {architecture} predicts class {other}, and the attack keeps what it predicts: leave label out"
+            )
+        return predicted
+
+    def _draw(self, arrays: dict[str, Any], files: list[str]) -> str:
+        """Where the drawing of own pictures is; "" for embedded ones."""
+        if self.image in EMBEDDED:
+            return ""
+        from myths.saliency.pictures import sheet
+
+        target = PICTURES / f"saliency-{self.image}-{self.weights}-{self.method}-{self.attack}-{self.epsilon:g}.png"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        title = f"{self.method}, {self.attack} attack, ε = {self.epsilon:g}/255"
+        sheet(title, arrays, [file.rpartition("/")[2] for file in files]).savefig(target, format="png", dpi=150)
+        return target.as_posix()
+
+
+def _pictures(name: str, side: int) -> tuple[list[str], Tensor]:
+    """Up to sixteen pictures as pixel values 0..1 [n, 3, side, side], and their files."""
+    import torch.nn.functional as F
+
+    from myths.lab.data.folders import decode, image_folder
+    from myths.lab.data.images import image_set
+
+    if side < 32:
+        raise UsageError(f"side={side}: networks of torchvision take 32 pixels or more")
+    if name in EMBEDDED:
+        pixels = image_set(name, "cpu").x_test[:1].float() / 255
+        return [f"{name} 0"], F.interpolate(pixels.expand(-1, 3, -1, -1), size=(side, side))
+    folder = image_folder(name)
+    few = range(min(MOST, len(folder)))
+    return [folder.files[i] for i in few], decode(folder, side, files=few).float() / 255
+
+
+def _class_name(architecture: str, label: int, network: nn.Module) -> str:
+    """ImageNet's name of a class where the network has its thousand, else the number."""
+    from torchvision import models
+
+    names = models.get_model_weights(architecture).DEFAULT.meta["categories"]
+    thousand = list(network.state_dict().values())[-1].shape[0] == len(names)
+    return f"{label} {names[label]}" if thousand else str(label)

@@ -1,0 +1,126 @@
+"""Weights of torchvision's classifiers: which architecture they are of, and the network that they make."""
+
+from __future__ import annotations
+
+import functools
+import pickle
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from myths.lab.data import prepared
+from myths.lab.errors import CannotStart, UsageError
+from myths.lab.vision.networks import Standardize
+
+ARCHITECTURES = (
+    "squeezenet1_0", "squeezenet1_1", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "alexnet",
+    "vgg11", "vgg13", "vgg16", "vgg19", "vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn", "densenet121", "densenet161", "densenet169",
+    "densenet201", "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large", "mnasnet0_5", "mnasnet1_0", "shufflenet_v2_x0_5",
+    "shufflenet_v2_x1_0", "efficientnet_b0", "efficientnet_b1", "efficientnet_b2", "convnext_tiny", "convnext_small", "convnext_base",
+    "resnext50_32x4d", "resnext101_32x8d", "wide_resnet50_2", "wide_resnet101_2",
+)  # fmt: skip
+"""Those of torchvision that are tried, in this order."""
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of ImageNet's pixels, as torchvision's networks expect them taken off."""
+
+
+class Standardized(nn.Module):
+    """A network of torchvision as a function of pixel values in 0..1."""
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.standardize = Standardize(3)
+        self.standardize.mean.copy_(torch.tensor(MEAN)[:, None, None])
+        self.standardize.deviation.copy_(torch.tensor(DEVIATION)[:, None, None])
+        self.network = network
+
+    def forward(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n classes"]:
+        """Logits."""
+        return self.network(self.standardize(x))
+
+
+def load(name: str, device: str) -> tuple[Standardized, str]:
+    """The network of the weights added as ``name``, ready to be explained on ``device``, and its architecture.
+
+    "untrained" is SqueezeNet 1.0 of ten classes with weights drawn from a fixed seed, for tests. Raises CannotStart when there are no
+    such weights or they cannot be read, UsageError when they are of no architecture known here.
+    """
+    if name == "untrained":
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            network, architecture = _build("squeezenet1_0", 10), "squeezenet1_0"
+    else:
+        weights = read(name)
+        architecture = identify(weights)
+        network = _build(architecture, _classes(weights))
+        network.load_state_dict(dict(weights))
+    return Standardized(network).to(device).eval().requires_grad_(False), architecture
+
+
+def read(name: str) -> dict[str, Tensor]:
+    """The tensors of weights that were added under ``name``; code that the file brings along is never run.
+
+    Raises CannotStart when there are none, or the file is none of plain weights.
+    """
+    found = prepared.require(name)
+    if found.kind != "weights" or found.path is None:
+        raise CannotStart(
+            f"{name} is a set of {found.kind}, no weights: add a .pt, .pth or .safetensors file with `myths data add NAME PATH`"
+        )
+    loaded: object = _tensors(found.path)
+    for key in ("state_dict", "model"):
+        if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
+            loaded = loaded[key]
+    if not isinstance(loaded, Mapping) or not loaded or not all(isinstance(value, Tensor) for value in loaded.values()):
+        raise CannotStart(f"{found.path} holds no plain weights: save network.state_dict() with torch.save and add it again")
+    return {str(key).removeprefix("module."): value for key, value in loaded.items() if isinstance(value, Tensor)}
+
+
+def identify(weights: Mapping[str, Tensor]) -> str:
+    """The architecture of torchvision whose tensors have these names and shapes. Raises UsageError when there is none."""
+    shapes = {key: tuple(value.shape) for key, value in weights.items()}
+    for architecture in ARCHITECTURES:
+        if _shapes(architecture, _classes(weights)) == shapes:
+            return architecture
+    raise UsageError(
+        f"these weights ({len(weights)} tensors, the first {next(iter(weights))}) are of none of the networks known here: "
+        f"{', '.join(ARCHITECTURES)}"
+    )
+
+
+def _tensors(path: Path) -> Mapping[str, object]:
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except ImportError as error:
+        raise CannotStart("reading .safetensors needs a package: pip install safetensors; or add the weights as .pt") from error
+    except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        first = str(error).split("\n")[0]
+        raise CannotStart(f"{path} cannot be read as plain weights ({first}): add it again from a good copy") from error
+
+
+@functools.cache
+def _shapes(architecture: str, classes: int) -> dict[str, tuple[int, ...]]:
+    with torch.device("meta"):
+        return {key: tuple(value.shape) for key, value in _build(architecture, classes).state_dict().items()}
+
+
+def _build(architecture: str, classes: int) -> nn.Module:
+    from torchvision import models
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return models.get_model(architecture, weights=None, num_classes=classes)
+
+
+def _classes(weights: Mapping[str, Tensor]) -> int:
+    """As many as the last tensor is long: the bias of the last layer."""
+    last = list(weights.values())[-1]
+    return last.shape[0] if last.ndim else 1

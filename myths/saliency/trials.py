@@ -1,0 +1,280 @@
+"""The measurements on many images: attacks on maps, randomized parameters, curvature, influence functions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from myths.lab.errors import UsageError
+from myths.lab.trial import Context, Outcome, Protocol, Trial
+from myths.saliency.attacks import Attack, Schedule
+from myths.saliency.attributions import Method
+from myths.saliency.networks import Network, Pretrained, TrainNetwork, stands_in
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from myths.saliency.attributions import Explanation
+    from myths.saliency.subjects import Subject
+
+SHOWN = 6
+"""Images of a trial that are stored for pictures."""
+TINY = TrainNetwork(
+    dataset="shapes", network="small_cnn", epochs=1.0, batch_size=32, train_examples=512, learning_rate=0.05, precision="fp32"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _OnNetwork(Trial):
+    """A measurement on images that a network gets right."""
+
+    network: Network
+    images: int = 64
+    seed: int = 0
+
+    @property
+    def protocol(self) -> Protocol:
+        """That of the data: stand-in where they are embedded."""
+        return "stand-in" if stands_in(self.network.dataset) else "reduced"
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """The network's."""
+        return self.network.data
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttackImages(_OnNetwork):
+    """Perturb images within each budget and compare the maps before and after (Ghorbani et al. 2019, Alg. 1 and Fig. 3).
+
+    ``epsilons`` and ``step`` are in levels of 255. ``attack_passes`` are the steps of integrated gradients, or samples of SmoothGrad,
+    inside the attack; ``map_passes`` those of the maps that are compared. The other settings are those of ``attacks.Schedule``.
+    """
+
+    method: Method
+    attack: Attack
+    k: int = 100
+    """Top pixels compared; the paper has 1,000 for ImageNet and 100 for CIFAR-10."""
+    epsilons: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
+    iterations: int = 300
+    step: float = 0.5
+    checkpoint: int = 1
+    shared: bool = False
+    beta: float = 30.0
+    attack_passes: int = 100
+    map_passes: int = 100
+    output: Literal["paper", "logit", "probability"] = "paper"
+
+    measured: ClassVar[frozenset[str]] = frozenset({"attack_seconds", "chunk", "attack_chunk"})
+
+    def __str__(self) -> str:
+        """The attack, the method and the network, in words."""
+        return f"{self.attack} attack on {self.method} of {_words(self.network)}, {self.images} images, seed {self.seed}"
+
+    @property
+    def protocol(self) -> Protocol:
+        """The paper's on its photographs with its schedule."""
+        if stands_in(self.network.dataset):
+            return "stand-in"
+        full = self.iterations >= 300 and self.step == 0.5 and self.checkpoint == 1 and not self.shared and self.images >= 64
+        own = self.map_passes >= 100 and self.attack_passes >= 100 and self.output == "paper"
+        return "paper" if isinstance(self.network, Pretrained) and full and own else "reduced"
+
+    @property
+    def work(self) -> float:
+        """Passes through the network, in thousands, weighted with what a second derivative costs and how large the images are."""
+        several = self.method in ("integrated-gradients", "smoothgrad")
+        budgets = len(self.epsilons)
+        one = 3.0 if self.method == "deeplift" else 1.0
+        inside = (self.attack_passes if several else one) * (5.0 if self.attack in ("top-k", "mass-center", "targeted") else 0.0)
+        outside = self.map_passes if several else one
+        trajectories = 1 if self.shared else budgets
+        steps = 0 if self.attack == "random" else self.iterations
+        judged = steps / self.checkpoint * budgets * outside
+        area = {"digits": 0.1, "shapes": 0.25, "imagenette": 4.0, "imagenet_sample": 50.0}.get(self.network.dataset, 1.0)
+        return area * self.images * (steps * trajectories * inside + judged + 6 * budgets * outside) / 1000
+
+    @classmethod
+    def tiny(cls) -> AttackImages:
+        """Three steps against integrated gradients of six shapes."""
+        return cls(
+            network=TINY, images=6, method="integrated-gradients", attack="top-k", k=20, epsilons=(2.0, 8.0),
+            iterations=3, step=4.0, attack_passes=2, map_passes=4, shared=True,
+        )  # fmt: skip
+
+    def run(self, context: Context) -> Outcome:
+        """A row for each budget, 0 first, with lists over the images; see ``comparison.row``. Arrays: some images and maps.
+
+        Raises UsageError for a budget that is not above 0, k beyond the pixels, and more images than the network gets right.
+        """
+        from myths.lab.timing import Stopwatch
+        from myths.saliency.attacks import check_epsilons, perturb
+        from myths.saliency.comparison import Seen, gallery, look, row
+        from myths.saliency.networks import subject_of
+
+        check_epsilons(self.epsilons)
+        subject = subject_of(self.network, context, self.images)
+        inside, judged = (self._explanation(subject, passes, context) for passes in (self.attack_passes, self.map_passes))
+        signs = context.generator(f"signs {self.attack}", context.device)
+        with Stopwatch(context.device) as watch:
+            perturbed = perturb(
+                self.attack, subject.network, subject.images, subject.labels, inside=inside, judged=judged,
+                epsilons=self.epsilons, k=self.k, schedule=self.schedule, generator=signs,
+            )  # fmt: skip
+        clean = look(subject, judged, subject.images)
+        seen: dict[float, Seen] = {0.0: look(subject, judged, subject.images.clone())}
+        seen |= {epsilon: look(subject, judged, images) for epsilon, images in perturbed.items()}
+        measured = {"attack_seconds": watch.seconds, "chunk": judged.chunk, "attack_chunk": inside.chunk}
+        rows = [
+            {"kind": "budget", "epsilon": epsilon, **row(clean, now, subject, self.k), **measured} for epsilon, now in sorted(seen.items())
+        ]
+        rows.append({"kind": "clean", **_of_clean(clean, subject, judged, self.k)})
+        return Outcome(rows=rows, arrays=gallery(clean, seen[max(self.epsilons)], SHOWN))
+
+    @property
+    def schedule(self) -> Schedule:
+        """How the attack goes."""
+        return Schedule(iterations=self.iterations, step=self.step, checkpoint=self.checkpoint, beta=self.beta, shared=self.shared)
+
+    def _explanation(self, subject: Subject, passes: int, context: Context) -> Explanation:
+        return explained(subject, self.method, passes, context, None if self.output == "paper" else self.output)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomizeParameters(_OnNetwork):
+    """Does a map depend on what the network has learned? Layers are drawn anew from the last to the first (Adebayo et al. 2018)."""
+
+    method: Method
+    k: int = 100
+    map_passes: int = 50
+
+    def __str__(self) -> str:
+        """The method and the network, in words."""
+        return f"randomized parameters under {self.method} of {_words(self.network)}, seed {self.seed}"
+
+    @property
+    def work(self) -> float:
+        """Maps at several stages."""
+        return self.images * (self.map_passes if self.method in ("integrated-gradients", "smoothgrad") else 1) / 100
+
+    @classmethod
+    def tiny(cls) -> RandomizeParameters:
+        """Gradients of eight shapes."""
+        return cls(network=TINY, images=8, method="gradient", k=20)
+
+    def run(self, context: Context) -> Outcome:
+        """A row for each stage: layers, of, and lists over the images of spearman, ssim, intersection."""
+        from myths.saliency.comparison import likeness
+        from myths.saliency.networks import subject_of
+        from myths.saliency.randomized import stages
+
+        subject = subject_of(self.network, context, self.images)
+        explanation = explained(subject, self.method, self.map_passes, context)
+        before = explanation.maps(subject.network, subject.images, subject.labels)
+        rows: list[dict[str, Any]] = []
+        with context.seeded("parameters"):
+            for layers, of, network in stages(subject.network, subject.images):
+                after = explanation.maps(network, subject.images, subject.labels)
+                rows.append({"layers": layers, "of": of, **likeness(before, after, self.k)})
+        return Outcome(rows=rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curvature(_OnNetwork):
+    """Is it the curvature? The change of the gradient beside that which the Hessian predicts, ε‖H·sign‖ (Sec. "linear analysis").
+
+    The network is taken as it is (sharpness 0), where the Hessian is that of its softplus surrogate of ``beta``, and with softplus of
+    each of ``betas``.
+    """
+
+    beta: float = 30.0
+    betas: tuple[float, ...] = (0.0, 2.0, 10.0, 30.0)
+    epsilons: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
+    k: int = 100
+
+    def __str__(self) -> str:
+        """The network, in words."""
+        return f"curvature of {_words(self.network)}, {self.images} images, seed {self.seed}"
+
+    @property
+    def work(self) -> float:
+        """Some ten passes for each sharpness."""
+        return self.images * len(self.betas) / 30
+
+    @classmethod
+    def tiny(cls) -> Curvature:
+        """Eight shapes."""
+        return cls(network=TINY, images=8, betas=(0.0, 5.0), epsilons=(1.0, 4.0), k=20)
+
+    def run(self, context: Context) -> Outcome:
+        """A row for each sharpness, direction ("random signs", "top-k attack") and budget, with lists over the images:
+        change and predicted (Euclidean norms), gradient (its norm), intersection of the maps."""
+        from myths.saliency.curvature import along
+        from myths.saliency.networks import subject_of
+
+        subject = subject_of(self.network, context, self.images)
+        noise = context.generator("signs", context.device)
+        return Outcome(rows=along(subject, self.betas, self.beta, self.epsilons, self.k, noise))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Influence(_OnNetwork):
+    """How much each training example helps each test image, before and after a perturbation (Sec. "influence functions", Figs. 4, 5).
+
+    The last layer is retrained to tell ``classes`` apart on ``train`` examples. The attack is one step of the sign against the ``top``
+    most helpful training examples.
+    """
+
+    classes: tuple[int, int] = (1, 9)
+    """Of CIFAR-10 automobile and truck, alike as the paper's roses and sunflowers."""
+    train: int = 1000
+    l2: float = 0.01
+    top: int = 3
+    epsilons: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
+
+    def __str__(self) -> str:
+        """The network, in words."""
+        return f"influence of {self.train} training examples in {_words(self.network)}, {self.images} images, seed {self.seed}"
+
+    @property
+    def work(self) -> float:
+        """Mostly the retrained layer."""
+        return 5.0
+
+    @classmethod
+    def tiny(cls) -> Influence:
+        """Discs against rings."""
+        return cls(network=TINY, images=6, classes=(0, 2), train=100, epsilons=(4.0,))
+
+    def run(self, context: Context) -> Outcome:
+        """A row for each budget, and for "attack" and "random signs", with lists over the images: spearman of the influences,
+        overlap of the five most helpful, label_kept. Raises UsageError for classes that the data set does not have."""
+        from myths.saliency.influenced import perturbed_influences
+
+        if isinstance(self.network, Pretrained):
+            raise UsageError("influence functions need the images that the network was trained on: give a network trained here")
+        return Outcome(rows=perturbed_influences(self, context))
+
+
+def explained(
+    subject: Subject, method: Method, passes: int, context: Context, output: Literal["logit", "probability"] | None = None
+) -> Explanation:
+    """A method for the images of a subject; SmoothGrad's noise is the stream "noise" of the trial."""
+    from myths.saliency.attributions import chunk_for, explanation
+
+    images: Tensor = subject.images
+    size = (images.shape[-2], images.shape[-1])
+    generator: torch.Generator = context.generator("noise", context.device)
+    return explanation(method, subject.reference, output=output, passes=passes, size=size, generator=generator, chunk=chunk_for(images))
+
+
+def _of_clean(clean: Any, subject: Subject, judged: Explanation, k: int) -> dict[str, Any]:
+    from myths.saliency.comparison import completeness, other_images
+
+    pixels = subject.images.shape[-2] * subject.images.shape[-1]
+    return {"k": k, "pixels": pixels, **other_images(clean.maps, k), **completeness(subject, judged)}
+
+
+def _words(network: Network) -> str:
+    return f"{network.network or 'photographs'} on {network.dataset}{'' if network.defence == 'none' else f' ({network.defence})'}"
