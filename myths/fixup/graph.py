@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -39,7 +40,7 @@ def record(network: nn.Module, x: Float[Tensor, "n c h w"]) -> Callable[[Tensor]
     """The graphs, for batches like ``x``. Running statistics, which warm-up and recording would count, are as before."""
     before = {name: buffer.clone() for name, buffer in network.named_buffers()}
     # Of a module around the network, so that the network's own forward stays what it is.
-    replay = torch.cuda.make_graphed_callables(_Call(network), (x.detach().clone(),), allow_unused_input=True)
+    replay: Any = torch.cuda.make_graphed_callables(_Call(network), (x.detach().clone(),), allow_unused_input=True)
     with torch.no_grad():
         for name, buffer in network.named_buffers():
             buffer.copy_(before[name])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -40,7 +40,7 @@ def initialize(network: ResidualNetwork, generator: torch.Generator) -> None:
                 conv.weight.mul_(fixup_factor(len(network.blocks), len(block.convs)))
             last.weight.zero_()
         if treatment.normalization == "batch" and not network.architecture.pre_activation:
-            block.norms[-1].weight.zero_()
+            nn.init.zeros_(block.norms[-1].weight)  # type: ignore[arg-type]
     if fixup:
         network.head.weight.zero_()
 
@@ -80,7 +80,7 @@ def unit_variance(network: ResidualNetwork, pixels: Float[Tensor, "n c h w"]) ->
     iterate to a tolerance.
     """
 
-    def divide(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+    def divide(layer: Any, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         deviation = output.std().clamp_min(1e-12)
         layer.weight.div_(deviation)
         return output / deviation

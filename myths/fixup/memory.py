@@ -68,7 +68,7 @@ def footprint(architecture: str, treatment: str, classes: int, channels: int, si
     pixels = torch.rand(2, channels, side, side, generator=torch.Generator().manual_seed(0))
     kept = [kept_bytes(network, pixels) for network in (one, two)]
     weights = [sum(p.numel() for p in network.parameters()) for network in (one, two)]
-    entering = torch.rand(2, one.blocks[0].convs[-1].out_channels, side, side, generator=torch.Generator().manual_seed(0))
+    entering = torch.rand(2, width * ARCHITECTURES[architecture].expansion, side, side, generator=torch.Generator().manual_seed(0))
     inside = kept_bytes(two.blocks[1], entering)
     of_batch = batch / 2
     return Footprint(

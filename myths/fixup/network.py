@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +21,9 @@ from myths.lab.vision.networks import Classifier, Standardize
 class Block(nn.Module):
     """A branch of m convolutions beside a shortcut, with normalization, scalars, or neither."""
 
+    convs: Sequence[nn.Conv2d]
+    norms: Sequence[nn.Module]
+
     def __init__(self, architecture: Architecture, treatment: Treatment, inputs: int, width: int, stride: int):
         super().__init__()
         kernels = architecture.kernels
@@ -28,11 +31,12 @@ class Block(nn.Module):
         widths = (inputs, *[width] * (len(kernels) - 1), outputs)
         self.pre_activation, self.factor = architecture.pre_activation, treatment.sum_factor
         strides = [stride if i == kernels.index(3) else 1 for i in range(len(kernels))]
-        self.convs = nn.ModuleList(
+        self.convs = nn.ModuleList(  # type: ignore[assignment]
             nn.Conv2d(a, b, k, s, padding=k // 2, bias=treatment.biased)
             for a, b, k, s in zip(widths[:-1], widths[1:], kernels, strides, strict=True)
         )
-        self.norms = nn.ModuleList(norm_of(treatment, w) for w in (widths[:-1] if self.pre_activation else widths[1:]))
+        normed = widths[:-1] if self.pre_activation else widths[1:]
+        self.norms = nn.ModuleList(norm_of(treatment, w) for w in normed)  # type: ignore[assignment]
         self.shortcut = None
         if stride > 1 or inputs != outputs:
             after = nn.Identity() if self.pre_activation else norm_of(treatment, outputs if architecture.shortcut == "project" else inputs)
@@ -99,6 +103,8 @@ class ResidualNetwork(Classifier):
     (``memory``); 0 keeps everything.
     """
 
+    blocks: Sequence[Block]
+
     def __init__(self, architecture: str, depth: int, treatment: str, classes: int, channels: int, width: int = 16):
         super().__init__()
         self.architecture, self.treatment = ARCHITECTURES[architecture], TREATMENTS[treatment]
@@ -112,7 +118,7 @@ class ResidualNetwork(Classifier):
             for i in range(n):
                 blocks.append(Block(kind, self.treatment, inputs, width << stage, 2 if stage and i == 0 else 1))
                 inputs = (width << stage) * kind.expansion
-        self.blocks = nn.ModuleList(blocks)
+        self.blocks = nn.ModuleList(blocks)  # type: ignore[assignment]
         # The activation outside of the blocks: after them where they begin with one, else before them.
         self.norm = norm_of(self.treatment, inputs if pre else width)
         self.shifts = nn.Parameter(torch.zeros(2)) if fixup else None

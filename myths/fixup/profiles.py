@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from myths.fixup.treatments import TREATMENTS
+from myths.fixup.treatments import Name
 from myths.fixup.trials import TO_THE_END, TrainOneEpoch, TrainToTheEnd
 from myths.fixup.update import MeasureUpdate
 from myths.lab.errors import UsageError
@@ -14,9 +15,11 @@ from myths.lab.trial import Trial
 
 Settings = Mapping[str, Any]
 
-RIVALS = ("fixup", "batch-norm")
-WITHOUT = ("he", "he-scaled", "lsuv")
+ALL: tuple[Name, ...] = typing.get_args(Name)
+RIVALS: tuple[Name, ...] = ("fixup", "batch-norm")
+WITHOUT: tuple[Name, ...] = ("he", "he-scaled", "lsuv")
 """What fails at great depth, the paper says."""
+LAWS: tuple[Name, ...] = ("fixup", "he", "he-scaled", "batch-norm")
 RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
 
 
@@ -31,7 +34,7 @@ def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = (
     return list({trial.id: trial for trial in listed}.values())
 
 
-def _epochs(settings: Settings, depths: Iterable[int], treatments: Iterable[str], seeds: int, **changed: Any) -> list[Trial]:
+def _epochs(settings: Settings, depths: Iterable[int], treatments: Iterable[Name], seeds: int, **changed: Any) -> list[Trial]:
     return [
         TrainOneEpoch(**{**settings, **changed}, depth=depth, initialization=treatment, seed=seed)
         for depth in depths
@@ -58,7 +61,7 @@ def _laws(settings: Settings, depths: Iterable[int], seeds: int) -> list[Trial]:
     return [
         MeasureUpdate(**settings, depth=depth, initialization=treatment, steps=5 if treatment == "fixup" else 1, seed=seed)
         for depth in depths
-        for treatment in ("fixup", "he", "he-scaled", "batch-norm")
+        for treatment in LAWS
         for seed in range(seeds)
     ]
 
@@ -71,7 +74,7 @@ def _quick(seeds: int | None) -> list[Trial]:
     digits = {"dataset": "digits", "width": 4, "batch_size": 32, "epochs": 2.0, "augmentation": "none"}
     end = {**digits, "depth": 8, "epochs": 4.0, "schedule": "one-cycle"}
     return [
-        *_epochs(digits, (10, 40), TREATMENTS, 1),
+        *_epochs(digits, (10, 40), ALL, 1),
         *_epochs(digits, (22,), RIVALS, seeds or 3),
         *_epochs(digits, (112,), (*RIVALS, "he"), 1),
         *_epochs(digits, (256,), ("fixup", "he"), 1),
@@ -128,7 +131,7 @@ def _gpu(seeds: int | None) -> list[Trial]:
 
 def _paper(seeds: int | None) -> list[Trial]:
     five = seeds or 5
-    rest = [name for name in TREATMENTS if name not in RIVALS]
+    rest = [name for name in ALL if name not in RIVALS]
     return [
         *_epochs({}, (10, 22, 40, 58, 112, 256, 502, 1000), (*RIVALS, *rest), five),
         *_epochs({"batch_size": 64}, (10_000,), (*RIVALS, "he", "skipinit"), seeds or 2),

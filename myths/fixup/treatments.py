@@ -9,6 +9,7 @@ the start, before every layer and every activation.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,7 +39,7 @@ class Treatment:
         return self.normalization == "none" and self.scalars != "fixup"
 
 
-TREATMENTS: dict[str, Treatment] = {
+TREATMENTS: Mapping[str, Treatment] = {
     "he": Treatment("He et al. 2015, no normalization"),
     "he-scaled": Treatment("He, sums scaled by √½ (Balduzzi et al. 2017)", sum_factor=math.sqrt(0.5)),
     "lsuv": Treatment("layer-sequential unit variance (Mishkin & Matas 2016)", weights="unit variance"),
