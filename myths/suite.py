@@ -13,9 +13,10 @@ from myths.hessian_cost import MYTH as HESSIAN_COST
 from myths.lab.errors import UsageError
 from myths.lab.myth import Myth
 from myths.lab.run_folder import RunFolder
+from myths.lightweight_conv import MYTH as LIGHTWEIGHT_CONV
 from myths.saliency import MYTH as SALIENCY
 
-MYTHS: tuple[Myth, ...] = (HESSIAN_COST, DATASET_BIAS, CIFAR10_1, FORGETTING, FIXUP, SALIENCY)
+MYTHS: tuple[Myth, ...] = (HESSIAN_COST, DATASET_BIAS, CIFAR10_1, FORGETTING, FIXUP, LIGHTWEIGHT_CONV, SALIENCY)
 
 LOCAL = Path("results/local")
 PUBLISHED = Path("results/published")
