@@ -74,8 +74,8 @@ def _quick(seeds: int | None) -> list[Trial]:
     digits = {"dataset": "digits", "width": 4, "batch_size": 32, "epochs": 2.0, "augmentation": "none"}
     end = {**digits, "depth": 8, "epochs": 4.0, "schedule": "one-cycle"}
     return [
-        *_epochs(digits, (10, 40), ALL, 1),
-        *_epochs(digits, (22,), RIVALS, seeds or 3),
+        *_epochs(digits, (10, 28), ALL, 1),
+        *_epochs(digits, (22,), RIVALS, seeds or 2),
         *_epochs(digits, (112,), (*RIVALS, "he"), 1),
         *_epochs(digits, (256,), ("fixup", "he"), 1),
         *_rates(digits, 10, 1),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 REAL = ("cifar10",)
 """The papers' data that the suite can have; all else stands in."""
+GRAIN = 32_768
+"""Elements up to which torch's element-wise operations take one thread on a CPU."""
 VERY_DEEP = 5000
 """Layers from which the paper halves the batch to 64."""
 
@@ -166,18 +169,19 @@ class Training(OnImages):
         )
         network = self.network(context, examples, segment)
         forward = Graphed(network) if self.graph else network
-        done = fit(
-            network,
-            examples.x,
-            examples.y,
-            self.recipe(),
-            order=context.generator("order"),
-            augmentation=context.generator("augment", context.device),
-            device=context.device,
-            on_batch=on_batch,
-            optimizer=optimizer(network, self.learning_rate, self.momentum, self.weight_decay),
-            forward=forward,
-        )
+        with threads_for(self.batch_size * side**2 * self.width, context.device):
+            done = fit(
+                network,
+                examples.x,
+                examples.y,
+                self.recipe(),
+                order=context.generator("order"),
+                augmentation=context.generator("augment", context.device),
+                device=context.device,
+                on_batch=on_batch,
+                optimizer=optimizer(network, self.learning_rate, self.momentum, self.weight_decay),
+                forward=forward,
+            )
         recording = forward.seconds if isinstance(forward, Graphed) else 0.0
         took = {
             "seconds_per_step": (done.seconds - recording) / done.steps,
@@ -197,6 +201,23 @@ class Training(OnImages):
             right = int(((logits.argmax(1) == examples.y_test.to(logits.device)) & logits.isfinite().all(1)).sum())
         n = len(examples.x_test)
         return {"right": right, "n_test": n, "test_accuracy_percent": 100 * right / n}
+
+
+@contextlib.contextmanager
+def threads_for(activations: int, device: str) -> Iterator[None]:
+    """One thread where a layer gives no more activations than torch would leave to one thread by itself.
+
+    Only convolutions would share such a layer out, and wait for each other longer than they compute: on a busy machine, much longer.
+    """
+    import torch
+
+    threads = torch.get_num_threads()
+    alone = device == "cpu" and activations <= GRAIN
+    try:
+        torch.set_num_threads(1 if alone else threads)
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def optimizer(network: ResidualNetwork, rate: float, momentum: float, weight_decay: float) -> torch.optim.Optimizer:

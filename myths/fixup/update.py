@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from myths.fixup.training import REAL, OnImages
+from myths.fixup.training import REAL, OnImages, threads_for
 from myths.lab.errors import UsageError
 from myths.lab.trial import Context, Outcome, Protocol
 
@@ -75,7 +75,8 @@ class MeasureUpdate(OnImages):
             chosen = order[torch.arange((step - 1) * self.examples_a_step, step * self.examples_a_step) % len(order)]
             pixels = examples.x[chosen].float() / 255
             about = {"step": step, "branches": self.branches}
-            found, layers = descend(network, pixels, examples.y[chosen], self.learning_rate)
+            with threads_for(pixels[:, 0].numel() * self.width, context.device):
+                found, layers = descend(network, pixels, examples.y[chosen], self.learning_rate)
             rows.append({"kind": "step", **about, **found})
             if step in (1, self.steps):
                 rows += [{"kind": "layer", **about, "block": i, "gradient_norm": norm} for i, norm in enumerate(layers)]
