@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from myths.fixup.treatments import TREATMENTS
-
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
@@ -17,6 +15,20 @@ if TYPE_CHECKING:
 Tables = Mapping[str, "pd.DataFrame"]
 
 CHANCE = 10.0
+LABELS = {
+    "he": "He",
+    "he-scaled": "He, sums times √½",
+    "lsuv": "unit variance (LSUV)",
+    "fixup": "Fixup",
+    "skipinit": "SkipInit",
+    "rezero": "ReZero",
+    "batch-norm": "batch normalization",
+    "group-norm": "group normalization",
+    "layer-norm": "layer normalization",
+}
+"""Treatments in their order."""
+LEGEND = 2.9
+"""Inches that a legend beside the panels takes."""
 
 
 def depth(tables: Tables) -> Figure | None:
@@ -31,7 +43,10 @@ def depth(tables: Tables) -> Figure | None:
     if not settings:
         return None
     figure, panels = style.panels(
-        [_setting(group) for group in settings], "depth (layers)", "accuracy after one epoch (%)", (4.0 * len(settings) + 2.4, 4.4)
+        [_setting(group) for group in settings],
+        "depth (layers)",
+        "accuracy after one epoch (%)",
+        (max(5.0, 3.7 * len(settings)) + LEGEND, 4.4),
     )
     for ax, group in zip(panels, settings, strict=True):
         if group["dataset"].iloc[0] == "cifar10":
@@ -59,13 +74,13 @@ def curves(tables: Tables) -> Figure | None:
         return None
     often = table.groupby("depth")["initialization"].nunique()
     depths = sorted(often.sort_values(kind="stable").index[-3:])
-    figure, panels = style.panels([f"{d:,} layers" for d in depths], "step", "training loss", (3.6 * len(depths) + 2.4, 4.2))
+    figure, panels = style.panels([f"{d:,} layers" for d in depths], "step", "training loss", (3.3 * len(depths) + LEGEND, 4.2))
     for ax, layers in zip(panels, depths, strict=True):
         at_depth = table[table["depth"] == layers]
         largest = at_depth[at_depth["width"] == at_depth["width"].max()]
         for treatment, line in _by_treatment(largest):
             line = line.sort_values("step")
-            ax.plot(line["step"], line["loss"].astype(float), "-", lw=1.6, color=_color(treatment), label=TREATMENTS[treatment].words)
+            ax.plot(line["step"], line["loss"].astype(float), "-", lw=1.6, color=_color(treatment), label=LABELS[treatment])
         ax.axhline(np.log(10), color=style.QUIET, lw=1, ls=":")
         ax.set_ylim(0, 5)
     _shared_legend(figure, panels)
@@ -73,24 +88,23 @@ def curves(tables: Tables) -> Figure | None:
 
 
 def gradients(tables: Tables) -> Figure | None:
-    """The gradient's norm in each block at the start, and for Fixup at its last step, in the deepest network measured."""
+    """The gradient's norm in each block at the first step, and dashed at Fixup's last, in the deepest network measured."""
     from myths.lab.report import style
 
     table = tables["gradients"]
     if table.empty:
         return None
-    table = table[(table["seed"] == 0) & (table["branches"] == table["branches"].max())]
-    steps = [int(s) for s in sorted(set(table["step"]))]
-    figure, panels = style.panels(
-        [f"step {s}" for s in steps], "block", "norm of the gradient of its layers", (3.9 * len(steps) + 2.2, 4.2)
-    )
-    for ax, step in zip(panels, steps, strict=True):
-        for treatment, line in _by_treatment(table[(table["step"] == step) & (table["gradient_norm"] > 0)]):
-            ax.plot(line["block"] + 1, line["gradient_norm"], "-", lw=1.6, color=_color(treatment), label=TREATMENTS[treatment].words)
-        ax.set_yscale("log")
-    if len(steps) > 1:
-        panels[0].text(0.02, 0.03, "Fixup's are 0: its last layers are", transform=panels[0].transAxes, fontsize=8.5, color=style.QUIET)
-    _shared_legend(figure, panels)
+    table = table[(table["seed"] == 0) & (table["branches"] == table["branches"].max()) & (table["gradient_norm"] > 0)]
+    figure, ax = style.axes("Gradients layer by layer", "block", "norm of the gradient of its layers", (7.4, 4.5))
+    for treatment, of_treatment in _by_treatment(table):
+        for step, line in of_treatment.groupby("step"):
+            dash, words = ("-", "") if step == 1 else ("--", f", step {step:.0f} (0 at the first: its last layers are 0)")
+            line = line.sort_values("block")
+            ax.plot(line["block"] + 1, line["gradient_norm"], dash, lw=1.6, color=_color(treatment), label=LABELS[treatment] + words)
+    ax.set_yscale("log")
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, high * (high / low) ** 0.3)
+    ax.legend(frameon=False, fontsize=8.5, loc="upper left", ncols=2)
     return figure
 
 
@@ -108,9 +122,7 @@ def updates(tables: Tables) -> Figure | None:
             continue
         found = line.groupby("branches")["update_per_rate"].median()
         dash, words = ("-", "") if step == 1 else ("--", f", step {step:.0f}")
-        ax.plot(
-            found.index, found, "o", ls=dash, ms=4, lw=1.6, color=_color(str(treatment)), label=TREATMENTS[str(treatment)].words + words
-        )
+        ax.plot(found.index, found, "o", ls=dash, ms=4, lw=1.6, color=_color(str(treatment)), label=LABELS[str(treatment)] + words)
     ax.set_xscale("log")
     ax.set_yscale("log")
     _plain_ticks(ax, sorted(set(table["branches"])))
@@ -145,20 +157,20 @@ def _line(ax: Axes, line: pd.DataFrame, x: str, treatment: str) -> None:
     bars = (line["test_accuracy_percent"] - line["least_percent"], line["greatest_percent"] - line["test_accuracy_percent"])
     ax.errorbar(line[x], line["test_accuracy_percent"], yerr=bars, fmt="none", lw=1, capsize=2, color=color)
     wide = 2.4 if treatment == "fixup" else 1.5
-    ax.plot(line[x], line["test_accuracy_percent"], "o-", ms=4.5, lw=wide, color=color, label=TREATMENTS[treatment].words)
+    ax.plot(line[x], line["test_accuracy_percent"], "o-", ms=4.5, lw=wide, color=color, label=LABELS[treatment])
     gone = line[line["diverged"] > 0]
     ax.plot(gone[x], gone["test_accuracy_percent"], "x", ms=9, mew=2, color=color)
 
 
 def _by_treatment(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    return [(name, table[table["initialization"] == name]) for name in TREATMENTS if (table["initialization"] == name).any()]
+    return [(name, table[table["initialization"] == name]) for name in LABELS if (table["initialization"] == name).any()]
 
 
 def _color(treatment: str) -> str:
     from myths.lab.report import style
 
     others = [color for color in (*style.COLORS, style.INK) if color not in (style.HERE, style.PAPER)]
-    names = [name for name in TREATMENTS if name != "fixup"]
+    names = [name for name in LABELS if name != "fixup"]
     return style.HERE if treatment == "fixup" else (*others, "#b5651d")[names.index(treatment) % (len(others) + 1)]
 
 
