@@ -47,7 +47,7 @@ def run(
         budget=budget_seconds,
     )
     happened = session.run(request, lambda myth, plan: lambda trial, record: None)
-    failed = [f"{trial}: {error}" for progress in happened.values() for trial, error in progress.failed]
+    failed = [f"{trial}: {error}" for ran in happened.values() for trial, error in ran.progress.failed]
     if failed:
         raise MythsError("; ".join(failed))
     return folder.name

@@ -6,7 +6,7 @@ import functools
 import re
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -36,7 +36,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def main() -> None:
     """Entry point of the ``myths`` command."""
-    warnings.showwarning = lambda message, *_, **__: terminal.complain(str(message))
+    complain_once = functools.cache(terminal.complain)
+    warnings.showwarning = lambda message, *_, **__: complain_once(str(message))
     app()
 
 
@@ -53,6 +54,8 @@ def command(target: typer.Typer, name: str) -> Callable[[Callable[..., None]], C
             except KeyboardInterrupt:
                 terminal.settle()
                 terminal.complain("interrupted; all that was finished is kept. The same command goes on from here")
+                # CPython keeps an interrupt that struck within eval() in mind and dies of it later; the next eval() clears that.
+                eval("None")
                 raise typer.Exit(130) from None
             except MythsError as error:
                 _end(str(error), error.exit_status)
@@ -131,8 +134,10 @@ def run(
         raise UsageError("--json goes with --dry-run; what a run gives is in its claims.csv and tables")
     happened = session.run(request, terminal.progress)
     terminal.settle()
-    _print_verdicts(request)
-    _print_what_is_left(happened)
+    for ran in happened.values():
+        if ran.derived.run.has(ran.derived.myth):
+            _print_verdict(ran.derived)
+    _print_what_is_left({name: ran.progress for name, ran in happened.items()})
 
 
 @command(app, "try")
@@ -183,14 +188,15 @@ def compare(one: str, other: str, as_json: Json = False) -> None:
 
 
 @command(app, "publish")
-def publish(run: str, results: ResultsOption = None) -> None:
+def publish_(run: str, results: ResultsOption = None) -> None:
     """Copy a run, made from a clean commit, to results/published and renew the scoreboard."""
     from myths import suite
-    from myths.lab import publish as publishing
+    from myths.lab.publish import publish
+    from myths.lab.report.scoreboard import scoreboard
     from myths.lab.run_folder import write_atomically
 
-    folder = publishing.publish(suite.find_run(run, results or suite.LOCAL), suite.PUBLISHED, suite.MYTHS)
-    board = publishing.scoreboard(_derive(suite.runs(suite.PUBLISHED)))
+    folder = publish(suite.find_run(run, results or suite.LOCAL), suite.PUBLISHED, suite.MYTHS)
+    board = scoreboard(_derive(suite.runs(suite.PUBLISHED)))
     write_atomically(Path("results/README.md"), board)
     terminal.say(f"published: {folder}; scoreboard: results/README.md")
 
@@ -327,22 +333,19 @@ def _derive(chosen: list[RunFolder]) -> list[Derived]:
     return [derived.derive(myth, run) for run in chosen for myth in suite.MYTHS if run.has(myth)]
 
 
-def _print_verdicts(request: Request) -> None:
-    from myths.lab import derived
-
-    for myth in request.myths:
-        if request.run.has(myth):
-            found = derived.derive(myth, request.run)
-            counts = {str(j.verdict): sum(k.verdict is j.verdict for k in found.judgements) for j in found.judgements}
-            terminal.say(f"{myth.name}: the myth is {found.verdict} ({', '.join(f'{n} {v}' for v, n in counts.items())})")
-            terminal.say(f"  {myth.meaning(found.verdict)}")
-            terminal.say(f"  results: {request.run.path / myth.folder}")
+def _print_verdict(found: Derived) -> None:
+    counts = {str(j.verdict): sum(k.verdict is j.verdict for k in found.judgements) for j in found.judgements}
+    terminal.say(f"{found.myth.name}: the myth is {found.verdict} ({', '.join(f'{n} {v}' for v, n in counts.items())})")
+    terminal.say(f"  {found.myth.meaning(found.verdict)}")
+    terminal.say(f"  results: {found.run.path / found.myth.folder}")
 
 
-def _print_what_is_left(happened: dict[str, Progress]) -> None:
+def _print_what_is_left(happened: Mapping[str, Progress]) -> None:
     left = sum(len(progress.left) for progress in happened.values())
     if left:
         terminal.say(f"the budget is used up; {left} trials are left. The same command goes on from here")
+    if too_long := [str(trial) for progress in happened.values() for trial in progress.too_long]:
+        terminal.say(f"longer than the whole budget, so never begun within it: {'; '.join(too_long)}")
     failed = [f"{name}: {trial}: {error}" for name, progress in happened.items() for trial, error in progress.failed]
     blocked = sum(len(progress.blocked) for progress in happened.values())
     if failed:

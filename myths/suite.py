@@ -1,9 +1,13 @@
-"""The myths that exist, in order; the only list of them."""
+"""The myths that exist, in order: those of this repository, then those of installed packages."""
 
 from __future__ import annotations
 
 import re
+import warnings
+from collections.abc import Sequence
+from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 from myths.cifar10_1 import MYTH as CIFAR10_1
 from myths.dataset_bias import MYTH as DATASET_BIAS
@@ -16,7 +20,30 @@ from myths.lab.run_folder import RunFolder
 from myths.lightweight_conv import MYTH as LIGHTWEIGHT_CONV
 from myths.saliency import MYTH as SALIENCY
 
-MYTHS: tuple[Myth, ...] = (HESSIAN_COST, DATASET_BIAS, CIFAR10_1, FORGETTING, FIXUP, LIGHTWEIGHT_CONV, SALIENCY)
+OURS: tuple[Myth, ...] = (HESSIAN_COST, DATASET_BIAS, CIFAR10_1, FORGETTING, FIXUP, LIGHTWEIGHT_CONV, SALIENCY)
+
+
+def _installed() -> tuple[Myth, ...]:
+    """The myths that installed packages offer under the entry-point group ``myths``, by their numbers."""
+    found: list[Myth] = []
+    for entry in entry_points(group="myths"):
+        try:
+            found.append(_distinct(entry.load(), [*OURS, *found]))
+        except Exception as error:  # noqa: BLE001 (what a stranger's package raises must not take the other myths along)
+            package = entry.dist.name if entry.dist else "an installed package"
+            warnings.warn(f"the myth {entry.name} of {package} is left out: {error}", stacklevel=2)
+    return tuple(sorted(found, key=lambda myth: myth.number))
+
+
+def _distinct(myth: Any, others: Sequence[Myth]) -> Myth:
+    if not isinstance(myth, Myth):
+        raise TypeError(f"its entry point gives a {type(myth).__name__}, not a Myth")
+    if any((myth.name == other.name) or (myth.number == other.number) for other in others):
+        raise ValueError(f"there is a myth {myth.name} or a number {myth.number} already")
+    return myth
+
+
+MYTHS: tuple[Myth, ...] = (*OURS, *_installed())
 
 LOCAL = Path("results/local")
 PUBLISHED = Path("results/published")

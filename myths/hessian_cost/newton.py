@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from myths.hessian_cost.memory import peak_bytes
+from myths.lab.memory import peak_bytes
 from myths.hessian_cost.problems import PROBLEMS
 from myths.lab.timing import Stopwatch, compare
 

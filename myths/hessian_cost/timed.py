@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from myths.hessian_cost.memory import peak_bytes
+from myths.lab.memory import peak_bytes
 from myths.hessian_cost.methods import METHODS, Method, NotOnDevice, dense
 from myths.hessian_cost.problems import PROBLEMS, Inputs
 from myths.lab.timing import Stopwatch, compare

@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from myths.lab.errors import MythsError
+from myths.lab.memory import peak, reset_peak
 from myths.lab.store import check_arrays, check_rows
 from myths.lab.timing import Stopwatch
 from myths.lab.trial import Context, Outcome, Trial
@@ -47,7 +48,7 @@ def _here(trial: Trial, context: Context) -> Execution:
     outcome, error, trace = None, None, ""
     watch = Stopwatch(context.device)
     try:
-        _reset_peak_memory(context.device)
+        reset_peak(context.device)
         with watch:  # inside the try: what went wrong on a GPU may show only when it is waited for
             given = trial.run(context)
         outcome = Outcome(check_rows(given.rows), check_arrays(given.arrays))
@@ -55,7 +56,7 @@ def _here(trial: Trial, context: Context) -> Execution:
         error = _one_line(str(known) or type(known).__name__)
     except Exception as unforeseen:  # noqa: BLE001 (whatever a trial raises is a failed trial, not the end of the run)
         error, trace = _one_line(f"{type(unforeseen).__name__}: {unforeseen}"), traceback.format_exc()
-    return Execution(outcome, watch.seconds, _peak_memory(context.device), error, trace)
+    return Execution(outcome, watch.seconds, peak(context.device), error, trace)
 
 
 def _in_worker(trial: Trial, context: Context, memory: int) -> Execution:
@@ -137,29 +138,3 @@ def _one_line(error: str) -> str:
     home = str(Path.home())
     line = line.replace(home, "~") if len(home) > 1 else line
     return line if len(line) <= 500 else line[:499] + "…"
-
-
-def _reset_peak_memory(device: str) -> None:
-    if device.startswith("cuda"):
-        import torch
-
-        torch.cuda.init()  # in a fresh process there are no statistics to reset yet, which raises
-        torch.cuda.reset_peak_memory_stats(device)
-        return
-    try:
-        Path("/proc/self/clear_refs").write_text("5")  # Linux: the high-water mark starts anew
-    except OSError:
-        return
-
-
-def _peak_memory(device: str) -> int:
-    """Bytes: on a GPU what the allocator held, on a CPU the resident high-water mark (of the process, where it cannot be reset)."""
-    if device.startswith("cuda"):
-        import torch
-
-        return torch.cuda.max_memory_allocated(device)
-    try:
-        status = Path("/proc/self/status").read_text()
-        return int(status.split("VmHWM:")[1].split()[0]) * 1024
-    except (OSError, IndexError):
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

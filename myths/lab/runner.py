@@ -67,6 +67,8 @@ class Progress:
     blocked: list[tuple[Trial, Trial]] = field(default_factory=list)
     left: list[Trial] = field(default_factory=list)
     """Trials that the budget left unstarted."""
+    too_long: list[Trial] = field(default_factory=list)
+    """Those of them that alone would take more than the whole budget, by what is known of their like."""
 
 
 Report = Callable[[Trial, Record | None], None]
@@ -127,8 +129,10 @@ def run(
             progress.blocked.append((trial, culprit))
             continue
         waits = any(left.id == dependency.id for left in progress.left for dependency in trial.dependencies)
-        if waits or (budget is not None and not budget.admits(estimated_seconds(trial, store, machine_class))):
+        if budget is not None and (waits or not budget.admits(estimate := estimated_seconds(trial, store, machine_class))):
             progress.left.append(trial)
+            if not waits and estimate is not None and estimate > budget.seconds:
+                progress.too_long.append(trial)
             continue
         report(trial, None)
         record = _execute(trial, store, device, hashes, invocation, machine_class, execute)

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from myths.lab import derived, device, provenance, runner
 from myths.lab.data import prepared
+from myths.lab.derived import Derived
 from myths.lab.errors import CannotStart, UsageError
 from myths.lab.executors import Executor, local
 from myths.lab.myth import PROFILES, Myth, Profile
@@ -68,8 +69,16 @@ def plans(request: Request) -> dict[str, Plan]:
     }
 
 
-def run(request: Request, watch: Watch, execute: Executor = local) -> dict[str, Progress]:
-    """Runs a request and derives its tables, claims and figures; gives what happened, by myth.
+@dataclass(frozen=True)
+class Ran:
+    """What happened to a myth in a run, and what follows from all that the run now holds of it."""
+
+    progress: Progress
+    derived: Derived
+
+
+def run(request: Request, watch: Watch, execute: Executor = local) -> dict[str, Ran]:
+    """Runs a request and derives its tables, claims and figures; gives what came of each myth, by name.
 
     Raises CannotStart before the first trial when data are missing or corrupt, the run belongs to
     another machine class, the folder cannot be written, or another run is going on in it.
@@ -88,7 +97,7 @@ def run(request: Request, watch: Watch, execute: Executor = local) -> dict[str, 
         request.run.begin(machine_class, invocation, notes)
         happened = {}
         for myth in request.myths:
-            happened[myth.name] = runner.run(
+            progress = runner.run(
                 planned[myth.name],
                 request.run.store(myth),
                 device=request.device,
@@ -99,7 +108,9 @@ def run(request: Request, watch: Watch, execute: Executor = local) -> dict[str, 
                 execute=execute,
                 report=watch(myth, planned[myth.name]),
             )
-            derived.write(derived.derive(myth, request.run))
+            found = derived.derive(myth, request.run)
+            derived.write(found)
+            happened[myth.name] = Ran(progress, found)
     return happened
 
 

@@ -1,4 +1,4 @@
-"""What may be committed and what may not, and the scoreboard."""
+"""What may be committed and what may not."""
 
 import json
 from dataclasses import replace
@@ -7,7 +7,7 @@ import pytest
 
 from myths.lab.derived import derive
 from myths.lab.errors import CannotStart
-from myths.lab.publish import publish, scoreboard
+from myths.lab.publish import publish
 from myths.lab.run_folder import RunFolder
 from myths.lab.store import Record
 from tests.lab.report import coin
@@ -157,23 +157,3 @@ def test_a_published_run_is_not_published_again(run, tmp_path):
     folder = publish(run, tmp_path / "published", MYTHS)
     with pytest.raises(CannotStart, match="published already"):
         publish(RunFolder(folder), tmp_path / "published", MYTHS)
-
-
-def test_the_scoreboard_has_a_row_a_myth_from_its_best_run(tmp_path):
-    gpu = coin.derived(tmp_path / "h200-gpu", "gpu", {**coin.HEADS, "guilder": (5300,)})
-    quick = coin.derived(tmp_path / "cpu-quick", "quick", {"button": (5500,)})
-    dice = coin.derived(tmp_path / "cpu-laptop", myth=DICE)
-    text = scoreboard([quick, dice, gpu])
-    rows = [line for line in text.splitlines() if line.startswith(("| 8", "| 9"))]
-    assert len(rows) == 2
-    assert f"**refuted**<br>{gpu.myth.meaning('refuted')} | h200-gpu (gpu)" in rows[0]
-    assert "50.8 % [50.6…51.0]" in rows[0].replace("\u202f", " ")
-    assert "**53.8 %** [53.2, 54.3], reproduced" in rows[0].replace("\u202f", " ")
-    assert "*(recalled)* → **53.0 %** [52.0, 54.0] *reduced*" in rows[0].replace("\u202f", " ")
-    assert r"Dice \| are \*fair\* &lt;b&gt;" in rows[1]
-    assert "`myths publish RUN`" in text
-    assert text == scoreboard([gpu, quick, dice])
-
-
-def test_the_scoreboard_of_nothing_says_so():
-    assert "Nothing is published yet" in scoreboard([])
