@@ -18,19 +18,19 @@ from myths.lab.errors import CannotStart, UsageError
 
 
 def add(name: str, path: Path) -> Prepared:
-    """Copies an image folder, an .npz or a weights file into the first of ``prepared.roots()``, with its hash beside it.
+    """Copies images, an .npz or a weights file into the first of ``prepared.roots()``, with its hash beside it.
 
-    Images lie in one folder, in CLASS/image, or in train/CLASS/image and test/CLASS/image, in any size; those that cannot be
+    Dashes in a name become underscores. A single picture becomes a folder of one. Images lie in one folder, in CLASS/image, or in train/CLASS/image and test/CLASS/image, in any size; those that cannot be
     read are left out with a warning and listed in the sidecar. Arrays are x_test, y_test, mostly x_train, y_train, and perhaps
-    classes: images of uint8, labels from 0. Weights are a .pt that torch loads with ``weights_only=True``, or a .safetensors.
+    classes: images of uint8, labels from 0. Weights are a .pt or .pth that torch loads with ``weights_only=True``, or a .safetensors.
     What is there is not changed.
 
     Raises UsageError for a name that is taken or not of the form [a-z0-9_]+, and for anything else at ``path``;
     CannotStart when it cannot be written.
     """
-    path = Path(path).expanduser()
+    path, name = Path(path).expanduser(), name.replace("-", "_")
     if not re.fullmatch(r"[a-z0-9_]+", name):
-        raise UsageError(f"{name!r} is no name for a data set: use small letters, digits and _")
+        raise UsageError(f"{name!r} is no name for a data set: use small letters, digits, - and _")
     if name in CATALOG or name in EMBEDDED:
         raise UsageError(f"{name} is the name of a data set that the suite knows: choose another")
     if here := prepared.look(name, prepared.roots()[0]):
@@ -41,16 +41,20 @@ def add(name: str, path: Path) -> Prepared:
         return _add_images(name, path)
     if path.suffix == ".npz":
         return prepared.save(name, _image_arrays(path), source=path.name, note="own arrays")
-    if path.suffix in (".pt", ".safetensors"):
-        (_check_pt if path.suffix == ".pt" else _check_safetensors)(path)
+    if path.suffix in (".pt", ".pth", ".safetensors"):
+        (_check_safetensors if path.suffix == ".safetensors" else _check_pt)(path)
         return _add_weights(name, path)
-    raise UsageError(f"{path} is none of: a folder of images, an .npz of arrays, weights as .pt or .safetensors")
+    from myths.lab.data.folders import SUFFIXES  # here, for it brings torch
+
+    if path.suffix.lower() in SUFFIXES:
+        return _add_images(name, path.parent, [path])
+    raise UsageError(f"{path} is none of: a folder of images, an .npz of arrays, weights as .pt, .pth or .safetensors, one image")
 
 
-def _add_images(name: str, folder: Path) -> Prepared:
+def _add_images(name: str, folder: Path, only: list[Path] | None = None) -> Prepared:
     from myths.lab.data.folders import SUFFIXES, images_below, say_skipped, unreadable  # here, for they bring torch
 
-    images = images_below(folder)
+    images = only or images_below(folder)
     if not images:
         raise UsageError(f"{folder} holds no images ({', '.join(sorted(SUFFIXES))}), neither in itself nor in one folder a class")
     skipped = {image.relative_to(folder).as_posix(): why for image, why in unreadable(images).items()}
@@ -74,12 +78,13 @@ def _add_images(name: str, folder: Path) -> Prepared:
     if skipped:
         note += f"; {say_skipped(skipped)}"
         warnings.warn(f"{name}: {say_skipped(skipped)}; {name}.json beside it lists why", stacklevel=3)
-    prepared.write_sidecar(target.with_name(f"{name}.json"), source=folder.name, note=note, sha256=sha256, skipped=list(skipped.items()))
+    prepared.write_sidecar(target.with_name(f"{name}.json"), source=only[0].name if only else folder.name, note=note, sha256=sha256, skipped=list(skipped.items()))
     return _found(name)
 
 
 def _add_weights(name: str, path: Path) -> Prepared:
-    target = prepared.roots()[0] / "weights" / f"{name}{path.suffix}"
+    suffix = ".pt" if path.suffix == ".pth" else path.suffix  # torchvision's name for the same format
+    target = prepared.roots()[0] / "weights" / f"{name}{suffix}"
     with prepared.writing(target) as temporary:
         shutil.copyfile(path, temporary)
     sha256 = prepared.folder_sha256([target], target.parent)

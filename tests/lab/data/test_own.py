@@ -173,7 +173,7 @@ def test_anything_else_is_refused(make, words, tmp_path, home, monkeypatch):
     assert prepared.find("own") is None
 
 
-@pytest.mark.parametrize("name", ["Pets", "my-pets", "../pets", "", "pets.2", "cifar10", "digits"])
+@pytest.mark.parametrize("name", ["Pets", "my pets", "../pets", "", "pets.2", "cifar10", "digits"])
 def test_a_bad_or_taken_name_is_refused(name, folder):
     with pytest.raises(UsageError, match="name"):
         add(name, folder)
@@ -208,3 +208,20 @@ def test_safetensors(tmp_path):
         add("my_net", path)
     safetensors.numpy.save_file({"weight": np.zeros(2)}, path)
     assert add("my_net", path).path.suffix == ".safetensors"
+
+
+def test_a_single_picture_and_dashes(tmp_path, home):
+    Image.new("RGB", (5, 4), "red").save(tmp_path / "Cat.PNG")
+    Image.new("RGB", (5, 4), "blue").save(tmp_path / "other.png")
+    found = add("my-cat", tmp_path / "Cat.PNG")
+    assert (found.name, found.kind, found.source) == ("my_cat", "images", "Cat.PNG")
+    assert [f.name for f in sorted(found.path.iterdir())] == ["Cat.PNG"]
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    with pytest.raises(UsageError, match="can be read"):
+        add("broken", tmp_path / "broken.jpg")
+
+
+def test_weights_by_torchvisions_suffix(tmp_path, home):
+    torch.save({"weight": torch.ones(2)}, tmp_path / "net.pth")
+    found = add("net", tmp_path / "net.pth")
+    assert (found.kind, found.path.name) == ("weights", "net.pt")
