@@ -10,6 +10,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
 from myths.lab.errors import UsageError
+from myths.lab.vision.networks import Standardize
 from myths.lab.vision.training import predict
 
 
@@ -81,6 +82,9 @@ def check(network: nn.Module, images: Float[Tensor, "n c h w"], labels: Int64[Te
 def check_size(network: nn.Module, image: Float[Tensor, "1 c h w"], device: str) -> int:
     """How many classes the network has; raises UsageError when it does not take an image of this shape."""
     _, c, h, w = image.shape
+    standardize = next((m for m in network.modules() if isinstance(m, Standardize)), None)
+    if standardize is not None and len(standardize.mean) != c:  # one channel would be taken for all of them without a word
+        raise UsageError(f"the network takes images of {len(standardize.mean)} channels, not of {c} ({h} x {w} pixels)")
     try:
         with torch.no_grad():
             logits = network(image.to(device))
