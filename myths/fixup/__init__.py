@@ -2,12 +2,13 @@
 
 Without normalization, standard weights make a residual network's output and gradients grow exponentially with its depth. Fixup begins
 with branches that are zero and scales what stands before their last layers, so that a step of gradient descent changes the function by
-as much at any depth. The evidence in four parts:
+as much at any depth. The evidence in five parts:
 
 1. one epoch at every depth, with every treatment, at the learning rate of batch normalization (``treatments``, ``network``, ``trials``);
 2. training to the end, ResNet-110 with Fixup against batch normalization;
 3. the law itself: how much a step changes the function, and the gradients layer by layer, against depth (``update``);
-4. what the paper does not give: the same epoch over a grid of learning rates.
+4. a translation transformer without layer normalization (``translation``);
+5. what the paper does not give: the same first epoch over a grid of learning rates.
 
 Ten thousand layers fit one GPU by computing activations again (``memory``), and CUDA graphs keep launches from ruling its time (``graph``).
 """
@@ -15,6 +16,7 @@ Ten thousand layers fit one GPU by computing activations again (``memory``), and
 from myths.fixup import figures, tables
 from myths.fixup.claims import CLAIMS
 from myths.fixup.profiles import trials
+from myths.fixup.translation import TrainTransformer
 from myths.fixup.trials import TrainOneEpoch, TrainToTheEnd
 from myths.fixup.update import MeasureUpdate
 from myths.lab.myth import Myth, Paper
@@ -68,7 +70,7 @@ MYTH = Myth(
             "https://arxiv.org/abs/1902.06789",
         ),
     ),
-    trial_types=(TrainOneEpoch, TrainToTheEnd, MeasureUpdate),
+    trial_types=(TrainOneEpoch, TrainToTheEnd, MeasureUpdate, TrainTransformer),
     trials=trials,
     tables={
         "sweep": tables.sweep,
@@ -80,6 +82,7 @@ MYTH = Myth(
         "updates": tables.updates,
         "gradients": tables.gradients,
         "slopes": tables.slopes,
+        "translations": tables.translations,
     },
     claims=CLAIMS,
     figures={

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from myths.fixup import measures
+from myths.fixup.translation import SPELLED, TrainTransformer
 from myths.fixup.trials import TrainOneEpoch, TrainToTheEnd
 from myths.fixup.update import MeasureUpdate
 from myths.lab.claim import Claim, Criterion, above, at_least, at_most, below, between
@@ -22,6 +23,7 @@ PROPOSAL = "proposed by this suite"
 FIG_3 = "Zhang et al. 2019, Sec. 4.1 and Fig. 3"
 TABLE_1 = "Zhang et al. 2019, Table 1"
 TABLE_2 = "Zhang et al. 2019, Table 2"
+TABLE_3 = "Zhang et al. 2019, Table 3"
 THEORY = "Zhang et al. 2019, Secs. 2 and 3, without a number; the limits are proposed by this suite"
 ISSUE = "issue 10 of the authors' code"
 
@@ -110,6 +112,7 @@ def _gap(id: str, mixup: float, statement: str, **more: Any) -> Claim:
         "architecture": "resnet",
         "depth": 110,
         "initialization": "fixup",
+        "mixup": mixup,
         "trained": "to the end",
         "nearest": True,
     }
@@ -119,7 +122,7 @@ def _gap(id: str, mixup: float, statement: str, **more: Any) -> Claim:
         statement=statement,
         unit="pp of accuracy",
         table="against_bn",
-        where={**where, "trained": "to the end", "nearest": True},
+        where=where,
         trial=TrainToTheEnd,
         measure=partial(measures.mean_of, "above_bn_pp"),
         criterion=at_least(-1.5),
@@ -143,6 +146,23 @@ def _law(id: str, treatment: str, step: int | tuple[int, ...], column: str, stat
         measure=partial(measures.mean_of, column),
         criterion=criterion,
         controls=("U0-zero",) if treatment == "fixup" else (),
+    )
+
+
+def _translates(id: str, normalization: str, column: str, unit: str, statement: str, criterion: Criterion, **more: Any) -> Claim:
+    """A transformer against the one with layer normalization, paired by seed."""
+    return Claim(
+        id=id,
+        kind="effect",
+        statement=statement,
+        unit=unit,
+        paper_checked="recalled",
+        table="translations",
+        where={"dataset": ("multi30k", SPELLED), "normalization": normalization, "nearest": True},
+        trial=TrainTransformer,
+        measure=partial(measures.mean_of, column),
+        criterion=criterion,
+        **more,
     )
 
 
@@ -224,6 +244,30 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     _error("U2-fixup", "fixup", "Fixup", 7.24, between(6.8, 8.0)),
     _error("U2-bn", "batch-norm", "batch normalization", 6.61, between(6.0, 7.0)),
+    _translates(
+        "U4-gap", "fixup", "above_layer_normalization", "BLEU",
+        "A transformer translates as well with Fixup as with layer normalization (Multi30k), or half a point of BLEU below.",
+        at_least(-0.5), source=f"{TABLE_3}: IWSLT 34.5 against 34.2; the limit is {PROPOSAL}", paper=0.3,
+    ),
+    _translates(
+        "U4-neither", "none", "share_of_layer_normalization", "of its BLEU",
+        "With neither, from the same weights, it diverges or reaches no more than half of the BLEU (Multi30k).", at_most(0.5),
+        source=PROPOSAL, paper=None,
+    ),
+    Claim(
+        id="U4-iwslt",
+        kind="level",
+        statement="On IWSLT German-English a transformer with Fixup reaches 34.5 BLEU, with layer normalization 34.2 (cited only).",
+        source=TABLE_3,
+        paper=34.5,
+        paper_checked="recalled",
+        unit="BLEU",
+        table="translations",
+        where={"dataset": "iwslt14", "normalization": "fixup"},
+        trial=TrainTransformer,
+        measure=partial(measures.mean_of, "bleu"),
+        criterion=at_least(34.0),
+    ),
     _cited(
         "U3", "ResNet-50 on ImageNet: with Fixup and mixup the error is 24.0 %, with batch normalization 23.6 %.", TABLE_2, 24.0,
         "% error", "imagenet", at_most(24.6), "recalled",

@@ -6,6 +6,7 @@ import typing
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from myths.fixup.translation import SPELLED, TrainTransformer
 from myths.fixup.treatments import Name
 from myths.fixup.trials import TO_THE_END, TrainOneEpoch, TrainToTheEnd
 from myths.fixup.update import MeasureUpdate
@@ -66,6 +67,14 @@ def _laws(settings: Settings, depths: Iterable[int], seeds: int) -> list[Trial]:
     ]
 
 
+def _translate(settings: Settings, seeds: int) -> list[Trial]:
+    return [
+        TrainTransformer(**settings, normalization=normalization, seed=seed)
+        for normalization in ("layer", "fixup", "none")
+        for seed in range(seeds)
+    ]
+
+
 # --- quick: what it looks like, on scikit-learn's digits -------------------------------------------
 
 
@@ -73,6 +82,8 @@ def _quick(seeds: int | None) -> list[Trial]:
     """Two epochs of 37 steps stand for the one of 391."""
     digits = {"dataset": "digits", "width": 4, "batch_size": 32, "epochs": 2.0, "augmentation": "none"}
     end = {**digits, "depth": 8, "epochs": 4.0, "schedule": "one-cycle"}
+    spelled = {"dataset": SPELLED, "channels": 32, "hidden": 64, "heads": 2, "layers": 2, "subwords": 0, "longest": 20, "dropout": 0.0}
+    spelled |= {"updates": 200, "batch_tokens": 1000, "learning_rate": 3e-3, "warmup": 40, "beam": 2, "precision": "fp32"}
     return [
         *_epochs(digits, (10, 28), ALL, 1),
         *_epochs(digits, (22,), RIVALS, seeds or 2),
@@ -82,6 +93,7 @@ def _quick(seeds: int | None) -> list[Trial]:
         *_ends(end, (0.0,), seeds or 2),
         *_ends(end, (1.0,), 1),
         *_laws({"dataset": "digits", "width": 4, "examples_a_step": 32}, (10, 16, 28, 52), seeds or 3),
+        *_translate(spelled, 1),
     ]
 
 
@@ -121,8 +133,9 @@ def _gpu(seeds: int | None) -> list[Trial]:
         *_epochs({}, (1000,), (*WITHOUT, "skipinit"), 1, train_examples=12_800),
         *_epochs({"batch_size": 64, "train_examples": 12_800}, (10_000,), ("fixup",), 1),
         *_rates({}, 22, 1),
-        *_ends(short, (0.0,), seeds or 4),
+        *_ends(short, (0.0,), seeds or 3),
         *_laws({"examples_a_step": 64}, (10, 22, 40, 76, 148, 304), seeds or 5),
+        *_translate({"layers": 3, "updates": 1500, "warmup": 300, "batch_tokens": 8000, "learning_rate": 1e-3}, seeds or 3),
     ]
 
 
@@ -140,4 +153,6 @@ def _paper(seeds: int | None) -> list[Trial]:
         *[t for depth in (22, 112) for t in _rates({}, depth, five)],
         *_ends(TO_THE_END, (0.0, 1.0), five),
         *_laws({"examples_a_step": 128}, (10, 22, 40, 76, 148, 304, 1000), five),
+        *_translate({"updates": 30_000}, five),
+        *_translate({"dataset": "iwslt14", "channels": 512, "dropout": 0.5, "updates": 226_000}, seeds or 1),
     ]

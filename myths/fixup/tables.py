@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from myths.fixup.training import Training
+from myths.fixup.translation import TrainTransformer
+from myths.fixup.treatments import TREATMENTS
 from myths.fixup.trials import FIRST_EPOCH, TrainOneEpoch, TrainToTheEnd
 from myths.fixup.update import MeasureUpdate
 from myths.lab.estimate import clopper_pearson
@@ -82,6 +84,20 @@ def against_bn(results: Results) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
+def translations(results: Results) -> pd.DataFrame:
+    """A row for each transformer: BLEU, and its distance from and share of that of layer normalization with the same seed and setting."""
+    table = results.frame(TrainTransformer)
+    if table.empty:
+        return table
+    keys = ["dataset", "channels", "hidden", "heads", "layers", "updates", "learning_rate", "dropout", "protocol", "device", "seed"]
+    normalized = table[table["normalization"] == "layer"][[*keys, "bleu"]]
+    found = table.merge(normalized, how="left", on=keys, suffixes=("", "_of_layer_normalization"))
+    found["above_layer_normalization"] = found["bleu"] - found["bleu_of_layer_normalization"]
+    found["share_of_layer_normalization"] = found["bleu"] / found["bleu_of_layer_normalization"].where(lambda bleu: bleu > 0)
+    longest = found["updates"] == found.groupby("dataset")["updates"].transform("max")
+    return _apart_from_stand_ins(found.assign(nearest=longest))
+
+
 def curves(results: Results) -> pd.DataFrame:
     """Training loss along the way, a row for each piece of each training."""
     import pandas as pd
@@ -154,7 +170,8 @@ def _trainings(results: Results, kind: type[Training]) -> pd.DataFrame:
 
 
 def _over_seeds(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    grouped = table.groupby([*keys, "initialization"], dropna=False)
+    table = table.assign(treatment=table["initialization"].map(lambda name: TREATMENTS[name].words))
+    grouped = table.groupby([*keys, "initialization", "treatment"], dropna=False)
     return grouped.agg(
         protocol=("protocol", "first"),
         test_accuracy_percent=("test_accuracy_percent", "mean"),

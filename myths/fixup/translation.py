@@ -1,0 +1,185 @@
+"""A translation transformer with layer normalization, with Fixup, and with neither (Zhang et al. 2019, Sec. 4.3 and Table 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from myths.lab.errors import UsageError
+from myths.lab.trial import Context, Outcome, Protocol, Trial
+
+if TYPE_CHECKING:
+    from myths.lab.language.mixer import Mixer
+    from myths.lab.language.texts import Texts
+    from myths.lab.language.training import Recipe
+
+SPELLED = "backwards"
+"""Words spelled backwards: drawn here, no download, no claim."""
+UNAVAILABLE = {"iwslt14": "the training part of IWSLT'14 German-English is not in the catalog"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainTransformer(Trial):
+    """Train a transformer to translate, its residual branches normalized or not, and measure BLEU on the test part.
+
+    ``normalization``: "layer" (before each branch), "fixup" (the paper's rules: see ``myths.lab.language.transformer``), or "none"
+    (the same Xavier weights with nothing in normalization's place). All else is the same. ``dataset`` is "multi30k", "iwslt14" (the
+    paper's, whose training part is not to be had here) or "backwards" (words spelled backwards, drawn here).
+    """
+
+    dataset: str = "multi30k"
+    normalization: Literal["layer", "fixup", "none"]
+    channels: int = 256
+    hidden: int = 1024
+    heads: int = 4
+    layers: int = 6
+    """Of the encoder, and as many of the decoder."""
+    subwords: int = 8000
+    """Size of the vocabulary of both languages; 0 takes characters."""
+    longest: int = 256
+    updates: int
+    batch_tokens: int = 4000
+    learning_rate: float = 5e-4
+    warmup: int = 4000
+    dropout: float = 0.3
+    label_smoothing: float = 0.1
+    beam: int = 5
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    seed: int = 0
+
+    measured: ClassVar[frozenset[str]] = frozenset({"train_seconds", "updates_per_second"})
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for numbers that make no training."""
+        super().__post_init__()
+        for name in ("channels", "hidden", "heads", "layers", "longest", "updates", "batch_tokens", "warmup", "beam"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name}={getattr(self, name)}: at least 1")
+        if not 0 < self.learning_rate < float("inf"):
+            raise UsageError(f"learning_rate={self.learning_rate:g}: a learning rate is a number above 0")
+
+    @property
+    def protocol(self) -> Protocol:
+        """Reduced on real data: the paper's data sets are larger, and so are its models."""
+        return "stand-in" if self.dataset == SPELLED else "reduced"
+
+    @property
+    def work(self) -> float:
+        """Tokens that may be seen, times weights."""
+        weights = 2 * self.layers * self.channels * (4 * self.channels + 2 * self.hidden) + self.channels * max(self.subwords, 50)
+        return (self.updates + 100) * self.batch_tokens * weights / 1e12
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """The texts of both languages."""
+        from myths.lab.language.texts import prepared_names
+
+        if self.dataset == SPELLED or self.dataset in UNAVAILABLE:
+            return ()
+        return prepared_names(self.dataset, "de", "en", ("test_2016_flickr",))
+
+    def missing(self) -> str | None:
+        """The paper's own data set."""
+        return UNAVAILABLE.get(self.dataset)
+
+    @classmethod
+    def tiny(cls) -> TrainTransformer:
+        """A few updates on words spelled backwards."""
+        few = {"channels": 16, "hidden": 16, "heads": 2, "layers": 1, "subwords": 0, "longest": 16, "batch_tokens": 400, "beam": 2}
+        return cls(dataset=SPELLED, normalization="fixup", updates=8, warmup=4, dropout=0.0, precision="fp32", **few)
+
+    def run(self, context: Context) -> Outcome:
+        """One row: bleu (0 where training diverged), valid_nats (a target token's cross-entropy), diverged_at, train_loss, speed.
+
+        Raises UsageError when the heads do not divide the channels.
+        """
+        from myths.lab.language.attention import SelfAttention
+        from myths.lab.language.beam import translate
+        from myths.lab.language.bleu import bleu
+        from myths.lab.language.parallel import encode, learn_subwords
+        from myths.lab.language.training import cross_entropy, fit, translation_batches
+        from myths.lab.language.transformer import Shape, Translator, parameters
+        from myths.lab.language.vocabulary import Characters, Vocabulary
+
+        parts = self.texts()
+        said = [*parts["train"].source, *parts["train"].target]
+        vocabulary: Vocabulary = learn_subwords(parts["train"], self.subwords) if self.subwords else Characters(said)
+        train, valid, test = (encode(parts[part], vocabulary, self.longest, context.device, cut=True) for part in ("train", "val", "test"))
+        shape = Shape(
+            vocabulary=vocabulary.size,
+            channels=self.channels,
+            hidden=self.hidden,
+            heads=self.heads,
+            encoder_layers=self.layers,
+            decoder_layers=self.layers,
+            longest=self.longest,
+            dropout=self.dropout,
+            normalization=self.normalization,
+        )
+
+        def attention(layer: int, *, causal: bool) -> Mixer:
+            return SelfAttention(self.channels, self.heads, causal=causal, dropout=self.dropout)
+
+        with context.seeded("init"):
+            model = Translator(shape, attention)
+        recipe = self.recipe(context.device)
+        with context.seeded("dropout"):
+            batches = translation_batches(model, train, self.batch_tokens, context.generator("order"))
+            done = fit(model, batches, recipe, device=context.device)
+        found: dict[str, Any] = {"bleu": 0.0, "signature": "", "valid_nats": None}
+        if done.diverged_at is None:
+            translated = vocabulary.decode(translate(model, test, beam=self.beam, precision=recipe.precision))
+            scored = bleu(translated, parts["test"].target)
+            nats = cross_entropy(model, valid, precision=recipe.precision)
+            found = {"bleu": scored.score, "signature": scored.signature, "valid_nats": nats}
+        row = {
+            **found,
+            "n_test": len(test),
+            "n_train": len(train),
+            "branches": shape.branches,
+            "parameters": parameters(model),
+            "diverged_at": done.diverged_at,
+            "train_loss": done.loss,
+            "train_seconds": done.seconds,
+            "updates_per_second": done.updates / done.seconds,
+        }
+        return Outcome(rows=[row])
+
+    def recipe(self, device: str) -> Recipe:
+        """Adam, as in the authors' fairseq command, on a short linear schedule."""
+        from myths.lab.device import precision_of
+        from myths.lab.language.training import Recipe
+
+        return Recipe(
+            updates=self.updates,
+            batch_tokens=self.batch_tokens,
+            learning_rate=self.learning_rate,
+            warmup=self.warmup,
+            schedule="linear",
+            label_smoothing=self.label_smoothing,
+            precision=precision_of(device, self.precision),
+        )
+
+    def texts(self) -> dict[str, Texts]:
+        """The training, validation and test part."""
+        from myths.lab.language.texts import read, without_empty
+
+        if self.dataset == SPELLED:
+            return {part: backwards(part) for part in ("train", "val", "test")}
+        parts = {part: read(self.dataset, name, "de", "en") for part, name in (("val", "val"), ("test", "test_2016_flickr"))}
+        return parts | {"train": without_empty(read(self.dataset, "train", "de", "en"))}
+
+
+def backwards(part: str) -> Texts:
+    """Strings of three to six letters and the same backwards, letters as words: 2,000 pairs to train on, 100 each to validate and test.
+
+    All different, and the same on every machine.
+    """
+    import numpy as np
+
+    from myths.lab.language.texts import Texts
+
+    words = np.random.Philox(key=20260702).random_raw(40_000).reshape(-1, 8) >> np.uint64(32)
+    strings = list(dict.fromkeys(" ".join("abcdefgh"[int(w) % 8] for w in row[: 3 + int(row[7]) % 4]) for row in words))[:2200]
+    chosen = {"train": strings[:2000], "val": strings[2000:2100], "test": strings[2100:]}[part]
+    return Texts(tuple(chosen), tuple(s[::-1] for s in chosen))
