@@ -337,6 +337,8 @@ def _print_verdict(found: Derived) -> None:
     counts = {str(j.verdict): sum(k.verdict is j.verdict for k in found.judgements) for j in found.judgements}
     terminal.say(f"{found.myth.name}: the myth is {found.verdict} ({', '.join(f'{n} {v}' for v, n in counts.items())})")
     terminal.say(f"  {found.myth.meaning(found.verdict)}")
+    if found.myth.of_own_data is not None and (words := found.myth.of_own_data(found.tables)):
+        terminal.say(words)
     terminal.say(f"  results: {found.run.path / found.myth.folder}")
 
 

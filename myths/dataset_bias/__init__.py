@@ -18,6 +18,7 @@ And anybody's own collections: ``myths data add mine PATH``, ``myths run dataset
 from myths.dataset_bias import figures, tables
 from myths.dataset_bias.claims import CLAIMS
 from myths.dataset_bias.crossing import CrossSet, NegativeSet
+from myths.dataset_bias.in_words import of_own_data
 from myths.dataset_bias.naming import CountDuplicates, NameParts, NameThatDataset
 from myths.dataset_bias.network import NameByNetwork, ProbeNetwork
 from myths.dataset_bias.pictures import PICTURES
@@ -104,6 +105,7 @@ MYTH = Myth(
         "market_value": figures.market_value,
     },
     pictures=PICTURES,
+    of_own_data=of_own_data,
     meanings={
         "refuted": "A set is named far above chance, and what is learned on one set loses much on another: no set stands for all.",
         "still standing": "Sets are hardly told apart, and what is learned on one holds on the others.",

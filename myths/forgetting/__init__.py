@@ -12,6 +12,7 @@ those out of the training set hardly matters. The evidence in four parts:
 
 from myths.forgetting import figures, pictures, tables
 from myths.forgetting.claims import CLAIMS
+from myths.forgetting.in_words import of_own_data
 from myths.forgetting.own import ListExamples
 from myths.forgetting.profiles import trials
 from myths.forgetting.train_kept import RemoveNothing, ScoreExamples, TrainKept
@@ -104,6 +105,7 @@ MYTH = Myth(
         "likely_mislabeled": pictures.likely_mislabeled,
         "least_and_most_forgotten": pictures.least_and_most_forgotten,
     },
+    of_own_data=of_own_data,
     meanings={
         "refuted": "Nearly a third of CIFAR-10 can stay out of training at next to no loss, chosen by forgetting; not chosen at random.",
         "still standing": "Leaving out the least-forgotten 30 % of CIFAR-10 costs accuracy, and no less than leaving out a random 30 %.",

@@ -61,6 +61,8 @@ class Myth:
     meanings: Mapping[str, str]
     pictures: Mapping[str, Callable[[Mapping[str, pd.DataFrame], Store], Figure | None]] = field(default_factory=dict)
     """Like figures, but they show images of data sets, so they are never published; from the tables and the stored arrays."""
+    of_own_data: Callable[[Mapping[str, pd.DataFrame]], str | None] | None = None
+    """What a run found of the user's own data, in sentences; None where it holds none."""
     example: Callable[[], str] | None = None
     """Something to look at that ``myths show`` works out on the spot."""
 

@@ -65,6 +65,9 @@ def test_wrong_labels_of_own_images_come_first(tmp_path):
     assert dropped["events"].is_monotonic_increasing
     assert (dropped["may_be_dropped"] == (dropped["events"] == 0)).all()
     assert wrong <= set(table[~table["may_be_dropped"]]["file"])
+    words = MYTH.of_own_data(found.tables)
+    assert f"mine: {dropped['may_be_dropped'].sum()} of 72 examples were never forgotten" in words
+    assert f"most likely mislabeled: {table['file'].iloc[0]}" in words
     written = found.run.path / "forgetting"
     assert (written / "forgetting.csv").read_text().startswith("index,file,label,events")
     assert (written / "removal_list.csv").exists()
