@@ -18,10 +18,11 @@ from myths.lab.trial import Trial, build
 
 
 def rows(myth: Myth, name: str, settings: Sequence[str], device: str) -> list[dict[str, Any]]:
-    """The rows of one trial made from ``key=value`` words.
+    """The rows of one trial made from ``key=value`` words; its name in capitals or not, with dashes or without.
 
     Raises UsageError for an unknown trial or setting, CannotStart when it cannot run here, MythsError when it fails.
     """
+    name = {known.lower(): known for known in myth.types_by_name}.get(name.lower().replace("-", ""), name)
     if name not in myth.types_by_name:
         raise UsageError(f"{myth.name} has no trial {name!r}; it has: {', '.join(myth.types_by_name)}")
     trial = from_words(myth.types_by_name[name], settings)
