@@ -71,7 +71,7 @@ def read(name: str) -> dict[str, Tensor]:
         raise CannotStart(
             f"{name} is a set of {found.kind}, no weights: add a .pt, .pth or .safetensors file with `myths data add NAME PATH`"
         )
-    loaded: object = _tensors(found.path)
+    loaded = _tensors(found.path)
     for key in ("state_dict", "model"):
         if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
             loaded = loaded[key]
@@ -92,7 +92,7 @@ def identify(weights: Mapping[str, Tensor]) -> str:
     )
 
 
-def _tensors(path: Path) -> Mapping[str, object]:
+def _tensors(path: Path) -> object:
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file

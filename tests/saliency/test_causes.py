@@ -105,7 +105,9 @@ def test_influences_foretell_leaving_one_out(layer_case):
     layer = last_layer(features, labels, l2=0.05)
 
     def losses(fitted):
-        logits = fitted.logits(tests) if fitted is layer else torch.nn.functional.pad(tests / fitted.scale, (0, 1), value=1.0) @ fitted.weights
+        logits = (
+            fitted.logits(tests) if fitted is layer else torch.nn.functional.pad(tests / fitted.scale, (0, 1), value=1.0) @ fitted.weights
+        )
         return torch.nn.functional.binary_cross_entropy_with_logits(logits, test_labels.double(), reduction="none")
 
     left_out = []

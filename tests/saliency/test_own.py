@@ -1,0 +1,144 @@
+"""The user's own picture and weights, from ``myths data add`` to the drawing; and what is refused on the way."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision import models
+
+from myths.lab import tryout
+from myths.lab.data.fetch import add
+from myths.lab.errors import CannotStart, MythsError, UsageError
+from myths.saliency import MYTH
+from myths.saliency.own import Attack
+from myths.saliency.pretrained import ARCHITECTURES, identify, load, read
+from myths.saliency.profiles import trials
+
+FEW = ["side=48", "k=50", "iterations=2", "step=4", "checkpoint=1", "attack_passes=2", "map_passes=2"]
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("MYTHS_DATA", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def mine(home):
+    """A photograph and the weights of a SqueezeNet, added."""
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(home / "cat.jpg")
+    torch.manual_seed(0)
+    torch.save(models.squeezenet1_1(num_classes=7).state_dict(), home / "net.pth")
+    add("my-picture", home / "cat.jpg")
+    add("my-weights", home / "net.pth")
+
+
+def tried(*words):
+    return tryout.rows(MYTH, "attack", ["image=my-picture", "weights=my-weights", *FEW, *words], "cpu")
+
+
+def test_the_gallery_picture_of_ones_own_photograph(mine, home):
+    (row,) = tried("method=integrated-gradients", "epsilon=8")
+    assert row["architecture"] == "squeezenet1_1"
+    assert row["file"] == "cat.jpg"
+    assert row["label_kept"] is True
+    assert row["moved"] <= 8.001
+    assert 0 <= row["intersection"] <= 1
+    with Image.open(home / row["picture"]) as drawn:
+        assert min(drawn.size) > 200
+    assert str(home) not in str(row)
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("epsilon=0", "above 0"),
+        ("epsilon=-8", "above 0"),
+        ("k=99999", "from 1 to 2304"),
+        ("label=7", "class 7.*0 to 6"),
+        ("side=8", "32 pixels or more"),
+        ("method=lrp", "one of"),
+    ],
+)
+def test_settings_that_cannot_be(mine, word, said):
+    with pytest.raises(MythsError, match=said):
+        tried(word)
+
+
+def test_another_class_than_the_predicted_is_refused(mine):
+    (row,) = tried("method=gradient")
+    other = (int(row["predicted"]) + 1) % 7
+    with pytest.raises(MythsError, match=f"predicts class {row['predicted']}"):
+        tried(f"label={other}")
+
+
+def test_own_data_make_a_profile_of_their_own(mine):
+    listed = trials("quick", None, ("my-picture", "my-weights"))
+    assert {(t.image, t.weights, t.method) for t in listed} == {
+        ("my_picture", "my_weights", m) for m in ("gradient", "integrated-gradients", "deeplift")
+    }
+    assert all(isinstance(t, Attack) for t in listed)
+    photographs = trials("laptop", None, ("my-weights",))
+    assert {t.network.weights for t in photographs} == {"my_weights"}
+    assert all(t.missing() is None and "imagenet_sample" in t.data for t in photographs)
+    with pytest.raises(UsageError, match="weights as well"):
+        trials("quick", None, ("my-picture",))
+
+
+@pytest.mark.parametrize("name", ["squeezenet1_0", "resnet18", "vgg11_bn", "mobilenet_v2", "densenet121"])
+def test_architectures_are_told_by_their_tensors(name):
+    with torch.device("meta"):
+        weights = models.get_model(name, weights=None, num_classes=10).state_dict()
+    assert identify(weights) == name
+    assert name in ARCHITECTURES
+
+
+def test_weights_of_no_known_network_are_refused():
+    with pytest.raises(UsageError, match="none of the networks known here"):
+        identify(torch.nn.Linear(3, 4).state_dict())
+
+
+def test_weights_inside_a_checkpoint_and_from_parallel_training(home):
+    torch.manual_seed(0)
+    network = models.squeezenet1_0(num_classes=3).eval()
+    torch.save({"epoch": 3, "state_dict": {f"module.{k}": v for k, v in network.state_dict().items()}}, home / "checkpoint.pt")
+    add("checkpoint", home / "checkpoint.pt")
+    loaded, architecture = load("checkpoint", "cpu")
+    assert architecture == "squeezenet1_0"
+    x = torch.rand(1, 3, 64, 64)
+    standardized = (x - loaded.standardize.mean) / loaded.standardize.deviation
+    torch.testing.assert_close(loaded(x), network(standardized))
+
+
+class Evil:
+    def __reduce__(self):
+        return open, ("pwned", "w")
+
+
+def test_a_pickle_that_wants_to_run_code_is_refused_twice(mine, home):
+    """When it is added, and when somebody has put it in the place of what was added."""
+    (home / "evil.pt").write_bytes(pickle.dumps(Evil()))
+    with pytest.raises(UsageError, match="plain weights"):
+        add("evil", home / "evil.pt")
+    (home / "data/weights/my_weights.pt").write_bytes(pickle.dumps(Evil()))
+    with pytest.raises(CannotStart, match="plain weights"):
+        read("my_weights")
+    assert not (home / "pwned").exists()
+
+
+def test_unreadable_weights_and_what_is_none(mine, home):
+    path = home / "data/weights/my_weights.pt"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(CannotStart, match="cannot be read"):
+        read("my_weights")
+    torch.save([1, 2, 3], path)
+    with pytest.raises(CannotStart, match="no plain weights"):
+        read("my_weights")
+    with pytest.raises(CannotStart, match="no weights"):
+        read("my_picture")
+    with pytest.raises(CannotStart):
+        read("nowhere")

@@ -1,0 +1,233 @@
+"""The trials as a run makes them: the gpu profile rehearsed small, the tables and contrasts made of it, photographs in their formats."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy import stats
+
+from myths.lab import runner
+from myths.lab.data import prepared
+from myths.lab.errors import UsageError
+from myths.lab.run_folder import RunFolder
+from myths.lab.store import Results
+from myths.lab.trial import Context
+from myths.saliency import MYTH, figures, pictures
+from myths.saliency.contrasts import Series, above_the_better, locality, paired, unpaired
+from myths.saliency.networks import Pretrained, TrainNetwork
+from myths.saliency.paper_figures import digitized
+from myths.saliency.photographs import imagenet_sample, imagenette
+from myths.saliency.profiles import trials
+from myths.saliency.trials import TINY, AttackImages, Curvature, Influence, RandomizeParameters
+
+
+def small(trial):
+    """The same trial on 16 pixels, with a network that has hardly been trained."""
+    if isinstance(trial, TrainNetwork):
+        return dataclasses.replace(
+            trial,
+            dataset="shapes",
+            epochs=1.0,
+            train_examples=192,
+            batch_size=32,
+            learning_rate=0.05,
+            precision="fp32",
+            network="small_cnn",
+        )
+    short = {"images": 8, "network": small(trial.network)}
+    if isinstance(trial, AttackImages):
+        short |= {"k": 20, "iterations": 2, "step": 2.0, "checkpoint": 1, "attack_passes": 2, "map_passes": 3, "epsilons": (2.0, 8.0)}
+    if isinstance(trial, RandomizeParameters):
+        short |= {"k": 20, "map_passes": 2}
+    if isinstance(trial, Curvature):
+        short |= {"k": 20}
+    if isinstance(trial, Influence):
+        short |= {"classes": (0, 2), "train": 60, "images": 4}
+    return dataclasses.replace(trial, **short)
+
+
+@pytest.fixture(scope="module")
+def rehearsal(tmp_path_factory):
+    """Every kind of trial of the gpu profile, run once."""
+    listed = [t for t in trials("gpu", 1) if not isinstance(t.network, Pretrained) and getattr(t, "beta", 0) != 100.0]
+    run = RunFolder(tmp_path_factory.mktemp("run") / "cpu-gpu")
+    plan = runner.plan(list({t.id: t for t in map(small, listed)}.values()), run.store(MYTH), prepared.sha256_of)
+    assert runner.run(plan, run.store(MYTH), device="cpu", hashes=prepared.sha256_of, invocation="test").failed == []
+    return run
+
+
+def test_the_gpu_profile_rehearsed(rehearsal):
+    store = rehearsal.store(MYTH)
+    results = Results(store.records)
+    tables = {name: table(results) for name, table in MYTH.tables.items()}
+    assert {name for name, table in tables.items() if table.empty} == {"own_pictures"}
+    attacks = tables["attacks"]
+    assert set(attacks["attack"]) == {"random", "random-walk", "top-k", "mass-center", "targeted"}
+    assert {"integrated-gradients of the logit", "grad-cam", "smoothgrad"} <= set(attacks["method"])
+    zero = attacks[attacks["epsilon"] == 0]
+    assert (zero["least_intersection"] == 1).all()
+    assert (zero["most_moved"] == 0).all()
+    assert (attacks[attacks["attack"] != "random"]["label_kept_percent"] == 100).all()
+    assert (attacks["most_moved"] <= attacks["epsilon"] + 1e-3).all()
+    assert {"attack below random", "integrated gradients above the others", "locality", "defence"} <= set(tables["contrasts"]["contrast"])
+    assert set(tables["contrasts"]["defence"]) == {"none", "adversarial", "softplus 2"}
+    for figure in (*figures_of(tables), pictures.gallery(tables, store)):
+        assert figure is not None
+
+
+def figures_of(tables):
+    return [getattr(figures, name)(tables) for name in ("intersection", "rank_correlation", "center_shift", "defences", "cause", "sanity")]
+
+
+def test_per_image_rows_give_the_table_again(rehearsal):
+    """Means and intervals follow from the lists over images that the trials store."""
+    results = Results(rehearsal.store(MYTH).records)
+    trial, record = next((t, r) for t, r in results.of(AttackImages) if (t.method, t.attack) == ("deeplift", "top-k"))
+    row = next(row for row in record.rows if row["kind"] == "budget" and row["epsilon"] == 8)
+    line = MYTH.tables["attacks"](results).query(
+        f"method == 'deeplift' and attack == 'top-k' and epsilon == 8 and network_seed == {trial.network.seed} and defence == 'none'"
+    )
+    kept = np.array(row["intersection"])[np.array(row["label_kept"])]
+    ends = stats.t.interval(0.95, len(kept) - 1, kept.mean(), stats.sem(kept))
+    np.testing.assert_allclose(line[["intersection", "intersection_low", "intersection_high"]].to_numpy()[0], [kept.mean(), *ends])
+    assert len(row["image"]) == len(row["ssim"]) == trial.images
+
+
+# --- contrasts -------------------------------------------------------------------------------------
+
+
+def series(values, kept=None, lens=None, other=0.1, other_lens=0.5):
+    values = np.array(values, dtype=float)
+    near = values if lens is None else np.array(lens, dtype=float)
+    n = len(values)
+    kept = np.ones(n, dtype=bool) if kept is None else np.array(kept)
+    null = {"intersection": np.full(n, other), "lens_recall": np.full(n, other_lens)}
+    return Series({"intersection": values, "lens_recall": near, "center_shift_px": values}, kept, null, {})
+
+
+def test_paired_is_the_t_interval_of_differences_over_images_that_both_keep():
+    a, b = series([0.5, 0.9, 0.4, 0.8], [True, True, True, False]), series([0.1, 0.2, 0.3, 0.0])
+    found = paired(a, b, "intersection")
+    expected = stats.ttest_rel([0.5, 0.9, 0.4], [0.1, 0.2, 0.3]).confidence_interval()
+    assert found.n == 3
+    np.testing.assert_allclose([found.low, found.high], expected)
+
+
+def test_unpaired_is_welchs():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(1, 1, 30), rng.normal(0, 3, 20)
+    found = unpaired(a, b)
+    np.testing.assert_allclose([found.low, found.high], stats.ttest_ind(a, b, equal_var=False).confidence_interval())
+    assert unpaired(np.ones(3), np.zeros(3)).low == 1
+
+
+def test_one_method_above_the_better_of_two():
+    rng = np.random.default_rng(0)
+    ig, gradient, deeplift = rng.normal(0.5, 0.05, 100), rng.normal(0.2, 0.05, 100), rng.normal(0.3, 0.05, 100)
+    found = above_the_better(series(ig), (series(gradient), series(deeplift)))
+    assert found.value == pytest.approx(ig.mean() - deeplift.mean())
+    half = 1.96 * np.hypot(ig.std(), deeplift.std()) / 10
+    assert found.high - found.low == pytest.approx(2 * half, rel=0.15)
+
+
+def test_locality_takes_off_what_another_images_map_has():
+    """LENS that is as near to its own chance as the intersection is to its own says nothing."""
+    rng = np.random.default_rng(0)
+    same = rng.uniform(0.3, 0.5, 80)
+    by_chance = 0.5 + (same - 0.1) / 0.9 * 0.5
+    assert locality(series(same, lens=by_chance)).value == pytest.approx(0, abs=1e-9)
+    assert locality(series(same, lens=np.full(80, 0.95))).low > 0.3
+
+
+# --- profiles --------------------------------------------------------------------------------------
+
+
+def test_each_profile_attacks_the_papers_methods_and_says_what_photographs_lack():
+    for profile in ("laptop", "gpu", "paper"):
+        listed = trials(profile, 1)
+        attacked = {(t.method, t.attack) for t in listed if isinstance(t, AttackImages) and not isinstance(t.network, Pretrained)}
+        methods = ("gradient", "integrated-gradients", "deeplift")
+        assert {(m, a) for m in methods for a in ("random", "random-walk", "top-k", "mass-center")} <= attacked
+        reasons = {t.network.missing() for t in listed if isinstance(t, AttackImages) and isinstance(t.network, Pretrained)}
+        assert len(reasons) == 1
+        assert "myths data add" in reasons.pop()
+        assert all(t.images >= 64 for t in listed if isinstance(t, AttackImages))
+
+
+def test_the_papers_schedule_on_its_photographs_is_the_papers_protocol():
+    full = AttackImages(network=Pretrained(weights="mine"), method="gradient", attack="top-k", k=1000)
+    assert full.protocol == "paper"
+    for change in ({"iterations": 50}, {"shared": True}, {"checkpoint": 5}, {"images": 16}, {"map_passes": 10}):
+        assert dataclasses.replace(full, **change).protocol == "reduced"
+    assert dataclasses.replace(full, network=TINY).protocol == "stand-in"
+
+
+def test_the_digitized_figure_is_whole():
+    rows = digitized()
+    assert len(rows) == 3 * 3 * 4
+    assert {r["epsilon"] for r in rows} == {1, 2, 4, 8}
+    one = next(r for r in rows if (r["method"], r["attack"], r["epsilon"]) == ("integrated-gradients", "mass-center", 4))
+    assert (one["intersection"], one["spearman"], one["center_shift_px"]) == (0.211, 0.59, 20.6)
+
+
+def test_fewer_than_one_network_is_refused():
+    with pytest.raises(UsageError, match="at least one"):
+        trials("quick", 0)
+
+
+# --- networks --------------------------------------------------------------------------------------
+
+
+def test_adversarial_training_resists_adversarial_images():
+    """Against the network's own signed gradient, a network trained on it is right more often than a plain one."""
+    plain = TrainNetwork(dataset="shapes", network="small_cnn", epochs=3.0, batch_size=32, learning_rate=0.05, precision="fp32")
+    robust = dataclasses.replace(plain, adversarial_epsilon=16.0)
+    right = {}
+    for trial in (plain, robust):
+        from myths.lab.vision.classifier import load_classifier
+
+        network = load_classifier(trial, trial.run(Context(trial)), "cpu")
+        images = trial.images("cpu")
+        x = (images.x_test.float() / 255).requires_grad_()
+        loss = torch.nn.functional.cross_entropy(network(x), images.y_test)
+        moved = (x + 16 / 255 * torch.autograd.grad(loss, x)[0].sign()).clamp(0, 1)
+        right[trial.defence] = float((network(moved).argmax(1) == images.y_test).float().mean())
+    assert right["adversarial"] > right["none"] + 0.05
+
+
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    """A handful of photographs in the two prepared formats."""
+    monkeypatch.setenv("MYTHS_DATA", str(tmp_path))
+    rng = np.random.default_rng(0)
+
+    def draw(path, side):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (side, side, 3), dtype=np.uint8)).save(path)
+
+    bias, sample = tmp_path / "images/dataset_bias", tmp_path / "images/imagenet_sample"
+    for label in ("tench", "church"):
+        for i in range(10):
+            draw(bias / "imagenette" / label / f"{i:05d}.png", 64)
+    draw(bias / "coil100/cup/00000.png", 64)
+    for file in ("0001_a.png", "0970_b.png"):
+        draw(sample / file, 224)
+    (sample / "index.csv").write_text("file,class_index\n0001_a.png,1\n0970_b.png,970\n")
+    for folder in (bias, sample):
+        sha256 = prepared.folder_sha256((f for f in folder.rglob("*") if f.is_file()), folder)
+        prepared.write_sidecar(folder.with_suffix(".json"), source="test", note="", sha256=sha256)
+
+
+def test_photographs_of_64_pixels_are_imagenettes_parted_alike(folders):
+    found = imagenette("cpu")
+    assert found.classes == ("church", "tench")
+    assert found.x_train.shape == (14, 3, 64, 64)
+    assert torch.bincount(found.y_test).tolist() == [3, 3]
+
+
+def test_photographs_of_224_pixels_have_imagenets_classes(folders):
+    found = imagenet_sample("cpu")
+    assert found.x_test.shape == (2, 3, 224, 224)
+    assert found.y_test.tolist() == [1, 970]
