@@ -7,7 +7,7 @@ VENV ?= .venv
 PROFILE ?= quick
 ARGS ?=
 BIN := $(VENV)/bin
-MYTHS := hessian-cost dataset-bias cifar10-1 forgetting
+MYTHS := hessian-cost dataset-bias cifar10-1 forgetting fixup lightweight-conv saliency
 
 .PHONY: quick test all peers bench bench-compare report data lint clean $(MYTHS)
 
