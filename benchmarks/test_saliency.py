@@ -1,0 +1,110 @@
+"""Attacked images a second, all at once and one at a time as the authors' code goes, and attributions a second beside captum's.
+
+Each pair is timed in turn in one test, so that drift of the machine falls on both: 32-pixel images, ResNet-8, the same steps and the
+same chunk. ``extra_info`` holds both and their ratio; what is compared is checked to be equal first.
+"""
+
+import itertools
+
+import pytest
+import torch
+
+from myths.lab.device import choose
+from myths.lab.timing import compare
+from myths.lab.vision.networks import build
+from myths.saliency.attacks import Schedule, perturb
+from myths.saliency.attributions import explanation
+
+captum = pytest.importorskip("captum.attr")
+
+DEVICE = choose("auto")
+GPU = DEVICE != "cpu"
+IMAGES = 512 if GPU else 16
+STEPS = 50 if GPU else 8
+CHUNK = 25_600 if GPU else 128
+ATTACKED = 64 if GPU else 8
+SCHEDULE = Schedule(iterations=10 if GPU else 3, step=1.0, checkpoint=5, shared=True)
+EPSILONS = (1.0, 2.0, 4.0, 8.0)
+
+
+class Modules(torch.nn.Module):
+    """Convolutions and ReLUs as modules, which captum's DeepLIFT needs; the others take it as well."""
+
+    def __init__(self):
+        super().__init__()
+        widths = (3, 16, 32, 64)
+        layers = [torch.nn.Sequential(torch.nn.Conv2d(a, b, 3, 2, 1), torch.nn.ReLU()) for a, b in itertools.pairwise(widths)]
+        self.layers = torch.nn.Sequential(*layers, torch.nn.Flatten(), torch.nn.Linear(64 * 16, 10))
+
+    def forward(self, x):
+        """Logits."""
+        return self.layers(x)
+
+
+def case(n):
+    torch.manual_seed(0)
+    network = build("resnet8", 10, 3, 32).to(DEVICE).eval().requires_grad_(False)
+    images = torch.rand(n, 3, 32, 32, device=DEVICE)
+    return network, images, network(images).argmax(1), torch.full((3, 1, 1), 0.5, device=DEVICE)
+
+
+def timed(benchmark, methods, group, unit):
+    """Times all methods in turn; pytest-benchmark shows the first, ``extra_info`` all of them."""
+    found = compare(methods, DEVICE, repeats=5, warmup=1, budget_seconds=20.0)
+    ours, theirs = methods
+    seconds = {name: timing.median for name, timing in found.timings.items()}
+    benchmark.group = group
+    benchmark.extra_info |= {f"{name}_per_second": unit / s for name, s in seconds.items()}
+    benchmark.extra_info |= {"ratio": found.ratio(theirs, ours), "torch": torch.__version__, "device": DEVICE}
+    benchmark.pedantic(methods[ours], rounds=3)
+    print(
+        f"\n{group}: " + ", ".join(f"{name} {unit / s:.1f}/s" for name, s in seconds.items()) + f"; {found.ratio(theirs, ours):.2f} times"
+    )
+    return found
+
+
+@pytest.mark.parametrize("method", ["gradient", "deeplift", "integrated-gradients"])
+def test_attacked_images_per_second(benchmark, method):
+    network, images, labels, reference = case(ATTACKED)
+    how = explanation(method, reference, passes=STEPS, chunk=CHUNK)
+
+    def attacked(x, y):
+        return perturb(
+            "top-k", network, x, y, inside=how, judged=how, epsilons=EPSILONS, k=100, schedule=SCHEDULE,
+            generator=torch.Generator(DEVICE).manual_seed(0),
+        )[8.0]  # fmt: skip
+
+    def one_at_a_time():
+        return torch.cat([attacked(images[i : i + 1], labels[i : i + 1]) for i in range(len(images))])
+
+    timed(benchmark, {"batched": lambda: attacked(images, labels), "one at a time": one_at_a_time}, f"attack on {method}", len(images))
+
+
+@pytest.mark.parametrize("method", ["gradient", "integrated-gradients", "deeplift", "grad-cam"])
+def test_attributions_per_second_beside_captum(benchmark, method):
+    network, images, labels, reference = case(IMAGES)
+    network = Modules().to(DEVICE).requires_grad_(False) if method == "deeplift" else network
+    baselines = reference.expand_as(images)
+    how = explanation(method, reference, output="logit", passes=STEPS, chunk=CHUNK)
+
+    def ours():
+        return how.attribute(network, images, labels)
+
+    def theirs():
+        x = images.clone().requires_grad_()
+        if method == "gradient":
+            found = captum.Saliency(network).attribute(x, labels, abs=False)
+        elif method == "integrated-gradients":
+            found = captum.IntegratedGradients(network).attribute(
+                x, baselines, labels, n_steps=STEPS, method="riemann_middle", internal_batch_size=CHUNK
+            )
+        elif method == "deeplift":
+            found = captum.DeepLift(network).attribute(x, baselines, labels)
+        else:
+            layer = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d)][-1]
+            coarse = captum.LayerGradCam(network, layer).attribute(x, labels, relu_attributions=True)
+            found = captum.LayerAttribution.interpolate(coarse, (32, 32), "bilinear")
+        return found.detach()
+
+    found = timed(benchmark, {"ours": ours, "captum": theirs}, f"{method}, {STEPS} steps where there are steps", len(images))
+    torch.testing.assert_close(found.results["ours"], found.results["captum"].float(), rtol=1e-3, atol=1e-4)
