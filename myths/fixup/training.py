@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from myths.fixup.architectures import STAGES, blocks_a_stage
 from myths.fixup.architectures import Name as ArchitectureName
 from myths.fixup.treatments import Name as TreatmentName
 from myths.lab.errors import CannotStart, UsageError
-from myths.lab.trial import Context, Protocol, Trial
+from myths.lab.trial import Context, Outcome, Protocol, Trial
 
 if TYPE_CHECKING:
     import torch
@@ -120,6 +120,7 @@ class OnImages(Trial):
 class Training(OnImages):
     """A training by stochastic gradient descent, as in the paper: momentum, no clipping, no warm-up."""
 
+    epochs: float = 1.0
     batch_size: int = 128
     momentum: float = 0.9
     weight_decay: float = 5e-4
@@ -134,9 +135,13 @@ class Training(OnImages):
         super().__post_init__()
         if self.batch_size < 2:
             raise UsageError(f"batch_size={self.batch_size}: at least 2")
+        if not 0 < self.epochs < float("inf"):
+            raise UsageError(f"epochs={self.epochs:g}: a number above 0")
         for name in ("momentum", "weight_decay", "mixup"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise UsageError(f"{name}={getattr(self, name):g}: at least 0")
+
+    measured: ClassVar[frozenset[str]] = frozenset({"seconds_per_step", "train_seconds"})
 
     def recipe(self) -> Recipe:
         """The settings as the training loop takes them."""
@@ -147,7 +152,37 @@ class Training(OnImages):
         if self.dataset not in REAL:
             return "stand-in"
         same = all(getattr(self, name) == value for name, value in published.items())
-        return "paper" if same and self.width == 16 and not self.side and not self.train_examples else "reduced"
+        usual = self.architecture != "bottleneck" and self.width == 16
+        return "paper" if same and usual and not self.side and not self.train_examples else "reduced"
+
+    @property
+    def work(self) -> float:
+        """Images seen times layers, at their size; test images count a third. A tenth where He's weights will diverge."""
+        n = self.train_examples or {"digits": 1200, "shapes": 1200}.get(self.dataset, 50_000)
+        early = 0.1 if self.initialization == "he" and self.depth > 100 else 1.0
+        return self.passes(early * (self.epochs * n + 3000)) + 0.05
+
+    def run(self, context: Context) -> Outcome:
+        """A row of ``kind`` "summary" (right, n_test, test_accuracy_percent, train_loss, diverged_at, steps …), and rows "curve"."""
+        from myths.lab.vision.training import steps_per_epoch
+
+        examples = self.examples(context)
+        total = round(self.epochs * steps_per_epoch(len(examples.x), self.batch_size))
+        curve = LossCurve(max(1, total // 30))
+        with threads_for(self.batch_size * examples.x.shape[-1] ** 2 * self.width, context.device):
+            network, done, took = self.train(context, examples, curve)
+            tested = self.tested(context, network, examples, done)
+        summary = {
+            "kind": "summary",
+            **tested,
+            "n_train": len(examples.x),
+            "train_loss": done.loss,
+            "diverged_at": done.diverged_at,
+            "steps": done.steps,
+            "branches": self.branches,
+            **took,
+        }
+        return Outcome(rows=[summary, *curve.rows()])
 
     def train(self, context: Context, examples: Examples, on_batch: Callable[[Batch], None]) -> tuple[ResidualNetwork, Fit, dict[str, Any]]:
         """The trained network, how training went, and what it took.
@@ -169,19 +204,18 @@ class Training(OnImages):
         )
         network = self.network(context, examples, segment)
         forward = Graphed(network) if self.graph else network
-        with threads_for(self.batch_size * side**2 * self.width, context.device):
-            done = fit(
-                network,
-                examples.x,
-                examples.y,
-                self.recipe(),
-                order=context.generator("order"),
-                augmentation=context.generator("augment", context.device),
-                device=context.device,
-                on_batch=on_batch,
-                optimizer=optimizer(network, self.learning_rate, self.momentum, self.weight_decay),
-                forward=forward,
-            )
+        done = fit(
+            network,
+            examples.x,
+            examples.y,
+            self.recipe(),
+            order=context.generator("order"),
+            augmentation=context.generator("augment", context.device),
+            device=context.device,
+            on_batch=on_batch,
+            optimizer=optimizer(network, self.learning_rate, self.momentum, self.weight_decay),
+            forward=forward,
+        )
         recording = forward.seconds if isinstance(forward, Graphed) else 0.0
         took = {
             "seconds_per_step": (done.seconds - recording) / done.steps,
@@ -200,7 +234,7 @@ class Training(OnImages):
             logits = predict(network, examples.x_test, device=context.device)
             right = int(((logits.argmax(1) == examples.y_test.to(logits.device)) & logits.isfinite().all(1)).sum())
         n = len(examples.x_test)
-        return {"right": right, "n_test": n, "test_accuracy_percent": 100 * right / n}
+        return {"right": right, "n_test": n, "test_accuracy_percent": 100 * right / n, "test_error_percent": 100 - 100 * right / n}
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from myths.fixup.training import threads_for
 from myths.lab.errors import UsageError
 from myths.lab.trial import Context, Outcome, Protocol, Trial
 
@@ -123,14 +124,15 @@ class TrainTransformer(Trial):
         with context.seeded("init"):
             model = Translator(shape, attention)
         recipe = self.recipe(context.device)
-        with context.seeded("dropout"):
+        with threads_for(self.batch_tokens * self.channels, context.device), context.seeded("dropout"):
             batches = translation_batches(model, train, self.batch_tokens, context.generator("order"))
             done = fit(model, batches, recipe, device=context.device)
         found: dict[str, Any] = {"bleu": 0.0, "signature": "", "valid_nats": None}
         if done.diverged_at is None:
-            translated = vocabulary.decode(translate(model, test, beam=self.beam, precision=recipe.precision))
+            with threads_for(self.batch_tokens * self.channels, context.device):
+                translated = vocabulary.decode(translate(model, test, beam=self.beam, precision=recipe.precision))
+                nats = cross_entropy(model, valid, precision=recipe.precision)
             scored = bleu(translated, parts["test"].target)
-            nats = cross_entropy(model, valid, precision=recipe.precision)
             found = {"bleu": scored.score, "signature": scored.signature, "valid_nats": nats}
         row = {
             **found,

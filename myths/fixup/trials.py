@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from myths.fixup.training import VERY_DEEP, LossCurve, Training
-from myths.lab.trial import Context, Outcome, Protocol
+from myths.fixup.training import VERY_DEEP, Training
+from myths.lab.trial import Protocol
 
 if TYPE_CHECKING:
     from myths.lab.vision.training import Recipe
@@ -40,21 +40,10 @@ CHECK_EVERY = 10
 class TrainOneEpoch(Training):
     """Train for one epoch and test (Zhang et al. 2019, Sec. 4.1 and Fig. 3). A training that diverges ends early and is a result."""
 
-    epochs: float = 1.0
-
-    measured: ClassVar[frozenset[str]] = frozenset({"seconds_per_step", "train_seconds"})
-
     @property
     def protocol(self) -> Protocol:
         """Of the paper with its settings on all images, with batches of 64 at the greatest depths."""
         return self.as_published(FIRST_EPOCH | {"batch_size": 64 if self.depth >= VERY_DEEP else 128})
-
-    @property
-    def work(self) -> float:
-        """Images seen times layers, at their size; test images count a third. A tenth where He's weights will diverge."""
-        n = self.train_examples or {"digits": 1200, "shapes": 1200}.get(self.dataset, 50_000)
-        early = 0.1 if self.initialization == "he" and self.depth > 100 else 1.0
-        return self.passes(early * (self.epochs * n + 3000)) + 0.05
 
     @classmethod
     def tiny(cls) -> TrainOneEpoch:
@@ -75,23 +64,6 @@ class TrainOneEpoch(Training):
             check_every=CHECK_EVERY,
         )
 
-    def run(self, context: Context) -> Outcome:
-        """A row of ``kind`` "summary" (right, n_test, test_accuracy_percent, train_loss, diverged_at, steps …), and rows "curve"."""
-        examples = self.examples(context)
-        curve = LossCurve(max(1, round(len(examples.x) / self.batch_size / 20)))
-        network, done, took = self.train(context, examples, curve)
-        summary = {
-            "kind": "summary",
-            **self.tested(context, network, examples, done),
-            "n_train": len(examples.x),
-            "train_loss": done.loss,
-            "diverged_at": done.diverged_at,
-            "steps": done.steps,
-            "branches": self.branches,
-            **took,
-        }
-        return Outcome(rows=[summary, *curve.rows()])
-
 
 @dataclass(frozen=True, kw_only=True)
 class TrainToTheEnd(Training):
@@ -103,18 +75,10 @@ class TrainToTheEnd(Training):
     weight_decay: float = 1e-4
     schedule: Literal["one-cycle", "step", "constant"] = "step"
 
-    measured: ClassVar[frozenset[str]] = frozenset({"seconds_per_step", "train_seconds"})
-
     @property
     def protocol(self) -> Protocol:
         """Of the paper with its 200 epochs; mixup is compared, so it may be on or off."""
         return self.as_published(TO_THE_END)
-
-    @property
-    def work(self) -> float:
-        """Images seen times layers."""
-        n = self.train_examples or {"digits": 1200, "shapes": 1200}.get(self.dataset, 50_000)
-        return self.passes(self.epochs * n + 3000) + 0.05
 
     @classmethod
     def tiny(cls) -> TrainToTheEnd:
@@ -136,25 +100,3 @@ class TrainToTheEnd(Training):
             mixup=self.mixup,
             check_every=CHECK_EVERY,
         )
-
-    def run(self, context: Context) -> Outcome:
-        """A row of ``kind`` "summary" (as after one epoch, and test_error_percent), and rows "curve"."""
-        from myths.lab.vision.training import steps_per_epoch
-
-        examples = self.examples(context)
-        total = round(self.epochs * steps_per_epoch(len(examples.x), self.batch_size))
-        curve = LossCurve(max(1, total // 40))
-        network, done, took = self.train(context, examples, curve)
-        tested = self.tested(context, network, examples, done)
-        summary = {
-            "kind": "summary",
-            **tested,
-            "test_error_percent": 100 - tested["test_accuracy_percent"],
-            "n_train": len(examples.x),
-            "train_loss": done.loss,
-            "diverged_at": done.diverged_at,
-            "steps": done.steps,
-            "branches": self.branches,
-            **took,
-        }
-        return Outcome(rows=[summary, *curve.rows()])

@@ -157,12 +157,23 @@ def test_images_are_averaged_to_the_side_asked_for():
 # --- protocols --------------------------------------------------------------------------------------
 
 
+BOTTLENECK = {"architecture": "bottleneck", "depth": 110}
+
+
 def test_only_the_published_settings_are_the_paper_s():
     published = TrainOneEpoch(depth=112, initialization="fixup")
     assert published.protocol == "paper"
     assert TrainOneEpoch(depth=10_000, initialization="fixup", batch_size=64).protocol == "paper"
     assert TrainOneEpoch(depth=10_000, initialization="fixup").protocol == "reduced"
-    for change in ({"side": 16}, {"width": 8}, {"train_examples": 5000}, {"learning_rate": 0.3}, {"epochs": 2.0}, {"batch_size": 64}):
+    for change in (
+        {"side": 16},
+        {"width": 8},
+        {"train_examples": 5000},
+        {"learning_rate": 0.3},
+        {"epochs": 2.0},
+        {"batch_size": 64},
+        BOTTLENECK,
+    ):
         assert dataclasses.replace(published, **change).protocol == "reduced"
     assert digits().protocol == "stand-in"
     assert TrainToTheEnd(initialization="fixup").protocol == "paper"
@@ -189,6 +200,7 @@ def tried(*words):
         ("batch_size=1198", "batch_size=1198 is larger than the training set of 1197 examples"),
         ("train_examples=5000", "train_examples=5000: digits has 1197 training examples"),
         ("side=20", "side=20: the images of digits have 8 pixels a side"),
+        ("epochs=0", "epochs=0: a number above 0"),
         ("momentum=-1", "momentum=-1: at least 0"),
         ("width=0", "width=0: at least 1"),
         ("initialization=kaiming", "initialization=kaiming does not fit: initialization is one of he"),
