@@ -34,7 +34,8 @@ MYTH = Myth(
         "what changed; long convolutions and state-space models have taken the idea further. A known attempt to repeat the summarization "
         "result fell short (ROUGE-1 34.18 against 39.84, fairseq#594). Differences of 0.1 to 0.3 BLEU, as between neighbors of the "
         "ablation, are within what a few seeds leave open. The paper trains on millions of pairs; here it is 29,000 image descriptions, "
-        "short sentences on which a small model does well: a tie on them does not settle long documents or large models."
+        "in one pass or a few, which favors what learns fast. On such short sentences a small model does well: a tie on them does not "
+        "settle long documents or large models."
     ),
     papers=(
         Paper(

@@ -22,6 +22,8 @@ ABSTRACT = "Wu et al. 2019, abstract: O(n) against O(n²)"
 
 TESTS = {"dataset": ("multi30k", "dates"), "test": ("test_2016_flickr", "test")}
 """Written dates stand in where a run holds nothing else: then nothing is concluded."""
+DECODED = (16, 24)
+"""Tokens of the sentences that are decoded; the paper's have some 27 words. Longer ones are in the table."""
 BLOCKS = {"scope": "block", "direction": "training", "causal": False}
 QUALITY = ("L0-shuffled", "L0-parameters", "L0-seeds")
 TIMED = ("L0-exact",)
@@ -58,7 +60,7 @@ def _decoding(id: str, statement: str, column: str, paper: float | None, criteri
         paper=paper,
         unit="x",
         table="decoding",
-        where={"layer": "dynamic"},
+        where={"layer": "dynamic", "length": DECODED},
         trial=TimeDecoding,
         measure=partial(measures.ratio_over_repeats, column),
         criterion=criterion,
@@ -188,7 +190,7 @@ CLAIMS: tuple[Claim, ...] = (
         paper_checked="computed",
         unit="BLEU",
         table="translation",
-        where={**TESTS, "shuffled": False},
+        where={"dataset": "multi30k", "test": "test_2016_flickr", "shuffled": False},
         trial=TrainTranslator,
         measure=measures.deviation_over_seeds,
         criterion=at_most(1.0),

@@ -51,6 +51,12 @@ def convolve(x: Float[Tensor, "b n d"], kernel: Kernel, left: int, how: How = "a
     return {"unfold": _by_unfold, "conv1d": _by_conv1d, "banded": _by_bands}[how](x, kernel, left)
 
 
+def convolve_last(window: Float[Tensor, "b m d"], kernel: Float[Tensor, "h k"] | Float[Tensor, "b h k"]) -> Float[Tensor, "b d"]:
+    """The causal operation at the last of ``m`` positions, at most ``k``, of which the last taps of the kernel weigh one each."""
+    taps = kernel[..., kernel.shape[-1] - window.shape[1] :].to(window.dtype)
+    return (taps.unsqueeze(-2) @ window.unflatten(2, (kernel.shape[-2], -1)).transpose(1, 2)).flatten(1)
+
+
 def quickest(x: Float[Tensor, "b n d"], kernel: Kernel) -> How:
     """The way that "auto" takes."""
     if x.is_cuda and _has_triton():

@@ -92,7 +92,7 @@ def ablation(tables: Tables) -> Figure | None:
     for at, layer in zip(place, layers, strict=True):
         if rows.loc[layer, "diverged"]:
             ax.text(0, at - 0.2, f" {rows.loc[layer, 'diverged']} of {rows.loc[layer, 'seeds']} diverged", va="center", fontsize=8)
-    ax.set_yticks(place, [_name(layer) for layer in layers])
+    ax.set_yticks(place, [NAMES[layer] for layer in layers])
     ax.invert_yaxis()
     ax.axvline(0, color=style.INK, lw=1)
     ax.legend(frameon=False, fontsize=9)
@@ -108,7 +108,7 @@ def kernels(tables: Tables) -> Figure | None:
         return None
     table = table[table["dataset"] == table["dataset"].iloc[0]]
     chosen = [(key, group) for key, group in table.groupby(["layer", "side", "depth"], sort=False)]
-    titles = [f"{_name(str(layer)).split('= ')[-1]}, {side} {int(depth) + 1}" for (layer, side, depth), _ in chosen]
+    titles = [f"{_name(str(layer))}, {side} {int(depth) + 1}" for (layer, side, depth), _ in chosen]
     figure, panels = style.panels(titles, "offset (positions)", "head", (2.5 * len(chosen) + 0.6, 3.0))
     for ax, (_, group) in zip(panels, chosen, strict=True):
         grid = group.pivot_table(index="head", columns="offset", values="weight")
@@ -126,6 +126,8 @@ def kernels(tables: Tables) -> Figure | None:
 
 
 def _against_length(tables: Tables, column: str, quantity: str, scale: float) -> Figure | None:
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
     from myths.lab.report import style
 
     table = tables["speed"]
@@ -144,6 +146,9 @@ def _against_length(tables: Tables, column: str, quantity: str, scale: float) ->
             ax.plot(median.index, median, _marker(layer) + "-", ms=4, lw=1.5, color=_color(layer), label=_name(layer))
         ax.set_xscale("log", base=2)
         ax.set_yscale("log")
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+        ax.yaxis.set_minor_formatter(NullFormatter())
     panels[0].legend(frameon=False, fontsize=8)
     for ax in panels[1:]:
         ax.set_ylabel("")
@@ -167,7 +172,7 @@ def _by_layer(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 
 def _name(layer: str) -> str:
-    return NAMES[layer]
+    return NAMES[layer].split("= ")[-1]
 
 
 def _color(layer: str) -> str:

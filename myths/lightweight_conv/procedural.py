@@ -17,7 +17,7 @@ ONES = (
     *("fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
 )
 TENS = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-PARTS = {"train": 4000, "val": 200, "test": 400}
+PARTS = {"train": 4000, "val": 100, "test": 200}
 
 
 def dates(part: str) -> Texts:

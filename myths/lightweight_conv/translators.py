@@ -20,19 +20,21 @@ if TYPE_CHECKING:
 DATES: Mapping[str, Any] = {
     "dataset": "dates",
     "tests": ("test",),
-    "channels": 32,
-    "hidden": 64,
+    "channels": 64,
+    "hidden": 128,
+    "heads": 2,
     "encoder_layers": 1,
     "decoder_layers": 1,
     "subwords": 0,
     "longest": 40,
-    "batch_tokens": 2000,
-    "learning_rate": 5e-3,
-    "warmup": 50,
+    "batch_tokens": 500,
+    "learning_rate": 3e-3,
+    "warmup": 40,
     "schedule": "linear",
     "dropout": 0.0,
     "weight_dropout": 0.0,
     "label_smoothing": 0.0,
+    "beam": 2,
     "precision": "fp32",
 }
 """A model that learns written dates in seconds."""
@@ -101,7 +103,7 @@ class TrainTranslator(Trial):
     @classmethod
     def tiny(cls) -> TrainTranslator:
         """A few updates on written dates."""
-        few = {"updates": 12, "train_pairs": 300, "channels": 16, "hidden": 16, "beam": 2}
+        few = {"updates": 8, "train_pairs": 200, "channels": 16, "hidden": 16, "beam": 2}
         return cls(**{**DATES, **few}, layer="dynamic")
 
     def missing(self) -> str | None:

@@ -136,8 +136,9 @@ def test_drop_connect_drops_taps_only_in_training_and_keeps_the_mean(kind):
     torch.testing.assert_close(layer(x), made(kind, causal=False, taps=3)(x))
     layer.train()
     z = F.glu(layer.project_in(x), -1)
-    draws = torch.stack([layer.convolve(z) for _ in range(4000)])
-    torch.testing.assert_close(draws.mean(0), layer.eval().convolve(z), rtol=0, atol=5 * float(draws.std(0).max()) / math.sqrt(4000))
+    with torch.no_grad():
+        draws = torch.stack([layer.convolve(z) for _ in range(1500)])
+    torch.testing.assert_close(draws.mean(0), layer.eval().convolve(z), rtol=0, atol=5 * float(draws.std(0).max()) / math.sqrt(1500))
     assert draws.std(0).max() > 0
 
 

@@ -20,6 +20,7 @@ class DenseConv(GatedConvolution):
         """As ``GatedConvolution.convolve``."""
         return self.full(F.pad(x, (0, 0, self.left, self.taps - 1 - self.left)).transpose(1, 2)).transpose(1, 2)
 
-    def convolve_last(self, window: Float[Tensor, "b k d"]) -> Float[Tensor, "b d"]:
+    def convolve_last(self, window: Float[Tensor, "b m d"]) -> Float[Tensor, "b d"]:
         """As ``GatedConvolution.convolve_last``."""
-        return self.full(window.transpose(1, 2))[..., 0]
+        weight = self.full.weight[..., self.taps - window.shape[1] :]
+        return F.conv1d(window.transpose(1, 2), weight, self.full.bias)[..., 0]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from myths.lab.language.mixer import check_heads
-from myths.lightweight_conv.convolution import How, convolve
+from myths.lightweight_conv.convolution import How, convolve, convolve_last
 from myths.lightweight_conv.layers.gated import GatedConvolution
 
 
@@ -35,7 +34,6 @@ class DynamicConv(GatedConvolution):
         """As ``GatedConvolution.convolve``."""
         return convolve(x, F.dropout(self.kernel(x), self.weight_dropout, self.training), self.left, self.how)
 
-    def convolve_last(self, window: Float[Tensor, "b k d"]) -> Float[Tensor, "b d"]:
+    def convolve_last(self, window: Float[Tensor, "b m d"]) -> Float[Tensor, "b d"]:
         """As ``GatedConvolution.convolve_last``."""
-        kernel = self.kernel(window[:, -1]).to(window.dtype)
-        return torch.einsum("bkhe,bhk->bhe", window.unflatten(2, (self.heads, -1)), kernel).flatten(1)
+        return convolve_last(window, self.kernel(window[:, -1]))

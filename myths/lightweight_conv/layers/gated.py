@@ -31,8 +31,8 @@ class GatedConvolution(Mixer):
         """The convolution of a whole sequence."""
         raise NotImplementedError
 
-    def convolve_last(self, window: Float[Tensor, "b k d"]) -> Float[Tensor, "b d"]:
-        """The convolution at the last position of a window of ``taps`` positions; of causal layers."""
+    def convolve_last(self, window: Float[Tensor, "b m d"]) -> Float[Tensor, "b d"]:
+        """The convolution at the last position of a window of the last ``taps`` positions, or fewer; of causal layers."""
         raise NotImplementedError
 
     def forward(self, x: Float[Tensor, "b n d"], keep: Bool[Tensor, "b n"] | None = None) -> Float[Tensor, "b n d"]:
@@ -43,12 +43,12 @@ class GatedConvolution(Mixer):
         return self.project_out(self.convolve(gated))
 
     def start(self, batch: int, device: torch.device, dtype: torch.dtype) -> State:
-        """Zeros in the place of the ``taps`` - 1 positions before the first."""
+        """No positions."""
         check_step(self)
-        return (torch.zeros(batch, self.taps - 1, self.channels, device=device, dtype=dtype),)
+        return (torch.zeros(batch, 0, self.channels, device=device, dtype=dtype),)
 
     def step(self, x: Float[Tensor, "b d"], state: State) -> tuple[Float[Tensor, "b d"], State]:
-        """The state is what went into the convolution at the last ``taps`` - 1 positions, however long the past."""
+        """The state is what went into the convolution at the last ``taps`` - 1 positions at most, however long the past."""
         gated = F.glu(self.project_in(x), dim=-1)
         window = torch.cat([state[0].to(gated.dtype), gated[:, None]], dim=1)
-        return self.project_out(self.convolve_last(window)), (window[:, 1:],)
+        return self.project_out(self.convolve_last(window)), (window[:, max(0, window.shape[1] - self.taps + 1) :],)

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from myths.lab.language.mixer import check_heads
-from myths.lightweight_conv.convolution import How, convolve
+from myths.lightweight_conv.convolution import How, convolve, convolve_last
 from myths.lightweight_conv.layers.gated import GatedConvolution
 
 
@@ -41,7 +41,6 @@ class LightweightConv(GatedConvolution):
         """As ``GatedConvolution.convolve``."""
         return convolve(x, F.dropout(self.kernel(), self.weight_dropout, self.training), self.left, self.how)
 
-    def convolve_last(self, window: Float[Tensor, "b k d"]) -> Float[Tensor, "b d"]:
+    def convolve_last(self, window: Float[Tensor, "b m d"]) -> Float[Tensor, "b d"]:
         """As ``GatedConvolution.convolve_last``."""
-        kernel = self.kernel().to(window.dtype)
-        return torch.einsum("bkhe,hk->bhe", window.unflatten(2, (len(kernel), -1)), kernel).flatten(1)
+        return convolve_last(window, self.kernel())

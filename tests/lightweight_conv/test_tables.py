@@ -1,0 +1,205 @@
+"""Tables, measures and claims from rows made up here, and the gpu profile in small."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from myths.lab import runner
+from myths.lab.claim import Verdict, judge
+from myths.lab.data import prepared
+from myths.lab.errors import UsageError
+from myths.lab.run_folder import RunFolder
+from myths.lab.store import Record, Results
+from myths.lightweight_conv import MYTH, measures, procedural, tables
+from myths.lightweight_conv.claims import CLAIMS
+from myths.lightweight_conv.language_models import TrainLanguageModel
+from myths.lightweight_conv.profiles import SMALL, trials
+from myths.lightweight_conv.published import ABLATION
+from myths.lightweight_conv.speed import TimeDecoding, TimeLayer
+from myths.lightweight_conv.translators import TrainTranslator
+
+
+def translator(layer, seed, bleu, *, parameters=1000, **changed):
+    trial = TrainTranslator(**{**SMALL, "updates": 500, **changed}, layer=layer, seed=seed)
+    row = {"test": trial.tests[0], "bleu": bleu, "parameters": parameters, "diverged_at": None, "sentences_per_second": 10.0}
+    row |= {"source_nats": 1.0, "source_nats_low": 0.9, "source_nats_high": 1.1, "n_valid": 100}
+    if bleu is None:
+        row = {"test": trial.tests[0], "parameters": parameters, "diverged_at": 7}
+    return Record(trial, "ok", [row], seconds=1.0, device="cpu")
+
+
+def verdicts(records):
+    results = Results(records)
+    made = {name: table(results) for name, table in MYTH.tables.items()}
+    return {j.claim.id: j for j in judge(CLAIMS, made)}
+
+
+def both(dynamic, *, lightweight=25.0):
+    records = [translator("attention", seed, 25 + 0.1 * seed) for seed in range(4)]
+    records += [translator("dynamic", seed, dynamic + 0.1 * seed + 0.05 * (seed % 2)) for seed in range(4)]
+    return records + [translator("lightweight", seed, lightweight + 0.1 * seed) for seed in range(4)]
+
+
+def test_a_tie_is_reproduced_and_a_loss_is_not():
+    tie, loss = verdicts(both(25.0)), verdicts(both(23.0))
+    assert tie["L2-dynamic"].verdict is Verdict.REPRODUCED
+    assert tie["L2-dynamic"].estimate.value == pytest.approx(0.025)
+    assert tie["L2-dynamic"].estimate.n == 4
+    assert loss["L2-dynamic"].verdict is Verdict.NOT_REPRODUCED
+    assert tie["L1-wmt-en-de"].verdict is tie["L8-cnn-dm"].verdict is Verdict.NOT_TESTED
+
+
+def test_more_parameters_or_a_source_that_a_shuffled_model_uses_spoil_the_claim():
+    larger = verdicts([*both(25.0)[:4], *(translator("dynamic", s, 25.0, parameters=1100) for s in range(4))])
+    assert larger["L0-parameters"].estimate.value == pytest.approx(1.1)
+    assert larger["L2-dynamic"].verdict is Verdict.INCONCLUSIVE
+    spoilt = verdicts([*both(25.0), translator("dynamic", 0, 3.0, shuffled=True)])
+    assert spoilt["L0-shuffled"].verdict is Verdict.NOT_REPRODUCED
+    assert spoilt["L2-dynamic"].verdict is Verdict.INCONCLUSIVE
+
+
+def test_only_trainings_of_equal_settings_and_seeds_are_compared():
+    records = [translator("attention", 0, 20.0), translator("dynamic", 0, 21.0), translator("dynamic", 1, 22.0)]
+    records += [translator("dynamic", 0, 30.0, updates=900), translator("dynamic", 0, 1.0, shuffled=True)]
+    table = tables.compared(Results(records))
+    assert table[["layer", "against", "seed", "bleu_difference"]].to_numpy().tolist() == [["dynamic", "attention", 0, 1.0]]
+
+
+def test_a_training_that_diverged_counts_as_nothing_translated():
+    records = [translator("dynamic", s, 25.0 + 0.1 * s) for s in range(3)] + [translator("dynamic-no-softmax", s, None) for s in range(3)]
+    table = tables.compared(Results(records))
+    assert table["bleu_difference"].tolist() == pytest.approx([25.0, 25.1, 25.2])
+    row = tables.ablation(Results(records)).set_index("layer").loc["dynamic-no-softmax"]
+    assert (row["diverged"], row["seeds"]) == (3, 3)
+    assert math.isnan(row["bleu"])
+    assert verdicts(records)["L3-diverges"].verdict is Verdict.REPRODUCED
+
+
+def test_the_order_of_the_ablation_is_spearmans():
+    rows = [translator(layer, s, row.bleu + 0.01 * s) for layer, row in ABLATION.items() for s in range(2)]
+    assert verdicts(rows)["L3-order"].estimate.value == pytest.approx(1, abs=0.02)
+    assert measures.order_of_the_paper(tables.ablation(Results(rows[:4]))) is None
+
+
+def test_the_deviation_over_seeds_is_pooled_with_a_chi_square_interval():
+    rows = pd.DataFrame({"layer": ["a", "a", "b", "b", "b"], "bleu": [1.0, 3.0, 10.0, 11.0, 12.0]})
+    found = measures.deviation_over_seeds(rows)
+    assert found.value == pytest.approx(math.sqrt((2 + 2) / 3))
+    assert found.high == pytest.approx(found.value * math.sqrt(3 / stats.chi2.ppf(0.025, 3)))
+    assert measures.deviation_over_seeds(rows.iloc[:2]) is None
+
+
+def timed(length, seconds, *, direction="training", block=False, **changed):
+    layers = tuple(layer for layer in seconds if layer != "attention")
+    trial = TimeLayer(layer=layers, length=length, direction=direction, block=block, tokens=8192, **changed)
+    rows = [
+        {
+            "layer": layer,
+            "status": "ok",
+            "seconds": s,
+            "q25_seconds": 0.9 * s,
+            "q75_seconds": 1.1 * s,
+            "repeats": 5,
+            "batch": max(1, 8192 // length),
+        }
+        if s
+        else {"layer": layer, "status": "over budget", "batch": 1}
+        for layer, s in seconds.items()
+    ]
+    return Record(trial, "ok", rows, seconds=1.0, device="cpu")
+
+
+def test_slopes_crossovers_and_ratios_are_those_of_the_times():
+    lengths = [2**p for p in range(5, 14)]
+    records = []
+    for n in lengths:
+        of_sequence = {"attention": 1e-9 * n**2, "attention-plain": 2e-9 * n**2 if n < 8192 else None, "dynamic": 3e-7 * n}
+        batch = 8192 // n
+        of_batch = {layer: s and batch * s for layer, s in of_sequence.items()}
+        records += [timed(n, of_batch, block=block) for block in (False, True)]
+    results = Results(records)
+    slopes = tables.slopes(results).set_index(["layer", "scope"])["slope"]
+    assert slopes["attention", "layer"] == pytest.approx(2)
+    assert slopes["dynamic", "block"] == pytest.approx(1)
+    crossing = tables.crossover(results).set_index(["layer", "scope"])
+    assert crossing.loc[("dynamic", "layer"), "crossover_length"] == 512
+    assert crossing.loc[("dynamic", "layer"), "crossover_length_plain"] == 256
+    assert math.isnan(crossing.loc[("attention-plain", "layer"), "crossover_length"])
+    found = verdicts(records)
+    assert found["L5-dynamic"].verdict is found["L5-attention"].verdict is Verdict.REPRODUCED
+    assert found["L4-length-fused"].estimate.value == pytest.approx(128 / 300)
+    assert found["L4-length-fused"].estimate.low == pytest.approx(128 / 300 * 0.9 / 1.1)
+    assert found["L4-length-fused"].verdict is Verdict.NOT_REPRODUCED
+
+
+def test_the_ratio_of_decoding_is_a_geometric_mean_over_trials():
+    def record(seed, factor):
+        trial = TimeDecoding(layer=("attention-plain", "dynamic"), length=24, seed=seed)
+        rows = [
+            {"layer": layer, "status": "ok", "seconds": s, "q25_seconds": s, "q75_seconds": s, "repeats": 5}
+            for layer, s in (("attention", 1.0), ("attention-plain", factor), ("dynamic", 1.0))
+        ]
+        return Record(trial, "ok", rows, seconds=1.0, device="cpu")
+
+    found = verdicts([record(0, 1.2), record(1, 1.25), record(2, 1.3)])
+    assert found["L4-decoding"].estimate.value == pytest.approx((1.2 * 1.25 * 1.3) ** (1 / 3))
+    assert found["L4-decoding"].verdict is Verdict.REPRODUCED
+    assert found["L4-today-decoding"].estimate.value == pytest.approx(1)
+
+
+def test_no_seed_is_too_few_seeds():
+    with pytest.raises(UsageError, match="--seeds 0"):
+        trials("quick", 0)
+
+
+def test_own_texts_are_trained_on_and_nothing_else():
+    own = trials("laptop", None, ("mine",))
+    assert {trial.dataset for trial in own} == {"mine"}
+    assert {name.split(".")[0] for trial in own for name in trial.data} == {"mine"}
+
+
+SMALLER = {
+    TrainTranslator: {
+        "dataset": "dates", "tests": ("test",), "channels": 16, "hidden": 16, "heads": 2, "encoder_layers": 1, "decoder_layers": 1,
+        "subwords": 0, "longest": 40, "train_pairs": 60, "updates": 1, "batch_tokens": 200, "beam": 1, "precision": "fp32",
+    },
+    TrainLanguageModel: {
+        "dataset": "numbers", "channels": 16, "hidden": 16, "heads": 2, "layers": 1, "context": 16, "batch": 2, "updates": 2, "subwords": 0,
+        "precision": "fp32",
+    },
+    TimeLayer: {"channels": 16, "heads": 2, "tokens": 32, "length": 16, "dtype": "float32"},
+    TimeDecoding: {
+        "channels": 16, "hidden": 16, "heads": 2, "encoder_layers": 1, "decoder_layers": 1, "vocabulary": 30, "sentences": 2, "length": 4,
+        "dtype": "float32",
+    },
+}  # fmt: skip
+
+
+def smaller(trial):
+    if type(trial) in SMALLER:
+        return dataclasses.replace(trial, **SMALLER[type(trial)])
+    return dataclasses.replace(trial, model=smaller(trial.model))
+
+
+def test_the_gpu_profile_runs_in_small_and_gives_every_table_and_figure(tmp_path, monkeypatch):
+    monkeypatch.setattr(procedural, "PARTS", {"train": 60, "val": 10, "test": 10})
+    listed = list({t.id: t for t in map(smaller, trials("gpu", 2))}.values())
+    assert {type(t) for t in listed} == set(MYTH.trial_types)
+    run = RunFolder(tmp_path / "gpu")
+    store = run.store(MYTH)
+    done = runner.run(runner.plan(listed, store, prepared.sha256_of), store, device="cpu", hashes=prepared.sha256_of, invocation="test")
+    assert done.failed == []
+    results = Results(store.records)
+    made = {name: table(results) for name, table in MYTH.tables.items()}
+    assert all(len(table) for name, table in made.items() if name != "slopes")
+    assert set(made["ablation"]["layer"]) == {*ABLATION, "dynamic-no-softmax"}
+    assert np.isfinite(made["language"]["perplexity_ratio"]).all()
+    for name, figure in MYTH.figures.items():
+        assert figure(made) is not None, name
+    assert all(figure({name: table.iloc[:0] for name, table in made.items()}) is None for figure in MYTH.figures.values())
+    judged = {j.claim.id: j for j in judge(CLAIMS, made)}
+    assert judged["L2-dynamic"].verdict is Verdict.ILLUSTRATION
