@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from myths.lab.claim import MythVerdict
 from myths.lab.derived import Derived, draw
-from myths.lab.report import style, view, words
+from myths.lab.report import exports, style, view, words
 from myths.lab.report.tables import MOST_ROWS, data_table
 from myths.lab.run_folder import RunFolder, write_atomically
 
@@ -38,6 +38,7 @@ def build(derived: Sequence[Derived], folder: Path) -> Path:
     )
     index = folder / "index.html"
     write_atomically(index, front)
+    exports.write((run for runs in myths for run in runs), folder)
     return index
 
 

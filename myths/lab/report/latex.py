@@ -1,0 +1,17 @@
+"""Text made safe for LaTeX."""
+
+from __future__ import annotations
+
+_COMMANDS = {
+    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", '"': "''", "≤": r"$\leq$", "≥": r"$\geq$", "≈": r"$\approx$", "→": r"$\to$", "−": r"$-$",
+    "∞": r"$\infty$", "×": r"$\times$", "·": r"$\cdot$", "²": r"$^2$", "³": r"$^3$", "√": r"$\surd$", "…": r"\ldots{}", "°": r"$^\circ$",
+    "\u202f": r"\,", "\u00a0": "~", "α": r"$\alpha$", "β": r"$\beta$", "γ": r"$\gamma$", "ε": r"$\varepsilon$", "λ": r"$\lambda$",
+    "μ": r"$\mu$", "ρ": r"$\rho$", "σ": r"$\sigma$", "τ": r"$\tau$", "Δ": r"$\Delta$",
+}  # fmt: skip
+
+
+def escaped(text: str) -> str:
+    """Text for LaTeX, on one line: every special character escaped, mathematical signs as commands."""
+    return "".join(_COMMANDS.get(letter, letter) for letter in " ".join(text.split()) if letter.isprintable() or letter in _COMMANDS)

@@ -1,0 +1,108 @@
+"""What others take from a report reads back as what was measured."""
+
+import io
+import json
+import re
+from pathlib import Path
+
+import jsonschema
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from myths.lab.myth import Paper
+from myths.lab.report import exports, references, site
+from tests.lab.report import coin
+
+SCHEMA = json.loads((Path(__file__).parents[3] / "schema" / "claims.schema.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    root = tmp_path_factory.mktemp("exports")
+    runs = [coin.derived(root / "published" / "h200-gpu", "gpu"), coin.derived(root / "local" / "cpu-quick", "quick", {"button": (5500,)})]
+    site.build(runs, root / "report")
+    return runs, root / "report"
+
+
+def test_claims_keep_to_their_schema_and_to_the_judgements(built):
+    runs, folder = built
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    found = json.loads((folder / "claims.json").read_text())
+    jsonschema.validate(found, SCHEMA)
+    assert set(found["runs"]) == {"published-h200-gpu", "local-cpu-quick"}
+    judgements = [j for run in runs for j in run.judgements]
+    assert len(found["claims"]) == len(judgements)
+    for line, judgement in zip(found["claims"], judgements, strict=True):
+        assert (line["claim"], line["verdict"]) == (judgement.claim.id, judgement.verdict)
+        assert line["here"] == (judgement.estimate and pytest.approx(judgement.estimate.value))
+        assert line["invocations"] == (["20260101T000000-ab12"] if judgement.estimate else [])
+
+
+@pytest.mark.parametrize("change", [{"verdict": "true"}, {"here": "50 %"}, {"surprise": 1}, {"interval": {"low": 1.0}}])
+def test_the_schema_refuses_what_is_no_claim(built, change):
+    found = json.loads((built[1] / "claims.json").read_text())
+    found["claims"][0] |= change
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(found, SCHEMA)
+
+
+def test_tables_stand_beside_their_csv_and_figures_in_both_forms(built):
+    for csv in (files := sorted(built[1].glob("tables/*/*/*.csv"))):
+        rows = len(pd.read_csv(csv))
+        assert csv.with_suffix(".md").read_text().count("\n") == rows + 2
+        tex = csv.with_suffix(".tex").read_text()
+        assert tex.count(r"\\") == rows + 1
+        assert all(rule in tex for rule in (r"\toprule", r"\midrule", r"\bottomrule"))
+    assert len(files) == 4
+    svg = next(built[1].glob("figures/published-h200-gpu/fair_coin/heads.svg"))
+    assert svg.read_text().startswith("<svg")
+    assert 'xmlns="http://www.w3.org/2000/svg"' in svg.read_text()
+    assert svg.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_the_same_results_give_the_same_files(built, tmp_path):
+    site.build(built[0], tmp_path)
+    for file in sorted(built[1].rglob("*.*")):
+        assert (tmp_path / file.relative_to(built[1])).read_bytes() == file.read_bytes(), file.name
+
+
+def test_hostile_text_is_no_markup_in_markdown(built):
+    text = next(built[1].glob("tables/published-h200-gpu/fair_coin/claims.md")).read_text()
+    assert "<script>" not in text
+    assert "&lt;script&gt;" in text
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=12), min_size=1, max_size=4))
+def test_any_text_stays_in_its_cell(cells):
+    table = pd.DataFrame([cells])
+    line = exports.markdown(table).splitlines()[2]
+    assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) == len(cells) + 1
+    row = exports.latex(table).split("\\midrule\n")[1].split("\n\\bottomrule")[0]
+    assert len(re.findall(r"(?<!\\)&", row)) == len(cells) - 1
+    assert "\n" not in row
+    assert not re.search(r"(?<!\\)[#%_]", row)
+
+
+def test_a_long_latex_table_breaks_over_pages_and_says_what_it_needs():
+    text = exports.latex(pd.DataFrame({"n": range(exports.LONG + 1)}))
+    assert text.startswith("% \\usepackage{booktabs, longtable}\n\\begin{longtable}{r}")
+
+
+def test_numbers_are_those_of_the_csv():
+    table = pd.DataFrame({"a": [0.1 + 0.2, None, 1e-12], "b": [1, 2, 3], "c": ["≥ 3 %", None, "x|y"]})
+    csv = pd.read_csv(io.StringIO(table.to_csv(index=False, float_format="%.10g")), dtype=str, keep_default_na=False)
+    read = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in exports.markdown(table).splitlines()[2:]]
+    assert read == [[*map(exports._markdown_cell, row)] for row in csv.to_numpy()]
+
+
+def test_references_are_each_once_and_balanced():
+    one = Paper("A. Ångström, R. Tachet des Combes", 2019, "Do 50 % of {ABC} & co. help?", "ICLR_2019", "https://arxiv.org/abs/1_2")
+    two = Paper("A. Ångström", 2019, "Do they help {", "ICLR", "https://example.org/%7E")
+    text = references.bibtex([one, two, one])
+    assert re.findall(r"@(\w+)\{(\w+),", text) == [("misc", "angstrom2019they"), ("misc", "angstrom2019help"), ("software", "sevenmyths")]
+    assert "author = {A. Ångström and R. Tachet des Combes}" in text
+    assert r"title = {{Do 50 \% of ABC \& co. help?}}" in text
+    assert "url = {https://arxiv.org/abs/1_2}" in text
+    assert text.count("{") == text.count("}")
