@@ -1,0 +1,81 @@
+"""Seconds a step and peak memory against depth: eagerly, with activations computed again, and (on a GPU) as CUDA graphs.
+
+A step is a forward pass, a backward pass and the update, on images of CIFAR-10's shape with the paper's network; Fixup beside batch
+normalization. Peak memory is what the step takes beyond what the process held before it.
+"""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from myths.fixup.graph import Graphed
+from myths.fixup.memory import footprint, free_bytes
+from myths.fixup.network import build
+from myths.fixup.training import optimizer
+from myths.lab.device import choose, machine_class
+from myths.lab.memory import peak_bytes
+from myths.lab.timing import Stopwatch
+
+DEVICE = choose("auto")
+GPU = DEVICE.startswith("cuda")
+BATCH = 128 if GPU else 16
+DEPTHS = (22, 112, 1000, 10_000) if GPU else (22, 58, 112)
+PATHS = ("eager", "computed again", "graph", "graph, computed again") if GPU else ("eager", "computed again")
+ROUNDS = 5
+
+
+def step_of(depth: int, treatment: str, path: str) -> Callable[[], torch.Tensor]:
+    """A function that makes one step of training and gives the loss."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(BATCH, 3, 32, 32, generator=generator).to(DEVICE).contiguous(memory_format=torch.channels_last)
+    y = torch.randint(0, 10, (BATCH,), generator=generator).to(DEVICE)
+    taken = footprint("wide-resnet", treatment, 10, 3, 32, 16, BATCH)
+    blocks = (depth - 4) // 6
+    again = path.endswith("computed again")
+    if (taken.recomputed(blocks) if again else taken.everything(blocks)) > 0.8 * free_bytes(DEVICE):
+        pytest.skip(f"{depth} layers do not fit {path}")
+    torch.manual_seed(0)
+    network = build("wide-resnet", depth, treatment, 10, 3, 16, taken.segment(blocks) if again else 0)
+    network = network.to(torch.device(DEVICE)).to(memory_format=torch.channels_last).train()
+    forward = Graphed(network) if path.startswith("graph") else network
+    sgd = optimizer(network, 0.01, 0.9, 5e-4)
+
+    def step() -> torch.Tensor:
+        loss = F.cross_entropy(forward(x), y)
+        loss.backward()
+        sgd.step()
+        sgd.zero_grad(set_to_none=True)
+        return loss.detach()
+
+    return step
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("treatment", ["fixup", "batch-norm"])
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_step(benchmark, depth, treatment, path):
+    step = step_of(depth, treatment, path)
+
+    def synchronized() -> torch.Tensor:
+        with Stopwatch(DEVICE):
+            return step()
+
+    step()  # recording and momenta are no part of a step
+    peak = peak_bytes(step, DEVICE)
+    benchmark.group = f"a step at {depth} layers, batch of {BATCH}, {machine_class(DEVICE)}"
+    loss = benchmark.pedantic(synchronized, rounds=ROUNDS, warmup_rounds=1)
+    benchmark.extra_info.update(device=machine_class(DEVICE), batch=BATCH, depth=depth)
+    benchmark.extra_info["microseconds a layer and image"] = 1e6 * benchmark.stats.stats.median / depth / BATCH
+    benchmark.extra_info["peak memory, MB"] = None if peak is None else peak / 1e6
+    assert loss.isfinite()
+
+
+@pytest.mark.parametrize("treatment", ["fixup", "batch-norm"])
+@pytest.mark.parametrize("path", PATHS[1:])
+def test_all_paths_train_alike(treatment, path):
+    eager, other = (step_of(22, treatment, p) for p in ("eager", path))
+    losses = [[float(step()) for _ in range(4)] for step in (eager, other)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    assert losses[0][-1] != losses[0][0]
