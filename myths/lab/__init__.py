@@ -1,1 +1,27 @@
-"""What every myth uses; knows no myth."""
+"""What every myth uses; knows no myth. In the order in which a result comes about:
+
+============  ======================================================================================================================
+trial         ``Trial``: a frozen dataclass whose fields are its identity; ``run(context) -> Outcome`` (rows, arrays). ``Context``:
+              device, random streams by name, outcomes of the trials it depends on.
+myth          ``Myth``: the belief and its parts (trials, tables, claims, figures, pictures); ``Paper``; ``PROFILES``.
+session       ``run(request)``: one invocation, from the plan to the tables; ``plans(request)``: what it would do.
+runner        ``plan`` and ``run``: order of dependency, each once, resume, budget.
+executors     ``local(trial, context) -> Execution``: here, or in a worker process under a cap of memory.
+store         ``Store``: finished trials on disk; ``Results.frame(TrialClass, column=function)``: their rows as a table.
+run_folder    ``RunFolder``: the stores of one run with ``run.json`` and a lock.
+provenance    what machine, which software, which commit.
+estimate      ``Estimate`` and its intervals: ``exact``, ``clopper_pearson``, ``student_t``, ``fisher_z``, ``bootstrap``, …
+claim         ``Claim``, ``Criterion`` (``at_least``, ``between``, …), ``judge``: rows to verdicts.
+derived       ``derive(myth, run)``: tables and judgements from stored rows; ``write``: the files beside them.
+publish       ``publish``: what may leave the machine, from a clean commit.
+tryout        ``rows``: one trial by ``key=value`` words, stored nowhere.
+device        choice of device, precision, out-of-memory.
+timing        ``Stopwatch``, ``compare``: warm-up, synchronize, interleave, median and quartiles.
+memory        ``peak_bytes``: what a call takes.
+errors        ``UsageError``, ``CannotStart``: a sentence and an exit status.
+data/         prepared data sets: catalog, download, checks, own data.
+vision/       networks, augmentation, the training loop, ``TrainClassifier``, HOG.
+language/     subwords, a transformer, training, beam search, BLEU.
+report/       pages, scoreboard, the style of figures.
+============  ======================================================================================================================
+"""

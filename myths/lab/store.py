@@ -2,6 +2,15 @@
 
 A line is appended and fsynced the moment its trial finishes, so whatever ends the process loses at
 most the trial that was running. Tables, claims and figures are derived from these lines alone.
+
+- A line is JSON: id, trial (class), version, settings (those that differ from their defaults), protocol, status "ok" or "failed",
+  rows, arrays (name to SHA-256 of dtype, shape and bytes), data (set to content hash), seconds, peak_memory_bytes, device,
+  invocation (of ``run.json``), error. The id is recomputed from class, version and settings when read.
+- A last line cut short is ignored with a warning, and taken away when the next one is written. Any other line that is no result
+  stops the reading with the number of the line.
+- A line of an unknown class, another version or settings that no longer fit is stale: kept, and left out of everything.
+- Of several lines of one trial the newest "ok" one made from the data that lie here counts; a failed trial runs again.
+- Arrays are written to the side and renamed before their line; a file that does not match its hashes is refused when read.
 """
 
 from __future__ import annotations
