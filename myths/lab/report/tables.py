@@ -1,13 +1,9 @@
-"""Tidy tables as HTML. great_tables lays them out and escapes; the page's own style sheet dresses them.
-
-The style sheet that great_tables brings along is left out: it has its own light colours, which dark pages and print cannot
-change, and rules that reach beyond the table.
-"""
+"""Tidy tables as plain HTML: escaped, numbers to the right, as many digits as a reader can use; the page's style sheet dresses them."""
 
 from __future__ import annotations
 
 import math
-import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
@@ -22,35 +18,29 @@ MOST_ROWS = 120
 
 
 def data_table(table: pd.DataFrame, identity: str) -> Markup:
-    """The first rows of a table as an HTML table whose ids begin with ``identity``; empty for an empty table."""
+    """The first rows of a table as an HTML table with the id ``identity``; empty for an empty table."""
     if table.empty or not len(table.columns):
         return Markup("")
-    from great_tables import GT
-
-    shown = table.head(MOST_ROWS).reset_index(drop=True)
-    shown.columns = [str(column) for column in shown.columns]
-    drawn = GT(shown, id=identity).cols_label({column: words.humane(column) for column in shown.columns})
-    numeric = [column for column in shown.columns if shown[column].dtype.kind in "if"]
-    for column in numeric:
-        drawn = drawn.fmt(_formatter(shown[column]), columns=[column])
-    drawn = drawn.cols_align(align="left").sub_missing(missing_text="–")
-    if numeric:
-        drawn = drawn.cols_align(align="right", columns=numeric)
-    text = re.sub(r"<style>.*?</style>", "", drawn.as_raw_html(), count=1, flags=re.DOTALL)
-    found = re.search(r"<table.*</table>", text, flags=re.DOTALL)
-    return Markup(_accessible(found[0], identity)) if found else Markup("")
-
-
-def _accessible(text: str, identity: str) -> str:
-    """Column headers numbered in order, so that ids are unique and hold nothing of a column's name."""
-    text = re.sub(r"\s(?:rowspan|colspan)=\"1\"|\sdata-quarto-\w+(?:-\w+)*=\"\w+\"|\sheaders=\"[^\"]*\"", "", text)
-    count = iter(range(10_000))
-    return re.sub(r'(<th\b[^>]*?) id="[^"]*"', lambda m: f'{m[1]} id="{identity}-{next(count)}"', text)
+    shown = table.head(MOST_ROWS)
+    columns = [shown.iloc[:, place] for place in range(len(shown.columns))]
+    sides = ["number" if column.dtype.kind in "if" else "words" for column in columns]
+    head = Markup("").join(
+        Markup('<th scope="col" class="{}">{}</th>').format(side, words.humane(str(column.name)) or "–")
+        for side, column in zip(sides, columns, strict=True)
+    )
+    cells = [
+        [Markup('<td class="{}">{}</td>').format(side, text) for text in map(_formatter(column), column)]
+        for side, column in zip(sides, columns, strict=True)
+    ]
+    body = Markup("\n").join(Markup("<tr>{}</tr>").format(Markup("").join(row)) for row in zip(*cells, strict=True))
+    return Markup('<table class="data" id="{}"><thead><tr>{}</tr></thead><tbody>\n{}\n</tbody></table>').format(identity, head, body)
 
 
-def _formatter(column: Any) -> Any:
-    """One number of decimals for a column: four digits of its middle value, six decimals at most."""
-    values = [abs(float(v)) for v in column if v is not None and math.isfinite(v) and v]
+def _formatter(column: Any) -> Callable[[Any], str]:
+    """One number of decimals for a column: four digits of its middle value, six decimals at most; other values as they are."""
+    if column.dtype.kind not in "if":
+        return _text
+    values = [abs(float(v)) for v in column if math.isfinite(v) and v]
     if column.dtype.kind == "i" or all(v == int(v) for v in values):
         return lambda value: _number(value, 0)
     middle = sorted(values)[len(values) // 2]
@@ -58,5 +48,10 @@ def _formatter(column: Any) -> Any:
     return lambda value: _number(value, decimals)
 
 
+def _text(value: Any) -> str:
+    missing = value is None or (isinstance(value, float) and math.isnan(value))
+    return "–" if missing else str(value)
+
+
 def _number(value: Any, decimals: int) -> str:
-    return "–" if value is None or not math.isfinite(value) else words.number(float(value), decimals)
+    return words.number(float(value), decimals) if math.isfinite(value) else "–"
