@@ -12,8 +12,9 @@ import torch
 from myths.lab.device import choose
 from myths.lab.timing import compare
 from myths.lab.vision.networks import build
-from myths.saliency.attacks import Schedule, perturb
+from myths.saliency.attacks import perturb
 from myths.saliency.attributions import explanation
+from myths.saliency.names import Schedule
 
 captum = pytest.importorskip("captum.attr")
 

@@ -71,7 +71,7 @@ TRAINED: dict[str, Any] = {"dataset": "cifar10", "network": MAIN, "defence": "no
 PHOTOGRAPHS: dict[str, Any] = {"dataset": "imagenet_sample", **PLAIN}
 
 WORDS = {
-    "gradient": "simple gradient", "integrated-gradients": "integrated gradients", "deeplift": "DeepLIFT", "smoothgrad": "SmoothGrad",
+    "gradient": "the simple gradient", "integrated-gradients": "integrated gradients", "deeplift": "DeepLIFT", "smoothgrad": "SmoothGrad",
     "gradient-times-input": "gradient times input", "grad-cam": "Grad-CAM",
 }  # fmt: skip
 SHORT = {"gradient": "gradient", "integrated-gradients": "ig", "deeplift": "deeplift"}

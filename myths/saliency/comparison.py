@@ -11,10 +11,10 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from myths.saliency import metrics
-from myths.saliency.attacks import LEVEL
 from myths.saliency.attributions import COMPLETE, Explanation
 from myths.saliency.attributions.gradient import score
 from myths.saliency.maps import dullest_quarter
+from myths.saliency.names import LEVEL
 from myths.saliency.subjects import Subject
 
 DIGITS = 5

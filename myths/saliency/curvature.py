@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from myths.saliency.attacks import LEVEL
 from myths.saliency.attacks.objectives import target
 from myths.saliency.attributions import chunk_for, explanation, gradient
 from myths.saliency.maps import pixel_map
 from myths.saliency.metrics import intersection
+from myths.saliency.names import LEVEL
 from myths.saliency.subjects import Subject
 from myths.saliency.surrogate import softened
 

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from myths.lab.errors import UsageError
 from myths.lab.trial import Context
-from myths.saliency.attacks import LEVEL, check_epsilons
+from myths.saliency.attacks import check_epsilons
 from myths.saliency.attributions.influence import LastLayer, last_layer
 from myths.saliency.metrics import ranks
+from myths.saliency.names import LEVEL
 
 if TYPE_CHECKING:
     from myths.saliency.trials import Influence

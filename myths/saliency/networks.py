@@ -10,6 +10,7 @@ import numpy as np
 from myths.lab.errors import UsageError
 from myths.lab.trial import Context, Outcome, Protocol, Trial
 from myths.lab.vision.classifier import EMBEDDED, TrainClassifier, load_classifier
+from myths.saliency.names import LEVEL
 
 if TYPE_CHECKING:
     from torch import nn
@@ -83,7 +84,6 @@ class TrainNetwork(TrainClassifier):
         from myths.lab.timing import Stopwatch
         from myths.lab.vision.networks import build
         from myths.lab.vision.training import accuracy, fit, predict
-        from myths.saliency.attacks import LEVEL
         from myths.saliency.robust_training import fit_adversarially
         from myths.saliency.surrogate import softened
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from myths.lab.data.embedded import EMBEDDED
 from myths.lab.errors import UsageError
 from myths.lab.trial import Context, Outcome, Protocol, Trial
-from myths.saliency.attacks import Attack as AttackName
-from myths.saliency.attributions import Method
+from myths.saliency.names import AttackName, Method, Schedule
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -84,8 +83,9 @@ class Attack(Trial):
         Raises UsageError for a class that the network does not have or predict, and for settings out of range.
         """
         from myths.lab.timing import Stopwatch
-        from myths.saliency.attacks import Schedule, check_epsilons, perturb
+        from myths.saliency.attacks import check_epsilons, perturb
         from myths.saliency.comparison import gallery, look, row
+        from myths.saliency.precision import exact_convolutions
         from myths.saliency.pretrained import load
         from myths.saliency.subjects import Subject, check
         from myths.saliency.trials import explained
@@ -99,12 +99,13 @@ class Attack(Trial):
         subject = Subject(network, images, labels, tuple(range(len(files))), network.standardize.mean)
         inside, judged = (explained(subject, self.method, passes, context) for passes in (self.attack_passes, self.map_passes))
         schedule = Schedule(iterations=self.iterations, step=self.step, checkpoint=self.checkpoint, beta=self.beta)
-        with Stopwatch(context.device) as watch:
+        with exact_convolutions(), Stopwatch(context.device) as watch:
             moved = perturb(
                 self.attack, network, images, labels, inside=inside, judged=judged, epsilons=(self.epsilon,), k=self.k,
                 schedule=schedule, generator=context.generator("signs", context.device),
             )[self.epsilon]  # fmt: skip
-        clean, now = look(subject, judged, images), look(subject, judged, moved)
+        with exact_convolutions():
+            clean, now = look(subject, judged, images), look(subject, judged, moved)
         arrays = gallery(clean, now, MOST)
         columns: dict[str, list[Any]] = row(clean, now, subject, self.k)
         del columns["image"]

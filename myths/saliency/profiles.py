@@ -11,8 +11,7 @@ from typing import Any
 from myths.lab.errors import UsageError
 from myths.lab.myth import Profile
 from myths.lab.trial import Trial
-from myths.saliency.attacks import Attack as AttackName
-from myths.saliency.attributions import METHODS, Method
+from myths.saliency.names import METHODS, AttackName, Method
 from myths.saliency.networks import IMAGENETTE, MAIN, Network, Pretrained, TrainNetwork
 from myths.saliency.own import Attack
 from myths.saliency.trials import AttackImages, Curvature, Influence, RandomizeParameters

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from myths.lab.errors import UsageError
 from myths.lab.trial import Context, Outcome, Protocol, Trial
-from myths.saliency.attacks import Attack, Schedule
-from myths.saliency.attributions import Method
+from myths.saliency.names import GRADIENT_ATTACKS, AttackName, Method, Output, Schedule
 from myths.saliency.networks import Network, Pretrained, TrainNetwork, stands_in
 
 if TYPE_CHECKING:
@@ -43,6 +42,17 @@ class _OnNetwork(Trial):
         """The network's."""
         return self.network.data
 
+    def run(self, context: Context) -> Outcome:
+        """What ``measure`` gives, by convolutions that round alike on every device."""
+        from myths.saliency.precision import exact_convolutions
+
+        with exact_convolutions():
+            return self.measure(context)
+
+    def measure(self, context: Context) -> Outcome:
+        """Rows and arrays."""
+        raise TypeError(f"{type(self).__name__} does not say what it measures")
+
 
 @dataclass(frozen=True, kw_only=True)
 class AttackImages(_OnNetwork):
@@ -53,7 +63,7 @@ class AttackImages(_OnNetwork):
     """
 
     method: Method
-    attack: Attack
+    attack: AttackName
     k: int = 100
     """Top pixels compared; the paper has 1,000 for ImageNet and 100 for CIFAR-10."""
     epsilons: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
@@ -87,7 +97,7 @@ class AttackImages(_OnNetwork):
         several = self.method in ("integrated-gradients", "smoothgrad")
         budgets = len(self.epsilons)
         one = 3.0 if self.method == "deeplift" else 1.0
-        inside = (self.attack_passes if several else one) * (5.0 if self.attack in ("top-k", "mass-center", "targeted") else 0.0)
+        inside = (self.attack_passes if several else one) * (5.0 if self.attack in GRADIENT_ATTACKS else 0.0)
         outside = self.map_passes if several else one
         trajectories = 1 if self.shared else budgets
         steps = 0 if self.attack == "random" else self.iterations
@@ -103,7 +113,7 @@ class AttackImages(_OnNetwork):
             iterations=3, step=4.0, attack_passes=2, map_passes=4, shared=True,
         )  # fmt: skip
 
-    def run(self, context: Context) -> Outcome:
+    def measure(self, context: Context) -> Outcome:
         """A row for each budget, 0 first, with lists over the images; see ``comparison.row``. Arrays: some images and maps.
 
         Raises UsageError for a budget that is not above 0, k beyond the pixels, and more images than the network gets right.
@@ -163,7 +173,7 @@ class RandomizeParameters(_OnNetwork):
         """Gradients of eight shapes."""
         return cls(network=TINY, images=8, method="gradient", k=20)
 
-    def run(self, context: Context) -> Outcome:
+    def measure(self, context: Context) -> Outcome:
         """A row for each stage: layers, of, and lists over the images of spearman, ssim, intersection."""
         from myths.saliency.comparison import likeness
         from myths.saliency.networks import subject_of
@@ -207,7 +217,7 @@ class Curvature(_OnNetwork):
         """Eight shapes."""
         return cls(network=TINY, images=8, betas=(0.0, 5.0), epsilons=(1.0, 4.0), k=20)
 
-    def run(self, context: Context) -> Outcome:
+    def measure(self, context: Context) -> Outcome:
         """A row for each sharpness, direction ("random signs", "top-k attack") and budget, with lists over the images:
         change and predicted (Euclidean norms), gradient (its norm), intersection of the maps."""
         from myths.saliency.curvature import along
@@ -247,7 +257,7 @@ class Influence(_OnNetwork):
         """Discs against rings."""
         return cls(network=TINY, images=6, classes=(0, 2), train=100, epsilons=(4.0,))
 
-    def run(self, context: Context) -> Outcome:
+    def measure(self, context: Context) -> Outcome:
         """A row for each budget, and for "attack" and "random signs", with lists over the images: spearman of the influences,
         overlap of the five most helpful, label_kept. Raises UsageError for classes that the data set does not have."""
         from myths.saliency.influenced import perturbed_influences
@@ -257,9 +267,7 @@ class Influence(_OnNetwork):
         return Outcome(rows=perturbed_influences(self, context))
 
 
-def explained(
-    subject: Subject, method: Method, passes: int, context: Context, output: Literal["logit", "probability"] | None = None
-) -> Explanation:
+def explained(subject: Subject, method: Method, passes: int, context: Context, output: Output | None = None) -> Explanation:
     """A method for the images of a subject; SmoothGrad's noise is the stream "noise" of the trial."""
     from myths.saliency.attributions import chunk_for, explanation
 

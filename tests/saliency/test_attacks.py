@@ -9,9 +9,10 @@ import torch
 
 from myths.lab.errors import UsageError
 from myths.saliency import metrics
-from myths.saliency.attacks import GRADIENT_ATTACKS, LEVEL, Schedule, keeps_label, perturb
+from myths.saliency.attacks import keeps_label, perturb
 from myths.saliency.attributions import explanation
 from myths.saliency.maps import dullest_quarter
+from myths.saliency.names import GRADIENT_ATTACKS, LEVEL, Schedule
 from myths.saliency.subjects import check, subject
 from tests.saliency.conftest import lively
 

@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from myths.lab.errors import UsageError
-from myths.saliency.attributions import METHODS, deeplift, explanation, grad_cam
+from myths.saliency.attributions import deeplift, explanation, grad_cam
 from myths.saliency.maps import pixel_map
+from myths.saliency.names import METHODS
 from myths.saliency.surrogate import softened
 from tests.saliency.conftest import lively
 

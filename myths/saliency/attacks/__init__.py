@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -17,35 +16,15 @@ from torch import Tensor, nn
 from myths.lab.errors import UsageError
 from myths.saliency.attacks.objectives import Target, target
 from myths.saliency.attributions import Explanation
+from myths.saliency.names import LEVEL, AttackName, Schedule
 from myths.saliency.surrogate import softened
-
-Attack = Literal["random", "random-walk", "top-k", "mass-center", "targeted"]
-"""One draw of ±ε; a walk of random signs of which the worst iterate counts (the repository's "random"); the paper's three attacks."""
-GRADIENT_ATTACKS: tuple[Attack, ...] = ("top-k", "mass-center", "targeted")
-LEVEL = 1 / 255
-
-
-@dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """How an attack goes: ``iterations`` steps of ``step`` levels; every ``checkpoint`` steps the iterate may become the best.
-
-    ``beta`` is the sharpness of the softplus through which the attack sees the network. ``shared``: one trajectory, at the
-    largest budget, is projected onto each smaller one; else each budget has its own.
-    """
-
-    iterations: int = 300
-    step: float = 0.5
-    checkpoint: int = 1
-    beta: float = 30.0
-    shared: bool = False
-
 
 Step = Callable[[Float[Tensor, "n c h w"]], Float[Tensor, "n c h w"]]
 """From the present iterate to the direction of the next step."""
 
 
 def perturb(
-    attack: Attack,
+    attack: AttackName,
     network: nn.Module,
     images: Float[Tensor, "n c h w"],
     labels: Int64[Tensor, " n"],

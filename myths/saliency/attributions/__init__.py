@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
@@ -15,11 +15,10 @@ from torch import Tensor, nn
 
 from myths.lab.device import halve_on_out_of_memory
 from myths.saliency.attributions import deeplift, grad_cam, gradient, gradient_times_input, integrated_gradients, smoothgrad
-from myths.saliency.attributions.gradient import Output
 from myths.saliency.maps import pixel_map
+from myths.saliency.names import Method, Output
 
-Method = Literal["gradient", "gradient-times-input", "integrated-gradients", "smoothgrad", "deeplift", "grad-cam"]
-METHODS: dict[Method, Callable[..., Tensor]] = {
+_ATTRIBUTE: dict[Method, Callable[..., Tensor]] = {
     "gradient": gradient.attribute,
     "gradient-times-input": gradient_times_input.attribute,
     "integrated-gradients": integrated_gradients.attribute,
@@ -96,7 +95,7 @@ class Explanation:
             settings["steps"] = self.passes
         if self.method == "smoothgrad":
             settings["noise"] = self.noise
-        whole = partial(METHODS[self.method], **settings)
+        whole = partial(_ATTRIBUTE[self.method], **settings)
         if self.passes == 1:
             return [whole]
         ends = [round(i * self.passes / parts) for i in range(parts + 1)]

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from myths.lab.errors import UsageError
-from myths.saliency.attributions.gradient import Output, score
+from myths.saliency.attributions.gradient import score
+from myths.saliency.names import Output
 from myths.saliency.surrogate import RELUS
 
 ELEMENTWISE = RELUS | {

@@ -8,7 +8,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from myths.lab.errors import UsageError
-from myths.saliency.attributions.gradient import Output, differentiable, score
+from myths.saliency.attributions.gradient import differentiable, score
+from myths.saliency.names import Output
 
 
 def attribute(

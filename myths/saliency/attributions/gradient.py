@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-Output = Literal["logit", "probability"]
-"""What is explained: the logit of the label, or its softmax probability."""
+from myths.saliency.names import Output
 
 
 def attribute(

@@ -6,7 +6,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from myths.saliency.attributions import gradient
-from myths.saliency.attributions.gradient import Output
+from myths.saliency.names import Output
 
 
 def attribute(

@@ -1,0 +1,35 @@
+"""The words that settings are made of, apart from what computes, so that listing trials waits for no torch."""
+
+from __future__ import annotations
+
+import typing
+from dataclasses import dataclass
+from typing import Literal
+
+Method = Literal["gradient", "gradient-times-input", "integrated-gradients", "smoothgrad", "deeplift", "grad-cam"]
+METHODS: tuple[Method, ...] = typing.get_args(Method)
+
+Output = Literal["logit", "probability"]
+"""What is explained: the logit of the label, or its softmax probability."""
+
+AttackName = Literal["random", "random-walk", "top-k", "mass-center", "targeted"]
+"""One draw of ±ε; a walk of random signs of which the worst iterate counts (the repository's "random"); the paper's three attacks."""
+GRADIENT_ATTACKS: tuple[AttackName, ...] = ("top-k", "mass-center", "targeted")
+
+LEVEL = 1 / 255
+"""Of pixel values 0..1: the unit of budgets and steps."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """How an attack goes: ``iterations`` steps of ``step`` levels; every ``checkpoint`` steps the iterate may become the best.
+
+    ``beta`` is the sharpness of the softplus through which the attack sees the network. ``shared``: one trajectory, at the
+    largest budget, is projected onto each smaller one; else each budget has its own.
+    """
+
+    iterations: int = 300
+    step: float = 0.5
+    checkpoint: int = 1
+    beta: float = 30.0
+    shared: bool = False
