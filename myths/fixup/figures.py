@@ -32,32 +32,35 @@ LEGEND = 2.9
 
 
 def depth(tables: Tables) -> Figure | None:
-    """Test accuracy after one epoch against depth (the paper's Fig. 3), with the level read from it and the one reported since."""
+    """Test accuracy after one epoch against depth (the paper's Fig. 3), with the level read from it and the one reported since.
+
+    Lines join trainings of one setting; hollow points are of another than most.
+    """
     from myths.lab.report import style
 
     table = tables["sweep"]
     if table.empty:
         return None
-    settings = [group for _, group in table.groupby(["dataset", "architecture", "width", "side", "train_examples", "epochs"], sort=False)]
-    settings = [group for group in settings if len(group) > 1][:3]
-    if not settings:
+    groups = [group for _, group in table.groupby(["dataset", "architecture"], sort=False) if group["depth"].nunique() > 1][:3]
+    if not groups:
         return None
-    figure, panels = style.panels(
-        [_setting(group) for group in settings],
-        "depth (layers)",
-        "accuracy after one epoch (%)",
-        (max(5.0, 3.7 * len(settings)) + LEGEND, 4.4),
-    )
-    for ax, group in zip(panels, settings, strict=True):
+    titles = [f"{group['dataset'].iloc[0]}, {group['architecture'].iloc[0]}" for group in groups]
+    size = (max(5.2, 3.7 * len(groups)) + LEGEND, 4.4)
+    figure, panels = style.panels(titles, "depth (layers)", "accuracy after one epoch (%)", size)
+    for ax, group in zip(panels, groups, strict=True):
         if group["dataset"].iloc[0] == "cifar10":
-            ax.plot([10, 1000], [50, 50], ls="--", lw=1.4, color=style.PAPER, label="paper's Fig. 3, as read in issue 10")
-            ax.plot([32], [40], "D", ms=5, color=style.PAPER, label="rerun of the authors' code, issue 10")
-        for treatment, line in _by_treatment(group):
-            _line(ax, line.sort_values("depth"), "depth", treatment)
+            ax.plot([10, 1000], [50, 50], ls="--", lw=1.4, color=style.PAPER, label="paper's Fig. 3, as issue 10 reads it")
+            ax.plot([32], [40], "D", ms=5, color=style.PAPER, label="ResNet-32 by the authors' code, issue 10")
+        settings = sorted((one for _, one in group.groupby(["width", "side", "train_examples", "epochs"])), key=len, reverse=True)
+        for i, setting in enumerate(settings):
+            for treatment, line in _by_treatment(setting):
+                _line(ax, line.sort_values("depth"), "depth", treatment, hollow=i > 0)
+        notes = [f"{sign}: {_setting(one)}" for sign, one in zip(("filled", *["hollow"] * 9), settings, strict=False)]
+        ax.text(0, -0.19, "\n".join(notes[:3]), transform=ax.transAxes, fontsize=8, color=style.QUIET, va="top")
         ax.axhline(CHANCE, color=style.QUIET, lw=1, ls=":")
         ax.set_xscale("log")
         _plain_ticks(ax, sorted(set(group["depth"])))
-        ax.set_ylim(0, max(55.0, 1.1 * group["greatest_percent"].max()))
+        ax.set_ylim(-2, max(55.0, 1.1 * group["greatest_percent"].max()))
     _shared_legend(figure, panels)
     return figure
 
@@ -138,11 +141,12 @@ def sensitivity(tables: Tables) -> Figure | None:
     if table.empty:
         return None
     groups = [group for _, group in table.groupby(["dataset", "architecture", "width", "side", "depth"], sort=False)][:3]
-    titles = [f"{group['depth'].iloc[0]} layers: {_setting(group)}" for group in groups]
+    titles = [f"{group['dataset'].iloc[0]}, {group['depth'].iloc[0]} layers" for group in groups]
     figure, panels = style.panels(titles, "learning rate", "accuracy after one epoch (%)", (4.4 * len(groups) + 1.4, 4.2))
     for ax, group in zip(panels, groups, strict=True):
         for treatment, line in _by_treatment(group):
             _line(ax, line.sort_values("learning_rate"), "learning_rate", treatment)
+        ax.set_title(_setting(group), loc="right", fontsize=8, color=style.QUIET, pad=2)
         ax.axvline(0.1, color=style.PAPER, lw=1.2, ls="--", label="the paper's rate")
         ax.axhline(CHANCE, color=style.QUIET, lw=1, ls=":")
         ax.set_xscale("log")
@@ -152,12 +156,13 @@ def sensitivity(tables: Tables) -> Figure | None:
     return figure
 
 
-def _line(ax: Axes, line: pd.DataFrame, x: str, treatment: str) -> None:
+def _line(ax: Axes, line: pd.DataFrame, x: str, treatment: str, *, hollow: bool = False) -> None:
     color = _color(treatment)
     bars = (line["test_accuracy_percent"] - line["least_percent"], line["greatest_percent"] - line["test_accuracy_percent"])
     ax.errorbar(line[x], line["test_accuracy_percent"], yerr=bars, fmt="none", lw=1, capsize=2, color=color)
     wide = 2.4 if treatment == "fixup" else 1.5
-    ax.plot(line[x], line["test_accuracy_percent"], "o-", ms=4.5, lw=wide, color=color, label=LABELS[treatment])
+    face = "white" if hollow else color
+    ax.plot(line[x], line["test_accuracy_percent"], "o-", ms=4.5, lw=wide, color=color, mfc=face, label=LABELS[treatment])
     gone = line[line["diverged"] > 0]
     ax.plot(gone[x], gone["test_accuracy_percent"], "x", ms=9, mew=2, color=color)
 
@@ -175,12 +180,12 @@ def _color(treatment: str) -> str:
 
 
 def _setting(group: pd.DataFrame) -> str:
+    """What a group of rows shares, in words."""
     row = group.iloc[0]
-    parts = [str(row["dataset"]), str(row["architecture"])]
-    parts += [f"{row['side']} px"] if row["side"] else []
-    parts += [f"{row['width']} channels"] if row["width"] != 16 else []
-    parts += [f"{row['train_examples']:,} images"] if row["train_examples"] else []
-    return ", ".join(parts)
+    images = f"{row['train_examples']:,} images" if row["train_examples"] else "all images"
+    pixels = f" at {row['side']} pixels" if row["side"] else ""
+    epochs = "" if row["epochs"] == 1 else f", {row['epochs']:g} epochs"
+    return f"{images}{pixels}, {row['width']} channels{epochs}"
 
 
 def _plain_ticks(ax: Axes, values: list[float]) -> None:

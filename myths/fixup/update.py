@@ -50,7 +50,7 @@ class MeasureUpdate(OnImages):
     @property
     def work(self) -> float:
         """A gradient, a derivative along it and two passes more: some four passes a step."""
-        return self.passes(4.0 * self.examples_a_step * self.steps) + 0.05
+        return self.passes(4.0 * self.examples_a_step * self.steps, self.examples_a_step) + 0.05
 
     @classmethod
     def tiny(cls) -> MeasureUpdate:
