@@ -110,6 +110,36 @@ print("checked", checked)
 """
 
 
+FOR_A_GPU = """
+import triton.language as tl
+from triton import compile
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+from myths.lightweight_conv import fused
+
+def made(kernel, pointers, **constants):
+    signature = {n: pointers.get(n, "i32") for n in kernel.arg_names if n not in constants} | {n: "constexpr" for n in constants}
+    places = {(kernel.arg_names.index(n),): value for n, value in constants.items()}
+    return compile(ASTSource(fn=kernel, signature=signature, constexprs=places), target=GPUTarget("cuda", 90, 32)).asm["cubin"]
+
+common = {"TAPS": 31, "SUM": tl.float32, "ROWS": fused.ROWS, "COLUMNS": fused.COLUMNS}
+convolve = fused._convolve_kernel
+assert made(convolve, dict.fromkeys("xwy", "*bf16"), TRANSPOSED=False, **common)
+assert made(convolve, dict.fromkeys("xwy", "*bf16"), TRANSPOSED=True, **common)
+gradient = fused._kernel_gradient_kernel
+assert made(gradient, {"x": "*bf16", "g": "*bf16", "parts": "*fp32"}, SHARED=True, **common)
+assert made(gradient, {"x": "*bf16", "g": "*bf16", "parts": "*bf16"}, SHARED=False, **common)
+print("compiled")
+"""
+
+
+def test_the_fused_kernels_compile_for_a_gpu_that_is_not_here(tmp_path):
+    pytest.importorskip("triton")
+    environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"} | {"TRITON_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", FOR_A_GPU], env=environment, capture_output=True, text=True, timeout=240)
+    assert done.stdout.split() == ["compiled"], done.stderr[-3000:]
+
+
 def test_the_fused_kernels_are_the_definition_in_the_interpreter():
     pytest.importorskip("triton")
     environment = os.environ | {"TRITON_INTERPRET": "1"}
