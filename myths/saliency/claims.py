@@ -7,62 +7,20 @@ about differences. Criteria without a source are this suite's proposals.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from myths.lab.claim import Claim, Criterion, above, at_least, at_most, below, between
-from myths.lab.estimate import Estimate, exact, student_t
+from myths.saliency.estimates import enough, least, median_gap, over_networks
 from myths.saliency.networks import MAIN
 from myths.saliency.own import Attack
+from myths.saliency.paper_figures import shown
 from myths.saliency.trials import AttackImages, Curvature, Influence, RandomizeParameters
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-Measure = Callable[["pd.DataFrame"], Estimate | None]
 
 FIGURE_3 = "Ghorbani et al. 2019, Fig. 3, digitized"
 DIGEST = "a digest of Ghorbani et al. 2019"
 PROPOSAL = "proposed by this suite"
 LARGEST = 8.0
-FEWEST_IMAGES = 48
-"""Of the 64 that are attacked: those that keep their label, which the one random draw may lose."""
-
-
-# --- measures: rows of a table -> an estimate ------------------------------------------------------
-
-
-def over_networks(column: str, rows: pd.DataFrame) -> Estimate | None:
-    """One network: its mean with the interval over images. Three or more: the mean of theirs over trainings. Two: the wider of both."""
-    rows = rows.dropna(subset=[f"{column}_low" if column != "value" else "low"])
-    low, high = ("low", "high") if column == "value" else (f"{column}_low", f"{column}_high")
-    if rows.empty:
-        return None
-    if len(rows) > 2:
-        return student_t(rows[column].to_numpy(dtype=float), "seeds")
-    return Estimate(float(rows[column].mean()), float(rows[low].min()), float(rows[high].max()), "test examples", int(rows["n"].min()))
-
-
-def least(column: str, rows: pd.DataFrame) -> Estimate | None:
-    """The smallest value of a column in all rows."""
-    return exact(float(rows[column].min()), len(rows))
-
-
-def median_gap(rows: pd.DataFrame) -> Estimate | None:
-    """The worst median gap of completeness."""
-    worst = rows.loc[rows["gap_high_percent"].idxmax()]
-    return Estimate(
-        float(worst["gap_percent"]), float(worst["gap_low_percent"]), float(worst["gap_high_percent"]), "test examples", int(worst["n"])
-    )
-
-
-def enough(measure: Measure, rows: pd.DataFrame) -> Estimate | None:
-    """A measure of the networks with enough images."""
-    return measure(rows[rows["n"] >= FEWEST_IMAGES])
-
-
-# --- the claims ------------------------------------------------------------------------------------
 
 _VALUE = partial(over_networks, "value")
 PLAIN: dict[str, Any] = {"defence": "none", "epsilon": LARGEST}
@@ -75,13 +33,6 @@ WORDS = {
     "gradient-times-input": "gradient times input", "grad-cam": "Grad-CAM",
 }  # fmt: skip
 SHORT = {"gradient": "gradient", "integrated-gradients": "ig", "deeplift": "deeplift"}
-TOP_K = {
-    "gradient": (0.06, 0.005, 0.006, 0.005),
-    "deeplift": (0.168, 0.041, 0.011, 0.013),
-    "integrated-gradients": (0.30, 0.213, 0.19, 0.183),
-}
-RANDOM = {"gradient": 0.21, "deeplift": 0.22, "integrated-gradients": 0.257}
-CENTER_PX = {"gradient": 74.0, "deeplift": 64.0, "integrated-gradients": 20.8}
 LEVELS = {"gradient": 0.10, "deeplift": 0.10, "integrated-gradients": 0.30}
 CONTROLS = ("Z0", "Z1")
 WITH_CONTROLS = ("cifar10", "digits")
@@ -93,13 +44,13 @@ def _below_random(
 ) -> Claim:
     """An attack's intersection below that of a random baseline, on CIFAR-10."""
     drawn = "a random walk of which the worst iterate counts" if against == "random-walk" else "one random draw"
-    paper = RANDOM[method] - TOP_K[method][(1.0, 2.0, 4.0, 8.0).index(epsilon)] if epsilon == LARGEST else None
+    paper = shown(method, "random-walk", epsilon) - shown(method, "top-k", epsilon)
     return Claim(
         id=id,
         kind="effect",
         statement=f"A label-keeping top-k attack within {epsilon:g}/255 takes more of the top pixels of {WORDS[method]} than {drawn}.",
         source=f"{FIGURE_3} for ImageNet; that CIFAR-10 shows the same is from {DIGEST}, without numbers; the limit is {PROPOSAL}",
-        paper=round(paper, 3) if paper is not None else None,
+        paper=round(paper, 3),
         paper_checked="computed",
         unit="of the top k, random less attack",
         table="contrasts",
@@ -122,6 +73,12 @@ def _contrast(id: str, contrast: str, statement: str, source: str, criterion: Cr
     )  # fmt: skip
 
 
+def _center(method: str) -> float:
+    """How much further the attack moves the center than the random baseline does, in the paper, in px."""
+    attack, random = (shown(method, attack, LARGEST, "center_shift_px") for attack in ("mass-center", "random-walk"))
+    return round(attack - random, 1)
+
+
 def _photographs(method: str) -> tuple[Claim, ...]:
     """The paper's own levels: photographs of more than 200 pixels, a network with the paper's kind of weights."""
     common: dict[str, Any] = {
@@ -134,7 +91,7 @@ def _photographs(method: str) -> tuple[Claim, ...]:
             id=f"S1-{name}",
             statement=f"Within 8/255 the top-k attack leaves next to nothing of the top 1,000 pixels of {WORDS[method]} on photographs.",
             source=f"{FIGURE_3}; the limit is {PROPOSAL}",
-            paper=TOP_K[method][-1],
+            paper=shown(method, "top-k", LARGEST),
             criterion=at_most(LEVELS[method]),
             where=PHOTOGRAPHS | {"method": method, "attack": "top-k", "k": 1000},
             **common,
@@ -144,7 +101,7 @@ def _photographs(method: str) -> tuple[Claim, ...]:
                 id=f"S2-{name}-{'walk' if attack == 'random-walk' else 'draw'}",
                 statement=f"Noise of ± 8/255 alone, {words}, leaves less than 30 % of the top 1,000 pixels of {WORDS[method]}.",
                 source=f'{FIGURE_3}; "< 30 %" is from {DIGEST}; the authors draw walks (their utils.py); the range is {PROPOSAL}',
-                paper=RANDOM[method],
+                paper=shown(method, "random-walk", LARGEST),
                 criterion=between(0.1, 0.4),
                 where=PHOTOGRAPHS | {"method": method, "attack": attack, "k": 1000},
                 **common,
@@ -234,10 +191,10 @@ CLAIMS: tuple[Claim, ...] = (
             f"S1-cifar-center-{SHORT[method]}",
             "center shift beyond random",
             f"The mass-center attack moves the center of the map of {WORDS[method]} by more than the random walk does.",
-            f"{FIGURE_3}: {CENTER_PX[method]:g} px of 227 and some 5 px by chance; the limit is {PROPOSAL}",
+            f"{FIGURE_3}: of 227 px, attack less random baseline; the limit is {PROPOSAL}",
             above(1.0),
             {"method": method, "attack": "mass-center", "against": "random-walk", **CIFAR},
-            paper=round(CENTER_PX[method] - 5.3, 1),
+            paper=_center(method),
             paper_checked="computed",
             unit="px, attack less random",
         )

@@ -15,3 +15,9 @@ def digitized() -> list[dict[str, str | float]]:
     lines = Path(__file__).with_name("digitized.csv").read_text(encoding="utf-8").splitlines()
     rows = csv.DictReader(line for line in lines if not line.startswith("#"))
     return [{"method": r["method"], "attack": r["attack"], **{name: float(r[name]) for name in ("epsilon", *MEASURES)}} for r in rows]
+
+
+def shown(method: str, attack: str, epsilon: float, measure: str = "intersection") -> float:
+    """One digitized point. Raises StopIteration where there is none."""
+    wanted = (method, attack, epsilon)
+    return float(next(r[measure] for r in digitized() if (r["method"], r["attack"], r["epsilon"]) == wanted))

@@ -120,7 +120,7 @@ def _gpu(seeds: int | None) -> list[Trial]:
         listed += _attacks(plain, PAPERS, ALL_ATTACKS if seed == 0 else (*FEW_ATTACKS, "mass-center"), **shared)
         listed += _attacks(plain, ("integrated-gradients",), ("top-k",), **shared, output="logit")
         listed += _attacks(plain, ("smoothgrad", *OTHERS), FEW_ATTACKS, **shared)
-        listed += [t for beta in (5.0, 100.0) for t in _attacks(plain, ("gradient",), ("top-k",), **shared, beta=beta, seed=1 + int(beta))]
+        listed += [t for beta in (5.0, 100.0) for t in _attacks(plain, ("gradient",), ("top-k",), **shared, beta=beta)]
         robust = TrainNetwork(**_CIFAR, epochs=16.0, adversarial_epsilon=8.0, seed=seed)
         smooth = TrainNetwork(**_CIFAR, epochs=16.0, beta=_SOFTPLUS, seed=seed)
         large = TrainNetwork(dataset="cifar10", network="resnet20", epochs=12.0, batch_size=512, learning_rate=0.4, seed=seed)
