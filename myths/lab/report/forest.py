@@ -18,25 +18,30 @@ TOP, ROW_PAPER, ROW_HERE, BOTTOM = 4, 14, 29, 39
 Place = Callable[[float], float]
 
 
-def forest(judgement: Judgement) -> Markup:
-    """The drawing as SVG whose colours come from the page; empty where there is no number to draw."""
+def forest(judgement: Judgement, strip: bool = False) -> Markup:
+    """The drawing as SVG whose colours come from the page, as a ``strip`` without numbers; empty where there is no number to draw.
+
+    The mark of what was measured here is full for the paper's protocol, hollow for a reduced one, dashed for stand-in data.
+    """
     claim, estimate = judgement.claim, judgement.estimate
     shown = _finite([claim.paper, claim.paper_low, claim.paper_high, *([estimate.value, estimate.low, estimate.high] if estimate else [])])
     if not shown:
         return Markup("")
     bounds = sorted(set(_finite([claim.criterion.low, claim.criterion.high])))
     place, scale = _scale(shown + bounds)
-    parts = [_band(claim, place), *(_bound(bound, place, claim.unit) for bound in bounds), _paper(claim, place)]
+    parts = [_band(claim, place), *(_bound(bound, place, claim.unit, strip) for bound in bounds), _paper(claim, place)]
     if estimate is not None:
         low, value, high = (_clamped(place, end) for end in (estimate.low, estimate.value, estimate.high))
+        near = f"ours {judgement.protocol}" if judgement.protocol in ("reduced", "stand-in") else "ours"
         parts.append(
-            Markup('<line class="ours" x1="{}" x2="{}" y1="{y}" y2="{y}"/>').format(low, high, y=ROW_HERE)
-            + Markup('<circle class="ours" cx="{}" cy="{}" r="4.5"/>').format(value, ROW_HERE)
+            Markup('<line class="{}" x1="{}" x2="{}" y1="{y}" y2="{y}"/>').format(near, low, high, y=ROW_HERE)
+            + Markup('<circle class="{}" cx="{}" cy="{}" r="4.5"/>').format(near, value, ROW_HERE)
         )
-    if scale:
+    if scale and not strip:
         parts.append(Markup('<text class="scale" x="{}" y="53" text-anchor="end">log scale</text>').format(WIDTH))
-    return Markup('<svg class="forest" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
-        WIDTH, HEIGHT, spoken(judgement), Markup("").join(parts)
+    kind, height = ("forest strip", BOTTOM + 2) if strip else ("forest", HEIGHT)
+    return Markup('<svg class="{}" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
+        kind, WIDTH, height, spoken(judgement), Markup("").join(parts)
     )
 
 
@@ -81,12 +86,14 @@ def _band(claim: Claim, place: Place) -> Markup:
     ) + Markup('<line class="ground" x1="0" x2="{}" y1="{y}" y2="{y}"/>').format(WIDTH, y=BOTTOM)
 
 
-def _bound(bound: float, place: Place, unit: str) -> Markup:
+def _bound(bound: float, place: Place, unit: str, strip: bool) -> Markup:
     x = place(bound)
+    line = Markup('<line class="bound" x1="{x}" x2="{x}" y1="{}" y2="{}"/>').format(TOP, BOTTOM + (0 if strip else 3), x=x)
+    if strip:
+        return line
     anchor = "start" if x < 40 else "end" if x > WIDTH - 40 else "middle"
-    return Markup('<line class="bound" x1="{x}" x2="{x}" y1="{}" y2="{}"/>').format(TOP, BOTTOM + 3, x=x) + Markup(
-        '<text x="{}" y="53" text-anchor="{}">{}</text>'
-    ).format(x, anchor, words.with_unit(words.number(bound), unit if len(unit) <= 3 else ""))
+    said = words.with_unit(words.number(bound), unit if len(unit) <= 3 else "")
+    return line + Markup('<text x="{}" y="53" text-anchor="{}">{}</text>').format(x, anchor, said)
 
 
 def _paper(claim: Claim, place: Place) -> Markup:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from myths.lab.claim import MythVerdict
+from myths.lab.claim import MythVerdict, Verdict
 from myths.lab.derived import Derived, draw
-from myths.lab.report import exports, style, view, words
+from myths.lab.report import exports, lines, style, view, words
+from myths.lab.report.comparison import comparisons
 from myths.lab.report.tables import MOST_ROWS, data_table
 from myths.lab.run_folder import RunFolder, write_atomically
 
@@ -24,18 +25,26 @@ PICTURES = {".png": "image/png", ".jpg": "image/jpeg", ".svg": "image/svg+xml", 
 
 
 def build(derived: Sequence[Derived], folder: Path) -> Path:
-    """Writes ``index.html``, a page for each myth and the CSVs they link to into ``folder``; gives the front page.
+    """Writes the front page, which it gives, a page for each myth and for every two runs that share claims, and the files they link to.
 
     Nothing is written into the runs. Raises CannotStart where a file cannot be written.
     """
     environment = _environment()
-    myths = [_runs(group, folder) for group in view.by_myth(derived)]
+    taken: dict[str, Path] = {}
+    myths = [[_run(each, _key(each.run, taken), folder) for each in group] for group in view.by_myth(derived)]
+    compared = comparisons(myths)
     for runs in myths:
-        page = environment.get_template("myth.html.j2").render(myth=runs[0].derived.myth, runs=runs)
-        write_atomically(folder / f"{runs[0].derived.myth.name}.html", page)
+        myth = runs[0].derived.myth
+        page = environment.get_template("myth.html.j2").render(
+            myth=myth, runs=runs, notes=view.footnotes(myth.claims), compared=[c for c in compared if any(p.myth is myth for p in c.pairs)]
+        )
+        write_atomically(folder / f"{myth.name}.html", page)
+    for comparison in compared:
+        write_atomically(folder / comparison.file, environment.get_template("compare.html.j2").render(comparison=comparison))
     front = environment.get_template("index.html.j2").render(
-        myths=myths, tally=_tally(myths), intervals=view.intervals(derived), folders=_folders(myths)
-    )
+        myths=myths, tally=_tally(myths), intervals=view.intervals(derived), folders=_folders(myths), compared=compared,
+        choices=_choices(myths), hardware=list(dict.fromkeys(runs[0].hardware for runs in myths)),
+    )  # fmt: skip
     index = folder / "index.html"
     write_atomically(index, front)
     exports.write((run for runs in myths for run in runs), folder)
@@ -54,18 +63,15 @@ def _environment() -> jinja2.Environment:
         "headline": words.without_stop,
         "paragraphs": _paragraphs,
         "link": _is_link,
+        "number": words.number,
     }
     environment.globals |= {
         "symbols": view.SYMBOLS,
         "checked": words.CHECKED,
         "most_rows": MOST_ROWS,
+        "command": lines.command,
     }
     return environment
-
-
-def _runs(group: Sequence[Derived], folder: Path) -> list[view.RunView]:
-    taken: dict[str, Path] = {}
-    return [_run(derived, _key(derived.run, taken), folder) for derived in group]
 
 
 def _run(derived: Derived, key: str, folder: Path) -> view.RunView:
@@ -99,6 +105,18 @@ def _pictures(derived: Derived) -> dict[str, str]:
 def _tally(myths: Sequence[Sequence[view.RunView]]) -> list[tuple[MythVerdict, int]]:
     best = [runs[0].verdict for runs in myths]
     return [(verdict, best.count(verdict)) for verdict in MythVerdict if verdict in best]
+
+
+def _choices(myths: Sequence[Sequence[view.RunView]]) -> dict[str, list[str]]:
+    """What the table of all claims can be filtered by: column -> the values in it."""
+    every = [(run, claim) for runs in myths for run in runs for claim in run.claims]
+    return {
+        "myth": list(dict.fromkeys(run.derived.myth.name for run, _ in every)),
+        "verdict": [verdict for verdict in Verdict if any(claim.verdict is verdict for _, claim in every)],
+        "protocol": sorted({claim.protocol for _, claim in every} - {""}),
+        "device": sorted({part for _, claim in every for part in claim.device.split(", ")} - {""}),
+        "profile": sorted({part for run, _ in every for part in run.derived.profile.split(", ")} - {""}),
+    }
 
 
 def _folders(myths: Sequence[Sequence[view.RunView]]) -> list[dict[str, Any]]:

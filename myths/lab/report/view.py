@@ -11,11 +11,12 @@ from typing import Any
 
 from markupsafe import Markup
 
-from myths.lab.claim import Judgement, MythVerdict, Verdict
+from myths.lab.claim import Claim, Judgement, MythVerdict, Verdict
 from myths.lab.derived import Derived
 from myths.lab.myth import Myth, rank
-from myths.lab.report import words
+from myths.lab.report import lines, words
 from myths.lab.report.forest import forest
+from myths.lab.store import Record
 
 SYMBOLS = {
     Verdict.REPRODUCED: "✓",
@@ -58,9 +59,10 @@ def slug(text: str) -> str:
 
 @dataclass(frozen=True)
 class ClaimView:
-    """A row of a claims table."""
+    """A row of a claims table; ``run`` is where it was measured, absent where only its words are wanted."""
 
     judgement: Judgement
+    run: RunView | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.judgement.claim, name)
@@ -79,6 +81,11 @@ class ClaimView:
     def protocol(self) -> str:
         """paper, reduced or stand-in; empty without a number."""
         return self.judgement.protocol if self.judgement.estimate else ""
+
+    @property
+    def device(self) -> str:
+        """The kind of device of the number; empty without one."""
+        return self.judgement.device if self.judgement.estimate else ""
 
     @property
     def circumstances(self) -> str:
@@ -112,8 +119,35 @@ class ClaimView:
 
     @property
     def forest(self) -> Markup:
-        """The small drawing."""
+        """The drawing."""
         return forest(self.judgement)
+
+    @property
+    def strip(self) -> Markup:
+        """The drawing on one line, without numbers."""
+        return forest(self.judgement, strip=True)
+
+    @property
+    def anchor(self) -> str:
+        """Where the claim stands on the page of its myth."""
+        return f"{self.run.key}-claim-{slug(self.judgement.claim.id)}" if self.run else slug(self.judgement.claim.id)
+
+    @property
+    def sort(self) -> str:
+        """The measured number as a table is sorted by it."""
+        return "" if self.judgement.estimate is None else f"{self.judgement.estimate.value:.12g}"
+
+    @cached_property
+    def behind(self) -> tuple[Record, ...]:
+        """The trials that the number was measured on."""
+        return lines.behind(self.judgement.claim, self.run.derived.records) if self.run and self.judgement.estimate else ()
+
+    @property
+    def origin(self) -> str:
+        """The anchor of the line that the number came from; of the list of its lines where there are several."""
+        if self.run and len(self.behind) == 1:
+            return lines.anchor(self.run.key, self.behind[0].trial)
+        return f"{self.anchor}-from"
 
 
 @dataclass(frozen=True)
@@ -162,22 +196,49 @@ class RunView:
     @cached_property
     def claims(self) -> list[ClaimView]:
         """All claims, in their order."""
-        return [ClaimView(j) for j in self.derived.judgements]
+        return [ClaimView(j, self) for j in self.derived.judgements]
 
     @property
     def decisive(self) -> list[ClaimView]:
         """The claims that decide on the myth."""
         return [claim for claim in self.claims if claim.judgement.claim.decisive]
 
+    def of_kind(self, *kinds: str) -> list[ClaimView]:
+        """The claims of some kinds that have a number here or decide, those that decide first."""
+        shown = [claim for claim in self.claims if claim.kind in kinds and (claim.judgement.estimate or claim.decisive)]
+        return sorted(shown, key=lambda claim: not claim.decisive)
+
     @property
-    def tested(self) -> list[ClaimView]:
-        """The claims with a number here, and those that decide."""
-        return [claim for claim in self.claims if claim.judgement.estimate or claim.judgement.claim.decisive]
+    def measured(self) -> list[ClaimView]:
+        """The claims with a number here."""
+        return [claim for claim in self.claims if claim.judgement.estimate]
 
     @property
     def untested(self) -> list[ClaimView]:
-        """All others."""
-        return [claim for claim in self.claims if not claim.judgement.estimate and not claim.judgement.claim.decisive]
+        """The claims that neither have a number nor decide."""
+        return [claim for claim in self.claims if not claim.judgement.estimate and not claim.decisive]
+
+    @property
+    def failed_controls(self) -> list[ClaimView]:
+        """The controls that did not hold: the first thing to know of a run."""
+        failed = (Verdict.NOT_REPRODUCED, Verdict.INCONCLUSIVE)
+        return [claim for claim in self.claims if claim.kind == "control" and claim.verdict in failed]
+
+    @property
+    def emptiness(self) -> str:
+        """Why the run says nothing of the myth; empty where it says something."""
+        if self.derived.records:
+            return ""
+        causes = [w for w in self.derived.warnings if w.startswith("failed:") or "another version" in w]
+        failed = sum(w.startswith("failed:") for w in causes)
+        if failed:
+            return f"No trial of this run finished: {failed} failed."
+        return "The trials of this run were made by another version of the suite." if causes else "No trial of this run has finished yet."
+
+    @cached_property
+    def kinds(self) -> tuple[lines.Kind, ...]:
+        """The trials by class."""
+        return lines.kinds(self.derived.records, self.key)
 
     @cached_property
     def invocations(self) -> list[Mapping[str, Any]]:
@@ -191,6 +252,24 @@ class RunView:
     def machines(self) -> str:
         """The computing devices in words."""
         return "; ".join(dict.fromkeys(filter(None, (machine_words(i.get("machine", {})) for i in self.invocations))))
+
+    @property
+    def precision(self) -> str:
+        """Driver, CUDA and precision of the newest invocation, where they were recorded."""
+        machine = self.invocations[-1].get("machine", {}) if self.invocations else {}
+        named = {"driver": "driver", "cuda": "CUDA", "cudnn": "cuDNN", "threads": "threads", "float32_matmul_precision": "float32 products"}
+        return ", ".join(f"{word} {machine[name]}" for name, word in named.items() if machine.get(name) is not None)
+
+    @property
+    def energy(self) -> str:
+        """The energy that the trials say they took; empty where none was recorded."""
+        joules = [float(row["energy_joules"]) for record in self.derived.records for row in record.rows if row.get("energy_joules")]
+        return f"{words.number(sum(joules) / 3600, 1)}{words.SPACE}Wh in {len(joules)} measurements" if joules else ""
+
+    @property
+    def hardware(self) -> str:
+        """In a few words for the front page: the machine, else its class."""
+        return self.machines or str(self.facts.get("machine_class") or "unknown machine")
 
     @property
     def commits(self) -> list[tuple[str, bool]]:
@@ -228,6 +307,28 @@ class RunView:
     def commands(self) -> list[str]:
         """What to type for these numbers."""
         return commands(self.derived.myth, self.derived.profile, self.name, self.invocations)
+
+
+@dataclass(frozen=True)
+class Footnote:
+    """What must be known of a paper's number: that it was recalled, or that it is a misprint."""
+
+    number: int
+    claim: Claim
+    text: str
+
+
+def footnotes(claims: Iterable[Claim]) -> dict[str, Footnote]:
+    """The footnotes of a page, by the claim's id."""
+    found: dict[str, Footnote] = {}
+    for claim in claims:
+        misprint = "misprint" in claim.statement.lower() or "misprint" in claim.source.lower()
+        recalled = "recalled" in claim.paper_checked and words.paper(claim) != "–"
+        if misprint or recalled:
+            said = words.CHECKED[claim.paper_checked]
+            number = f"{words.paper(claim)} was {said}" if recalled else claim.statement
+            found[claim.id] = Footnote(len(found) + 1, claim, f"{words.without_stop(number)} ({claim.source}).")
+    return found
 
 
 def data_notes(facts: Mapping[str, Any], names: Iterable[str] | None = None) -> list[DataNote]:

@@ -1,0 +1,115 @@
+"""Two runs side by side: which verdicts changed, which numbers moved beyond their noise, and whose trials took longer."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from myths.lab.estimate import Estimate, student_t
+from myths.lab.myth import Myth
+from myths.lab.report.view import ClaimView, RunView
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A claim that two runs both measured."""
+
+    myth: Myth
+    one: ClaimView
+    other: ClaimView
+
+    @property
+    def changed(self) -> bool:
+        """Whether the verdicts differ."""
+        return self.one.verdict is not self.other.verdict
+
+    @property
+    def moved(self) -> bool:
+        """Whether the intervals do not overlap."""
+        a, b = self.one.judgement.estimate, self.other.judgement.estimate
+        return a is not None and b is not None and (a.high < b.low or b.high < a.low)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Trials of one class that both runs finished: the other run's time as a multiple of the one's."""
+
+    myth: Myth
+    kind: str
+    ratio: Estimate
+
+    @property
+    def moved(self) -> bool:
+        """Whether the interval over the trials leaves out 1; never from a single trial, which shows no noise."""
+        return self.ratio.n > 1 and not self.ratio.low <= 1.0 <= self.ratio.high
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two runs that share something."""
+
+    one: RunView
+    other: RunView
+    pairs: tuple[Pair, ...]
+    paces: tuple[Pace, ...]
+
+    @property
+    def file(self) -> str:
+        """The name of its page."""
+        return f"compare-{self.one.key}-{self.other.key}.html"
+
+    @property
+    def changed(self) -> list[Pair]:
+        """The claims on which the verdicts differ."""
+        return [pair for pair in self.pairs if pair.changed]
+
+    @property
+    def moved(self) -> list[Pair]:
+        """The claims whose numbers moved beyond their intervals."""
+        return [pair for pair in self.pairs if pair.moved]
+
+    @property
+    def moved_paces(self) -> list[Pace]:
+        """The classes of trials whose times moved beyond their noise."""
+        return [pace for pace in self.paces if pace.moved]
+
+
+def comparisons(myths: Sequence[Sequence[RunView]]) -> list[Comparison]:
+    """Every two runs that measured a claim in common, from the runs of each myth."""
+    runs: dict[str, dict[str, RunView]] = {}
+    for view in (view for views in myths for view in views):
+        runs.setdefault(view.key, {})[view.derived.myth.name] = view
+    found = (_compared(runs[a], runs[b]) for a, b in itertools.combinations(sorted(runs), 2))
+    return [comparison for comparison in found if comparison.pairs]
+
+
+def _compared(one: dict[str, RunView], other: dict[str, RunView]) -> Comparison:
+    shared = [(view, other[name]) for name, view in one.items() if name in other]
+    pairs = tuple(
+        Pair(a.derived.myth, first, second)
+        for a, b in shared
+        for first, second in zip(a.claims, b.claims, strict=True)
+        if first.judgement.estimate and second.judgement.estimate
+    )
+    paces = tuple(pace for a, b in shared for pace in _paces(a, b))
+    return Comparison(next(iter(one.values())), next(iter(other.values())), pairs, paces)
+
+
+def _paces(one: RunView, other: RunView) -> list[Pace]:
+    """Geometric means of the ratios of time, by class of trial; 95 % t intervals over the trials."""
+    theirs = {record.trial.id: record.seconds for record in other.derived.records}
+    logs: dict[str, list[float]] = {}
+    for record in one.derived.records:
+        seconds = theirs.get(record.trial.id, 0.0)
+        if seconds > 0 and record.seconds > 0:
+            logs.setdefault(type(record.trial).__name__, []).append(math.log(seconds / record.seconds))
+    return [Pace(one.derived.myth, kind, _geometric(values)) for kind, values in logs.items()]
+
+
+def _geometric(logs: Sequence[float]) -> Estimate:
+    if len(logs) == 1:
+        return Estimate(math.exp(logs[0]), 0.0, math.inf, "repeats", 1)
+    found = student_t(list(logs), "repeats")
+    return Estimate(math.exp(found.value), math.exp(found.low), math.exp(found.high), "repeats", len(logs))

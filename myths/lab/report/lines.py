@@ -1,0 +1,175 @@
+"""The trials behind the numbers: what was varied, what held still, and what to type for one of them alone."""
+
+from __future__ import annotations
+
+import inspect
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from myths.lab import tryout
+from myths.lab.claim import Claim
+from myths.lab.errors import UsageError
+from myths.lab.report import words
+from myths.lab.store import Record
+from myths.lab.trial import Trial, canonical
+
+MOST_VALUES = 8
+"""A setting of more values is shown by its first ones."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of ``trials.jsonl`` as a row of the listing."""
+
+    record: Record
+    anchor: str
+    settings: Mapping[str, str]
+    """All that are not at their defaults, those of inner trials as ``outer.inner``."""
+    varying: tuple[str, ...]
+
+    @property
+    def id(self) -> str:
+        """The trial's."""
+        return self.record.trial.id
+
+    @property
+    def told(self) -> str:
+        """The settings that tell it from its neighbours."""
+        return ", ".join(f"{name}={self.settings[name]}" for name in self.varying if name in self.settings) or "the only one of its kind"
+
+    @property
+    def cost(self) -> str:
+        """How long it took, and its peak of memory where that was recorded."""
+        memory = self.record.peak_memory_bytes / 2**20
+        return words.duration(self.record.seconds) + (f", {words.number(memory, 0)}{words.SPACE}MiB" if memory else "")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The trials of one class in a run."""
+
+    kind: type[Trial]
+    lines: tuple[Line, ...]
+
+    @property
+    def name(self) -> str:
+        """The class's."""
+        return self.kind.__name__
+
+    @property
+    def purpose(self) -> str:
+        """The first paragraph of what the class says of itself."""
+        return " ".join((inspect.getdoc(self.kind) or "").split("\n\n")[0].split()).replace("``", "")
+
+    @property
+    def protocols(self) -> str:
+        """How near to the paper's, with how many trials of each."""
+        found = [line.record.trial.protocol for line in self.lines]
+        return ", ".join(f"{found.count(p)} {p}" for p in dict.fromkeys(found))
+
+    @cached_property
+    def values(self) -> dict[str, list[str]]:
+        """Setting -> its values, each once, in the order of the lines."""
+        gathered: dict[str, dict[str, None]] = {}
+        for line in self.lines:
+            for name, value in line.settings.items():
+                gathered.setdefault(name, {})[value] = None
+        return {name: list(values) for name, values in gathered.items()}
+
+    @property
+    def varied(self) -> dict[str, str]:
+        """The settings that differ between the lines, with their values."""
+        names = self.lines[0].varying if self.lines else ()
+        return {name: _some(self.values[name]) for name in names}
+
+    @property
+    def fixed(self) -> dict[str, str]:
+        """The settings that all lines share."""
+        return {name: values[0] for name, values in self.values.items() if name not in self.varied}
+
+
+def kinds(records: Sequence[Record], key: str) -> tuple[Kind, ...]:
+    """The records by class, in their order; ``key`` names the run in the anchors."""
+    grouped: dict[type[Trial], list[Record]] = {}
+    for record in records:
+        grouped.setdefault(type(record.trial), []).append(record)
+    return tuple(_kind(kind, group, key) for kind, group in grouped.items())
+
+
+def _kind(kind: type[Trial], records: Sequence[Record], key: str) -> Kind:
+    found = [dict(_flat(canonical(record.trial)["settings"])) for record in records]
+    names = dict.fromkeys(name for settings in found for name in settings)
+    varying = tuple(name for name in names if len({settings.get(name) for settings in found}) > 1)
+    return Kind(kind, tuple(Line(r, anchor(key, r.trial), s, varying) for r, s in zip(records, found, strict=True)))
+
+
+def anchor(key: str, trial: Trial) -> str:
+    """Where a trial stands on the page of its myth."""
+    return f"{key}-trial-{trial.id}"
+
+
+def behind(claim: Claim, records: Iterable[Record]) -> tuple[Record, ...]:
+    """The records that a claim is measured on: those of its class of trial whose settings or rows fit its ``where``.
+
+    Where no setting bears the name of a column that it asks for, all records of the class.
+    """
+    same = [record for record in records if type(record.trial) is claim.trial]
+    return tuple(record for record in same if all(_fits(record, column, value) for column, value in claim.where.items())) or tuple(same)
+
+
+def command(myth: str, trial: Trial) -> str:
+    """``myths try …`` for one trial; empty where no words rebuild exactly this trial."""
+    found = ["=".join(pair) for pair in _words(canonical(trial)["settings"])]
+    try:
+        same = tryout.from_words(type(trial), found).id == trial.id
+    except UsageError:
+        return ""
+    return shlex.join(["myths", "try", myth, type(trial).__name__, *found]) if same else ""
+
+
+def _fits(record: Record, column: str, wanted: Any) -> bool:
+    allowed = wanted if isinstance(wanted, tuple) else (wanted,)
+    found = [row[column] for row in record.rows if column in row]
+    own = getattr(record.trial, column, None)
+    if not found and not isinstance(own, str | int | float):
+        return True
+    return any(value in allowed for value in found or [own])
+
+
+def _some(values: Sequence[str]) -> str:
+    more = f" and {len(values) - MOST_VALUES} more" if len(values) > MOST_VALUES else ""
+    return ", ".join(values[:MOST_VALUES]) + more
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
+    """Settings with those of inner trials; several inner trials are counted."""
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from _flat(value["settings"], f"{prefix}{name}.")
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            if len(value) == 1:
+                yield from _flat(value[0]["settings"], f"{prefix}{name}.")
+            else:
+                yield f"{prefix}{name}", f"{len(value)} {value[0]['trial']}"
+        else:
+            yield f"{prefix}{name}", _text(value)
+
+
+def _words(settings: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
+    """``key``, ``value`` as ``myths try`` takes them: the class of an inner trial first."""
+    for name, value in settings.items():
+        inner = value[0] if isinstance(value, list) and value and isinstance(value[0], dict) else value
+        if isinstance(inner, dict):
+            yield f"{prefix}{name}", inner["trial"]
+            yield from _words(inner["settings"], f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", _text(value)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(map(_text, value))
+    return "none" if value is None else str(value)
