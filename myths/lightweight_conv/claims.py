@@ -42,7 +42,7 @@ def _difference(
         paper_checked="read",
         unit="BLEU",
         table="compared",
-        where={**TESTS, "layer": layer, "against": against},
+        where={**TESTS, "layer": layer, "against": against, "nearest": True},
         trial=TrainTranslator,
         measure=partial(measures.over_seeds, "bleu_difference"),
         criterion=criterion,

@@ -164,6 +164,8 @@ def _first_test(table: pd.DataFrame) -> pd.DataFrame | None:
     if table.empty:
         return None
     table = table[(table["dataset"] == table["dataset"].iloc[0]) & (table["test"] == table["test"].iloc[0])]
+    layers = table.groupby("updates")["layer"].nunique()
+    table = table[table["updates"] == layers.idxmax()]
     return None if table["bleu"].isna().all() else table
 
 

@@ -195,7 +195,6 @@ def _paper(seeds: int | None) -> list[Trial]:
         TrainLanguageModel(dataset="billion_word", layer="dynamic", updates=1),
         *_sweep(FAR, **large, dtype="bfloat16"),
         *_sweep(FAR, **large, dtype="bfloat16", causal=True),
-        *_sweep(FAR, **large),
         *_decoding(five, (24, 128), channels=1024, hidden=4096, encoder_layers=6, decoder_layers=6, sentences=256, heads=16),
         *_language("tinyshakespeare", five, updates=5000, channels=512, hidden=1024, layers=6, context=256, batch=64),
         *_language("ptb", five, updates=2000, channels=256, hidden=512, layers=4, subwords=6000, dropout=0.3),

@@ -44,7 +44,10 @@ def translation(results: Results) -> pd.DataFrame:
 
 
 def compared(results: Results) -> pd.DataFrame:
-    """BLEU of one layer less that of another, trained with the same settings and seed; a training that diverged has BLEU 0."""
+    """BLEU of one layer less that of another, trained with the same settings and seed; a training that diverged has BLEU 0.
+
+    ``nearest`` marks the longest training that a pair of layers had: claims speak of one setting, never of a mixture.
+    """
     import pandas as pd
 
     table = _translators(results)
@@ -59,7 +62,7 @@ def compared(results: Results) -> pd.DataFrame:
     }
     rows = [
         {
-            **{name: line[name] for name in ("dataset", "test", "seed", "layer")},
+            **{name: line[name] for name in ("dataset", "test", "seed", "updates", "layer")},
             "against": other,
             "bleu_difference": score[line["setting"], line["layer"], line["test"], line["seed"]] - score[key],
             **{name: line[name] for name in ("protocol", "device")},
@@ -68,7 +71,11 @@ def compared(results: Results) -> pd.DataFrame:
         for layer, other in COMPARED
         if line["layer"] == layer and (key := (line["setting"], other, line["test"], line["seed"])) in score
     ]
-    return pd.DataFrame(rows)
+    found = pd.DataFrame(rows)
+    if found.empty:
+        return found
+    longest = found.groupby(["dataset", "test", "layer", "against"])["updates"].transform("max")
+    return found.assign(nearest=found["updates"] == longest)
 
 
 def ablation(results: Results) -> pd.DataFrame:
@@ -87,6 +94,7 @@ def ablation(results: Results) -> pd.DataFrame:
             {
                 "dataset": dataset,
                 "test": test,
+                "updates": int(group["updates"].iloc[0]),
                 "layer": layer,
                 "seeds": len(group),
                 "diverged": len(group) - len(fine),

@@ -69,6 +69,16 @@ def test_only_trainings_of_equal_settings_and_seeds_are_compared():
     assert table[["layer", "against", "seed", "bleu_difference"]].to_numpy().tolist() == [["dynamic", "attention", 0, 1.0]]
 
 
+def test_claims_speak_of_the_longest_training_and_of_no_mixture():
+    records = both(25.0) + [translator(layer, s, b, updates=100) for s in range(3) for layer, b in (("attention", 9.0), ("dynamic", 1.0))]
+    found = verdicts(records)
+    assert found["L2-dynamic"].estimate.n == 4
+    assert found["L2-dynamic"].estimate.value == pytest.approx(0.025)
+    assert found["L0-seeds"].estimate.n == 3 * 3 + 2 * 2
+    table = [translator(layer, s, row.bleu + 0.01 * s, updates=100) for layer, row in ABLATION.items() for s in range(2)]
+    assert verdicts([*records[:12], *table])["L3-order"].estimate.n == 7
+
+
 def test_a_training_that_diverged_counts_as_nothing_translated():
     records = [translator("dynamic", s, 25.0 + 0.1 * s) for s in range(3)] + [translator("dynamic-no-softmax", s, None) for s in range(3)]
     table = tables.compared(Results(records))
@@ -86,7 +96,7 @@ def test_the_order_of_the_ablation_is_spearmans():
 
 
 def test_the_deviation_over_seeds_is_pooled_with_a_chi_square_interval():
-    rows = pd.DataFrame({"layer": ["a", "a", "b", "b", "b"], "bleu": [1.0, 3.0, 10.0, 11.0, 12.0]})
+    rows = pd.DataFrame({"layer": ["a", "a", "b", "b", "b"], "updates": 5, "bleu": [1.0, 3.0, 10.0, 11.0, 12.0]})
     found = measures.deviation_over_seeds(rows)
     assert found.value == pytest.approx(math.sqrt((2 + 2) / 3))
     assert found.high == pytest.approx(found.value * math.sqrt(3 / stats.chi2.ppf(0.025, 3)))
