@@ -29,7 +29,7 @@ MYTH = Myth(
     ),
     both_sides=(
         "The authors themselves say that this does not show the methods broken: the network is fragile, and a faithful map of it is as "
-        "well. Their random baseline is not one draw of noise but a walk of 300 steps of which the worst counts; both are here, apart. "
+        "well. Their random baseline is not one draw of noise but a walk of 300 steps of which the worst counts; both are here, apart, the walk in fewer and longer steps. "
         "Their notebooks print the size of the perturbation as the confidence after it. Integrated gradients explain a probability in "
         "their code and the other methods a logit, so that their order is tested both ways. Counting top pixels punishes a map that "
         "shifts by one pixel: LENS (Kamath et al. 2024) does not, and finds less fragility, but also finds different images' maps more "

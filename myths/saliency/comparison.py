@@ -18,6 +18,7 @@ from myths.saliency.names import LEVEL
 from myths.saliency.subjects import Subject
 
 DIGITS = 5
+WITH_NULL = ("intersection", "lens_recall", "spearman", "center_shift_px")
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,7 @@ def likeness(one: Float[Tensor, "n h w"], other: Float[Tensor, "n h w"], k: int)
 
 def other_images(maps: Float[Tensor, "n h w"], k: int) -> dict[str, list[float]]:
     """What maps of different images have in common, as a null: each image's map beside the next one's."""
-    return {
-        f"other_{name}": values for name, values in likeness(maps, maps.roll(1, 0), k).items() if name in ("intersection", "lens_recall")
-    }
+    return {f"other_{name}": values for name, values in likeness(maps, maps.roll(1, 0), k).items() if name in WITH_NULL}
 
 
 def completeness(subject: Subject, explanation: Explanation) -> dict[str, list[float]]:

@@ -55,7 +55,7 @@ def defences(tables: Tables) -> Figure | None:
         ("adversarially trained", "gradient", "adversarial", "intersection"),
         ("softplus", "gradient", "softplus 2", "intersection"),
     ]
-    figure, ax = style.axes("What resists the top-k attack", "ε (levels of 255)", "top pixels in common", (7.0, 4.6))
+    figure, ax = style.axes("What resists the top-k attack", "ε (levels of 255)", "top pixels in common", (8.6, 4.4))
     for (label, method, defence, measure), color in zip(lines, style.COLORS, strict=False):
         few = table[(table["method"] == method) & (table["defence"] == defence)]
         if len(few):
@@ -63,8 +63,10 @@ def defences(tables: Tables) -> Figure | None:
     if not ax.lines:
         return None
     _chance(ax, table, "intersection")
+    ax.axhline(float(table["other_image_lens_recall"].mean()), color=style.COLORS[1], lw=1, ls="-.", label="… counted by LENS")
     ax.set_ylim(0, 1.02)
-    ax.legend(frameon=False, fontsize=9)
+    _budgets(ax)
+    figure.legend(loc="outside right upper", frameon=False, fontsize=9)
     return figure
 
 
@@ -123,7 +125,7 @@ def _against_budget(tables: Tables, measure: str, words: str) -> Figure | None:
         return None
     side = float(np.sqrt(table["k"].iloc[0] / table["chance"].iloc[0]))
     unit, unit_paper = (side, 227.0) if measure == "center_shift_px" else (1.0, 1.0)
-    figure, axes = style.panels([PAPERS[m] for m in methods], "ε (levels of 255)", words, (4.0 * len(methods) + 1, 4.6))
+    figure, axes = style.panels([PAPERS[m] for m in methods], "ε (levels of 255)", words, (3.7 * len(methods) + 2.4, 4.4))
     for ax, method in zip(axes, methods, strict=True):
         for attack, place in ATTACKS.items():
             few = table[(table["method"] == method) & (table["attack"] == attack)]
@@ -135,14 +137,13 @@ def _against_budget(tables: Tables, measure: str, words: str) -> Figure | None:
                     [r["epsilon"] for r in points], [float(r[measure]) / unit_paper for r in points], "D", ms=5, mfc="none",
                     color=style.COLORS[place],
                 )  # fmt: skip
-        if measure == "intersection":
-            _chance(ax, table, measure)
+        _chance(ax, table[table["method"] == method], measure, unit)
         if measure != "center_shift_px":
             ax.set_ylim(-0.05, 1.02)
-        ax.set_xscale("log", base=2)
-        ax.set_xticks([1, 2, 4, 8], ["1", "2", "4", "8"])
+        _budgets(ax)
     axes[0].plot([], [], "D", ms=5, mfc="none", color=style.QUIET, label="2019, ImageNet")
-    axes[0].legend(frameon=False, fontsize=8.5)
+    labels = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    figure.legend(labels.values(), labels.keys(), loc="outside right upper", frameon=False, fontsize=9)
     figure.suptitle(f"{table['dataset'].iloc[0]}, top {int(table['k'].iloc[0])} of {round(side**2)} pixels", x=0.02, ha="left", fontsize=11)
     return figure
 
@@ -156,11 +157,20 @@ def _line(ax: Axes, table: pd.DataFrame, measure: str, color: str, label: str, l
         ax.fill_between(found.index, found[f"{measure}_low"], found[f"{measure}_high"], color=color, alpha=0.15, lw=0)
 
 
-def _chance(ax: Axes, table: pd.DataFrame, measure: str) -> None:
+def _budgets(ax: Axes) -> None:
+    ax.set_xscale("log", base=2)
+    ax.set_xticks([1, 2, 4, 8], ["1", "2", "4", "8"])
+
+
+def _chance(ax: Axes, table: pd.DataFrame, measure: str, unit: float = 1.0) -> None:
+    """What random maps have in common, and what maps of different images have."""
     from myths.lab.report import style
 
-    other = float(table[f"other_image_{measure}"].mean())
-    ax.axhline(float(table["chance"].iloc[0]), color=style.QUIET, lw=1, ls=":", label="chance (k / pixels)")
+    if measure == "intersection":
+        ax.axhline(float(table["chance"].iloc[0]), color=style.QUIET, lw=1, ls=":", label="chance (k / pixels)")
+    elif measure == "spearman":
+        ax.axhline(0, color=style.QUIET, lw=1, ls=":", label="chance")
+    other = float(table[f"other_image_{measure}"].mean()) / unit
     ax.axhline(other, color=style.QUIET, lw=1, ls="-.", label="another image's map")
 
 

@@ -44,7 +44,20 @@ def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = (
 
 
 def _attacks(network: Network, methods: Iterable[Method], attacks: Iterable[AttackName], **settings: Any) -> list[Trial]:
-    return [AttackImages(network=network, method=method, attack=attack, **settings) for method in methods for attack in attacks]
+    return [
+        AttackImages(network=network, method=method, attack=attack, **(_walk(method, settings) if attack == "random-walk" else settings))
+        for method in methods
+        for attack in attacks
+    ]
+
+
+def _walk(method: Method, settings: Settings) -> Settings:
+    """The random baseline must not be weak because it is short: steps longer by the root of how many fewer there are carry it as far as
+    the authors' 300 of half a level, and each iterate is a candidate where the method makes one pass.
+    """
+    step = round(0.5 * (300 / settings.get("iterations", 300)) ** 0.5, 3)
+    several = method in ("integrated-gradients", "smoothgrad")
+    return {**settings, "step": step} if several else {**settings, "step": step, "checkpoint": 1}
 
 
 def _sane(network: Network, **settings: Any) -> list[Trial]:

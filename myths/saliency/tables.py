@@ -54,7 +54,8 @@ def attacks(results: Results) -> pd.DataFrame:
             kept = np.array(line["label_kept"], dtype=bool)
             row = {"method": method_name(trial), "attack": trial.attack, "epsilon": line["epsilon"], "images": len(kept)}
             row |= {"label_kept_percent": 100 * kept.mean(), "n": int(kept.sum()), "k": clean["k"], "chance": clean["k"] / clean["pixels"]}
-            row |= {f"other_image_{name}": float(np.mean(clean[f"other_{name}"])) for name in ("intersection", "lens_recall")}
+            null = {name.removeprefix("other_"): numbers(values) for name, values in clean.items() if name.startswith("other_")}
+            row |= {f"other_image_{name}": float(np.nanmean(values)) for name, values in null.items()}
             row |= {"least_intersection": min(line["intersection"]), "most_moved": max(line["moved"])}
             for measure in MEASURES:
                 row |= _interval(measure, numbers(line[measure])[kept])

@@ -231,3 +231,11 @@ def test_photographs_of_224_pixels_have_imagenets_classes(folders):
     found = imagenet_sample("cpu")
     assert found.x_test.shape == (2, 3, 224, 224)
     assert found.y_test.tolist() == [1, 970]
+
+
+def test_a_shorter_random_walk_goes_as_far_as_the_authors():
+    """The root of the number of steps times their length is that of 300 half levels: 8.7 levels."""
+    walks = [t for p in ("quick", "laptop", "gpu", "paper") for t in trials(p, 1) if getattr(t, "attack", "") == "random-walk"]
+    assert len(walks) > 20
+    for walk in walks:
+        assert walk.step * walk.iterations**0.5 == pytest.approx(0.5 * 300**0.5, rel=0.01)
