@@ -201,6 +201,49 @@ def publish_(run: str, results: ResultsOption = None) -> None:
     terminal.say(f"published: {folder}; scoreboard: results/README.md")
 
 
+@command(app, "submit")
+def submit_(run: str, results: ResultsOption = None) -> None:
+    """Pack what may be published of a run into RUN.tar.gz, for others to check with `myths verify`."""
+    from myths import suite
+    from myths.lab.submission import submit
+
+    archive = submit(suite.find_run(run, results or suite.LOCAL, suite.PUBLISHED), Path(), suite.MYTHS)
+    terminal.say(f"packed: {archive}; to check it: myths verify {archive}")
+
+
+@command(app, "verify")
+def verify_(archive: Path) -> None:
+    """Check a submitted archive: checksums, every line, ids, tables and claims rebuilt; exit status 1 when something is wrong."""
+    from myths import suite
+    from myths.lab.submission import verify
+
+    wrong = verify(archive, suite.MYTHS)
+    for sentence in wrong:
+        terminal.say(sentence)
+    if wrong:
+        raise MythsError(f"{archive} does not hold what its trials give: {len(wrong)} finding{'s' * (len(wrong) > 1)}")
+    terminal.say(f"{archive}: checksums, lines, ids, tables and claims are right")
+
+
+@command(app, "protocols")
+def protocols_() -> None:
+    """Every claim and every trial of the seven myths as Markdown; what docs/protocols.md holds."""
+    from myths import suite
+    from myths.lab.report.protocols import protocols
+
+    typer.echo(protocols(suite.OURS), nl=False)
+
+
+@command(app, "site")
+def site_(folder: Path = Path("site")) -> None:
+    """Build the site of the published runs into one folder."""
+    from myths import suite
+    from myths.lab.report import site
+
+    page = site.build(_derive(suite.runs(suite.PUBLISHED)), folder)
+    terminal.say(f"site: {page}; open it from the disk, or serve the folder {folder} as it is from any web server (it needs no other file)")
+
+
 @command(app, "doctor")
 def doctor(as_json: Json = False) -> None:
     """What this machine has: device, packages, data, room; with what to do about what it lacks."""

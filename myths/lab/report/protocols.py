@@ -1,0 +1,106 @@
+"""What every myth claims and measures, on one page, made from the claims and trials themselves."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+import typing
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from myths.lab.claim import Claim
+from myths.lab.myth import PROFILES, Myth
+from myths.lab.report import words
+from myths.lab.trial import Trial
+
+_HEAD = """# Protocols
+
+Made by `myths protocols` from the claims and trials of the suite; do not edit it. A number of a paper is marked † where it was
+recalled and not read again, ‡ where it was recalled without confidence. How a criterion becomes a verdict stands in the
+[README](../README.md#how-to-read-a-verdict).
+"""
+_MARKS = {"recalled": " †", "recalled, unsure": " ‡"}
+
+
+def protocols(myths: Iterable[Myth]) -> str:
+    """The page as Markdown: of each myth its claims with their criteria, its trials with their settings, and what each profile runs."""
+    return "\n".join([_HEAD, *(line for myth in myths for line in _myth(myth))])
+
+
+def _myth(myth: Myth) -> Iterator[str]:
+    yield f"## {myth.number}. {myth.name}\n"
+    yield f"Belief: {myth.belief}\n"
+    yield from (f"- {paper}" for paper in myth.papers)
+    yield "\n### Claims\n"
+    yield from _table(("claim", "statement", "source", "paper", "criterion", "measured on", "holds only with"), map(_claim, myth.claims))
+    yield "\n### Trials\n"
+    yield from (_trial(kind) for kind in myth.trial_types)
+    yield "\n### Profiles\n"
+    yield "How many trials of each class a profile lists; those that they depend on run as well, once.\n"
+    yield from _table(("profile", "trials", "protocol", "data"), (_profile(profile, _listed(myth, profile)) for profile in PROFILES))
+    yield ""
+
+
+def _claim(claim: Claim) -> tuple[str, ...]:
+    where = ", ".join(f"{column} = {_value(value, ' or ')}" for column, value in claim.where.items())
+    calibration = [f"{claim.calibration} (calibration)"] if claim.calibration else []
+    return (
+        f"{claim.id}: {claim.kind}" + ", decisive" * claim.decisive,
+        claim.statement,
+        claim.source,
+        words.paper(claim) + _MARKS.get(claim.paper_checked, "") * (claim.paper is not None),
+        claim.printed_criterion,
+        f"{claim.trial.__name__}, table {claim.table}" + f": {where}" * bool(where),
+        ", ".join([*claim.controls, *calibration]),
+    )
+
+
+def _trial(kind: type[Trial]) -> str:
+    facts = [f"version {kind.version}"] + ["runs alone"] * kind.exclusive
+    if kind.worker_memory:
+        facts.append(f"in a process of its own with {kind.worker_memory / 2**30:g} GiB")
+    if kind.measured:
+        facts.append(f"measures {', '.join(sorted(kind.measured))}")
+    settings = ", ".join(_setting(f, typing.get_type_hints(kind)[f.name]) for f in dataclasses.fields(kind))
+    first = " ".join(inspect.cleandoc(kind.__doc__ or "").split("\n\n")[0].split())
+    return f"- **{kind.__name__}** ({'; '.join(facts)}): {first}  \n  Settings: {settings or 'none'}."
+
+
+def _setting(f: dataclasses.Field, hint: object) -> str:
+    of_trials = re.findall(r"\w+\.(\w+)", str(hint)) if "myths." in str(hint) else []
+    if isinstance(hint, type) and issubclass(hint, Trial):
+        of_trials = [hint.__name__]
+    if of_trials:
+        return f"`{f.name}` (trials that are looked up)"
+    return f"`{f.name}`" if f.default is dataclasses.MISSING else f"`{f.name} = {_value(f.default)}`"
+
+
+def _value(value: object, between: str = ", ") -> str:
+    return (between.join(map(str, value)) if isinstance(value, tuple) else str(value)) or "none"
+
+
+def _listed(myth: Myth, profile: str) -> Sequence[Trial]:
+    return myth.trials(typing.cast(typing.Any, profile), None, ())
+
+
+def _profile(profile: str, listed: Sequence[Trial]) -> tuple[str, ...]:
+    kinds = Counter(type(trial).__name__ for trial in listed)
+    named = Counter(trial.protocol for trial in listed)
+    return (
+        profile,
+        ", ".join(f"{count} {kind}" for kind, count in kinds.items()),
+        ", ".join(f"{count} {protocol}" for protocol, count in named.items()),
+        ", ".join(sorted({name for trial in listed for name in trial.data})),
+    )
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(columns)} |"
+    yield f"|{'--|' * len(columns)}"
+    for row in rows:
+        yield f"| {' | '.join(_cell(text) for text in row)} |"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|").replace("*", "\\*")
