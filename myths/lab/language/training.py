@@ -107,7 +107,7 @@ def fit(model: nn.Module, batches: Iterator[Callable[[], Prediction]], recipe: R
 
 
 def smoothed_loss(prediction: Prediction, smoothing: float) -> Float[Tensor, ""]:
-    """Mean cross-entropy in nats over the answers that are not PAD, with label smoothing; in float32 whatever the logits are."""
+    """Mean cross-entropy in nats over the answers that are not PAD, with label smoothing; summed in float32 at least."""
     logits, answers = prediction.logits.flatten(0, -2), prediction.answers.flatten()
     return _SmoothedLoss.apply(logits, answers, smoothing)
 
@@ -117,23 +117,30 @@ class _SmoothedLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, answers: Tensor, smoothing: float) -> Tensor:
-        log_z = logits.logsumexp(-1).float()
-        chosen = logits.gather(1, answers[:, None])[:, 0].float()
-        asked = (answers != PAD).to(log_z.dtype)
+        highest = logits.amax(-1, keepdim=True)
+        # Summed in float32 whatever the logits are: in bf16, log Z itself would be off by 3 %.
+        z = (logits - highest).exp_().sum(-1, dtype=_summed(logits))
+        log_z = z.log() + highest[:, 0]
+        chosen = logits.gather(1, answers[:, None])[:, 0]
+        asked = (answers != PAD).to(z.dtype)
         count = asked.sum().clamp_min(1)
-        ctx.save_for_backward(logits, answers, log_z, asked / count)
+        ctx.save_for_backward(logits, answers, highest, z, asked / count)
         ctx.smoothing = smoothing
-        mean = logits.mean(-1, dtype=log_z.dtype) if smoothing else 0.0
+        mean = logits.mean(-1, dtype=z.dtype) if smoothing else 0.0
         return ((log_z - (1 - smoothing) * chosen - smoothing * mean) * asked).sum() / count
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        logits, answers, log_z, weights = ctx.saved_tensors
-        slope = logits.sub(log_z.to(logits.dtype)[:, None]).exp_()
-        slope -= ctx.smoothing / logits.shape[1]
-        slope.scatter_add_(1, answers[:, None], torch.full_like(slope[:, :1], ctx.smoothing - 1))
-        return slope.mul_((weights * gradient).to(slope.dtype)[:, None]), None, None
+        logits, answers, highest, z, weights = ctx.saved_tensors
+        slope = logits.sub(highest).exp_()
+        slope -= (ctx.smoothing / logits.shape[1] * z).to(slope.dtype)[:, None]
+        slope.scatter_add_(1, answers[:, None], ((ctx.smoothing - 1) * z).to(slope.dtype)[:, None])
+        return slope.mul_((weights * gradient / z).to(slope.dtype)[:, None]), None, None
+
+
+def _summed(logits: Tensor) -> torch.dtype:
+    return torch.float64 if logits.dtype == torch.float64 else torch.float32
 
 
 def rate(recipe: Recipe, update: int) -> float:

@@ -152,7 +152,7 @@ def test_batches_hold_like_lengths_and_come_in_an_order_of_their_own(rng):
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
 def test_the_smoothed_loss_and_its_slope_are_torchs(smoothing, dtype):
     torch.manual_seed(0)
-    logits = (3 * torch.randn(2, 3, 5, dtype=torch.float64)).to(dtype).requires_grad_()
+    logits = (20 + 3 * torch.randn(2, 3, 5, dtype=torch.float64)).to(dtype).requires_grad_()
     answers = torch.tensor([[1, 2, PAD], [4, PAD, PAD]])
     exact = logits.detach().double().requires_grad_()
     expected = F.cross_entropy(exact.flatten(0, 1), answers.flatten(), ignore_index=PAD, label_smoothing=smoothing)
