@@ -1,12 +1,15 @@
 """The pages: well formed, self-contained, safe, the same for the same results, and useful with none."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
 from myths.lab.claim import MythVerdict, Verdict
+from myths.lab.derived import derive
 from myths.lab.report import site, view
+from myths.lab.store import Record
 from tests.lab.report import coin
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
@@ -67,7 +70,7 @@ def pages(results, tmp_path_factory):
     return {path.name: path.read_text() for path in sorted(folder.glob("*.html"))}, folder
 
 
-@pytest.fixture(scope="module", params=["index.html", "fair-coin.html"])
+@pytest.fixture(scope="module", params=["index.html", "fair-coin.html", "compare-local-cpu-laptop-published-h200-gpu.html"])
 def page(request, pages):
     return Checker(pages[0][request.param])
 
@@ -82,8 +85,9 @@ def test_nothing_comes_from_elsewhere(pages, page):
         if tag == "a" and address.startswith("https://arxiv.org"):
             continue
         assert not re.match(r"(\w+:)?//|javascript:", address), (tag, attribute, address)
-        if address.startswith("#"):
-            assert address[1:] in page.ids
+        other, hash_, fragment = address.partition("#")
+        if hash_:
+            assert fragment in (Checker(pages[0][other]).ids if other else page.ids), address
         elif not address.startswith("data:"):
             assert (pages[1] / address.partition("#")[0]).exists(), address
     for text in pages[0].values():
@@ -131,7 +135,7 @@ def test_every_claim_says_all_that_a_reader_needs(pages, results):
 def test_the_front_page_counts_and_ranks(pages, results):
     text = Checker(pages[0]["index.html"]).text
     assert f"{view.intervals(results)} intervals at 95 %" in text
-    assert "in run h200-gpu" in text
+    assert "h200-gpu (published) gpu profile Abacus 3000, 2 cores also cpu-laptop (published)" in text
     assert "coins is a variant of the official data set" in text
     assert results[2].verdict is MythVerdict.AGED
     assert "Coins remembered once." in text
@@ -168,6 +172,71 @@ def test_a_run_without_results_still_has_its_page(tmp_path):
     page = Checker((tmp_path / "report" / "fair-coin.html").read_text())
     assert page.wrong == []
     assert "no trial of this run measures it" in page.text
+
+
+def failing(path, **changes):
+    """A run whose only trial failed."""
+    run = coin.make_run(path, heads={}, **changes)
+    run.store(coin.COIN).append(Record(coin.Toss(coin="ducat"), "failed", error="the coin rolled away"))
+    return derive(coin.COIN, run)
+
+
+def older(path):
+    """A run by a version of the suite whose trials mean something else today."""
+    run = coin.make_run(path)
+    file = path / coin.COIN.folder / "trials.jsonl"
+    file.write_text(file.read_text().replace('"version": 1', '"version": 0'))
+    return derive(coin.COIN, run)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda path: coin.derived(path, heads={}), ["No trial of this run has finished yet."]),
+        (failing, ["No trial of this run finished: 1 failed.", "the coin rolled away"]),
+        (older, ["The trials of this run were made by another version of the suite.", "6 stored trials of another version are left out"]),
+    ],
+)
+def test_a_run_that_says_nothing_says_why(make, said, tmp_path):
+    site.build([make(tmp_path / "published" / "cpu-laptop")], tmp_path / "report")
+    front, page = (Checker((tmp_path / "report" / name).read_text()) for name in ("index.html", "fair-coin.html"))
+    assert front.wrong == page.wrong == []
+    assert said[0] in front.text
+    assert all(sentence in page.text for sentence in said)
+    assert "open" in front.text
+
+
+def test_a_failed_control_is_said_before_the_numbers(tmp_path):
+    control = coin.claim("C6-control", "ducat", coin.at_least(60.0), kind="control")
+    myth = replace(coin.COIN, claims=(*coin.CLAIMS[:2], control))
+    site.build([coin.derived(tmp_path / "local" / "cpu-quick", myth=myth)], tmp_path / "report")
+    assert "1 failed control" in Checker((tmp_path / "report" / "index.html").read_text()).text
+    text = Checker((tmp_path / "report" / "fair-coin.html").read_text()).text
+    assert text.index("1 control did not hold") < text.index("One number, one criterion each")
+
+
+def test_every_number_leads_to_its_trials(pages, results):
+    text = pages[0]["fair-coin.html"]
+    ids = Checker(text).ids
+    for record in results[2].records:
+        assert f"published-h200-gpu-trial-{record.trial.id}" in ids
+    assert 'href="#published-h200-gpu-claim-c1-ducat-from"' in text  # three trials
+    guilder = next(r.trial.id for r in results[2].records if r.trial.coin == "guilder")
+    assert f'class="big ours-number" href="#published-h200-gpu-trial-{guilder}"' in text
+    assert "myths try fair-coin Toss coin=guilder times=10000" in text
+
+
+def test_a_pages_order_is_a_readers(pages):
+    text = pages[0]["fair-coin.html"]
+    titles = ["What the paper showed", "How we test it", "What we found", "What has changed since", "How to reproduce it",
+              "Where these numbers come from", "Footnotes", "References"]  # fmt: skip
+    places = [text.index("what people believe</p>"), *(text.index(f">{title}</h") for title in titles)]
+    assert places == sorted(places)
+
+
+def test_footnotes_name_what_was_recalled(pages):
+    text = Checker(pages[0]["fair-coin.html"]).text
+    assert re.search(r"C1-guilder : 50.8\W+% \[50.6…51.0\] was recalled from the paper, not read again \(Sec. 2, Fig. 3\)", text)
 
 
 def test_two_folders_of_one_name_are_two_sections(tmp_path):

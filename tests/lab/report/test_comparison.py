@@ -1,0 +1,64 @@
+"""Two runs side by side: what moved, what only shook."""
+
+from pathlib import Path
+
+import pytest
+
+from myths.lab.report import site, view
+from myths.lab.report.comparison import comparisons
+from myths.lab.store import Record
+from tests.lab.report import coin
+
+
+def run_view(derived, key):
+    return view.RunView(derived, key, derived.run.facts())
+
+
+def timed(path: Path, seconds):
+    """A run of one coin, its tosses taking the given times."""
+    run = coin.make_run(path, heads={})
+    store = run.store(coin.COIN)
+    for seed, each in enumerate(seconds):
+        rows = [{"dataset": "ducat", "heads": 5300, "times": 10_000}]
+        store.append(Record(coin.Toss(coin="ducat", times=10_000, seed=seed), "ok", rows, seconds=each))
+    return coin.derive(coin.COIN, run)
+
+
+def compared(one, other):
+    (found,) = comparisons([[run_view(one, "a"), run_view(other, "b")]])
+    return found
+
+
+def test_moved_is_beyond_both_intervals_and_changed_is_another_verdict(tmp_path):
+    one = coin.derived(tmp_path / "one", heads={"ducat": (5400, 5350), "euro": (5040,), "guilder": (5300,)})
+    other = coin.derived(tmp_path / "other", heads={"ducat": (5400, 5350), "euro": (5400,), "guilder": (5310,)})
+    found = compared(one, other)
+    assert {pair.one.id for pair in found.moved} == {"C2-euro"}
+    assert {pair.one.id for pair in found.changed} == {"C2-euro"}
+    assert {pair.one.id for pair in found.pairs} >= {"C1-ducat", "C1-guilder", "C2-euro"}
+    assert "C5-franc" not in {pair.one.id for pair in found.pairs}
+
+
+def test_runs_that_share_no_claim_are_not_compared(tmp_path):
+    one = coin.derived(tmp_path / "one", heads={"euro": (5040,)})
+    other = coin.derived(tmp_path / "other", heads={"franc": (5040,)})
+    assert comparisons([[run_view(one, "a"), run_view(other, "b")]]) == []
+
+
+@pytest.mark.parametrize(
+    ("theirs", "moved"),
+    [((20.0, 41.0, 59.0), True), ((9.0, 22.0, 29.0), False), ((20.0,), False)],
+)
+def test_times_move_only_beyond_their_noise(theirs, moved, tmp_path):
+    (pace,) = compared(timed(tmp_path / "one", (10.0, 20.0, 30.0)), timed(tmp_path / "other", theirs)).paces
+    assert pace.moved is moved
+    assert pace.ratio.n == len(theirs)
+
+
+def test_the_page_says_what_changed(tmp_path):
+    runs = [timed(tmp_path / "local" / "cpu-laptop", (10.0, 20.0)), timed(tmp_path / "published" / "cpu-laptop", (30.0, 61.0))]
+    site.build(runs, tmp_path / "report")
+    text = (tmp_path / "report" / "compare-local-cpu-laptop-published-cpu-laptop.html").read_text()
+    assert "No verdict" in " ".join(text.split())
+    assert "× 3.02" in text
+    assert "compare-local-cpu-laptop-published-cpu-laptop.html" in (tmp_path / "report" / "index.html").read_text()
