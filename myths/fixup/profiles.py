@@ -44,8 +44,8 @@ def _epochs(settings: Settings, depths: Iterable[int], treatments: Iterable[Name
     ]
 
 
-def _rates(settings: Settings, depth: int, seeds: int) -> list[Trial]:
-    return [t for rate in RATES for t in _epochs(settings, (depth,), RIVALS, seeds, learning_rate=rate)]
+def _rates(settings: Settings, depth: int, seeds: int, rates: Iterable[float] = RATES) -> list[Trial]:
+    return [t for rate in rates for t in _epochs(settings, (depth,), RIVALS, seeds, learning_rate=rate)]
 
 
 def _ends(settings: Settings, mixups: Iterable[float], seeds: int) -> list[Trial]:
@@ -115,7 +115,7 @@ def _laptop(seeds: int | None) -> list[Trial]:
         *_epochs(half, (112,), ("he",), 1),
         *_epochs(tiny, (1000,), ("fixup",), seeds or 2),
         *_epochs(tiny, (1000,), (*WITHOUT, "skipinit"), 1),
-        *_rates(small, 22, 1),
+        *_rates(small, 22, 1, RATES[1:]),
         *_laws({"examples_a_step": 32}, (10, 22, 40, 76, 148), seeds or 4),
     ]
 
