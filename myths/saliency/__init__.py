@@ -29,16 +29,16 @@ MYTH = Myth(
     ),
     both_sides=(
         "The authors themselves say that this does not show the methods broken: the network is fragile, and a faithful map of it is as "
-        "well. Their random baseline is not one draw of noise but a walk of 300 steps of which the worst counts; both are here, apart, the walk in fewer and longer steps. "
-        "Their notebooks print the size of the perturbation as the confidence after it. Integrated gradients explain a probability in "
-        "their code and the other methods a logit, so that their order is tested both ways. Counting top pixels punishes a map that "
-        "shifts by one pixel: LENS (Kamath et al. 2024) does not, and finds less fragility, but also finds different images' maps more "
-        "alike, so that both are set beside another image's map here. Smooth and adversarially trained networks resist, at a price in "
-        "accuracy. A map that hardly depends on the parameters would be robust for nothing, so each method is tried on random ones. On 32 "
-        "pixels a tenth of the top pixels agree by chance; the paper's levels are for photographs, for which pretrained weights must be "
-        "brought. Which measure of damage people would notice (the paper says: the shift of the center) takes people. On a CPU one "
-        "trajectory at 8/255 serves all budgets and the attack sees integrated gradients in 10 steps: a weaker attack than the paper's, "
-        "so that what resists it there may owe something to this."
+        "well. Their random baseline is not one draw of noise but a walk of 300 steps of which the worst counts; both are here, apart, "
+        "the walk in fewer and longer steps. Their notebooks print the size of the perturbation as the confidence after it. Integrated "
+        "gradients explain a probability in their code and the other methods a logit, so that their order is tested both ways. Counting "
+        "top pixels punishes a map that shifts by one pixel: LENS (Kamath et al. 2024) does not, and finds less fragility, but also finds"
+        " different images' maps more alike, so that both are set beside another image's map here. Smooth and adversarially trained "
+        "networks resist, at a price in accuracy. A map that hardly depends on the parameters would be robust for nothing, so each method"
+        " is tried on random ones. On 32 pixels a tenth of the top pixels agree by chance; the paper's levels are for photographs, for "
+        "which pretrained weights must be brought. Which measure of damage people would notice (the paper says: the shift of the center) "
+        "takes people. On a CPU one trajectory at 8/255 serves all budgets and the attack sees integrated gradients in 10 steps: a weaker"
+        " attack than the paper's, so that what resists it there may owe something to this."
     ),
     papers=(
         Paper(

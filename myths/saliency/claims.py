@@ -272,21 +272,14 @@ CLAIMS: tuple[Claim, ...] = (
         {"method": "smoothgrad", "attack": "top-k", **CIFAR},
     ),
     # --- the same on digits: an illustration ---
-    _contrast(
-        "S1-digits",
-        "attack below random",
-        "On digits too, the top-k attack within 8/255 takes more of the top pixels of the simple gradient than a random walk.",
-        PROPOSAL,
-        above(0.0),
-        {"method": "gradient", "attack": "top-k", "against": "random-walk", **PLAIN, "dataset": "digits"},
-    ),
-    _contrast(
-        "S3-digits",
-        "integrated gradients above the others",
-        "On digits too, integrated gradients are the hardest to attack.",
-        PROPOSAL,
-        above(0.0),
-        {"method": "integrated-gradients", "attack": "top-k", **PLAIN, "dataset": "digits"},
+    *(
+        _contrast(id, contrast, f"On digits, {words}.", PROPOSAL, above(0.0), {**PLAIN, "dataset": "digits", "attack": "top-k", **where})
+        for id, contrast, words, where in (
+            ("S1-digits", "attack below random", "the top-k attack on the simple gradient does more than a random walk",
+             {"method": "gradient", "against": "random-walk"}),
+            ("S3-digits", "integrated gradients above the others", "integrated gradients are the hardest to attack",
+             {"method": "integrated-gradients"}),
+        )
     ),
     # --- S4: influence functions ---
     *(
