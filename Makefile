@@ -9,7 +9,7 @@ ARGS ?=
 BIN := $(VENV)/bin
 MYTHS := hessian-cost dataset-bias cifar10-1 forgetting fixup lightweight-conv saliency
 
-.PHONY: quick test all peers bench bench-compare report data lint clean $(MYTHS)
+.PHONY: quick test all peers bench bench-compare report site data lint clean $(MYTHS)
 
 quick: $(VENV)/.base
 	$(BIN)/myths run --profile quick $(ARGS)
@@ -40,6 +40,10 @@ bench-compare: $(VENV)/.test
 
 report: $(VENV)/.base
 	$(BIN)/myths report
+
+# The pages of the published runs, in one folder that any web server can hand out
+site: $(VENV)/.base
+	$(BIN)/myths site site
 
 data: $(VENV)/.base
 	$(BIN)/myths data list

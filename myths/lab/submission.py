@@ -144,7 +144,8 @@ def _unpacked(archive: Path) -> dict[str, bytes]:
 
 
 def _checksums(files: Mapping[str, bytes]) -> Iterator[str]:
-    listed = dict(reversed(line.split("  ", 1)) for line in files[SUMS].decode(errors="replace").splitlines() if "  " in line)
+    lines = [line.partition("  ") for line in files[SUMS].decode(errors="replace").splitlines()]
+    listed = {name: sha256 for sha256, _, name in lines}
     for name in sorted((listed.keys() | files.keys()) - {SUMS}):
         if name not in files:
             yield f"{name} is in {SUMS} and not in the archive"
