@@ -235,7 +235,7 @@ def protocols_() -> None:
 
 
 @command(app, "site")
-def site_(folder: Path = Path("site")) -> None:
+def site_(folder: Annotated[Path, typer.Argument()] = Path("site")) -> None:
     """Build the site of the published runs into one folder."""
     from myths import suite
     from myths.lab.report import site
