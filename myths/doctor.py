@@ -25,7 +25,7 @@ def _software() -> list[dict[str, Any]]:
     old = sys.version_info < (3, 11)
     lines = [_line("Python", platform.python_version(), "the suite needs 3.11 or newer" if old else "")]
     lines += [_line(name, version) for name, version in provenance.packages().items()]
-    absent = [name for name in ("matplotlib", "jinja2", "great_tables", "pooch") if importlib.util.find_spec(name) is None]
+    absent = [name for name in ("matplotlib", "jinja2", "pooch") if importlib.util.find_spec(name) is None]
     return lines + [_line(name, "absent", f"reports and downloads need it: pip install {name}") for name in absent]
 
 
