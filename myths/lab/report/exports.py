@@ -17,6 +17,7 @@ from myths.lab.run_folder import write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from myths.lab.derived import Derived
     from myths.lab.report.view import RunView
@@ -66,18 +67,24 @@ def _write_tables(derived: Derived, folder: Path) -> None:
 
 
 def _write_figures(view: RunView, folder: Path) -> None:
-    import matplotlib
-
     try:
         for name, svg in view.figures.items():
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / f"{name}.svg").write_text(str(svg), encoding="utf-8")
-            figure = view.derived.myth.figures[name](view.derived.tables)
-            with matplotlib.rc_context({"pdf.fonttype": 42, "text.usetex": False}):  # letters that can be searched and edited
-                if figure is not None:
-                    figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
+            drawing, printing = folder / f"{name}.svg", folder / f"{name}.pdf"
+            if printing.exists() and drawing.exists() and drawing.read_text(encoding="utf-8") == str(svg):
+                continue  # the same figure as in the report before: its PDF takes most of a second
+            _print(view.derived.myth.figures[name](view.derived.tables), printing)
+            drawing.write_text(str(svg), encoding="utf-8")  # last: what was interrupted is done again
     except OSError as error:
         raise CannotStart(f"cannot write {folder}: {error.strerror or error}; make room or choose another folder") from error
+
+
+def _print(figure: Figure | None, file: Path) -> None:
+    import matplotlib
+
+    if figure is not None:
+        with matplotlib.rc_context({"pdf.fonttype": 42, "text.usetex": False}):  # letters that can be searched; journals refuse Type 3
+            figure.savefig(file, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
 
 
 def _as_text(table: pd.DataFrame, escape: Any) -> pd.DataFrame:

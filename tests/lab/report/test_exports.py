@@ -68,6 +68,18 @@ def test_the_same_results_give_the_same_files(built, tmp_path):
         assert (tmp_path / file.relative_to(built[1])).read_bytes() == file.read_bytes(), file.name
 
 
+def test_a_figure_that_changed_is_printed_anew(built, tmp_path):
+    site.build(built[0], tmp_path)
+    pdf = next(tmp_path.glob("figures/published-h200-gpu/fair_coin/heads.pdf"))
+    whole = pdf.read_bytes()
+    pdf.write_bytes(b"of the figure before")
+    site.build(built[0], tmp_path)
+    assert pdf.read_bytes() == b"of the figure before"
+    pdf.with_suffix(".svg").write_text("<svg/>")
+    site.build(built[0], tmp_path)
+    assert pdf.read_bytes() == whole
+
+
 def test_hostile_text_is_no_markup_in_markdown(built):
     text = next(built[1].glob("tables/published-h200-gpu/fair_coin/claims.md")).read_text()
     assert "<script>" not in text
