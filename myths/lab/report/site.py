@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from myths.lab.claim import MythVerdict, Verdict
-from myths.lab.derived import Derived, draw
+from myths.lab.derived import Derived
 from myths.lab.report import exports, lines, style, view, words
 from myths.lab.report.comparison import comparisons
 from myths.lab.report.tables import MOST_ROWS, data_table
@@ -75,7 +75,10 @@ def _environment() -> jinja2.Environment:
 
 
 def _run(derived: Derived, key: str, folder: Path) -> view.RunView:
-    figures = {name: Markup(style.own_ids(text, key)) for name, text in draw(derived).items()}
+    plotted = {name: figure for name, draw in derived.myth.figures.items() if (figure := draw(derived.tables)) is not None}
+    figures = {name: Markup(style.own_ids(style.svg(figure), key)) for name, figure in plotted.items()}
+    for figure in plotted.values():
+        figure.set_layout_engine("none")  # laid out by now: the PDF need not do it again
     tables = []
     for name, table in [*derived.tables.items(), ("claims", derived.claims_table())]:
         file = Path("tables") / key / derived.myth.folder / f"{name}.csv"
@@ -83,7 +86,7 @@ def _run(derived: Derived, key: str, folder: Path) -> view.RunView:
             write_atomically(folder / file, table.to_csv(index=False, float_format="%.10g", lineterminator="\n"))
         drawn = data_table(table, f"{key}-{view.slug(name)}") if name != "claims" else Markup("")
         tables.append((name, drawn, file.as_posix(), len(table)))
-    return view.RunView(derived, key, derived.run.facts(), figures, _pictures(derived), tables)
+    return view.RunView(derived, key, derived.run.facts(), figures, _pictures(derived), tables, plotted)
 
 
 def _key(run: RunFolder, taken: dict[str, Path]) -> str:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
@@ -17,6 +17,9 @@ from myths.lab.myth import Myth, rank
 from myths.lab.report import lines, words
 from myths.lab.report.forest import forest
 from myths.lab.store import Record
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SYMBOLS = {
     Verdict.REPRODUCED: "✓",
@@ -172,6 +175,8 @@ class RunView:
     pictures: Mapping[str, str] = field(default_factory=dict)
     tables: Sequence[tuple[str, Markup, str, int]] = ()
     """Name, HTML, link to the CSV, rows."""
+    drawn: Mapping[str, Figure] = field(default_factory=dict)
+    """The figures themselves, for other formats."""
 
     @property
     def name(self) -> str:
