@@ -73,18 +73,17 @@ def _write_figures(view: RunView, folder: Path) -> None:
             drawing, printing = folder / f"{name}.svg", folder / f"{name}.pdf"
             if printing.exists() and drawing.exists() and drawing.read_text(encoding="utf-8") == str(svg):
                 continue  # the same figure as in the report before: its PDF takes most of a second
-            _print(view.derived.myth.figures[name](view.derived.tables), printing)
+            _print(view.drawn[name], printing)
             drawing.write_text(str(svg), encoding="utf-8")  # last: what was interrupted is done again
     except OSError as error:
         raise CannotStart(f"cannot write {folder}: {error.strerror or error}; make room or choose another folder") from error
 
 
-def _print(figure: Figure | None, file: Path) -> None:
+def _print(figure: Figure, file: Path) -> None:
     import matplotlib
 
-    if figure is not None:
-        with matplotlib.rc_context({"pdf.fonttype": 42, "text.usetex": False}):  # letters that can be searched; journals refuse Type 3
-            figure.savefig(file, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    with matplotlib.rc_context({"pdf.fonttype": 42, "text.usetex": False}):  # letters that can be searched; journals refuse Type 3
+        figure.savefig(file, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
 
 
 def _as_text(table: pd.DataFrame, escape: Any) -> pd.DataFrame:
