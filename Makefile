@@ -53,7 +53,7 @@ peers: $(VENV)/.base
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[peers]'
 
 clean:
-	rm -rf results/local results/report .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf site results/local results/report .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
 
 # An environment that already has torch is used as it is: make quick VENV=/path/to/environment
 $(BIN)/python:
