@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from myths.lab.memory import peak_bytes
 from myths.hessian_cost.problems import PROBLEMS
+from myths.lab.memory import peak_bytes
 from myths.lab.timing import Stopwatch, compare
 
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from myths.lab.memory import peak_bytes
 from myths.hessian_cost.methods import METHODS, Method, NotOnDevice, dense
 from myths.hessian_cost.problems import PROBLEMS, Inputs
+from myths.lab.memory import peak_bytes
 from myths.lab.timing import Stopwatch, compare
 from myths.lab.trial import Context
 

@@ -20,8 +20,9 @@ from myths.lab.errors import CannotStart, UsageError
 def add(name: str, path: Path) -> Prepared:
     """Copies images, an .npz or a weights file into the first of ``prepared.roots()``, with its hash beside it.
 
-    Dashes in a name become underscores. A single picture becomes a folder of one. Images lie in one folder, in CLASS/image, or in train/CLASS/image and test/CLASS/image, in any size; those that cannot be
-    read are left out with a warning and listed in the sidecar. Arrays are x_test, y_test, mostly x_train, y_train, and perhaps
+    Dashes in a name become underscores. A single picture becomes a folder of one. Images lie in one folder, in CLASS/image, or in
+    train/CLASS/image and test/CLASS/image, in any size; those that cannot be read are left out with a warning and listed in the
+    sidecar. Arrays are x_test, y_test, mostly x_train, y_train, and perhaps
     classes: images of uint8, labels from 0. Weights are a .pt or .pth that torch loads with ``weights_only=True``, or a .safetensors.
     What is there is not changed.
 
@@ -78,7 +79,13 @@ def _add_images(name: str, folder: Path, only: list[Path] | None = None) -> Prep
     if skipped:
         note += f"; {say_skipped(skipped)}"
         warnings.warn(f"{name}: {say_skipped(skipped)}; {name}.json beside it lists why", stacklevel=3)
-    prepared.write_sidecar(target.with_name(f"{name}.json"), source=only[0].name if only else folder.name, note=note, sha256=sha256, skipped=list(skipped.items()))
+    prepared.write_sidecar(
+        target.with_name(f"{name}.json"),
+        source=only[0].name if only else folder.name,
+        note=note,
+        sha256=sha256,
+        skipped=list(skipped.items()),
+    )
     return _found(name)
 
 
