@@ -1,5 +1,10 @@
 """Shapes and types are checked at run time in every test; outside the tests they cost nothing."""
 
+import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # one process a core: threads of one would wait for those of the other
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
