@@ -22,6 +22,8 @@ def reset_peak(device: str) -> bool:
         torch.cuda.init()  # in a fresh process there are no statistics to reset yet, which raises
         torch.cuda.reset_peak_memory_stats(device)
         return True
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)  # memory freed earlier and kept for later would hide what is taken from it
     try:
         Path("/proc/self/clear_refs").write_text("5")
         return _resident("VmHWM") < _resident("VmRSS") + 2**24  # some containers take the write and do nothing
@@ -47,9 +49,6 @@ def peak(device: str) -> int:
 def peak_bytes(call: Callable[[], Any], device: str) -> int | None:
     """Bytes that one call takes at its highest point beyond what was held before, its result included; None where none can tell."""
     gc.collect()
-    if not device.startswith("cuda"):
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL("libc.so.6").malloc_trim(0)  # what earlier calls freed would hide what this one takes
     if not reset_peak(device):
         call()
         return None
