@@ -15,7 +15,7 @@ from myths.cifar10_1.claims import CLAIMS
 from myths.cifar10_1.ladder import EvaluateModel, FitClassical, LadderOrder
 from myths.cifar10_1.reuse import FitCandidates, ReuseTestSet
 from myths.cifar10_1.trials import PublishedAccuracy, PublishedHardImages, PublishedOrder, trials
-from myths.lab.myth import Myth, Paper
+from myths.lab.myth import ARTICLE, Myth, Paper
 from myths.lab.vision.classifier import TrainClassifier
 
 MYTH = Myth(
@@ -59,13 +59,7 @@ MYTH = Myth(
             "ICML 2021, arXiv 2107.04649",
             "https://arxiv.org/abs/2107.04649",
         ),
-        Paper(
-            "O. Chang, H. Lipson",
-            2019,
-            "Seven Myths in Machine Learning Research",
-            "arXiv 1902.06789",
-            "https://arxiv.org/abs/1902.06789",
-        ),
+        ARTICLE,
     ),
     trial_types=(
         PublishedAccuracy,

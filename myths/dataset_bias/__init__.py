@@ -24,7 +24,7 @@ from myths.dataset_bias.network import NameByNetwork, ProbeNetwork
 from myths.dataset_bias.pictures import PICTURES
 from myths.dataset_bias.printed import RecomputePrinted
 from myths.dataset_bias.trials import trials
-from myths.lab.myth import Myth, Paper
+from myths.lab.myth import ARTICLE, Myth, Paper
 
 MYTH = Myth(
     name="dataset-bias",
@@ -61,9 +61,7 @@ MYTH = Myth(
             "arXiv 2403.08632",
             "https://arxiv.org/abs/2403.08632",
         ),
-        Paper(
-            "O. Chang, H. Lipson", 2019, "Seven Myths in Machine Learning Research", "arXiv 1902.06789", "https://arxiv.org/abs/1902.06789"
-        ),
+        ARTICLE,
     ),
     trial_types=(
         RecomputePrinted,

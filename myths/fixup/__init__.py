@@ -19,7 +19,7 @@ from myths.fixup.profiles import trials
 from myths.fixup.translation import TrainTransformer
 from myths.fixup.trials import TrainOneEpoch, TrainToTheEnd
 from myths.fixup.update import MeasureUpdate
-from myths.lab.myth import Myth, Paper
+from myths.lab.myth import ARTICLE, Myth, Paper
 
 MYTH = Myth(
     name="fixup",
@@ -62,13 +62,7 @@ MYTH = Myth(
             "ICML 2021, arXiv 2102.06171",
             "https://arxiv.org/abs/2102.06171",
         ),
-        Paper(
-            "O. Chang, H. Lipson",
-            2019,
-            "Seven Myths in Machine Learning Research",
-            "arXiv 1902.06789",
-            "https://arxiv.org/abs/1902.06789",
-        ),
+        ARTICLE,
     ),
     trial_types=(TrainOneEpoch, TrainToTheEnd, MeasureUpdate, TrainTransformer),
     trials=trials,

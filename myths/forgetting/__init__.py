@@ -17,7 +17,7 @@ from myths.forgetting.own import ListExamples
 from myths.forgetting.profiles import trials
 from myths.forgetting.train_kept import RemoveNothing, ScoreExamples, TrainKept
 from myths.forgetting.trials import CompareCounts, CountForgetting, Stability, Unforgettable
-from myths.lab.myth import Myth, Paper
+from myths.lab.myth import ARTICLE, Myth, Paper
 
 MYTH = Myth(
     name="forgetting",
@@ -60,13 +60,7 @@ MYTH = Myth(
             "arXiv 2303.14753",
             "https://arxiv.org/abs/2303.14753",
         ),
-        Paper(
-            "O. Chang, H. Lipson",
-            2019,
-            "Seven Myths in Machine Learning Research",
-            "arXiv 1902.06789",
-            "https://arxiv.org/abs/1902.06789",
-        ),
+        ARTICLE,
     ),
     trial_types=(
         CountForgetting,

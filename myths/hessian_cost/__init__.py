@@ -10,7 +10,7 @@ from myths.hessian_cost import figures, tables
 from myths.hessian_cost.claims import CLAIMS
 from myths.hessian_cost.problems import derivations
 from myths.hessian_cost.trials import NewtonStep, TimeFormula, TimeGradient, TimeHessian, trials
-from myths.lab.myth import Myth, Paper
+from myths.lab.myth import ARTICLE, Myth, Paper
 
 MYTH = Myth(
     name="hessian-cost",
@@ -42,13 +42,7 @@ MYTH = Myth(
             "AAAI 2020, 34(04), 4527–4534",
             "https://doi.org/10.1609/aaai.v34i04.5881",
         ),
-        Paper(
-            "O. Chang, H. Lipson",
-            2019,
-            "Seven Myths in Machine Learning Research",
-            "arXiv 1902.06789",
-            "https://arxiv.org/abs/1902.06789",
-        ),
+        ARTICLE,
     ),
     trial_types=(TimeHessian, TimeGradient, NewtonStep, TimeFormula),
     trials=trials,

@@ -38,6 +38,12 @@ class Paper:
         return f"{self.authors} ({self.year}). {self.title}. {self.venue}. {self.url}"
 
 
+ARTICLE = Paper(
+    "O. Chang, H. Lipson", 2019, "Seven Myths in Machine Learning Research", "arXiv 1902.06789", "https://arxiv.org/abs/1902.06789"
+)
+"""The article that collected the seven beliefs."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Myth:
     """Reads like the abstract of the paper; ``trials``, ``tables``, ``claims`` and ``figures`` are its parts.

@@ -9,7 +9,7 @@ channels, or made by each position from what it is. Everything else stays, the a
 3. how long they take (``speed``): layers and blocks against the length, whole models at translating.
 """
 
-from myths.lab.myth import Myth, Paper
+from myths.lab.myth import ARTICLE, Myth, Paper
 from myths.lightweight_conv import figures, tables
 from myths.lightweight_conv.claims import CLAIMS
 from myths.lightweight_conv.kernels import ListKernels
@@ -59,13 +59,7 @@ MYTH = Myth(
             "NeurIPS 2022, arXiv 2205.14135",
             "https://arxiv.org/abs/2205.14135",
         ),
-        Paper(
-            "O. Chang, H. Lipson",
-            2019,
-            "Seven Myths in Machine Learning Research",
-            "arXiv 1902.06789",
-            "https://arxiv.org/abs/1902.06789",
-        ),
+        ARTICLE,
     ),
     trial_types=(TrainTranslator, ListKernels, TrainLanguageModel, TimeLayer, TimeDecoding),
     trials=trials,

@@ -9,7 +9,7 @@ A change of an image too small to see leaves the prediction and ruins the map th
 4. networks trained here, plainly and robustly, or brought by the user (``networks``), and the user's own pictures (``own``).
 """
 
-from myths.lab.myth import Myth, Paper
+from myths.lab.myth import ARTICLE, Myth, Paper
 from myths.saliency import figures, pictures, tables
 from myths.saliency.claims import CLAIMS
 from myths.saliency.contrasts import contrasts
@@ -69,9 +69,7 @@ MYTH = Myth(
             "AAAI 2024, arXiv 2312.10534",
             "https://arxiv.org/abs/2312.10534",
         ),
-        Paper(
-            "O. Chang, H. Lipson", 2019, "Seven Myths in Machine Learning Research", "arXiv 1902.06789", "https://arxiv.org/abs/1902.06789"
-        ),
+        ARTICLE,
     ),
     trial_types=(TrainNetwork, Pretrained, AttackImages, RandomizeParameters, Curvature, Influence, Attack),
     trials=trials,
