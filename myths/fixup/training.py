@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -120,7 +121,7 @@ class OnImages(Trial):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training(OnImages):
+class Training(OnImages, ABC):
     """A training by stochastic gradient descent, as in the paper: momentum, no clipping, no warm-up."""
 
     epochs: float = 1.0
@@ -146,9 +147,9 @@ class Training(OnImages):
 
     measured: ClassVar[frozenset[str]] = frozenset({"seconds_per_step", "train_seconds"})
 
+    @abstractmethod
     def recipe(self) -> Recipe:
         """The settings as the training loop takes them."""
-        raise NotImplementedError
 
     def as_published(self, published: Mapping[str, Any]) -> Protocol:
         """Of the paper where every setting is and all images are used; a stand-in on data that the paper has not."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -12,7 +13,7 @@ State = tuple[Tensor, ...]
 """What incremental decoding remembers of the past, first axis the batch, so that beam search can reorder it."""
 
 
-class Mixer(nn.Module):
+class Mixer(nn.Module, ABC):
     """A layer that mixes positions; everything else in a transformer works on each position alone.
 
     ``project_in`` and ``project_out`` are its first and last linear maps, which Fixup initializes by rules of its own.
@@ -23,17 +24,17 @@ class Mixer(nn.Module):
     project_in: nn.Linear
     project_out: nn.Linear
 
+    @abstractmethod
     def forward(self, x: Float[Tensor, "b n d"], keep: Bool[Tensor, "b n"] | None = None) -> Float[Tensor, "b n d"]:
         """All positions at once. Positions with ``keep`` False are padding: no other position sees them, what they give is not defined."""
-        raise NotImplementedError
 
+    @abstractmethod
     def start(self, batch: int, device: torch.device, dtype: torch.dtype) -> State:
         """The state before the first position. Only of causal mixers."""
-        raise NotImplementedError
 
+    @abstractmethod
     def step(self, x: Float[Tensor, "b d"], state: State) -> tuple[Float[Tensor, "b d"], State]:
         """The next position, given those that went into ``state``; and the state after it."""
-        raise NotImplementedError
 
 
 @runtime_checkable

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float
@@ -27,13 +29,13 @@ class GatedConvolution(Mixer):
         self.project_in = nn.Linear(channels, 2 * channels)
         self.project_out = nn.Linear(channels, channels)
 
+    @abstractmethod
     def convolve(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
         """The convolution of a whole sequence."""
-        raise NotImplementedError
 
+    @abstractmethod
     def convolve_last(self, window: Float[Tensor, "b m d"]) -> Float[Tensor, "b d"]:
         """The convolution at the last position of a window of the last ``taps`` positions, or fewer; of causal layers."""
-        raise NotImplementedError
 
     def forward(self, x: Float[Tensor, "b n d"], keep: Bool[Tensor, "b n"] | None = None) -> Float[Tensor, "b n d"]:
         """As ``Mixer.forward``."""
