@@ -125,7 +125,7 @@ def _strings(value: Any, where: str) -> Iterator[tuple[str, str]]:
 def _lines(file: Path) -> list[dict[str, Any]]:
     """The stored lines without those of failures that a later success has made good; a line cut short by a crash is left out."""
     lines = []
-    for text in file.read_text(encoding="utf-8").splitlines():
+    for text in file.read_text(encoding="utf-8").split("\n"):  # splitlines would also cut at separators within a text
         try:
             lines.append(json.loads(text))
         except ValueError:

@@ -157,3 +157,13 @@ def test_a_published_run_is_not_published_again(run, tmp_path):
     folder = publish(run, tmp_path / "published", MYTHS)
     with pytest.raises(CannotStart, match="published already"):
         publish(RunFolder(folder), tmp_path / "published", MYTHS)
+
+
+def test_a_text_with_a_line_separator_stays_in_one_line(run, tmp_path):
+    file = run.path / "fair_coin/trials.jsonl"
+    first, *rest = file.read_text(encoding="utf-8").splitlines(keepends=True)
+    stored = json.loads(first)
+    stored["rows"][0]["words"] = "one\u2028two"
+    file.write_text(json.dumps(stored, ensure_ascii=False) + "\n" + "".join(rest), encoding="utf-8")
+    published = publish(run, tmp_path / "published", MYTHS) / "fair_coin/trials.jsonl"
+    assert len(published.read_text(encoding="utf-8").rstrip("\n").split("\n")) == 1 + len(rest)
