@@ -34,13 +34,19 @@ SMALL: Settings = {
     "hidden": 256,
     "subwords": 2000,
     "batch_tokens": 1200,
-    "learning_rate": 3e-3,
+    "learning_rate": 6e-3,
     "warmup": 100,
     "schedule": "linear",
     "dropout": 0.0,
     "weight_dropout": 0.0,
 }
-"""A model for one or two passes over Multi30k, too few to overfit: nothing is dropped."""
+"""A model for one or two passes over Multi30k, too few to overfit: nothing is dropped.
+
+The rate is the best for each layer on the validation sentences, of 1.5, 3, 6 and 12 thousandths with seed 99: 2.78, 2.37 and 2.36 nats a
+subword for attention, lightweight and dynamic convolution (attention: 2.78 at 3 too), by
+`myths try lightweight-conv TrainTranslator layer=LAYER learning_rate=RATE updates=500 warmup=100 schedule=linear dropout=0
+weight_dropout=0 subwords=2000 batch_tokens=1200 hidden=256 seed=99`.
+"""
 MEDIUM: Settings = {
     "channels": 256,
     "hidden": 512,
