@@ -25,8 +25,12 @@ def run(
     seeds: int | None = None,
     data: tuple[str, ...] = (),
     budget_seconds: float | None = None,
+    jobs: int = 1,
 ) -> str:
     """Runs the named myths (all when none is named) as ``myths run`` does; gives the name of the run.
+
+    With more than one of ``jobs``, trials that time nothing run side by side on the CPU; a script then needs its
+    ``if __name__ == "__main__":``, as for all worker processes.
 
     Raises MythsError, with the sentence that the command would print, when it cannot start or a trial fails.
     """
@@ -45,6 +49,7 @@ def run(
         seeds=seeds,
         data=data,
         budget=budget_seconds,
+        jobs=jobs,
     )
     happened = session.run(request, lambda myth, plan: lambda trial, record: None)
     failed = [f"{trial}: {error}" for ran in happened.values() for trial, error in ran.progress.failed]

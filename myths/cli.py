@@ -120,13 +120,14 @@ def run(
     seeds: Annotated[int | None, typer.Option(min=1, help="Seeds a trial, instead of the profile's own number.")] = None,
     data: Annotated[str | None, typer.Option(help="Names of own data sets (myths data add), separated by commas.")] = None,
     budget: Annotated[str | None, typer.Option(help="Start nothing that would end later than this: 90s, 9m, 1.5h.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Trials side by side on a CPU; by default one a core, up to four.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
     as_json: Json = False,
 ) -> None:
     """Run myths; what is finished already is not run again."""
     from myths.lab import session
 
-    request = _request(myths, profile, device, run, results, seeds, data, budget)
+    request = _request(myths, profile, device, run, results, seeds, data, budget, jobs)
     if dry_run:
         _print_plan(request, as_json)
         return
@@ -306,9 +307,11 @@ def _request(
     seeds: int | None,
     data: str | None,
     budget: str | None,
+    jobs: int | None,
 ) -> Request:
     from myths import suite
     from myths.lab import device as devices
+    from myths.lab import side_by_side
     from myths.lab.session import Request
 
     chosen = [suite.find(name) for name in myths or []] or list(suite.MYTHS)
@@ -321,6 +324,7 @@ def _request(
         seeds=seeds,
         data=tuple(filter(None, (data or "").split(","))),
         budget=_seconds(budget),
+        jobs=jobs or side_by_side.usual(place),
     )
 
 

@@ -6,7 +6,8 @@ trial         ``Trial``: a frozen dataclass whose fields are its identity; ``run
 myth          ``Myth``: the belief and its parts (trials, tables, claims, figures, pictures); ``Paper``; ``PROFILES``.
 session       ``run(request)``: one invocation, from the plan to the tables; ``plans(request)``: what it would do.
 runner        ``plan`` and ``run``: order of dependency, each once, resume, budget.
-executors     ``local(trial, context) -> Execution``: here, or in a worker process under a cap of memory.
+executors     ``local(trial, context) -> Execution``: here, or in a worker process under a cap of memory. ``OneByOne``.
+side_by_side  ``SideBySide(jobs)``: several trials at once where nothing is timed.
 store         ``Store``: finished trials on disk; ``Results.frame(TrialClass, column=function)``: their rows as a table.
 run_folder    ``RunFolder``: the stores of one run with ``run.json`` and a lock.
 provenance    what machine, which software, which commit.

@@ -1,4 +1,4 @@
-"""Ways to execute one trial. An executor is a function (trial, context) -> Execution; this file holds the local one."""
+"""Ways to execute trials: here, in a worker process under a cap of memory, or several side by side in workers that stay."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 from myths.lab.errors import MythsError
 from myths.lab.memory import peak, reset_peak
@@ -34,17 +36,50 @@ class Execution:
     trace: str = ""
 
 
-Executor = Callable[[Trial, Context], Execution]
+@runtime_checkable
+class Executor(Protocol):
+    """Takes trials up to its ``slots`` and gives back the one that ends first. One that runs alone must be given while it holds none."""
+
+    slots: int
+
+    def start(self, trial: Trial, context: Context) -> None:
+        """Begins a trial."""
+
+    def finished(self) -> tuple[Trial, Execution]:
+        """Waits for one of the trials that were begun."""
+
+
+class OneByOne:
+    """Executes a trial when its end is waited for."""
+
+    slots = 1
+
+    def __init__(self, execute: Callable[[Trial, Context], Execution] | None = None):
+        self.execute = execute or local
+
+    def start(self, trial: Trial, context: Context) -> None:
+        """Keeps the trial for ``finished``."""
+        self.begun = trial, context
+
+    def finished(self) -> tuple[Trial, Execution]:
+        """Executes the trial that was begun."""
+        return self.begun[0], self.execute(*self.begun)
+
+
+def runs_alone(trial: Trial) -> bool:
+    """Whether nothing may run beside a trial: what times or fills the memory."""
+    return trial.exclusive or trial.worker_memory is not None
 
 
 def local(trial: Trial, context: Context) -> Execution:
     """Runs a trial in this process, or in a worker of its own where the trial asks for one."""
     if trial.worker_memory is None:
-        return _here(trial, context)
+        return here(trial, context)
     return _in_worker(trial, context, trial.worker_memory)
 
 
-def _here(trial: Trial, context: Context) -> Execution:
+def here(trial: Trial, context: Context) -> Execution:
+    """Runs a trial in this process."""
     outcome, error, trace = None, None, ""
     watch = Stopwatch(context.device)
     try:
@@ -60,14 +95,7 @@ def _here(trial: Trial, context: Context) -> Execution:
 
 
 def _in_worker(trial: Trial, context: Context, memory: int) -> Execution:
-    # A forked server that has torch and this package loaded but has run nothing gives each timing
-    # trial a clean process in milliseconds instead of the seconds that a fresh interpreter needs.
-    workers = multiprocessing.get_context("forkserver")
-    package = __name__.partition(".")[0]
-    loaded = [name for name in sys.modules if name.partition(".")[0] == package]
-    workers.set_forkserver_preload(["torch", *loaded, type(trial).__module__])
-    # A worker is killed once it has answered, so its semaphores outlive it for a moment, which is nobody's concern.
-    os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning:multiprocessing.resource_tracker")
+    workers = clean_processes(trial)
     ours, theirs = workers.Pipe(duplex=False)
     with Stopwatch() as watch, tempfile.NamedTemporaryFile() as words:
         process = workers.Process(target=_work, args=(theirs, words.name, trial, context, memory), daemon=True)
@@ -85,6 +113,20 @@ def _in_worker(trial: Trial, context: Context, memory: int) -> Execution:
             process.kill()
             process.join()
             ours.close()
+
+
+def clean_processes(trial: Trial) -> ForkServerContext:
+    """Processes that have torch, this package and the trial's module loaded.
+
+    A forked server that has run nothing gives each a clean start in milliseconds instead of the seconds that a fresh interpreter needs.
+    """
+    workers = multiprocessing.get_context("forkserver")
+    package = __name__.partition(".")[0]
+    loaded = [name for name in sys.modules if name.partition(".")[0] == package]
+    workers.set_forkserver_preload(["torch", *loaded, type(trial).__module__])
+    # A worker is killed once it has answered, so its semaphores outlive it for a moment, which is nobody's concern.
+    os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning:multiprocessing.resource_tracker")
+    return workers
 
 
 def _of_the_dead(exit_code: int | None, words: str, seconds: float, memory: int) -> Execution:
@@ -106,7 +148,7 @@ def _work(pipe: Connection, words: str, trial: Trial, context: Context, memory: 
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     cap = memory if hard == resource.RLIM_INFINITY else min(memory, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (cap, cap))
-    execution = _here(trial, context)
+    execution = here(trial, context)
     without_memory = Execution(Outcome([{"status": OUT_OF_MEMORY}]), execution.seconds, execution.peak_memory_bytes)
     if execution.error is not None and _is_out_of_memory(execution.error):
         execution = without_memory

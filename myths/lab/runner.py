@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from myths.lab.executors import Executor, local
+from myths.lab.executors import Execution, Executor, OneByOne, runs_alone
 from myths.lab.store import Hashes, Record, Store
 from myths.lab.trial import Context, Outcome, Trial
 
@@ -112,36 +112,60 @@ def run(
     invocation: str,
     machine_class: str = "cpu",
     budget: Budget | None = None,
-    execute: Executor = local,
+    executor: Executor | None = None,
     report: Report = lambda trial, record: None,
 ) -> Progress:
-    """Runs what is to do; each trial is stored the moment it finishes.
+    """Runs what is to do, as many side by side as the executor takes; each trial is stored the moment it finishes.
 
     A trial that raises is stored as failed, and those that depend on it are left out. With a
     ``budget``, trials that would not fit are not started.
     """
+    executor = executor or OneByOne()
     progress = Progress()
     failed: dict[str, Trial] = {}
-    for trial in steps.only("to do"):
-        culprit = next((failed[d.id] for d in trial.dependencies if d.id in failed), None)
-        if culprit is not None:
-            failed[trial.id] = culprit
-            progress.blocked.append((trial, culprit))
+    waiting = {trial.id: trial for trial in steps.only("to do")}
+    running: dict[str, Trial] = {}
+    data: dict[str, dict[str, str]] = {}
+    while waiting or running:
+        while (trial := _next(waiting, running, executor.slots)) is not None:
+            del waiting[trial.id]
+            culprit = next((failed[d.id] for d in trial.dependencies if d.id in failed), None)
+            if culprit is not None:
+                failed[trial.id] = culprit
+                progress.blocked.append((trial, culprit))
+                continue
+            waits = any(left.id == dependency.id for left in progress.left for dependency in trial.dependencies)
+            if budget is not None and (waits or not budget.admits(estimate := estimated_seconds(trial, store, machine_class))):
+                progress.left.append(trial)
+                if not waits and estimate is not None and estimate > budget.seconds:
+                    progress.too_long.append(trial)
+                continue
+            report(trial, None)
+            context, data[trial.id] = _prepared(trial, store, device, hashes)
+            executor.start(trial, context)
+            running[trial.id] = trial
+        if not running:
             continue
-        waits = any(left.id == dependency.id for left in progress.left for dependency in trial.dependencies)
-        if budget is not None and (waits or not budget.admits(estimate := estimated_seconds(trial, store, machine_class))):
-            progress.left.append(trial)
-            if not waits and estimate is not None and estimate > budget.seconds:
-                progress.too_long.append(trial)
-            continue
-        report(trial, None)
-        record = _execute(trial, store, device, hashes, invocation, machine_class, execute)
+        trial, execution = executor.finished()
+        del running[trial.id]
+        record = _stored(trial, execution, store, data.pop(trial.id), machine_class, invocation)
         report(trial, record)
         progress.finished += record.status == "ok"
         if record.status == "failed":
             failed[trial.id] = trial
             progress.failed.append((trial, record.error or ""))
     return progress
+
+
+def _next(waiting: Mapping[str, Trial], running: Mapping[str, Trial], slots: int) -> Trial | None:
+    """The first trial that waits for no other and has room: one that runs alone when nothing else does."""
+    if len(running) == slots or any(runs_alone(trial) for trial in running.values()):
+        return None
+    unfinished = waiting.keys() | running.keys()
+    for trial in waiting.values():
+        if not (running and runs_alone(trial)) and not any(d.id in unfinished for d in trial.dependencies):
+            return trial
+    return None
 
 
 def estimated_seconds(trial: Trial, store: Store, machine_class: str) -> float | None:
@@ -164,13 +188,17 @@ class StoredOutcomes:
         return self.by_id[trial.id]
 
 
-def _execute(trial: Trial, store: Store, device: str, hashes: Hashes, invocation: str, machine_class: str, execute: Executor) -> Record:
+def _prepared(trial: Trial, store: Store, device: str, hashes: Hashes) -> tuple[Context, dict[str, str]]:
+    """What a trial is given, and the checksums of the data that it and its dependencies read."""
     dependencies = {t.id: record for t in _dependencies_first(trial.dependencies) if (record := store.finished(t, hashes))}
     outcomes = StoredOutcomes({identity: store.outcome(record) for identity, record in dependencies.items()})
     data = {name: sha256 for name in trial.data if (sha256 := hashes(name))}
     for record in dependencies.values():
         data |= record.data
-    execution = execute(trial, Context(trial, device, outcomes))
+    return Context(trial, device, outcomes), data
+
+
+def _stored(trial: Trial, execution: Execution, store: Store, data: Mapping[str, str], machine_class: str, invocation: str) -> Record:
     outcome = execution.outcome or Outcome([])
     record = Record(
         trial,

@@ -11,10 +11,10 @@ from myths.lab import derived, device, provenance, runner
 from myths.lab.data import prepared
 from myths.lab.derived import Derived
 from myths.lab.errors import CannotStart, UsageError
-from myths.lab.executors import Executor, local
 from myths.lab.myth import PROFILES, Myth, Profile
 from myths.lab.run_folder import RunFolder
 from myths.lab.runner import Budget, Plan, Progress
+from myths.lab.side_by_side import SideBySide
 from myths.lab.store import Record
 from myths.lab.trial import Trial, canonical
 
@@ -34,13 +34,19 @@ class Request:
     data: tuple[str, ...] = ()
     budget: float | None = None
     """Seconds."""
+    jobs: int = 1
+    """Trials side by side, where nothing is timed."""
 
     def __post_init__(self) -> None:
-        """Raises UsageError for a profile, a run's name or a number of seeds that cannot be."""
+        """Raises UsageError for a profile, a run's name, a number of seeds or of jobs that cannot be."""
         if self.profile not in PROFILES:
             raise UsageError(f"there is no profile {self.profile!r}; there are: {', '.join(PROFILES)}")
         if self.seeds is not None and self.seeds < 1:
             raise UsageError(f"seeds={self.seeds}: at least one")
+        if self.jobs < 1:
+            raise UsageError(f"jobs={self.jobs}: at least one")
+        if self.jobs > 1 and self.device != "cpu":
+            raise UsageError(f"jobs={self.jobs}: on {self.device} one trial at a time has the device for itself")
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -52,6 +58,7 @@ class Request:
             "data": list(self.data),
             "budget_seconds": self.budget,
             "device": self.device,
+            "jobs": self.jobs,
         }
 
 
@@ -77,7 +84,7 @@ class Ran:
     derived: Derived
 
 
-def run(request: Request, watch: Watch, execute: Executor = local) -> dict[str, Ran]:
+def run(request: Request, watch: Watch) -> dict[str, Ran]:
     """Runs a request and derives its tables, claims and figures; gives what came of each myth, by name.
 
     Raises CannotStart before the first trial when data are missing or corrupt, the run belongs to
@@ -85,7 +92,7 @@ def run(request: Request, watch: Watch, execute: Executor = local) -> dict[str, 
     """
     budget = Budget(request.budget) if request.budget is not None else None
     machine_class = device.machine_class(request.device)
-    with request.run.locked():
+    with request.run.locked(), SideBySide(request.jobs) as workers:
         planned = plans(request)
         notes = _check_data(planned)
         _check_room(request.run)
@@ -105,7 +112,7 @@ def run(request: Request, watch: Watch, execute: Executor = local) -> dict[str, 
                 invocation=invocation["id"],
                 machine_class=machine_class,
                 budget=budget,
-                execute=execute,
+                executor=workers if request.jobs > 1 else None,
                 report=watch(myth, planned[myth.name]),
             )
             found = derived.derive(myth, request.run)

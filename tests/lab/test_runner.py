@@ -9,6 +9,7 @@ import pytest
 
 from myths.lab import runner
 from myths.lab.errors import CannotStart, MythsError
+from myths.lab.executors import OneByOne
 from myths.lab.runner import Budget, Plan, estimated_seconds, plan, run
 from myths.lab.store import Record, Store
 from myths.lab.trial import Context, Outcome, Trial
@@ -349,7 +350,7 @@ class Clock:
         return Execution(Outcome([{"length": 1}], {"length": np.array(1)}), trial.work, 1)
 
     def go(self, trials, seconds: float):
-        return go(trials, self.folder, budget=Budget(seconds, begun=self.now), execute=self.execute)
+        return go(trials, self.folder, budget=Budget(seconds, begun=self.now), executor=OneByOne(self.execute))
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import torch
 from myths.lab import runner, tryout
 from myths.lab.data import prepared
 from myths.lab.errors import CannotStart, UsageError
+from myths.lab.executors import OneByOne
 from myths.lab.store import Results, Store
 from myths.lab.trial import Context
 from myths.lab.tryout import from_words
@@ -178,7 +179,7 @@ def test_a_worker_killed_for_memory_leaves_tables_whole(tmp_path):
 
         return Execution(Outcome([{"status": "out of memory"}]), 1.0, 0)
 
-    runner.run(plan, store, device="cpu", hashes=prepared.sha256_of, invocation="test", execute=killed)
+    runner.run(plan, store, device="cpu", hashes=prepared.sha256_of, invocation="test", executor=OneByOne(killed))
     results = Results(store.records)
     table = MYTH.tables["speed"](results)
     assert table["layer"].tolist() == ["lightweight, dynamic"]

@@ -1,0 +1,174 @@
+"""Trials side by side: the same results as one by one, nothing beside what runs alone, and a death that costs one trial."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from myths.lab import runner
+from myths.lab.side_by_side import MOST, SideBySide, usual
+from myths.lab.store import Store
+from myths.lab.trial import Context, Outcome, Trial
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span(Trial):
+    """Says from when to when it ran and in which process."""
+
+    measured: ClassVar[frozenset[str]] = frozenset({"begun", "ended", "process"})
+    name: str
+    seconds: float = 0.0
+    seed: int = 0
+
+    def run(self, context: Context) -> Outcome:
+        import torch
+
+        begun = time.monotonic()
+        time.sleep(self.seconds)
+        if self.name == "dies":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.name == "fails":
+            raise ValueError("as asked")
+        drawn = context.rng("draw").integers(1000)
+        row = {"begun": begun, "ended": time.monotonic(), "process": os.getpid(), "threads": torch.get_num_threads(), "drawn": drawn}
+        return Outcome([row], {"drawn": np.array(drawn)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alone(Span):
+    """Has the machine for itself."""
+
+    exclusive: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sum(Trial):
+    """Adds what its parts drew."""
+
+    parts: tuple[Span, ...]
+
+    def run(self, context: Context) -> Outcome:
+        return Outcome([{"sum": sum(int(context.outcome(part).arrays["drawn"]) for part in self.parts)}])
+
+
+KINDS = {kind.__name__: kind for kind in (Span, Alone, Sum)}
+
+
+def go(trials, folder: Path, jobs: int, report=lambda trial, record: None):
+    store = Store(folder, KINDS)
+    with SideBySide(jobs) as workers:
+        progress = runner.run(
+            runner.plan(trials, store, lambda name: None), store, device="cpu", hashes=lambda name: None, invocation="test",
+            executor=workers if jobs > 1 else None, report=report,
+        )  # fmt: skip
+    return progress, {str(record.trial): record for record in store.records}
+
+
+def overlap(one, other) -> bool:
+    (a,), (b,) = one.rows, other.rows
+    return a["begun"] < b["ended"] and b["begun"] < a["ended"]
+
+
+def test_the_same_rows_as_one_by_one(tmp_path):
+    parts = tuple(Span(name=f"n{i}") for i in range(5))
+    trials = [*parts, Sum(parts=parts)]
+    _, serial = go(trials, tmp_path / "one", 1)
+    _, parallel = go(trials, tmp_path / "three", 3)
+    assert {record.status for record in [*serial.values(), *parallel.values()]} == {"ok"}
+    assert serial.keys() == parallel.keys()
+    for name, record in serial.items():
+        drawn = [[{k: v for k, v in row.items() if k in ("drawn", "sum")} for row in r.rows] for r in (record, parallel[name])]
+        assert drawn[0] == drawn[1]
+
+
+def test_they_overlap_in_processes_that_stay_and_share_the_cores(tmp_path):
+    _, records = go([Span(name=f"n{i}", seconds=0.5) for i in range(4)], tmp_path, 2)
+    processes = [record.rows[0]["process"] for record in records.values()]
+    assert len(set(processes)) == 2
+    assert os.getpid() not in processes
+    assert sum(overlap(a, b) for a in records.values() for b in records.values() if a is not b) >= 4
+    assert {record.rows[0]["threads"] for record in records.values()} == {max(1, (os.cpu_count() or 1) // 2)}
+
+
+def test_nothing_runs_beside_what_runs_alone(tmp_path):
+    alone = Alone(name="alone", seconds=0.2)
+    _, records = go([Span(name="a", seconds=0.5), alone, Span(name="b", seconds=0.2), Span(name="c", seconds=0.2)], tmp_path, 2)
+    assert len(records) == 4
+    assert not any(overlap(records[str(alone)], record) for name, record in records.items() if name != str(alone))
+    assert records[str(alone)].rows[0]["process"] == os.getpid()
+
+
+def test_a_trial_begins_after_what_it_depends_on(tmp_path):
+    happened = []
+    slow = Span(name="slow", seconds=0.5)
+    summed = Sum(parts=(slow,))
+    go([summed, Span(name="quick")], tmp_path, 3, report=lambda trial, record: happened.append((str(trial), record is not None)))
+    assert happened.index((str(summed), False)) > happened.index((str(slow), True))
+
+
+def test_a_worker_that_dies_fails_its_own_trial_and_what_needs_it(tmp_path):
+    dies, well = Span(name="dies", seconds=0.3), Span(name="well", seconds=0.5)
+    progress, records = go([dies, well, Sum(parts=(dies,)), Span(name="after")], tmp_path, 2)
+    assert records[str(dies)].error == "the worker process was ended by SIGKILL: out of memory? fewer --jobs take less"
+    assert [trial for trial, _ in progress.blocked] == [Sum(parts=(dies,))]
+    assert {name for name, record in records.items() if record.status == "ok"} == {str(well), str(Span(name="after"))}
+
+
+def test_a_trial_that_raises_is_a_failed_trial(tmp_path):
+    progress, records = go([Span(name="fails"), Span(name="well")], tmp_path, 2)
+    assert progress.finished == 1
+    assert records[str(Span(name="fails"))].error == "ValueError: as asked"
+    assert "as asked" in (tmp_path / "errors" / f"{Span(name='fails').id}.txt").read_text()
+
+
+def test_a_gpu_is_not_shared():
+    assert usual("cuda") == 1
+    assert usual("cpu") == min(MOST, os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_no_worker_outlives_the_command(how, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        textwrap.dedent(f"""
+        import sys
+        from pathlib import Path
+        sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+        from tests.lab.test_side_by_side import Span, go
+        if __name__ == "__main__":
+            spans = [Span(name=f"n{{i}}", seconds=60.0) for i in range(2)]
+            go(spans, Path(sys.argv[1]), 2, lambda trial, record: print("begun", flush=True))
+        """)
+    )
+    process = subprocess.Popen([sys.executable, str(script), str(tmp_path / "run")], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert process.stdout is not None
+    for _ in range(2):
+        assert process.stdout.readline() == b"begun\n"
+    time.sleep(0.5)
+    process.send_signal(how)
+    process.wait(20)
+    deadline = time.monotonic() + 20
+    while (left := _processes_of(str(script))) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert left == []
+
+
+def _processes_of(script: str) -> list[str]:
+    """The processes whose command line names a script; a forked worker's says that of its server."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue
+        if script in line:
+            found.append(line)
+    return found
