@@ -166,14 +166,14 @@ def report(
     from myths import suite
     from myths.lab import derived
     from myths.lab.report import site
+    from myths.lab.report.processes import spread
 
     roots = (results or suite.LOCAL, suite.PUBLISHED)
     chosen = [suite.find_run(name, *roots) for name in runs] if runs else suite.runs(*roots)
     found = _derive(chosen)
-    for each in found:
-        if each.run.path.resolve().parent != suite.PUBLISHED.resolve():
-            derived.write(each)
-    page = site.build(found, (results or Path("results")) / "report")
+    ours = [each for each in found if each.run.path.resolve().parent != suite.PUBLISHED.resolve()]
+    spread([functools.partial(derived.write, each) for each in ours])
+    page = site.build(found, (results or Path("results")) / "report", suite.MYTHS)
     terminal.say(f"report: {page}")
 
 
@@ -241,7 +241,7 @@ def site_(folder: Annotated[Path, typer.Argument()] = Path("site")) -> None:
     from myths import suite
     from myths.lab.report import site
 
-    page = site.build(_derive(suite.runs(suite.PUBLISHED)), folder)
+    page = site.build(_derive(suite.runs(suite.PUBLISHED)), folder, suite.OURS)
     terminal.say(f"site: {page}; open it from the disk, or serve the folder {folder} as it is from any web server (it needs no other file)")
 
 
@@ -291,7 +291,7 @@ def data_verify(names: Annotated[list[str] | None, typer.Argument(metavar="[NAME
 
 @command(data_app, "add")
 def data_add(name: str, path: Path) -> None:
-    """Bring an own image folder (CLASS/IMAGE), arrays (.npz) or weights under a name, for `myths run --data NAME`."""
+    """Bring own images (CLASS/IMAGE), parallel texts (train.de, …), arrays (.npz) or weights under a name, for `myths run --data NAME`."""
     from myths.lab.data import fetch
 
     added = fetch.add(name, path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from myths.lab.data.own_texts import languages_of
 from myths.lab.errors import UsageError
 from myths.lab.language.texts import MULTI30K_TESTS
 from myths.lab.myth import Profile
@@ -81,7 +82,7 @@ def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = (
     if seeds is not None and seeds < 1:
         raise UsageError(f"--seeds {seeds}: at least one")
     if data:
-        return [trial for name in data for trial in _own(name, profile, seeds)]
+        return [trial for name in data for trial in _own(name.replace("-", "_"), profile, seeds)]
     return list({trial.id: trial for trial in {"quick": _quick, "laptop": _laptop, "gpu": _gpu, "paper": _paper}[profile](seeds)}.values())
 
 
@@ -209,7 +210,15 @@ def _paper(seeds: int | None) -> list[Trial]:
 
 
 def _own(name: str, profile: Profile, seeds: int | None) -> list[Trial]:
-    """The main layers on the user's own parallel texts NAME.train.de, NAME.val.de, NAME.test.de, and as many .en."""
+    """The main layers on the user's own parallel texts, in two languages of which the first by the alphabet is translated."""
+    source, target = languages_of(name)
     large = profile in ("gpu", "paper")
-    settings: Settings = {**(MEDIUM if large else SMALL), "dataset": name, "tests": ("test",), "updates": 2000 if large else 500}
+    settings: Settings = {
+        **(MEDIUM if large else SMALL),
+        "dataset": name,
+        "source": source,
+        "target": target,
+        "tests": ("test",),
+        "updates": 2000 if large else 500,
+    }
     return list(_translators(settings, MAIN, seeds or 3))

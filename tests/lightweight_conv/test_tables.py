@@ -11,6 +11,7 @@ from scipy import stats
 from myths.lab import runner
 from myths.lab.claim import Verdict, judge
 from myths.lab.data import prepared
+from myths.lab.data.own import add
 from myths.lab.errors import UsageError
 from myths.lab.run_folder import RunFolder
 from myths.lab.store import Record, Results
@@ -166,8 +167,14 @@ def test_no_seed_is_too_few_seeds():
         trials("quick", 0)
 
 
-def test_own_texts_are_trained_on_and_nothing_else():
+def test_own_texts_are_trained_on_and_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.setenv("MYTHS_DATA", str(tmp_path / "data"))
+    for split in ("train", "val", "test"):
+        for language in ("en", "it"):
+            (tmp_path / f"{split}.{language}").write_text(f"{split} {language}\n")
+    add("mine", tmp_path)
     own = trials("laptop", None, ("mine",))
+    assert {(trial.source, trial.target) for trial in own} == {("en", "it")}
     assert {trial.dataset for trial in own} == {"mine"}
     assert {name.split(".")[0] for trial in own for name in trial.data} == {"mine"}
 

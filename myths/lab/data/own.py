@@ -1,4 +1,4 @@
-"""Takes in what the user has: images, arrays or weights, copied into the prepared form under a name."""
+"""Takes in what the user has: images, parallel texts, arrays or weights, copied into the prepared form under a name."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ import numpy as np
 from myths.lab.data import formats, prepared
 from myths.lab.data.catalog import CATALOG
 from myths.lab.data.embedded import EMBEDDED
+from myths.lab.data.own_texts import add_texts, texts_in
 from myths.lab.data.prepared import Prepared
 from myths.lab.errors import CannotStart, UsageError
 
 
 def add(name: str, path: Path) -> Prepared:
-    """Copies images, an .npz or a weights file into the first of ``prepared.roots()``, with its hash beside it.
+    """Copies images, parallel texts, an .npz or a weights file into the first of ``prepared.roots()``, with its hash beside it.
 
     Dashes in a name become underscores. A single picture becomes a folder of one. Images lie in one folder, in CLASS/image, or in
     train/CLASS/image and test/CLASS/image, in any size; those that cannot be read are left out with a warning and listed in the
-    sidecar. Arrays are x_test, y_test, mostly x_train, y_train, and perhaps
-    classes: images of uint8, labels from 0. Weights are a .pt or .pth that torch loads with ``weights_only=True``, or a .safetensors.
-    What is there is not changed.
+    sidecar. Of parallel texts see ``own_texts``. Arrays are x_test, y_test, mostly x_train, y_train, and perhaps classes: images of
+    uint8, labels from 0. Weights are a .pt or .pth that torch loads with ``weights_only=True``, or a .safetensors. What is there is not
+    changed.
 
     Raises UsageError for a name that is taken or not of the form [a-z0-9_]+, and for anything else at ``path``;
     CannotStart when it cannot be written.
@@ -34,12 +35,13 @@ def add(name: str, path: Path) -> Prepared:
         raise UsageError(f"{name!r} is no name for a data set: use small letters, digits, - and _")
     if name in CATALOG or name in EMBEDDED:
         raise UsageError(f"{name} is the name of a data set that the suite knows: choose another")
-    if here := prepared.look(name, prepared.roots()[0]):
+    taken = (found for found in prepared.every() if found.name.partition(".")[0] == name and found.path)
+    if here := prepared.look(name, prepared.roots()[0]) or next(taken, None):
         raise UsageError(f"{name} is here already ({here.path}): choose another name, or move it away")
     if not path.exists():
         raise UsageError(f"there is no {path}")
     if path.is_dir():
-        return _add_images(name, path)
+        return add_texts(name, path) if texts_in(path) else _add_images(name, path)
     if path.suffix == ".npz":
         return prepared.save(name, _image_arrays(path), source=path.name, note="own arrays")
     if path.suffix in (".pt", ".pth", ".safetensors"):
@@ -49,7 +51,10 @@ def add(name: str, path: Path) -> Prepared:
 
     if path.suffix.lower() in SUFFIXES:
         return _add_images(name, path.parent, [path])
-    raise UsageError(f"{path} is none of: a folder of images, an .npz of arrays, weights as .pt, .pth or .safetensors, one image")
+    raise UsageError(
+        f"{path} is none of: a folder of images or of parallel texts (train.de, train.en, …), an .npz of arrays, "
+        "weights as .pt, .pth or .safetensors, one image"
+    )
 
 
 def _add_images(name: str, folder: Path, only: list[Path] | None = None) -> Prepared:

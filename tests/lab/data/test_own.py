@@ -12,6 +12,8 @@ from myths.lab.data import prepared
 from myths.lab.data.fetch import add
 from myths.lab.data.folders import decode, image_folder
 from myths.lab.data.images import image_set
+from myths.lab.data.own_texts import languages_of
+from myths.lab.data.text import lines
 from myths.lab.errors import CannotStart, UsageError
 
 
@@ -147,7 +149,7 @@ WRONG = {
     no_arrays: "arrays of numbers or text",
     empty_folder: "holds no images",
     folder_of_broken_images: "none of the 1 files .* can be read .cat/1.png",
-    text_file: "none of: a folder of images, an .npz of arrays, weights",
+    text_file: "none of: a folder of images or of parallel texts .*, an .npz of arrays, weights",
     nothing: "there is no",
     arrays(x_train=np.zeros((3, 4, 4))): "x_train is float64 .*expected uint8",
     arrays(x_test=np.zeros((2, 4, 4, 2), np.uint8)): "x_test is uint8 .*expected uint8",
@@ -225,3 +227,41 @@ def test_weights_by_torchvisions_suffix(tmp_path, home):
     torch.save({"weight": torch.ones(2)}, tmp_path / "net.pth")
     found = add("net", tmp_path / "net.pth")
     assert (found.kind, found.path.name) == ("weights", "net.pt")
+
+
+# --- parallel texts -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def parallel(tmp_path):
+    folder = tmp_path / "parallel"
+    folder.mkdir()
+    for split, n in (("train", 5), ("val", 2), ("test", 3)):
+        (folder / f"{split}.fr").write_text("".join(f"phrase\u2028 {i}\n" for i in range(n)), encoding="utf-8")
+        (folder / f"{split}.de").write_text("\n".join(f"Satz {i}" for i in range(n)), encoding="utf-8")  # no last line feed
+    (folder / "README").write_text("not a part")
+    return folder
+
+
+def test_parallel_texts_come_in_line_by_line(parallel, home):
+    add("my-texts", parallel)
+    assert languages_of("my_texts") == ("de", "fr")
+    assert lines("my_texts.train.fr") == [f"phrase\u2028 {i}" for i in range(5)]
+    assert lines("my_texts.test.de") == ["Satz 0", "Satz 1", "Satz 2"]
+    with pytest.raises(UsageError, match="here already"):
+        add("my_texts", parallel)
+
+
+def test_parallel_texts_that_are_not_parallel_are_refused(parallel, home):
+    (parallel / "val.de").write_text("one line\n")
+    with pytest.raises(UsageError, match=r"val\.de has 1 lines and val\.fr 2"):
+        add("texts", parallel)
+    (parallel / "val.de").write_bytes(b"caf\xe9\nx\n")
+    with pytest.raises(UsageError, match="is not UTF-8"):
+        add("texts", parallel)
+    (parallel / "val.de").unlink()
+    with pytest.raises(UsageError, match="six files in all"):
+        add("texts", parallel)
+    assert not list(home.rglob("*.txt"))
+    with pytest.raises(CannotStart, match="no parallel texts texts"):
+        languages_of("texts")
