@@ -87,18 +87,10 @@ def list_(as_json: Json = False) -> None:
     """The myths, and where each stands in the best run at hand."""
     from myths import standings, suite
 
-    lines: list[dict[str, Any]] = []
-    for myth in suite.MYTHS:
-        best = standings.best(myth)
-        lines.append(
-            {
-                "number": myth.number,
-                "myth": myth.name,
-                "belief": myth.belief,
-                "verdict": best.verdict if best else None,
-                "run": best.run if best else None,
-            }
-        )
+    lines = [
+        {"number": myth.number, "myth": myth.name, "belief": myth.belief, "verdict": best and best.verdict, "run": best and best.run}
+        for myth, best in ((myth, standings.best(myth)) for myth in suite.MYTHS)
+    ]
     terminal.listing("", lines, as_json)
 
 
@@ -179,12 +171,14 @@ def report(
 
 @command(app, "compare")
 def compare(one: str, other: str, as_json: Json = False) -> None:
-    """Put two runs side by side; exit status 1 when a number moved beyond its noise."""
+    """Put two runs side by side: numbers, verdicts, times; exit status 1 when a number or a time moved beyond its noise."""
     from myths import standings, suite
 
-    lines = standings.compare(suite.find_run(one), suite.find_run(other))
-    terminal.listing(f"{one} and {other}", lines, as_json)
-    if any(line["moved"] for line in lines):
+    found = standings.compare(suite.find_run(one), suite.find_run(other))
+    terminal.listing(f"{one} and {other}", standings.compared_lines(found), as_json)
+    if not as_json:
+        terminal.say(found.in_words)
+    if found.moved or found.moved_paces:
         raise typer.Exit(1)
 
 

@@ -15,6 +15,8 @@ from myths.lab.run_folder import RunFolder
 from myths.terminal import VERDICT_STYLES
 
 if TYPE_CHECKING:
+    from myths.lab.report.comparison import Comparison
+    from myths.lab.report.view import ClaimView
     from myths.terminal import Terminal
 
 
@@ -102,29 +104,56 @@ def _show_claim(line: dict[str, Any], terminal: Terminal) -> None:
     terminal.say(f"  {line['source']}", "dim")
 
 
-def compare(one: RunFolder, other: RunFolder) -> list[dict[str, Any]]:
-    """The claims that two runs both measured; ``moved`` where the intervals do not overlap.
+def compare(one: RunFolder, other: RunFolder) -> Comparison:
+    """Two runs side by side, derived from their trials: the claims that both measured, and the times of the trials that both finished.
 
     Raises UsageError when they share none.
     """
-    lines = []
-    for myth in suite.MYTHS:
-        ours, theirs = ({line["claim"]: line for line in _claims(myth, run) if line["estimate"]} for run in (one, other))
-        for claim in ours.keys() & theirs.keys():
-            a, b = ours[claim], theirs[claim]
-            lines.append(
-                {
-                    "myth": myth.name,
-                    "claim": claim,
-                    one.name: _interval(a),
-                    other.name: _interval(b),
-                    "verdicts": a["verdict"] if a["verdict"] == b["verdict"] else f"{a['verdict']} / {b['verdict']}",
-                    "moved": float(a["high"]) < float(b["low"]) or float(b["high"]) < float(a["low"]),
-                }
-            )
-    if not lines:
+    from myths.lab.derived import derive
+    from myths.lab.report.comparison import compared
+    from myths.lab.report.view import RunView
+
+    sides = [
+        [RunView(derive(myth, run), run.name, run.facts()) for myth in suite.MYTHS if one.has(myth) and other.has(myth)]
+        for run in (one, other)
+    ]
+    found = compared(*sides)
+    if found is None or not (found.pairs or found.paces):
         raise UsageError(f"{one.name} and {other.name} have measured no claim in common")
-    return sorted(lines, key=lambda line: (line["myth"], line["claim"]))
+    return found
+
+
+def compared_lines(comparison: Comparison) -> list[dict[str, Any]]:
+    """A line a claim, then one for each class of trials with its times; ``moved`` where it went beyond its noise."""
+    claims = [
+        {
+            "myth": pair.myth.name,
+            "what": pair.one.id,
+            "one": _numbers(pair.one),
+            "other": _numbers(pair.other),
+            "verdicts": pair.one.verdict if not pair.changed else f"{pair.one.verdict} → {pair.other.verdict}",
+            "changed": pair.changed,
+            "moved": pair.moved,
+        }
+        for pair in sorted(comparison.pairs, key=lambda pair: (pair.myth.name, pair.one.id))
+    ]
+    times = [
+        {
+            "myth": pace.myth.name,
+            "what": f"time of {pace.kind} (n = {pace.ratio.n})",
+            "one": "× 1",
+            "other": f"× {pace.ratio.value:.3g}" + (f" [{pace.ratio.low:.3g}, {pace.ratio.high:.3g}]" if pace.ratio.n > 1 else ""),
+            "verdicts": "",
+            "changed": False,
+            "moved": pace.moved,
+        }
+        for pace in comparison.paces
+    ]
+    return claims + times
+
+
+def _numbers(claim: ClaimView) -> str:
+    return " ".join(part for part in (claim.here, claim.interval, claim.unit) if part)
 
 
 def _claims(myth: Myth, run: RunFolder) -> list[dict[str, str]]:

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound=Trial)
 
+TRIAL_INDEX = "trial"
+"""The name of an index of lines that are rows of trials: the trial's id, a slash, the row's number."""
+
 Hashes = Callable[[str], str | None]
 """Gives the content hash of a data set as it lies here, None where it does not."""
 
@@ -226,17 +229,20 @@ class Results:
     def frame(self, kind: type[T], **columns: Callable[[T], Any]) -> pd.DataFrame:
         """One line a row: the row's values, the trial's plain settings, ``protocol``, ``device``, and ``columns`` computed from the trial.
 
-        Empty where no such trial has finished. A row's own value wins over a setting of the same name.
+        Empty where no such trial has finished. A row's own value wins over a setting of the same name. The index says of each
+        line which row of which trial it is (``TRIAL_INDEX``): what only leaves lines out or adds columns keeps it, so that a number
+        can be followed to the trials it came from; what makes new lines of several loses it.
         """
         import pandas as pd
 
-        lines = []
+        lines, places = [], []
         for trial, record in self.of(kind):
             plain = {k: v for k, v in canonical(trial)["settings"].items() if not isinstance(v, dict | list)}
             defaults = {f.name: v for f in fields(trial) if isinstance(v := getattr(trial, f.name), str | int | float | bool | None)}
             extra = {name: compute(trial) for name, compute in columns.items()}
             lines += [{**defaults, **plain, "protocol": trial.protocol, "device": record.device, **extra, **row} for row in record.rows]
-        return pd.DataFrame(lines)
+            places += [f"{trial.id}/{place}" for place in range(len(record.rows))]
+        return pd.DataFrame(lines, index=pd.Index(places, name=TRIAL_INDEX)) if lines else pd.DataFrame()
 
 
 _SHAPE = {"id": str, "trial": str, "settings": dict, "rows": list, "arrays": dict, "data": dict}

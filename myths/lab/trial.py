@@ -25,6 +25,9 @@ PROTOCOLS: tuple[Protocol, ...] = typing.get_args(Protocol)
 
 T = TypeVar("T", bound="Trial")
 
+_hints: Callable[[type], dict[str, Any]] = functools.cache(typing.get_type_hints)
+"""Class -> the types of its fields; finding them takes longer than all else that is done for a stored trial."""
+
 
 def weakest(protocols: Iterable[str]) -> Protocol:
     """The protocol that a number made from several trials has: the furthest from the paper's.
@@ -65,7 +68,7 @@ class Trial:
 
         Raises UsageError that names a setting which does not fit.
         """
-        for name, hint in typing.get_type_hints(type(self)).items():
+        for name, hint in _hints(type(self)).items():
             if name in self.__dataclass_fields__ and typing.get_origin(hint) is not ClassVar:
                 object.__setattr__(self, name, coerce(getattr(self, name), hint, name))
 
@@ -177,7 +180,7 @@ def canonical(trial: Trial) -> dict[str, Any]:
 
 def settings(trial: Trial) -> dict[str, Any]:
     """The fields as plain JSON values; those at their default left out."""
-    hints = typing.get_type_hints(type(trial))
+    hints = _hints(type(trial))
     values = {f: getattr(trial, f.name) for f in dataclasses.fields(trial)}
     given = {f.name: _plain(v) for f, v in values.items() if _is_required(f) or v != coerce(_default(f), hints[f.name], f.name)}
     return dict(sorted(given.items()))
@@ -204,7 +207,7 @@ def build(kind: type[T], given: Mapping[str, Any]) -> T:
         raise UsageError(f"{kind.__name__} has no setting {sorted(unknown)[0]!r}; it has: {', '.join(fields)}")
     if lacking := [n for n, f in fields.items() if _is_required(f) and n not in given]:
         raise UsageError(f"{kind.__name__} needs {', '.join(lacking)}: say {lacking[0]}=…")
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)
     return kind(**{name: coerce(value, hints[name], name) for name, value in given.items()})
 
 

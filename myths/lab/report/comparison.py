@@ -75,26 +75,39 @@ class Comparison:
         """The classes of trials whose times moved beyond their noise."""
         return [pace for pace in self.paces if pace.moved]
 
+    @property
+    def in_words(self) -> str:
+        """How many claims were measured in both, and what became of them."""
+        parts = [
+            f"{_many(len(self.pairs), 'claim')} measured in both",
+            f"{_many(len(self.changed), 'verdict')} changed",
+            f"{_many(len(self.moved), 'number')} moved beyond the intervals",
+        ]
+        return "; ".join([*parts, *([f"{_many(len(self.moved_paces), 'time')} beyond the noise"] if self.paces else [])]) + "."
+
 
 def comparisons(myths: Sequence[Sequence[RunView]]) -> list[Comparison]:
     """Every two runs that measured a claim in common, from the runs of each myth."""
-    runs: dict[str, dict[str, RunView]] = {}
+    runs: dict[str, list[RunView]] = {}
     for view in (view for views in myths for view in views):
-        runs.setdefault(view.key, {})[view.derived.myth.name] = view
-    found = (_compared(runs[a], runs[b]) for a, b in itertools.combinations(sorted(runs), 2))
-    return [comparison for comparison in found if comparison.pairs]
+        runs.setdefault(view.key, []).append(view)
+    found = (compared(runs[a], runs[b]) for a, b in itertools.combinations(sorted(runs), 2))
+    return [comparison for comparison in found if comparison and comparison.pairs]
 
 
-def _compared(one: dict[str, RunView], other: dict[str, RunView]) -> Comparison:
-    shared = [(view, other[name]) for name, view in one.items() if name in other]
+def compared(one: Sequence[RunView], other: Sequence[RunView]) -> Comparison | None:
+    """Two runs, each as its myths; None where they have no myth in common."""
+    theirs = {view.derived.myth.name: view for view in other}
+    shared = [(view, theirs[view.derived.myth.name]) for view in one if view.derived.myth.name in theirs]
+    if not shared:
+        return None
     pairs = tuple(
         Pair(a.derived.myth, first, second)
         for a, b in shared
         for first, second in zip(a.claims, b.claims, strict=True)
         if first.judgement.estimate and second.judgement.estimate
     )
-    paces = tuple(pace for a, b in shared for pace in _paces(a, b))
-    return Comparison(next(iter(one.values())), next(iter(other.values())), pairs, paces)
+    return Comparison(one[0], other[0], pairs, tuple(pace for a, b in shared for pace in _paces(a, b)))
 
 
 def _paces(one: RunView, other: RunView) -> list[Pace]:
@@ -113,3 +126,7 @@ def _geometric(logs: Sequence[float]) -> Estimate:
         return Estimate(math.exp(logs[0]), 0.0, math.inf, "repeats", 1)
     found = student_t(list(logs), "repeats")
     return Estimate(math.exp(found.value), math.exp(found.low), math.exp(found.high), "repeats", len(logs))
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count or 'no'} {noun}{'s' if count != 1 else ''}"

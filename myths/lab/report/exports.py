@@ -1,4 +1,4 @@
-"""What others take from a report: every table as Markdown and LaTeX, every figure as SVG and PDF, the claims as JSON, the references."""
+"""What others take from a report: every table as Markdown and LaTeX, the claims as JSON, the references."""
 
 from __future__ import annotations
 
@@ -9,18 +9,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from myths.lab.claim import Judgement
-from myths.lab.errors import CannotStart
 from myths.lab.report import references
 from myths.lab.report.latex import escaped
 from myths.lab.run_folder import write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
-    from myths.lab.derived import Derived
-    from myths.lab.report.view import RunView
+    from myths.lab.report.view import ClaimView, RunView
 
 FORMAT = "seven-myths-claims/1"
 """Which schema ``claims.json`` keeps to: ``schema/claims.schema.json``."""
@@ -29,21 +25,17 @@ LONG = 40
 
 
 def write(runs: Iterable[RunView], folder: Path) -> None:
-    """Writes ``tables/…/*.md`` and ``*.tex``, ``figures/…/*.svg`` and ``*.pdf``, ``claims.json`` and ``seven-myths.bib`` into ``folder``.
+    """Writes ``claims.json`` and ``seven-myths.bib`` into ``folder``; nothing at all without runs.
 
-    Nothing at all without runs. Raises CannotStart where a file cannot be written.
+    Raises CannotStart where a file cannot be written.
     """
     views = list(runs)
-    for view in views:
-        place = Path(view.key) / view.derived.myth.folder
-        _write_tables(view.derived, folder / "tables" / place)
-        _write_figures(view, folder / "figures" / place)
     if views:
         write_atomically(folder / "claims.json", json.dumps(claims(views), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
         write_atomically(folder / "seven-myths.bib", references.bibtex(paper for view in views for paper in view.derived.myth.papers))
 
 
-# --- tables and figures ------------------------------------------------------------------------------
+# --- tables ----------------------------------------------------------------------------------------
 
 
 def markdown(table: pd.DataFrame) -> str:
@@ -54,36 +46,16 @@ def markdown(table: pd.DataFrame) -> str:
 def latex(table: pd.DataFrame) -> str:
     """A table for LaTeX with booktabs (and longtable where it has more than 40 rows); nothing in a cell is read as a command."""
     aligned = "".join("r" if table[column].dtype.kind in "if" else "l" for column in table.columns)
-    needed = "booktabs, longtable" if len(table) > LONG else "booktabs"
-    text = _as_text(table, escaped).to_latex(index=False, escape=False, column_format=aligned, longtable=len(table) > LONG)
-    return f"% \\usepackage{{{needed}}}\n{text}"
-
-
-def _write_tables(derived: Derived, folder: Path) -> None:
-    for name, table in [*derived.tables.items(), ("claims", derived.claims_table())]:
-        if len(table):
-            write_atomically(folder / f"{name}.md", markdown(table))
-            write_atomically(folder / f"{name}.tex", latex(table))
-
-
-def _write_figures(view: RunView, folder: Path) -> None:
-    try:
-        for name, svg in view.figures.items():
-            folder.mkdir(parents=True, exist_ok=True)
-            drawing, printing = folder / f"{name}.svg", folder / f"{name}.pdf"
-            if printing.exists() and drawing.exists() and drawing.read_text(encoding="utf-8") == str(svg):
-                continue  # the same figure as in the report before: its PDF takes most of a second
-            _print(view.drawn[name], printing)
-            drawing.write_text(str(svg), encoding="utf-8")  # last: what was interrupted is done again
-    except OSError as error:
-        raise CannotStart(f"cannot write {folder}: {error.strerror or error}; make room or choose another folder") from error
-
-
-def _print(figure: Figure, file: Path) -> None:
-    import matplotlib
-
-    with matplotlib.rc_context({"pdf.fonttype": 3, "text.usetex": False}):  # TrueType (42) takes three times as long
-        figure.savefig(file, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    cells = _as_text(table, escaped)
+    head, *body = (" & ".join(map(str, line)) + r" \\" for line in [cells.columns, *cells.itertuples(index=False, name=None)])
+    long = len(table) > LONG
+    around = "longtable" if long else "tabular"
+    lines = [
+        f"% \\usepackage{{{'booktabs, longtable' if long else 'booktabs'}}}",
+        f"\\begin{{{around}}}{{{aligned}}}", r"\toprule", head, r"\midrule", *([r"\endhead", r"\bottomrule", r"\endfoot"] if long else []),
+        *body, *([] if long else [r"\bottomrule"]), f"\\end{{{around}}}", "",
+    ]  # fmt: skip
+    return "\n".join(lines)
 
 
 def _as_text(table: pd.DataFrame, escape: Any) -> pd.DataFrame:
@@ -113,7 +85,7 @@ def claims(views: Iterable[RunView]) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "runs": {view.key: _provenance(view) for view in views},
-        "claims": [_claim(judgement, view) for view in views for judgement in view.derived.judgements],
+        "claims": [_claim(claim, view) for view in views for claim in view.claims],
     }
 
 
@@ -128,9 +100,9 @@ def _provenance(view: RunView) -> dict[str, Any]:
     }
 
 
-def _claim(judgement: Judgement, view: RunView) -> dict[str, Any]:
+def _claim(row: ClaimView, view: RunView) -> dict[str, Any]:
+    judgement = row.judgement
     claim, estimate = judgement.claim, judgement.estimate
-    used = [record.invocation for record in view.derived.records if type(record.trial) is claim.trial] if estimate else []
     return {
         "run": view.key,
         "myth": view.derived.myth.name,
@@ -157,7 +129,8 @@ def _claim(judgement: Judgement, view: RunView) -> dict[str, Any]:
         "protocol": judgement.protocol or None,
         "dataset": judgement.dataset or None,
         "device": judgement.device or None,
-        "invocations": list(dict.fromkeys(used)),
+        "trials": {"ids": [record.trial.id for record in row.behind.records], "exact": row.behind.exact},
+        "invocations": list(dict.fromkeys(record.invocation for record in row.behind.records)),
     }
 
 

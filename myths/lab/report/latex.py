@@ -4,6 +4,7 @@ from __future__ import annotations
 
 _COMMANDS = {
     **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+    "[": "{[}", "*": "{*}",  # which a line break takes for its own where they follow it
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': "''", "≤": r"$\leq$", "≥": r"$\geq$", "≈": r"$\approx$", "→": r"$\to$", "−": r"$-$",
     "∞": r"$\infty$", "×": r"$\times$", "·": r"$\cdot$", "²": r"$^2$", "³": r"$^3$", "√": r"$\surd$", "…": r"\ldots{}", "°": r"$^\circ$",

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import base64
-import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from markupsafe import Markup
-
-from myths.lab.claim import MythVerdict, Verdict
 from myths.lab.derived import Derived
-from myths.lab.report import exports, lines, style, view, words
-from myths.lab.report.comparison import comparisons
-from myths.lab.report.tables import MOST_ROWS, data_table
+from myths.lab.myth import Myth
+from myths.lab.report import drawing, exports, front, lines, view, words
+from myths.lab.report.comparison import Comparison, comparisons
+from myths.lab.report.processes import spread
+from myths.lab.report.tables import MOST_ROWS
 from myths.lab.run_folder import RunFolder, write_atomically
 
 if TYPE_CHECKING:
@@ -24,31 +23,40 @@ TEMPLATES = Path(__file__).parent / "templates"
 PICTURES = {".png": "image/png", ".jpg": "image/jpeg", ".svg": "image/svg+xml", ".webp": "image/webp"}
 
 
-def build(derived: Sequence[Derived], folder: Path) -> Path:
+def build(derived: Sequence[Derived], folder: Path, myths: Sequence[Myth] = ()) -> Path:
     """Writes the front page, which it gives, a page for each myth and for every two runs that share claims, and the files they link to.
 
-    Nothing is written into the runs. Raises CannotStart where a file cannot be written.
+    ``myths`` are those that the front page names even where no run holds them. Nothing is written into the runs.
+    Raises CannotStart where a file cannot be written.
     """
     environment = _environment()
     taken: dict[str, Path] = {}
-    myths = [[_run(each, _key(each.run, taken), folder) for each in group] for group in view.by_myth(derived)]
-    compared = comparisons(myths)
-    for runs in myths:
-        myth = runs[0].derived.myth
-        page = environment.get_template("myth.html.j2").render(
-            myth=myth, runs=runs, notes=view.footnotes(myth.claims), compared=[c for c in compared if any(p.myth is myth for p in c.pairs)]
-        )
-        write_atomically(folder / f"{myth.name}.html", page)
-    for comparison in compared:
-        write_atomically(folder / comparison.file, environment.get_template("compare.html.j2").render(comparison=comparison))
-    front = environment.get_template("index.html.j2").render(
-        myths=myths, tally=_tally(myths), intervals=view.intervals(derived), folders=_folders(myths), compared=compared,
-        choices=_choices(myths), hardware=list(dict.fromkeys(runs[0].hardware for runs in myths)),
-    )  # fmt: skip
-    index = folder / "index.html"
-    write_atomically(index, front)
-    exports.write((run for runs in myths for run in runs), folder)
-    return index
+    keyed = [[(each, _key(each.run, taken)) for each in group] for group in view.by_myth(derived)]
+    drawn = iter(drawing.draw([pair for group in keyed for pair in group], folder))
+    runs = [[_run(each, key, next(drawn)) for each, key in group] for group in keyed]
+    compared = comparisons(runs)
+    rows = front.rows(runs, myths)
+    pages: list[tuple[str, str, dict[str, Any]]] = [(each.file, "compare.html.j2", {"comparison": each}) for each in compared]
+    pages += [(f"{each[0].derived.myth.name}.html", "myth.html.j2", _of_myth(each, compared)) for each in runs]
+    pages.append((
+        "index.html",
+        "index.html.j2",
+        {"rows": rows, "answers": front.Answers(rows), "runs": runs, "compared": compared, "intervals": view.intervals(derived),
+         "folders": front.folders(runs), "choices": front.choices(runs)},
+    ))  # fmt: skip
+    spread([partial(_write, environment, folder / file, template, values) for file, template, values in pages])
+    exports.write((run for each in runs for run in each), folder)
+    return folder / "index.html"
+
+
+def _of_myth(runs: Sequence[view.RunView], compared: Sequence[Comparison]) -> dict[str, Any]:
+    myth = runs[0].derived.myth
+    ours = [comparison for comparison in compared if any(pair.myth is myth for pair in comparison.pairs)]
+    return {"myth": myth, "runs": runs, "notes": view.footnotes(myth.claims), "compared": ours}
+
+
+def _write(environment: jinja2.Environment, file: Path, template: str, values: Mapping[str, Any]) -> None:
+    write_atomically(file, environment.get_template(template).render(values))
 
 
 def _environment() -> jinja2.Environment:
@@ -74,19 +82,8 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _run(derived: Derived, key: str, folder: Path) -> view.RunView:
-    plotted = {name: figure for name, draw in derived.myth.figures.items() if (figure := draw(derived.tables)) is not None}
-    figures = {name: Markup(style.own_ids(style.svg(figure), key)) for name, figure in plotted.items()}
-    for figure in plotted.values():
-        figure.set_layout_engine("none")  # laid out by now: the PDF need not do it again
-    tables = []
-    for name, table in [*derived.tables.items(), ("claims", derived.claims_table())]:
-        file = Path("tables") / key / derived.myth.folder / f"{name}.csv"
-        if len(table):
-            write_atomically(folder / file, table.to_csv(index=False, float_format="%.10g", lineterminator="\n"))
-        drawn = data_table(table, f"{key}-{view.slug(name)}") if name != "claims" else Markup("")
-        tables.append((name, drawn, file.as_posix(), len(table)))
-    return view.RunView(derived, key, derived.run.facts(), figures, _pictures(derived), tables, plotted)
+def _run(derived: Derived, key: str, drawn: drawing.Drawn) -> view.RunView:
+    return view.RunView(derived, key, derived.run.facts(), drawn.figures, _pictures(derived), drawn.tables)
 
 
 def _key(run: RunFolder, taken: dict[str, Path]) -> str:
@@ -103,46 +100,6 @@ def _pictures(derived: Derived) -> dict[str, str]:
     lie = derived.run.path / derived.myth.folder / "pictures"
     files = sorted(file for file in lie.glob("*") if file.suffix in PICTURES)
     return {file.stem: f"data:{PICTURES[file.suffix]};base64,{base64.b64encode(file.read_bytes()).decode()}" for file in files}
-
-
-def _tally(myths: Sequence[Sequence[view.RunView]]) -> list[tuple[MythVerdict, int]]:
-    best = [runs[0].verdict for runs in myths]
-    return [(verdict, best.count(verdict)) for verdict in MythVerdict if verdict in best]
-
-
-def _choices(myths: Sequence[Sequence[view.RunView]]) -> dict[str, list[str]]:
-    """What the table of all claims can be filtered by: column -> the values in it."""
-    every = [(run, claim) for runs in myths for run in runs for claim in run.claims]
-    return {
-        "myth": list(dict.fromkeys(run.derived.myth.name for run, _ in every)),
-        "verdict": [verdict for verdict in Verdict if any(claim.verdict is verdict for _, claim in every)],
-        "protocol": sorted({claim.protocol for _, claim in every} - {""}),
-        "device": sorted({part for _, claim in every for part in claim.device.split(", ")} - {""}),
-        "profile": sorted({part for run, _ in every for part in run.derived.profile.split(", ")} - {""}),
-    }
-
-
-def _folders(myths: Sequence[Sequence[view.RunView]]) -> list[dict[str, Any]]:
-    """The runs, each once, with every myth in it."""
-    folders: dict[str, list[view.RunView]] = {}
-    for run in (run for runs in myths for run in runs):
-        folders.setdefault(os.fspath(run.derived.run.path), []).append(run)
-    gathered = []
-    for runs in folders.values():
-        first = runs[0]
-        gathered.append({
-            "name": first.name,
-            "where": first.where,
-            "machine_class": first.facts.get("machine_class") or "",
-            "profiles": ", ".join(dict.fromkeys(run.derived.profile for run in runs if run.derived.profile)),
-            "machines": "; ".join(dict.fromkeys(run.machines for run in runs if run.machines)),
-            "dates": "; ".join(dict.fromkeys(run.dates for run in runs if run.dates)),
-            "commits": list(dict.fromkeys(commit for run in runs for commit in run.commits)),
-            "packages": first.packages,
-            "myths": [run.derived.myth for run in runs],
-            "data": view.data_notes(first.facts),
-        })  # fmt: skip
-    return gathered
 
 
 def _paragraphs(text: str) -> list[str]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from markupsafe import Markup
 
@@ -16,10 +16,6 @@ from myths.lab.derived import Derived
 from myths.lab.myth import Myth, rank
 from myths.lab.report import lines, words
 from myths.lab.report.forest import forest
-from myths.lab.store import Record
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 SYMBOLS = {
     Verdict.REPRODUCED: "✓",
@@ -32,6 +28,15 @@ SYMBOLS = {
     MythVerdict.OPEN: "○",
     MythVerdict.AGED: "◐",
 }
+
+_HELD = {
+    Verdict.NOT_REPRODUCED: "failed",
+    Verdict.INCONCLUSIVE: "undecided",
+    Verdict.REPRODUCED: "held",
+    Verdict.NOT_TESTED: "not tested",
+    Verdict.ILLUSTRATION: "on stand-in data",
+}
+"""What a verdict says of a control."""
 
 
 def best_first(derived: Iterable[Derived]) -> list[Derived]:
@@ -141,15 +146,17 @@ class ClaimView:
         return "" if self.judgement.estimate is None else f"{self.judgement.estimate.value:.12g}"
 
     @cached_property
-    def behind(self) -> tuple[Record, ...]:
-        """The trials that the number was measured on."""
-        return lines.behind(self.judgement.claim, self.run.derived.records) if self.run and self.judgement.estimate else ()
+    def behind(self) -> lines.Behind:
+        """The trials that the number came from."""
+        if self.run is None or self.judgement.estimate is None:
+            return lines.Behind((), exact=True)
+        return lines.behind(self.judgement.claim, self.run.derived.tables, self.run.derived.records)
 
     @property
     def origin(self) -> str:
         """The anchor of the line that the number came from; of the list of its lines where there are several."""
-        if self.run and len(self.behind) == 1:
-            return lines.anchor(self.run.key, self.behind[0].trial)
+        if self.run and len(self.behind.records) == 1:
+            return lines.anchor(self.run.key, self.behind.records[0].trial)
         return f"{self.anchor}-from"
 
 
@@ -175,8 +182,6 @@ class RunView:
     pictures: Mapping[str, str] = field(default_factory=dict)
     tables: Sequence[tuple[str, Markup, str, int]] = ()
     """Name, HTML, link to the CSV, rows."""
-    drawn: Mapping[str, Figure] = field(default_factory=dict)
-    """The figures themselves, for other formats."""
 
     @property
     def name(self) -> str:
@@ -226,8 +231,22 @@ class RunView:
     @property
     def failed_controls(self) -> list[ClaimView]:
         """The controls that did not hold: the first thing to know of a run."""
-        failed = (Verdict.NOT_REPRODUCED, Verdict.INCONCLUSIVE)
-        return [claim for claim in self.claims if claim.kind == "control" and claim.verdict in failed]
+        return self._controls(Verdict.NOT_REPRODUCED)
+
+    @property
+    def undecided_controls(self) -> list[ClaimView]:
+        """The controls of which the interval straddles the criterion: the next thing to know."""
+        return self._controls(Verdict.INCONCLUSIVE)
+
+    @property
+    def controls_in_words(self) -> str:
+        """How many controls were measured, and how they turned out."""
+        found = [claim.verdict for claim in self.of_kind("control")]
+        counted = ", ".join(f"{found.count(verdict)} {said}" for verdict, said in _HELD.items() if verdict in found)
+        return f"{len(found)}: {'all of them held' if set(found) == {Verdict.REPRODUCED} else counted}"
+
+    def _controls(self, verdict: Verdict) -> list[ClaimView]:
+        return [claim for claim in self.claims if claim.kind == "control" and claim.verdict is verdict]
 
     @property
     def emptiness(self) -> str:

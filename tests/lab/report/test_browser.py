@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from myths import suite
 from myths.lab.report import site
 from tests.lab.report import coin
 
@@ -26,7 +27,7 @@ def folder(tmp_path_factory):
         coin.derived(root / "published" / "cpu-laptop"),
         coin.derived(root / "local" / "cpu-quick", "quick", {"button": (5500,), coin.HOSTILE: (5000,), "ducat": (5100, 5120, 5090)}),
     ]  # the hostile coin's name is a setting and a cell of trials.jsonl
-    return site.build(runs, root / "report").parent
+    return site.build(runs, root / "report", suite.OURS).parent
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +144,8 @@ def test_the_front_page_answers_on_its_first_screen(visit):
     for said in (page.locator("#tally"), page.locator(".glance .verdict.stamp").first, page.locator(".decider .ours-number").first):
         box = said.bounding_box()
         assert box["y"] + box["height"] < 1000
-    assert "Abacus 3000" in page.locator("#tally").inner_text()
+    assert "Abacus 3000" in page.locator("#hardware").inner_text()
+    assert page.locator(".glance tbody tr").count() == 8  # the seven, and the coin
     assert all(path.stat().st_size < 3e6 for path in visit.folder.glob("*.html"))
 
 

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from myths import standings
+from myths.lab.errors import UsageError
 from myths.lab.report import site, view
 from myths.lab.report.comparison import comparisons
+from myths.lab.run_folder import RunFolder
 from myths.lab.store import Record
 from tests.lab.report import coin
 
@@ -55,10 +58,35 @@ def test_times_move_only_beyond_their_noise(theirs, moved, tmp_path):
     assert pace.ratio.n == len(theirs)
 
 
+def test_the_terminal_says_the_same_as_the_page(tmp_path, monkeypatch):
+    monkeypatch.setattr(standings.suite, "MYTHS", (coin.COIN,))
+    one, other = timed(tmp_path / "one", (10.0, 20.0)), timed(tmp_path / "other", (30.0, 61.0))
+    found = standings.compare(one.run, other.run)
+    *claims, time = standings.compared_lines(found)
+    assert {line["what"] for line in claims} == {pair.one.id for pair in compared(one, other).pairs}
+    assert not any(line["moved"] or line["changed"] for line in claims)
+    assert time["moved"]
+    assert (time["what"], time["other"].split()[1]) == ("time of Toss (n = 2)", "3.02")
+
+
+def test_the_terminal_names_both_verdicts_where_they_changed(tmp_path, monkeypatch):
+    monkeypatch.setattr(standings.suite, "MYTHS", (coin.COIN,))
+    one = coin.derived(tmp_path / "one", heads={"euro": (5040,)})
+    other = coin.derived(tmp_path / "other", heads={"euro": (5400,)})
+    (line,) = (line for line in standings.compared_lines(standings.compare(one.run, other.run)) if line["changed"])
+    assert (line["what"], line["verdicts"], line["moved"]) == ("C2-euro", "inconclusive → reproduced", True)
+
+
+def test_runs_that_share_nothing_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(standings.suite, "MYTHS", (coin.COIN,))
+    with pytest.raises(UsageError, match="no claim in common"):
+        standings.compare(RunFolder(tmp_path / "no"), RunFolder(tmp_path / "none"))
+
+
 def test_the_page_says_what_changed(tmp_path):
     runs = [timed(tmp_path / "local" / "cpu-laptop", (10.0, 20.0)), timed(tmp_path / "published" / "cpu-laptop", (30.0, 61.0))]
     site.build(runs, tmp_path / "report")
     text = (tmp_path / "report" / "compare-local-cpu-laptop-published-cpu-laptop.html").read_text()
-    assert "No verdict" in " ".join(text.split())
+    assert "no verdicts changed; no numbers moved beyond the intervals; 1 time beyond the noise." in " ".join(text.split())
     assert "× 3.02" in text
     assert "compare-local-cpu-laptop-published-cpu-laptop.html" in (tmp_path / "report" / "index.html").read_text()

@@ -1,6 +1,7 @@
 """What others take from a report reads back as what was measured."""
 
 import io
+import itertools
 import json
 import re
 from pathlib import Path
@@ -38,6 +39,8 @@ def test_claims_keep_to_their_schema_and_to_the_judgements(built):
         assert (line["claim"], line["verdict"]) == (judgement.claim.id, judgement.verdict)
         assert line["here"] == (judgement.estimate and pytest.approx(judgement.estimate.value))
         assert line["invocations"] == (["20260101T000000-ab12"] if judgement.estimate else [])
+        assert len(line["trials"]["ids"]) == ({"ducat": 3}.get(judgement.claim.where["coin"], 1) if judgement.estimate else 0)
+        assert line["trials"]["exact"]
 
 
 @pytest.mark.parametrize("change", [{"verdict": "true"}, {"here": "50 %"}, {"surprise": 1}, {"interval": {"low": 1.0}}])
@@ -95,6 +98,27 @@ def test_any_text_stays_in_its_cell(cells):
     assert len(re.findall(r"(?<!\\)&", row)) == len(cells) - 1
     assert "\n" not in row
     assert not re.search(r"(?<!\\)[#%_]", row)
+
+
+@pytest.mark.parametrize("rows", [2, exports.LONG + 1])
+def test_latex_is_what_latex_takes(rows):
+    first = ["[0.1, 0.2] of 50 %", "*starred", r"C:\path_to#1", "~{x}^2 & <y>", "α ≥ β², naïve Ångström"]
+    table = pd.DataFrame({"a_column": (first * rows)[:rows], "n": range(rows), "x [pp]": [0.5] * rows})
+    text = exports.latex(table)
+    around = re.findall(r"\\(begin|end)\{(\w+)\}", text)
+    assert around in ([("begin", "tabular"), ("end", "tabular")], [("begin", "longtable"), ("end", "longtable")])
+    bare = re.sub(r"\\[{}&%$#_]", "", text.partition("\n")[2])
+    assert bare.count("{") == bare.count("}")
+    assert bare.count("$") % 2 == 0
+    assert not re.search(r"[%#_~^]", re.sub(r"\$[^$]*\$", "", bare))
+    lines = bare.splitlines()
+    body = [line for line in lines if line.endswith(r"\\")]
+    assert len(body) == rows + 1
+    assert {line.count("&") for line in body} == {2}
+    after = [later for line, later in itertools.pairwise(lines) if line.endswith((r"\\", "rule"))]
+    assert not [line for line in after if line.startswith(("[", "*"))]  # LaTeX would take it for the line break's own argument
+    assert [line for line in lines if line.endswith("rule")][:2] == [r"\toprule", r"\midrule"]
+    assert r"\bottomrule" in lines
 
 
 def test_a_long_latex_table_breaks_over_pages_and_says_what_it_needs():

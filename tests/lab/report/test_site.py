@@ -144,6 +144,26 @@ def test_the_front_page_counts_and_ranks(pages, results):
     ]  # fmt: skip
 
 
+def test_the_front_page_names_every_myth_and_answers_three_questions(results, tmp_path):
+    others = (replace(coin.COIN, name="late-bird", number=2, belief="The early bird catches the worm."), coin.COIN)
+    site.build(results[2:], tmp_path, others)
+    text = Checker((tmp_path / "index.html").read_text()).text
+    assert "1 of 2 beliefs fell: “A coin has no memory of the side it lay on” ◐ aged ." in text
+    assert "not run yet 1 ( 2 )" in text
+    assert "Of 2 claims that decide, 2 were reproduced. Their numbers: 1 by the paper’s own protocol, 1 by a reduced protocol" in text
+    assert "Abacus 3000, 2 cores (belief 8)." in text
+    assert "Nothing has been measured on a GPU yet." in text
+    row = text[text.index("“The early bird catches the worm”") :]
+    assert row.index("not run yet") < row.index("To run it: make late-bird") < row.index("“A coin has no memory")
+    assert not (tmp_path / "late-bird.html").exists()
+
+
+def test_without_runs_the_front_page_still_names_every_myth(tmp_path):
+    page = Checker(site.build([], tmp_path, [coin.COIN]).read_text())
+    assert page.wrong == []
+    assert all(said in page.text for said in ("make quick", "A coin has no memory", "not run yet", "make fair-coin"))
+
+
 def test_tables_go_with_the_report(pages, results):
     folder = pages[1] / "tables"
     assert (folder / "local-cpu-laptop" / "fair_coin" / "tosses.csv").read_text().count("\n") == 7
@@ -206,13 +226,18 @@ def test_a_run_that_says_nothing_says_why(make, said, tmp_path):
     assert "open" in front.text
 
 
-def test_a_failed_control_is_said_before_the_numbers(tmp_path):
-    control = coin.claim("C6-control", "ducat", coin.at_least(60.0), kind="control")
+@pytest.mark.parametrize(("criterion", "said"), [(coin.at_least(60.0), "failed"), (coin.above(53.8), "undecided")])
+def test_a_control_that_does_not_hold_is_the_first_thing_said(criterion, said, tmp_path):
+    control = coin.claim("C6-control", "ducat", criterion, kind="control")
     myth = replace(coin.COIN, claims=(*coin.CLAIMS[:2], control))
     site.build([coin.derived(tmp_path / "local" / "cpu-quick", myth=myth)], tmp_path / "report")
-    assert "1 failed control" in Checker((tmp_path / "report" / "index.html").read_text()).text
+    other = {"failed": "undecided", "undecided": "failed"}[said]
+    front = Checker((tmp_path / "report" / "index.html").read_text()).text
+    assert f"1 {said} control" in front
+    assert f"{other} control" not in front
     text = Checker((tmp_path / "report" / "fair-coin.html").read_text()).text
-    assert text.index("1 control did not hold") < text.index("One number, one criterion each")
+    assert text.index(f"1 {said} control") < text.index("What the paper showed")
+    assert f"{other} control" not in text
 
 
 def test_every_number_leads_to_its_trials(pages, results):

@@ -1,0 +1,93 @@
+"""The figures and tables of a run as files beside the pages, and as what the pages show of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from myths.lab.errors import CannotStart
+from myths.lab.report import exports, style, view
+from myths.lab.report.processes import spread
+from myths.lab.report.tables import data_table
+from myths.lab.run_folder import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from myths.lab.derived import Derived
+
+Tables = Sequence[tuple[str, Markup, str, int]]
+"""Name, HTML, address of the CSV, rows."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What a page shows of a run's figures and tables."""
+
+    figures: Mapping[str, Markup]
+    tables: Tables
+
+
+def draw(runs: Sequence[tuple[Derived, str]], folder: Path) -> list[Drawn]:
+    """Draws and writes the figures and tables of runs, each with its key, on all cores.
+
+    ``figures/KEY/MYTH/*.svg`` and ``*.pdf``, ``tables/KEY/MYTH/*.csv``, ``*.md`` and ``*.tex``.
+    Raises CannotStart where a file cannot be written.
+    """
+    names = [(derived, key, name) for derived, key in runs for name in derived.myth.figures]
+    drawings: list[Callable[[], str | None]] = [partial(_figure, derived, key, name, folder) for derived, key, name in names]
+    tabulations: list[Callable[[], Tables]] = [partial(_tables, derived, key, folder) for derived, key in runs]
+    done: list[Any] = spread([*drawings, *tabulations])
+    drawn = {
+        (key, derived.myth.name, name): Markup(svg)
+        for (derived, key, name), svg in zip(names, done[: len(names)], strict=True)
+        if svg is not None
+    }
+    return [
+        Drawn({name: drawn[place] for name in derived.myth.figures if (place := (key, derived.myth.name, name)) in drawn}, tables)
+        for (derived, key), tables in zip(runs, done[len(names) :], strict=True)
+    ]
+
+
+def _figure(derived: Derived, key: str, name: str, folder: Path) -> str | None:
+    figure = derived.myth.figures[name](derived.tables)
+    if figure is None:
+        return None
+    svg = style.own_ids(style.svg(figure), key)
+    drawing = folder / "figures" / key / derived.myth.folder / f"{name}.svg"
+    printing = drawing.with_suffix(".pdf")
+    try:
+        drawing.parent.mkdir(parents=True, exist_ok=True)
+        if printing.exists() and drawing.exists() and drawing.read_text(encoding="utf-8") == svg:
+            return svg  # the same figure as in the report before: its PDF need not be drawn
+        _print(figure, printing)
+        drawing.write_text(svg, encoding="utf-8")  # last: what was interrupted is done again
+    except OSError as error:
+        raise CannotStart(f"cannot write {drawing.parent}: {error.strerror or error}; make room or choose another folder") from error
+    return svg
+
+
+def _print(figure: Figure, file: Path) -> None:
+    import matplotlib
+
+    figure.set_layout_engine(None)  # the SVG is laid out by now: the PDF need not be drawn twice
+    with matplotlib.rc_context({"pdf.fonttype": 3, "text.usetex": False}):  # TrueType (42) takes three times as long
+        figure.savefig(file, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
+
+
+def _tables(derived: Derived, key: str, folder: Path) -> Tables:
+    shown = []
+    for name, table in [*derived.tables.items(), ("claims", derived.claims_table())]:
+        file = Path("tables") / key / derived.myth.folder / f"{name}.csv"
+        if len(table):
+            write_atomically(folder / file, table.to_csv(index=False, float_format="%.10g", lineterminator="\n"))
+            write_atomically((folder / file).with_suffix(".md"), exports.markdown(table))
+            write_atomically((folder / file).with_suffix(".tex"), exports.latex(table))
+        drawn = data_table(table, f"{key}-{view.slug(name)}") if name != "claims" else Markup("")
+        shown.append((name, drawn, file.as_posix(), len(table)))
+    return shown

@@ -1,0 +1,128 @@
+"""What the front page answers: which beliefs fell, how sure that is, on what it was measured, and every claim below."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from myths.lab.claim import MythVerdict, Verdict
+from myths.lab.myth import Myth
+from myths.lab.report import view
+from myths.lab.report.view import ClaimView, RunView
+
+_FALLEN = (MythVerdict.REFUTED, MythVerdict.AGED)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A myth on the front page; ``runs`` are the best first, and empty where none holds it."""
+
+    myth: Myth
+    runs: Sequence[RunView]
+
+    @property
+    def verdict(self) -> MythVerdict | None:
+        """That of the best run."""
+        return self.runs[0].verdict if self.runs else None
+
+
+def rows(runs: Iterable[Sequence[RunView]], myths: Iterable[Myth]) -> list[Row]:
+    """A row for each myth that was run or is named, by number."""
+    found = {each[0].derived.myth.name: Row(each[0].derived.myth, each) for each in runs}
+    missing = {myth.name: Row(myth, ()) for myth in myths if myth.name not in found}
+    return sorted([*found.values(), *missing.values()], key=lambda row: (row.myth.number, row.myth.name))
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The page in three sentences, from the best run of each myth."""
+
+    rows: Sequence[Row]
+
+    @property
+    def fell(self) -> list[Row]:
+        """The beliefs that did not survive."""
+        return [row for row in self.rows if row.verdict in _FALLEN]
+
+    @property
+    def others(self) -> list[tuple[MythVerdict | None, list[Row]]]:
+        """The other beliefs by their verdict; None: not run yet."""
+        grouped = [(verdict, [row for row in self.rows if row.verdict is verdict]) for verdict in (*MythVerdict, None)]
+        return [(verdict, found) for verdict, found in grouped if found and verdict not in _FALLEN]
+
+    @property
+    def best(self) -> list[RunView]:
+        """The run of each myth that counts."""
+        return [row.runs[0] for row in self.rows if row.runs]
+
+    @property
+    def decisive(self) -> list[ClaimView]:
+        """The claims that decide."""
+        return [claim for run in self.best for claim in run.decisive]
+
+    @property
+    def decided(self) -> list[tuple[Verdict, int]]:
+        """The verdicts on them, with how many."""
+        return _counts((claim.verdict for claim in self.decisive), Verdict)
+
+    @property
+    def protocols(self) -> list[tuple[str, int]]:
+        """The protocols of their numbers, the paper's first, with how many."""
+        return _counts((claim.protocol for claim in self.decisive), ("paper", "reduced", "stand-in"))
+
+    @property
+    def hardware(self) -> list[tuple[str, list[Row]]]:
+        """The machines of the best runs, with their myths."""
+        found: dict[str, list[Row]] = {}
+        for row in self.rows:
+            if row.runs:
+                found.setdefault(row.runs[0].hardware, []).append(row)
+        return list(found.items())
+
+    @property
+    def without_gpu(self) -> list[Row]:
+        """The myths that no run at hand has measured on an accelerator."""
+        return [row for row in self.rows if all(run.facts.get("machine_class") in (None, "cpu") for run in row.runs)]
+
+
+def choices(runs: Sequence[Sequence[RunView]]) -> dict[str, list[str]]:
+    """What the table of all claims can be filtered by: column -> the values in it."""
+    every = [(run, claim) for each in runs for run in each for claim in run.claims]
+    return {
+        "myth": list(dict.fromkeys(run.derived.myth.name for run, _ in every)),
+        "verdict": [verdict for verdict in Verdict if any(claim.verdict is verdict for _, claim in every)],
+        "protocol": sorted({claim.protocol for _, claim in every} - {""}),
+        "device": sorted({part for _, claim in every for part in claim.device.split(", ")} - {""}),
+        "profile": sorted({part for run, _ in every for part in run.derived.profile.split(", ")} - {""}),
+    }
+
+
+def folders(runs: Sequence[Sequence[RunView]]) -> list[dict[str, Any]]:
+    """The runs, each once, with every myth in it."""
+    found: dict[str, list[RunView]] = {}
+    for run in (run for each in runs for run in each):
+        found.setdefault(os.fspath(run.derived.run.path), []).append(run)
+    return [_folder(each) for each in found.values()]
+
+
+def _folder(runs: Sequence[RunView]) -> dict[str, Any]:
+    first = runs[0]
+    return {
+        "name": first.name,
+        "where": first.where,
+        "machine_class": first.facts.get("machine_class") or "",
+        "profiles": ", ".join(dict.fromkeys(run.derived.profile for run in runs if run.derived.profile)),
+        "machines": "; ".join(dict.fromkeys(run.machines for run in runs if run.machines)),
+        "dates": "; ".join(dict.fromkeys(run.dates for run in runs if run.dates)),
+        "commits": list(dict.fromkeys(commit for run in runs for commit in run.commits)),
+        "packages": first.packages,
+        "myths": [run.derived.myth for run in runs],
+        "data": view.data_notes(first.facts),
+    }
+
+
+def _counts(found: Iterable[Any], order: Iterable[Any]) -> list[tuple[Any, int]]:
+    every = list(found)
+    return [(each, every.count(each)) for each in order if each in every]

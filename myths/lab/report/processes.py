@@ -1,0 +1,45 @@
+"""The same work on all cores, where the system can copy a process."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+_tasks: Sequence[Callable[[], object]] = ()
+"""Those at hand when the processes are made: copies of this process know them, so that no task need be sent."""
+
+
+def spread(tasks: Sequence[Callable[[], T]]) -> list[T]:
+    """What the tasks give, in their order. Each may use anything that is at hand; what it gives must be picklable.
+
+    One after the other where there is one core or no fork (Windows), or where forking is not safe (macOS).
+    """
+    global _tasks
+    processes = min(len(tasks), os.cpu_count() or 1)
+    if processes < 2 or sys.platform != "linux":
+        return [task() for task in tasks]
+    _tasks = tasks
+    try:
+        with warnings.catch_warnings():
+            # Python 3.12 warns of forking beside other threads: those of BLAS wait at a fork, and no task calls torch.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pool = multiprocessing.get_context("fork").Pool(processes, _leave_interrupts_to_the_parent)
+        with pool:
+            return pool.map(_do, range(len(tasks)), chunksize=1)  # type: ignore[arg-type]
+    finally:
+        _tasks = ()
+
+
+def _do(place: int) -> object:
+    return _tasks[place]()
+
+
+def _leave_interrupts_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
