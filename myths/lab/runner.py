@@ -158,14 +158,16 @@ def run(
 
 
 def _next(waiting: Mapping[str, Trial], running: Mapping[str, Trial], slots: int) -> Trial | None:
-    """The first trial that waits for no other and has room: one that runs alone when nothing else does."""
+    """The first trial that waits for no other and has room: one that runs alone when nothing else does.
+
+    Among several slots what others wait for goes first, lest in the end all wait for one long training.
+    """
     if len(running) == slots or any(runs_alone(trial) for trial in running.values()):
         return None
     unfinished = waiting.keys() | running.keys()
-    for trial in waiting.values():
-        if not (running and runs_alone(trial)) and not any(d.id in unfinished for d in trial.dependencies):
-            return trial
-    return None
+    needed = {d.id for trial in waiting.values() for d in trial.dependencies} if slots > 1 else set[str]()
+    ready = (t for t in waiting.values() if not (running and runs_alone(t)) and not any(d.id in unfinished for d in t.dependencies))
+    return min(ready, key=lambda trial: trial.id not in needed, default=None)
 
 
 def estimated_seconds(trial: Trial, store: Store, machine_class: str) -> float | None:

@@ -114,6 +114,15 @@ def test_a_trial_begins_after_what_it_depends_on(tmp_path):
     assert happened.index((str(summed), False)) > happened.index((str(slow), True))
 
 
+def test_what_others_wait_for_goes_first(tmp_path):
+    begun = []
+    late = Span(name="late")
+    trials = [*(Span(name=f"n{i}", seconds=0.2) for i in range(3)), late, Sum(parts=(late,))]
+    go(trials, tmp_path, 2, report=lambda trial, record: begun.append(trial) if record is None else None)
+    assert begun[0] == late
+    assert [trial.name for trial in begun if isinstance(trial, Span)][1:] == ["n0", "n1", "n2"]
+
+
 def test_a_worker_that_dies_fails_its_own_trial_and_what_needs_it(tmp_path):
     dies, well = Span(name="dies", seconds=0.3), Span(name="well", seconds=0.5)
     progress, records = go([dies, well, Sum(parts=(dies,)), Span(name="after")], tmp_path, 2)
