@@ -285,12 +285,6 @@ class RunView:
         return ", ".join(f"{word} {machine[name]}" for name, word in named.items() if machine.get(name) is not None)
 
     @property
-    def energy(self) -> str:
-        """The energy that the trials say they took; empty where none was recorded."""
-        joules = [float(row["energy_joules"]) for record in self.derived.records for row in record.rows if row.get("energy_joules")]
-        return f"{words.number(sum(joules) / 3600, 1)}{words.SPACE}Wh in {len(joules)} measurements" if joules else ""
-
-    @property
     def hardware(self) -> str:
         """In a few words for the front page: the machine, else its class."""
         return self.machines or str(self.facts.get("machine_class") or "unknown machine")

@@ -148,7 +148,7 @@ def test_the_front_page_names_every_myth_and_answers_three_questions(results, tm
     others = (replace(coin.COIN, name="late-bird", number=2, belief="The early bird catches the worm."), coin.COIN)
     site.build(results[2:], tmp_path, others)
     text = Checker((tmp_path / "index.html").read_text()).text
-    assert "1 of 2 beliefs fell: “A coin has no memory of the side it lay on” ◐ aged ." in text
+    assert "1 of 2 beliefs fell: ◐ aged “A coin has no memory of the side it lay on”" in text
     assert "not run yet 1 ( 2 )" in text
     assert "Of 2 claims that decide, 2 were reproduced. Their numbers: 1 by the paper’s own protocol, 1 by a reduced protocol" in text
     assert "Abacus 3000, 2 cores (belief 8)." in text

@@ -1,0 +1,52 @@
+"""The pages of the runs that are committed, as a reader gets them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from myths import suite
+from myths.lab.derived import derive
+from myths.lab.report import site
+from tests.lab.report.conftest import DESK, OPEN_ALL, PHONE
+
+axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed: pip install '.[test]'")
+
+PUBLISHED = Path(__file__).parents[3] / "results" / "published"
+HELD = [myth for myth in suite.OURS if any(run.has(myth) for run in suite.runs(PUBLISHED))]
+PAGES = ["index.html", *(f"{myth.name}.html" for myth in HELD)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    found = [derive(myth, run) for run in suite.runs(PUBLISHED) for myth in suite.OURS if run.has(myth)]
+    return site.build(found, tmp_path_factory.mktemp("published"), suite.OURS).parent
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_quiet_and_no_wider_than_a_phone(visit, name):
+    page = visit(name, PHONE, "dark")
+    page.evaluate(OPEN_ALL)
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_no_violation_in_what_is_first_seen(visit, name):
+    found = axe.Axe().run(visit(name, DESK)).response["violations"]
+    assert [(v["id"], [node["html"][:200] for node in v["nodes"][:3]]) for v in found] == []
+
+
+def test_the_front_page_shows_all_seven_and_every_number_has_its_trials(folder):
+    front = (folder / "index.html").read_text()
+    assert len(re.findall(r'<th role="rowheader"', front)) == len(suite.OURS)
+    for myth in HELD:
+        page = (folder / f"{myth.name}.html").read_text()
+        assert (folder / f"{myth.name}.html").stat().st_size < 3e6
+        ids = set(re.findall(r'\bid="([^"]+)"', page))
+        led = re.findall(r'class="big ours-number" href="#([^"]+)"', page)
+        assert led
+        assert set(led) <= ids
+        listed = re.findall(r'id="[^"]+-from">.*?</tr>', page, flags=re.DOTALL)
+        assert all("-trial-" in line for line in listed)
