@@ -9,7 +9,7 @@ ARGS ?=
 BIN := $(VENV)/bin
 MYTHS := hessian-cost dataset-bias cifar10-1 forgetting fixup lightweight-conv saliency
 
-.PHONY: quick test all peers bench bench-compare report site data lint clean $(MYTHS)
+.PHONY: quick test all peers bench bench-compare report site screenshots data lint clean $(MYTHS)
 
 quick: $(VENV)/.base
 	$(BIN)/myths run --profile quick $(ARGS)
@@ -44,6 +44,10 @@ report: $(VENV)/.base
 # The pages of the published runs, in one folder that any web server can hand out
 site: $(VENV)/.base
 	$(BIN)/myths site site
+
+# The README's pictures of the report, taken by a headless chromium
+screenshots: $(VENV)/.test
+	$(BIN)/python docs/screenshots.py
 
 data: $(VENV)/.base
 	$(BIN)/myths data list

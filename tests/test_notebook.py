@@ -26,6 +26,20 @@ def test_it_is_valid_and_holds_no_outputs(notebook):
     assert {tag for cell in code for tag in cell.metadata.tags} == {"install", "quick", "gpu", "report"}
 
 
+def test_it_installs_from_a_clone_and_says_what_is_missing_elsewhere(notebook, tmp_path, monkeypatch):
+    (source,) = sources(notebook, "install")
+    assert "://" not in source  # there is no address to install from yet
+    python, pip = source.rsplit("\n", 1)
+    assert pip == '%pip install --quiet "$SOURCE"'
+    names = {}
+    monkeypatch.chdir(NOTEBOOK.parent)
+    exec(python, names)
+    assert (NOTEBOOK.parent / names["SOURCE"] / "pyproject.toml").exists()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="change SOURCE"):
+        exec(python, {})
+
+
 def test_the_cells_for_the_gpu_are_python(notebook):
     for source in sources(notebook, "gpu"):
         compile(source, "gpu", "exec")
