@@ -225,7 +225,7 @@ def test_a_trial_that_raises_is_named_and_the_others_finish(tmp_path, monkeypatc
         raise RuntimeError("the dog ate it")
 
     monkeypatch.setattr(ReuseTestSet, "run", run)
-    done = myths("run", MYTH, "--seeds", "1", cwd=tmp_path)
+    done = myths("run", MYTH, "--seeds", "1", "--jobs", "1", cwd=tmp_path)
     one_clear_line(done, 1, "the dog ate it", "ReuseTestSet", "tries them again")
     statuses = [json.loads(line)["status"] for line in next(tmp_path.rglob("trials.jsonl")).read_text().splitlines()]
     assert sorted(set(statuses)) == ["failed", "ok"]

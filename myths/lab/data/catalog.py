@@ -242,6 +242,16 @@ CATALOG: dict[str, DataSet] = {
             note="nobody publishes it in this form: copy the folder images/dataset_bias with dataset_bias.json from a machine that has it. "
             "It holds SET/LABEL/image, 64 x 64 JPEG of quality 85 (shorter side resized, middle cropped), and index.csv",
         ),
+        DataSet(
+            name="imagenet_sample",
+            title="250 photographs of ImageNet, one a class, 224 pixels, for a network of yours",
+            licence="ImageNet's terms of access: research and education only",
+            citation="O. Russakovsky et al. ImageNet Large Scale Visual Recognition Challenge. IJCV 2015.",
+            content="986b24d89ea89aeedb15af818bf4b7a61f4bedc0c6b1f05d220ac7d609017fb6",
+            note="nobody publishes it in this form: copy the folder images/imagenet_sample with imagenet_sample.json from a machine that "
+            "has it. It holds photographs of github.com/EliSchwartz/imagenet-sample-images as 224 x 224 JPEG of quality 80, and index.csv "
+            "with file and class_index",
+        ),
         *(DataSet(**facts) for facts in texts.facts()),
     )
 }
