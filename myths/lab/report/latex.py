@@ -10,6 +10,8 @@ _COMMANDS = {
     "∞": r"$\infty$", "×": r"$\times$", "·": r"$\cdot$", "²": r"$^2$", "³": r"$^3$", "√": r"$\surd$", "…": r"\ldots{}", "°": r"$^\circ$",
     "\u202f": r"\,", "\u00a0": "~", "α": r"$\alpha$", "β": r"$\beta$", "γ": r"$\gamma$", "ε": r"$\varepsilon$", "λ": r"$\lambda$",
     "μ": r"$\mu$", "ρ": r"$\rho$", "σ": r"$\sigma$", "τ": r"$\tau$", "Δ": r"$\Delta$",
+    "±": r"$\pm$", "‖": r"$\Vert$", "⊗": r"$\otimes$", "ᵀ": r"$^T$", "≠": r"$\neq$", "∈": r"$\in$", "δ": r"$\delta$", "η": r"$\eta$",
+    "θ": r"$\theta$", "π": r"$\pi$", "κ": r"$\kappa$", "Σ": r"$\Sigma$", "½": r"$\frac12$", "′": r"$'$",
 }  # fmt: skip
 
 
