@@ -8,6 +8,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -27,12 +28,10 @@ def spread(tasks: Sequence[Callable[[], T]]) -> list[T]:
         return [task() for task in tasks]
     _tasks = tasks
     try:
-        with warnings.catch_warnings():
-            # Python 3.12 warns of forking beside other threads: those of BLAS wait at a fork, and no task calls torch.
+        with warnings.catch_warnings(), ProcessPoolExecutor(processes, multiprocessing.get_context("fork"), _begin) as pool:
+            # Python 3.12 warns of forking beside other threads. Those of BLAS stop at a fork, and of torch's there is only one then.
             warnings.simplefilter("ignore", DeprecationWarning)
-            pool = multiprocessing.get_context("fork").Pool(processes, _leave_interrupts_to_the_parent)
-        with pool:
-            return pool.map(_do, range(len(tasks)), chunksize=1)  # type: ignore[arg-type]
+            return list(pool.map(_do, range(len(tasks))))  # type: ignore[arg-type]
     finally:
         _tasks = ()
 
@@ -41,5 +40,7 @@ def _do(place: int) -> object:
     return _tasks[place]()
 
 
-def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _begin() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the parent's to answer
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)  # the threads of the parent are not in its copy: a parallel region would wait for them forever

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from concurrent.futures import BrokenExecutor
 from functools import partial
 
 import pytest
@@ -32,6 +33,13 @@ def test_what_tasks_give_comes_in_their_order(machine):
 def test_tasks_share_the_work_where_processes_can_be_copied(machine):
     ids = set(processes.spread([os.getpid] * 4))
     assert (os.getpid() in ids) == (machine != ("linux", 3))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are copied on Linux only")
+def test_a_process_that_dies_ends_the_work(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    with pytest.raises(BrokenExecutor):
+        processes.spread([partial(os._exit, 1), int])
 
 
 def test_the_error_of_a_task_is_its_own(machine):
