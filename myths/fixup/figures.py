@@ -49,8 +49,8 @@ def depth(tables: Tables) -> Figure | None:
     figure, panels = style.panels(titles, "depth (layers)", "accuracy after one epoch (%)", size)
     for ax, group in zip(panels, groups, strict=True):
         if group["dataset"].iloc[0] == "cifar10":
-            ax.plot([10, 1000], [50, 50], ls="--", lw=1.4, color=style.PAPER, label="paper's Fig. 3, as issue 10 reads it")
-            ax.plot([32], [40], "D", ms=5, color=style.PAPER, label="ResNet-32 by the authors' code, issue 10")
+            ax.plot([10, 1000], [50, 50], ls="--", lw=1.4, color=style.PAPER, label="paper's Fig. 3, read off the plot")
+            ax.plot([32], [40], "D", ms=5, color=style.PAPER, label="ResNet-32 by the authors' code (reported)")
         settings = sorted((one for _, one in group.groupby(["width", "side", "train_examples", "epochs"])), key=len, reverse=True)
         for i, setting in enumerate(settings):
             for treatment, line in _by_treatment(setting):
@@ -151,7 +151,7 @@ def sensitivity(tables: Tables) -> Figure | None:
         ax.axhline(CHANCE, color=style.QUIET, lw=1, ls=":")
         ax.set_xscale("log")
         _plain_ticks(ax, sorted(set(group["learning_rate"])))
-        ax.set_ylim(bottom=0)
+        ax.set_ylim(bottom=-2)
         ax.legend(frameon=False, fontsize=8.5)
     return figure
 
