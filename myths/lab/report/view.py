@@ -310,10 +310,14 @@ class RunView:
 
     @property
     def effort(self) -> str:
-        """How many trials, and how long they took together."""
+        """How many trials, how long they took together, and how many of them ran at a time."""
         records = self.derived.records
+        if not records:
+            return "no finished trial"
         trials = f"{len(records):,} trial{'' if len(records) == 1 else 's'}"
-        return f"{trials}, {words.duration(sum(float(r.seconds) for r in records))} of computing" if records else "no finished trial"
+        jobs = max((int(i.get("arguments", {}).get("jobs") or 1) for i in self.invocations), default=1)
+        together = f", up to {jobs} at a time where nothing is timed" if jobs > 1 else ""
+        return f"{trials}, {words.duration(sum(float(r.seconds) for r in records))} of computing{together}"
 
     @property
     def data(self) -> list[DataNote]:

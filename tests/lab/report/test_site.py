@@ -269,3 +269,11 @@ def test_two_folders_of_one_name_are_two_sections(tmp_path):
     site.build([one, other], tmp_path / "report")
     page = Checker((tmp_path / "report" / "fair-coin.html").read_text())
     assert len(page.ids) == len(set(page.ids))
+
+
+@pytest.mark.parametrize(("jobs", "said"), [(1, False), (2, True)])
+def test_trials_that_ran_side_by_side_are_said_to(jobs, said, tmp_path):
+    arguments = {"myths": [coin.COIN.name], "profile": "laptop", "seeds": None, "data": [], "jobs": jobs}
+    site.build([coin.derived(tmp_path / "published" / "a", arguments=arguments)], tmp_path / "pages")
+    text = (tmp_path / "pages" / f"{coin.COIN.name}.html").read_text()
+    assert ("up to 2 at a time where nothing is timed" in text) is said
