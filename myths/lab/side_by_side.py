@@ -19,8 +19,10 @@ MOST = 4
 
 
 def usual(device: str) -> int:
-    """How many trials run side by side unless somebody says: one on a GPU, else one a core up to ``MOST``."""
-    return min(MOST, os.cpu_count() or 1) if device == "cpu" else 1
+    """How many trials run side by side unless somebody says: one on a GPU, else one a thread that torch would use, up to ``MOST``."""
+    import torch
+
+    return min(MOST, torch.get_num_threads()) if device == "cpu" else 1
 
 
 class SideBySide:
@@ -46,7 +48,7 @@ class SideBySide:
             self.__exit__()  # an idle worker still holds memory
             self._alone = trial, context
             return
-        worker = self._idle.pop() if self._idle else _worker(trial, max(1, (os.cpu_count() or 1) // self.slots))
+        worker = self._idle.pop() if self._idle else _worker(trial, self.slots)
         worker.begin(trial, context)
         self._busy.append(worker)
 
@@ -92,7 +94,10 @@ class _Worker:
         self.pipe.close()
 
 
-def _worker(trial: Trial, threads: int) -> _Worker:
+def _worker(trial: Trial, slots: int) -> _Worker:
+    import torch
+
+    threads = max(1, torch.get_num_threads() // slots)
     processes = clean_processes(trial)
     ours, theirs = processes.Pipe()
     process = processes.Process(target=_work, args=(theirs, threads), daemon=True)

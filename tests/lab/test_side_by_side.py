@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+import torch
 
 from myths.lab import runner
 from myths.lab.side_by_side import MOST, SideBySide, usual
@@ -29,8 +30,6 @@ class Span(Trial):
     seed: int = 0
 
     def run(self, context: Context) -> Outcome:
-        import torch
-
         begun = time.monotonic()
         time.sleep(self.seconds)
         if self.name == "dies":
@@ -95,7 +94,7 @@ def test_they_overlap_in_processes_that_stay_and_share_the_cores(tmp_path):
     assert len(set(processes)) == 2
     assert os.getpid() not in processes
     assert sum(overlap(a, b) for a in records.values() for b in records.values() if a is not b) >= 4
-    assert {record.rows[0]["threads"] for record in records.values()} == {max(1, (os.cpu_count() or 1) // 2)}
+    assert {record.rows[0]["threads"] for record in records.values()} == {max(1, torch.get_num_threads() // 2)}
 
 
 def test_nothing_runs_beside_what_runs_alone(tmp_path):
@@ -140,7 +139,7 @@ def test_a_trial_that_raises_is_a_failed_trial(tmp_path):
 
 def test_a_gpu_is_not_shared():
     assert usual("cuda") == 1
-    assert usual("cpu") == min(MOST, os.cpu_count() or 1)
+    assert usual("cpu") == min(MOST, torch.get_num_threads())
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
