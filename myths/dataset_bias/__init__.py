@@ -7,7 +7,7 @@ fraction of a native one. In 2024, with modern networks and far larger sets, it 
 1. naming the set, from five kinds of features and from a network (``naming``, ``network``, ``features``, ``linear_svm``);
 2. with the controls that the original lacks: a null, the same container, corruptions, near-duplicates, and whether a network that
    names sets learns objects (``treatments``, ``duplicates``);
-3. training on one set and testing on another, foreign negatives, and the market value of a sample (``crossing``, ``cross_set``,
+3. training on one set and testing on another, foreign negatives, and the market value of a sample (``crossing``, ``cross_set``, ``home``,
    ``market_value``);
 4. the mechanism without any data set: the same photographs through different simulated cameras (``capture``);
 5. the printed tables of 2011, recomputed from their own cells (``published``).

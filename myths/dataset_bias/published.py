@@ -132,7 +132,7 @@ def recomputed() -> list[Recomputed]:
 
 
 def _recomputed_cross_set() -> Iterator[Recomputed]:
-    from myths.dataset_bias.cross_set import at_home, drop_by_set, drop_of_means, elsewhere
+    from myths.dataset_bias.home import at_home, drop_by_set, drop_of_means, elsewhere
 
     for t in cross_set():
         own, others, columns = at_home(t.ap), elsewhere(t.ap), elsewhere(t.ap.T)
@@ -150,7 +150,7 @@ def _recomputed_cross_set() -> Iterator[Recomputed]:
 
 
 def _recomputed_negative_set() -> Iterator[Recomputed]:
-    from myths.dataset_bias.cross_set import percent_drop
+    from myths.dataset_bias.home import percent_drop
 
     for t in negative_set():
         own, everywhere = t.own.mean(keepdims=True), t.all_sets.mean(keepdims=True)

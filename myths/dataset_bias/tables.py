@@ -174,16 +174,16 @@ def drops(results: Results) -> pd.DataFrame:
     """
     import pandas as pd
 
-    from myths.dataset_bias import cross_set as crossing_math
+    from myths.dataset_bias.home import at_home, drop_of_means, elsewhere, home_advantage
 
     rows = []
     for task, feature, group, ap, _ in _matrices(results):
         for seed, one in zip(group["seed"].unique(), ap[..., -1], strict=True):
-            home, away = crossing_math.at_home(one), crossing_math.elsewhere(one)
+            home, away = at_home(one), elsewhere(one)
             rows.append({
                 "task": task, "feature": feature, "seed": int(seed), "self_percent": home.mean(), "mean_others_percent": away.mean(),
-                "drop_percent": float(crossing_math.drop_of_means(one)), "better_at_home_percent": 100 * (home > away).mean(),
-                "advantage_pp": float(crossing_math.home_advantage(one).mean()), "sets": len(one), **_about(group),
+                "drop_percent": float(drop_of_means(one)), "better_at_home_percent": 100 * (home > away).mean(),
+                "advantage_pp": float(home_advantage(one).mean()), "sets": len(one), **_about(group),
             })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -195,11 +195,11 @@ def home_test(results: Results) -> pd.DataFrame:
     """
     import pandas as pd
 
-    from myths.dataset_bias import cross_set as crossing_math
+    from myths.dataset_bias import home
 
     rows = []
     for task, feature, group, ap, _ in _matrices(results):
-        found = crossing_math.home_test(ap[..., -1], np.random.default_rng(0))
+        found = home.home_test(ap[..., -1], np.random.default_rng(0))
         rows.append({
             "task": task, "feature": feature, "advantage_pp": found.advantage, "p_value": found.p_value,
             "permutations": found.permutations, "splits": len(ap), **_about(group),

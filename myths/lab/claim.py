@@ -28,6 +28,10 @@ class Verdict(StrEnum):
     ILLUSTRATION = "illustration"
 
 
+_HINDRANCES = {Verdict.NOT_REPRODUCED: "did not hold", Verdict.INCONCLUSIVE: "is undecided"}
+"""What a control's verdict says where it keeps a claim from being judged."""
+
+
 class MythVerdict(StrEnum):
     """What a run says of a myth."""
 
@@ -209,8 +213,8 @@ def _with_controls(judgement: Judgement, all_of_them: Mapping[str, Judgement]) -
     if judgement.verdict is Verdict.INCONCLUSIVE:
         return judgement
     for control in claim.controls:
-        if all_of_them[control].verdict in (Verdict.NOT_REPRODUCED, Verdict.INCONCLUSIVE):
-            return _overruled(judgement, Verdict.INCONCLUSIVE, f"control {control} did not hold")
+        if all_of_them[control].verdict in _HINDRANCES:
+            return _overruled(judgement, Verdict.INCONCLUSIVE, f"control {control} {_HINDRANCES[all_of_them[control].verdict]}")
     return judgement
 
 

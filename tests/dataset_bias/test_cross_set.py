@@ -12,18 +12,14 @@ from sklearn.metrics import average_precision_score
 from sklearn.svm import LinearSVC
 
 from myths.dataset_bias import published
-from myths.dataset_bias.cross_set import (
-    Labeled,
+from myths.dataset_bias.cross_set import Labeled, average_precision, cross_set_ap, mean_average_precision, negative_set_ap
+from myths.dataset_bias.home import (
     at_home,
-    average_precision,
-    cross_set_ap,
     drop_by_set,
     drop_of_means,
     elsewhere,
     home_advantage,
     home_test,
-    mean_average_precision,
-    negative_set_ap,
     over_splits,
     percent_drop,
 )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from myths.dataset_bias import published
-from myths.dataset_bias.cross_set import at_home, drop_by_set, elsewhere
+from myths.dataset_bias.home import at_home, drop_by_set, elsewhere
 from myths.dataset_bias.market_value import basket_of_currencies, share_below_one, share_between
 
 TASKS = ["car classification", "car detection", "person classification", "person detection"]

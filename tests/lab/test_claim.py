@@ -230,7 +230,7 @@ CONTROL = {"kind": "control", "where": {"dataset": "null"}, "criterion": between
     [
         ((-0.5, 0.5), REPRODUCED, ""),
         ((2, 3), INCONCLUSIVE, "control C0 did not hold"),
-        ((0, 3), INCONCLUSIVE, "control C0 did not hold"),
+        ((0, 3), INCONCLUSIVE, "control C0 is undecided"),
         (None, REPRODUCED, ""),  # not tested is not failed
     ],
 )
