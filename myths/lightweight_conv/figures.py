@@ -30,34 +30,41 @@ NAMES = {
 
 
 def quality(tables: Tables) -> Figure | None:
-    """BLEU (mean over seeds, bars of a deviation) against parameters, and against sentences a second."""
+    """BLEU (mean over seeds, bars of a deviation) against parameters, and against the speed of decoding where it was timed."""
     from myths.lab.report import style
 
     table = _first_test(tables["ablation"])
     if table is None:
         return None
-    figure, panels = style.panels(["", ""], "", "BLEU", (11.0, 4.8))
+    speed = _decoding_speed(tables["decoding"])
+    sizes = {row["layer"]: 1e-6 * row["parameters"] for row in table.to_dict("records")}
+    axes = [("BLEU against size", sizes, "million parameters")]
+    if speed:
+        axes.append(("BLEU against speed", speed, "sentences a second (models of random weights, each timed alone)"))
+    figure, panels = style.panels([""] * len(axes), "", "BLEU", (5.5 * len(axes), 4.8))
     data = f"{table['dataset'].iloc[0]}, {table['test'].iloc[0]}"
-    for ax, (title, column, scale, unit) in zip(
-        panels,
-        (
-            ("BLEU against size", "parameters", 1e-6, "million parameters"),
-            ("BLEU against speed", "sentences_per_second", 1, "sentences a second"),
-        ),
-        strict=True,
-    ):
+    for ax, (title, places, unit) in zip(panels, axes, strict=True):
         for layer, line in _by_layer(table):
             row = line.iloc[0]
             spread = row["bleu_sd"] if row["bleu_sd"] == row["bleu_sd"] else 0
-            ax.errorbar(
-                scale * row[column], row["bleu"], yerr=spread, fmt=_marker(layer), ms=7, capsize=3, color=_color(layer),
-                label=f"{_name(layer)}, {row['seeds']} seeds",
-            )  # fmt: skip
+            if layer in places:
+                ax.errorbar(
+                    places[layer], row["bleu"], yerr=spread, fmt=_marker(layer), ms=7, capsize=3, color=_color(layer),
+                    label=f"{_name(layer)}, {row['seeds']} seeds",
+                )  # fmt: skip
         ax.set_title(title, loc="left")
         ax.set_title(data, loc="right", fontsize=8, color=style.QUIET)
         ax.set_xlabel(unit)
-    panels[1].legend(frameon=False, fontsize=8)
+    panels[-1].legend(frameon=False, fontsize=8)
     return figure
+
+
+def _decoding_speed(decoding: pd.DataFrame) -> dict[str, float]:
+    """Sentences a second of each layer's model at the shortest length that was decoded, the median over seeds."""
+    if decoding.empty or "sentences_per_second" not in decoding:
+        return {}
+    shortest = decoding[decoding["length"] == decoding["length"].min()].dropna(subset=["sentences_per_second"])
+    return shortest.groupby("layer")["sentences_per_second"].median().to_dict()
 
 
 def time_against_length(tables: Tables) -> Figure | None:

@@ -100,7 +100,6 @@ def ablation(results: Results) -> pd.DataFrame:
                 "diverged": len(group) - len(fine),
                 "bleu": fine["bleu"].mean() if len(fine) else np.nan,
                 "bleu_sd": fine["bleu"].std(ddof=1) if len(fine) > 1 else np.nan,
-                "sentences_per_second": fine["sentences_per_second"].median() if len(fine) else np.nan,
                 "parameters": int(group["parameters"].iloc[0]),
                 "paper_bleu": paper.bleu if paper else np.nan,
                 "paper_sd": paper.sd if paper else np.nan,

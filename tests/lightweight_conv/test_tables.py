@@ -220,3 +220,25 @@ def test_the_gpu_profile_runs_in_small_and_gives_every_table_and_figure(tmp_path
     assert all(figure({name: table.iloc[:0] for name, table in made.items()}) is None for figure in MYTH.figures.values())
     judged = {j.claim.id: j for j in judge(CLAIMS, made)}
     assert judged["L2-dynamic"].verdict is Verdict.ILLUSTRATION
+
+
+def test_bleu_stands_against_the_speed_that_was_timed_alone():
+    shared = {
+        "dataset": "multi30k",
+        "test": "test_2016_flickr",
+        "setting": "",
+        "updates": 9,
+        "seeds": 2,
+        "bleu_sd": 0.5,
+        "protocol": "reduced",
+    }
+    ablation = pd.DataFrame(
+        [{**shared, "layer": layer, "bleu": 20.0 + i, "parameters": 10**6} for i, layer in enumerate(("attention", "dynamic"))]
+    )
+    speeds = ((24, "attention", 10.0), (24, "attention", 30.0), (24, "attention", 12.0), (128, "dynamic", 99.0), (24, "dynamic", 40.0))
+    decoding = pd.DataFrame(speeds, columns=["length", "layer", "sentences_per_second"])
+    without = MYTH.figures["quality"]({"ablation": ablation, "decoding": pd.DataFrame()})
+    figure = MYTH.figures["quality"]({"ablation": ablation, "decoding": decoding})
+    assert len(without.axes) == 1
+    drawn = [float(bar.lines[0].get_xdata()[0]) for bar in figure.axes[1].containers]
+    assert sorted(drawn) == [12.0, 40.0]
