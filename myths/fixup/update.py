@@ -10,6 +10,7 @@ over L branches in check. Hence several steps are made and every one is measured
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -101,9 +102,11 @@ def descend(
     loss = F.cross_entropy(logits, labels)
     gradients = dict(zip(parameters, torch.autograd.grad(loss, list(parameters.values())), strict=True))
     direction = {n: -g * (network.treatment.scalar_rate if id(parameters[n]) in own else 1.0) for n, g in gradients.items()}
-    per_rate = torch.func.jvp(
-        lambda p: torch.func.functional_call(network, p, (pixels,)), ({n: p.detach() for n, p in parameters.items()},), (direction,)
-    )[1]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`torch.jit.script`", FutureWarning)  # torch's own, when it loads its forward mode
+        per_rate = torch.func.jvp(
+            lambda p: torch.func.functional_call(network, p, (pixels,)), ({n: p.detach() for n, p in parameters.items()},), (direction,)
+        )[1]
     with torch.no_grad():
         for name, parameter in parameters.items():
             parameter.add_(rate * direction[name])
