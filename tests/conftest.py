@@ -1,7 +1,10 @@
 """Shapes and types are checked at run time in every test; outside the tests they cost nothing."""
 
 import os
+import signal
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts jobs in the background so, and tests interrupt processes
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 if "PYTEST_XDIST_WORKER" in os.environ:  # one process a core: threads of one would wait for those of the other
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
