@@ -18,6 +18,7 @@ publish       ``publish``: what may leave the machine, from a clean commit.
 tryout        ``rows``: one trial by ``key=value`` words, stored nowhere.
 device        choice of device, precision, out-of-memory.
 timing        ``Stopwatch``, ``compare``: warm-up, synchronize, interleave, median and quartiles.
+energy        ``EnergyMeter``: what a GPU takes, by its sampled power.
 memory        ``peak_bytes``: what a call takes.
 errors        ``UsageError``, ``CannotStart``: a sentence and an exit status.
 data/         prepared data sets: catalog, download, checks, own data.

@@ -10,12 +10,13 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from myths.lab.energy import EnergyMeter
 from myths.lab.errors import MythsError
 from myths.lab.memory import peak, reset_peak
 from myths.lab.store import check_arrays, check_rows
@@ -34,6 +35,8 @@ class Execution:
     peak_memory_bytes: int
     error: str | None = None
     trace: str = ""
+    energy_joules: float | None = None
+    """Of a GPU, where it could be had."""
 
 
 @runtime_checkable
@@ -74,7 +77,9 @@ def runs_alone(trial: Trial) -> bool:
 def local(trial: Trial, context: Context) -> Execution:
     """Runs a trial in this process, or in a worker of its own where the trial asks for one."""
     if trial.worker_memory is None:
-        return here(trial, context)
+        with EnergyMeter(context.device) as meter:
+            execution = here(trial, context)
+        return replace(execution, energy_joules=meter.joules)
     return _in_worker(trial, context, trial.worker_memory)
 
 

@@ -212,6 +212,7 @@ def _stored(trial: Trial, execution: Execution, store: Store, data: Mapping[str,
         device=machine_class,
         invocation=invocation,
         error=execution.error,
+        energy_joules=execution.energy_joules,
     )
     stored = store.append(record, outcome.arrays)
     if execution.trace and execution.error:

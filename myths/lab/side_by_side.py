@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from myths.lab.executors import Execution, clean_processes, here, local, runs_alone
+from myths.lab.timing import Stopwatch
 from myths.lab.trial import Context, Trial
 
 MOST = 4
@@ -74,7 +75,7 @@ class _Worker:
     pipe: Connection
 
     def begin(self, trial: Trial, context: Context) -> None:
-        self.trial, self.begun = trial, time.perf_counter()
+        self.trial, self.watch = trial, Stopwatch().__enter__()
         with contextlib.suppress(OSError):  # of one that has died, ``answer`` tells
             self.pipe.send((trial, context))
 
@@ -86,7 +87,7 @@ class _Worker:
             code = self.process.exitcode or 0
             how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
             hint = ": out of memory? fewer --jobs take less" if code == -signal.SIGKILL else ""
-            return self.trial, Execution(None, time.perf_counter() - self.begun, 0, f"the worker process {how}{hint}")
+            return self.trial, Execution(None, self.watch.elapsed, 0, f"the worker process {how}{hint}")
 
     def end(self) -> None:
         self.process.kill()

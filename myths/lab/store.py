@@ -5,7 +5,8 @@ most the trial that was running. Tables, claims and figures are derived from the
 
 - A line is JSON: id, trial (class), version, settings (those that differ from their defaults), protocol, status "ok" or "failed",
   rows, arrays (name to SHA-256 of dtype, shape and bytes), data (set to content hash), seconds, peak_memory_bytes, device,
-  invocation (of ``run.json``), error. The id is recomputed from class, version and settings when read.
+  invocation (of ``run.json``), error; and energy_joules where a GPU's power could be read. The id is recomputed from class, version
+  and settings when read.
 - A last line cut short is ignored with a warning, and taken away when the next one is written. Any other line that is no result
   stops the reading with the number of the line.
 - A line of an unknown class, another version or settings that no longer fit is stale: kept, and left out of everything.
@@ -59,6 +60,7 @@ class Record:
     device: str = "cpu"
     invocation: str = ""
     error: str | None = None
+    energy_joules: float | None = None
 
     def agrees_with(self, hashes: Hashes) -> bool:
         """Whether no data set that it was made from lies here with another content."""
@@ -79,6 +81,7 @@ class Record:
             "device": self.device,
             "invocation": self.invocation,
             "error": self.error,
+            **({} if self.energy_joules is None else {"energy_joules": round(self.energy_joules, 1)}),
         }
 
 
@@ -182,7 +185,7 @@ class Store:
         if trial.id != stored["id"]:
             self.stale.append(f"{stored['trial']} {stored['id']}")
             return
-        names = ("rows", "arrays", "data", "seconds", "peak_memory_bytes", "device", "invocation", "error")
+        names = ("rows", "arrays", "data", "seconds", "peak_memory_bytes", "device", "invocation", "error", "energy_joules")
         self.records.append(Record(trial, status, **{name: stored[name] for name in names if name in stored}))
 
     def _array_file(self, identity: str) -> Path:

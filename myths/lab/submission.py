@@ -38,6 +38,8 @@ _LINE: dict[str, type | tuple[type, ...]] = {
     "seconds": (int, float), "peak_memory_bytes": int, "device": str, "invocation": str, "error": (str, type(None)),
 }  # fmt: skip
 """What a line of trials.jsonl holds."""
+_ENERGY = "energy_joules"
+"""What it may hold besides, a number above 0."""
 
 
 def submit(run: RunFolder, folder: Path, myths: Sequence[Myth]) -> Path:
@@ -174,8 +176,11 @@ def _lines(content: bytes, myth: Myth, invocations: Mapping[str, Mapping[str, An
             line = json.loads(text)
         except (ValueError, RecursionError):
             line = None
-        if not isinstance(line, dict) or line.keys() != _LINE.keys():
+        if not isinstance(line, dict) or line.keys() - {_ENERGY} != _LINE.keys():
             yield f"{where} is not a result"
+            continue
+        if _ENERGY in line and not (isinstance(line[_ENERGY], float) and line[_ENERGY] > 0):
+            yield f"{where}: its {_ENERGY} is {line[_ENERGY]!r}"
             continue
         if misfits := [name for name, kind in _LINE.items() if not isinstance(line[name], kind)]:
             yield f"{where}: {misfits[0]} is a {type(line[misfits[0]]).__name__}"

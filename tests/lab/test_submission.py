@@ -107,6 +107,7 @@ def test_what_may_not_be_published_is_not_packed(tmp_path, changes, message):
         (line_changed(invocation="20260101T000000-ffff"), "run.json does not know"),
         (line_changed(seconds="long"), "seconds is a str"),
         (line_changed(extra=1), "line 1 is not a result"),
+        (line_changed(energy_joules="much"), "its energy_joules is 'much'"),
         (line_changed(rows=[{"dataset": "ducat"}]), "not what its trials give|no tables can be made"),
         (replaced("run.json", '"dirty": false', '"dirty": true'), "not made from a clean commit"),
         (replaced("run.json", "invocations", "inventions"), "run.json is not the record of a run"),

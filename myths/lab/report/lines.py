@@ -45,9 +45,10 @@ class Line:
 
     @property
     def cost(self) -> str:
-        """How long it took, and its peak of memory where that was recorded."""
-        memory = self.record.peak_memory_bytes / 2**20
-        return words.duration(self.record.seconds) + (f", {words.number(memory, 0)}{words.SPACE}MiB" if memory else "")
+        """How long it took, its peak of memory and the GPU's energy where they were recorded."""
+        memory, joules = self.record.peak_memory_bytes / 2**20, self.record.energy_joules
+        said = [words.duration(self.record.seconds)] + [f"{words.number(memory, 0)}{words.SPACE}MiB"] * bool(memory)
+        return ", ".join(said + ([words.energy(joules)] if joules else []))
 
 
 @dataclass(frozen=True)

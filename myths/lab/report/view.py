@@ -317,7 +317,9 @@ class RunView:
         trials = f"{len(records):,} trial{'' if len(records) == 1 else 's'}"
         jobs = max((int(i.get("arguments", {}).get("jobs") or 1) for i in self.invocations), default=1)
         together = f", up to {jobs} at a time where nothing is timed" if jobs > 1 else ""
-        return f"{trials}, {words.duration(sum(float(r.seconds) for r in records))} of computing{together}"
+        joules = sum(r.energy_joules or 0 for r in records)
+        energy = f", {words.energy(joules)} by the GPU's sampled power" if joules else ""
+        return f"{trials}, {words.duration(sum(float(r.seconds) for r in records))} of computing{together}{energy}"
 
     @property
     def data(self) -> list[DataNote]:

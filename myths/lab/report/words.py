@@ -122,6 +122,11 @@ def humane(name: str) -> str:
     return name.replace("_", " ").replace("-", " ")
 
 
+def energy(joules: float) -> str:
+    """Roughly how much, in watt-hours from a tenth of one on."""
+    return f"{number(joules / 3600, 1)}{SPACE}Wh" if joules >= 360 else f"{joules:.0f}{SPACE}J"
+
+
 def duration(seconds: float) -> str:
     """Roughly how long, in the unit that fits."""
     for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
