@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from myths.lab.estimate import Estimate, student_t
+from myths.lab.executors import runs_alone
 from myths.lab.myth import Myth
 from myths.lab.report.view import ClaimView, RunView
+from myths.lab.store import Record
 
 
 @dataclass(frozen=True)
@@ -111,14 +113,23 @@ def compared(one: Sequence[RunView], other: Sequence[RunView]) -> Comparison | N
 
 
 def _paces(one: RunView, other: RunView) -> list[Pace]:
-    """Geometric means of the ratios of time, by class of trial; 95 % t intervals over the trials."""
-    theirs = {record.trial.id: record.seconds for record in other.derived.records}
+    """Geometric means of the ratios of time, by class of trial; 95 % t intervals over the trials.
+
+    Only of trials that had as many beside them in both runs: another company takes another time, on the same machine too.
+    """
+    theirs = {(record.trial.id, at_a_time): record.seconds for record, at_a_time in _with_company(other)}
     logs: dict[str, list[float]] = {}
-    for record in one.derived.records:
-        seconds = theirs.get(record.trial.id, 0.0)
+    for record, at_a_time in _with_company(one):
+        seconds = theirs.get((record.trial.id, at_a_time), 0.0)
         if seconds > 0 and record.seconds > 0:
             logs.setdefault(type(record.trial).__name__, []).append(math.log(seconds / record.seconds))
     return [Pace(one.derived.myth, kind, _geometric(values)) for kind, values in logs.items()]
+
+
+def _with_company(view: RunView) -> Iterator[tuple[Record, int]]:
+    """The trials of a run, each with how many might run at a time when it did."""
+    for record in view.derived.records:
+        yield record, 1 if runs_alone(record.trial) else view.jobs.get(record.invocation, 1)
 
 
 def _geometric(logs: Sequence[float]) -> Estimate:

@@ -273,6 +273,12 @@ class RunView:
         return made or [i for i in all_of_them if self.derived.myth.name in i.get("arguments", {}).get("myths", [])]
 
     @property
+    def jobs(self) -> dict[str, int]:
+        """How many trials that time nothing ran at a time, by invocation."""
+        said = {str(i.get("id")): i.get("arguments", {}).get("jobs") for i in self.invocations}
+        return {identity: jobs if isinstance(jobs, int) else 1 for identity, jobs in said.items()}
+
+    @property
     def machines(self) -> str:
         """The computing devices in words."""
         return "; ".join(dict.fromkeys(filter(None, (machine_words(i.get("machine", {})) for i in self.invocations))))
@@ -315,7 +321,7 @@ class RunView:
         if not records:
             return "no finished trial"
         trials = f"{len(records):,} trial{'' if len(records) == 1 else 's'}"
-        jobs = max((int(i.get("arguments", {}).get("jobs") or 1) for i in self.invocations), default=1)
+        jobs = max(self.jobs.values(), default=1)
         together = f", up to {jobs} at a time where nothing is timed" if jobs > 1 else ""
         joules = sum(r.energy_joules or 0 for r in records)
         energy = f", {words.energy(joules)} by the GPU's sampled power" if joules else ""

@@ -17,13 +17,14 @@ def run_view(derived, key):
     return view.RunView(derived, key, derived.run.facts())
 
 
-def timed(path: Path, seconds):
-    """A run of one coin, its tosses taking the given times."""
-    run = coin.make_run(path, heads={})
+def timed(path: Path, seconds, jobs: int = 1):
+    """A run of one coin, its tosses taking the given times, so many at a time."""
+    made = coin.invocation("laptop")
+    run = coin.make_run(path, heads={}, arguments={**made["arguments"], "jobs": jobs})
     store = run.store(coin.COIN)
     for seed, each in enumerate(seconds):
         rows = [{"dataset": "ducat", "heads": 5300, "times": 10_000}]
-        store.append(Record(coin.Toss(coin="ducat", times=10_000, seed=seed), "ok", rows, seconds=each))
+        store.append(Record(coin.Toss(coin="ducat", times=10_000, seed=seed), "ok", rows, seconds=each, invocation=made["id"]))
     return coin.derive(coin.COIN, run)
 
 
@@ -56,6 +57,12 @@ def test_times_move_only_beyond_their_noise(theirs, moved, tmp_path):
     (pace,) = compared(timed(tmp_path / "one", (10.0, 20.0, 30.0)), timed(tmp_path / "other", theirs)).paces
     assert pace.moved is moved
     assert pace.ratio.n == len(theirs)
+
+
+def test_times_of_trials_in_another_company_are_not_compared(tmp_path):
+    one, other = timed(tmp_path / "one", (10.0, 20.0), jobs=1), timed(tmp_path / "other", (30.0, 61.0), jobs=2)
+    assert compared(one, other).paces == ()
+    assert len(compared(other, timed(tmp_path / "third", (30.0, 61.0), jobs=2)).paces) == 1
 
 
 def test_the_terminal_says_the_same_as_the_page(tmp_path, monkeypatch):
