@@ -1,4 +1,5 @@
-"""Attacked images a second, all at once and one at a time as the authors' code goes, and attributions a second beside captum's.
+"""Attacked images a second, all at once and one at a time as the authors' code goes; attributions a second beside captum's; and second
+derivatives in chunks of the size that the device is given, beside larger ones.
 
 Each pair is timed in turn in one test, so that drift of the machine falls on both: 32-pixel images, ResNet-8, the same steps and the
 same chunk. ``extra_info`` holds both and their ratio; what is compared is checked to be equal first.
@@ -13,8 +14,10 @@ from myths.lab.device import choose
 from myths.lab.timing import compare
 from myths.lab.vision.networks import build
 from myths.saliency.attacks import perturb
-from myths.saliency.attributions import explanation
+from myths.saliency.attacks.objectives import target
+from myths.saliency.attributions import chunk_for, explanation
 from myths.saliency.names import Schedule
+from myths.saliency.surrogate import softened
 
 captum = pytest.importorskip("captum.attr")
 
@@ -109,3 +112,19 @@ def test_attributions_per_second_beside_captum(benchmark, method):
 
     found = timed(benchmark, {"ours": ours, "captum": theirs}, f"{method}, {STEPS} steps where there are steps", len(images))
     torch.testing.assert_close(found.results["ours"], found.results["captum"].float(), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("times", [4, 16])
+def test_second_derivatives_by_the_chunk(benchmark, times):
+    network, images, labels, reference = case(64)
+    fit, surrogate = chunk_for(images), softened(network, 30.0)
+
+    def step(chunk):
+        how = explanation("integrated-gradients", reference, passes=10, chunk=chunk)
+        aim = target("top-k", how.maps(network, images, labels), 100)
+        return lambda: how.ascent(surrogate, images, labels, aim.objective)
+
+    ways = {"chunk_for": step(fit), f"{times} times as much": step(times * fit)}
+    found = timed(benchmark, ways, f"a step against integrated gradients, chunks of {fit} and {times * fit}", len(images))
+    one, other = found.results.values()
+    torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-6)

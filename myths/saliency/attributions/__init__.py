@@ -144,8 +144,7 @@ def explanation(
 def chunk_for(images: Float[Tensor, "n c h w"]) -> int:
     """Images times passes at once, by the size of an image: what a GPU has room for, a first guess that is halved when memory runs out.
 
-    A CPU takes what stays in its caches: second derivatives of integrated gradients on 64 x 32 x 32 pixels at a time took well under
-    half the time of 1,024.
+    A CPU takes what stays in its caches, which ``benchmarks/test_saliency.py`` times beside larger chunks.
     """
     pixels = images.shape[-2] * images.shape[-1]
     return max(1, (2**16 if images.device.type == "cpu" else 2**25) // pixels)
