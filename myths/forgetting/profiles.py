@@ -111,8 +111,8 @@ def _quick(seeds: int | None) -> list[Trial]:
 def _laptop(seeds: int | None) -> list[Trial]:
     """Every set is presented six times, so that their shares of unforgettable examples compare (F1-order).
 
-    Some twelve minutes on two cores: 10 countings on MNIST of 17 s, one of 12 epochs, 8 on the CIFAR-10 subset of 12 s and 5 by the small
-    network, 35 trainings on what is left of MNIST of 6 s and 15 on what is left of the subset of 11 s.
+    Some fourteen minutes on two cores, two at a time: 10 countings on MNIST, one of 12 epochs, 8 on the CIFAR-10 subset and 5 there by the
+    small network, 35 trainings on what is left of MNIST and 15 on what is left of the subset. results/published has the time of each.
     """
     few, five = {"epochs": 6.0}, seeds or 5
     listed: list[Trial] = [RemoveNothing(**{**_MNIST, "epochs": 1.0, "train_examples": 2_000})]

@@ -92,9 +92,9 @@ def _quick(seeds: int | None) -> list[Trial]:
 
 
 def _laptop(seeds: int | None) -> list[Trial]:
-    """Some twelve minutes on two cores, an estimate from single steps: three trainings alike of 50, 65 and 100 seconds, attacks on
-    integrated gradients of 95, on SmoothGrad of 60 and on the others of some 10. One trajectory of 50 steps at 8/255 is projected onto the
-    smaller budgets at every tenth; the attack sees 10 steps of integrated gradients, the maps have 20.
+    """Some twelve minutes on two cores, two trials at a time: half for the four trainings, a quarter for the two strong attacks on
+    integrated gradients and the one on SmoothGrad. One trajectory of 50 steps at 8/255 is projected onto the smaller budgets at every
+    tenth; the attack sees 10 steps of integrated gradients, the maps have 20. results/published has the time of each.
     """
     short: Settings = {"iterations": 50, "checkpoint": 10, "shared": True, "attack_passes": 10, "map_passes": 20}
     listed: list[Trial] = [*_photographs(Pretrained(), short)]
