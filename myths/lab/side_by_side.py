@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
@@ -73,6 +73,8 @@ class _Worker:
 
     process: BaseProcess
     pipe: Connection
+    trial: Trial = field(init=False)
+    watch: Stopwatch = field(init=False)
 
     def begin(self, trial: Trial, context: Context) -> None:
         self.trial, self.watch = trial, Stopwatch().__enter__()
