@@ -1,17 +1,18 @@
 """Differences between attacks, methods, networks and measures, with intervals over images: what the claims are about.
 
-Two series on the same images are compared image by image; on different images (another network, another data set) by Welch's t.
-An image counts where its label is kept in all that is compared.
+Two series on the same network are compared image by image, over the images that both have; on different images (another network,
+another data set) by Welch's t. An image counts where its label is kept in all that is compared.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray as Array
 
 from myths.lab.estimate import Estimate, bootstrap, student_t
@@ -30,6 +31,8 @@ RANDOM = ("random", "random-walk")
 class Series:
     """One attack on one method at one budget: a number an image for each measure, and what maps of other images have in common."""
 
+    images: Int[Array, " n"]
+    """Places in the test set."""
     values: Mapping[str, Float[Array, " n"]]
     kept: Bool[Array, " n"]
     other: Mapping[str, Float[Array, " n"]]
@@ -37,7 +40,7 @@ class Series:
 
 
 Subject = tuple[Any, ...]
-"""What two series must share to speak of the same images."""
+"""What two series must share to be compared image by image."""
 Key = tuple[str, str, float]
 """Method, attack, budget."""
 
@@ -59,9 +62,9 @@ def contrasts(results: Results) -> pd.DataFrame:
 
 
 def paired(one: Series, other: Series, measure: str) -> Estimate | None:
-    """Mean of one minus the other over the images that both keep; None for fewer than two."""
-    both = one.kept & other.kept
-    difference = (one.values[measure] - other.values[measure])[both]
+    """Mean of one minus the other over the images that both have and keep; None for fewer than two."""
+    here, there = _kept_by_all(one, other)
+    difference = one.values[measure][here] - other.values[measure][there]
     return student_t(difference, "test examples") if len(difference) > 1 else None
 
 
@@ -79,16 +82,16 @@ def unpaired(one: Float[Array, " n"], other: Float[Array, " m"]) -> Estimate | N
 
 
 def above_the_better(one: Series, others: tuple[Series, Series]) -> Estimate | None:
-    """The mean intersection of one less that of the better of two others, bootstrapped over the images that all keep."""
-    kept = one.kept & others[0].kept & others[1].kept
-    if kept.sum() < 2:
+    """The mean intersection of one less that of the better of two others, bootstrapped over the images that all have and keep."""
+    each = (one, *others)
+    a, b, c = (s.values["intersection"][kept] for s, kept in zip(each, _kept_by_all(*each), strict=True))
+    if len(a) < 2:
         return None
-    a, b, c = (s.values["intersection"][kept] for s in (one, *others))
 
     def statistic(i: Array) -> Array:
         return a[i].mean(1) - np.maximum(b[i].mean(1), c[i].mean(1))
 
-    return bootstrap(statistic, int(kept.sum()), "test examples", np.random.default_rng(0), RESAMPLES)
+    return bootstrap(statistic, len(a), "test examples", np.random.default_rng(0), RESAMPLES)
 
 
 def locality(series: Series) -> Estimate | None:
@@ -107,11 +110,19 @@ def locality(series: Series) -> Estimate | None:
     return bootstrap(statistic, int(k.sum()), "test examples", np.random.default_rng(0), RESAMPLES)
 
 
+def _kept_by_all(*each: Series) -> list[Int[Array, " m"]]:
+    """Where in each series the images are that all of them have and keep, in one order."""
+    common = reduce(np.intersect1d, (series.images[series.kept] for series in each))
+    order = [np.argsort(series.images) for series in each]
+    return [places[np.searchsorted(series.images[places], common)] for series, places in zip(each, order, strict=True)]
+
+
 def _rescaled(value: Any, null: Any) -> Any:
     return (value - null) / np.maximum(1 - null, 1e-9)
 
 
 def _series(results: Results) -> dict[Subject, dict[Key, Series]]:
+    """Of two trials that differ in how many images they have, the one that has more."""
     found: dict[Subject, dict[Key, Series]] = {}
     for trial, record in results.of(AttackImages):
         clean = next(row for row in record.rows if row["kind"] == "clean")
@@ -121,8 +132,9 @@ def _series(results: Results) -> dict[Subject, dict[Key, Series]]:
                 values = {name: numbers(row[name]) for name in (*other, "center_shift_px", "ssim")}
                 kept = np.array(row["label_kept"], dtype=bool)
                 key = (method_name(trial), trial.attack, float(row["epsilon"]))
-                subject = (trial.network.id, trial.images, trial.seed, trial.k)
-                found.setdefault(subject, {})[key] = Series(values, kept, other, about(trial, record))
+                of = found.setdefault((trial.network.id, trial.seed, trial.k), {})
+                if key not in of or len(of[key].kept) < len(kept):
+                    of[key] = Series(np.array(row["image"]), values, kept, other, about(trial, record))
     return found
 
 

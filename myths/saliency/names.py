@@ -22,7 +22,8 @@ LEVEL = 1 / 255
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """How an attack goes: ``iterations`` steps of ``step`` levels; every ``checkpoint`` steps the iterate may become the best.
+    """How an attack goes: ``iterations`` steps of ``step`` levels; every ``checkpoint`` steps the latest iterate with the label may become
+    the best.
 
     ``beta`` is the sharpness of the softplus through which the attack sees the network. ``shared``: one trajectory, at the
     largest budget, is projected onto each smaller one; else each budget has its own.

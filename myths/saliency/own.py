@@ -28,6 +28,7 @@ class Attack(Trial):
     classifier. ``epsilon`` and ``step`` are in levels of 255. Pictures are cropped to their middle and resized to ``side`` pixels.
     """
 
+    version: ClassVar[int] = 2
     image: str
     weights: str
     method: Method = "integrated-gradients"

@@ -62,6 +62,7 @@ class AttackImages(_OnNetwork):
     inside the attack; ``map_passes`` those of the maps that are compared. The other settings are those of ``attacks.Schedule``.
     """
 
+    version: ClassVar[int] = 2
     method: Method
     attack: AttackName
     k: int = 100

@@ -81,6 +81,20 @@ def test_the_best_iterate_never_does_less_than_the_image_itself(case):
     assert keeps_label(network, found[60.0], labels).all()
 
 
+def test_an_image_that_loses_its_label_before_a_checkpoint_is_attacked_up_to_there(case):
+    """Of 12 steps only the last is judged, and after the third every label is another: the third counts."""
+    network, images, labels = case
+
+    class Touchy(torch.nn.Module):
+        def forward(self, x):
+            far = (x - images).abs().flatten(1).amax(1) > 3.5 * LEVEL
+            return torch.where(far[:, None], network(x).roll(1, 1), network(x))
+
+    _, found = attack((Touchy(), images, labels), "top-k", dataclasses.replace(SHORT, checkpoint=12), epsilons=(8.0,))
+    moved = (found[8.0] - images).abs().flatten(1).amax(1) / LEVEL
+    torch.testing.assert_close(moved, torch.full_like(moved, 3.0), rtol=0, atol=1e-3)
+
+
 def test_one_draw_is_plus_or_minus_epsilon_and_the_walk_is_worse(case):
     network, images, labels = case
     how, draw = attack(case, "random")

@@ -98,13 +98,14 @@ def test_per_image_rows_give_the_table_again(rehearsal):
 # --- contrasts -------------------------------------------------------------------------------------
 
 
-def series(values, kept=None, lens=None, other=0.1, other_lens=0.5):
+def series(values, kept=None, lens=None, other=0.1, other_lens=0.5, images=None):
     values = np.array(values, dtype=float)
     near = values if lens is None else np.array(lens, dtype=float)
     n = len(values)
     kept = np.ones(n, dtype=bool) if kept is None else np.array(kept)
     null = {"intersection": np.full(n, other), "lens_recall": np.full(n, other_lens)}
-    return Series({"intersection": values, "lens_recall": near, "center_shift_px": values}, kept, null, {})
+    images = np.arange(n) if images is None else np.array(images)
+    return Series(images, {"intersection": values, "lens_recall": near, "center_shift_px": values}, kept, null, {})
 
 
 def test_paired_is_the_t_interval_of_differences_over_images_that_both_keep():
@@ -113,6 +114,14 @@ def test_paired_is_the_t_interval_of_differences_over_images_that_both_keep():
     expected = stats.ttest_rel([0.5, 0.9, 0.4], [0.1, 0.2, 0.3]).confidence_interval()
     assert found.n == 3
     np.testing.assert_allclose([found.low, found.high], expected)
+
+
+def test_of_series_of_different_length_the_images_that_both_have_are_compared():
+    few, many = series([0.5, 0.9, 0.4], images=[70, 3, 9]), series([0.0, 0.1, 0.2, 0.3], [True, True, False, True], images=[8, 70, 9, 3])
+    found = paired(few, many, "intersection")
+    assert (found.n, found.value) == (2, pytest.approx(((0.5 - 0.1) + (0.9 - 0.3)) / 2))
+    assert above_the_better(few, (many, many)).value == pytest.approx(found.value)
+    assert paired(few, series([1.0, 1.0], images=[70, 4]), "intersection") is None
 
 
 def test_unpaired_is_welchs():

@@ -39,8 +39,9 @@ def perturb(
     """Perturbed images for each budget. ``labels`` are what the network predicts for the images.
 
     ``inside`` is the explanation that the attack differentiates, through softplus; ``judged`` that of the network as it is, by
-    which the best iterate is chosen: that of the greatest damage among those with the label, the image itself included. Only the
-    one random draw may lose the label. Raises UsageError for a budget that is not above 0 and a ``k`` beyond the pixels.
+    which the best iterate is chosen: that of the greatest damage among those with the label, the image itself included. Where not
+    every iterate is judged, the latest that has the label is, so that an image whose label is lost at a checkpoint is attacked all the
+    same. Only the one random draw may lose the label. Raises UsageError for a budget that is not above 0 and a ``k`` beyond the pixels.
     """
     check_epsilons(epsilons)
     signs = _Signs(generator)
@@ -59,52 +60,59 @@ def perturb(
     groups = [tuple(epsilons)] if schedule.shared else [(epsilon,) for epsilon in epsilons]
     found: dict[float, Tensor] = {}
     for group in groups:
-        damage = _Damage(network, judged, labels.repeat(len(group)), aim.repeated(len(group)))
+        judge = _Judge(network, judged, labels.repeat(len(group)), aim.repeated(len(group)))
         start = images + schedule.step * LEVEL * signs(images)
-        found |= _trajectory(images, start, step, damage, aim.measure(clean), group, schedule)
+        found |= _trajectory(images, start, step, judge, aim.measure(clean), group, schedule)
     return found
 
 
 @dataclass(frozen=True)
-class _Damage:
-    """How damaged the maps of some candidates are, and which keep their label."""
+class _Judge:
+    """What becomes of some candidates: which keep their label, and how damaged their maps are."""
 
     network: nn.Module
     judged: Explanation
     labels: Int64[Tensor, " n"]
     aim: Target
 
-    def __call__(self, candidates: Float[Tensor, "n c h w"]) -> tuple[Float[Tensor, " n"], Bool[Tensor, " n"]]:
-        maps = self.judged.maps(self.network, candidates, self.labels)
-        return self.aim.measure(maps), keeps_label(self.network, candidates, self.labels, self.judged.chunk)
+    def keeps_label(self, candidates: Float[Tensor, "n c h w"]) -> Bool[Tensor, " n"]:
+        return keeps_label(self.network, candidates, self.labels, self.judged.chunk)
+
+    def damage(self, candidates: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
+        return self.aim.measure(self.judged.maps(self.network, candidates, self.labels))
 
 
 def _trajectory(
     images: Tensor,
     start: Tensor,
     step: Step,
-    damage: _Damage,
+    judge: _Judge,
     least: Tensor,
     epsilons: Sequence[float],
     schedule: Schedule,
 ) -> dict[float, Tensor]:
-    """Steps of the sign at the largest budget; the best checkpoint for each budget."""
+    """Steps of the sign at the largest budget; for each budget the best of what is judged."""
     widest = max(epsilons) * LEVEL
     reach = torch.tensor(epsilons, dtype=images.dtype, device=images.device)[:, None, None, None, None] * LEVEL
     best, worst = images.repeat(len(epsilons), 1, 1, 1), least.repeat(len(epsilons))
+    latest = best
     # A random first step, because the mass-center objective has no gradient at the image itself.
     at = (images + (start - images).clamp(-widest, widest)).clamp(0, 1)
     for i in range(schedule.iterations):
         moved = at - images + schedule.step * LEVEL * step(at).sign()
         at = (images + moved.clamp(-widest, widest)).clamp(0, 1)
+        candidates = (images + torch.minimum(torch.maximum(at - images, -reach), reach)).clamp(0, 1).flatten(0, 1)
+        latest = _where(judge.keeps_label(candidates), candidates, latest)
         if (i + 1) % schedule.checkpoint and i + 1 < schedule.iterations:
             continue
-        candidates = (images + torch.minimum(torch.maximum(at - images, -reach), reach)).clamp(0, 1).flatten(0, 1)
-        measured, kept = damage(candidates)
-        better = kept & (measured > worst)
-        best = torch.where(better[:, None, None, None], candidates, best)
-        worst = torch.where(better, measured, worst)
+        damage = judge.damage(latest)
+        best = _where(damage > worst, latest, best)
+        worst = torch.maximum(damage, worst)
     return dict(zip(epsilons, best.chunk(len(epsilons)), strict=True))
+
+
+def _where(chosen: Bool[Tensor, " n"], one: Float[Tensor, "n c h w"], other: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+    return torch.where(chosen[:, None, None, None], one, other)
 
 
 @torch.no_grad()
