@@ -1,5 +1,5 @@
-"""Attacked images a second, all at once and one at a time as the authors' code goes; attributions a second beside captum's; and second
-derivatives in chunks of the size that the device is given, beside larger ones.
+"""Attacked images a second, all at once and one at a time as the authors' code goes; attributions a second beside captum's; second
+derivatives in chunks of the size that the device is given, beside larger ones, and through the suite's softplus, beside torch's own.
 
 Each pair is timed in turn in one test, so that drift of the machine falls on both: 32-pixel images, ResNet-8, the same steps and the
 same chunk. ``extra_info`` holds both and their ratio; what is compared is checked to be equal first.
@@ -128,3 +128,21 @@ def test_second_derivatives_by_the_chunk(benchmark, times):
     found = timed(benchmark, ways, f"a step against integrated gradients, chunks of {fit} and {times * fit}", len(images))
     one, other = found.results.values()
     torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.skipif(GPU, reason="a GPU takes torch's own")
+def test_second_derivatives_by_the_softplus(benchmark, monkeypatch):
+    network, images, labels, reference = case(64)
+    how, surrogate = explanation("integrated-gradients", reference, passes=10, chunk=chunk_for(images)), softened(network, 30.0)
+    aim = target("top-k", how.maps(network, images, labels), 100)
+
+    def step():
+        return how.ascent(surrogate, images, labels, aim.objective)
+
+    def with_torchs():
+        with monkeypatch.context() as patched:
+            patched.setattr("myths.saliency.surrogate.softplus", lambda x, beta: torch.nn.functional.softplus(x, beta))
+            return step()
+
+    found = timed(benchmark, {"ours": step, "torch's": with_torchs}, "a step against integrated gradients, by softplus", len(images))
+    torch.testing.assert_close(*found.results.values(), rtol=1e-3, atol=1e-6)

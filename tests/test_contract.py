@@ -62,6 +62,7 @@ def test_claims_are_whole(myth):
         assert claim.criterion.low > -np.inf or claim.criterion.high < np.inf
         assert set(claim.controls) <= set(ids)
         assert claim.calibration is None or claim.calibration in ids
+        assert claim.gives_way_to is None or (claim.decisive and claim.gives_way_to in set(ids) - {claim.id})
         assert not (claim.decisive and claim.paper_checked == "recalled, unsure")
 
 

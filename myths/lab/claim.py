@@ -110,7 +110,8 @@ class Claim:
     ``table`` and ``where`` (column: value, or a tuple of values) name the rows it is measured on, ``measure`` turns those rows into an
     estimate (None when they do not suffice), ``trial`` is the class of trial that makes them.
     ``calibration`` names the control claim that must be reproduced before a reduced protocol may
-    speak on a ``level``; ``controls`` are those without which the claim is inconclusive.
+    speak on a ``level``; ``controls`` are those without which the claim is inconclusive. A ``decisive``
+    claim ``gives_way_to`` one that needs more than everybody has, and decides in its place where it could be judged.
     """
 
     id: str
@@ -128,6 +129,7 @@ class Claim:
     measure: Callable[[pd.DataFrame], Estimate | None]
     criterion: Criterion
     decisive: bool = False
+    gives_way_to: str | None = None
     controls: tuple[str, ...] = ()
     calibration: str | None = None
 
@@ -156,6 +158,7 @@ class Judgement:
     protocol: str = ""
     dataset: str = ""
     device: str = ""
+    decisive: bool = False
 
 
 def judge(claims: Sequence[Claim], tables: Mapping[str, pd.DataFrame], absent: Iterable[tuple[Trial, str]] = ()) -> list[Judgement]:
@@ -165,13 +168,15 @@ def judge(claims: Sequence[Claim], tables: Mapping[str, pd.DataFrame], absent: I
     """
     absent = list(absent)
     first = {claim.id: _measure(claim, tables, absent) for claim in claims}
-    return [_with_controls(first[claim.id], first) for claim in claims]
+    judged = {claim.id: _with_controls(first[claim.id], first) for claim in claims}
+    deciding = {_deciding(claim, judged) for claim in claims if claim.decisive}
+    return [replace(judgement, decisive=judgement.claim.id in deciding) for judgement in judged.values()]
 
 
 def myth_verdict(judgements: Sequence[Judgement]) -> MythVerdict:
     """The verdict on a myth from the judgements of its claims."""
     return verdict_of(
-        [j.verdict for j in judgements if j.claim.decisive],
+        [j.verdict for j in judgements if j.decisive],
         [j.verdict for j in judgements if j.claim.kind == "today"],
     )
 
@@ -223,6 +228,11 @@ def _calibrated(claim: Claim, all_of_them: Mapping[str, Judgement]) -> bool:
         return False
     calibration = all_of_them[claim.calibration]
     return calibration.verdict is Verdict.REPRODUCED and calibration.protocol != "stand-in"
+
+
+def _deciding(claim: Claim, judged: Mapping[str, Judgement]) -> str:
+    better = claim.gives_way_to
+    return better if better and judged[better].verdict not in (Verdict.NOT_TESTED, Verdict.ILLUSTRATION) else claim.id
 
 
 def _overruled(judgement: Judgement, verdict: Verdict, reason: str) -> Judgement:

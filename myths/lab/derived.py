@@ -142,7 +142,7 @@ def _claim_line(judgement: Judgement, derived: Derived) -> dict[str, Any]:
         "n": estimate and estimate.n,
         "verdict": str(judgement.verdict),
         "reason": judgement.reason,
-        "decisive": claim.decisive,
+        "decisive": judgement.decisive,
         "protocol": judgement.protocol,
         "profile": derived.profile,
         "device": judgement.device,

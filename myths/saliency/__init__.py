@@ -32,13 +32,14 @@ MYTH = Myth(
         "well. Their random baseline is not one draw of noise but a walk of 300 steps of which the worst counts; both are here, apart, "
         "the walk in fewer and longer steps. Their notebooks print the size of the perturbation as the confidence after it. Integrated "
         "gradients explain a probability in their code and the other methods a logit, so that their order is tested both ways. Counting "
-        "top pixels punishes a map that shifts by one pixel: LENS (Kamath et al. 2024) does not, and finds less fragility, but also finds"
-        " different images' maps more alike, so that both are set beside another image's map here. Smooth and adversarially trained "
-        "networks resist, at a price in accuracy. A map that hardly depends on the parameters would be robust for nothing, so each method"
-        " is tried on random ones. On 32 pixels a tenth of the top pixels agree by chance; the paper's levels are for photographs, for "
-        "which pretrained weights must be brought. Which measure of damage people would notice (the paper says: the shift of the center) "
-        "takes people. On a CPU one trajectory at 8/255 serves all budgets and the attack sees integrated gradients in 10 steps: a weaker"
-        " attack than the paper's, so that what resists it there may owe something to this."
+        "top pixels punishes a map that shifts by one pixel: LENS (Kamath et al. 2024) does not, and finds less fragility, but also finds "
+        "different images' maps more alike, so that both are set beside another image's map here. Smooth and adversarially trained "
+        "networks resist, at a price in accuracy. A map that hardly depends on the parameters would be robust for nothing, so each method "
+        "is tried on random ones. On 32 pixels a tenth of the top pixels agree by chance; the paper's levels are for photographs: where "
+        "the 250 of ImageNet are at hand they decide, under SqueezeNet, the paper's kind of network. Which measure of damage people would "
+        "notice (the paper says: the shift of the center) takes people. On a CPU one trajectory at 8/255 serves all budgets and the "
+        "attack sees integrated gradients in 10 steps: a weaker attack than the paper's, so that what resists it there may owe something "
+        "to this."
     ),
     papers=(
         Paper(
@@ -99,7 +100,7 @@ MYTH = Myth(
     meanings={
         "refuted": "Changes too small to see, which keep the prediction, ruin saliency maps, those of integrated gradients the least.",
         "still standing": "Attacks on saliency maps do no more than noise does, and no method resists them better than another.",
-        "open": "Not all that decides was measured here, or it is undecided: see the attacks (S1-cifar) and the order of methods (S3).",
+        "open": "Not all that decides was reproduced, or it is undecided: see what attacks leave (S1) and the order of methods (S3).",
         "aged": "Saliency maps are fragile as reported; since then smoother networks, or a kinder measure, have made less of it.",
     },
 )

@@ -132,7 +132,7 @@ def _series(results: Results) -> dict[Subject, dict[Key, Series]]:
                 values = {name: numbers(row[name]) for name in (*other, "center_shift_px", "ssim")}
                 kept = np.array(row["label_kept"], dtype=bool)
                 key = (method_name(trial), trial.attack, float(row["epsilon"]))
-                of = found.setdefault((trial.network.id, trial.seed, trial.k), {})
+                of = found.setdefault((trial.network.id, trial.seed, trial.k, trial.iterations), {})
                 if key not in of or len(of[key].kept) < len(kept):
                     of[key] = Series(np.array(row["image"]), values, kept, other, about(trial, record))
     return found

@@ -16,6 +16,9 @@ AttackName = Literal["random", "random-walk", "top-k", "mass-center", "targeted"
 """One draw of ±ε; a walk of random signs of which the worst iterate counts (the repository's "random"); the paper's three attacks."""
 GRADIENT_ATTACKS: tuple[AttackName, ...] = ("top-k", "mass-center", "targeted")
 
+SQUEEZENET, UNTRAINED = "squeezenet", "untrained"
+"""Weights of the catalog, of the paper's kind of network; weights as they are before training, for tests."""
+
 LEVEL = 1 / 255
 """Of pixel values 0..1: the unit of budgets and steps."""
 

@@ -10,7 +10,7 @@ import numpy as np
 from myths.lab.errors import UsageError
 from myths.lab.trial import Context, Outcome, Protocol, Trial
 from myths.lab.vision.classifier import EMBEDDED, TrainClassifier, load_classifier
-from myths.saliency.names import LEVEL
+from myths.saliency.names import LEVEL, SQUEEZENET, UNTRAINED
 
 if TYPE_CHECKING:
     from torch import nn
@@ -124,14 +124,14 @@ class TrainNetwork(TrainClassifier):
 
 @dataclass(frozen=True, kw_only=True)
 class Pretrained(Trial):
-    """A network of torchvision by weights that the user has added, and how it does on the photographs of ``imagenet_sample``."""
+    """A network of torchvision by weights of the catalog or the user's, and how it does on the photographs of ``imagenet_sample``."""
 
-    weights: str = ""
-    """The name that the weights were added under; none are at hand without."""
+    weights: str = SQUEEZENET
+    """The paper's network, or the name that a user's weights were added under."""
 
     def __str__(self) -> str:
         """Whose weights."""
-        return f"pretrained network {self.weights or '(no weights at hand)'}"
+        return f"pretrained network {self.weights}"
 
     @property
     def network(self) -> str:
@@ -151,35 +151,38 @@ class Pretrained(Trial):
     @property
     def protocol(self) -> Protocol:
         """The paper's network is such a one; the untrained stands in for it."""
-        return "stand-in" if self.weights in ("", "untrained") else "paper"
+        return "stand-in" if self.weights == UNTRAINED else "paper"
 
     @property
     def data(self) -> tuple[str, ...]:
         """The weights and the photographs."""
-        return ("imagenet_sample", self.weights) if self.weights not in ("", "untrained") else ()
+        return ("imagenet_sample", self.weights) if self.weights != UNTRAINED else ()
 
     @property
     def dataset(self) -> str:
         """The photographs."""
-        return "shapes" if self.weights == "untrained" else "imagenet_sample"
+        return "shapes" if self.weights == UNTRAINED else "imagenet_sample"
 
     def missing(self) -> str | None:
-        """Without weights nothing can be said of photographs of 224 pixels."""
-        if self.weights:
+        """The photographs have no download, so that a profile goes on without them; own weights that are to be explained need them."""
+        from myths.lab.data import prepared
+
+        absent = [name for name in self.data if prepared.find(name) is None]
+        if self.weights != SQUEEZENET or not absent:
             return None
-        return "needs a pretrained network: `myths data add my_weights PATH`, then `myths run saliency --data my_weights`"
+        return f"needs {' and '.join(absent)}: `myths data list` says where they are to be had"
 
     @classmethod
     def tiny(cls) -> Pretrained:
         """SqueezeNet as it is before training, on procedural shapes."""
-        return cls(weights="untrained")
+        return cls(weights=UNTRAINED)
 
     def images(self, device: str) -> ImageSet:
         """The photographs; shapes for the untrained network."""
         from myths.lab.data.images import image_set
         from myths.saliency.photographs import imagenet_sample
 
-        if self.weights != "untrained":
+        if self.weights != UNTRAINED:
             return imagenet_sample(device)
         shapes = image_set("shapes", device)
         large = shapes.x_test[:60].repeat_interleave(4, 2).repeat_interleave(4, 3)  # SqueezeNet takes no 16 pixels
@@ -218,7 +221,7 @@ def subject_of(trial: Network, context: Context, n: int) -> Subject:
         pretrained, _ = load(trial.weights, context.device)
         module: nn.Module = pretrained
         mean, labels = pretrained.standardize.mean, images.y_test
-        if trial.weights == "untrained":  # it gets nothing right, so that what it says is taken for right
+        if trial.weights == UNTRAINED:  # it gets nothing right, so that what it says is taken for right
             labels = predict(module, images.x_test, device=context.device).argmax(1).to(labels.device)
     else:
         classifier = load_classifier(trial, context.outcome(trial), context.device)

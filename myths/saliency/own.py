@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from myths.lab.data.embedded import EMBEDDED
 from myths.lab.errors import UsageError
 from myths.lab.trial import Context, Outcome, Protocol, Trial
-from myths.saliency.names import AttackName, Method, Schedule
+from myths.saliency.names import UNTRAINED, AttackName, Method, Schedule
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -71,12 +71,12 @@ class Attack(Trial):
     @property
     def data(self) -> tuple[str, ...]:
         """The picture and the weights."""
-        return tuple(name for name in (self.image, self.weights) if name != "untrained")
+        return tuple(name for name in (self.image, self.weights) if name != UNTRAINED)
 
     @classmethod
     def tiny(cls) -> Attack:
         """A procedural shape under an untrained SqueezeNet."""
-        return cls(image="shapes", weights="untrained", side=48, k=100, iterations=2, step=4.0, checkpoint=1, attack_passes=2, map_passes=2)
+        return cls(image="shapes", weights=UNTRAINED, side=48, k=100, iterations=2, step=4.0, checkpoint=1, attack_passes=2, map_passes=2)
 
     def run(self, context: Context) -> Outcome:
         """A row for each picture: what is predicted, the measures of ``comparison.likeness``, and where the drawing is.

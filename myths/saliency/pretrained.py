@@ -13,8 +13,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from myths.lab.data import prepared
+from myths.lab.data.catalog import CATALOG
+from myths.lab.data.weights import DEVIATION, MEAN
 from myths.lab.errors import CannotStart, UsageError
 from myths.lab.vision.networks import Standardize
+from myths.saliency.names import UNTRAINED
 
 ARCHITECTURES = (
     "squeezenet1_0", "squeezenet1_1", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "alexnet",
@@ -24,8 +27,6 @@ ARCHITECTURES = (
     "resnext50_32x4d", "resnext101_32x8d", "wide_resnet50_2", "wide_resnet101_2",
 )  # fmt: skip
 """Those of torchvision that are tried, in this order."""
-MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of ImageNet's pixels, as torchvision's networks expect them taken off."""
 
 
 class Standardized(nn.Module):
@@ -49,7 +50,7 @@ def load(name: str, device: str) -> tuple[Standardized, str]:
     "untrained" is SqueezeNet 1.0 of ten classes with weights drawn from a fixed seed, for tests. Raises CannotStart when there are no
     such weights or they cannot be read, UsageError when they are of no architecture known here.
     """
-    if name == "untrained":
+    if name == UNTRAINED:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             network, architecture = _build("squeezenet1_0", 10), "squeezenet1_0"
@@ -62,11 +63,13 @@ def load(name: str, device: str) -> tuple[Standardized, str]:
 
 
 def read(name: str) -> dict[str, Tensor]:
-    """The tensors of weights that were added under ``name``; code that the file brings along is never run.
+    """The tensors of weights of this name, the catalog's or added; code that a file brings along is never run.
 
     Raises CannotStart when there are none, or the file is none of plain weights.
     """
     found = prepared.require(name)
+    if name in CATALOG:
+        return {key: torch.from_numpy(values.copy()) for key, values in prepared.load(name).items()}
     if found.kind != "weights" or found.path is None:
         raise CannotStart(
             f"{name} is a set of {found.kind}, no weights: add a .pt, .pth or .safetensors file with `myths data add NAME PATH`"

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from myths.lab.errors import UsageError
 from myths.lab.myth import Profile
 from myths.lab.trial import Trial
-from myths.saliency.names import METHODS, AttackName, Method
+from myths.saliency.names import METHODS, SQUEEZENET, AttackName, Method
 from myths.saliency.networks import IMAGENETTE, MAIN, Network, Pretrained, TrainNetwork
 from myths.saliency.own import Attack
 from myths.saliency.trials import AttackImages, Curvature, Influence, RandomizeParameters
@@ -26,12 +26,14 @@ FEW_ATTACKS: tuple[AttackName, ...] = ("random", "random-walk", "top-k")
 _CIFAR: Settings = {"dataset": "cifar10", "network": MAIN}
 _SMALL: Settings = {"dataset": "cifar10", "network": "small_cnn", "learning_rate": 0.05}
 _FEW_EPOCHS: Settings = {"epochs": 3.0, "augmentation": "flip"}
+_SHORT: Settings = {"iterations": 50, "checkpoint": 10, "attack_passes": 10, "map_passes": 20}
 _SOFTPLUS = 2.0
 """Sharpness of the network that is trained smooth."""
 
 
 def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = ()) -> list[Trial]:
-    """What a profile runs; with own ``data``, only these: weights are attacked on photographs, pictures under each of the weights.
+    """What a profile runs; with ``data``, only these: weights, the user's or "squeezenet", are attacked on photographs, pictures under
+    each of the weights.
 
     Raises UsageError for pictures without weights and for fewer than one network.
     """
@@ -97,8 +99,8 @@ def _laptop(seeds: int | None) -> list[Trial]:
     tenth iterate judged; the attack sees 10 steps of integrated gradients, the maps have 20. The top-k attacks that the order of the
     methods is judged by (S3) have twice the images of the others. results/published has the time of each trial.
     """
-    short: Settings = {"iterations": 50, "checkpoint": 10, "shared": True, "attack_passes": 10, "map_passes": 20}
-    listed: list[Trial] = [*_photographs(Pretrained(), short)]
+    short: Settings = {**_SHORT, "shared": True}
+    listed: list[Trial] = []
     for seed in range(seeds or 1):
         plain = TrainNetwork(**_CIFAR, **_FEW_EPOCHS, seed=seed)
         listed += _attacks(plain, PAPERS, ("top-k",), **short, images=128)
@@ -125,11 +127,16 @@ def _imagenette(seed: int, epochs: float) -> TrainNetwork:
 
 def _gpu(seeds: int | None) -> list[Trial]:
     """For ten minutes on one H200-class GPU. An estimate until a GPU has run it: integrated gradients, 512 images of 20 steps, 100
-    iterations, are some 5 million second derivatives a trial, of which the small network makes 300,000 a second; 12 such trials.
+    iterations, are some 5 million second derivatives a trial, of which the small network makes 300,000 a second; 12 such trials. The
+    paper's schedule for what makes one pass on photographs, where they are, is as much again.
     """
     many: Settings = {"images": 512, "iterations": 100, "checkpoint": 5, "attack_passes": 20, "map_passes": 50}
     shared: Settings = {**many, "shared": True}
-    listed: list[Trial] = [*_photographs(Pretrained(), {})]
+    photographs, fewer = Pretrained(), {**shared, "images": 64, "k": 1000}
+    listed = _attacks(photographs, ("gradient", "deeplift"), FEW_ATTACKS, k=1000)
+    listed += _attacks(photographs, ("integrated-gradients",), ("random",), k=1000)
+    listed += _attacks(photographs, ("integrated-gradients",), ("random-walk",), **fewer)
+    listed += _attacks(photographs, PAPERS, ("top-k", "mass-center"), **fewer)
     for seed in range(seeds or 3):
         plain = TrainNetwork(**_CIFAR, epochs=16.0, seed=seed)
         listed += _attacks(plain, PAPERS, ALL_ATTACKS if seed == 0 else (*FEW_ATTACKS, "mass-center"), **shared)
@@ -157,7 +164,7 @@ def _paper(seeds: int | None) -> list[Trial]:
 
     Of the photographs 100: a network must get that many of the 250 right.
     """
-    listed: list[Trial] = [*_photographs(Pretrained(), {"images": 100}, ALL_ATTACKS)]
+    listed = _attacks(Pretrained(), PAPERS, ALL_ATTACKS, k=1000, images=100)
     for seed in range(seeds or 3):
         plain = TrainNetwork(**_CIFAR, epochs=60.0, seed=seed)
         listed += _attacks(plain, METHODS, ALL_ATTACKS, images=512)
@@ -175,21 +182,32 @@ def _paper(seeds: int | None) -> list[Trial]:
 # --- photographs of 224 pixels, and the user's own ---------------------------------------------------
 
 
-def _photographs(network: Pretrained, settings: Settings, attacks: Sequence[AttackName] = (*FEW_ATTACKS, "mass-center")) -> list[Trial]:
-    """The paper's own experiment, which needs weights that somebody brings."""
-    return _attacks(network, PAPERS, attacks, **{"k": 1000, **settings})
+def _photographs(network: Pretrained) -> list[Trial]:
+    """The paper's experiment at 8/255, of which two cores take some seventy minutes: the simple gradient and one random draw by the
+    paper's schedule, a third of the time; the order of the methods and the other walks by the laptop's.
+    """
+    own: Settings = {"k": 1000, "epsilons": (8.0,)}
+    short: Settings = {**_SHORT, **own}
+    several: tuple[Method, ...] = ("integrated-gradients", "deeplift")
+    listed = _attacks(network, ("gradient",), FEW_ATTACKS, **own) + _attacks(network, PAPERS, ("top-k",), **short)
+    return listed + _attacks(network, several, ("random-walk",), **short) + _attacks(network, several, ("random",), **own)
 
 
 def _own(names: tuple[str, ...], profile: Profile) -> list[Trial]:
     from myths.lab.data import prepared
 
     kinds = {name: prepared.require(name).kind for name in names}
-    weights, pictures = ([name for name in names if kinds[name] == kind] for kind in ("weights", "images"))
+    weights = [name for name in names if kinds[name] == "weights" or name == SQUEEZENET]
+    pictures = [name for name in names if kinds[name] == "images"]
     if other := [name for name in names if name not in (*weights, *pictures)]:
         raise UsageError(f"--data {other[0]} is a set of {kinds[other[0]]}: saliency takes weights, and pictures along with weights")
     if pictures and not weights:
         raise UsageError(f"--data {pictures[0]}: pictures need a network, so give weights as well (myths data add NAME PATH)")
     if pictures:
         return [Attack(image=image, weights=name, method=method) for image in pictures for name in weights for method in PAPERS]
+    networks = [Pretrained(weights=name) for name in weights]
+    if profile == "laptop":
+        return [trial for network in networks for trial in _photographs(network)]
     few: Settings = {"images": 16, "iterations": 20, "step": 1.0, "checkpoint": 5, "shared": True, "attack_passes": 5, "map_passes": 15}
-    return [t for name in weights for t in _photographs(Pretrained(weights=name), few if profile in ("quick", "laptop") else {})]
+    settings = few if profile == "quick" else {}
+    return [trial for network in networks for trial in _attacks(network, PAPERS, (*FEW_ATTACKS, "mass-center"), k=1000, **settings)]

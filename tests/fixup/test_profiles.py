@@ -69,7 +69,7 @@ def test_the_gpu_profile_measures_every_claim_that_it_is_to_decide(rehearsed):
     # 10,000 layers are left out of the rehearsal; the rest the profile leaves to "paper", or to nobody.
     assert needed - measured == {"U1-trains-10000", "U1-level-10000", "U1-vs-bn-56", "U2-gap-mixup", "U4-neither", "U4-iwslt"}
     assert not {"U3", "U5"} & measured
-    pairs = {j.claim.id: j.estimate.n for j in rehearsed.judgements if j.claim.decisive}
+    pairs = {j.claim.id: j.estimate.n for j in rehearsed.judgements if j.decisive}
     assert pairs == {"U1-trains-1000": 20, "U2-gap": 2}
 
 

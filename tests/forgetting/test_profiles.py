@@ -76,7 +76,7 @@ def test_the_gpu_profile_measures_every_claim_that_it_is_to_decide(rehearsed):
     correlations = {"F2b", "F2c-margin", "F2c-margin-level", "F2c-first-learnt", "F2c-first-learnt-level"}
     assert needed - correlations - open_in_gpu <= measured
     assert not open_in_gpu & measured
-    pairs = {j.claim.id: j.estimate.n for j in rehearsed.judgements if j.claim.decisive}
+    pairs = {j.claim.id: j.estimate.n for j in rehearsed.judgements if j.decisive}
     assert pairs == {"F3-ordered-30": 12, "F3-vs-random-30": 12}
     assert {str(j.verdict) for j in rehearsed.judgements if j.claim.kind == "level"} == {"not tested"}
     assert next(j.estimate.value for j in rehearsed.judgements if j.claim.id == "F0-nothing") == 0

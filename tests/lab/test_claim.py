@@ -288,6 +288,17 @@ def test_a_calibrated_level_whose_control_failed_is_inconclusive():
     assert only(claims, tables) == (INCONCLUSIVE, "control C9 did not hold")
 
 
+@pytest.mark.parametrize(("better", "deciding"), [("photographs", ["A", "B"]), ("absent", ["A", "common"]), ("digits", ["A", "common"])])
+def test_a_claim_gives_way_to_a_better_one_that_could_be_judged(better, deciding):
+    """Not to one without data, nor to one that stand-in data illustrate."""
+    real, stand_in = table(("cifar", 1.2, 1.4), ("photographs", 0.2, 0.4)), table(("digits", 1.2, 1.4), protocol="stand-in")
+    tables = {"values": pd.concat([real["values"], stand_in["values"]])}
+    on_cifar = {"decisive": True, "where": {"dataset": "cifar"}}
+    judged = judge([claim("A", **on_cifar), claim("common", **on_cifar, gives_way_to="B"), claim("B", where={"dataset": better})], tables)
+    assert [j.claim.id for j in judged if j.decisive] == deciding
+    assert myth_verdict(judged) is (MythVerdict.OPEN if "B" in deciding else MythVerdict.REFUTED)
+
+
 def test_judgements_come_in_the_order_of_the_claims():
     claims = [claim(str(i)) for i in (3, 1, 2)]
     assert [j.claim.id for j in judge(claims, table())] == ["3", "1", "2"]
@@ -297,7 +308,7 @@ def test_judgements_come_in_the_order_of_the_claims():
 
 
 def judged(verdict, *, decisive=True, kind="effect"):
-    return Judgement(claim(decisive=decisive, kind=kind), exact(1.0, 1), verdict)
+    return Judgement(claim(kind=kind), exact(1.0, 1), verdict, decisive=decisive)
 
 
 @pytest.mark.parametrize("verdicts", list(itertools.chain(*(itertools.product(Verdict, repeat=n) for n in (1, 2, 3)))))

@@ -11,7 +11,7 @@ from myths.lab.errors import UsageError
 from myths.saliency.attributions import deeplift, explanation, grad_cam
 from myths.saliency.maps import pixel_map
 from myths.saliency.names import METHODS
-from myths.saliency.surrogate import softened
+from myths.saliency.surrogate import softened, softplus
 from tests.saliency.conftest import lively
 
 captum = pytest.importorskip("captum.attr")
@@ -193,6 +193,25 @@ def test_softplus_approaches_relu_and_leaves_the_network_as_it_was(network, imag
     assert softened(network, 0.0) is network
     with pytest.raises(ValueError, match="above 0"):
         softened(network, -1.0)
+
+
+@pytest.mark.parametrize("beta", [0.5, 2.0, 30.0])
+def test_softplus_and_its_derivatives_are_the_closed_forms(beta):
+    x = torch.linspace(-60, 60, 2001, dtype=torch.float64, requires_grad=True)
+    up = torch.sigmoid(beta * x)
+    expected = torch.logaddexp(beta * x, torch.zeros_like(x)) / beta, up, beta * up * (1 - up)
+    for ours, theirs in zip(derivatives(lambda x: softplus(x, beta), x), expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-14)
+    for dtype, error in ((torch.float32, 1e-6), (torch.bfloat16, 8e-3)):
+        rounded = x.detach().to(dtype)
+        torch.testing.assert_close(softplus(rounded, beta).double(), F.softplus(rounded.double(), beta), rtol=error, atol=3e-7 / beta)
+
+
+def derivatives(function, x):
+    """Value, slope and curvature."""
+    value = function(x)
+    (slope,) = torch.autograd.grad(value.sum(), x, create_graph=True)
+    return value, slope, torch.autograd.grad(slope.sum(), x)[0]
 
 
 def test_in_place_and_functional_relus_are_softened():

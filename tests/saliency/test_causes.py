@@ -26,7 +26,7 @@ def test_hessian_times_is_the_full_hessian_times():
     direction = torch.randn(subject.images.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     found = hessian_times(subject.network, subject.images, subject.labels, direction)
     for i in range(2):
-        full = torch.func.hessian(lambda x, i=i: subject.network(x[None])[0, subject.labels[i]])(subject.images[i])
+        full = torch.autograd.functional.hessian(lambda x, i=i: subject.network(x[None])[0, subject.labels[i]], subject.images[i])
         torch.testing.assert_close(found[i], torch.tensordot(full, direction[i], 3))
 
 

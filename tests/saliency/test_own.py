@@ -9,9 +9,11 @@ from PIL import Image
 from torchvision import models
 
 from myths.lab import tryout
+from myths.lab.data import prepared
 from myths.lab.data.fetch import add
 from myths.lab.errors import CannotStart, MythsError, UsageError
 from myths.saliency import MYTH
+from myths.saliency.networks import Pretrained
 from myths.saliency.own import Attack
 from myths.saliency.pretrained import ARCHITECTURES, identify, load, read
 from myths.saliency.profiles import trials
@@ -100,6 +102,21 @@ def test_architectures_are_told_by_their_tensors(name):
 def test_weights_of_no_known_network_are_refused():
     with pytest.raises(UsageError, match="none of the networks known here"):
         identify(torch.nn.Linear(3, 4).state_dict())
+
+
+def test_the_catalogs_weights_are_attacked_on_photographs_by_the_papers_schedule(home):
+    torch.manual_seed(0)
+    state = models.squeezenet1_1(num_classes=5).state_dict()
+    prepared.save("squeezenet", {k: v.numpy() for k, v in state.items()}, source="a test", note="", archives={}, root=home / "data")
+    loaded, architecture = load("squeezenet", "cpu")
+    assert architecture == "squeezenet1_1"
+    assert all(torch.equal(v, loaded.network.state_dict()[k]) for k, v in state.items())
+    listed = trials("laptop", None, ("squeezenet",))
+    by = {(t.method, t.attack, t.protocol) for t in listed}
+    assert {("gradient", "top-k", "paper"), ("gradient", "random-walk", "paper"), ("integrated-gradients", "random", "paper")} <= by
+    assert {(method, "top-k", "reduced") for method in ("gradient", "integrated-gradients", "deeplift")} <= by
+    assert {t.network for t in listed} == {Pretrained()}
+    assert all(t.k == 1000 and t.images == 64 for t in listed)
 
 
 def test_weights_inside_a_checkpoint_and_from_parallel_training(home):

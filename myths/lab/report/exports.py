@@ -108,7 +108,7 @@ def _claim(row: ClaimView, view: RunView) -> dict[str, Any]:
         "myth": view.derived.myth.name,
         "claim": claim.id,
         "kind": claim.kind,
-        "decisive": claim.decisive,
+        "decisive": judgement.decisive,
         "statement": claim.statement,
         "source": claim.source,
         "unit": claim.unit,

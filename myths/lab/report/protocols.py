@@ -46,7 +46,7 @@ def _claim(claim: Claim) -> tuple[str, ...]:
     where = ", ".join(f"{column} = {_value(value, ' or ')}" for column, value in claim.where.items())
     calibration = [f"{claim.calibration} (calibration)"] if claim.calibration else []
     return (
-        f"{claim.id}: {claim.kind}" + ", decisive" * claim.decisive,
+        f"{claim.id}: {claim.kind}" + ", decisive" * claim.decisive + f" unless {claim.gives_way_to} is judged" * bool(claim.gives_way_to),
         claim.statement,
         claim.source,
         words.paper(claim) + _MARKS.get(claim.paper_checked, "") * (claim.paper is not None),

@@ -26,7 +26,7 @@ def scoreboard(derived: Sequence[Derived]) -> str:
         return "\n".join([*lines, "Nothing is published yet. `make quick` runs what needs no download.", ""])
     lines += ["| # | the belief | verdict | run | what decides it: paper → here [95 % interval] |", "|--|--|--|--|--|"]
     for best, *_ in view.by_myth(derived):
-        decisive = [_decisive(view.ClaimView(j), words.paper(j.claim)) for j in best.judgements if j.claim.decisive]
+        decisive = [_decisive(view.ClaimView(j), words.paper(j.claim)) for j in best.judgements if j.decisive]
         run = f"{_cell(best.run.name)}{f' ({_cell(best.profile)})' if best.profile else ''}"
         verdict = f"{view.SYMBOLS[best.verdict]} **{best.verdict}**<br>{_cell(best.myth.meaning(best.verdict))}"
         lines.append(

@@ -86,6 +86,11 @@ class ClaimView:
         return self.judgement.reason
 
     @property
+    def decisive(self) -> bool:
+        """Whether the verdict on the myth rests on it."""
+        return self.judgement.decisive
+
+    @property
     def protocol(self) -> str:
         """paper, reduced or stand-in; empty without a number."""
         return self.judgement.protocol if self.judgement.estimate else ""
@@ -211,7 +216,7 @@ class RunView:
     @property
     def decisive(self) -> list[ClaimView]:
         """The claims that decide on the myth."""
-        return [claim for claim in self.claims if claim.judgement.claim.decisive]
+        return [claim for claim in self.claims if claim.decisive]
 
     def of_kind(self, *kinds: str) -> list[ClaimView]:
         """The claims of some kinds that have a number here or decide, those that decide first."""

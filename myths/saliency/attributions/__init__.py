@@ -144,7 +144,8 @@ def explanation(
 def chunk_for(images: Float[Tensor, "n c h w"]) -> int:
     """Images times passes at once, by the size of an image: what a GPU has room for, a first guess that is halved when memory runs out.
 
-    A CPU takes what stays in its caches, which ``benchmarks/test_saliency.py`` times beside larger chunks.
+    A CPU takes what stays in its caches, which ``benchmarks/test_saliency.py`` times beside larger chunks; of large images, which do
+    not, enough that the steps of integrated gradients go through at once.
     """
     pixels = images.shape[-2] * images.shape[-1]
-    return max(1, (2**16 if images.device.type == "cpu" else 2**25) // pixels)
+    return max(16, 2**16 // pixels) if images.device.type == "cpu" else max(1, 2**25 // pixels)

@@ -19,10 +19,10 @@ from torch.overrides import TorchFunctionMode
 from myths.lab.errors import UsageError
 from myths.saliency.attributions.gradient import score
 from myths.saliency.names import Output
-from myths.saliency.surrogate import RELUS
+from myths.saliency.surrogate import RELUS, softplus
 
 ELEMENTWISE = RELUS | {
-    F.softplus, F.gelu, F.silu, F.elu, F.leaky_relu, F.hardtanh, F.relu6, F.hardswish, F.hardsigmoid,
+    softplus, F.softplus, F.gelu, F.silu, F.elu, F.leaky_relu, F.hardtanh, F.relu6, F.hardswish, F.hardsigmoid,
     torch.sigmoid, torch.Tensor.sigmoid, torch.tanh, torch.Tensor.tanh,
 }  # fmt: skip
 _POOLS = frozenset({F.max_pool2d, torch.max_pool2d, F.max_pool2d_with_indices})

@@ -54,7 +54,7 @@ def test_arrays_pickled_by_python_3_are_read_as_well(tmp_path):
     body = pickle.dumps({"data": IMAGES.reshape(12, -1), "fine_labels": [1]}, protocol=2)
     path = tmp_path / "a.tar.gz"
     path.write_bytes(published.tar_gz(batch=body))
-    assert np.array_equal(formats.cifar_members(path, {"one": "batch"})["one"]["data"], IMAGES.reshape(12, -1))
+    assert np.array_equal(formats.pickled(path, {"one": "batch"})["one"]["data"], IMAGES.reshape(12, -1))
 
 
 class Evil:
@@ -80,7 +80,7 @@ def test_a_pickle_that_calls_is_refused_by_name(evil, named, protocol, tmp_path,
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.tar.gz").write_bytes(published.tar_gz(batch=pickle.dumps({"data": evil}, protocol=protocol)))
     with pytest.raises(formats.BadFormat, match=rf"asks for .*{named}"):
-        formats.cifar_members(tmp_path / "a.tar.gz", {"one": "batch"})
+        formats.pickled(tmp_path / "a.tar.gz", {"one": "batch"})
     assert [p.name for p in tmp_path.iterdir()] == ["a.tar.gz"]
 
 
@@ -101,7 +101,7 @@ def test_a_pickle_that_calls_is_refused_by_name(evil, named, protocol, tmp_path,
 def test_a_bad_archive_is_refused(body, tmp_path):
     (tmp_path / "a.tar.gz").write_bytes(body)
     with pytest.raises(formats.BadFormat, match=r"a\.tar\.gz"):
-        formats.cifar_members(tmp_path / "a.tar.gz", {"one": "batch"})
+        formats.pickled(tmp_path / "a.tar.gz", {"one": "batch"})
 
 
 def test_a_batch_of_another_shape_is_refused(tmp_path):

