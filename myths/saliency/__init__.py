@@ -89,6 +89,7 @@ MYTH = Myth(
     },
     claims=CLAIMS,
     figures={
+        "photographs": figures.photographs,
         "intersection": figures.intersection,
         "rank_correlation": figures.rank_correlation,
         "center_shift": figures.center_shift,
@@ -96,7 +97,7 @@ MYTH = Myth(
         "cause": figures.cause,
         "sanity": figures.sanity,
     },
-    pictures={"gallery": pictures.gallery, "own": pictures.own},
+    pictures={"gallery": pictures.gallery, "photographs": pictures.photographs, "own": pictures.own},
     meanings={
         "refuted": "Changes too small to see, which keep the prediction, ruin saliency maps, those of integrated gradients the least.",
         "still standing": "Attacks on saliency maps do no more than noise does, and no method resists them better than another.",

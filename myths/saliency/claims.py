@@ -12,6 +12,7 @@ from typing import Any
 
 from myths.lab.claim import Claim, Criterion, above, at_least, at_most, below, between
 from myths.saliency.estimates import enough, least, median_gap, over_networks
+from myths.saliency.names import SAMPLE
 from myths.saliency.networks import MAIN
 from myths.saliency.own import Attack
 from myths.saliency.paper_figures import shown
@@ -26,7 +27,7 @@ _VALUE = partial(over_networks, "value")
 PLAIN: dict[str, Any] = {"defence": "none", "epsilon": LARGEST}
 CIFAR: dict[str, Any] = {"dataset": "cifar10", "network": MAIN, **PLAIN}
 TRAINED: dict[str, Any] = {"dataset": "cifar10", "network": MAIN, "defence": "none"}
-PHOTOGRAPHS: dict[str, Any] = {"dataset": "imagenet_sample", **PLAIN}
+PHOTOGRAPHS: dict[str, Any] = {"dataset": SAMPLE, **PLAIN}
 
 WORDS = {
     "gradient": "the simple gradient", "integrated-gradients": "integrated gradients", "deeplift": "DeepLIFT", "smoothgrad": "SmoothGrad",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from myths.lab.trial import PROTOCOLS
+from myths.saliency.names import SAMPLE
 from myths.saliency.paper_figures import digitized
 
 if TYPE_CHECKING:
@@ -24,26 +25,37 @@ LIMIT = 0.5
 """Above which a method does not pass the test of random parameters."""
 
 
+def photographs(tables: Tables) -> Figure | None:
+    """The paper's own figure (Fig. 3) on photographs of 224 pixels: of each attack what is nearest to the paper's protocol."""
+    table = tables["attacks"]
+    if table.empty or (table["dataset"] != SAMPLE).all():
+        return None
+    table = table[table["dataset"] == SAMPLE]
+    rank = table["protocol"].map(PROTOCOLS.index)
+    nearest = table[rank == rank.groupby([table["method"], table["attack"]]).transform("min")]
+    return _against_budget(nearest, "intersection", "top pixels in common")
+
+
 def intersection(tables: Tables) -> Figure | None:
     """Share of the top pixels that stay, against the budget, for each method and attack, with the paper's points (Fig. 3)."""
-    return _against_budget(tables, "intersection", "top pixels in common")
+    return _against_budget(_small(tables), "intersection", "top pixels in common")
 
 
 def rank_correlation(tables: Tables) -> Figure | None:
     """Spearman's ρ of the maps before and after, likewise."""
-    return _against_budget(tables, "spearman", "rank correlation")
+    return _against_budget(_small(tables), "spearman", "rank correlation")
 
 
 def center_shift(tables: Tables) -> Figure | None:
     """How far the center of mass moves, as a share of the image's side, since the paper's images have 227 pixels."""
-    return _against_budget(tables, "center_shift_px", "center shift / side of the image")
+    return _against_budget(_small(tables), "center_shift_px", "center shift / side of the image")
 
 
 def defences(tables: Tables) -> Figure | None:
     """The top-k attack on the plain network and on what is said to resist it, and LENS beside the intersection."""
     from myths.lab.report import style
 
-    table = tables["attacks"]
+    table = _small(tables)
     if table.empty:
         return None
     table = table[(table["attack"] == "top-k") & (table["epsilon"] > 0)]
@@ -113,10 +125,15 @@ def sanity(tables: Tables) -> Figure | None:
     return figure
 
 
-def _against_budget(tables: Tables, measure: str, words: str) -> Figure | None:
+def _small(tables: Tables) -> pd.DataFrame:
+    """Attacks on images that a network was trained on here."""
+    table = tables["attacks"]
+    return table if table.empty else table[table["dataset"] != SAMPLE]
+
+
+def _against_budget(table: pd.DataFrame, measure: str, words: str) -> Figure | None:
     from myths.lab.report import style
 
-    table = tables["attacks"]
     if table.empty:
         return None
     table = _speaking(table[table["epsilon"] > 0])
@@ -154,7 +171,10 @@ def _line(ax: Axes, table: pd.DataFrame, measure: str, color: str, label: str, l
     found = table.groupby("epsilon").agg({name: how for name, how in names.items() if name in table}) / unit
     ax.plot(found.index, found[measure], "o", ms=4, lw=1.8, ls=ls, color=color, label=label)
     if len(found.columns) == 3:
-        ax.fill_between(found.index, found[f"{measure}_low"], found[f"{measure}_high"], color=color, alpha=0.15, lw=0)
+        ends = found[f"{measure}_low"], found[f"{measure}_high"]
+        ax.fill_between(found.index, *ends, color=color, alpha=0.15, lw=0)
+        if len(found) == 1:
+            ax.vlines(found.index, *ends, color=color, lw=1.5)
 
 
 def _budgets(ax: Axes) -> None:

@@ -16,8 +16,14 @@ AttackName = Literal["random", "random-walk", "top-k", "mass-center", "targeted"
 """One draw of ±ε; a walk of random signs of which the worst iterate counts (the repository's "random"); the paper's three attacks."""
 GRADIENT_ATTACKS: tuple[AttackName, ...] = ("top-k", "mass-center", "targeted")
 
+SAMPLE = "imagenet_sample"
+"""250 ImageNet photographs of 224 pixels, one a class, with the class's number."""
 SQUEEZENET, UNTRAINED = "squeezenet", "untrained"
 """Weights of the catalog, of the paper's kind of network; weights as they are before training, for tests."""
+
+SHARPNESS, SHARPNESS_OF_CAFFE = 30.0, 1.0
+"""Of the softplus that an attack sees a network through: for activations of about 1; and the paper's, for its network, whose activations
+are larger, because it was trained on pixel values of 0..255."""
 
 LEVEL = 1 / 255
 """Of pixel values 0..1: the unit of budgets and steps."""
@@ -35,5 +41,5 @@ class Schedule:
     iterations: int = 300
     step: float = 0.5
     checkpoint: int = 1
-    beta: float = 30.0
+    beta: float = SHARPNESS
     shared: bool = False

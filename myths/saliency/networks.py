@@ -10,7 +10,7 @@ import numpy as np
 from myths.lab.errors import UsageError
 from myths.lab.trial import Context, Outcome, Protocol, Trial
 from myths.lab.vision.classifier import EMBEDDED, TrainClassifier, load_classifier
-from myths.saliency.names import LEVEL, SQUEEZENET, UNTRAINED
+from myths.saliency.names import LEVEL, SAMPLE, SHARPNESS, SHARPNESS_OF_CAFFE, SQUEEZENET, UNTRAINED
 
 if TYPE_CHECKING:
     from torch import nn
@@ -45,6 +45,11 @@ class TrainNetwork(TrainClassifier):
         """What sets it apart from the plain network: "adversarial", "softplus 2", or "none"."""
         parts = ["adversarial"] * (self.adversarial_epsilon > 0) + [f"softplus {self.beta:g}"] * (self.beta > 0)
         return ", ".join(parts) or "none"
+
+    @property
+    def sharpness(self) -> float:
+        """Of the softplus that an attack sees it through."""
+        return SHARPNESS
 
     @property
     def work(self) -> float:
@@ -144,6 +149,11 @@ class Pretrained(Trial):
         return "none"
 
     @property
+    def sharpness(self) -> float:
+        """Of the softplus that an attack sees it through."""
+        return SHARPNESS_OF_CAFFE if self.weights == SQUEEZENET else SHARPNESS
+
+    @property
     def seed(self) -> int:
         """There is but one."""
         return 0
@@ -156,12 +166,12 @@ class Pretrained(Trial):
     @property
     def data(self) -> tuple[str, ...]:
         """The weights and the photographs."""
-        return ("imagenet_sample", self.weights) if self.weights != UNTRAINED else ()
+        return (SAMPLE, self.weights) if self.weights != UNTRAINED else ()
 
     @property
     def dataset(self) -> str:
         """The photographs."""
-        return "shapes" if self.weights == UNTRAINED else "imagenet_sample"
+        return "shapes" if self.weights == UNTRAINED else SAMPLE
 
     def missing(self) -> str | None:
         """The photographs have no download, so that a profile goes on without them; own weights that are to be explained need them."""

@@ -10,6 +10,7 @@ from myths.lab.data.embedded import EMBEDDED
 from myths.lab.errors import UsageError
 from myths.lab.trial import Context, Outcome, Protocol, Trial
 from myths.saliency.names import UNTRAINED, AttackName, Method, Schedule
+from myths.saliency.networks import Pretrained
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -40,7 +41,8 @@ class Attack(Trial):
     iterations: int = 50
     step: float = 0.5
     checkpoint: int = 5
-    beta: float = 30.0
+    beta: float = 0.0
+    """Sharpness of the softplus that the attack sees the network through; 0 is what suits the weights."""
     attack_passes: int = 10
     map_passes: int = 30
     side: int = 224
@@ -99,7 +101,8 @@ class Attack(Trial):
         check(network, images, labels)
         subject = Subject(network, images, labels, tuple(range(len(files))), network.standardize.mean)
         inside, judged = (explained(subject, self.method, passes, context) for passes in (self.attack_passes, self.map_passes))
-        schedule = Schedule(iterations=self.iterations, step=self.step, checkpoint=self.checkpoint, beta=self.beta)
+        beta = self.beta or Pretrained(weights=self.weights).sharpness
+        schedule = Schedule(iterations=self.iterations, step=self.step, checkpoint=self.checkpoint, beta=beta)
         with exact_convolutions(), Stopwatch(context.device) as watch:
             moved = perturb(
                 self.attack, network, images, labels, inside=inside, judged=judged, epsilons=(self.epsilon,), k=self.k,

@@ -9,12 +9,11 @@ import torch
 from myths.lab.data.folders import decode, image_folder
 from myths.lab.data.images import ImageSet
 from myths.lab.errors import CannotStart
+from myths.saliency.names import SAMPLE
 
 SIDE = 64
 PARENT = "imagenette/"
 """The photographs of ``dataset_bias`` that are used: ten classes of ImageNet, a hundred images each."""
-SAMPLE = "imagenet_sample"
-"""250 ImageNet photographs of 224 pixels, one a class, with the class's number."""
 
 
 def imagenette(device: str) -> ImageSet:

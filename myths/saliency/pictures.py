@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
+from myths.saliency.names import SAMPLE
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
@@ -24,26 +26,43 @@ SHOWN_PERCENTILE = 99.0
 
 
 def gallery(tables: Mapping[str, pd.DataFrame], store: Store) -> Figure | None:
-    """The first image of each attack on each method, at the largest budget, for the plain network with the most such trials."""
+    """The first image of each attack on each method, at the largest budget, for the network trained here with the most such trials."""
     from myths.saliency.networks import stands_in
+
+    first = {name: found for name, found in _first_images(store).items() if not name.endswith(SAMPLE)}
+    if not first:
+        return None
+    name = max(first, key=lambda n: (not stands_in(n.rpartition(" ")[2]), len(first[n])))
+    return _attacked(name, first[name])
+
+
+def photographs(tables: Mapping[str, pd.DataFrame], store: Store) -> Figure | None:
+    """The same of a photograph of 224 pixels, for the pretrained network with the most such trials."""
+    first = {name: found for name, found in _first_images(store).items() if name.endswith(SAMPLE)}
+    if not first:
+        return None
+    name = max(first, key=lambda n: len(first[n]))
+    return _attacked(name, first[name])
+
+
+def _first_images(store: Store) -> dict[str, dict[tuple[str, str], dict[str, np.ndarray]]]:
+    """For each plain network, by method and attack, the arrays of the first image."""
     from myths.saliency.trials import AttackImages
 
-    records = [r for r in store.records if r.status == "ok" and isinstance(r.trial, AttackImages) and r.arrays and store.has_arrays(r)]
     by_network: dict[str, dict[tuple[str, str], dict[str, np.ndarray]]] = {}
-    for record in records:
+    whole = [r for r in store.records if r.status == "ok" and r.arrays and store.has_arrays(r)]
+    for record in whole:
         trial = record.trial
-        assert isinstance(trial, AttackImages)
-        if trial.network.defence == "none" and trial.output == "paper":
+        if isinstance(trial, AttackImages) and trial.network.defence == "none" and trial.output == "paper":
             name = f"{trial.network.network} on {trial.network.dataset}"
             first = {key: values[:1] for key, values in store.outcome(record).arrays.items()}
             by_network.setdefault(name, {})[trial.method, trial.attack] = first
-    if not by_network:
-        return None
-    name = max(by_network, key=lambda n: (not stands_in(n.rpartition(" ")[2]), len(by_network[n])))
-    order = [(m, a) for m in METHODS for a in ATTACKS if (m, a) in by_network[name]]
-    joined = {
-        key: np.concatenate([by_network[name][pair][key] for pair in order]) for key in ("images", "perturbed", "maps", "perturbed_maps")
-    }
+    return by_network
+
+
+def _attacked(name: str, first: Mapping[tuple[str, str], Mapping[str, np.ndarray]]) -> Figure:
+    order = [(m, a) for m in METHODS for a in ATTACKS if (m, a) in first]
+    joined = {key: np.concatenate([first[pair][key] for pair in order]) for key in ("images", "perturbed", "maps", "perturbed_maps")}
     return sheet(f"Maps before and after, {name}", joined, [f"{method}\n{attack}" for method, attack in order])
 
 

@@ -46,6 +46,7 @@ def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = (
 
 
 def _attacks(network: Network, methods: Iterable[Method], attacks: Iterable[AttackName], **settings: Any) -> list[Trial]:
+    settings = {"beta": network.sharpness} | settings
     return [
         AttackImages(network=network, method=method, attack=attack, **(_walk(method, settings) if attack == "random-walk" else settings))
         for method in methods

@@ -206,7 +206,7 @@ def own_pictures(results: Results) -> pd.DataFrame:
 def method_name(trial: AttackImages) -> str:
     """The method, with the output that is explained and the sharpness of the surrogate where they are not the usual ones."""
     output = "" if trial.output == "paper" else f" of the {trial.output}"
-    return f"{trial.method}{output}{'' if trial.beta == AttackImages.beta else f' (surrogate of sharpness {trial.beta:g})'}"
+    return f"{trial.method}{output}{'' if trial.beta == trial.network.sharpness else f' (surrogate of sharpness {trial.beta:g})'}"
 
 
 def about(trial: Any, record: Record) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from myths.lab.errors import UsageError
 from myths.lab.trial import Context, Outcome, Protocol, Trial
-from myths.saliency.names import GRADIENT_ATTACKS, AttackName, Method, Output, Schedule
+from myths.saliency.names import GRADIENT_ATTACKS, SHARPNESS, AttackName, Method, Output, Schedule
 from myths.saliency.networks import Network, Pretrained, TrainNetwork, stands_in
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class AttackImages(_OnNetwork):
     step: float = 0.5
     checkpoint: int = 1
     shared: bool = False
-    beta: float = 30.0
+    beta: float = SHARPNESS
     attack_passes: int = 100
     map_passes: int = 100
     output: Literal["paper", "logit", "probability"] = "paper"
@@ -89,7 +89,8 @@ class AttackImages(_OnNetwork):
         if stands_in(self.network.dataset):
             return "stand-in"
         full = self.iterations >= 300 and self.step == 0.5 and self.checkpoint == 1 and not self.shared and self.images >= 64
-        own = self.map_passes >= 100 and self.attack_passes >= 100 and self.output == "paper"
+        passes = self.map_passes >= 100 and self.attack_passes >= 100
+        own = passes and self.output == "paper" and self.beta == self.network.sharpness
         return "paper" if isinstance(self.network, Pretrained) and full and own else "reduced"
 
     @property
@@ -199,7 +200,7 @@ class Curvature(_OnNetwork):
     each of ``betas``.
     """
 
-    beta: float = 30.0
+    beta: float = SHARPNESS
     betas: tuple[float, ...] = (0.0, 2.0, 10.0, 30.0)
     epsilons: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
     k: int = 100

@@ -17,6 +17,7 @@ from myths.saliency.networks import Pretrained
 from myths.saliency.own import Attack
 from myths.saliency.pretrained import ARCHITECTURES, identify, load, read
 from myths.saliency.profiles import trials
+from myths.saliency.tables import method_name
 
 FEW = ["side=48", "k=50", "iterations=2", "step=4", "checkpoint=1", "attack_passes=2", "map_passes=2"]
 
@@ -116,7 +117,8 @@ def test_the_catalogs_weights_are_attacked_on_photographs_by_the_papers_schedule
     assert {("gradient", "top-k", "paper"), ("gradient", "random-walk", "paper"), ("integrated-gradients", "random", "paper")} <= by
     assert {(method, "top-k", "reduced") for method in ("gradient", "integrated-gradients", "deeplift")} <= by
     assert {t.network for t in listed} == {Pretrained()}
-    assert all(t.k == 1000 and t.images == 64 for t in listed)
+    assert all(t.k == 1000 and t.images == 64 and t.beta == 1.0 for t in listed)  # Keras's softplus, for activations of Caffe's size
+    assert {method_name(t) for t in listed} == {"gradient", "integrated-gradients", "deeplift"}
 
 
 def test_weights_inside_a_checkpoint_and_from_parallel_training(home):

@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -16,6 +17,7 @@ from myths.lab.store import Results
 from myths.lab.trial import Context
 from myths.saliency import MYTH, figures, pictures
 from myths.saliency.contrasts import Series, above_the_better, locality, paired, unpaired
+from myths.saliency.names import SAMPLE, UNTRAINED
 from myths.saliency.networks import Pretrained, TrainNetwork
 from myths.saliency.paper_figures import digitized
 from myths.saliency.photographs import imagenet_sample, imagenette
@@ -24,7 +26,9 @@ from myths.saliency.trials import TINY, AttackImages, Curvature, Influence, Rand
 
 
 def small(trial):
-    """The same trial on 16 pixels, with a network that has hardly been trained."""
+    """The same trial on a few pixels, with a network that has hardly been trained."""
+    if isinstance(trial, Pretrained):
+        return Pretrained(weights=UNTRAINED)
     if isinstance(trial, TrainNetwork):
         return dataclasses.replace(
             trial,
@@ -39,6 +43,7 @@ def small(trial):
     short = {"images": 8, "network": small(trial.network)}
     if isinstance(trial, AttackImages):
         short |= {"k": 20, "iterations": 2, "step": 2.0, "checkpoint": 1, "attack_passes": 2, "map_passes": 3, "epsilons": (2.0, 8.0)}
+        short |= {"beta": short["network"].sharpness} if isinstance(trial.network, Pretrained) else {}
     if isinstance(trial, RandomizeParameters):
         short |= {"k": 20, "map_passes": 2}
     if isinstance(trial, Curvature):
@@ -51,7 +56,7 @@ def small(trial):
 @pytest.fixture(scope="module")
 def rehearsal(tmp_path_factory):
     """Every kind of trial of the gpu profile, run once."""
-    listed = [t for t in trials("gpu", 1) if not isinstance(t.network, Pretrained) and getattr(t, "beta", 0) != 100.0]
+    listed = [t for t in trials("gpu", 1) if getattr(t, "beta", 0) != 100.0]
     run = RunFolder(tmp_path_factory.mktemp("run") / "cpu-gpu")
     plan = runner.plan(list({t.id: t for t in map(small, listed)}.values()), run.store(MYTH), prepared.sha256_of)
     assert runner.run(plan, run.store(MYTH), device="cpu", hashes=prepared.sha256_of, invocation="test").failed == []
@@ -81,13 +86,27 @@ def figures_of(tables):
     return [getattr(figures, name)(tables) for name in ("intersection", "rank_correlation", "center_shift", "defences", "cause", "sanity")]
 
 
+def test_photographs_are_drawn_by_the_protocol_nearest_to_the_papers(rehearsal):
+    attacks = MYTH.tables["attacks"](Results(rehearsal.store(MYTH).records))
+    assert figures.photographs({"attacks": attacks}) is None
+    row = attacks.query("network == 'untrained' and method == 'gradient' and attack == 'top-k' and epsilon == 8").iloc[:1]
+    line = row.assign(dataset=SAMPLE, intersection_low=0.0, intersection_high=1.0)
+    here = pd.concat([line.assign(protocol="reduced", intersection=0.6), line.assign(protocol="paper", intersection=0.1)])
+    figure = figures.photographs({"attacks": pd.concat([attacks, here])})
+    (ours,) = (drawn for ax in figure.axes for drawn in ax.lines if drawn.get_label() == "top k")
+    np.testing.assert_allclose(ours.get_ydata(), [0.1])
+
+
 def test_per_image_rows_give_the_table_again(rehearsal):
     """Means and intervals follow from the lists over images that the trials store."""
     results = Results(rehearsal.store(MYTH).records)
-    trial, record = next((t, r) for t, r in results.of(AttackImages) if (t.method, t.attack) == ("deeplift", "top-k"))
+    trial, record = next(
+        (t, r) for t, r in results.of(AttackImages) if (t.method, t.attack, t.network.network) == ("deeplift", "top-k", "small_cnn")
+    )
     row = next(row for row in record.rows if row["kind"] == "budget" and row["epsilon"] == 8)
     line = MYTH.tables["attacks"](results).query(
-        f"method == 'deeplift' and attack == 'top-k' and epsilon == 8 and network_seed == {trial.network.seed} and defence == 'none'"
+        "network == 'small_cnn' and method == 'deeplift' and attack == 'top-k' and epsilon == 8"
+        f" and network_seed == {trial.network.seed} and defence == 'none'"
     )
     kept = np.array(row["intersection"])[np.array(row["label_kept"])]
     ends = stats.t.interval(0.95, len(kept) - 1, kept.mean(), stats.sem(kept))

