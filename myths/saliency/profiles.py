@@ -95,7 +95,7 @@ def _quick(seeds: int | None) -> list[Trial]:
 
 
 def _laptop(seeds: int | None) -> list[Trial]:
-    """Some fourteen minutes on two cores, two trials at a time: half for the four trainings, a third for the two strong attacks on
+    """Some twelve minutes on two cores, two trials at a time: half for the four trainings, a third for the two strong attacks on
     integrated gradients and the one on SmoothGrad. One trajectory of 50 steps at 8/255 is projected onto the smaller budgets, and every
     tenth iterate judged; the attack sees 10 steps of integrated gradients, the maps have 20. The top-k attacks that the order of the
     methods is judged by (S3) have twice the images of the others. results/published has the time of each trial.
