@@ -21,7 +21,7 @@ def bibtex(papers: Iterable[Paper]) -> str:
         found_at = [f"howpublished = {{{_bib(paper.venue)}}}", f"url = {{{address}}}"]
         entries[key] = _entry("misc", key, authors, paper.title, str(paper.year), *found_at)
     suite = "Seven Myths: a reproducibility benchmark suite for beliefs of machine-learning folklore"
-    own = _entry("software", "sevenmyths", "{The Seven Myths authors}", suite, "", f"version = {{{_version()}}}")
+    own = _entry("misc", "sevenmyths", "{The Seven Myths authors}", suite, "", f"note = {{Version {_version()}}}")
     return "\n".join([*entries.values(), own])
 
 

@@ -4,6 +4,8 @@ import io
 import itertools
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import jsonschema
@@ -13,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from myths.lab.myth import Paper
-from myths.lab.report import exports, references, site
+from myths.lab.report import exports, latex, references, site
 from tests.lab.report import coin
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "schema" / "claims.schema.json").read_text())
@@ -121,6 +123,19 @@ def test_latex_is_what_latex_takes(rows):
     assert r"\bottomrule" in lines
 
 
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex")
+@pytest.mark.parametrize("rows", [1, exports.LONG + 1])
+def test_latex_sets_every_sign(rows, tmp_path):
+    table = pd.DataFrame({"every sign": ["".join(latex._COMMANDS)] * rows, "[first": ["*x"] * rows})
+    packages = r"\usepackage[utf8]{inputenc}\usepackage[T1]{fontenc}\usepackage{booktabs,longtable}"
+    text = "\n".join([r"\documentclass{article}", packages, r"\begin{document}", exports.latex(table), r"\end{document}"])
+    (tmp_path / "table.tex").write_text(text, encoding="utf-8")
+    run = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "table.tex"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stdout[-2000:]
+
+
 def test_a_long_latex_table_breaks_over_pages_and_says_what_it_needs():
     text = exports.latex(pd.DataFrame({"n": range(exports.LONG + 1)}))
     assert text.startswith("% \\usepackage{booktabs, longtable}\n\\begin{longtable}{r}")
@@ -137,7 +152,7 @@ def test_references_are_each_once_and_balanced():
     one = Paper("A. Ångström, R. Tachet des Combes", 2019, "Do 50 % of {ABC} & co. help?", "ICLR_2019", "https://arxiv.org/abs/1_2")
     two = Paper("A. Ångström", 2019, "Do they help {", "ICLR", "https://example.org/%7E")
     text = references.bibtex([one, two, one])
-    assert re.findall(r"@(\w+)\{(\w+),", text) == [("misc", "angstrom2019they"), ("misc", "angstrom2019help"), ("software", "sevenmyths")]
+    assert re.findall(r"@(\w+)\{(\w+),", text) == [("misc", "angstrom2019they"), ("misc", "angstrom2019help"), ("misc", "sevenmyths")]
     assert "author = {A. Ångström and R. Tachet des Combes}" in text
     assert r"title = {{Do 50 \% of ABC \& co. help?}}" in text
     assert "url = {https://arxiv.org/abs/1_2}" in text
