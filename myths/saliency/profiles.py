@@ -27,6 +27,7 @@ _CIFAR: Settings = {"dataset": "cifar10", "network": MAIN}
 _SMALL: Settings = {"dataset": "cifar10", "network": "small_cnn", "learning_rate": 0.05}
 _FEW_EPOCHS: Settings = {"epochs": 3.0, "augmentation": "flip"}
 _SHORT: Settings = {"iterations": 50, "checkpoint": 10, "attack_passes": 10, "map_passes": 20}
+_MEDIUM: Settings = {"iterations": 100, "checkpoint": 5, "attack_passes": 20, "map_passes": 50, "shared": True}
 _SOFTPLUS = 2.0
 """Sharpness of the network that is trained smooth."""
 
@@ -131,13 +132,8 @@ def _gpu(seeds: int | None) -> list[Trial]:
     iterations, are some 5 million second derivatives a trial, of which the small network makes 300,000 a second; 12 such trials. The
     paper's schedule for what makes one pass on photographs, where they are, is as much again.
     """
-    many: Settings = {"images": 512, "iterations": 100, "checkpoint": 5, "attack_passes": 20, "map_passes": 50}
-    shared: Settings = {**many, "shared": True}
-    photographs, fewer = Pretrained(), {**shared, "images": 64, "k": 1000}
-    listed = _attacks(photographs, ("gradient", "deeplift"), FEW_ATTACKS, k=1000)
-    listed += _attacks(photographs, ("integrated-gradients",), ("random",), k=1000)
-    listed += _attacks(photographs, ("integrated-gradients",), ("random-walk",), **fewer)
-    listed += _attacks(photographs, PAPERS, ("top-k", "mass-center"), **fewer)
+    shared: Settings = {**_MEDIUM, "images": 512}
+    listed = _photographs_by_gpu(Pretrained())
     for seed in range(seeds or 3):
         plain = TrainNetwork(**_CIFAR, epochs=16.0, seed=seed)
         listed += _attacks(plain, PAPERS, ALL_ATTACKS if seed == 0 else (*FEW_ATTACKS, "mass-center"), **shared)
@@ -165,7 +161,7 @@ def _paper(seeds: int | None) -> list[Trial]:
 
     Of the photographs 100: a network must get that many of the 250 right.
     """
-    listed = _attacks(Pretrained(), PAPERS, ALL_ATTACKS, k=1000, images=100)
+    listed = _photographs_by_the_paper(Pretrained())
     for seed in range(seeds or 3):
         plain = TrainNetwork(**_CIFAR, epochs=60.0, seed=seed)
         listed += _attacks(plain, METHODS, ALL_ATTACKS, images=512)
@@ -183,7 +179,13 @@ def _paper(seeds: int | None) -> list[Trial]:
 # --- photographs of 224 pixels, and the user's own ---------------------------------------------------
 
 
-def _photographs(network: Pretrained) -> list[Trial]:
+def _photographs_by_eye(network: Pretrained) -> list[Trial]:
+    """Sixteen images: what it looks like."""
+    few: Settings = {"images": 16, "iterations": 20, "step": 1.0, "checkpoint": 5, "shared": True, "attack_passes": 5, "map_passes": 15}
+    return _attacks(network, PAPERS, (*FEW_ATTACKS, "mass-center"), k=1000, **few)
+
+
+def _photographs_by_cpu(network: Pretrained) -> list[Trial]:
     """The paper's experiment at 8/255, of which two cores take some seventy minutes: the simple gradient and one random draw by the
     paper's schedule, a third of the time; the order of the methods and the other walks by the laptop's.
     """
@@ -192,6 +194,24 @@ def _photographs(network: Pretrained) -> list[Trial]:
     several: tuple[Method, ...] = ("integrated-gradients", "deeplift")
     listed = _attacks(network, ("gradient",), FEW_ATTACKS, **own) + _attacks(network, PAPERS, ("top-k",), **short)
     return listed + _attacks(network, several, ("random-walk",), **short) + _attacks(network, several, ("random",), **own)
+
+
+def _photographs_by_gpu(network: Pretrained) -> list[Trial]:
+    """The paper's schedule for what makes one pass; the order of the methods by the shorter one of the other images."""
+    medium: Settings = {**_MEDIUM, "k": 1000}
+    listed = _attacks(network, ("gradient", "deeplift"), FEW_ATTACKS, k=1000)
+    listed += _attacks(network, ("integrated-gradients",), ("random",), k=1000)
+    listed += _attacks(network, ("integrated-gradients",), ("random-walk",), **medium)
+    return listed + _attacks(network, PAPERS, ("top-k", "mass-center"), **medium)
+
+
+def _photographs_by_the_paper(network: Pretrained) -> list[Trial]:
+    return _attacks(network, PAPERS, ALL_ATTACKS, k=1000, images=100)
+
+
+_PHOTOGRAPHS = {
+    "quick": _photographs_by_eye, "laptop": _photographs_by_cpu, "gpu": _photographs_by_gpu, "paper": _photographs_by_the_paper,
+}  # fmt: skip
 
 
 def _own(names: tuple[str, ...], profile: Profile) -> list[Trial]:
@@ -206,9 +226,4 @@ def _own(names: tuple[str, ...], profile: Profile) -> list[Trial]:
         raise UsageError(f"--data {pictures[0]}: pictures need a network, so give weights as well (myths data add NAME PATH)")
     if pictures:
         return [Attack(image=image, weights=name, method=method) for image in pictures for name in weights for method in PAPERS]
-    networks = [Pretrained(weights=name) for name in weights]
-    if profile == "laptop":
-        return [trial for network in networks for trial in _photographs(network)]
-    few: Settings = {"images": 16, "iterations": 20, "step": 1.0, "checkpoint": 5, "shared": True, "attack_passes": 5, "map_passes": 15}
-    settings = few if profile == "quick" else {}
-    return [trial for network in networks for trial in _attacks(network, PAPERS, (*FEW_ATTACKS, "mass-center"), k=1000, **settings)]
+    return [trial for name in weights for trial in _PHOTOGRAPHS[profile](Pretrained(weights=name))]
