@@ -30,7 +30,8 @@ def photographs(tables: Tables) -> Figure | None:
     table = tables["attacks"]
     if table.empty or (table["dataset"] != SAMPLE).all():
         return None
-    table = table[table["dataset"] == SAMPLE]
+    table = table[(table["dataset"] == SAMPLE) & (table["epsilon"] > 0)]
+    table = table[table["network"] == table["network"].mode()[0]]
     rank = table["protocol"].map(PROTOCOLS.index)
     nearest = table[rank == rank.groupby([table["method"], table["attack"]]).transform("min")]
     return _against_budget(nearest, "intersection", "top pixels in common")
@@ -38,28 +39,27 @@ def photographs(tables: Tables) -> Figure | None:
 
 def intersection(tables: Tables) -> Figure | None:
     """Share of the top pixels that stay, against the budget, for each method and attack, with the paper's points (Fig. 3)."""
-    return _against_budget(_small(tables), "intersection", "top pixels in common")
+    return _against_budget(_trained_here(tables), "intersection", "top pixels in common")
 
 
 def rank_correlation(tables: Tables) -> Figure | None:
     """Spearman's ρ of the maps before and after, likewise."""
-    return _against_budget(_small(tables), "spearman", "rank correlation")
+    return _against_budget(_trained_here(tables), "spearman", "rank correlation")
 
 
 def center_shift(tables: Tables) -> Figure | None:
     """How far the center of mass moves, as a share of the image's side, since the paper's images have 227 pixels."""
-    return _against_budget(_small(tables), "center_shift_px", "center shift / side of the image")
+    return _against_budget(_trained_here(tables), "center_shift_px", "center shift / side of the image")
 
 
 def defences(tables: Tables) -> Figure | None:
     """The top-k attack on the plain network and on what is said to resist it, and LENS beside the intersection."""
     from myths.lab.report import style
 
-    table = _small(tables)
+    table = _trained_here(tables, defended=True)
     if table.empty:
         return None
-    table = table[(table["attack"] == "top-k") & (table["epsilon"] > 0)]
-    table = _speaking(table, defended=True)
+    table = table[table["attack"] == "top-k"]
     lines = [
         ("simple gradient", "gradient", "none", "intersection"),
         ("… counted by LENS", "gradient", "none", "lens_recall"),
@@ -125,10 +125,10 @@ def sanity(tables: Tables) -> Figure | None:
     return figure
 
 
-def _small(tables: Tables) -> pd.DataFrame:
-    """Attacks on images that a network was trained on here."""
+def _trained_here(tables: Tables, *, defended: bool = False) -> pd.DataFrame:
+    """Attacks on networks trained here, the control left out."""
     table = tables["attacks"]
-    return table if table.empty else table[table["dataset"] != SAMPLE]
+    return table if table.empty else _speaking(table[(table["dataset"] != SAMPLE) & (table["epsilon"] > 0)], defended=defended)
 
 
 def _against_budget(table: pd.DataFrame, measure: str, words: str) -> Figure | None:
@@ -136,7 +136,7 @@ def _against_budget(table: pd.DataFrame, measure: str, words: str) -> Figure | N
 
     if table.empty:
         return None
-    table = _speaking(table[table["epsilon"] > 0])
+    mixed = table["protocol"].nunique() > 1
     methods = [m for m in PAPERS if (table["method"] == m).any()]
     if not methods:
         return None
@@ -147,7 +147,8 @@ def _against_budget(table: pd.DataFrame, measure: str, words: str) -> Figure | N
         for attack, place in ATTACKS.items():
             few = table[(table["method"] == method) & (table["attack"] == attack)]
             if len(few):
-                _line(ax, few, measure, style.COLORS[place], attack.replace("-", " "), "-", unit)
+                hollow = mixed and few["protocol"].iloc[0] != "paper"
+                _line(ax, few, measure, style.COLORS[place], attack.replace("-", " "), "-", unit, hollow=hollow)
             points = [r for r in digitized() if r["method"] == method and r["attack"] == attack]
             if points:
                 ax.plot(
@@ -159,17 +160,19 @@ def _against_budget(table: pd.DataFrame, measure: str, words: str) -> Figure | N
             ax.set_ylim(-0.05, 1.02)
         _budgets(ax)
     axes[0].plot([], [], "D", ms=5, mfc="none", color=style.QUIET, label="2019, ImageNet")
+    if mixed:
+        axes[0].plot([], [], "o", ms=5, mfc="none", color=style.QUIET, label="here, reduced protocol")
     labels = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     figure.legend(labels.values(), labels.keys(), loc="outside right upper", frameon=False, fontsize=9)
     figure.suptitle(f"{table['dataset'].iloc[0]}, top {int(table['k'].iloc[0])} of {round(side**2)} pixels", x=0.02, ha="left", fontsize=11)
     return figure
 
 
-def _line(ax: Axes, table: pd.DataFrame, measure: str, color: str, label: str, ls: str, unit: float = 1.0) -> None:
+def _line(ax: Axes, table: pd.DataFrame, measure: str, color: str, label: str, ls: str, unit: float = 1.0, *, hollow: bool = False) -> None:
     """The mean over networks at each budget, with the widest interval."""
     names = {measure: "mean", f"{measure}_low": "min", f"{measure}_high": "max"}
     found = table.groupby("epsilon").agg({name: how for name, how in names.items() if name in table}) / unit
-    ax.plot(found.index, found[measure], "o", ms=4, lw=1.8, ls=ls, color=color, label=label)
+    ax.plot(found.index, found[measure], "o", ms=4, lw=1.8, ls=ls, color=color, mfc="none" if hollow else color, label=label)
     if len(found.columns) == 3:
         ends = found[f"{measure}_low"], found[f"{measure}_high"]
         ax.fill_between(found.index, *ends, color=color, alpha=0.15, lw=0)
