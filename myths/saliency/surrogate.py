@@ -32,8 +32,8 @@ class _ByLogSigmoid(torch.autograd.Function):
 def softplus(x: Float[Tensor, "..."], beta: float) -> Float[Tensor, "..."]:
     """log(1 + exp(βx)) / β, a function of torch to whoever overrides them.
 
-    On a CPU by logarithm and sigmoid, where torch's own takes a quarter of the time of a second derivative
-    (``benchmarks/test_saliency.py -k softplus`` times both).
+    On a CPU by logarithm and sigmoid, with which one thread, as trials side by side have, makes more second derivatives than with
+    torch's own (``benchmarks/test_saliency.py -k softplus`` times both).
     """
     return _ByLogSigmoid.apply(x, beta) if x.device.type == "cpu" else F.softplus(x, beta)
 
