@@ -187,7 +187,7 @@ def _photographs_by_eye(network: Pretrained) -> list[Trial]:
 
 def _photographs_by_cpu(network: Pretrained) -> list[Trial]:
     """The paper's experiment at 8/255, of which two cores take more than an hour: half of it for the simple gradient by the paper's
-    schedule, half for the order of the methods and the other walks by as long a path in 25 steps.
+    schedule, half for the order of the methods and the other walks by 25 steps, as far as the 50 of the other images.
     """
     own: Settings = {"k": 1000, "epsilons": (8.0,)}
     short: Settings = {**_SHORT, **own, "iterations": 25, "step": 1.0, "checkpoint": 5}
