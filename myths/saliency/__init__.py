@@ -36,10 +36,10 @@ MYTH = Myth(
         "different images' maps more alike, so that both are set beside another image's map here. Smooth and adversarially trained "
         "networks resist, at a price in accuracy. A map that hardly depends on the parameters would be robust for nothing, so each method "
         "is tried on random ones. On 32 pixels a tenth of the top pixels agree by chance; the paper's levels are for photographs: where "
-        "the 250 of ImageNet are at hand they decide, under SqueezeNet, the paper's kind of network. Which measure of damage people would "
-        "notice (the paper says: the shift of the center) takes people. On a CPU one trajectory at 8/255 serves all budgets and the "
-        "attack sees integrated gradients in 10 steps: a weaker attack than the paper's, so that what resists it there may owe something "
-        "to this."
+        "the 250 of ImageNet are at hand they decide, under SqueezeNet, the paper's kind of network, on a CPU with 64 of 224 pixels for "
+        "the paper's 512 of 227. Which measure of damage people would notice (the paper says: the shift of the center) takes people. On a "
+        "CPU one trajectory at 8/255 serves all budgets and the attack sees integrated gradients in 10 steps: a weaker attack than the "
+        "paper's, so that what resists it there may owe something to this."
     ),
     papers=(
         Paper(
