@@ -102,6 +102,24 @@ def test_padding_is_as_if_it_were_not_there(kind, causal):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("causal", [False, True])
+def test_a_row_of_only_padding_leaves_every_value_and_gradient_finite(kind, causal):
+    """And the other rows as they are without it; attention, which has no key to attend to, gives zeros in that row."""
+    layer, x = made(kind, causal=causal), inputs(b=3).requires_grad_()
+    keep = torch.tensor([[True] * 9, [True] * 6 + [False] * 3, [False] * 9])
+    got = layer(x, keep)
+    slopes = torch.autograd.grad(got.square().sum(), [x, *layer.parameters()])
+    alone = layer(x[:2], keep[:2])
+    expected = torch.autograd.grad(alone.square().sum(), [x, *layer.parameters()])
+    assert all(t.isfinite().all() for t in (got, *slopes))
+    torch.testing.assert_close(got[:2], alone)
+    if kind.startswith("attention"):
+        assert not got[2].any()
+        assert not slopes[0][2].any()
+        torch.testing.assert_close(slopes, expected)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_only_a_causal_layer_goes_step_by_step(kind):
     with pytest.raises(UsageError, match="causal=True"):
         made(kind, causal=False).start(1, torch.device("cpu"), torch.float64)

@@ -35,7 +35,7 @@ class SelfAttention(Mixer):
         q, k, v = (split_heads(part, self.heads) for part in self.project_in(x).chunk(3, dim=-1))
         dropout = self.dropout if self.training else 0.0
         mixed = attend(q, k, v, keep=keep, causal=self.causal, dropout=dropout, computation=self.computation)
-        return self.project_out(join_heads(mixed))
+        return zero_if_all_padding(self.project_out(join_heads(mixed)), keep)
 
     def start(self, batch: int, device: torch.device, dtype: torch.dtype) -> State:
         """No keys and no values."""
@@ -68,11 +68,11 @@ class CrossAttention(nn.Module):
         return keys, values
 
     def forward(self, x: Float[Tensor, "b m d"], memory: State, keep: Bool[Tensor, "b n"] | None) -> Float[Tensor, "b m d"]:
-        """Each position of ``x`` looks at the remembered positions whose ``keep`` is True."""
+        """Attend from each position of ``x`` to the remembered positions whose ``keep`` is True; zeros where a row has none."""
         q = split_heads(self.query(x), self.heads)
         dropout = self.dropout if self.training else 0.0
         mixed = attend(q, memory[0], memory[1], keep=keep, causal=False, dropout=dropout, computation="auto")
-        return self.project_out(join_heads(mixed))
+        return zero_if_all_padding(self.project_out(join_heads(mixed)), keep)
 
 
 def attend(
@@ -85,17 +85,20 @@ def attend(
     dropout: float,
     computation: Computation,
 ) -> Float[Tensor, "b h m e"]:
-    """softmax(q kᵀ / √e) v over the keys that are kept and, if ``causal`` (then m = n), not later than the query."""
+    """Return softmax(q kᵀ / √e) v over the keys that are kept and, if ``causal`` (then m = n), not later than the query.
+
+    A query without any key would divide zero by zero. A causal query may therefore always attend to itself, and a row of only padding
+    attends to all of its padding. Values and gradients stay finite; ``zero_if_all_padding`` then removes such a row.
+    """
     if computation == "auto":
         computation = quicker(q, k)
     if computation == "fused" and keep is None:
         return F.scaled_dot_product_attention(q, k, v, is_causal=causal, dropout_p=dropout)
     m, n = q.shape[2], k.shape[2]
-    allowed = None if keep is None else keep[:, None, None, :]
+    allowed = None if keep is None else (keep | ~keep.any(1, keepdim=True))[:, None, None, :]
     if causal:
         earlier = torch.ones(m, n, dtype=torch.bool, device=q.device).tril()
         allowed = earlier if allowed is None else allowed & earlier
-        # A padded query may find no key at all, and softmax of nothing is not a number: it may always look at itself.
         allowed = allowed | torch.eye(m, n, dtype=torch.bool, device=q.device)
     if computation == "fused":
         return F.scaled_dot_product_attention(q, k, v, attn_mask=allowed, dropout_p=dropout)
@@ -103,6 +106,11 @@ def attend(
     if allowed is not None:
         scores = scores.masked_fill(~allowed, -math.inf)
     return F.dropout(scores.softmax(-1), dropout) @ v
+
+
+def zero_if_all_padding(mixed: Float[Tensor, "b n d"], keep: Bool[Tensor, "b m"] | None) -> Float[Tensor, "b n d"]:
+    """Return ``mixed`` with zeros in each row of the batch that has no key to attend to: no value and no gradient passes there."""
+    return mixed if keep is None else mixed.masked_fill(~keep.any(1)[:, None, None], 0.0)
 
 
 def quicker(q: Float[Tensor, "b h m e"], k: Float[Tensor, "b h n e"]) -> Literal["fused", "plain"]:

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from myths.lab.errors import UsageError
-from myths.lab.language.attention import join_heads, split_heads
+from myths.lab.language.attention import join_heads, split_heads, zero_if_all_padding
 from myths.lab.language.mixer import Mixer, State, check_heads, check_step
 from myths.lightweight_conv.convolution import centered
 
@@ -54,7 +54,7 @@ class WindowAttention(Mixer):
         dropout = self.dropout if self.training else 0.0
         mixed = F.scaled_dot_product_attention(queries, keys, values, attn_mask=allowed, dropout_p=dropout)
         joined = join_heads(mixed).unflatten(0, (b, blocks)).flatten(1, 2)[:, :n]
-        return self.project_out(joined)
+        return zero_if_all_padding(self.project_out(joined), keep)
 
     def start(self, batch: int, device: torch.device, dtype: torch.dtype) -> State:
         """No keys and no values."""

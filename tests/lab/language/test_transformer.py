@@ -2,6 +2,8 @@ import math
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from myths.lab.errors import UsageError
@@ -53,6 +55,38 @@ def test_attention_is_the_softmax_of_scaled_products(computation, causal, masked
     real = keep if masked else torch.ones_like(keep)
     torch.testing.assert_close(got.transpose(1, 2)[real], reference(q, k, v, allowed).transpose(1, 2)[real])
     assert got.isfinite().all()
+
+
+@pytest.mark.parametrize("computation", ["auto", "fused", "plain"])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@settings(max_examples=20, deadline=None)
+@given(kept=st.lists(st.lists(st.booleans(), min_size=6, max_size=6), min_size=1, max_size=4), causal=st.booleans(), cross=st.booleans())
+def test_any_mask_leaves_values_and_gradients_finite_and_rows_without_a_key_zero(computation, dtype, kept, causal, cross):
+    keep = torch.tensor(kept)
+    torch.manual_seed(0)
+    x, encoded = torch.randn(2, len(kept), 6, 16, dtype=dtype).requires_grad_()
+    if cross:
+        layer = CrossAttention(16, 4).to(dtype)
+        got = layer(x, layer.remember(encoded), keep)
+    else:
+        layer = SelfAttention(16, 4, causal=causal, computation=computation).to(dtype)
+        got = layer(x, keep)
+    slopes = torch.autograd.grad(got.float().square().sum(), [x, *layer.parameters()])
+    assert all(t.isfinite().all() for t in (got, *slopes))
+    nothing = ~keep.any(1)
+    assert not got[nothing].any()
+    assert not slopes[0][nothing].any()
+
+
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+def test_an_empty_source_leaves_training_and_decoding_finite(normalization):
+    model = learnt(Translator(shape(normalization=normalization), attention))
+    source, target = torch.randint(1, 11, (2, 4)), torch.randint(1, 11, (2, 3))
+    keep = torch.tensor([[True] * 4, [False] * 4])
+    logits = model(source, keep, target)
+    slopes = torch.autograd.grad(logits.square().sum(), list(model.parameters()))
+    step, _ = model.step(target[:, 0], model.begin(source, keep))
+    assert all(t.isfinite().all() for t in (logits, step, *slopes))
 
 
 def test_self_attention_is_torchs_own_multi_head_attention():
