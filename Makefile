@@ -7,6 +7,9 @@ VENV ?= .venv
 PROFILE ?= quick
 ARGS ?=
 BIN := $(VENV)/bin
+# A dead worker is replaced, a test that hangs fails after five minutes, and where even that is not heard its process is ended
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile --max-worker-restart 8 \
+	--timeout 300 -o faulthandler_timeout=330 -o faulthandler_exit_on_timeout=true
 MYTHS := hessian-cost dataset-bias cifar10-1 forgetting fixup lightweight-conv saliency
 
 .PHONY: quick test all peers bench bench-compare report site screenshots data lint clean $(MYTHS)
@@ -25,7 +28,7 @@ all: $(VENV)/.base
 	$(BIN)/myths report
 
 test: lint
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -12,8 +12,11 @@ from hypothesis import settings
 from jaxtyping import install_import_hook
 
 from tests import checked
+from tests.scheduling import pytest_xdist_make_scheduler
 
 install_import_hook("myths", f"{checked.__name__}.checked").__enter__()
 
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
+
+__all__ = ["pytest_xdist_make_scheduler"]

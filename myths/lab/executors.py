@@ -19,6 +19,7 @@ from typing import Protocol, runtime_checkable
 from myths.lab.energy import EnergyMeter
 from myths.lab.errors import MythsError
 from myths.lab.memory import peak, reset_peak
+from myths.lab.parent import exit_with_parent
 from myths.lab.store import check_arrays, check_rows
 from myths.lab.timing import Stopwatch
 from myths.lab.trial import Context, Outcome, Trial
@@ -145,6 +146,7 @@ def _of_the_dead(exit_code: int | None, words: str, seconds: float, memory: int)
 
 def _work(pipe: Connection, words: str, trial: Trial, context: Context, memory: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    exit_with_parent()
     # What libraries say while they load is no part of a run's output; it is kept in case that it was their last.
     said = os.open(words, os.O_WRONLY | os.O_APPEND)
     os.dup2(said, 1)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
-import threading
-import time
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from myths.lab.executors import Execution, clean_processes, here, local, runs_alone
+from myths.lab.parent import exit_with_parent
 from myths.lab.timing import Stopwatch
 from myths.lab.trial import Context, Trial
 
@@ -114,16 +112,9 @@ def _work(pipe: Connection, threads: int) -> None:
     from threadpoolctl import threadpool_limits
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interruption is the runner's to handle
-    threading.Thread(target=_outlive_nobody, args=(os.getppid(),), daemon=True).start()
+    exit_with_parent()  # the server that forked it ends with the command, also when that was killed
     torch.set_num_threads(threads)
     threadpool_limits(threads)
     with contextlib.suppress(EOFError, OSError):  # the runner has gone
         while True:
             pipe.send(here(*pipe.recv()))
-
-
-def _outlive_nobody(parent: int) -> None:
-    """Ends this process soon after the command was killed, in the midst of a trial too: the server that forked it ends with the command."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
 
+from myths.lab.parent import exit_with_parent
+
 T = TypeVar("T")
 
 _tasks: Sequence[Callable[[], object]] = ()
@@ -41,6 +43,7 @@ def _do(place: int) -> object:
 
 
 def _begin() -> None:
+    exit_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the parent's to answer
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(1)  # the threads of the parent are not in its copy: a parallel region would wait for them forever
