@@ -37,7 +37,8 @@ def run(folder, files, *words, **replaced):
     began = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", *PLUGINS, *options(**replaced), "--rootdir", str(folder), *words, str(folder)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}, cwd=folder, capture_output=True, text=True, timeout=90,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        cwd=folder, capture_output=True, text=True, timeout=90,
     )  # fmt: skip
     assert time.monotonic() - began < 60
     return done.returncode, done.stdout, re.findall(r"^FAILED \S+::(\w+)", done.stdout, flags=re.MULTILINE)
