@@ -123,13 +123,18 @@ def blocks_a_segment(
 
 
 def free_bytes(device: str) -> int:
-    """Bytes that a training may still take on a device; on a CPU the least that the system and its control group say."""
+    """Bytes that a training may still take on a device.
+
+    On a CPU the least that the system and its control group say; 8 GiB where neither says anything.
+    """
     if device.startswith("cuda"):
         return torch.cuda.mem_get_info(device)[0]
-    found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    found: list[int] = []
+    with contextlib.suppress(AttributeError):  # Windows has no sysconf
+        found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     with contextlib.suppress(OSError, IndexError, ValueError):
-        found.append(int(Path("/proc/meminfo").read_text().split("MemAvailable:")[1].split()[0]) * 1024)
+        found.append(int(Path("/proc/meminfo").read_text(encoding="ascii").split("MemAvailable:")[1].split()[0]) * 1024)
     with contextlib.suppress(OSError, ValueError):
         group = Path("/sys/fs/cgroup")
         found.append(int((group / "memory.max").read_text()) - int((group / "memory.current").read_text()))
-    return max(0, min(found))
+    return max(0, min(found, default=2**33))

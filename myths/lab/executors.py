@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
-import resource
 import signal
 import sys
 import tempfile
@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerContext
+from multiprocessing.context import ForkServerContext, SpawnContext
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -25,6 +25,8 @@ from myths.lab.timing import Stopwatch
 from myths.lab.trial import Context, Outcome, Trial
 
 OUT_OF_MEMORY = "out of memory"
+KILLED = -9
+"""Exit code of a process that was ended by SIGKILL, which Windows does not define."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,10 @@ def here(trial: Trial, context: Context) -> Execution:
 def _in_worker(trial: Trial, context: Context, memory: int) -> Execution:
     workers = clean_processes(trial)
     ours, theirs = workers.Pipe(duplex=False)
-    with Stopwatch() as watch, tempfile.NamedTemporaryFile() as words:
-        process = workers.Process(target=_work, args=(theirs, words.name, trial, context, memory), daemon=True)
+    with Stopwatch() as watch, tempfile.TemporaryDirectory() as folder:
+        words = Path(folder, "words")  # no NamedTemporaryFile: on Windows no other process can open one
+        words.touch()
+        process = workers.Process(target=_work, args=(theirs, str(words), trial, context, memory), daemon=True)
         try:
             process.start()
         except Exception as error:  # noqa: BLE001 (a trial that cannot be sent to a worker is a failed trial)
@@ -114,18 +118,21 @@ def _in_worker(trial: Trial, context: Context, memory: int) -> Execution:
             return ours.recv()
         except (EOFError, OSError):  # it died before its answer, or in the middle of it
             process.join()
-            return _of_the_dead(process.exitcode, words.read().decode(errors="replace"), watch.elapsed, memory)
+            return _of_the_dead(process.exitcode, words.read_text(encoding="utf-8", errors="replace"), watch.elapsed, memory)
         finally:
             process.kill()
             process.join()
             ours.close()
 
 
-def clean_processes(trial: Trial) -> ForkServerContext:
+def clean_processes(trial: Trial) -> ForkServerContext | SpawnContext:
     """Processes that have torch, this package and the trial's module loaded.
 
     A forked server that has run nothing gives each a clean start in milliseconds instead of the seconds that a fresh interpreter needs.
+    Windows cannot fork: there every process is a fresh interpreter.
     """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
     workers = multiprocessing.get_context("forkserver")
     package = __name__.partition(".")[0]
     loaded = [name for name in sys.modules if name.partition(".")[0] == package]
@@ -136,7 +143,7 @@ def clean_processes(trial: Trial) -> ForkServerContext:
 
 
 def _of_the_dead(exit_code: int | None, words: str, seconds: float, memory: int) -> Execution:
-    if exit_code == -signal.SIGKILL:
+    if exit_code == KILLED:
         return Execution(Outcome([{"status": OUT_OF_MEMORY}]), seconds, memory)
     by_signal = exit_code is not None and exit_code < 0
     end = f"was ended by {signal.Signals(-exit_code).name}" if by_signal else f"ended with status {exit_code}"  # type: ignore[operator]
@@ -151,10 +158,7 @@ def _work(pipe: Connection, words: str, trial: Trial, context: Context, memory: 
     said = os.open(words, os.O_WRONLY | os.O_APPEND)
     os.dup2(said, 1)
     os.dup2(said, 2)
-    # The data segment, not the address space: CUDA and mapped libraries reserve far more addresses than memory.
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    cap = memory if hard == resource.RLIM_INFINITY else min(memory, hard)
-    resource.setrlimit(resource.RLIMIT_DATA, (cap, cap))
+    _cap_memory(memory)
     execution = here(trial, context)
     without_memory = Execution(Outcome([{"status": OUT_OF_MEMORY}]), execution.seconds, execution.peak_memory_bytes)
     if execution.error is not None and _is_out_of_memory(execution.error):
@@ -164,6 +168,17 @@ def _work(pipe: Connection, words: str, trial: Trial, context: Context, memory: 
     except MemoryError:  # the arrays fit, their copy for the pipe does not
         pipe.send(without_memory)
     pipe.close()
+
+
+def _cap_memory(memory: int) -> None:
+    """Limit the memory of this process. Windows has no such limit: there a trial may take more."""
+    with contextlib.suppress(ImportError):
+        import resource
+
+        # The data segment, not the address space: CUDA and mapped libraries reserve far more addresses than memory.
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        cap = memory if hard == resource.RLIM_INFINITY else min(memory, hard)
+        resource.setrlimit(resource.RLIMIT_DATA, (cap, cap))
 
 
 def _is_out_of_memory(error: str) -> bool:

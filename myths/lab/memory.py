@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
-import resource
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -34,7 +33,7 @@ def reset_peak(device: str) -> bool:
 def peak(device: str) -> int:
     """Bytes: on a GPU what the allocator held at most since the reset, on a CPU the resident high-water mark.
 
-    Where that cannot be reset it is the mark of the whole process so far.
+    Where that cannot be reset it is the mark of the whole process so far. 0 where the system keeps no mark (Windows).
     """
     if device.startswith("cuda"):
         import torch
@@ -43,7 +42,12 @@ def peak(device: str) -> int:
     try:
         return _resident("VmHWM")
     except (OSError, IndexError):
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        pass
+    try:
+        import resource
+    except ImportError:
+        return 0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def peak_bytes(call: Callable[[], Any], device: str) -> int | None:

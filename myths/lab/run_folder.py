@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -79,12 +78,24 @@ class RunFolder:
             raise CannotStart(f"cannot write to {self.path}: {error.strerror}; choose another folder with --results") from error
         with handle:
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
+                _lock_without_waiting(handle.fileno())
+            except (BlockingIOError, PermissionError) as error:
                 raise CannotStart(f"another myths run is going on in {self.path}: wait for it, or name another run with --run") from error
             except OSError as error:
                 raise CannotStart(f"cannot lock {self.path}: {error.strerror}; choose a folder on a local disk with --results") from error
             yield
+
+
+def _lock_without_waiting(descriptor: int) -> None:
+    """Lock an open file for this process alone. Raises OSError when another process holds the lock."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        import msvcrt
+
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    else:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-from myths.lab.executors import Execution, clean_processes, here, local, runs_alone
+from myths.lab.executors import KILLED, Execution, clean_processes, here, local, runs_alone
 from myths.lab.parent import exit_with_parent
 from myths.lab.timing import Stopwatch
 from myths.lab.trial import Context, Trial
@@ -86,7 +86,7 @@ class _Worker:
             self.process.join()
             code = self.process.exitcode or 0
             how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
-            hint = ": out of memory? fewer --jobs take less" if code == -signal.SIGKILL else ""
+            hint = ": out of memory? fewer --jobs take less" if code == KILLED else ""
             return self.trial, Execution(None, self.watch.elapsed, 0, f"the worker process {how}{hint}")
 
     def end(self) -> None:
