@@ -26,11 +26,13 @@ def run(
     data: tuple[str, ...] = (),
     budget_seconds: float | None = None,
     jobs: int = 1,
+    claims: tuple[str, ...] = (),
 ) -> str:
     """Runs the named myths (all when none is named) as ``myths run`` does; gives the name of the run.
 
-    With more than one of ``jobs``, trials that time nothing run side by side on the CPU; a script then needs its
-    ``if __name__ == "__main__":``, as for all worker processes.
+    With more than one of ``jobs``, trials that time nothing run side by side; with ``budget_seconds``, a trial that is running when
+    they are over is stopped. Both take worker processes, for which a script needs its ``if __name__ == "__main__":``. ``claims``
+    are ids, beginnings of ids up to a hyphen, or "deciding": only what these need is run.
 
     Raises MythsError, with the sentence that the command would print, when it cannot start or a trial fails.
     """
@@ -50,6 +52,7 @@ def run(
         data=data,
         budget=budget_seconds,
         jobs=jobs,
+        claims=claims,
     )
     happened = session.run(request, lambda myth, plan: lambda trial, record: None)
     failed = [f"{trial}: {error}" for ran in happened.values() for trial, error in ran.progress.failed]

@@ -30,6 +30,18 @@ debugging = False
 Names = Annotated[list[str] | None, typer.Argument(metavar="[MYTH]...", help="Myths, as `myths list` names them; all if none.")]
 ProfileOption = Annotated[str, typer.Option(help="quick, laptop, gpu or paper.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:0 or mps.")]
+JobsOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="Trials to run at once; those that measure time run alone. Default: one per core up to four, on a GPU one."),
+]
+ClaimOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Run only what these claims need: ids, beginnings of ids up to a hyphen, or `deciding`. Default: all."),
+]
+TrialOption = Annotated[list[str] | None, typer.Option(help="Run only trials of these classes and what they depend on. Default: all.")]
+AgainOption = Annotated[
+    list[str] | None, typer.Option(help="Run the finished trial of this id once more; both results are kept, the last counts.")
+]
 ResultsOption = Annotated[Path | None, typer.Option(help="Another folder for runs than results/local.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -112,14 +124,20 @@ def run(
     seeds: Annotated[int | None, typer.Option(min=1, help="Seeds a trial, instead of the profile's own number.")] = None,
     data: Annotated[str | None, typer.Option(help="Names of own data sets (myths data add), separated by commas.")] = None,
     budget: Annotated[str | None, typer.Option(help="Start nothing that would end later than this: 90s, 9m, 1.5h.")] = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Trials side by side on a CPU; by default one a core, up to four.")] = None,
+    jobs: JobsOption = None,
+    claim: ClaimOption = None,
+    trial: TrialOption = None,
+    again: AgainOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
     as_json: Json = False,
 ) -> None:
     """Run myths; what is finished already is not run again."""
     from myths.lab import session
 
-    request = _request(myths, profile, device, run, results, seeds, data, budget, jobs)
+    request = _request(
+        myths, profile, device, run, results, seeds=seeds, data=_words([data or ""]), budget=_seconds(budget), jobs=jobs,
+        claims=_words(claim), trial_classes=_words(trial), again=_words(again),
+    )  # fmt: skip
     if dry_run:
         _print_plan(request, as_json)
         return
@@ -298,10 +316,9 @@ def _request(
     device: str,
     run: str | None,
     results: Path | None,
-    seeds: int | None,
-    data: str | None,
-    budget: str | None,
+    *,
     jobs: int | None,
+    **more: Any,
 ) -> Request:
     from myths import suite
     from myths.lab import device as devices
@@ -315,11 +332,14 @@ def _request(
         profile=profile,
         run=suite.new_run(run or f"{devices.machine_class(place)}-{profile}", results),
         device=place,
-        seeds=seeds,
-        data=tuple(filter(None, (data or "").split(","))),
-        budget=_seconds(budget),
         jobs=jobs or side_by_side.usual(place),
+        **more,
     )
+
+
+def _words(given: list[str] | None) -> tuple[str, ...]:
+    """What an option lists, given several times or separated by commas."""
+    return tuple(word for each in given or () for word in each.split(",") if word)
 
 
 def _seconds(budget: str | None) -> float | None:
@@ -334,28 +354,29 @@ def _seconds(budget: str | None) -> float | None:
 def _print_plan(request: Request, as_json: bool) -> None:
     from myths.lab import device as devices
     from myths.lab import session
-    from myths.lab.data import prepared
     from myths.lab.data.catalog import CATALOG
-    from myths.lab.runner import estimated_seconds
+    from myths.lab.runner import Estimates
 
     machine_class = devices.machine_class(request.device)
     lines = []
-    for myth in request.myths:
-        store = request.run.store(myth)
-        for step in session.plans(request)[myth.name].steps:
-            seconds = estimated_seconds(step.trial, store, machine_class) if step.state == "to do" else None
-            to_fetch = [name for name in step.trial.data if step.state == "to do" and prepared.find(name) is None]
-            for name in set(to_fetch) - set(CATALOG):
-                prepared.require(name)  # says how to bring a set that has no download
+    to_download = functools.cache(lambda name: name in CATALOG and session.absent(name) is not None)
+    planned = session.plans(request, lambda name: None if to_download(name) else session.absent(name))
+    if (reason := session.nothing_possible(planned)) is not None:
+        raise CannotStart(reason)
+    for each in planned:
+        estimate = Estimates(each.store.records, machine_class)
+        for step in each.plan.steps:
+            seconds = estimate(step.trial) if step.state == "to do" else None
+            to_fetch = [name for name in step.trial.data if step.state == "to do" and to_download(name)]
             lines.append(
                 {
-                    "myth": myth.name,
+                    "myth": each.myth.name,
                     "state": step.state,
                     "trial": str(step.trial),
                     "id": step.trial.id,
                     "estimated_seconds": seconds,
                     "download": ", ".join(to_fetch),
-                    "download_bytes": sum(CATALOG[name].download_bytes for name in to_fetch if name in CATALOG),
+                    "download_bytes": sum(CATALOG[name].download_bytes for name in to_fetch),
                     "reason": step.reason,
                 }
             )

@@ -13,6 +13,8 @@ from myths.lab.myth import Myth
 from myths.lab.runner import Plan
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from myths.lab.store import Record
     from myths.lab.trial import Trial
 
@@ -37,6 +39,7 @@ class Terminal:
         if not self.out.is_terminal:
             self.out = Console(highlight=False, width=160)
         self.err = Console(stderr=True, highlight=False)
+        self._shown: Progress | None = None
 
     def say(self, text: str = "", style: str | None = None) -> None:
         """One line, wrapped only on a terminal."""
@@ -61,9 +64,9 @@ class Terminal:
         self.say(f"{myth.name}: {todo} trials to run, {len(plan.only('done'))} done before, {len(plan.absent)} not possible here")
         for reason in sorted({reason for _, reason in plan.absent}):
             self.say(f"  not here: {reason}")
-        return self._bar(myth, todo) if self.out.is_terminal else self._lines(todo)
+        return self._bar(myth, todo) if self.out.is_terminal else self._lines(myth, todo)
 
-    def _lines(self, todo: int) -> Callable[[Trial, Record | None], None]:
+    def _lines(self, myth: Myth, todo: int) -> Callable[[Trial, Record | None], None]:
         finished = 0
 
         def report(trial: Trial, record: Record | None) -> None:
@@ -71,7 +74,7 @@ class Terminal:
             if record is not None:
                 finished += 1
                 how = "" if record.status == "ok" else f" FAILED: {record.error}"
-                self.say(f"  {finished}/{todo}  {record.seconds:6.1f} s  {trial}{how}")
+                self.say(f"  {myth.name} {finished}/{todo}  {record.seconds:6.1f} s  {trial}{how}")
 
         return report
 
@@ -79,32 +82,37 @@ class Terminal:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
         from rich.table import Column
 
-        rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")
-        bar = Progress(
-            TextColumn("{task.fields[myth]}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn(),
-            TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.description}", markup=False, table_column=rest),
-            console=self.out, expand=True, transient=True,
-        )  # fmt: skip
-        task = bar.add_task("", total=todo, myth=myth.name)
-        if todo:
-            bar.start()
+        if self._shown is None:  # one display for all myths: their trials run in one queue
+            rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")
+            self._shown = Progress(
+                TextColumn("{task.fields[myth]}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn(),
+                TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.description}", markup=False, table_column=rest),
+                console=self.out, expand=True, transient=True,
+            )  # fmt: skip
+        bar = self._shown
+        if not todo:
+            return lambda trial, record: None
+        task = bar.add_task("", total=todo, myth=myth.name, start=False)
 
         def report(trial: Trial, record: Record | None) -> None:
             if record is None:
+                bar.start()
+                bar.start_task(task)
                 bar.update(task, description=str(trial))
                 return
             bar.advance(task)
             if record.status == "failed":
                 bar.console.print(f"  FAILED {trial}: {record.error}", style="red", markup=False)
             if bar.finished:
-                bar.stop()
+                self.settle()
 
-        self._stop = bar.stop
         return report
 
     def settle(self) -> None:
         """Ends a bar that an interruption or a budget left on the screen."""
-        getattr(self, "_stop", lambda: None)()
+        if self._shown is not None:
+            self._shown.stop()
+            self._shown = None
 
     def complain(self, text: str) -> None:
         """One line on standard error."""

@@ -50,6 +50,10 @@ def quick(tmp_path_factory):
     return folder
 
 
+def trial_lines(run: Path) -> list[dict]:
+    return [json.loads(line) for file in sorted(run.glob("*/trials.jsonl")) for line in file.read_text().splitlines()]
+
+
 def one_clear_line(done, status, *words):
     assert done.returncode == status, done.stdout + done.stderr
     lines = done.stderr.strip().splitlines()
@@ -89,10 +93,21 @@ def test_an_unknown_option_is_wrong_usage(tmp_path):
     assert "--fast" in done.stderr
 
 
-def test_missing_data_stop_the_run_before_its_first_trial(tmp_path):
-    done = myths("run", MYTH, "--profile", "laptop", cwd=tmp_path)
+def test_where_nothing_can_run_for_want_of_data_nothing_begins(tmp_path):
+    done = myths("run", "forgetting", "--profile", "laptop", cwd=tmp_path)
     one_clear_line(done, 3, "not here", "myths data get")
     assert not list(tmp_path.rglob("trials.jsonl"))
+
+
+def test_missing_data_cost_the_trials_that_read_them_and_each_reason_is_said_once(tmp_path):
+    done = myths("run", MYTH, "--profile", "laptop", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("myths data get cifar10`") == 1
+    (line,) = trial_lines(tmp_path / "results/local/cpu-laptop")
+    assert (line["trial"], line["settings"], line["status"]) == ("PublishedAccuracy", {"source": "known table"}, "ok")
+    absent = json.loads((tmp_path / "results/local/cpu-laptop/run.json").read_text())["invocations"][0]["absent"]
+    assert all("not here" in entry["reason"] for entry in absent)
+    assert len(absent) > 20
 
 
 def test_quick_runs_without_any_data_and_says_what_came_out(quick):
@@ -205,7 +220,7 @@ def test_a_second_run_on_the_same_folder_is_refused(quick, tmp_path):
         one_clear_line(myths("run", MYTH, cwd=tmp_path), 3, "another myths run")
 
 
-def test_a_corrupt_data_set_is_named_with_both_hashes(tmp_path):
+def test_a_corrupt_data_set_costs_its_own_trials_and_is_named_with_both_hashes(tmp_path):
     import numpy as np
 
     (tmp_path / "data").mkdir()
@@ -213,9 +228,11 @@ def test_a_corrupt_data_set_is_named_with_both_hashes(tmp_path):
         np.savez(tmp_path / "data" / f"{name}.npz", x=np.arange(3))
         (tmp_path / "data" / f"{name}.json").write_text(json.dumps({"source": "a test", "note": "", "sha256": "0" * 64}))
     done = myths("run", MYTH, "--profile", "laptop", cwd=tmp_path)
-    one_clear_line(done, 3, "0" * 12, ".npz")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0" * 12 in done.stdout
+    assert "cifar10.npz is not what cifar10.json beside it says" in done.stdout
     assert (tmp_path / "data" / "cifar10.npz").exists()
-    assert not list(tmp_path.rglob("trials.jsonl"))
+    assert [line["trial"] for line in trial_lines(tmp_path / "results/local/cpu-laptop")] == ["PublishedAccuracy"]
 
 
 def test_a_trial_that_raises_is_named_and_the_others_finish(tmp_path, monkeypatch):

@@ -27,6 +27,11 @@ class Verdict(StrEnum):
     NOT_TESTED = "not tested"
     ILLUSTRATION = "illustration"
 
+    @property
+    def decides(self) -> bool:
+        """Whether the claim is decided: reproduced or not."""
+        return self in (Verdict.REPRODUCED, Verdict.NOT_REPRODUCED)
+
 
 _HINDRANCES = {Verdict.NOT_REPRODUCED: "did not hold", Verdict.INCONCLUSIVE: "is undecided"}
 """What a control's verdict says where it keeps a claim from being judged."""
@@ -126,12 +131,32 @@ class Claim:
     table: str
     where: Mapping[str, Any] = field(default_factory=dict)
     trial: type[Trial]
+    needs: tuple[Mapping[str, Any], ...] = ({},)
     measure: Callable[[pd.DataFrame], Estimate | None]
     criterion: Criterion
     decisive: bool = False
     gives_way_to: str | None = None
     controls: tuple[str, ...] = ()
     calibration: str | None = None
+
+    def selects(self, trial: Trial) -> bool:
+        """Return whether the claim is measured on a trial, which need not have run.
+
+        Args:
+            trial: A planned or stored trial.
+
+        Returns:
+            Whether the trial's ``columns`` are those of ``where``, changed as one of ``needs`` says. A column of ``where``
+            that only rows have is passed over.
+        """
+        return any(self._selects(trial, need) for need in self.needs)
+
+    def _selects(self, trial: Trial, need: Mapping[str, Any]) -> bool:
+        if type(trial) is not need.get("trial", self.trial):
+            return False
+        columns = trial.columns
+        wanted = {**{name: value for name, value in self.where.items() if name in columns}, **need}
+        return all(_fits(columns[name], value) for name, value in wanted.items() if name != "trial")
 
     @property
     def printed_criterion(self) -> str:
@@ -190,6 +215,16 @@ def verdict_of(decisive: Iterable[Verdict], today: Iterable[Verdict]) -> MythVer
     if found == {Verdict.REPRODUCED}:
         return MythVerdict.AGED if Verdict.REPRODUCED in today else MythVerdict.REFUTED
     return MythVerdict.STILL_STANDING if found == {Verdict.NOT_REPRODUCED} else MythVerdict.OPEN
+
+
+def _fits(value: Any, wanted: Any) -> bool:
+    """Whether a column, or one of the values that it holds, is wanted. Anything fits ``...``."""
+    if wanted is ...:
+        return True
+    if callable(wanted):
+        return bool(wanted(value))
+    options = wanted if isinstance(wanted, tuple) else (wanted,)
+    return any(each in options for each in (value if isinstance(value, tuple) else (value,)))
 
 
 def _measure(claim: Claim, tables: Mapping[str, pd.DataFrame], absent: Sequence[tuple[Trial, str]]) -> Judgement:

@@ -40,36 +40,51 @@ class Execution:
     trace: str = ""
     energy_joules: float | None = None
     """Of a GPU, where it could be had."""
+    died: bool = False
+    """Whether the worker process ended without an answer."""
+    stopped: bool = False
+    """Whether it was ended because its time was up."""
 
 
 @runtime_checkable
 class Executor(Protocol):
-    """Takes trials up to its ``slots`` and gives back the one that ends first. One that runs alone must be given while it holds none."""
+    """Executes the trials that it admits, and hands back the one that ends first."""
 
-    slots: int
+    jobs: int
+    """How many trials it executes at once at most."""
+
+    def admits(self, trial: Trial) -> bool:
+        """Return whether the trial can be started now."""
 
     def start(self, trial: Trial, context: Context) -> None:
-        """Begins a trial."""
+        """Start a trial that is admitted."""
 
-    def finished(self) -> tuple[Trial, Execution]:
-        """Waits for one of the trials that were begun."""
+    def finished(self, seconds: float | None = None) -> tuple[Trial, Execution]:
+        """Wait for one of the started trials; after ``seconds``, stop one if the executor can."""
 
 
 class OneByOne:
     """Executes a trial when its end is waited for."""
 
-    slots = 1
+    jobs = 1
 
     def __init__(self, execute: Callable[[Trial, Context], Execution] | None = None):
         self.execute = execute or local
+        self._begun: tuple[Trial, Context] | None = None
+
+    def admits(self, trial: Trial) -> bool:
+        """Admit any trial while it holds none."""
+        return self._begun is None
 
     def start(self, trial: Trial, context: Context) -> None:
-        """Keeps the trial for ``finished``."""
-        self.begun = trial, context
+        """Keep the trial for ``finished``."""
+        self._begun = trial, context
 
-    def finished(self) -> tuple[Trial, Execution]:
-        """Executes the trial that was begun."""
-        return self.begun[0], self.execute(*self.begun)
+    def finished(self, seconds: float | None = None) -> tuple[Trial, Execution]:
+        """Execute the trial that was started; in this process nothing stops it."""
+        assert self._begun is not None
+        (trial, context), self._begun = self._begun, None
+        return trial, self.execute(trial, context)
 
 
 def runs_alone(trial: Trial) -> bool:
@@ -77,13 +92,13 @@ def runs_alone(trial: Trial) -> bool:
     return trial.exclusive or trial.worker_memory is not None
 
 
-def local(trial: Trial, context: Context) -> Execution:
-    """Runs a trial in this process, or in a worker of its own where the trial asks for one."""
+def local(trial: Trial, context: Context, seconds: float | None = None) -> Execution:
+    """Run a trial in this process, or in a worker of its own (for ``seconds`` at most) where the trial asks for one."""
     if trial.worker_memory is None:
         with EnergyMeter(context.device) as meter:
             execution = here(trial, context)
         return replace(execution, energy_joules=meter.joules)
-    return _in_worker(trial, context, trial.worker_memory)
+    return _in_worker(trial, context, trial.worker_memory, seconds)
 
 
 def here(trial: Trial, context: Context) -> Execution:
@@ -102,7 +117,7 @@ def here(trial: Trial, context: Context) -> Execution:
     return Execution(outcome, watch.seconds, peak(context.device), error, trace)
 
 
-def _in_worker(trial: Trial, context: Context, memory: int) -> Execution:
+def _in_worker(trial: Trial, context: Context, memory: int, seconds: float | None = None) -> Execution:
     workers = clean_processes(trial)
     ours, theirs = workers.Pipe(duplex=False)
     with Stopwatch() as watch, tempfile.TemporaryDirectory() as folder:
@@ -115,6 +130,8 @@ def _in_worker(trial: Trial, context: Context, memory: int) -> Execution:
             return Execution(None, watch.elapsed, 0, _one_line(f"{type(error).__name__}: {error}"), traceback.format_exc())
         theirs.close()
         try:
+            if not ours.poll(seconds):
+                return Execution(None, watch.elapsed, 0, stopped=True)
             return ours.recv()
         except (EOFError, OSError):  # it died before its answer, or in the middle of it
             process.join()
@@ -148,7 +165,7 @@ def _of_the_dead(exit_code: int | None, words: str, seconds: float, memory: int)
     by_signal = exit_code is not None and exit_code < 0
     end = f"was ended by {signal.Signals(-exit_code).name}" if by_signal else f"ended with status {exit_code}"  # type: ignore[operator]
     last = [line for line in words.splitlines() if line.strip()][-1:]
-    return Execution(None, seconds, 0, _one_line(": ".join([f"the worker process {end}", *last])), words)
+    return Execution(None, seconds, 0, _one_line(": ".join([f"the worker process {end}", *last])), words, died=True)
 
 
 def _work(pipe: Connection, words: str, trial: Trial, context: Context, memory: int) -> None:

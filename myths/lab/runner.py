@@ -1,16 +1,17 @@
-"""Runs the trials of a myth: in order of dependency, each once, going on where an earlier run stopped."""
+"""Plan and run trials: one queue over all myths of a request, each trial once, resuming where an earlier run stopped."""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from myths.lab.executors import Execution, Executor, OneByOne, runs_alone
+from myths.lab.executors import Execution, Executor, OneByOne
+from myths.lab.queue import Entry, Queue
 from myths.lab.store import Hashes, Record, Store
-from myths.lab.trial import Context, Outcome, Trial
+from myths.lab.trial import Context, Outcome, Trial, dependencies_first
 
 State = Literal["done", "to do", "missing"]
 
@@ -52,10 +53,14 @@ class Budget:
     seconds: float
     begun: float = field(default_factory=time.monotonic)
 
+    @property
+    def left(self) -> float:
+        """Seconds until the budget is used up; negative after that."""
+        return self.seconds - (time.monotonic() - self.begun)
+
     def admits(self, estimate: float | None) -> bool:
         """Whether a trial of that many seconds may start; an unknown one only while half of the budget is left."""
-        left = self.seconds - (time.monotonic() - self.begun)
-        return left >= (self.seconds / 2 if estimate is None else estimate)
+        return self.left >= (self.seconds / 2 if estimate is None else estimate)
 
 
 @dataclass
@@ -69,30 +74,93 @@ class Progress:
     """Trials that the budget left unstarted."""
     too_long: list[Trial] = field(default_factory=list)
     """Those of them that alone would take more than the whole budget, by what is known of their like."""
+    stopped: list[Trial] = field(default_factory=list)
+    """Trials that were running when the budget ended. Nothing of them is stored."""
 
 
 Report = Callable[[Trial, Record | None], None]
 """Called before a trial (None) and after it (its record)."""
+Unavailable = Callable[[str], str | None]
+"""Return why a data set cannot be read on this machine and how to bring it; None if it can."""
 
 
-def plan(trials: Iterable[Trial], store: Store, hashes: Hashes) -> Plan:
-    """Finds what is done, what is to do and what is missing.
+@dataclass(frozen=True)
+class Part:
+    """The trials of one myth in a queue: what is to do, where it is stored, what comes first, and whom to tell."""
+
+    plan: Plan
+    store: Store
+    urgent: Sequence[Trial] = ()
+    """The trials that open deciding claims are measured on, the most urgent first."""
+    report: Report = lambda trial, record: None
+    ended: Callable[[Progress], None] = lambda progress: None
+    """Called once, when no trial of the part is left to run."""
+
+
+class Estimates:
+    """Seconds that trials will take, from finished ones of their class on one machine class.
+
+    Args:
+        records: Records to learn from.
+        machine_class: The machine class to estimate for; records of others are left out.
+    """
+
+    def __init__(self, records: Iterable[Record], machine_class: str) -> None:
+        self.machine_class = machine_class
+        self._known: dict[type[Trial], tuple[float, float]] = {}
+        for record in records:
+            self.add(record)
+
+    def add(self, record: Record) -> None:
+        """Learn from a record. A trial that shared a GPU with others says nothing of how long it takes."""
+        if record.status == "ok" and record.device == self.machine_class and (record.device == "cpu" or not record.beside):
+            seconds, work = self._known.get(type(record.trial), (0.0, 0.0))
+            self._known[type(record.trial)] = seconds + record.seconds, work + record.trial.work
+
+    def __call__(self, trial: Trial) -> float | None:
+        """Return the estimated seconds of a trial, scaled by its ``work``; None if no trial of its class has finished."""
+        seconds, work = self._known.get(type(trial), (0.0, 0.0))
+        return seconds / work * trial.work if work else None
+
+
+def plan(
+    trials: Iterable[Trial],
+    store: Store,
+    hashes: Hashes,
+    unavailable: Unavailable = lambda name: None,
+    again: frozenset[str] = frozenset(),
+) -> Plan:
+    """Find what is done, what is to do and what is missing.
 
     A dependency that no profile lists runs only when an unfinished trial needs it, and a finished
     one runs again only when its arrays are gone and an unfinished trial needs them.
+
+    Args:
+        trials: The trials that a profile lists.
+        store: Where finished trials are.
+        hashes: Content hashes of the data sets on this machine.
+        unavailable: Why a data set cannot be read; the trials that read it are missing.
+        again: Ids of finished trials to run once more.
+
+    Returns:
+        The plan, dependencies before their dependents.
     """
     listed = list(trials)
-    ordered = _dependencies_first(listed)
+    ordered = dependencies_first(listed)
     records = {trial.id: store.finished(trial, hashes) for trial in ordered}
-    whole = {identity for identity, record in records.items() if record is not None and store.has_arrays(record)}
+    finished = {identity for identity, record in records.items() if record is not None and identity not in again}
+    whole = {identity for identity in finished if (record := records[identity]) is not None and store.has_arrays(record)}
     hindrance: dict[str, str] = {}
     for trial in ordered:
         if trial.id not in whole:
-            hindrance[trial.id] = trial.missing() or next((h for d in trial.dependencies if (h := hindrance.get(d.id, ""))), "")
-    named, needed = {trial.id for trial in listed}, set[str]()
+            of_data = next((why for name in trial.data if (why := unavailable(name))), None)
+            hindrance[trial.id] = (
+                trial.missing() or of_data or next((h for d in trial.dependencies if (h := hindrance.get(d.id, ""))), "")
+            )  # fmt: skip
+    named, needed = {trial.id for trial in listed} | again, set[str]()
     steps = []
     for trial in reversed(ordered):  # dependents come before what they depend on
-        if records[trial.id] is not None and (trial.id in whole or trial.id not in needed):
+        if trial.id in finished and (trial.id in whole or trial.id not in needed):
             steps.append(Step(trial, "done"))
         elif hindrance[trial.id] and trial.id in named:
             steps.append(Step(trial, "missing", hindrance[trial.id]))
@@ -115,66 +183,148 @@ def run(
     executor: Executor | None = None,
     report: Report = lambda trial, record: None,
 ) -> Progress:
-    """Runs what is to do, as many side by side as the executor takes; each trial is stored the moment it finishes.
-
-    A trial that raises is stored as failed, and those that depend on it are left out. With a
-    ``budget``, trials that would not fit are not started.
-    """
-    executor = executor or OneByOne()
-    progress = Progress()
-    failed: dict[str, Trial] = {}
-    waiting = {trial.id: trial for trial in steps.only("to do")}
-    running: dict[str, Trial] = {}
-    data: dict[str, dict[str, str]] = {}
-    while waiting or running:
-        while (trial := _next(waiting, running, executor.slots)) is not None:
-            del waiting[trial.id]
-            culprit = next((failed[d.id] for d in trial.dependencies if d.id in failed), None)
-            if culprit is not None:
-                failed[trial.id] = culprit
-                progress.blocked.append((trial, culprit))
-                continue
-            waits = any(left.id == dependency.id for left in progress.left for dependency in trial.dependencies)
-            if budget is not None and (waits or not budget.admits(estimate := estimated_seconds(trial, store, machine_class))):
-                progress.left.append(trial)
-                if not waits and estimate is not None and estimate > budget.seconds:
-                    progress.too_long.append(trial)
-                continue
-            report(trial, None)
-            context, data[trial.id] = _prepared(trial, store, device, hashes)
-            executor.start(trial, context)
-            running[trial.id] = trial
-        if not running:
-            continue
-        trial, execution = executor.finished()
-        del running[trial.id]
-        record = _stored(trial, execution, store, data.pop(trial.id), machine_class, invocation)
-        report(trial, record)
-        progress.finished += record.status == "ok"
-        if record.status == "failed":
-            failed[trial.id] = trial
-            progress.failed.append((trial, record.error or ""))
+    """Run what is to do of one plan; as ``run_queue`` with one part."""
+    (progress,) = run_queue(
+        [Part(steps, store, report=report)],
+        device=device,
+        hashes=hashes,
+        invocation=invocation,
+        machine_class=machine_class,
+        budget=budget,
+        executor=executor,
+    )
     return progress
 
 
-def _next(waiting: Mapping[str, Trial], running: Mapping[str, Trial], slots: int) -> Trial | None:
-    """The first trial that waits for no other and has room: one that runs alone when nothing else does.
+def run_queue(
+    parts: Sequence[Part],
+    *,
+    device: str,
+    hashes: Hashes,
+    invocation: str,
+    machine_class: str = "cpu",
+    budget: Budget | None = None,
+    executor: Executor | None = None,
+) -> list[Progress]:
+    """Run what is to do in all parts, in one queue; each trial is stored the moment it finishes.
 
-    Among several slots what others wait for goes first, lest in the end all wait for one long training.
+    A trial that raises is stored as failed, and those that depend on it are left out. A trial whose worker process
+    died runs once more, with nothing beside it, before it counts as failed. With a ``budget``, trials that would not
+    fit are not started, and an executor that can stop a trial stops it when the budget ends.
+
+    Args:
+        parts: The plans, in the order in which they are to begin.
+        device: The torch device that trials are given.
+        hashes: Content hashes of the data sets on this machine.
+        invocation: Id of this invocation, stored with every trial.
+        machine_class: The machine class, stored with every trial.
+        budget: Seconds that all of this may take.
+        executor: How trials are executed; by default one by one in this process.
+
+    Returns:
+        What happened, for each part.
     """
-    if len(running) == slots or any(runs_alone(trial) for trial in running.values()):
-        return None
-    unfinished = waiting.keys() | running.keys()
-    needed = {d.id for trial in waiting.values() for d in trial.dependencies} if slots > 1 else set[str]()
-    ready = (t for t in waiting.values() if not (running and runs_alone(t)) and not any(d.id in unfinished for d in t.dependencies))
-    return min(ready, key=lambda trial: trial.id not in needed, default=None)
+    return _Run(parts, device, hashes, invocation, machine_class, budget, executor or OneByOne()).through()
 
 
-def estimated_seconds(trial: Trial, store: Store, machine_class: str) -> float | None:
-    """What a trial will take, from finished ones of its class on this machine class; None when there are none."""
-    same = [r for r in store.records if type(r.trial) is type(trial) and r.status == "ok" and r.device == machine_class]
-    work = sum(r.trial.work for r in same)
-    return sum(r.seconds for r in same) / work * trial.work if work else None
+class _Run:
+    """The state of ``run_queue``: the queue, what is running, and what happened so far."""
+
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        device: str,
+        hashes: Hashes,
+        invocation: str,
+        machine_class: str,
+        budget: Budget | None,
+        executor: Executor,
+    ) -> None:
+        self.parts, self.device, self.hashes, self.invocation = parts, device, hashes, invocation
+        self.machine_class, self.budget, self.executor = machine_class, budget, executor
+        self.estimates = Estimates((record for part in parts for record in part.store.records), machine_class)
+        self.queue = Queue([(part.plan.only("to do"), part.urgent) for part in parts], self.estimates, executor.jobs > 1)
+        self.progress = [Progress() for _ in parts]
+        self.unsettled = [len(part.plan.only("to do")) for part in parts]
+        self.running: list[_Running] = []
+
+    def through(self) -> list[Progress]:
+        """Run until the queue is empty."""
+        for place in range(len(self.parts)):
+            self._settle(place, 0)
+        while self.queue or self.running:
+            while (entry := self.queue.next(self._admits, bool(self.running))) is not None:
+                self._start(entry)
+            if self.running:
+                self._finish()
+        return self.progress
+
+    def _admits(self, trial: Trial) -> bool:
+        return self.executor.admits(trial) and not any(run.entry.alone for run in self.running)
+
+    def _start(self, entry: Entry) -> None:
+        trial, progress = entry.trial, self.progress[entry.place]
+        if self.budget is not None:
+            estimate = self.estimates(trial)
+            if not self.budget.admits(estimate):
+                self._leave(entry)
+                if estimate is not None and estimate > self.budget.seconds:
+                    progress.too_long.append(trial)
+                return
+        part = self.parts[entry.place]
+        part.report(trial, None)
+        context, data = _prepared(trial, part.store, self.device, self.hashes)
+        self.executor.start(trial, context)
+        self.running.append(_Running(entry, data))
+        for each in self.running:
+            each.beside = max(each.beside, len(self.running) - 1)
+
+    def _finish(self) -> None:
+        trial, execution = self.executor.finished(None if self.budget is None else max(0.0, self.budget.left))
+        run = next(run for run in self.running if run.entry.trial is trial)
+        self.running.remove(run)
+        entry, progress = run.entry, self.progress[run.entry.place]
+        if execution.stopped:
+            progress.stopped.append(trial)
+            self._leave(entry)
+            return
+        if execution.died and not entry.alone:
+            self.queue.retry_alone(entry)
+            return
+        part = self.parts[entry.place]
+        record = _stored(trial, execution, part.store, run.data, self.machine_class, self.invocation, run.beside)
+        self.estimates.add(record)
+        part.report(trial, record)
+        if record.status == "ok":
+            progress.finished += 1
+            self.queue.done(entry)
+            self._settle(entry.place, 1)
+        else:
+            progress.failed.append((trial, record.error or ""))
+            waiting = self.queue.drop(entry)
+            progress.blocked += [(blocked.trial, trial) for blocked in waiting]
+            self._settle(entry.place, 1 + len(waiting))
+
+    def _leave(self, entry: Entry) -> None:
+        """Leave a trial, and all that wait for it, for another run."""
+        left = [entry, *self.queue.drop(entry)]
+        stopped = self.progress[entry.place].stopped
+        self.progress[entry.place].left += [e.trial for e in left if not any(e.trial is trial for trial in stopped)]
+        self._settle(entry.place, len(left))
+
+    def _settle(self, place: int, trials: int) -> None:
+        self.unsettled[place] -= trials
+        if not self.unsettled[place]:
+            self.parts[place].ended(self.progress[place])
+
+
+@dataclass(eq=False)
+class _Running:
+    """A trial that runs, the checksums of its data, and how many others ran beside it at most."""
+
+    entry: Entry
+    data: Mapping[str, str]
+    beside: int = 0
 
 
 @dataclass(frozen=True)
@@ -192,7 +342,7 @@ class StoredOutcomes:
 
 def _prepared(trial: Trial, store: Store, device: str, hashes: Hashes) -> tuple[Context, dict[str, str]]:
     """What a trial is given, and the checksums of the data that it and its dependencies read."""
-    dependencies = {t.id: record for t in _dependencies_first(trial.dependencies) if (record := store.finished(t, hashes))}
+    dependencies = {t.id: record for t in dependencies_first(trial.dependencies) if (record := store.finished(t, hashes))}
     outcomes = StoredOutcomes({identity: store.outcome(record) for identity, record in dependencies.items()})
     data = {name: sha256 for name in trial.data if (sha256 := hashes(name))}
     for record in dependencies.values():
@@ -200,7 +350,9 @@ def _prepared(trial: Trial, store: Store, device: str, hashes: Hashes) -> tuple[
     return Context(trial, device, outcomes), data
 
 
-def _stored(trial: Trial, execution: Execution, store: Store, data: Mapping[str, str], machine_class: str, invocation: str) -> Record:
+def _stored(
+    trial: Trial, execution: Execution, store: Store, data: Mapping[str, str], machine_class: str, invocation: str, beside: int
+) -> Record:
     outcome = execution.outcome or Outcome([])
     record = Record(
         trial,
@@ -213,6 +365,7 @@ def _stored(trial: Trial, execution: Execution, store: Store, data: Mapping[str,
         invocation=invocation,
         error=execution.error,
         energy_joules=execution.energy_joules,
+        beside=beside,
     )
     stored = store.append(record, outcome.arrays)
     if execution.trace and execution.error:
@@ -220,19 +373,3 @@ def _stored(trial: Trial, execution: Execution, store: Store, data: Mapping[str,
             (store.folder / "errors").mkdir(exist_ok=True)
             (store.folder / "errors" / f"{trial.id}.txt").write_text(execution.trace, encoding="utf-8", errors="backslashreplace")
     return stored
-
-
-def _dependencies_first(trials: Iterable[Trial]) -> list[Trial]:
-    """The trials and all they depend on, each once."""
-    ordered: dict[str, Trial] = {}
-
-    def visit(trial: Trial) -> None:
-        if trial.id in ordered:
-            return
-        for dependency in trial.dependencies:
-            visit(dependency)
-        ordered[trial.id] = trial
-
-    for trial in trials:
-        visit(trial)
-    return list(ordered.values())

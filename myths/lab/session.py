@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from myths.lab import derived, device, provenance, runner
+from myths.lab import derived, device, provenance, runner, selection
 from myths.lab.data import prepared
 from myths.lab.derived import Derived
 from myths.lab.errors import CannotStart, UsageError
 from myths.lab.myth import PROFILES, Myth, Profile
 from myths.lab.run_folder import RunFolder
-from myths.lab.runner import Budget, Plan, Progress
+from myths.lab.runner import Budget, Part, Plan, Progress, Unavailable
 from myths.lab.side_by_side import SideBySide
-from myths.lab.store import Record
+from myths.lab.store import Record, Store
 from myths.lab.trial import Trial, canonical
 
 ROOM_BYTES = 200 * 2**20
@@ -24,7 +25,13 @@ ROOM_BYTES = 200 * 2**20
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What is asked for: which myths, in which profile, on what device, into which run."""
+    """What is asked for: which myths, in which profile, on what device, into which run.
+
+    Attributes:
+        claims: Ids of claims, or beginnings of ids up to a hyphen, or ``deciding``. Only what these need is run.
+        trial_classes: Names of trial classes. Only their trials, and what these depend on, are run.
+        again: Ids of stored trials to run once more. Nothing else is run.
+    """
 
     myths: Sequence[Myth]
     profile: str
@@ -36,6 +43,9 @@ class Request:
     """Seconds."""
     jobs: int = 1
     """Trials side by side, where nothing is timed."""
+    claims: tuple[str, ...] = ()
+    trial_classes: tuple[str, ...] = ()
+    again: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raises UsageError for a profile, a run's name, a number of seeds or of jobs that cannot be."""
@@ -45,12 +55,13 @@ class Request:
             raise UsageError(f"seeds={self.seeds}: at least one")
         if self.jobs < 1:
             raise UsageError(f"jobs={self.jobs}: at least one")
-        if self.jobs > 1 and self.device != "cpu":
-            raise UsageError(f"jobs={self.jobs}: on {self.device} one trial at a time has the device for itself")
+        if self.again and (self.claims or self.trial_classes):
+            raise UsageError(f"--again {self.again[0]}: it names the trial already; leave out --claim and --trial")
 
     @property
     def arguments(self) -> dict[str, Any]:
         """As recorded with the results: no paths."""
+        chosen = {"claims": list(self.claims), "trials": list(self.trial_classes)}
         return {
             "myths": [myth.name for myth in self.myths],
             "profile": self.profile,
@@ -59,21 +70,59 @@ class Request:
             "budget_seconds": self.budget,
             "device": self.device,
             "jobs": self.jobs,
+            **{name: words for name, words in chosen.items() if words},
         }
 
 
 Watch = Callable[[Myth, Plan], Callable[[Trial, Record | None], None]]
-"""Called when a myth begins; gives what is called before (None) and after (a record) each of its trials."""
+"""Called for each myth before the first trial; returns what is called before (None) and after (a record) each of its trials."""
 
 
-def plans(request: Request) -> dict[str, Plan]:
-    """What each myth of a request comes to, by name: what is done, to do, missing."""
-    return {
-        myth.name: runner.plan(
-            myth.trials(cast(Profile, request.profile), request.seeds, request.data), request.run.store(myth), prepared.sha256_of
-        )
+@dataclass(frozen=True)
+class Planned:
+    """A myth of a request: its stored results, and what is done, to do and missing."""
+
+    myth: Myth
+    store: Store
+    plan: Plan
+
+
+def plans(request: Request, unavailable: Unavailable = lambda name: None) -> list[Planned]:
+    """Plan every myth of a request.
+
+    Args:
+        request: What is asked for.
+        unavailable: Why a data set cannot be read; the trials that read it are missing.
+
+    Returns:
+        The plans, in the order of the myths. Myths of which nothing is asked for are left out.
+
+    Raises:
+        UsageError: A claim, a trial class or an id of the request does not exist.
+        CannotStart: A data set that the request names is not here.
+    """
+    for name in request.data:
+        prepared.require(name)
+    stores = {myth.name: request.run.store(myth) for myth in request.myths}
+    listed = {myth.name: _listed(request, myth, stores[myth.name]) for myth in request.myths}
+    if request.again and (unknown := set(request.again) - {trial.id for trials in listed.values() for trial in trials}):
+        raise UsageError(f"--again {min(unknown)}: run {request.run.name} holds no finished trial of this id")
+    if request.claims:
+        wanted = selection.claims(request.myths, request.claims, functools.partial(_is_open, request.run))
+        listed = {name: selection.needed_by(wanted[name], trials) for name, trials in listed.items() if name in wanted}
+    if request.trial_classes:
+        kinds = selection.trial_classes(request.myths, request.trial_classes)
+        listed = {name: selection.of_classes(kinds, trials) for name, trials in listed.items()}
+    if request.claims or request.trial_classes or request.again:
+        listed = {name: trials for name, trials in listed.items() if trials}
+        if not listed:
+            raise UsageError(_nothing_chosen(request))
+    hashes, again = _hashes(), frozenset(request.again)
+    return [
+        Planned(myth, stores[myth.name], runner.plan(listed[myth.name], stores[myth.name], hashes, unavailable, again))
         for myth in request.myths
-    }
+        if myth.name in listed
+    ]
 
 
 @dataclass(frozen=True)
@@ -85,46 +134,117 @@ class Ran:
 
 
 def run(request: Request, watch: Watch) -> dict[str, Ran]:
-    """Runs a request and derives its tables, claims and figures; gives what came of each myth, by name.
+    """Run a request and derive its tables, claims and figures.
 
-    Raises CannotStart before the first trial when data are missing or corrupt, the run belongs to
-    another machine class, the folder cannot be written, or another run is going on in it.
+    Args:
+        request: What is asked for.
+        watch: Called for each myth before the first trial.
+
+    Returns:
+        What came of each myth, by name.
+
+    Raises:
+        CannotStart: Before the first trial: no trial of the request can run because of what is missing, the run belongs to
+            another machine class, the folder cannot be written, or another run is going on in it.
     """
     budget = Budget(request.budget) if request.budget is not None else None
     machine_class = device.machine_class(request.device)
-    with request.run.locked(), SideBySide(request.jobs) as workers:
-        planned = plans(request)
-        notes = _check_data(planned)
+    with request.run.locked(), SideBySide(request.jobs, bounded=budget is not None) as workers:
+        planned, notes = _with_data(request)
         _check_room(request.run)
-        claims = [claim for myth in request.myths for claim in myth.claims]
-        invocation = provenance.invocation(request.device, request.arguments, claims)
+        invocation = provenance.invocation(request.device, request.arguments, [c for p in planned for c in p.myth.claims])
         invocation["absent"] = [
-            {"myth": name, "trial": canonical(trial), "reason": reason} for name, plan in planned.items() for trial, reason in plan.absent
+            {"myth": p.myth.name, "trial": canonical(trial), "reason": reason} for p in planned for trial, reason in p.plan.absent
         ]
+        if again := [trial.id for p in planned for trial in p.plan.only("to do") if p.store.attempts(trial)]:
+            invocation["again"] = again
         request.run.begin(machine_class, invocation, notes)
-        happened = {}
-        for myth in request.myths:
-            progress = runner.run(
-                planned[myth.name],
-                request.run.store(myth),
-                device=request.device,
-                hashes=prepared.sha256_of,
-                invocation=invocation["id"],
-                machine_class=machine_class,
-                budget=budget,
-                executor=workers if request.jobs > 1 else None,
-                report=watch(myth, planned[myth.name]),
-            )
-            found = derived.derive(myth, request.run)
-            derived.write(found)
-            happened[myth.name] = Ran(progress, found)
-    return happened
+        happened: dict[str, Ran] = {}
+        runner.run_queue(
+            [_part(p, request.run, watch, happened) for p in planned],
+            device=request.device,
+            hashes=_hashes(),
+            invocation=invocation["id"],
+            machine_class=machine_class,
+            budget=budget,
+            executor=workers if request.jobs > 1 or budget is not None else None,
+        )
+        return {p.myth.name: happened[p.myth.name] for p in planned}
 
 
-def _check_data(planned: Mapping[str, Plan]) -> dict[str, Any]:
-    """The notes of the data sets that are to be read, for ``run.json``; raises CannotStart for one that is absent or corrupt."""
-    names = dict.fromkeys(name for plan in planned.values() for name in plan.data)
-    return {name: prepared.intact(name).facts() for name in names}
+def nothing_possible(planned: Sequence[Planned]) -> str | None:
+    """Return why nothing of a request can run here, None if something can or is done already."""
+    if any(step.state != "missing" for p in planned for step in p.plan.steps):
+        return None
+    return next((reason for p in planned for _, reason in p.plan.absent), None)
+
+
+def _listed(request: Request, myth: Myth, store: Store) -> list[Trial]:
+    if request.again:
+        return list({r.trial.id: r.trial for r in store.records if r.trial.id in request.again and r.status == "ok"}.values())
+    return list(myth.trials(cast(Profile, request.profile), request.seeds, request.data))
+
+
+def _nothing_chosen(request: Request) -> str:
+    if request.claims == (selection.DECIDING,):
+        return f"--claim deciding: in run {request.run.name} no deciding claim is open that the profile {request.profile} measures"
+    return f"profile {request.profile} has no trial of {', '.join((*request.claims, *request.trial_classes))}: try another --profile"
+
+
+def _part(planned: Planned, run: RunFolder, watch: Watch, happened: dict[str, Ran]) -> Part:
+    def ended(progress: Progress) -> None:
+        found = derived.derive(planned.myth, run)
+        derived.write(found)
+        happened[planned.myth.name] = Ran(progress, found)
+
+    urgent = selection.most_urgent(planned.myth.claims, planned.plan.only("to do"))
+    return Part(planned.plan, planned.store, urgent, watch(planned.myth, planned.plan), ended)
+
+
+def _is_open(run: RunFolder, myth: Myth) -> Callable[[str], bool]:
+    """Whether a run has not decided a claim of a myth, by id."""
+    decided = {j.claim.id for j in derived.derive(myth, run).judgements if j.verdict.decides} if run.has(myth) else set[str]()
+    return lambda identity: identity not in decided
+
+
+def _with_data(request: Request) -> tuple[list[Planned], dict[str, Any]]:
+    """The plans, without what wants data that are absent or corrupt, and the notes of the data sets that are to be read."""
+    corrupt: dict[str, str] = {}
+    notes: dict[str, Any] = {}
+    while True:
+        planned = plans(request, lambda name: corrupt.get(name) or absent(name))
+        if (reason := nothing_possible(planned)) is not None:
+            raise CannotStart(reason)
+        new = [name for name in dict.fromkeys(name for p in planned for name in p.plan.data) if name not in notes]
+        for name in new:
+            try:
+                notes[name] = prepared.intact(name).facts()
+            except CannotStart as error:
+                corrupt[name] = str(error)
+        if not corrupt.keys() & set(new):
+            return planned, {name: notes[name] for p in planned for name in p.plan.data}
+
+
+def absent(name: str) -> str | None:
+    """Return why a data set is not here and how to bring it, None if it is here."""
+    try:
+        prepared.require(name)
+    except CannotStart as error:
+        return str(error)
+    return None
+
+
+def _hashes() -> Callable[[str], str | None]:
+    """Content hashes of data sets, each looked up once; None for a set that is absent or has no readable sidecar."""
+
+    @functools.cache
+    def sha256_of(name: str) -> str | None:
+        try:
+            return prepared.sha256_of(name)
+        except CannotStart:
+            return None
+
+    return sha256_of
 
 
 def _check_room(run: RunFolder) -> None:

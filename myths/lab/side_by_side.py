@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -25,10 +26,16 @@ def usual(device: str) -> int:
 
 
 class SideBySide:
-    """Keeps up to ``jobs`` workers, which share the cores; a trial that runs alone has no worker beside it and all of the cores."""
+    """Keeps up to ``jobs`` workers, which share the cores; a trial that runs alone has no worker beside it and all of the cores.
 
-    def __init__(self, jobs: int):
-        self.slots = jobs
+    Args:
+        jobs: How many trials run at once at most.
+        bounded: Whether every trial must be stoppable. Then a trial that runs alone gets a worker too, instead of this process.
+    """
+
+    def __init__(self, jobs: int, bounded: bool = False):
+        self.jobs = jobs
+        self._bounded = bounded
         self._idle: list[_Worker] = []
         self._busy: list[_Worker] = []
         self._alone: tuple[Trial, Context] | None = None
@@ -41,27 +48,40 @@ class SideBySide:
             worker.end()
         self._idle, self._busy = [], []
 
+    def admits(self, trial: Trial) -> bool:
+        """Return whether a worker is free, and nothing that runs alone is started beside others or others beside it."""
+        if self._alone is not None or any(runs_alone(worker.trial) for worker in self._busy):
+            return False
+        return not self._busy if runs_alone(trial) else len(self._busy) < self.jobs
+
     def start(self, trial: Trial, context: Context) -> None:
-        """Gives the trial to an idle worker, or to a new one."""
-        if runs_alone(trial):
+        """Give the trial to an idle worker, or to a new one; one that runs alone to this process, unless it must be stoppable."""
+        alone = runs_alone(trial)
+        if alone:
             self.__exit__()  # an idle worker still holds memory
+        if alone and (trial.worker_memory is not None or not self._bounded):
             self._alone = trial, context
             return
-        worker = self._idle.pop() if self._idle else _worker(trial, self.slots)
+        worker = self._idle.pop() if self._idle else _worker(trial, 1 if alone else self.jobs)
         worker.begin(trial, context)
         self._busy.append(worker)
 
-    def finished(self) -> tuple[Trial, Execution]:
-        """The trial that ends first. A worker that dies fails its own trial only."""
+    def finished(self, seconds: float | None = None) -> tuple[Trial, Execution]:
+        """Return the trial that ends first; after ``seconds``, one that is stopped. A worker that dies fails its own trial only."""
         if self._alone is not None:
             (trial, context), self._alone = self._alone, None
-            return trial, local(trial, context)
-        ready = wait([worker.pipe for worker in self._busy])
-        worker = next(worker for worker in self._busy if worker.pipe in ready)
+            return trial, local(trial, context, seconds)
+        ready = wait([worker.pipe for worker in self._busy], seconds)
+        worker = next((worker for worker in self._busy if worker.pipe in ready), self._busy[0])
         self._busy.remove(worker)
+        if not ready:
+            worker.end()
+            return worker.trial, Execution(None, worker.watch.elapsed, 0, stopped=True)
         trial, execution = worker.answer()
-        if worker.process.is_alive():
-            self._idle.append(worker)
+        if worker.process.is_alive() and not runs_alone(trial):
+            self._idle.append(worker)  # one for a trial that runs alone has all threads, so it is not kept
+        else:
+            worker.end()
         return trial, execution
 
 
@@ -87,7 +107,7 @@ class _Worker:
             code = self.process.exitcode or 0
             how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
             hint = ": out of memory? fewer --jobs take less" if code == KILLED else ""
-            return self.trial, Execution(None, self.watch.elapsed, 0, f"the worker process {how}{hint}")
+            return self.trial, Execution(None, self.watch.elapsed, 0, f"the worker process {how}{hint}", died=True)
 
     def end(self) -> None:
         self.process.kill()
@@ -95,19 +115,19 @@ class _Worker:
         self.pipe.close()
 
 
-def _worker(trial: Trial, slots: int) -> _Worker:
+def _worker(trial: Trial, jobs: int) -> _Worker:
     import torch
 
-    threads = max(1, torch.get_num_threads() // slots)
+    threads = max(1, torch.get_num_threads() // jobs)
     processes = clean_processes(trial)
     ours, theirs = processes.Pipe()
-    process = processes.Process(target=_work, args=(theirs, threads), daemon=True)
+    process = processes.Process(target=_work, args=(theirs, threads, here if jobs > 1 else local), daemon=True)
     process.start()
     theirs.close()
     return _Worker(process, ours)
 
 
-def _work(pipe: Connection, threads: int) -> None:
+def _work(pipe: Connection, threads: int, execute: Callable[[Trial, Context], Execution]) -> None:
     import torch
     from threadpoolctl import threadpool_limits
 
@@ -117,4 +137,4 @@ def _work(pipe: Connection, threads: int) -> None:
     threadpool_limits(threads)
     with contextlib.suppress(EOFError, OSError):  # the runner has gone
         while True:
-            pipe.send(here(*pipe.recv()))
+            pipe.send(execute(*pipe.recv()))

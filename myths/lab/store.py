@@ -5,8 +5,8 @@ most the trial that was running. Tables, claims and figures are derived from the
 
 - A line is JSON: id, trial (class), version, settings (those that differ from their defaults), protocol, status "ok" or "failed",
   rows, arrays (name to SHA-256 of dtype, shape and bytes), data (set to content hash), seconds, peak_memory_bytes, device,
-  invocation (of ``run.json``), error; and energy_joules where a GPU's power could be read. The id is recomputed from class, version
-  and settings when read.
+  invocation (of ``run.json``), error; energy_joules where a GPU's power could be read; attempt from the second success of a trial on;
+  beside, how many other trials ran beside it at most, where any did. The id is recomputed from class, version and settings when read.
 - A last line cut short is ignored with a warning, and taken away when the next one is written. Any other line that is no result
   stops the reading with the number of the line.
 - A line of an unknown class, another version or settings that no longer fit is stale: kept, and left out of everything.
@@ -61,6 +61,10 @@ class Record:
     invocation: str = ""
     error: str | None = None
     energy_joules: float | None = None
+    attempt: int = 1
+    """1 for the first success of a trial, then counted on: ``myths run --again``, or arrays that were gone."""
+    beside: int = 0
+    """How many other trials ran beside it at most; its seconds are then not those of a trial that has the device for itself."""
 
     def agrees_with(self, hashes: Hashes) -> bool:
         """Whether no data set that it was made from lies here with another content."""
@@ -82,6 +86,8 @@ class Record:
             "invocation": self.invocation,
             "error": self.error,
             **({} if self.energy_joules is None else {"energy_joules": round(self.energy_joules, 1)}),
+            **({} if self.attempt == 1 else {"attempt": self.attempt}),
+            **({} if not self.beside else {"beside": self.beside}),
         }
 
 
@@ -128,22 +134,24 @@ class Store:
         self._types = types_by_name
         self.records: list[Record] = []
         self.stale: list[str] = []
+        self._by_id: dict[str, list[Record]] = {}
         for number, line in enumerate(_complete_lines(self.file), start=1):
             if line.strip():
                 self._take(line, number)
 
     def finished(self, trial: Trial, hashes: Hashes = lambda name: None) -> Record | None:
         """The newest successful record of a trial made from data that agree with what lies here."""
-        for record in reversed(self.records):
-            if record.trial.id == trial.id and record.status == "ok" and record.agrees_with(hashes):
-                return record
-        return None
+        return next((r for r in reversed(self.attempts(trial)) if r.agrees_with(hashes)), None)
+
+    def attempts(self, trial: Trial) -> list[Record]:
+        """Return every successful record of a trial, the oldest first."""
+        return [record for record in self._by_id.get(trial.id, ()) if record.status == "ok"]
 
     def has_arrays(self, record: Record) -> bool:
         """Whether the arrays of a record are still on disk, not replaced by those of a later execution of its trial."""
         if not record.arrays:
             return True
-        same = (r for r in reversed(self.records) if r.trial.id == record.trial.id and r.arrays)
+        same = (r for r in reversed(self._by_id.get(record.trial.id, ())) if r.arrays)
         return next(same, record).arrays == record.arrays and self._array_file(record.trial.id).exists()
 
     def outcome(self, record: Record) -> Outcome:
@@ -157,6 +165,8 @@ class Store:
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            if record.status == "ok":
+                record = replace(record, attempt=1 + len(self.attempts(record.trial)))
             if arrays:
                 record = replace(record, arrays=self._save_arrays(record.trial.id, arrays))
             _append_line(self.file, _dumps(record.line()))
@@ -164,8 +174,12 @@ class Store:
             raise CannotStart(
                 f"cannot write {self.file}: {error.strerror or error}; make room or pass another --results folder, then run again"
             ) from error
-        self.records.append(record)
+        self._keep(record)
         return record
+
+    def _keep(self, record: Record) -> None:
+        self.records.append(record)
+        self._by_id.setdefault(record.trial.id, []).append(record)
 
     def _take(self, line: str, number: int) -> None:
         try:
@@ -185,8 +199,7 @@ class Store:
         if trial.id != stored["id"]:
             self.stale.append(f"{stored['trial']} {stored['id']}")
             return
-        names = ("rows", "arrays", "data", "seconds", "peak_memory_bytes", "device", "invocation", "error", "energy_joules")
-        self.records.append(Record(trial, status, **{name: stored[name] for name in names if name in stored}))
+        self._keep(Record(trial, status, **{name: stored[name] for name in _OF_A_RECORD if name in stored}))
 
     def _array_file(self, identity: str) -> Path:
         return self.folder / "arrays" / f"{identity}.npz"
@@ -248,6 +261,7 @@ class Results:
         return pd.DataFrame(lines, index=pd.Index(places, name=TRIAL_INDEX)) if lines else pd.DataFrame()
 
 
+_OF_A_RECORD = tuple(f.name for f in fields(Record) if f.name not in ("trial", "status"))
 _SHAPE = {"id": str, "trial": str, "settings": dict, "rows": list, "arrays": dict, "data": dict}
 """What a line must hold to be a result at all."""
 

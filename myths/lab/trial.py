@@ -62,6 +62,8 @@ class Trial:
     """Runs with nothing beside it."""
     worker_memory: ClassVar[int | None] = None
     """Bytes; a trial that sets it runs in a worker process of its own under this cap."""
+    published_arrays: ClassVar[frozenset[str]] = frozenset()
+    """Arrays that other trials read and that may be published: numbers about examples, never data, images or weights."""
 
     def __post_init__(self) -> None:
         """Settings become their annotated types, so that 1 and 1.0, or a list and a tuple, are one setting.
@@ -87,6 +89,11 @@ class Trial:
         """Names of the prepared data sets that ``run`` reads; their hashes go into the result."""
         return ()
 
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """What tables say of the trial that its settings alone decide, by column; claims choose planned trials by it."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)} | {"protocol": self.protocol}
+
     @classmethod
     def tiny(cls) -> Trial:
         """An instance that runs in under two seconds on procedural or embedded data."""
@@ -105,7 +112,7 @@ class Trial:
         """First 12 hex digits of the SHA-256 of the canonical JSON of class, version and settings."""
         return hashlib.sha256(json.dumps(canonical(self), sort_keys=True).encode()).hexdigest()[:12]
 
-    @property
+    @functools.cached_property
     def dependencies(self) -> tuple[Trial, ...]:
         """Trials found in the fields, in field order."""
         values = (getattr(self, f.name) for f in dataclasses.fields(self))
@@ -168,6 +175,22 @@ class Context:
         with torch.random.fork_rng(devices=[] if self.device == "cpu" else [torch.device(self.device)]):
             torch.manual_seed(self.seed(axis))
             yield
+
+
+def dependencies_first(trials: Iterable[Trial]) -> list[Trial]:
+    """Return the trials and all they depend on, each once, dependencies before their dependents."""
+    ordered: dict[str, Trial] = {}
+    waiting = [(trial, False) for trial in reversed(list(trials))]
+    while waiting:
+        trial, visited = waiting.pop()
+        if trial.id in ordered:
+            continue
+        if visited or not trial.dependencies:
+            ordered[trial.id] = trial
+        else:
+            waiting.append((trial, True))
+            waiting += [(dependency, False) for dependency in reversed(trial.dependencies)]
+    return list(ordered.values())
 
 
 # --- identity ------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 from myths.lab import runner
 from myths.lab.errors import CannotStart, MythsError
 from myths.lab.executors import OneByOne
-from myths.lab.runner import Budget, Plan, estimated_seconds, plan, run
+from myths.lab.runner import Budget, Estimates, Plan, plan, run
 from myths.lab.store import Record, Store
 from myths.lab.trial import Context, Outcome, Trial
 
@@ -410,9 +410,9 @@ def test_estimates_are_scaled_by_work_within_class_and_machine(tmp_path):
         (Total(name="t", parts=()), 500.0, "cpu", "ok"),
     ]:
         store.append(Record(trial, status, seconds=seconds, device=machine))
-    assert estimated_seconds(Part(name="new", size=2.0), store, "cpu") == pytest.approx(6.0)
-    assert estimated_seconds(Part(name="new", size=2.0), store, "h200") == pytest.approx(1000.0)
-    assert estimated_seconds(Peek(name="new", parts=()), store, "cpu") is None
+    assert Estimates(store.records, "cpu")(Part(name="new", size=2.0)) == pytest.approx(6.0)
+    assert Estimates(store.records, "h200")(Part(name="new", size=2.0)) == pytest.approx(1000.0)
+    assert Estimates(store.records, "cpu")(Peek(name="new", parts=())) is None
 
 
 def test_a_real_budget_is_kept(tmp_path):

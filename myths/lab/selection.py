@@ -1,0 +1,107 @@
+"""Which planned trials a claim needs, and which claims and trials a request names."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Sequence
+
+from myths.lab.claim import Claim
+from myths.lab.errors import UsageError
+from myths.lab.myth import Myth
+from myths.lab.trial import Trial, dependencies_first
+
+DECIDING = "deciding"
+"""What stands for the deciding claims that are open."""
+
+
+def claims(myths: Sequence[Myth], words: Iterable[str], is_open: Callable[[Myth], Callable[[str], bool]]) -> dict[str, list[Claim]]:
+    """Find the claims that a request names, with the claims without which they cannot be judged.
+
+    Args:
+        myths: The myths to look in.
+        words: Ids, beginnings of ids up to a hyphen, or ``deciding``.
+        is_open: For a myth, whether a claim of it is undecided in the run, by id.
+
+    Returns:
+        The claims of each myth that has any, by the myth's name.
+
+    Raises:
+        UsageError: A word names no claim.
+    """
+    found: dict[str, dict[str, Claim]] = {}
+    for word in words:
+        named = {myth.name: _deciding(myth, is_open) if word == DECIDING else _named(myth, word) for myth in myths}
+        if word != DECIDING and not any(named.values()):
+            ids = [claim.id for myth in myths for claim in myth.claims]
+            near = difflib.get_close_matches(word, ids, 3) or ids[:3]
+            raise UsageError(f"--claim {word!r}: no claim has this id, or one that begins with it up to a hyphen; near: {', '.join(near)}")
+        for myth in myths:
+            by_id = {claim.id: claim for claim in myth.claims}
+            for claim in named[myth.name]:
+                found.setdefault(myth.name, {}).update((each.id, each) for each in with_controls(claim, by_id))
+    return {name: list(chosen.values()) for name, chosen in found.items()}
+
+
+def with_controls(claim: Claim, by_id: dict[str, Claim]) -> list[Claim]:
+    """Return a claim, its controls and its calibration, and theirs."""
+    found = {claim.id: claim}
+    waiting = [claim]
+    for each in waiting:
+        for identity in (*each.controls, *((each.calibration,) if each.calibration else ())):
+            if identity not in found:
+                found[identity] = by_id[identity]
+                waiting.append(by_id[identity])
+    return list(found.values())
+
+
+def needed_by(chosen: Iterable[Claim], trials: Iterable[Trial]) -> list[Trial]:
+    """Return the trials, or dependencies of them, that claims are measured on."""
+    chosen = list(chosen)
+    return [trial for trial in dependencies_first(trials) if any(claim.selects(trial) for claim in chosen)]
+
+
+def most_urgent(all_claims: Sequence[Claim], trials: Sequence[Trial]) -> list[Trial]:
+    """Return the trials that the deciding claims are measured on, a claim at a time, each claim followed by its controls.
+
+    A claim that another gives way to comes after those that everybody can decide.
+    """
+    by_id = {claim.id: claim for claim in all_claims}
+    decisive = [claim for claim in all_claims if claim.decisive]
+    better = [by_id[claim.gives_way_to] for claim in decisive if claim.gives_way_to]
+    found: dict[str, Trial] = {}
+    for claim in (*decisive, *better):
+        for each in with_controls(claim, by_id):
+            found.update((trial.id, trial) for trial in trials if trial.id not in found and each.selects(trial))
+    return list(found.values())
+
+
+def trial_classes(myths: Sequence[Myth], words: Iterable[str]) -> tuple[type[Trial], ...]:
+    """Return the trial classes that a request names, in capitals or not.
+
+    Raises:
+        UsageError: A word names no trial class of these myths.
+    """
+    known = {kind.__name__.lower(): kind for myth in myths for kind in myth.trial_types}
+    for word in words:
+        if word.lower().replace("-", "") not in known:
+            names = ", ".join(sorted(kind.__name__ for kind in known.values()))
+            raise UsageError(f"--trial {word!r}: there is no such trial class; there are: {names}")
+    wanted = {word.lower().replace("-", "") for word in words}
+    return tuple(kind for myth in myths for kind in myth.trial_types if kind.__name__.lower() in wanted)
+
+
+def of_classes(kinds: tuple[type[Trial], ...], trials: Iterable[Trial]) -> list[Trial]:
+    """Return the trials, or dependencies of them, that are of one of the classes."""
+    return [trial for trial in dependencies_first(trials) if type(trial) in kinds]
+
+
+def _named(myth: Myth, word: str) -> list[Claim]:
+    exact = [claim for claim in myth.claims if claim.id == word]
+    return exact or [claim for claim in myth.claims if claim.id.startswith(word.rstrip("-") + "-")]
+
+
+def _deciding(myth: Myth, is_open: Callable[[Myth], Callable[[str], bool]]) -> list[Claim]:
+    decisive = [claim for claim in myth.claims if claim.decisive]
+    better = {claim.gives_way_to for claim in decisive}
+    open_here = is_open(myth)
+    return [claim for claim in myth.claims if (claim.decisive or claim.id in better) and open_here(claim.id)]
