@@ -53,8 +53,8 @@ def main() -> None:
     app()
 
 
-def command(target: typer.Typer, name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Registers a command whose errors end in one line and the exit status of the README."""
+def command(target: typer.Typer, name: str, **options: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Registers a command whose errors end in one line and the exit status of the README; ``options`` are typer's."""
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(function)
@@ -74,7 +74,7 @@ def command(target: typer.Typer, name: str) -> Callable[[Callable[..., None]], C
             except Exception as error:  # noqa: BLE001 (a bug, or a machine in a state nobody thought of: still one line)
                 _end(f"unexpected {type(error).__name__}: {error}; --debug before the command shows where", 1)
 
-        return target.command(name)(guarded)
+        return target.command(name, **options)(guarded)
 
     return register
 
@@ -151,20 +151,38 @@ def run(
     _print_what_is_left({name: ran.progress for name, ran in happened.items()})
 
 
-@command(app, "try")
+@command(app, "try", add_help_option=False)
 def try_(
-    myth: str,
-    trial: str,
-    settings: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE...")] = None,
+    context: typer.Context,
+    myth: Annotated[str | None, typer.Argument(metavar="MYTH", help="A myth, as `myths list` names it.")] = None,
+    trial: Annotated[str | None, typer.Argument(metavar="TRIAL", help="A trial; `myths try MYTH --help` lists them.")] = None,
+    settings: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings of the trial.")] = None,
     device: DeviceOption = "auto",
+    help_: Annotated[bool, typer.Option("--help", help="Show this text; the trials of MYTH; the settings of TRIAL.")] = False,
 ) -> None:
-    """Run one trial with any settings, print its rows, store nothing; settings of a trial inside it are KEY.KEY=VALUE."""
+    """Run one trial with any settings, print its rows, store nothing.
+
+    `myths try MYTH TRIAL --help` lists the settings of a trial: default, valid range, meaning. A setting of a trial inside a trial
+    is KEY.KEY=VALUE.
+    """
     from myths import suite
     from myths.lab import device as devices
     from myths.lab import tryout
 
-    for row in tryout.rows(suite.find(myth), trial, settings or [], devices.choose(device)):
-        terminal.say("  ".join(f"{key}={value}" for key, value in row.items()))
+    if myth is None:
+        typer.echo(context.get_help())
+        if not help_:
+            raise UsageError("name a MYTH and a TRIAL: `myths list` has the myths, `myths try MYTH --help` the trials")
+    elif help_ and trial is None:
+        terminal.listing(f"Trials of {suite.find(myth).name}", tryout.listing(suite.find(myth)), False)
+    elif help_ and trial is not None:
+        about, lines = tryout.settings_of(suite.find(myth), trial)
+        terminal.listing(about, lines or [{"setting": "none"}], False)
+    elif trial is None:
+        raise UsageError(f"name a TRIAL of {suite.find(myth).name}: {', '.join(suite.find(myth).types_by_name)}")
+    else:
+        for row in tryout.rows(suite.find(myth), trial, settings or [], devices.choose(device)):
+            terminal.say("  ".join(f"{key}={value}" for key, value in row.items()))
 
 
 @command(app, "report")

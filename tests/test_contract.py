@@ -1,21 +1,26 @@
 """What every myth must keep to. A new myth is tested by being in suite.MYTHS."""
 
 import dataclasses
+import itertools
 import json
+from types import UnionType
+from typing import Annotated, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pytest
 
 from myths import suite
-from myths.lab import runner
+from myths.lab import runner, tryout
 from myths.lab.data import prepared
 from myths.lab.data.catalog import CATALOG
 from myths.lab.data.embedded import EMBEDDED
 from myths.lab.derived import derive, write
+from myths.lab.errors import UsageError
 from myths.lab.myth import PROFILES
 from myths.lab.run_folder import RunFolder
+from myths.lab.setting import Rule
 from myths.lab.store import Results, Store
-from myths.lab.trial import canonical, decode
+from myths.lab.trial import build, canonical, decode
 
 MYTHS = [pytest.param(myth, id=myth.name) for myth in suite.MYTHS]
 TRIAL_TYPES = [pytest.param(myth, kind, id=f"{myth.name}-{kind.__name__}") for myth in suite.MYTHS for kind in myth.trial_types]
@@ -77,6 +82,66 @@ def test_tables_without_results_are_empty_and_claims_untested(myth, tmp_path):
 @pytest.mark.parametrize("myth", MYTHS)
 def test_every_verdict_has_a_meaning(myth):
     assert set(myth.meanings) == {"refuted", "still standing", "open", "aged"}
+
+
+@pytest.mark.parametrize(("myth", "kind"), TRIAL_TYPES)
+def test_every_setting_says_what_it_means_and_which_values_it_takes(myth, kind):
+    hints = get_type_hints(kind, include_extras=True)
+    for name in (f.name for f in dataclasses.fields(kind)):
+        assert loose(hints[name]) == [], f"{kind.__name__}.{name} has no range: annotate it with a rule of lab/setting.py"
+    _, listed = tryout.settings_of(myth, kind.__name__)
+    assert [line["setting"] for line in listed if not line["meaning"]] == []
+
+
+def loose(hint, ruled=False):
+    """The types in a hint that take any number or any text."""
+    if get_origin(hint) is Literal:
+        return []
+    if get_origin(hint) is Annotated:
+        return loose(hint.__origin__, any(isinstance(part, Rule) for part in hint.__metadata__))
+    if get_args(hint):
+        return [found for part in get_args(hint) for found in loose(part)]
+    return [hint.__name__] if hint in (int, float, str) and not ruled else []
+
+
+ODD = (
+    None, True, "true", -1, "-1", 0, -0.5, 1.5, 2**63, 1e300, float("nan"), float("inf"), "nan", "-inf", "1e999", "", " ", "../x", "a/b",
+    "\udcff", "x" * 5000, [], [-1], [float("nan")], {}, b"1", object(),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("myth", "kind"), TRIAL_TYPES)
+def test_an_odd_value_is_refused_before_anything_runs_or_is_one_that_the_field_declares(myth, kind):
+    hints, fields = get_type_hints(kind, include_extras=True), [f.name for f in dataclasses.fields(kind)]
+    given = {name: getattr(kind.tiny(), name) for name in fields}
+    refused = []
+    for name, value in itertools.product(fields, ODD):
+        try:
+            made = build(kind, given | {name: value})
+        except UsageError as error:
+            refused.append((name, str(error)))
+            continue
+        assert declared(getattr(made, name), hints[name]), f"{kind.__name__} took {name}={value!r}"
+        assert decode(json.loads(json.dumps(canonical(made), allow_nan=False)), myth.types_by_name) == made
+        assert made.work >= 0
+        assert str(made)
+    assert {name for name, _ in refused} == set(fields), "no field takes everything"
+    assert [said for name, said in refused if name not in said or not said.isprintable()] == []
+
+
+def declared(value, hint):
+    """Whether a value is of a type and within its rules, by a reading of its own."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return declared(value, arguments[0]) and all(part.accepts(value) for part in arguments[1:] if isinstance(part, Rule))
+    if origin is Literal:
+        return value in arguments
+    if origin is tuple:
+        items = [arguments[0]] * len(value) if arguments[1:] == (...,) else arguments
+        return len(items) == len(value) and all(map(declared, value, items))
+    if origin in (Union, UnionType):
+        return any(declared(value, argument) for argument in arguments)
+    return type(value) is hint and (hint is not float or np.isfinite(value))
 
 
 def run_all(trials, store):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 from jaxtyping import Float, Int64
 
 from myths.lab.errors import UsageError
 from myths.lab.myth import Profile
+from myths.lab.setting import Count, DatasetName, Items, Range, Seed, TrainExamples
 from myths.lab.trial import Context, Outcome, Protocol, Trial
 from myths.lab.vision.classifier import EMBEDDED, TrainClassifier
 
@@ -36,14 +37,15 @@ class FitClassical(Trial):
     """
 
     method: Method
-    dataset: str = "cifar10"
-    train_examples: int = 0
+    """Kind of classifier."""
+    dataset: DatasetName = "cifar10"
+    train_examples: TrainExamples = 0
     """How many training examples, the first of a seeded shuffle; 0 is all of them."""
-    filters: int = 0
-    """Of "random features" only."""
-    stride: int = 1
+    filters: Annotated[int, Range(at_least=0)] = 0
+    """Number of random patches; of "random features" only, which needs 1 or more."""
+    stride: Count = 1
     """Pixels between the places where the filters of "random features" are applied."""
-    seed: int = 0
+    seed: Seed = 0
 
     @property
     def protocol(self) -> Protocol:
@@ -60,6 +62,12 @@ class FitClassical(Trial):
     def data(self) -> tuple[str, ...]:
         """The one data set."""
         return (self.dataset,)
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for random features without filters."""
+        super().__post_init__()
+        if self.method == "random features" and not self.filters:
+            raise UsageError('filters=0 does not fit: method="random features" needs 1 or more')
 
     @classmethod
     def tiny(cls) -> FitClassical:
@@ -107,7 +115,9 @@ class EvaluateModel(Trial):
     """
 
     model: TrainClassifier | FitClassical
-    test_set: str
+    """Trained model that is evaluated."""
+    test_set: DatasetName
+    """New test set, as `myths data list` names it."""
 
     @property
     def protocol(self) -> Protocol:
@@ -177,7 +187,8 @@ class EvaluateModel(Trial):
 class LadderOrder(Trial):
     """Whether models trained here keep their order on a new test set: one evaluation a model, all on the same images."""
 
-    evaluations: tuple[EvaluateModel, ...]
+    evaluations: Annotated[tuple[EvaluateModel, ...], Items(at_least=2)]
+    """Evaluations of the models that are ordered, all on one test set."""
 
     @property
     def protocol(self) -> Protocol:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from jaxtyping import UInt8
 
 from myths.lab.myth import Profile
+from myths.lab.setting import Count, Seed
 from myths.lab.trial import Context, Outcome, Protocol, Trial
 
 if TYPE_CHECKING:
@@ -26,10 +27,14 @@ class FitCandidates(Trial):
     """
 
     dataset: Literal["digits", "cifar10"]
-    candidates: int
-    filters: int = 96
-    train_examples: int = 20_000
-    seed: int
+    """Dataset that the candidates are fitted to and tested on."""
+    candidates: Count
+    """Number of candidate models."""
+    filters: Count = 96
+    """Random patches per candidate."""
+    train_examples: Count = 20_000
+    """Number of training examples that candidates draw from."""
+    seed: Seed
 
     @property
     def protocol(self) -> Protocol:
@@ -92,9 +97,12 @@ class ReuseTestSet(Trial):
     """
 
     candidates: FitCandidates
+    """Candidates that are selected from."""
     strategy: Strategy
-    splits: int = 20
-    seed: int
+    """How the test set is reused."""
+    splits: Count = 20
+    """Random splits of the test set into halves."""
+    seed: Seed
 
     @property
     def protocol(self) -> Protocol:

@@ -9,6 +9,7 @@ from myths.cifar10_1.ladder import ladder
 from myths.cifar10_1.published import PREDICTIONS, PROCEDURAL, TEST_SETS, NewTestSet, TestSet
 from myths.cifar10_1.reuse import reuse
 from myths.lab.myth import Profile
+from myths.lab.setting import DatasetName
 from myths.lab.trial import Context, Outcome, Protocol, Trial
 
 
@@ -21,6 +22,7 @@ class PublishedAccuracy(Trial):
     """
 
     source: Literal["predictions", "known table"]
+    """Where the published accuracies come from."""
 
     @property
     def protocol(self) -> Protocol:
@@ -64,7 +66,9 @@ class _PerImage(Trial):
     """What needs the per-image predictions of the paper's models on the original and on one new test set."""
 
     test_set: NewTestSet
-    predictions: str = PREDICTIONS
+    """Version of CIFAR-10.1."""
+    predictions: DatasetName = PREDICTIONS
+    """Predictions of the published models."""
 
     @property
     def protocol(self) -> Protocol:

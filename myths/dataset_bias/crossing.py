@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from myths.dataset_bias import sets as sets_of
 from myths.dataset_bias.sets import Task, protocol_of
+from myths.lab.setting import Count, Items, Seed
 from myths.lab.trial import Context, Outcome, Protocol, Trial
 
 if TYPE_CHECKING:
@@ -20,8 +21,10 @@ class _AcrossSets(Trial):
     """What the trials across sets have in common: the sets of a task, their classes, and one random split of each set."""
 
     task: Task
+    """Datasets that are crossed, with the classes that they share."""
     feature: Literal["gray thumbnail", "color thumbnail", "gist", "hog"] = "hog"
-    seed: int = 0
+    """Features of the images that the classifier sees."""
+    seed: Seed = 0
 
     @property
     def sets(self) -> tuple[str, ...]:
@@ -47,7 +50,8 @@ class CrossSet(_AcrossSets):
     average precision of one class against the rest; for "cars" and "persons" that of the object alone.
     """
 
-    sizes: tuple[int, ...]
+    sizes: Annotated[tuple[Count, ...], Items()]
+    """Training images per class."""
 
     @property
     def work(self) -> float:
@@ -87,7 +91,8 @@ class NegativeSet(_AcrossSets):
     """Each set's own detector of an object, against the set's own negatives and against those of all sets (2011, Table 2)."""
 
     task: Literal["cars", "persons", "chains"]
-    size: int = 80
+    """Datasets that are crossed, and the object."""
+    size: Count = 80
     """Training images with the object, and as many without."""
 
     @classmethod

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from myths.dataset_bias import sets as sets_of
 from myths.dataset_bias.sets import Feature, Subject, Treatment, list_name, protocol_of
+from myths.lab.setting import Count, DatasetName, Items, Range, Seed
 from myths.lab.trial import Context, Outcome, Protocol, Trial
 
 if TYPE_CHECKING:
@@ -25,14 +26,21 @@ class NameThatDataset(Trial):
     accuracy is the mean over sets of the share of their images named rightly, so chance is one over the number of sets.
     """
 
-    sets: tuple[str, ...]
+    sets: Annotated[tuple[DatasetName, ...], Items(at_least=2, distinct=True)]
+    """Datasets that are told apart."""
     feature: Feature
+    """Features of the images that the classifier sees."""
     treatment: Treatment = "none"
+    """What is done to every image first."""
     subject: Subject = "everything"
+    """Images that take part: all, or those of cars."""
     deduplicated: bool = False
-    sizes: tuple[int, ...] = (700,)
-    test: int = 300
-    seed: int = 0
+    """Whether near-duplicates are left out."""
+    sizes: Annotated[tuple[Count, ...], Items()] = (700,)
+    """Training images per dataset."""
+    test: Count = 300
+    """Test images per dataset, at most."""
+    seed: Seed = 0
 
     def __str__(self) -> str:
         """The list by its name."""
@@ -90,11 +98,15 @@ class NameThatDataset(Trial):
 class NameParts(Trial):
     """The null control: one set, split at random into parts that are then told apart as if they were sets. Must be at chance."""
 
-    set: str
+    set: DatasetName
+    """Dataset that is split."""
     feature: Feature
-    parts: int = 4
+    """Features of the images that the classifier sees."""
+    parts: Annotated[int, Range(at_least=2)] = 4
+    """Number of random parts."""
     treatment: Treatment = "none"
-    seed: int = 0
+    """What is done to every image first."""
+    seed: Seed = 0
 
     @property
     def protocol(self) -> Protocol:
@@ -135,7 +147,8 @@ class NameParts(Trial):
 class CountDuplicates(Trial):
     """How many images have a near-duplicate in their own set, and in each of the others, by perceptual hash."""
 
-    sets: tuple[str, ...]
+    sets: Annotated[tuple[DatasetName, ...], Items()]
+    """Datasets that are searched."""
 
     def __str__(self) -> str:
         """The list by its name."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from myths.dataset_bias import sets as sets_of
 from myths.dataset_bias.sets import Task, Treatment, list_name, protocol_of
+from myths.lab.setting import Count, DatasetName, Epochs, Items, Range, Seed
 from myths.lab.trial import Context, Outcome, Protocol, Trial
+from myths.lab.vision.classifier import NetworkName
 
 if TYPE_CHECKING:
     import torch
@@ -27,14 +29,19 @@ class NameByNetwork(Trial):
     of 32 or 64 pixels, and crops and mirror images as augmentation.
     """
 
-    sets: tuple[str, ...]
-    network: str = "small_cnn"
-    epochs: float = 15.0
-    side: int = 32
-    train: int = 700
-    test: int = 300
+    sets: Annotated[tuple[DatasetName, ...], Items(at_least=2, distinct=True)]
+    """Datasets that are told apart."""
+    network: NetworkName = "small_cnn"
+    epochs: Epochs = 15.0
+    side: Annotated[int, Range(at_least=8, at_most=64)] = 32
+    """Pixels per side to which images are resized."""
+    train: Count = 700
+    """Training images per dataset, at most."""
+    test: Count = 300
+    """Test images per dataset, at most."""
     treatment: Treatment = "none"
-    seed: int = 0
+    """What is done to every image first."""
+    seed: Seed = 0
 
     measured: ClassVar[frozenset[str]] = frozenset({"train_seconds"})
 
@@ -107,11 +114,14 @@ class ProbeNetwork(Trial):
     """
 
     namer: NameByNetwork
+    """Network whose features are probed."""
     task: Task
+    """Datasets and the classes that they share."""
     features: Literal["trained", "random", "pixels"]
-    size: int = 32
+    """Features that the linear classifier sees."""
+    size: Count = 32
     """Training images of each class of each set."""
-    seed: int = 0
+    seed: Seed = 0
 
     def __str__(self) -> str:
         """What is probed for which objects."""

@@ -6,12 +6,13 @@ import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from myths.fixup.architectures import STAGES, blocks_a_stage
 from myths.fixup.architectures import Name as ArchitectureName
 from myths.fixup.treatments import Name as TreatmentName
 from myths.lab.errors import CannotStart, UsageError
+from myths.lab.setting import Count, DatasetName, Epochs, LearningRate, Momentum, Range, Seed, TrainExamples, WeightDecay
 from myths.lab.trial import Context, Outcome, Protocol, Trial
 
 if TYPE_CHECKING:
@@ -45,28 +46,26 @@ class Examples:
 class OnImages(Trial):
     """A residual network of some depth with a treatment, and the images that it sees."""
 
-    dataset: str = "cifar10"
+    dataset: DatasetName = "cifar10"
     architecture: ArchitectureName = "wide-resnet"
-    depth: int
+    """Kind of residual network."""
+    depth: Count
+    """Number of layers; the architecture says which depths are possible."""
     initialization: TreatmentName
-    width: int = 16
+    """Initialization or normalization of the residual branches."""
+    width: Count = 16
     """Channels of the first stage; 16 are the papers'."""
-    side: int = 0
+    side: Annotated[int, Range(at_least=1, also=(0, "as they are"))] = 0
     """Pixels a side to which images are averaged; 0 leaves them as they are."""
-    train_examples: int = 0
+    train_examples: TrainExamples = 0
     """How many training examples, the first of a seeded shuffle; 0 is all of them."""
-    learning_rate: float = 0.1
-    seed: int = 0
+    learning_rate: LearningRate = 0.1
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
-        """Raises UsageError for a depth that the architecture cannot have and for numbers that make no training."""
+        """Raises UsageError for a depth that the architecture cannot have."""
         super().__post_init__()
         blocks_a_stage(self.architecture, self.depth)
-        for name, least in (("width", 1), ("side", 0), ("train_examples", 0)):
-            if getattr(self, name) < least:
-                raise UsageError(f"{name}={getattr(self, name)}: at least {least}")
-        if not 0 < self.learning_rate < float("inf"):
-            raise UsageError(f"learning_rate={self.learning_rate:g}: a learning rate is a number above 0")
 
     @property
     def data(self) -> tuple[str, ...]:
@@ -124,26 +123,17 @@ class OnImages(Trial):
 class Training(OnImages, ABC):
     """A training by stochastic gradient descent, as in the paper: momentum, no clipping, no warm-up."""
 
-    epochs: float = 1.0
-    batch_size: int = 128
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    mixup: float = 0.0
+    epochs: Epochs = 1.0
+    batch_size: Annotated[int, Range(at_least=2)] = 128
+    """Examples per step."""
+    momentum: Momentum = 0.9
+    weight_decay: WeightDecay = 5e-4
+    mixup: Annotated[float, Range(at_least=0)] = 0.0
     """α of mixup; 0 is none."""
     augmentation: Literal["none", "flip", "crop-flip"] = "crop-flip"
+    """How training images are varied."""
     graph: bool = True
     """Forward and backward pass as CUDA graphs, where there is CUDA."""
-
-    def __post_init__(self) -> None:
-        """Raises UsageError for numbers that make no training."""
-        super().__post_init__()
-        if self.batch_size < 2:
-            raise UsageError(f"batch_size={self.batch_size}: at least 2")
-        if not 0 < self.epochs < float("inf"):
-            raise UsageError(f"epochs={self.epochs:g}: a number above 0")
-        for name in ("momentum", "weight_decay", "mixup"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise UsageError(f"{name}={getattr(self, name):g}: at least 0")
 
     measured: ClassVar[frozenset[str]] = frozenset({"seconds_per_step", "train_seconds"})
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from myths.fixup.training import threads_for
-from myths.lab.errors import UsageError
+from myths.lab.setting import Count, DatasetName, Dropout, LabelSmoothing, LearningRate, Seed, Subwords, check_divides
 from myths.lab.trial import Context, Outcome, Protocol, Trial
 
 if TYPE_CHECKING:
@@ -28,36 +28,42 @@ class TrainTransformer(Trial):
     paper's, whose training part is not to be had here) or "backwards" (words spelled backwards, drawn here).
     """
 
-    dataset: str = "multi30k"
+    dataset: DatasetName = "multi30k"
     normalization: Literal["layer", "fixup", "none"]
-    channels: int = 256
-    hidden: int = 1024
-    heads: int = 4
-    layers: int = 6
-    """Of the encoder, and as many of the decoder."""
-    subwords: int = 8000
+    """What keeps the residual branches stable."""
+    channels: Count = 256
+    """Channels of the model."""
+    hidden: Count = 1024
+    """Channels inside the feed-forward layers."""
+    heads: Count = 4
+    """Attention heads; a divisor of the channels."""
+    layers: Count = 6
+    """Layers of the encoder, and as many of the decoder."""
+    subwords: Subwords = 8000
     """Size of the vocabulary of both languages; 0 takes characters."""
-    longest: int = 256
-    updates: int
-    batch_tokens: int = 4000
-    learning_rate: float = 5e-4
-    warmup: int = 4000
-    dropout: float = 0.3
-    label_smoothing: float = 0.1
-    beam: int = 5
+    longest: Count = 256
+    """Most tokens of a sentence."""
+    updates: Count
+    """Number of training steps."""
+    batch_tokens: Count = 4000
+    """Tokens per step."""
+    learning_rate: LearningRate = 5e-4
+    warmup: Count = 4000
+    """Steps over which the learning rate rises."""
+    dropout: Dropout = 0.3
+    label_smoothing: LabelSmoothing = 0.1
+    beam: Count = 5
+    """Width of the beam search."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    seed: int = 0
+    """Precision of the arithmetic; auto is bf16 where the device has it."""
+    seed: Seed = 0
 
     measured: ClassVar[frozenset[str]] = frozenset({"train_seconds", "updates_per_second"})
 
     def __post_init__(self) -> None:
-        """Raises UsageError for numbers that make no training."""
+        """Raises UsageError for heads that do not divide the channels."""
         super().__post_init__()
-        for name in ("channels", "hidden", "heads", "layers", "longest", "updates", "batch_tokens", "warmup", "beam"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name}={getattr(self, name)}: at least 1")
-        if not 0 < self.learning_rate < float("inf"):
-            raise UsageError(f"learning_rate={self.learning_rate:g}: a learning rate is a number above 0")
+        check_divides(self, "heads", "channels")
 
     @property
     def protocol(self) -> Protocol:

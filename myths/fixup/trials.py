@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from myths.fixup.training import VERY_DEEP, Training
+from myths.lab.setting import Count, Epochs, WeightDecay
 from myths.lab.trial import Protocol
 
 if TYPE_CHECKING:
@@ -70,10 +71,11 @@ class TrainToTheEnd(Training):
     """Train on a whole schedule and test at the end, never before (Zhang et al. 2019, Table 1)."""
 
     architecture: Literal["wide-resnet", "resnet", "bottleneck"] = "resnet"
-    depth: int = 110
-    epochs: float = 200.0
-    weight_decay: float = 1e-4
+    depth: Count = 110
+    epochs: Epochs = 200.0
+    weight_decay: WeightDecay = 1e-4
     schedule: Literal["one-cycle", "step", "constant"] = "step"
+    """How the learning rate changes over the training."""
 
     @property
     def protocol(self) -> Protocol:

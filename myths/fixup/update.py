@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from myths.fixup.training import REAL, OnImages, threads_for
 from myths.lab.errors import UsageError
+from myths.lab.setting import Count
 from myths.lab.trial import Context, Outcome, Protocol
 
 if TYPE_CHECKING:
@@ -33,15 +34,10 @@ class MeasureUpdate(OnImages):
     squared norm of the change of the logits.
     """
 
-    examples_a_step: int = 64
-    steps: int = 5
-
-    def __post_init__(self) -> None:
-        """Raises UsageError for numbers that make no step."""
-        super().__post_init__()
-        for name in ("examples_a_step", "steps"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name}={getattr(self, name)}: at least 1")
+    examples_a_step: Count = 64
+    """Examples per step."""
+    steps: Count = 5
+    """Number of steps."""
 
     @property
     def protocol(self) -> Protocol:

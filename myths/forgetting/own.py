@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 
 from myths.forgetting.trials import CountForgetting
 from myths.lab.errors import UsageError
+from myths.lab.setting import Items
 from myths.lab.trial import Context, Outcome, Protocol, Trial, weakest
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def labeled(name: str) -> tuple[ImageFolder, ImageFolder | None, tuple[str, ...]
 class ListExamples(Trial):
     """What several trainings together say of each example, one row each: for a data set of the user's own."""
 
-    counts: tuple[CountForgetting, ...]
+    counts: Annotated[tuple[CountForgetting, ...], Items(at_least=1)]
+    """Counts of several training runs."""
 
     @property
     def protocol(self) -> Protocol:

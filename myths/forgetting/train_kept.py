@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from myths.forgetting import removal
 from myths.forgetting.training import PAPER_REMOVAL, PAPER_TRANSFER, Training
 from myths.forgetting.trials import DIGITS, CountForgetting
 from myths.lab.errors import UsageError
+from myths.lab.setting import Fraction, Range
 from myths.lab.trial import Context, Outcome, Protocol, weakest
 
 if TYPE_CHECKING:
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 class ScoreExamples(Training):
     """Score the training examples after a few epochs, by EL2N or GraND (Paul et al. 2021). No epoch at all scores at initialization."""
 
+    epochs: Annotated[float, Range(at_least=0)]
+    """Passes over the training set before the scores are taken; 0 scores at initialization."""
     method: Literal["EL2N", "GraND"] = "EL2N"
+    """Score of an example."""
 
     measured: ClassVar[frozenset[str]] = frozenset({"score_seconds"})
 
@@ -70,9 +74,13 @@ class TrainKept(Training):
     """
 
     ranking: tuple[CountForgetting | ScoreExamples, ...] = ()
-    removed: float = 0.0
+    """Trials whose scores order the examples."""
+    removed: Annotated[float, Range(at_least=0, below=1)] = 0.0
+    """Fraction of the training examples that is removed."""
     order: removal.Order = "random"
-    skip: float = 0.0
+    """Order in which examples are removed."""
+    skip: Fraction = 0.0
+    """Fraction of that order that stays before the removal begins."""
     same_updates: bool = False
     """More epochs the fewer examples are left, so that short trainings make as many updates. The paper keeps the epochs."""
 

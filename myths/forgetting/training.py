@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from myths.lab.errors import UsageError
+from myths.lab.setting import BatchSize, DatasetName, Epochs, LabelSmoothing, LearningRate, Momentum, Seed, TrainExamples, WeightDecay
 from myths.lab.trial import Context, Protocol, Trial
-from myths.lab.vision.classifier import COST
+from myths.lab.vision.classifier import COST, NetworkName
 
 if TYPE_CHECKING:
     from jaxtyping import Int64, UInt8
@@ -77,23 +78,27 @@ class Examples:
 class Training(Trial):
     """One training of a network on a data set, by settings that say everything but the draw."""
 
-    dataset: str
+    dataset: DatasetName
     permuted: bool = False
     """All images through one fixed permutation of their pixels, drawn from the seed (the paper's permuted MNIST)."""
-    network: str
-    epochs: float
-    batch_size: int = 128
-    learning_rate: float = 0.1
+    network: NetworkName
+    epochs: Epochs
+    batch_size: BatchSize = 128
+    learning_rate: LearningRate = 0.1
     schedule: Literal["one-cycle", "step", "constant"] = "one-cycle"
-    momentum: float = 0.9
+    """How the learning rate changes over the training."""
+    momentum: Momentum = 0.9
     nesterov: bool = True
-    weight_decay: float = 5e-4
-    label_smoothing: float = 0.0
+    """Whether momentum is Nesterov's."""
+    weight_decay: WeightDecay = 5e-4
+    label_smoothing: LabelSmoothing = 0.0
     augmentation: Literal["none", "flip", "crop-flip", "crop-flip-cutout"] = "crop-flip"
-    train_examples: int = 0
+    """How training images are varied."""
+    train_examples: TrainExamples = 0
     """How many training examples, the first of the set, the same for every seed; 0 is all of them."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    seed: int = 0
+    """Precision of the arithmetic; auto is bf16 where the device has it."""
+    seed: Seed = 0
 
     @property
     def protocol(self) -> Protocol:

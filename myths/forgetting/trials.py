@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
 from myths.forgetting import agreement
 from myths.forgetting.training import Training
+from myths.lab.setting import Fraction, Items, Range
 from myths.lab.trial import Context, Outcome, Protocol, Trial, weakest
 
 if TYPE_CHECKING:
@@ -35,8 +36,10 @@ class CountForgetting(Training):
     noise on every pixel, in gray levels (Fig. 11), as ``noise.add_pixel_noise`` describes it; 0 is none.
     """
 
-    label_noise: float = 0.0
-    pixel_noise: float = 0.0
+    label_noise: Fraction = 0.0
+    """Fraction of labels that are flipped to another class."""
+    pixel_noise: Annotated[float, Range(at_least=0)] = 0.0
+    """Standard deviation of noise on every pixel, in gray levels."""
 
     measured: ClassVar[frozenset[str]] = frozenset({"train_seconds"})
 
@@ -101,7 +104,8 @@ class Unforgettable(Trial):
     Counts are summed over the trainings, as the authors sort by. Shares of single trainings are larger.
     """
 
-    counts: tuple[CountForgetting, ...]
+    counts: Annotated[tuple[CountForgetting, ...], Items(at_least=1)]
+    """Counts of several training runs."""
 
     @property
     def protocol(self) -> Protocol:
@@ -140,7 +144,8 @@ class Stability(Trial):
     """Are the counts a property of the examples or of the seed (Sec. 6)? Pearson's r between trainings, and between halves of them."""
 
     version: ClassVar[int] = 2
-    counts: tuple[CountForgetting, ...]
+    counts: Annotated[tuple[CountForgetting, ...], Items(at_least=2)]
+    """Counts of several training runs that differ by their seed."""
 
     @property
     def protocol(self) -> Protocol:
@@ -181,10 +186,12 @@ class Stability(Trial):
 class CompareCounts(Trial):
     """Do two ways of counting speak of the same examples? A short schedule and a long one, or two networks (Sec. 6, Fig. 7 right)."""
 
-    counts: tuple[CountForgetting, ...]
-    reference: tuple[CountForgetting, ...]
+    counts: Annotated[tuple[CountForgetting, ...], Items(at_least=1)]
+    """Counts of the short schedule, or of one network."""
+    reference: Annotated[tuple[CountForgetting, ...], Items(at_least=1)]
     """The long schedule, or the other network."""
     what: Literal["schedule", "network"] = "schedule"
+    """What the two differ in."""
 
     @property
     def protocol(self) -> Protocol:

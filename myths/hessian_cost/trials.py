@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from myths.hessian_cost.methods import METHODS, Dtype, MethodName
 from myths.hessian_cost.problems import PAPER, PROBLEMS, Name
 from myths.hessian_cost.timed import timed_row, where
 from myths.lab.myth import Profile
+from myths.lab.setting import NOT_EMPTY, Count, Seed
 from myths.lab.trial import Context, Outcome, Trial
 
 GIB = 2**30
@@ -33,11 +34,16 @@ class _Timed(Trial):
     worker_memory: ClassVar[int | None] = 12 * GIB
 
     problem: Name
+    """Function whose derivative is timed."""
     method: MethodName
-    size: int
+    """Framework and method that are timed."""
+    size: Count
+    """Number of variables (entries of x)."""
     dtype: Dtype = "float64"
-    seed: int = 0
+    """Number format."""
+    seed: Seed = 0
     on_cpu: bool = False
+    """Whether it runs on the CPU whatever the device of the run is."""
 
     @property
     def work(self) -> float:
@@ -85,10 +91,13 @@ class NewtonStep(Trial):
     exclusive: ClassVar[bool] = True
     worker_memory: ClassVar[int | None] = 12 * GIB
 
-    rows: int
-    rank: int = 10
-    seed: int = 0
+    rows: Count
+    """Rows of the factor."""
+    rank: Count = 10
+    """Rank of the factorization."""
+    seed: Seed = 0
     on_cpu: bool = False
+    """Whether it runs on the CPU whatever the device of the run is."""
 
     @property
     def work(self) -> float:
@@ -120,12 +129,17 @@ class TimeFormula(Trial):
     exclusive: ClassVar[bool] = True
     worker_memory: ClassVar[int | None] = 12 * GIB
 
-    formula: str
-    by: str
-    shapes: str
+    formula: Annotated[str, NOT_EMPTY]
+    """Function, as Python would write it with NumPy's names."""
+    by: Annotated[str, NOT_EMPTY]
+    """Variable of the Hessian."""
+    shapes: Annotated[str, NOT_EMPTY]
+    """Shapes of all variables: w:512 for a vector, X:1024,512 for a matrix."""
     methods: tuple[MethodName, ...] = ()
+    """Methods that are timed; all that are installed if none is named."""
     dtype: Dtype = "float64"
-    seed: int = 0
+    """Number format."""
+    seed: Seed = 0
 
     @classmethod
     def tiny(cls) -> TimeFormula:

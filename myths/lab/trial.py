@@ -7,15 +7,17 @@ import dataclasses
 import functools
 import hashlib
 import json
+import math
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 
 from myths.lab.errors import UsageError
+from myths.lab.setting import Rule
 
 if TYPE_CHECKING:
     import torch
@@ -25,8 +27,11 @@ PROTOCOLS: tuple[Protocol, ...] = typing.get_args(Protocol)
 
 T = TypeVar("T", bound="Trial")
 
-_hints: Callable[[type], dict[str, Any]] = functools.cache(typing.get_type_hints)
-"""Class -> the types of its fields; finding them takes longer than all else that is done for a stored trial."""
+_hints: Callable[[type], dict[str, Any]] = functools.cache(functools.partial(typing.get_type_hints, include_extras=True))
+"""Class -> the types of its fields, with their rules; finding them takes longer than all else that is done for a stored trial."""
+
+LARGEST = 2**63
+"""No whole number of a setting is as large: torch and pandas hold none that is."""
 
 
 def weakest(protocols: Iterable[str]) -> Protocol:
@@ -237,16 +242,21 @@ def build(kind: type[T], given: Mapping[str, Any]) -> T:
 def coerce(value: Any, hint: Any, name: str) -> Any:
     """``value`` as the annotated type; floats rounded to 12 significant digits.
 
-    Raises UsageError that names the setting when the value does not fit the type.
+    Raises UsageError that names the setting when the value does not fit the type or breaks a rule of it (``setting.py``).
     """
     for alternative in _alternatives(hint):
-        with contextlib.suppress(TypeError, ValueError):
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
             return _coerce(value, alternative, name)
-    raise UsageError(f"{name}={value} does not fit: {name} is {_words(hint)}")
+    raise UsageError(f"{name}={_shown(value)} does not fit: {name} is {in_words(hint)}")
 
 
 def _coerce(value: Any, hint: Any, name: str) -> Any:
     origin = typing.get_origin(hint)
+    if origin is Annotated:
+        coerced = _coerce(value, hint.__origin__, name)
+        if all(rule.accepts(coerced) for rule in hint.__metadata__ if isinstance(rule, Rule)):
+            return coerced
+        raise ValueError
     if origin is Literal:
         for choice in typing.get_args(hint):
             if (value == choice and type(value) is type(choice)) or (isinstance(value, str) and value == str(choice)):
@@ -274,13 +284,16 @@ def _coerce(value: Any, hint: Any, name: str) -> Any:
     if hint is int:
         if isinstance(value, bool | np.bool_) or (not isinstance(value, str) and int(value) != value):
             raise ValueError
-        return int(value)
-    if hint is float:
-        if isinstance(value, bool | np.bool_):
+        if abs(whole := int(value)) >= LARGEST:
             raise ValueError
-        return float(f"{float(value):.12g}")
+        return whole
+    if hint is float:
+        number = math.nan if isinstance(value, bool | np.bool_) else float(f"{float(value):.12g}")
+        if not math.isfinite(number):
+            raise ValueError
+        return number + 0.0  # -0 is 0
     if hint is str:
-        if not isinstance(value, str):
+        if not isinstance(value, str) or any("\ud800" <= letter <= "\udfff" for letter in value):
             raise ValueError
         return str(value)
     if isinstance(hint, type) and isinstance(value, hint):
@@ -308,12 +321,33 @@ def _alternatives(hint: Any) -> tuple[Any, ...]:
     return typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
 
 
-def _words(hint: Any) -> str:
-    if typing.get_origin(hint) is Literal:
-        return "one of " + ", ".join(map(str, typing.get_args(hint)))
+def in_words(hint: Any) -> str:
+    """Say which values a field takes, by its type with its rules: "a whole number ≥ 1", "one of sgd, adamw"."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated:
+        rules = [str(rule) for rule in hint.__metadata__ if isinstance(rule, Rule)]
+        if hint.__origin__ is str and rules:
+            return ", ".join(rules)
+        between = " " if hint.__origin__ in (int, float) else ", "
+        return between.join([in_words(hint.__origin__), *rules])
+    if origin is Literal:
+        return "one of " + ", ".join(map(str, arguments))
+    if origin is tuple:
+        items = arguments[:1] if arguments[1:] == (Ellipsis,) else arguments
+        words = list(dict.fromkeys(map(in_words, items)))
+        number = "values" if len(items) < len(arguments) else f"{len(items)} values"
+        return f"{number} separated by commas, each {' or '.join(words)}"
     if len(_alternatives(hint)) > 1:
-        return " or ".join(_words(h) for h in _alternatives(hint))
-    return getattr(hint, "__name__", str(hint)) if not typing.get_args(hint) else str(hint)
+        return " or ".join(in_words(h) for h in _alternatives(hint))
+    return _WORDS.get(hint, getattr(hint, "__name__", str(hint)))
+
+
+_WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", type(None): "none"}
+
+
+def _shown(value: Any) -> str:
+    text = ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+    return ascii(text)[1:-1] if not text.isprintable() else text if len(text) <= 60 else f"{text[:57]}…"
 
 
 def _is_required(f: dataclasses.Field) -> bool:

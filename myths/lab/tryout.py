@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import tempfile
 import typing
 from collections.abc import Sequence
@@ -13,8 +14,9 @@ from myths.lab import runner
 from myths.lab.data import prepared
 from myths.lab.errors import CannotStart, MythsError, UsageError
 from myths.lab.myth import Myth
+from myths.lab.setting import Meaning, meanings
 from myths.lab.store import Store
-from myths.lab.trial import Trial, build
+from myths.lab.trial import Trial, build, in_words
 
 
 def rows(myth: Myth, name: str, settings: Sequence[str], device: str) -> list[dict[str, Any]]:
@@ -22,10 +24,7 @@ def rows(myth: Myth, name: str, settings: Sequence[str], device: str) -> list[di
 
     Raises UsageError for an unknown trial or setting, CannotStart when it cannot run here, MythsError when it fails.
     """
-    name = {known.lower(): known for known in myth.types_by_name}.get(name.lower().replace("-", ""), name)
-    if name not in myth.types_by_name:
-        raise UsageError(f"{myth.name} has no trial {name!r}; it has: {', '.join(myth.types_by_name)}")
-    trial = from_words(myth.types_by_name[name], settings)
+    trial = from_words(_kind(myth, name), settings)
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder), myth.types_by_name)
         plan = runner.plan([trial], store, prepared.sha256_of)
@@ -72,8 +71,58 @@ def from_words(kind: type[Trial], words: Sequence[str]) -> Trial:
     return build(kind, own)
 
 
+def listing(myth: Myth) -> list[dict[str, str]]:
+    """Return the trials of a myth, each with the first sentence of its description."""
+    return [{"trial": kind.__name__, "measures": _first_sentence(kind)} for kind in myth.trial_types]
+
+
+def settings_of(myth: Myth, name: str) -> tuple[str, list[dict[str, str]]]:
+    """Return what a trial measures, and its settings: name, type with the valid range, default, meaning.
+
+    Raises:
+        UsageError: The myth has no such trial.
+    """
+    kind = _kind(myth, name)
+    hints, meant = typing.get_type_hints(kind, include_extras=True), meanings(kind)
+    lines = []
+    for field in dataclasses.fields(kind):
+        hint = hints[field.name]
+        shared = [part.words for part in getattr(hint, "__metadata__", ()) if isinstance(part, Meaning)]
+        lines.append({
+            "setting": field.name,
+            "value": _of_trial(field.name, hint) or in_words(hint),
+            "default": "required" if field.default is dataclasses.MISSING else _written(field.default),
+            "meaning": meant.get(field.name) or "".join(shared),
+        })  # fmt: skip
+    return _first_sentence(kind), lines
+
+
+def _kind(myth: Myth, name: str) -> type[Trial]:
+    kinds = {known.lower(): kind for known, kind in myth.types_by_name.items()}
+    if (kind := kinds.get(name.lower().replace("-", ""))) is None:
+        raise UsageError(f"{myth.name} has no trial {name!r}; it has: {', '.join(myth.types_by_name)}")
+    return kind
+
+
+def _of_trial(name: str, hint: Any) -> str:
+    if not (classes := _trial_classes(hint)):
+        return ""
+    return f"a trial, {name}={' or '.join(classes)}, with its settings as {name}.KEY=VALUE"
+
+
+def _written(default: Any) -> str:
+    """A default as it is typed."""
+    if isinstance(default, tuple):
+        return ",".join(map(str, default)) or "none"
+    return str(default).lower() if isinstance(default, bool) else f"{default:g}" if isinstance(default, float) else str(default)
+
+
+def _first_sentence(kind: type[Trial]) -> str:
+    return " ".join(inspect.cleandoc(kind.__doc__ or "").split("\n\n")[0].split())
+
+
 def _trial_classes(hint: Any) -> dict[str, type[Trial]]:
-    found = [h for h in (hint, *typing.get_args(hint)) if isinstance(h, type) and issubclass(h, Trial)]
-    for argument in typing.get_args(hint):
-        found += [h for h in typing.get_args(argument) if isinstance(h, type) and issubclass(h, Trial)]
-    return {h.__name__: h for h in found}
+    """The classes of trials in a type, at any depth."""
+    if isinstance(hint, type) and issubclass(hint, Trial):
+        return {hint.__name__: hint}
+    return {name: kind for argument in typing.get_args(hint) for name, kind in _trial_classes(argument).items()}

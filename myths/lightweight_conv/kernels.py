@@ -13,6 +13,7 @@ class ListKernels(Trial):
     """Every weight of every kernel: lightweight convolutions have one a head, of dynamic ones it is the mean over positions."""
 
     model: TrainTranslator
+    """Translator whose kernels are listed."""
 
     @property
     def protocol(self) -> Protocol:

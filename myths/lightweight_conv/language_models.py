@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from myths.lab.setting import Count, Dropout, LearningRate, Seed, Subwords, WeightDecay, check_divides
 from myths.lab.trial import Context, Outcome, Protocol, Trial
 from myths.lightweight_conv.names import PROCEDURAL, UNAVAILABLE, Layer
 
@@ -38,24 +39,40 @@ class TrainLanguageModel(Trial):
     measured: ClassVar[frozenset[str]] = frozenset({"train_seconds", "tokens_per_second"})
 
     dataset: Corpus = "tinyshakespeare"
+    """Text, as `myths data list` names it."""
     layer: Layer
-    channels: int = 128
-    hidden: int = 512
-    heads: int = 4
-    layers: int = 3
-    subwords: int = 0
+    """Layer that takes the place of self-attention."""
+    channels: Count = 128
+    """Channels of the model."""
+    hidden: Count = 512
+    """Channels inside the feed-forward layers."""
+    heads: Count = 4
+    """Attention heads; a divisor of the channels."""
+    layers: Count = 3
+    """Layers of the model."""
+    subwords: Subwords = 0
     """Size of the vocabulary; 0 takes characters."""
-    context: int = 128
+    context: Count = 128
     """Tokens that are predicted together; none sees further back."""
-    updates: int
-    batch: int = 32
-    learning_rate: float = 2e-3
-    warmup: int = 100
-    dropout: float = 0.1
-    weight_dropout: float = 0.1
-    weight_decay: float = 0.01
+    updates: Count
+    """Number of training steps."""
+    batch: Count = 32
+    """Sequences per step."""
+    learning_rate: LearningRate = 2e-3
+    warmup: Count = 100
+    """Steps over which the learning rate rises."""
+    dropout: Dropout = 0.1
+    weight_dropout: Dropout = 0.1
+    """Dropout of attention weights, and DropConnect of kernels."""
+    weight_decay: WeightDecay = 0.01
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    seed: int = 0
+    """Precision of the arithmetic; auto is bf16 where the device has it."""
+    seed: Seed = 0
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for heads that do not divide the channels."""
+        super().__post_init__()
+        check_divides(self, "heads", "channels")
 
     @property
     def protocol(self) -> Protocol:

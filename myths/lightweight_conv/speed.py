@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
+from myths.lab.setting import Count, Items, Seed, check_divides
 from myths.lab.trial import Context, Outcome, Protocol, Trial
 from myths.lightweight_conv.names import Layer
 
@@ -26,13 +27,22 @@ class _Timed(Trial):
     exclusive: ClassVar[bool] = True
     worker_memory: ClassVar[int | None] = 12 * GIB
 
-    layer: tuple[Layer, ...]
+    layer: Annotated[tuple[Layer, ...], Items()]
     """Timed beside "attention", which need not be named."""
-    length: int
-    heads: int = 4
-    channels: int = 256
+    length: Count
+    """Tokens of a sequence."""
+    heads: Count = 4
+    """Attention heads; a divisor of the channels."""
+    channels: Count = 256
+    """Channels of the model."""
     dtype: Literal["float32", "bfloat16"] = "float32"
-    seed: int = 0
+    """Number format."""
+    seed: Seed = 0
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for heads that do not divide the channels."""
+        super().__post_init__()
+        check_divides(self, "heads", "channels")
 
     @property
     def protocol(self) -> Protocol:
@@ -49,11 +59,16 @@ class TimeLayer(_Timed):
     The batch holds ``tokens`` positions, so many sequences of ``length`` (one at least). "training" is forward and backward.
     """
 
-    taps: int = 31
-    tokens: int = 8192
+    taps: Count = 31
+    """Kernel size of the convolutions."""
+    tokens: Count = 8192
+    """Tokens of a batch."""
     direction: Literal["forward", "training"] = "training"
+    """Forward pass alone, or forward and backward."""
     block: bool = False
+    """Whether the whole block is timed, or the layer alone."""
     causal: bool = False
+    """Whether a position sees only earlier ones."""
 
     @property
     def work(self) -> float:
@@ -76,12 +91,18 @@ class TimeLayer(_Timed):
 class TimeDecoding(_Timed):
     """Sentences a second of whole models at beam search, all of ``length`` tokens (Wu et al. 2019, Table 3, has beam 4, batch 256)."""
 
-    hidden: int = 1024
-    encoder_layers: int = 3
-    decoder_layers: int = 6
-    vocabulary: int = 4000
-    sentences: int = 32
-    beam: int = 4
+    hidden: Count = 1024
+    """Channels inside the feed-forward layers."""
+    encoder_layers: Count = 3
+    """Layers of the encoder."""
+    decoder_layers: Count = 6
+    """Layers of the decoder."""
+    vocabulary: Count = 4000
+    """Size of the vocabulary."""
+    sentences: Count = 32
+    """Sentences per batch."""
+    beam: Count = 4
+    """Width of the beam search."""
 
     @property
     def work(self) -> float:

@@ -5,9 +5,23 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from myths.lab.errors import UsageError
+from myths.lab.setting import (
+    Count,
+    DatasetName,
+    Dropout,
+    Items,
+    LabelSmoothing,
+    LearningRate,
+    Range,
+    Seed,
+    Subwords,
+    TrainExamples,
+    WeightDecay,
+    check_divides,
+)
 from myths.lab.trial import Context, Outcome, Protocol, Trial
 from myths.lightweight_conv.names import PROCEDURAL, SUMMARIES, UNAVAILABLE, Layer, data_names, growing_taps
 
@@ -51,37 +65,59 @@ class TrainTranslator(Trial):
 
     measured: ClassVar[frozenset[str]] = frozenset({"train_seconds", "target_tokens_per_second", "sentences_per_second"})
 
-    dataset: str = "multi30k"
-    source: str = "de"
-    target: str = "en"
-    tests: tuple[str, ...] = ("test_2016_flickr",)
+    dataset: DatasetName = "multi30k"
+    source: DatasetName = "de"
+    """Code of the source language, the ending of its files."""
+    target: DatasetName = "en"
+    """Code of the target language, the ending of its files."""
+    tests: Annotated[tuple[DatasetName, ...], Items()] = ("test_2016_flickr",)
+    """Test parts."""
     layer: Layer
-    channels: int = 128
-    hidden: int = 512
-    heads: int = 4
-    encoder_layers: int = 2
-    decoder_layers: int = 2
-    subwords: int = 4000
+    """Layer that takes the place of self-attention."""
+    channels: Count = 128
+    """Channels of the model."""
+    hidden: Count = 512
+    """Channels inside the feed-forward layers."""
+    heads: Count = 4
+    """Attention heads; a divisor of the channels."""
+    encoder_layers: Count = 2
+    """Layers of the encoder."""
+    decoder_layers: Count = 2
+    """Layers of the decoder."""
+    subwords: Subwords = 4000
     """Size of the vocabulary that both languages share; 0 takes characters."""
-    longest: int = 256
+    longest: Count = 256
     """Tokens; longer training pairs, and longer sources of a test, are cut there."""
-    train_pairs: int = 0
+    train_pairs: TrainExamples = 0
     """The first so many pairs; 0 is all."""
-    updates: int
-    batch_tokens: int = 4000
-    learning_rate: float = 5e-4
-    warmup: int = 4000
+    updates: Count
+    """Number of training steps."""
+    batch_tokens: Count = 4000
+    """Tokens per step."""
+    learning_rate: LearningRate = 5e-4
+    warmup: Count = 4000
+    """Steps over which the learning rate rises."""
     schedule: Literal["inverse-sqrt", "linear"] = "inverse-sqrt"
-    dropout: float = 0.3
-    weight_dropout: float = 0.1
-    """Of attention weights, and DropConnect of kernels."""
-    label_smoothing: float = 0.1
-    weight_decay: float = 1e-4
-    clip: float = 0.0
-    beam: int = 4
+    """How the learning rate falls after warm-up."""
+    dropout: Dropout = 0.3
+    weight_dropout: Dropout = 0.1
+    """Dropout of attention weights, and DropConnect of kernels."""
+    label_smoothing: LabelSmoothing = 0.1
+    weight_decay: WeightDecay = 1e-4
+    clip: Annotated[float, Range(at_least=0)] = 0.0
+    """Largest norm of the gradient; 0 does not clip."""
+    beam: Count = 4
+    """Width of the beam search."""
     shuffled: bool = False
+    """Whether each target is put beside the source of another, for the control."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    seed: int = 0
+    """Precision of the arithmetic; auto is bf16 where the device has it."""
+    seed: Seed = 0
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for heads that do not divide the channels."""
+        super().__post_init__()
+        check_divides(self, "heads", "channels")
 
     @property
     def protocol(self) -> Protocol:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
 from myths.lab.errors import UsageError
+from myths.lab.setting import DatasetName, Range
 from myths.lab.trial import Context, Outcome, Protocol, Trial
 from myths.lab.vision.classifier import EMBEDDED, TrainClassifier, load_classifier
 from myths.saliency.names import LEVEL, SAMPLE, SHARPNESS, SHARPNESS_OF_CAFFE, SQUEEZENET, UNTRAINED
@@ -31,9 +32,9 @@ class TrainNetwork(TrainClassifier):
     ``dataset`` is one that the suite knows, or "imagenette": photographs of ten classes at 64 pixels.
     """
 
-    adversarial_epsilon: float = 0.0
+    adversarial_epsilon: Annotated[float, Range(at_least=0)] = 0.0
     """Budget, in levels of 255, of the perturbations trained on (Wong et al. 2020); 0 is none."""
-    beta: float = 0.0
+    beta: Annotated[float, Range(at_least=0)] = 0.0
     """Sharpness of the softplus that takes the place of ReLU, in training and after (Dombrowski et al. 2019); 0 is ReLU."""
 
     def __str__(self) -> str:
@@ -82,7 +83,7 @@ class TrainNetwork(TrainClassifier):
     def run(self, context: Context) -> Outcome:
         """One row: test accuracy, what it was trained on; the weights as arrays, as ``TrainClassifier`` stores them.
 
-        Raises UsageError for settings out of range and for a data set without a training part.
+        Raises UsageError for a data set without a training part.
         """
         import torch
 
@@ -92,8 +93,6 @@ class TrainNetwork(TrainClassifier):
         from myths.saliency.robust_training import fit_adversarially
         from myths.saliency.surrogate import softened
 
-        if self.adversarial_epsilon < 0 or self.beta < 0:
-            raise UsageError(f"adversarial_epsilon={self.adversarial_epsilon:g}, beta={self.beta:g}: neither may be below 0")
         images = self.images(context.device)
         if images.x_train is None or images.y_train is None:
             raise UsageError(f"{self.dataset} has no training part; train on another set")
@@ -131,7 +130,7 @@ class TrainNetwork(TrainClassifier):
 class Pretrained(Trial):
     """A network of torchvision by weights of the catalog or the user's, and how it does on the photographs of ``imagenet_sample``."""
 
-    weights: str = SQUEEZENET
+    weights: DatasetName = SQUEEZENET
     """The paper's network, or the name that a user's weights were added under."""
 
     def __str__(self) -> str:

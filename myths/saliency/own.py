@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from myths.lab.data.embedded import EMBEDDED
 from myths.lab.errors import UsageError
+from myths.lab.setting import Count, DatasetName, Range, Seed
 from myths.lab.trial import Context, Outcome, Protocol, Trial
 from myths.saliency.names import UNTRAINED, AttackName, Method, Schedule
 from myths.saliency.networks import Pretrained
@@ -30,23 +31,35 @@ class Attack(Trial):
     """
 
     version: ClassVar[int] = 2
-    image: str
-    weights: str
+    image: DatasetName
+    """Picture, or a folder of them, by the name given to `myths data add`."""
+    weights: DatasetName
+    """Weights of a torchvision classifier, by the name given to `myths data add` or `myths data get`."""
     method: Method = "integrated-gradients"
+    """Attribution method that makes the maps."""
     attack: AttackName = "top-k"
-    epsilon: float = 8.0
-    label: int = -1
+    """What the attack moves in the map."""
+    epsilon: Annotated[float, Range(above=0)] = 8.0
+    """Largest change of a pixel, in levels of 255."""
+    label: Annotated[int, Range(at_least=0, also=(-1, "whatever the network predicts"))] = -1
     """The class that is explained, which must be what the network predicts; -1 is whatever it predicts."""
-    k: int = 1000
-    iterations: int = 50
-    step: float = 0.5
-    checkpoint: int = 5
-    beta: float = 0.0
+    k: Count = 1000
+    """Number of most salient pixels that are compared."""
+    iterations: Count = 50
+    """Steps of the attack."""
+    step: Annotated[float, Range(above=0)] = 0.5
+    """Change of a pixel by one step, in levels of 255."""
+    checkpoint: Count = 5
+    """Steps between two looks at the label."""
+    beta: Annotated[float, Range(at_least=0)] = 0.0
     """Sharpness of the softplus that the attack sees the network through; 0 is what suits the weights."""
-    attack_passes: int = 10
-    map_passes: int = 30
-    side: int = 224
-    seed: int = 0
+    attack_passes: Count = 10
+    """Passes per map inside the attack, for methods that average."""
+    map_passes: Count = 30
+    """Passes per map that is compared, for methods that average."""
+    side: Annotated[int, Range(at_least=32)] = 224
+    """Pixels per side to which pictures are cropped and resized."""
+    seed: Seed = 0
 
     measured: ClassVar[frozenset[str]] = frozenset({"attack_seconds"})
 
@@ -163,8 +176,6 @@ def _pictures(name: str, side: int) -> tuple[list[str], Tensor]:
     from myths.lab.data.folders import decode, image_folder
     from myths.lab.data.images import image_set
 
-    if side < 32:
-        raise UsageError(f"side={side}: networks of torchvision take 32 pixels or more")
     if name in EMBEDDED:
         pixels = image_set(name, "cpu").x_test[:1].float() / 255
         return [f"{name} 0"], F.interpolate(pixels.expand(-1, 3, -1, -1), size=(side, side))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from myths.lab.errors import UsageError
+from myths.lab.setting import Count, Items, Range, Seed
 from myths.lab.trial import Context, Outcome, Protocol, Trial
 from myths.saliency.names import GRADIENT_ATTACKS, SHARPNESS, AttackName, Method, Output, Schedule
 from myths.saliency.networks import Network, Pretrained, TrainNetwork, stands_in
@@ -29,8 +30,10 @@ class _OnNetwork(Trial):
     """A measurement on images that a network gets right."""
 
     network: Network
-    images: int = 64
-    seed: int = 0
+    """Network whose maps are examined."""
+    images: Count = 64
+    """Number of correctly classified test images."""
+    seed: Seed = 0
 
     @property
     def protocol(self) -> Protocol:
@@ -64,18 +67,29 @@ class AttackImages(_OnNetwork):
 
     version: ClassVar[int] = 2
     method: Method
+    """Attribution method that makes the maps."""
     attack: AttackName
-    k: int = 100
+    """What the attack moves in the map."""
+    k: Count = 100
     """Top pixels compared; the paper has 1,000 for ImageNet and 100 for CIFAR-10."""
-    epsilons: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
-    iterations: int = 300
-    step: float = 0.5
-    checkpoint: int = 1
+    epsilons: Annotated[tuple[Annotated[float, Range(above=0)], ...], Items()] = (1.0, 2.0, 4.0, 8.0)
+    """Perturbation budgets: the largest change of a pixel, in levels of 255."""
+    iterations: Count = 300
+    """Steps of the attack."""
+    step: Annotated[float, Range(above=0)] = 0.5
+    """Change of a pixel by one step, in levels of 255."""
+    checkpoint: Count = 1
+    """Steps between two looks at the label and the map."""
     shared: bool = False
-    beta: float = SHARPNESS
-    attack_passes: int = 100
-    map_passes: int = 100
+    """Whether all budgets share one path of the attack."""
+    beta: Annotated[float, Range(above=0)] = SHARPNESS
+    """Sharpness of the softplus that the attack sees the network through."""
+    attack_passes: Count = 100
+    """Passes per map inside the attack, for methods that average."""
+    map_passes: Count = 100
+    """Passes per map that is compared, for methods that average."""
     output: Literal["paper", "logit", "probability"] = "paper"
+    """Which output of the network is explained."""
 
     measured: ClassVar[frozenset[str]] = frozenset({"attack_seconds", "chunk", "attack_chunk"})
 
@@ -158,8 +172,11 @@ class RandomizeParameters(_OnNetwork):
     """Does a map depend on what the network has learned? Layers are drawn anew from the last to the first (Adebayo et al. 2018)."""
 
     method: Method
-    k: int = 100
-    map_passes: int = 50
+    """Attribution method that makes the maps."""
+    k: Count = 100
+    """Number of most salient pixels that are compared."""
+    map_passes: Count = 50
+    """Passes per map, for methods that average."""
 
     def __str__(self) -> str:
         """The method and the network, in words."""
@@ -200,10 +217,14 @@ class Curvature(_OnNetwork):
     each of ``betas``.
     """
 
-    beta: float = SHARPNESS
-    betas: tuple[float, ...] = (0.0, 2.0, 10.0, 30.0)
-    epsilons: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
-    k: int = 100
+    beta: Annotated[float, Range(above=0)] = SHARPNESS
+    """Sharpness of the softplus surrogate whose Hessian is taken for the network as it is."""
+    betas: Annotated[tuple[Annotated[float, Range(at_least=0)], ...], Items()] = (0.0, 2.0, 10.0, 30.0)
+    """Sharpness of softplus in the network; 0 is ReLU."""
+    epsilons: Annotated[tuple[Annotated[float, Range(above=0)], ...], Items()] = (1.0, 2.0, 4.0, 8.0)
+    """Perturbation budgets: the largest change of a pixel, in levels of 255."""
+    k: Count = 100
+    """Number of most salient pixels that are compared."""
 
     def __str__(self) -> str:
         """The network, in words."""
@@ -238,12 +259,19 @@ class Influence(_OnNetwork):
     most helpful training examples.
     """
 
-    classes: tuple[int, int] = (1, 9)
+    classes: Annotated[tuple[Annotated[int, Range(at_least=0)], Annotated[int, Range(at_least=0)]], Items(at_least=2, distinct=True)] = (
+        1,
+        9,
+    )
     """Of CIFAR-10 automobile and truck, alike as the paper's roses and sunflowers."""
-    train: int = 1000
-    l2: float = 0.01
-    top: int = 3
-    epsilons: tuple[float, ...] = (1.0, 2.0, 4.0, 8.0)
+    train: Annotated[int, Range(at_least=2)] = 1000
+    """Training examples of both classes together."""
+    l2: Annotated[float, Range(above=0)] = 0.01
+    """Weight decay of the retrained last layer."""
+    top: Count = 3
+    """Most helpful training examples that the attack works against."""
+    epsilons: Annotated[tuple[Annotated[float, Range(above=0)], ...], Items()] = (1.0, 2.0, 4.0, 8.0)
+    """Perturbation budgets: the largest change of a pixel, in levels of 255."""
 
     def __str__(self) -> str:
         """The network, in words."""

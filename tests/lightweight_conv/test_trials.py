@@ -79,7 +79,7 @@ def test_own_parallel_texts_are_trained_on(tmp_path, monkeypatch):
 
 
 def test_settings_that_do_not_fit_are_refused_in_words():
-    with pytest.raises(UsageError, match="heads=3 does not divide 16"):
+    with pytest.raises(UsageError, match="heads=3 does not fit: it does not divide channels=16"):
         rows(dataclasses.replace(TrainTranslator.tiny(), heads=3))
     with pytest.raises(UsageError, match=r"layer=fourier does not fit.*attention, .*dynamic"):
         from_words(TrainTranslator, ["layer=fourier", "updates=5"])

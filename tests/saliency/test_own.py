@@ -59,11 +59,11 @@ def test_the_gallery_picture_of_ones_own_photograph(mine, home):
 @pytest.mark.parametrize(
     ("word", "said"),
     [
-        ("epsilon=0", "above 0"),
-        ("epsilon=-8", "above 0"),
+        ("epsilon=0", "epsilon is a number > 0"),
+        ("epsilon=-8", "epsilon is a number > 0"),
         ("k=99999", "from 1 to 2304"),
         ("label=7", "class 7.*0 to 6"),
-        ("side=8", "32 pixels or more"),
+        ("side=8", "side is a whole number ≥ 32"),
         ("method=lrp", "one of"),
     ],
 )

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 
 from myths.lab.errors import UsageError
+from myths.lab.setting import (
+    BatchSize,
+    DatasetName,
+    Epochs,
+    LabelSmoothing,
+    LearningRate,
+    Meaning,
+    Momentum,
+    OneOf,
+    Seed,
+    TrainExamples,
+    WeightDecay,
+)  # fmt: skip
 from myths.lab.trial import Context, Outcome, Protocol, Trial
 
 if TYPE_CHECKING:
@@ -34,6 +47,8 @@ COST = {
 }
 """What training on one image costs, relative to the others; measured on a CPU in bf16, or from the multiplications."""
 
+NetworkName = Annotated[str, OneOf(tuple(COST)), Meaning("Network architecture.")]
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainClassifier(Trial):
@@ -42,21 +57,25 @@ class TrainClassifier(Trial):
     The outcome has one row and the weights as arrays, which ``load_classifier`` turns into the network again.
     """
 
-    dataset: str = "cifar10"
-    network: str
-    epochs: float
-    batch_size: int = 128
+    dataset: DatasetName = "cifar10"
+    network: NetworkName
+    epochs: Epochs
+    batch_size: BatchSize = 128
     optimizer: Literal["sgd", "adamw"] = "sgd"
-    learning_rate: float = 0.1
+    """Optimizer of the weights."""
+    learning_rate: LearningRate = 0.1
     schedule: Literal["one-cycle", "step", "constant"] = "one-cycle"
-    weight_decay: float = 5e-4
-    momentum: float = 0.9
-    label_smoothing: float = 0.0
+    """How the learning rate changes over the training."""
+    weight_decay: WeightDecay = 5e-4
+    momentum: Momentum = 0.9
+    label_smoothing: LabelSmoothing = 0.0
     augmentation: Literal["none", "flip", "crop-flip", "crop-flip-cutout"] = "crop-flip"
-    train_examples: int = 0
+    """How training images are varied."""
+    train_examples: TrainExamples = 0
     """How many training examples, the first of a seeded shuffle; 0 is all of them."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    seed: int = 0
+    """Precision of the arithmetic; auto is bf16 where the device has it."""
+    seed: Seed = 0
 
     measured: ClassVar[frozenset[str]] = frozenset({"train_seconds", "examples_per_second"})
 
