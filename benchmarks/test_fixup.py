@@ -17,6 +17,7 @@ from myths.fixup.training import optimizer
 from myths.lab.device import choose, machine_class
 from myths.lab.memory import peak_bytes
 from myths.lab.timing import Stopwatch
+from myths.lab.vision.memory_format import place
 
 DEVICE = choose("auto")
 GPU = DEVICE.startswith("cuda")
@@ -29,7 +30,7 @@ ROUNDS = 5
 def step_of(depth: int, treatment: str, path: str) -> Callable[[], torch.Tensor]:
     """A function that makes one step of training and gives the loss."""
     generator = torch.Generator().manual_seed(0)
-    x = torch.rand(BATCH, 3, 32, 32, generator=generator).to(DEVICE).contiguous(memory_format=torch.channels_last)
+    x = torch.rand(BATCH, 3, 32, 32, generator=generator).to(DEVICE)
     y = torch.randint(0, 10, (BATCH,), generator=generator).to(DEVICE)
     taken = footprint("wide-resnet", treatment, 10, 3, 32, 16, BATCH)
     blocks = (depth - 4) // 6
@@ -38,7 +39,7 @@ def step_of(depth: int, treatment: str, path: str) -> Callable[[], torch.Tensor]
         pytest.skip(f"{depth} layers do not fit {path}")
     torch.manual_seed(0)
     network = build("wide-resnet", depth, treatment, 10, 3, 16, taken.segment(blocks) if again else 0)
-    network = network.to(torch.device(DEVICE)).to(memory_format=torch.channels_last).train()
+    x = x.contiguous(memory_format=place(network.train(), DEVICE))
     forward = Graphed(network) if path.startswith("graph") else network
     sgd = optimizer(network, 0.01, 0.9, 5e-4)
 

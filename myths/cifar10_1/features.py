@@ -9,6 +9,7 @@ from torch import Tensor
 
 from myths.lab.device import halve_on_out_of_memory
 from myths.lab.vision import hog as vision_hog
+from myths.lab.vision.memory_format import of_filters
 
 ORIENTATIONS = 9
 THRESHOLD = 0.5
@@ -35,7 +36,7 @@ class RandomPatches:
         unit = F.normalize(drawn, dim=1)
         # ⟨unit, whitened patch⟩ is linear in the patch, so whitening joins the filter and its offset the bias.
         weight = (unit @ whitening).reshape(filters, x_train.shape[1], patch, patch) / deviation
-        self.weight = weight.contiguous(memory_format=torch.channels_last)
+        self.weight = weight.contiguous(memory_format=of_filters(weight, stride))
         self.bias = -(unit @ whitening @ mean) / deviation
         self.stride = stride
 
@@ -43,14 +44,16 @@ class RandomPatches:
     def of(cls, weight: Float[Tensor, "k c p p"], bias: Float[Tensor, " k"], stride: int) -> RandomPatches:
         """The features with filters and biases drawn earlier."""
         made = cls.__new__(cls)
-        made.weight, made.bias, made.stride = weight.contiguous(memory_format=torch.channels_last), bias, stride
+        made.weight, made.bias, made.stride = weight.contiguous(memory_format=of_filters(weight, stride)), bias, stride
         return made
 
     def __call__(self, x: UInt8[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
         """The features of images, on the device where they lie."""
 
+        memory_format = of_filters(self.weight, self.stride)
+
         def work(piece: slice) -> Tensor:
-            images = (x[piece].float() / 255).contiguous(memory_format=torch.channels_last)
+            images = (x[piece].float() / 255).contiguous(memory_format=memory_format)
             z = F.conv2d(images, self.weight, self.bias, stride=self.stride)
             sides = ((z - THRESHOLD).relu_(), (-THRESHOLD - z).relu_())
             return torch.cat([F.adaptive_avg_pool2d(side, QUADRANTS) for side in sides], dim=1).flatten(1)

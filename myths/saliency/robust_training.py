@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from myths.lab.device import autocast
 from myths.lab.vision.augmentation import augment
+from myths.lab.vision.memory_format import place
 from myths.lab.vision.networks import channel_statistics
 from myths.lab.vision.training import Recipe, make_optimizer, rate, steps_per_epoch
 
@@ -32,7 +33,7 @@ def fit_adversarially(
 
     ``order`` is a generator on the CPU, ``augmentation`` and ``start`` are on ``device``.
     """
-    network.to(device).to(memory_format=torch.channels_last).train()
+    memory_format = place(network.train(), device)
     x_train, y_train = x_train.to(device), y_train.to(device)
     fill = channel_statistics(x_train)[0]
     total = max(1, round(recipe.epochs * steps_per_epoch(len(x_train), recipe.batch_size)))
@@ -43,7 +44,7 @@ def fit_adversarially(
         shuffled = torch.randperm(len(x_train), generator=order).to(device)
         for indices in shuffled.split(recipe.batch_size)[: total - len(losses)]:
             images = augment(x_train[indices], recipe.augmentation, recipe.border, fill, augmentation)
-            images = images.contiguous(memory_format=torch.channels_last)
+            images = images.contiguous(memory_format=memory_format)
             moved = _against(network, images, y_train[indices], epsilon, start, recipe, device)
             losses.append(_loss(network, moved, y_train[indices], recipe, device))
             losses[-1].backward()

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
 from myths.lab.errors import UsageError
+from myths.lab.vision.memory_format import place
 from myths.lab.vision.networks import Standardize
 from myths.lab.vision.training import predict
 
@@ -55,8 +56,7 @@ def subject(
             break
     if len(chosen) < n:
         raise UsageError(f"images={n}: the network gets only {len(chosen)} of the {len(x)} test images right")
-    if device == "cpu":
-        network.to(memory_format=torch.contiguous_format)  # second derivatives of few channels are faster so, unlike training
+    place(network, device, second_derivatives=True)
     kept = torch.tensor(chosen[:n], device=x.device)
     images, labels = (x[kept].float() / 255).to(device), y[kept].to(device)
     check(network, images, labels)

@@ -167,6 +167,7 @@ def load_classifier(trial: TrainClassifier, outcome: Outcome, device: str) -> Cl
     """
     import torch
 
+    from myths.lab.vision.memory_format import place
     from myths.lab.vision.networks import build
 
     if "shape" not in outcome.arrays:
@@ -176,4 +177,5 @@ def load_classifier(trial: TrainClassifier, outcome: Outcome, device: str) -> Cl
     with torch.random.fork_rng(devices=[]):
         network = build(trial.network, classes, channels, size)
     network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
-    return network.to(torch.device(device)).to(memory_format=torch.channels_last).eval()
+    place(network, device)
+    return network.eval()

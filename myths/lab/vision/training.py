@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from myths.lab.device import Precision, autocast, halve_on_out_of_memory
 from myths.lab.timing import Stopwatch
 from myths.lab.vision.augmentation import Augmentation, Border, augment
+from myths.lab.vision.memory_format import place
 from myths.lab.vision.networks import channel_statistics
 
 Optimizer = Literal["sgd", "adamw"]
@@ -102,7 +103,7 @@ def fit(
     does counts into the seconds. The data set lies on the device as bytes, so it must fit there. ``optimizer`` stands for the
     recipe's where parameters have rates of their own, ``forward`` for the call of the network where a faster one is at hand.
     """
-    network.to(torch.device(device)).to(memory_format=torch.channels_last).train()
+    memory_format = place(network.train(), device)
     x_train, y_train = x_train.to(device), y_train.to(device)
     fill = channel_statistics(x_train)[0]
     forward = forward or (torch.compile(network) if recipe.compile else network)
@@ -119,7 +120,7 @@ def fit(
             if step and step % check_every == 0 and watch.diverged_at() is not None:
                 break
             inputs = augment(x_train[indices], recipe.augmentation, recipe.border, fill, augmentation)
-            inputs = inputs.contiguous(memory_format=torch.channels_last)
+            inputs = inputs.contiguous(memory_format=memory_format)
             labels = y_train[indices]
             if shares is not None:
                 others = torch.randperm(len(inputs), generator=augmentation, device=augmentation.device).to(inputs.device)
@@ -156,11 +157,11 @@ def predict(
 
     ``flip_average`` gives the mean of the logits of each image and of its mirror image.
     """
-    network.to(torch.device(device)).to(memory_format=torch.channels_last)
+    memory_format = place(network, device)
     was_training = network.training
 
     def work(piece: slice) -> Tensor:
-        pixels = (x[piece].to(device).float() / 255).contiguous(memory_format=torch.channels_last)
+        pixels = (x[piece].to(device).float() / 255).contiguous(memory_format=memory_format)
         logits = network(pixels).float()
         if flip_average:
             logits = (logits + network(pixels.flip(-1)).float()) / 2
