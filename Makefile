@@ -15,17 +15,13 @@ MYTHS := hessian-cost dataset-bias cifar10-1 forgetting fixup lightweight-conv s
 .PHONY: quick test all peers bench bench-compare report site screenshots data lint clean $(MYTHS)
 
 quick: $(VENV)/.base
-	$(BIN)/myths run --profile quick $(ARGS)
-	$(BIN)/myths report
-	$(BIN)/myths list
+	$(BIN)/myths run --profile quick --report $(ARGS)
 
 $(MYTHS): $(VENV)/.base
-	$(BIN)/myths run $@ --profile $(PROFILE) $(ARGS)
-	$(BIN)/myths report
+	$(BIN)/myths run $@ --profile $(PROFILE) --report $(ARGS)
 
 all: $(VENV)/.base
-	$(BIN)/myths run --profile $(PROFILE) $(ARGS)
-	$(BIN)/myths report
+	$(BIN)/myths run --profile $(PROFILE) --report $(ARGS)
 
 test: lint
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)

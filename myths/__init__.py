@@ -40,6 +40,7 @@ def run(
     from myths.lab import device as devices
     from myths.lab import session
     from myths.lab.errors import MythsError
+    from myths.lab.failures import summary
 
     chosen = devices.choose(device)
     folder = suite.new_run(run or f"{devices.machine_class(chosen)}-{profile}")
@@ -55,9 +56,14 @@ def run(
         claims=claims,
     )
     happened = session.run(request, lambda myth, plan: lambda trial, record: None)
-    failed = [f"{trial}: {error}" for ran in happened.values() for trial, error in ran.progress.failed]
-    if failed:
-        raise MythsError("; ".join(failed))
+    wrong = [
+        f"{name}: {summary(ran.progress.failed, len(ran.progress.failed) + ran.progress.finished, len(ran.progress.blocked))}"
+        for name, ran in happened.items()
+        if ran.progress.failed
+    ]
+    wrong += [f"{name}: {ran.broken}" for name, ran in happened.items() if ran.broken]
+    if wrong:
+        raise MythsError("; ".join(wrong))
     return folder.name
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
+import shutil
+import sys
 import traceback
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -97,13 +100,7 @@ def options(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks
 @command(app, "list")
 def list_(as_json: Json = False) -> None:
     """The myths, and where each stands in the best run at hand."""
-    from myths import standings, suite
-
-    lines = [
-        {"number": myth.number, "myth": myth.name, "belief": myth.belief, "verdict": best and best.verdict, "run": best and best.run}
-        for myth, best in ((myth, standings.best(myth)) for myth in suite.MYTHS)
-    ]
-    terminal.listing("", lines, as_json)
+    _print_standings(as_json)
 
 
 @command(app, "show")
@@ -129,6 +126,9 @@ def run(
     trial: TrialOption = None,
     again: AgainOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
+    with_report: Annotated[
+        bool, typer.Option("--report", help="Rebuild the report after the run and list the verdicts, also if trials failed.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Run myths; what is finished already is not run again."""
@@ -146,9 +146,16 @@ def run(
     happened = session.run(request, terminal.progress)
     terminal.settle()
     for ran in happened.values():
-        if ran.derived.run.has(ran.derived.myth):
+        if ran.derived is not None and ran.derived.run.has(ran.derived.myth):
             _print_verdict(ran.derived)
-    _print_what_is_left({name: ran.progress for name, ran in happened.items()})
+    progress = {name: ran.progress for name, ran in happened.items()}
+    _print_what_is_left(progress)
+    wrong = _failures(progress, request.run)
+    wrong += [f"{name}: {ran.broken}" for name, ran in happened.items() if ran.broken]
+    if with_report:
+        wrong += _write_report([], results)
+        _print_next(request)
+    _end_with(wrong)
 
 
 @command(app, "try", add_help_option=False)
@@ -191,18 +198,7 @@ def report(
     results: ResultsOption = None,
 ) -> None:
     """Make tables, claims, figures and the report again from the stored trials."""
-    from myths import suite
-    from myths.lab import derived
-    from myths.lab.report import site
-    from myths.lab.report.processes import spread
-
-    roots = (results or suite.LOCAL, suite.PUBLISHED)
-    chosen = [suite.find_run(name, *roots) for name in runs] if runs else suite.runs(*roots)
-    found = _derive(chosen)
-    ours = [each for each in found if each.run.path.resolve().parent != suite.PUBLISHED.resolve()]
-    spread([functools.partial(derived.write, each) for each in ours])
-    page = site.build(found, (results or Path("results")) / "report", suite.MYTHS)
-    terminal.say(f"report: {page}")
+    _end_with(_write_report(runs or [], results))
 
 
 @command(app, "compare")
@@ -227,9 +223,11 @@ def publish_(run: str, results: ResultsOption = None) -> None:
     from myths.lab.run_folder import write_atomically
 
     folder = publish(suite.find_run(run, results or suite.LOCAL), suite.PUBLISHED, suite.MYTHS)
-    board = scoreboard(_derive(suite.runs(suite.PUBLISHED)))
+    found, wrong = _derive(suite.runs(suite.PUBLISHED))
+    board = scoreboard(found)
     write_atomically(Path("results/README.md"), board)
     terminal.say(f"published: {folder}; scoreboard: results/README.md")
+    _end_with(wrong)
 
 
 @command(app, "submit")
@@ -271,8 +269,11 @@ def site_(folder: Annotated[Path, typer.Argument()] = Path("site")) -> None:
     from myths import suite
     from myths.lab.report import site
 
-    page = site.build(_derive(suite.runs(suite.PUBLISHED)), folder, suite.OURS)
-    terminal.say(f"site: {page}; open it from the disk, or serve the folder {folder} as it is from any web server (it needs no other file)")
+    found, wrong = _derive(suite.runs(suite.PUBLISHED))
+    page = site.build(found, folder, suite.OURS)
+    terminal.say(f"site: {page.resolve().as_uri()}")
+    terminal.say(f"Any web server can serve the folder {folder} as it is.")
+    _end_with(wrong)
 
 
 @command(app, "doctor")
@@ -406,11 +407,63 @@ def _print_plan(request: Request, as_json: bool) -> None:
     )
 
 
-def _derive(chosen: list[RunFolder]) -> list[Derived]:
+def _print_standings(as_json: bool = False) -> None:
+    from myths import standings, suite
+
+    lines = [
+        {"number": myth.number, "myth": myth.name, "belief": myth.belief, "verdict": best and best.verdict, "run": best and best.run}
+        for myth, best in ((myth, standings.best(myth)) for myth in suite.MYTHS)
+    ]
+    terminal.listing("", lines, as_json)
+
+
+def _write_report(runs: Sequence[str], results: Path | None) -> list[str]:
+    """Rebuild the report from some runs, or from all. Return what could not be rebuilt, a sentence each."""
+    from myths import suite
+    from myths.lab import derived
+    from myths.lab.report import site
+    from myths.lab.report.processes import spread
+
+    roots = (results or suite.LOCAL, suite.PUBLISHED)
+    chosen = [suite.find_run(name, *roots) for name in runs] if runs else suite.runs(*roots)
+    found, wrong = _derive(chosen)
+    ours = [each for each in found if each.run.path.resolve().parent != suite.PUBLISHED.resolve()]
+    spread([functools.partial(derived.write, each) for each in ours])
+    page = site.build(found, (results or Path("results")) / "report", suite.MYTHS)
+    terminal.say(f"report: {page.resolve().as_uri()}")
+    return wrong
+
+
+def _derive(chosen: Sequence[RunFolder]) -> tuple[list[Derived], list[str]]:
+    """Derive each myth of each run. What cannot be derived costs only itself and is returned as a sentence."""
     from myths import suite
     from myths.lab import derived
 
-    return [derived.derive(myth, run) for run in chosen for myth in suite.MYTHS if run.has(myth)]
+    found: list[Derived] = []
+    wrong: list[str] = []
+    for run in chosen:
+        for myth in (myth for myth in suite.MYTHS if run.has(myth)):
+            try:
+                found.append(derived.derive(myth, run))
+            except MythsError as error:
+                wrong.append(f"{run.name}, {myth.name} left out: {error}")
+            except Exception as error:  # noqa: BLE001 (rows that a table does not expect: the other myths have their pages)
+                wrong.append(f"{run.name}, {myth.name} left out: {type(error).__name__}: {error}")
+    return found, wrong
+
+
+def _print_next(request: Request) -> None:
+    command = _called_as()
+    example = next((myth.name for myth in request.myths if request.run.has(myth)), request.myths[0].name)
+    terminal.say("next:")
+    terminal.say(f"  {command} show {example}    one myth, claim by claim")
+    profile = "laptop" if request.profile == "quick" else request.profile
+    terminal.say(f"  {command} run {example} --profile {profile} --dry-run    what would run, for how long, and which datasets it needs")
+
+
+def _called_as() -> str:
+    """The command as the user can type it: ``myths`` if the shell finds it, else its path."""
+    return "myths" if shutil.which("myths") or not Path(sys.argv[0]).name.startswith("myths") else os.path.relpath(sys.argv[0])
 
 
 def _print_verdict(found: Derived) -> None:
@@ -428,8 +481,25 @@ def _print_what_is_left(happened: Mapping[str, Progress]) -> None:
         terminal.say(f"the budget is used up; {left} trials are left. The same command goes on from here")
     if too_long := [str(trial) for progress in happened.values() for trial in progress.too_long]:
         terminal.say(f"longer than the whole budget, so never begun within it: {'; '.join(too_long)}")
-    failed = [f"{name}: {trial}: {error}" for name, progress in happened.items() for trial, error in progress.failed]
-    blocked = sum(len(progress.blocked) for progress in happened.values())
-    if failed:
-        waiting = f" ({blocked} others wait for them)" if blocked else ""
-        raise MythsError(f"{len(failed)} failed{waiting}: {'; '.join(failed)}. The same command tries them again")
+
+
+def _failures(happened: Mapping[str, Progress], run: RunFolder) -> list[str]:
+    """One sentence for each myth with failed trials."""
+    from myths import suite
+    from myths.lab.failures import summary
+
+    said = []
+    for name, progress in happened.items():
+        if progress.failed:
+            details = run.path / suite.find(name).folder / "errors"
+            text = summary(progress.failed, len(progress.failed) + progress.finished, len(progress.blocked))
+            said.append(f"{name}: {text}; details: {details}/. The same command tries them again")
+    return said
+
+
+def _end_with(wrong: Sequence[str]) -> None:
+    """Print all but the last sentence and raise with the last; return if there is none."""
+    for sentence in wrong[:-1]:
+        terminal.complain(" ".join(sentence.split()))
+    if wrong:
+        raise MythsError(wrong[-1])

@@ -5,6 +5,7 @@ import errno
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ import pytest
 from myths import cli
 
 MYTH = "cifar10-1"
+ROOT = Path(__file__).parents[1]
 
 
 @dataclass
@@ -248,6 +250,42 @@ def test_a_trial_that_raises_is_named_and_the_others_finish(tmp_path, monkeypatc
     assert sorted(set(statuses)) == ["failed", "ok"]
     monkeypatch.undo()
     assert myths("run", MYTH, "--seeds", "1", cwd=tmp_path).returncode == 0
+
+
+def test_failures_are_one_line_and_the_report_is_written_all_the_same(tmp_path, monkeypatch):
+    from myths.cifar10_1.trials import PublishedAccuracy
+
+    def run(self, context):
+        raise RuntimeError(f"no [/bold] luck with {self.source}")
+
+    monkeypatch.setattr(PublishedAccuracy, "run", run)
+    done = myths("run", MYTH, "--seeds", "1", "--jobs", "1", "--report", cwd=tmp_path)
+    errors = "details: results/local/cpu-quick/cifar10_1/errors/"
+    one_clear_line(done, 1, f"{MYTH}: 1 of ", "RuntimeError (1)", "no [/bold] luck with known table", errors, "tries them again")
+    assert list((tmp_path / "results/local/cpu-quick/cifar10_1/errors").iterdir())
+    page = (tmp_path / "results/report/index.html").resolve()
+    assert page.exists()
+    assert f"report: {page.as_uri()}\n" in done.stdout
+    assert done.stdout.index("report: ") < done.stdout.index("next:")
+
+
+def test_a_myth_whose_tables_break_costs_itself_only(quick, tmp_path, monkeypatch):
+    from dataclasses import replace
+
+    from myths import suite
+
+    def table(results):
+        raise KeyError("an odd row")
+
+    def broken(myth):
+        return replace(myth, tables=dict.fromkeys(myth.tables, table)) if myth.name == "hessian-cost" else myth
+
+    monkeypatch.setattr(suite, "MYTHS", tuple(map(broken, suite.MYTHS)))
+    shutil.copytree(quick / "results", tmp_path / "results")
+    shutil.copytree(ROOT / "results/published/cpu-laptop/hessian_cost", tmp_path / "results/local/cpu-quick/hessian_cost")
+    one_clear_line(myths("report", cwd=tmp_path), 1, "hessian-cost", "KeyError", "an odd row")
+    assert (tmp_path / "results/report/cifar10-1.html").exists()
+    assert not (tmp_path / "results/report/hessian-cost.html").exists()
 
 
 def test_a_full_disk_loses_nothing(tmp_path, monkeypatch):

@@ -9,7 +9,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
 from myths.lab.estimate import Estimate
-from myths.lab.trial import Trial, weakest
+from myths.lab.failures import causes
+from myths.lab.trial import Trial, dependency_types, weakest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -163,6 +164,16 @@ class Claim:
         """The criterion with its unit, as recorded with every run."""
         return f"{self.criterion} {self.unit}".rstrip()
 
+    def may_need(self, trial: Trial, depends: bool = True) -> bool:
+        """Return whether a trial may be among those that the claim is measured on, or one that those depend on (if ``depends``).
+
+        The settings of the trial are compared with ``where`` as far as the columns are settings; a column that only a table has
+        excludes no trial.
+        """
+        kinds = (self.trial, *dependency_types(self.trial)) if depends else (self.trial,)
+        wanted = ((getattr(trial, column, value), value) for column, value in self.where.items())
+        return isinstance(trial, kinds) and all(found in (value if isinstance(value, tuple) else (value,)) for found, value in wanted)
+
     def rows(self, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         """The rows of its table that the claim is measured on."""
         rows = tables[self.table]
@@ -186,13 +197,22 @@ class Judgement:
     decisive: bool = False
 
 
-def judge(claims: Sequence[Claim], tables: Mapping[str, pd.DataFrame], absent: Iterable[tuple[Trial, str]] = ()) -> list[Judgement]:
-    """A judgement for every claim, in the order of the claims.
+def judge(
+    claims: Sequence[Claim],
+    tables: Mapping[str, pd.DataFrame],
+    absent: Iterable[tuple[Trial, str]] = (),
+    failed: Iterable[tuple[Trial, str]] = (),
+) -> list[Judgement]:
+    """Return a judgement for every claim, in the order of the claims.
 
-    ``absent`` are the trials that could not run here with the reason, for the claims without a number.
+    Args:
+        claims: All claims of a myth.
+        tables: The tables of the myth by name.
+        absent: Trials that could not run on this machine, each with the reason; named at the claims that have no number.
+        failed: Trials that failed, each with its error; named likewise.
     """
-    absent = list(absent)
-    first = {claim.id: _measure(claim, tables, absent) for claim in claims}
+    absent, failed = list(absent), list(failed)
+    first = {claim.id: _measure(claim, tables, absent, failed) for claim in claims}
     judged = {claim.id: _with_controls(first[claim.id], first) for claim in claims}
     deciding = {_deciding(claim, judged) for claim in claims if claim.decisive}
     return [replace(judgement, decisive=judgement.claim.id in deciding) for judgement in judged.values()]
@@ -227,11 +247,13 @@ def _fits(value: Any, wanted: Any) -> bool:
     return any(each in options for each in (value if isinstance(value, tuple) else (value,)))
 
 
-def _measure(claim: Claim, tables: Mapping[str, pd.DataFrame], absent: Sequence[tuple[Trial, str]]) -> Judgement:
+def _measure(
+    claim: Claim, tables: Mapping[str, pd.DataFrame], absent: Sequence[tuple[Trial, str]], failed: Sequence[tuple[Trial, str]]
+) -> Judgement:
     rows = claim.rows(tables)
     estimate = claim.measure(rows) if len(rows) else None
     if estimate is None:
-        return Judgement(claim, None, Verdict.NOT_TESTED, _why_absent(claim, absent, len(rows)))
+        return Judgement(claim, None, Verdict.NOT_TESTED, _why_absent(claim, absent, failed, len(rows)))
     protocol = weakest(rows["protocol"])
     found = Judgement(
         claim, estimate, claim.criterion.judge(estimate), "", protocol,
@@ -274,15 +296,12 @@ def _overruled(judgement: Judgement, verdict: Verdict, reason: str) -> Judgement
     return replace(judgement, verdict=verdict, reason=reason)
 
 
-def _why_absent(claim: Claim, absent: Sequence[tuple[Trial, str]], rows: int) -> str:
-    reasons = {
-        reason
-        for trial, reason in absent
-        if isinstance(trial, claim.trial)
-        and all(getattr(trial, k, v) in (v if isinstance(v, tuple) else (v,)) for k, v in claim.where.items())
-    }
+def _why_absent(claim: Claim, absent: Sequence[tuple[Trial, str]], failed: Sequence[tuple[Trial, str]], rows: int) -> str:
+    reasons = sorted({reason for trial, reason in absent if claim.may_need(trial, depends=False)})
+    if errors := [error for trial, error in failed if claim.may_need(trial)]:
+        reasons.append(f"{len(errors)} trial{'s' * (len(errors) > 1)} that it may need failed: {causes(errors)}")
     if reasons:
-        return "; ".join(sorted(reasons))
+        return "; ".join(reasons)
     return "too few results" if rows else "no trial of this run measures it"
 
 

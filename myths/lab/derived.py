@@ -34,6 +34,10 @@ class Derived:
     judgements: tuple[Judgement, ...]
     records: tuple[Record, ...]
     warnings: tuple[str, ...]
+    failed: tuple[Record, ...] = ()
+    """The newest failure of each trial that has no result."""
+    skipped: tuple[tuple[Trial, str], ...] = ()
+    """Trials that could not run on that machine and have no result, with the reason."""
 
     @property
     def verdict(self) -> MythVerdict:
@@ -52,11 +56,14 @@ def derive(myth: Myth, run: RunFolder) -> Derived:
     facts, store = run.facts(), run.store(myth)
     results = Results(store.records, prepared.sha256_of)
     tables = {name: table(results) for name, table in myth.tables.items()}
-    judgements = judge(myth.claims, tables, _absent(myth, facts))
+    done = {record.trial.id for record in store.records if record.status == "ok"}
+    failed = tuple({r.trial.id: r for r in store.records if r.trial.id not in done}.values())
+    skipped = tuple((trial, reason) for trial, reason in _absent(myth, facts) if trial.id not in done)
+    judgements = judge(myth.claims, tables, skipped, [(record.trial, record.error or "") for record in failed])
     invocations = [i for i in facts["invocations"] if myth.name in i["arguments"].get("myths", [])]
     profile = ", ".join(dict.fromkeys(i["arguments"]["profile"] for i in invocations))
     warned = _warnings(myth, store, results, invocations)
-    return Derived(myth, run, profile, tables, tuple(judgements), tuple(results.records), warned)
+    return Derived(myth, run, profile, tables, tuple(judgements), tuple(results.records), warned, failed, skipped)
 
 
 def draw(derived: Derived) -> dict[str, str]:
@@ -116,8 +123,6 @@ def _warnings(myth: Myth, store: Store, results: Results, invocations: list[dict
         warned.append(f"{len(store.stale)} stored trials of another version are left out: {', '.join(sorted(set(store.stale))[:5])}")
     if results.left_out:
         warned.append(f"{results.left_out} stored trials were made from other contents of their data sets and are left out")
-    failed = {r.trial.id: r for r in store.records if r.status == "failed" and store.finished(r.trial) is None}
-    warned += [f"failed: {record.trial}: {record.error}" for record in failed.values()]
     return tuple(warned)
 
 

@@ -368,8 +368,10 @@ def _stored(
         beside=beside,
     )
     stored = store.append(record, outcome.arrays)
-    if execution.trace and execution.error:
+    if execution.error:
         with contextlib.suppress(OSError):  # a help for the reader; the error itself is stored already
             (store.folder / "errors").mkdir(exist_ok=True)
-            (store.folder / "errors" / f"{trial.id}.txt").write_text(execution.trace, encoding="utf-8", errors="backslashreplace")
+            (store.folder / "errors" / f"{trial.id}.txt").write_text(
+                f"{trial}\n\n{execution.trace or execution.error}\n", encoding="utf-8", errors="backslashreplace"
+            )
     return stored

@@ -11,7 +11,7 @@ from typing import Any, cast
 from myths.lab import derived, device, provenance, runner, selection
 from myths.lab.data import prepared
 from myths.lab.derived import Derived
-from myths.lab.errors import CannotStart, UsageError
+from myths.lab.errors import CannotStart, MythsError, UsageError
 from myths.lab.myth import PROFILES, Myth, Profile
 from myths.lab.run_folder import RunFolder
 from myths.lab.runner import Budget, Part, Plan, Progress, Unavailable
@@ -130,7 +130,9 @@ class Ran:
     """What happened to a myth in a run, and what follows from all that the run now holds of it."""
 
     progress: Progress
-    derived: Derived
+    derived: Derived | None
+    broken: str = ""
+    """Why nothing could be derived from the stored trials; empty where all is well."""
 
 
 def run(request: Request, watch: Watch) -> dict[str, Ran]:
@@ -193,12 +195,21 @@ def _nothing_chosen(request: Request) -> str:
 
 def _part(planned: Planned, run: RunFolder, watch: Watch, happened: dict[str, Ran]) -> Part:
     def ended(progress: Progress) -> None:
-        found = derived.derive(planned.myth, run)
-        derived.write(found)
-        happened[planned.myth.name] = Ran(progress, found)
+        happened[planned.myth.name] = _derived(planned.myth, run, progress)
 
     urgent = selection.most_urgent(planned.myth.claims, planned.plan.only("to do"))
     return Part(planned.plan, planned.store, urgent, watch(planned.myth, planned.plan), ended)
+
+
+def _derived(myth: Myth, run: RunFolder, progress: Progress) -> Ran:
+    try:
+        found = derived.derive(myth, run)
+        derived.write(found)
+    except MythsError:
+        raise
+    except Exception as error:  # noqa: BLE001 (rows that a table does not expect: the other myths still run)
+        return Ran(progress, None, f"no tables can be made of its trials ({type(error).__name__}: {error})")
+    return Ran(progress, found)
 
 
 def _is_open(run: RunFolder, myth: Myth) -> Callable[[str], bool]:

@@ -198,6 +198,21 @@ def dependencies_first(trials: Iterable[Trial]) -> list[Trial]:
     return list(ordered.values())
 
 
+def dependency_types(kind: type[Trial]) -> tuple[type[Trial], ...]:
+    """Return the classes of the trials that trials of a class depend on, directly or through others, as its fields declare them."""
+    found: dict[type[Trial], None] = {}
+    for name, hint in _hints(kind).items():
+        for inner in _trial_types(hint) if name in kind.__dataclass_fields__ else ():
+            found |= dict.fromkeys((inner, *(dependency_types(inner) if inner is not kind else ())))
+    return tuple(found)
+
+
+def _trial_types(hint: Any) -> list[type[Trial]]:
+    if isinstance(hint, type) and issubclass(hint, Trial):
+        return [hint]
+    return [found for argument in typing.get_args(hint) for found in _trial_types(argument)]
+
+
 # --- identity ------------------------------------------------------------------------------------
 
 

@@ -214,7 +214,9 @@ def test_a_known_error_is_stored_in_one_line_without_a_traceback(tmp_path):
     assert [e for _, e in progress.failed][:2] == ["digits is not here: myths data get digits", "MythsError"]
     assert len(progress.failed[2][1]) == 500
     assert len((tmp_path / "trials.jsonl").read_text().splitlines()) == 3
-    assert [p.name for p in (tmp_path / "errors").iterdir()] == [f"{C.id}.txt"]
+    details = {p.stem: p.read_text() for p in (tmp_path / "errors").iterdir()}
+    assert {trial: "Traceback" in text for trial, text in details.items()} == {A.id: False, B.id: False, C.id: True}
+    assert "myths data get digits" in details[A.id]
 
 
 def test_an_error_does_not_name_the_users_home(tmp_path):

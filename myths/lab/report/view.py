@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from myths.lab.claim import Claim, Judgement, MythVerdict, Verdict
 from myths.lab.derived import Derived
+from myths.lab.failures import causes, reasons, summary
 from myths.lab.myth import Myth, rank
 from myths.lab.report import lines, words
 from myths.lab.report.forest import forest
@@ -99,6 +100,14 @@ class ClaimView:
     def device(self) -> str:
         """The kind of device of the number; empty without one."""
         return self.judgement.device if self.judgement.estimate else ""
+
+    @property
+    def failed(self) -> str:
+        """How many trials that the number may need failed, and of what; empty where none did or the reason says so."""
+        if self.run is None or self.judgement.estimate is None:
+            return ""
+        errors = [r.error or "" for r in self.run.derived.failed if self.judgement.claim.may_need(r.trial)]
+        return f"{len(errors)} trial{'s' * (len(errors) > 1)} that it may need failed: {causes(errors)}" if errors else ""
 
     @property
     def circumstances(self) -> str:
@@ -258,11 +267,31 @@ class RunView:
         """Why the run says nothing of the myth; empty where it says something."""
         if self.derived.records:
             return ""
-        causes = [w for w in self.derived.warnings if w.startswith("failed:") or "another version" in w]
-        failed = sum(w.startswith("failed:") for w in causes)
-        if failed:
-            return f"No trial of this run finished: {failed} failed."
-        return "The trials of this run were made by another version of the suite." if causes else "No trial of this run has finished yet."
+        if self.derived.failed:
+            return f"No trial of this run finished: {len(self.derived.failed)} failed."
+        stale = any("another version" in warning for warning in self.derived.warnings)
+        return "The trials of this run were made by another version of the suite." if stale else "No trial of this run has finished yet."
+
+    @property
+    def failures(self) -> str:
+        """All failed trials in a sentence; empty where none failed."""
+        failed = [(record.trial, record.error or "") for record in self.derived.failed]
+        return summary(failed, of=len(failed) + len(self.derived.records)) if failed else ""
+
+    @property
+    def failed_lines(self) -> tuple[lines.Kind, ...]:
+        """The failed trials by class."""
+        return lines.kinds(self.derived.failed, self.key)
+
+    @property
+    def skipped(self) -> list[tuple[str, int]]:
+        """Why trials were skipped, with how many."""
+        return reasons(self.derived.skipped)
+
+    @property
+    def hindered(self) -> list[ClaimView]:
+        """The claims that failed trials may hinder."""
+        return [claim for claim in self.claims if any(claim.judgement.claim.may_need(r.trial) for r in self.derived.failed)]
 
     @cached_property
     def kinds(self) -> tuple[lines.Kind, ...]:
@@ -272,7 +301,7 @@ class RunView:
     @cached_property
     def invocations(self) -> list[Mapping[str, Any]]:
         """The invocations that made the trials; where none is named, those that ran the myth."""
-        used = {record.invocation for record in self.derived.records}
+        used = {record.invocation for record in (*self.derived.records, *self.derived.failed)}
         all_of_them = self.facts.get("invocations", [])
         made = [i for i in all_of_them if i.get("id") in used]
         return made or [i for i in all_of_them if self.derived.myth.name in i.get("arguments", {}).get("myths", [])]
@@ -343,6 +372,13 @@ class RunView:
         """What to type for these numbers."""
         return commands(self.derived.myth, self.derived.profile, self.name, self.invocations)
 
+    @property
+    def again(self) -> str:
+        """The command that runs the newest failed trials again."""
+        newest = self.derived.failed[-1].invocation if self.derived.failed else ""
+        arguments: dict[str, Any] = next((i.get("arguments", {}) for i in self.invocations if i.get("id") == newest), {})
+        return run_command(self.derived.myth, self.name, {"profile": self.derived.profile.split(", ")[-1], **arguments})
+
 
 @dataclass(frozen=True)
 class Footnote:
@@ -393,8 +429,16 @@ def commands(myth: Myth, profile: str, run: str, invocations: Sequence[Mapping[s
     lines = [f"make {myth.name} PROFILE={p}" for p in profile.split(", ") if p] or [f"make {myth.name}"]
     for invocation in invocations:
         arguments = invocation.get("arguments", {})
-        seeds, data = arguments.get("seeds"), arguments.get("data")
-        if seeds or data:
-            extra = [f"--seeds {seeds}"] * bool(seeds) + [f"--data {data if isinstance(data, str) else ','.join(data or ())}"] * bool(data)
-            lines.append(f"myths run {myth.name} --profile {arguments.get('profile')} --run {run} {' '.join(extra)}")
+        if arguments.get("seeds") or arguments.get("data"):
+            lines.append(run_command(myth, run, arguments))
     return list(dict.fromkeys(lines))
+
+
+def run_command(myth: Myth, run: str, arguments: Mapping[str, Any]) -> str:
+    """Return the command that makes an invocation again from its recorded arguments."""
+    words = ["myths run", myth.name, f"--profile {arguments.get('profile')}", f"--run {run}"]
+    if seeds := arguments.get("seeds"):
+        words.append(f"--seeds {seeds}")
+    if data := arguments.get("data"):
+        words.append(f"--data {data if isinstance(data, str) else ','.join(data)}")
+    return " ".join(words)

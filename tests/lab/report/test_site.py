@@ -10,6 +10,7 @@ from myths.lab.claim import MythVerdict, Verdict
 from myths.lab.derived import derive
 from myths.lab.report import site, view
 from myths.lab.store import Record
+from myths.lab.trial import canonical
 from tests.lab.report import coin
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
@@ -224,6 +225,34 @@ def test_a_run_that_says_nothing_says_why(make, said, tmp_path):
     assert said[0] in front.text
     assert all(sentence in page.text for sentence in said)
     assert "open" in front.text
+
+
+def test_a_page_says_what_failed_and_what_was_skipped_at_the_claims_that_miss_it(tmp_path):
+    absent = [{"myth": coin.COIN.name, "trial": canonical(coin.Toss(coin="euro")), "reason": "no euro is here: myths data get euro"}]
+    heads = {"ducat": (5400, 5350), "button": (5500,)}
+    run = coin.make_run(tmp_path / "local" / "cpu-laptop", heads=heads, absent=absent * 2)
+    for name, seed, error in (("ducat", 7, "lost [/bold] <i>it</i>"), ("guilder", 0, "the worker process was ended by SIGABRT")):
+        trial = coin.Toss(coin=name, seed=seed)
+        run.store(coin.COIN).append(Record(trial, "failed", error=error, invocation=coin.invocation("laptop")["id"]))
+    derived = derive(coin.COIN, run)
+    said = {j.claim.id: j.reason for j in derived.judgements if j.estimate is None}
+    assert said["C1-guilder"] == "1 trial that it may need failed: worker process ended by SIGABRT (1)"
+    assert said["C2-euro"] == "no euro is here: myths data get euro"
+    site.build([derived], tmp_path / "report")
+    page = Checker((tmp_path / "report" / "fair-coin.html").read_text())
+    assert page.wrong == []
+    assert (
+        "2 of 5 trials failed: lost [/bold] <i>it</i> (1), worker process ended by SIGABRT (1); first: Toss(coin=ducat, seed=7)"
+        in page.text
+    )
+    assert "To run them again: myths run fair-coin --profile laptop --run cpu-laptop" in page.text
+    assert "1 trial could not run on that machine: 1: no euro is here: myths data get euro" in page.text
+    assert (
+        page.text.count("1 trial that it may need failed: lost [/bold] <i>it</i> (1)") == 3
+    )  # C1, C6 and C7 have a number of fewer trials
+    assert "C1-guilder" in page.text.split("They may hinder")[1].split(".")[0]
+    front = Checker((tmp_path / "report" / "index.html").read_text())
+    assert "2 failed trials" in front.text
 
 
 @pytest.mark.parametrize(("criterion", "said"), [(coin.at_least(60.0), "failed"), (coin.above(53.8), "undecided")])

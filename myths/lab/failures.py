@@ -1,0 +1,68 @@
+"""Failed and skipped trials as text: grouped by cause, with the first of them and what to do."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from myths.lab.trial import Trial
+
+_DEATH = re.compile(r"the worker process was ended by (SIG\w+)")
+_TYPE = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Warning|Iteration)(?=:|$)")
+_LONGEST = 160
+
+
+def causes(errors: Iterable[str]) -> str:
+    """Return the distinct causes with their counts, the most frequent first.
+
+    A cause is the signal that ended a worker process, the class of an exception, or the whole message of any other error.
+
+    Example:
+        >>> causes(["the worker process was ended by SIGABRT", "ValueError: a", "ValueError: b"])
+        'ValueError (2), worker process ended by SIGABRT (1)'
+    """
+    counted: Counter[str] = Counter()
+    signals: Counter[str] = Counter()
+    for error in errors:
+        if death := _DEATH.match(error):
+            signals[death[1]] += 1
+            counted["worker process ended by"] += 1
+        else:
+            counted[found[0] if (found := _TYPE.match(error)) else _short(error or "no message")] += 1
+    said = []
+    for cause, times in counted.most_common():
+        if cause == "worker process ended by" and signals:
+            said.append(f"{cause} {' or '.join(f'{name} ({n})' for name, n in signals.most_common())}")
+        else:
+            said.append(f"{cause} ({times})")
+    return ", ".join(said)
+
+
+def summary(failed: Sequence[tuple[Trial, str]], of: int, blocked: int = 0) -> str:
+    """Return one sentence on all failed trials of a myth.
+
+    Args:
+        failed: Each failed trial with its error; at least one.
+        of: Number of trials that were to run, the failed ones included.
+        blocked: Number of trials that could not start because they depend on a failed one.
+
+    Example:
+        >>> from myths.lab.failures import summary
+        >>> summary([(trial, "ValueError: no") for trial in trials], of=7)                # doctest: +SKIP
+        '3 of 7 trials failed: ValueError (3); first: Toss(coin=ducat): ValueError: no'
+    """
+    trial, error = failed[0]
+    waiting = f"; {blocked} more depend on them and did not run" if blocked else ""
+    return (
+        f"{len(failed)} of {of} trials failed: {causes(e for _, e in failed)}{waiting}; first: {_short(str(trial))}: {_short(error, 400)}"
+    )
+
+
+def reasons(skipped: Iterable[tuple[Trial, str]]) -> list[tuple[str, int]]:
+    """Return each distinct reason of skipped trials with the number of trials, the most frequent first."""
+    return Counter(reason for _, reason in skipped).most_common()
+
+
+def _short(text: str, longest: int = _LONGEST) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
