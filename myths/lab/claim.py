@@ -159,20 +159,21 @@ class Claim:
         wanted = {**{name: value for name, value in self.where.items() if name in columns}, **need}
         return all(_fits(columns[name], value) for name, value in wanted.items() if name != "trial")
 
+    def is_hindered_by(self, trial: Trial) -> bool:
+        """Return whether the claim lacks a result if a trial has none: it is measured on the trial, or on trials that may depend on it.
+
+        Trials that depend on a failed one are not stored. So a trial of a class that they depend on counts unless one of its settings
+        contradicts ``where``.
+        """
+        kinds = {kind for need in self.needs for kind in dependency_types(need.get("trial", self.trial))}
+        return self.selects(trial) or (
+            type(trial) in kinds and all(_fits(getattr(trial, column, value), value) for column, value in self.where.items())
+        )
+
     @property
     def printed_criterion(self) -> str:
         """The criterion with its unit, as recorded with every run."""
         return f"{self.criterion} {self.unit}".rstrip()
-
-    def may_need(self, trial: Trial, depends: bool = True) -> bool:
-        """Return whether a trial may be among those that the claim is measured on, or one that those depend on (if ``depends``).
-
-        The settings of the trial are compared with ``where`` as far as the columns are settings; a column that only a table has
-        excludes no trial.
-        """
-        kinds = (self.trial, *dependency_types(self.trial)) if depends else (self.trial,)
-        wanted = ((getattr(trial, column, value), value) for column, value in self.where.items())
-        return isinstance(trial, kinds) and all(found in (value if isinstance(value, tuple) else (value,)) for found, value in wanted)
 
     def rows(self, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         """The rows of its table that the claim is measured on."""
@@ -297,9 +298,9 @@ def _overruled(judgement: Judgement, verdict: Verdict, reason: str) -> Judgement
 
 
 def _why_absent(claim: Claim, absent: Sequence[tuple[Trial, str]], failed: Sequence[tuple[Trial, str]], rows: int) -> str:
-    reasons = sorted({reason for trial, reason in absent if claim.may_need(trial, depends=False)})
-    if errors := [error for trial, error in failed if claim.may_need(trial)]:
-        reasons.append(f"{len(errors)} trial{'s' * (len(errors) > 1)} that it may need failed: {causes(errors)}")
+    reasons = sorted({reason for trial, reason in absent if claim.selects(trial)})
+    if errors := [error for trial, error in failed if claim.is_hindered_by(trial)]:
+        reasons.append(f"{len(errors)} trial{'s' * (len(errors) > 1)} that it needs failed: {causes(errors)}")
     if reasons:
         return "; ".join(reasons)
     return "too few results" if rows else "no trial of this run measures it"

@@ -65,16 +65,17 @@ def claim(trial, **where):
     )  # fmt: skip
 
 
-def test_a_claim_may_need_its_trials_and_all_that_those_depend_on():
+def test_a_claim_is_hindered_by_its_trials_and_all_that_those_depend_on():
     assert dependency_types(Compare) == (Prune, Train)
     assert dependency_types(Train) == ()
     cifar, digits = Train(dataset="cifar10"), Train(dataset="digits")
     pruned = Prune(models=(cifar,), share=0.3)
-    assert claim(Train, dataset="cifar10").may_need(cifar)
-    assert not claim(Train, dataset="cifar10").may_need(digits)
-    assert claim(Prune, dataset=("cifar10", "cifar100")).may_need(cifar)
-    assert not claim(Prune, dataset="cifar10").may_need(digits)
-    assert not claim(Prune).may_need(Compare(one=pruned))
-    assert not claim(Train).may_need(pruned)
-    assert claim(Compare, a_column_of_the_table=1).may_need(digits)
-    assert not claim(Compare).may_need(digits, depends=False)
+    assert claim(Train, dataset="cifar10").is_hindered_by(cifar)
+    assert not claim(Train, dataset="cifar10").is_hindered_by(digits)
+    assert claim(Prune, dataset=("cifar10", "cifar100")).is_hindered_by(cifar)
+    assert not claim(Prune, dataset="cifar10").is_hindered_by(digits)
+    assert not claim(Prune).is_hindered_by(Compare(one=pruned))
+    assert not claim(Train).is_hindered_by(pruned)
+    assert claim(Compare, a_column_of_the_table=1).is_hindered_by(digits)
+    assert not claim(Compare, dataset="cifar10").is_hindered_by(digits)
+    assert not claim(Compare).selects(digits)

@@ -106,8 +106,8 @@ class ClaimView:
         """How many trials that the number may need failed, and of what; empty where none did or the reason says so."""
         if self.run is None or self.judgement.estimate is None:
             return ""
-        errors = [r.error or "" for r in self.run.derived.failed if self.judgement.claim.may_need(r.trial)]
-        return f"{len(errors)} trial{'s' * (len(errors) > 1)} that it may need failed: {causes(errors)}" if errors else ""
+        errors = [r.error or "" for r in self.run.derived.failed if self.judgement.claim.is_hindered_by(r.trial)]
+        return f"{len(errors)} trial{'s' * (len(errors) > 1)} that it needs failed: {causes(errors)}" if errors else ""
 
     @property
     def circumstances(self) -> str:
@@ -291,7 +291,7 @@ class RunView:
     @property
     def hindered(self) -> list[ClaimView]:
         """The claims that failed trials may hinder."""
-        return [claim for claim in self.claims if any(claim.judgement.claim.may_need(r.trial) for r in self.derived.failed)]
+        return [claim for claim in self.claims if any(claim.judgement.claim.is_hindered_by(r.trial) for r in self.derived.failed)]
 
     @cached_property
     def kinds(self) -> tuple[lines.Kind, ...]:
