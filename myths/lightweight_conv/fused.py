@@ -1,11 +1,13 @@
 """The convolution as one GPU kernel each for the output and the two gradients, in Triton: nothing is unfolded in memory.
 
 ``TRITON_INTERPRET=1`` runs the same kernels on a CPU, slowly, which is how they are tested where there is no GPU.
+Their annotations are for Triton's compiler, not types: ``no_type_check`` tells that to run-time checks, whose wrapper the compiler
+could not read.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, no_type_check
 
 import torch
 import triton
@@ -68,7 +70,8 @@ def _kernel_gradient(x: Tensor, kernel: Tensor, gradient: Tensor, left: int) -> 
 
 
 @triton.jit
-def _convolve_kernel(  # type: ignore[no-untyped-def]
+@no_type_check
+def _convolve_kernel(
     x, w, y, n, d, per_head, left,
     x_b, x_n, x_c, w_b, w_n, w_h, w_k, y_b, y_n, y_c,
     TAPS: tl.constexpr, TRANSPOSED: tl.constexpr, SUM: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
@@ -93,7 +96,8 @@ def _convolve_kernel(  # type: ignore[no-untyped-def]
 
 
 @triton.jit
-def _kernel_gradient_kernel(  # type: ignore[no-untyped-def]
+@no_type_check
+def _kernel_gradient_kernel(
     x, g, parts, n, per_head, left,
     x_b, x_n, x_c, g_b, g_n, g_c, p_b, p_n, p_h, p_k,
     TAPS: tl.constexpr, SHARED: tl.constexpr, SUM: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,

@@ -1,14 +1,17 @@
 """Every way to compute the convolution gives what the loops give, forward and backward."""
 
+import importlib
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import myths
 from myths.lab.errors import UsageError
 from myths.lightweight_conv import convolution
 from myths.lightweight_conv.convolution import centered, convolve
@@ -133,10 +136,11 @@ print("compiled")
 """
 
 
-def test_the_fused_kernels_compile_for_a_gpu_that_is_not_here(tmp_path):
+def test_the_fused_kernels_compile_for_a_gpu_that_is_not_here_and_under_the_checks_of_the_tests(tmp_path):
     pytest.importorskip("triton")
     environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"} | {"TRITON_CACHE_DIR": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", FOR_A_GPU], env=environment, capture_output=True, text=True, timeout=240)
+    script = "import tests.conftest\n" + FOR_A_GPU
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=240)
     assert done.stdout.split() == ["compiled"], done.stderr[-3000:]
 
 
@@ -146,3 +150,19 @@ def test_the_fused_kernels_are_the_definition_in_the_interpreter():
     done = subprocess.run([sys.executable, "-c", IN_INTERPRETER], env=environment, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.split() == ["checked", "72"]
+
+
+def test_the_checks_of_the_tests_leave_every_kernel_its_own_globals():
+    """Triton reads a kernel as source and looks its names up in the globals of the function; a wrapper's are another module's."""
+    triton = pytest.importorskip("triton")
+    root = Path(myths.__file__).parent
+    files = [file for file in root.rglob("*.py") if "triton.jit" in file.read_text(encoding="utf-8")]
+    kernels = []
+    for file in files:
+        module = importlib.import_module(".".join(file.relative_to(root.parent).with_suffix("").parts))
+        found = [value for value in vars(module).values() if isinstance(value, triton.runtime.KernelInterface)]
+        assert len(found) == file.read_text(encoding="utf-8").count("@triton.jit")
+        kernels += [(module, kernel) for kernel in found]
+    assert len(kernels) >= 2
+    for module, kernel in kernels:
+        assert kernel.fn.__globals__ is vars(module), f"{kernel.fn.__name__} is wrapped: put @no_type_check below @triton.jit"
