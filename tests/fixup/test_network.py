@@ -1,5 +1,11 @@
 """The network against independent definitions, its depths, and activations computed again."""
 
+import subprocess
+import sys
+import types
+import weakref
+from contextlib import nullcontext
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -187,3 +193,62 @@ def test_graphs_agree_with_the_eager_path(treatment, segment):
         found.append([loss.detach(), *gradients, *(b.float() for n, b in made.named_buffers() if "running" in n)])
     for eager, replayed in zip(*found, strict=True):
         torch.testing.assert_close(replayed, eager, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("treatment", ["fixup", "batch-norm"])
+@pytest.mark.parametrize("segment", [0, 3])
+def test_nothing_that_was_recorded_stays_in_the_graph_of_autograd(treatment, segment, monkeypatch):
+    """A recording keeps its logits for ever; with their graph it would keep the nodes that accumulate each parameter's gradient."""
+    from myths.fixup import graph
+
+    kept = []
+
+    def recorded(call, sample, *, num_warmup_iters, allow_unused_input):
+        assert num_warmup_iters == 0  # torch's own would be kept while recording
+        assert allow_unused_input
+        assert not any(ref() is not None for ref in warmed), "the warm-up's graph lives on"
+        kept.append(call(*sample))
+        torch.autograd.grad(kept[0], list(call.parameters()), torch.ones_like(kept[0]), retain_graph=True)
+        return call
+
+    warmed = []
+    monkeypatch.setattr(torch.cuda, "make_graphed_callables", recorded)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: types.SimpleNamespace(wait_stream=id))
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: types.SimpleNamespace(wait_stream=id))
+    monkeypatch.setattr(torch.cuda, "stream", nullcontext)
+    made = perturbed("resnet", 14, treatment, blocks_a_segment=segment).train()
+    before = [b.clone() for b in made.buffers()]
+    made.register_forward_hook(lambda m, i, o: warmed.append(weakref.ref(o)) if not kept and len(warmed) < graph.WARM_UP else None)
+    graph.record(made, pixels())
+    assert len(warmed) == graph.WARM_UP
+    assert kept[0].grad_fn is None
+    for buffer, old in zip(made.buffers(), before, strict=True):
+        torch.testing.assert_close(buffer, old, atol=0, rtol=0)
+
+
+ON_A_GPU = """
+import torch, torch.nn.functional as F
+from myths.fixup.graph import Graphed
+from myths.fixup.network import build
+
+torch.set_warn_always(True)
+made = build("resnet", 14, "{treatment}", 10, 3, blocks_a_segment={segment}).cuda().train()
+forward, optimizer = Graphed(made), torch.optim.SGD(made.parameters(), 0.1)
+for n in (64, 64, 40, 64):  # the odd batch is not replayed
+    loss = F.cross_entropy(forward(torch.rand(n, 3, 32, 32, device="cuda")), torch.arange(n, device="cuda") % 10)
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+assert forward.seconds > 0 and torch.isfinite(loss)
+"""
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("treatment", ["fixup", "batch-norm"])
+@pytest.mark.parametrize("segment", [0, 3])
+def test_training_with_graphs_warns_of_nothing(treatment, segment):
+    """In a process of its own: the first product of matrices of a process is what may find no CUDA context."""
+    script = ON_A_GPU.format(treatment=treatment, segment=segment)
+    done = subprocess.run([sys.executable, "-W", "always", "-c", script], capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "Warning" not in done.stderr
