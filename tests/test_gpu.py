@@ -77,7 +77,7 @@ def test_running_out_of_gpu_memory_halves_the_chunk():
     def work(piece: slice) -> int:
         return torch.empty((piece.stop - piece.start) * per_item, dtype=torch.uint8, device="cuda").numel()
 
-    results, chunk = devices.halve_on_out_of_memory(work, 16, 16)
+    results, chunk = devices.halve_on_out_of_memory(work, 16, 16, elements=1)
     assert sum(results) == 16 * per_item
     assert chunk < 16
 

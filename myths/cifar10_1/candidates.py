@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
+from myths.lab.device import halve_on_out_of_memory
+
 BLOCKS = 40
 CHUNK = 25
 
@@ -38,13 +40,13 @@ def fit_many(
     weights = F.one_hot(draws, BLOCKS).sum(1).float().to(train.device)
     strength = 10 ** (4 * torch.rand(candidates, generator=generator) - 4).to(train.device)
     chosen = torch.rand(candidates, size, generator=generator).argsort(1)[:, : size // 4].to(train.device)
-    answers = []
-    for first in range(0, candidates, CHUNK):
-        piece = slice(first, first + CHUNK)
+
+    def work(piece: slice) -> Tensor:
         heads = _solve(weights[piece] @ gram, weights[piece] @ cross, strength[piece] * kept, chosen[piece], size, classes)
         scores = test @ heads.permute(1, 0, 2).flatten(1)
-        answers.append(scores.view(len(test), -1, classes).argmax(2).T.to(torch.uint8))
-    return torch.cat(answers)
+        return scores.view(len(test), -1, classes).argmax(2).T.to(torch.uint8)
+
+    return torch.cat(halve_on_out_of_memory(work, candidates, CHUNK, elements=max(size * size, len(test) * classes))[0])
 
 
 def _solve(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
@@ -58,7 +60,10 @@ class RandomPatches:
             sides = ((z - THRESHOLD).relu_(), (-THRESHOLD - z).relu_())
             return torch.cat([F.adaptive_avg_pool2d(side, QUADRANTS) for side in sides], dim=1).flatten(1)
 
-        return torch.cat(halve_on_out_of_memory(work, len(x), _batch(x))[0])
+        filters, _, *patch = self.weight.shape
+        places = [(side - p) // self.stride + 1 for side, p in zip(x.shape[2:], patch, strict=True)]
+        elements = max(math.prod(x.shape[1:]), filters * math.prod(places))
+        return torch.cat(halve_on_out_of_memory(work, len(x), _batch(x), elements=elements)[0])
 
 
 def hog(x: UInt8[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:

@@ -4,7 +4,7 @@ Torralba and Efros let a linear classifier guess which of twelve data sets an im
 classifiers of cars and people lost a third to half of their average precision on other sets; and an image of another set was worth a
 fraction of a native one. In 2024, with modern networks and far larger sets, it was 84.7 % of three. What is run again here:
 
-1. naming the set, from five kinds of features and from a network (``naming``, ``network``, ``features``, ``linear_svm``);
+1. naming the set, from five kinds of features and from a network (``naming``, ``network``, ``features``);
 2. with the controls that the original lacks: a null, the same container, corruptions, near-duplicates, and whether a network that
    names sets learns objects (``treatments``, ``duplicates``);
 3. training on one set and testing on another, foreign negatives, and the market value of a sample (``crossing``, ``cross_set``, ``home``,

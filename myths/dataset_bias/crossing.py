@@ -170,7 +170,7 @@ def _by_owner(chosen: torch.Tensor, owner: torch.Tensor, sets: int) -> list[torc
 
 
 def _fit(features: torch.Tensor, y: torch.Tensor, classes: int, context: Context) -> Scores:
-    from myths.dataset_bias import linear_svm
     from myths.dataset_bias.described import held_out
+    from myths.lab import linear_svm
 
     return linear_svm.fit(features, y, classes, held_out(len(y), context).to(y.device)).scores

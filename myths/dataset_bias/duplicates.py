@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
+import math
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
+
+from myths.lab.device import halve_on_out_of_memory
 
 BITS = 64
 NEAR = 4
@@ -22,12 +25,14 @@ def perceptual_hash(images: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n 64"]:
     """
     weights = torch.tensor([0.299, 0.587, 0.114], device=images.device)
     basis = _cosines().to(images.device)
-    hashes = []
-    for piece in images.split(_CHUNK):
-        gray = torch.einsum("nchw,c->nhw", piece.float(), weights)
+
+    def work(piece: slice) -> Tensor:
+        gray = torch.einsum("nchw,c->nhw", images[piece].float(), weights)
         small = F.interpolate(gray[:, None], size=(32, 32), mode="bilinear", antialias=True)[:, 0]
         low = (basis @ small @ basis.T).flatten(1)
-        hashes.append(torch.where(low > low[:, 1:].median(1, keepdim=True).values, 1.0, -1.0))
+        return torch.where(low > low[:, 1:].median(1, keepdim=True).values, 1.0, -1.0)
+
+    hashes, _ = halve_on_out_of_memory(work, len(images), _CHUNK, elements=math.prod(images.shape[1:]))
     return torch.cat(hashes) if hashes else torch.zeros(0, BITS, device=images.device)
 
 
@@ -38,10 +43,12 @@ def distances(a: Float[Tensor, "n 64"], b: Float[Tensor, "m 64"]) -> Float[Tenso
 
 def near_pairs(hashes: Float[Tensor, "n 64"], near: int = NEAR) -> Int64[Tensor, "pairs 2"]:
     """All pairs i < j of hashes that differ in at most ``near`` bits."""
-    found = []
-    for start in range(0, len(hashes), _CHUNK):
-        close = (distances(hashes[start : start + _CHUNK], hashes[start:]) <= near).nonzero()
-        found.append(close[close[:, 0] < close[:, 1]] + start)
+
+    def work(piece: slice) -> Tensor:
+        close = (distances(hashes[piece], hashes[piece.start :]) <= near).nonzero()
+        return close[close[:, 0] < close[:, 1]] + piece.start
+
+    found, _ = halve_on_out_of_memory(work, len(hashes), _CHUNK, elements=len(hashes))
     return torch.cat(found) if found else torch.zeros(0, 2, dtype=torch.int64)
 
 

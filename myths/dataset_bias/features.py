@@ -43,7 +43,7 @@ def thumbnail(images: Images) -> Float[Tensor, "n 3 32 32"]:
     def work(piece: slice) -> Tensor:
         return F.interpolate(images[piece].float() / 255, size=size, mode="bilinear", antialias=True)
 
-    return torch.cat(halve_on_out_of_memory(work, len(images), 1000)[0])
+    return torch.cat(halve_on_out_of_memory(work, len(images), 1000, elements=math.prod(images.shape[1:]))[0])
 
 
 def luma(x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 1 h w"]:
@@ -67,7 +67,7 @@ def gist(images: Images) -> Described:
         response = torch.fft.ifft2(torch.fft.fft2(even) * bank)[..., pad:-pad, pad:-pad].abs()
         return F.adaptive_avg_pool2d(response, GRID).flatten(1)
 
-    return torch.cat(halve_on_out_of_memory(work, len(images), 50)[0])
+    return torch.cat(halve_on_out_of_memory(work, len(images), 50, elements=bank.numel(), element_bytes=8)[0])
 
 
 def words(
@@ -87,7 +87,8 @@ def words(
         whole = F.adaptive_avg_pool2d(counts, 1).flatten(1)
         return torch.cat([whole, F.adaptive_avg_pool2d(counts, 2).flatten(1) / 2], dim=1).sqrt()
 
-    return torch.cat(halve_on_out_of_memory(work, len(described), 500)[0])
+    elements = math.prod(described.shape[1:3]) * len(centers)
+    return torch.cat(halve_on_out_of_memory(work, len(described), 500, elements=elements, element_bytes=8)[0])
 
 
 def k_means(x: Float[Tensor, "n d"], k: int, generator: torch.Generator, rounds: int = ROUNDS) -> Float[Tensor, "k d"]:

@@ -206,7 +206,8 @@ def _named(
     x: torch.Tensor, owner: torch.Tensor, train: torch.Tensor, test: torch.Tensor, classes: int, context: Context
 ) -> tuple[torch.Tensor, float]:
     """Scores of the test images and the C that was chosen."""
-    from myths.dataset_bias import described, linear_svm
+    from myths.dataset_bias import described
+    from myths.lab import linear_svm
 
     held = described.held_out(len(train), context).to(x.device)
     machine = linear_svm.fit(x[train], owner[train], classes, held)

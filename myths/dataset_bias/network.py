@@ -144,9 +144,10 @@ class ProbeNetwork(Trial):
 
     def run(self, context: Context) -> Outcome:
         """One row: accuracy_percent (mean recall over object classes), chance_percent, classes, n_train, n_test."""
-        from myths.dataset_bias import described, linear_svm
+        from myths.dataset_bias import described
         from myths.dataset_bias.crossing import few_of_each, shared_classes, stratified
         from myths.dataset_bias.naming import accuracy
+        from myths.lab import linear_svm
 
         pictures = described.pictures(sets_of.TASKS[self.task], context.device, extra=True)
         classes = shared_classes(self.task)

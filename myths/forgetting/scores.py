@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
-from myths.lab.device import halve_on_out_of_memory
+from myths.lab.device import CHANNELS, halve_on_out_of_memory
 
 
 def el2n(logits: Float[Tensor, "n classes"], labels: Int64[Tensor, " n"]) -> Float[Tensor, " n"]:
@@ -35,10 +35,11 @@ def grand(network: nn.Module, x: UInt8[Tensor, "n c h w"], y: Int64[Tensor, " n"
         each = gradients(trained, pixels, y[piece].to(device))
         return torch.stack([g.flatten(1).square().sum(1) for g in each.values()]).sum(0).sqrt().cpu()
 
+    largest = max(p.numel() for p in trained.values())
     was_training = network.training
     network.eval()
     try:
-        lengths, _ = halve_on_out_of_memory(work, len(x), chunk)
+        lengths, _ = halve_on_out_of_memory(work, len(x), chunk, elements=max(largest, CHANNELS * x.shape[2] * x.shape[3]))
     finally:
         network.train(was_training)
     return torch.cat(lengths)

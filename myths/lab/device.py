@@ -15,6 +15,13 @@ Precision = Literal["fp32", "bf16"]
 
 T = TypeVar("T")
 
+MOST_ELEMENTS = 2**31 - 1
+"""Numbers of one tensor: kernels that index with 32 bits refuse more, or are wrong."""
+MOST_BYTES = 2**31
+"""Bytes of one tensor of a batched operation, of which a few are held at once."""
+CHANNELS = 64
+"""Numbers per pixel of a network's largest activations: its first layers have the size of the image and about so many channels."""
+
 _MAKERS = {"nvidia", "geforce", "tesla", "quadro", "amd", "radeon", "instinct", "graphics", "generation", "gpu"}
 _BUILD = re.compile(r"\d+gb|sxm\d*|hbm\d*e?")
 
@@ -113,16 +120,55 @@ def deterministic() -> Iterator[None]:
             os.environ["CUBLAS_WORKSPACE_CONFIG"] = workspace
 
 
-def halve_on_out_of_memory(work: Callable[[slice], T], total: int, chunk: int) -> tuple[list[T], int]:
-    """``work`` on consecutive slices of ``range(total)``: the results in order, and the chunk size that fitted.
+def chunk_size(wanted: int, elements: int, element_bytes: int = 4) -> int:
+    """Return how many items a batched operation takes at once.
+
+    Args:
+        wanted: The number that is fastest where nothing forbids it, 1 or more.
+        elements: How many numbers the largest tensor of the operation holds for each item.
+        element_bytes: Bytes of one of them.
+
+    Returns:
+        At most ``wanted``, and so few that the tensor has at most MOST_ELEMENTS numbers and MOST_BYTES bytes. One item where even that
+        passes the bytes.
+
+    Raises:
+        ValueError: ``wanted`` is below 1.
+        CannotStart: The tensor of one item has more than MOST_ELEMENTS numbers.
+    """
+    if wanted < 1:
+        raise ValueError(f"a chunk of {wanted} makes no progress")
+    if elements > MOST_ELEMENTS:
+        raise CannotStart(f"one item alone needs a tensor of {elements:,} numbers; at most {MOST_ELEMENTS:,} work: make it smaller")
+    elements = max(1, elements)
+    return max(1, min(wanted, MOST_ELEMENTS // elements, MOST_BYTES // (elements * element_bytes)))
+
+
+def halve_on_out_of_memory(
+    work: Callable[[slice], T], total: int, chunk: int, *, elements: int, element_bytes: int = 4
+) -> tuple[list[T], int]:
+    """Do ``work`` on consecutive slices of ``range(total)``, of at most ``chunk_size(chunk, elements, element_bytes)`` items each.
 
     When a slice runs out of GPU memory it is done again in halves, and so is all that follows; the results before it
-    are kept. Raises torch.OutOfMemoryError when even a single item does not fit.
+    are kept.
+
+    Args:
+        work: What is done on a slice.
+        total: The number of items.
+        chunk: How many items at once, if size and memory allow it.
+        elements: How many numbers the largest tensor inside ``work`` holds for each item.
+        element_bytes: Bytes of one of them.
+
+    Returns:
+        The results in order, and the chunk size that fitted.
+
+    Raises:
+        torch.OutOfMemoryError: Even a single item does not fit.
+        CannotStart: A single item has more numbers than a tensor may.
     """
     import torch
 
-    if chunk < 1:
-        raise ValueError(f"a chunk of {chunk} makes no progress")
+    chunk = chunk_size(chunk, elements, element_bytes)
     results: list[T] = []
     start = 0
     while start < total:

@@ -66,7 +66,7 @@ def _attack_direction(subject: Subject, beta: float, k: int) -> Tensor:
 
 
 def _chunked(work: Any, images: Tensor) -> Tensor:
-    from myths.lab.device import halve_on_out_of_memory
+    from myths.lab.device import CHANNELS, halve_on_out_of_memory
 
-    pieces, _ = halve_on_out_of_memory(work, len(images), chunk_for(images))
+    pieces, _ = halve_on_out_of_memory(work, len(images), chunk_for(images), elements=CHANNELS * images.shape[-2] * images.shape[-1])
     return torch.cat(pieces)

@@ -92,14 +92,36 @@ def test_ridge_is_sklearn(digits):
     np.testing.assert_allclose(found.numpy(), expected, atol=2e-3)
 
 
-@pytest.mark.parametrize("cost", [0.01, 1.0])
-def test_the_support_vector_machine_is_sklearn_linear_svc(digits, cost):
+@pytest.mark.parametrize("solver", ["lbfgs", "newton"])
+def test_the_support_vector_machine_is_sklearn_linear_svc(digits, solver):
+    """The chosen C, the same objective and the same answers as liblinear, whose constant input is penalized as well."""
     from sklearn.svm import LinearSVC
 
-    x = torch.cat([features.hog(digits.x_train), torch.ones(len(digits.x_train), 1)], 1)
-    head = classical.squared_hinge(x, digits.y_train, 10, cost)
-    reference = LinearSVC(C=cost, dual=False, tol=1e-8, fit_intercept=False).fit(x.double().numpy(), digits.y_train.numpy())
-    np.testing.assert_allclose(head.T.numpy(), reference.coef_, atol=0.01 * np.abs(reference.coef_).max())
+    held_out = torch.arange(len(digits.x_train)) % 10 == 0
+    head, cost = classical.linear_svm(features.hog(digits.x_train), digits.y_train, 10, held_out, solver)
+    x, tested = (
+        np.pad(features.hog(part).double().numpy(), ((0, 0), (0, 1)), constant_values=1.0) for part in (digits.x_train, digits.x_test)
+    )
+    reference = LinearSVC(C=cost, dual=False, tol=1e-8, fit_intercept=False).fit(x, digits.y_train.numpy())
+    sign = 2.0 * np.eye(10)[digits.y_train] - 1
+
+    def objective(weights):
+        return ((weights**2).sum(0) / 2 + cost * (np.maximum(0, 1 - sign * (x @ weights)) ** 2).sum(0)).sum()
+
+    found = head.double().numpy()
+    assert objective(found) == pytest.approx(objective(reference.coef_.T), rel=2e-3 if solver == "lbfgs" else 1e-4)
+    scores = np.sort(reference.decision_function(tested), axis=1)
+    clear = scores[:, -1] - scores[:, -2] > 0.02
+    assert clear.mean() > 0.95
+    assert ((tested @ found).argmax(1) == reference.predict(tested))[clear].all()
+
+
+def test_only_the_profile_of_two_cores_stops_its_support_vector_machine_early():
+    solvers = {
+        profile: {m.solver for m in rung(0) if isinstance(m, FitClassical) and m.method == "hog + linear svm"}
+        for profile, rung in {"laptop": ladder._laptop, "gpu": ladder._gpu, "paper": ladder._paper}.items()
+    }
+    assert solvers == {"laptop": {"lbfgs"}, "gpu": {"newton"}, "paper": {"newton"}}
 
 
 @pytest.mark.parametrize(

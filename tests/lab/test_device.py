@@ -1,5 +1,6 @@
 """The device by name, precision, determinism, and halving when memory runs out."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -88,11 +89,37 @@ def test_out_of_memory_halves_the_chunk_and_loses_nothing(total, chunk, fits):
         done.extend(range(piece.start, piece.stop))
         return piece.stop - piece.start
 
-    sizes, used = device.halve_on_out_of_memory(work, total, chunk)
+    sizes, used = device.halve_on_out_of_memory(work, total, chunk, elements=1)
     assert done == list(range(total))
     assert sum(sizes) == total
     assert used <= chunk
     assert max(sizes, default=0) <= min(fits, used)
+
+
+@given(
+    total=st.integers(0, 10**5),
+    wanted=st.integers(1, 10**5),
+    elements=st.integers(0, device.MOST_ELEMENTS) | st.integers(10**4, 10**8),
+    element_bytes=st.sampled_from([1, 2, 4, 8]),
+)
+def test_no_chunk_passes_the_bounds_and_all_items_come_in_order(total, wanted, elements, element_bytes):
+    total = min(total, 300 * device.chunk_size(wanted, elements, element_bytes))
+    pieces, chunk = device.halve_on_out_of_memory(lambda piece: piece, total, wanted, elements=elements, element_bytes=element_bytes)
+    assert 1 <= chunk <= wanted
+    assert chunk * elements <= device.MOST_ELEMENTS
+    assert chunk == 1 or chunk * elements * element_bytes <= device.MOST_BYTES
+    # Not smaller than it must be.
+    more = (chunk + 1) * elements
+    assert chunk == wanted or more > device.MOST_ELEMENTS or more * element_bytes > device.MOST_BYTES
+    ends = [0, *(piece.stop for piece in pieces)]
+    assert [(piece.start, piece.stop) for piece in pieces] == list(itertools.pairwise(ends))
+    assert ends[-1] == total
+    assert all(0 < piece.stop - piece.start <= chunk for piece in pieces)
+
+
+def test_an_item_that_no_tensor_holds_is_refused_by_its_size():
+    with pytest.raises(CannotStart, match=r"2,147,483,648 numbers; at most 2,147,483,647"):
+        device.halve_on_out_of_memory(lambda piece: piece, 1, 1, elements=2**31)
 
 
 def test_one_item_that_does_not_fit_is_an_error():
@@ -100,7 +127,7 @@ def test_one_item_that_does_not_fit_is_an_error():
         raise torch.OutOfMemoryError
 
     with pytest.raises(torch.OutOfMemoryError):
-        device.halve_on_out_of_memory(work, 3, 2)
+        device.halve_on_out_of_memory(work, 3, 2, elements=1)
 
 
 def test_other_errors_are_not_memory():
@@ -108,4 +135,4 @@ def test_other_errors_are_not_memory():
         raise RuntimeError("shape")
 
     with pytest.raises(RuntimeError, match="shape"):
-        device.halve_on_out_of_memory(work, 3, 2)
+        device.halve_on_out_of_memory(work, 3, 2, elements=1)

@@ -35,7 +35,8 @@ def blocks(
         return _blocks(_histograms(x[piece].float(), orientations, cell), block)
 
     # On a CPU the work is bound by memory, and fifty images' votes stay in its cache: three times as fast as 500.
-    return torch.cat(halve_on_out_of_memory(work, len(x), 2000 if x.is_cuda else 50)[0])
+    wanted, elements = 2000 if x.is_cuda else 50, max(orientations, x.shape[1]) * x.shape[2] * x.shape[3]
+    return torch.cat(halve_on_out_of_memory(work, len(x), wanted, elements=elements)[0])
 
 
 def _histograms(x: Float[Tensor, "n c h w"], orientations: int, cell: tuple[int, int]) -> Float[Tensor, "n o r s"]:

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
-from myths.lab.device import Precision, autocast, halve_on_out_of_memory
+from myths.lab.device import CHANNELS, Precision, autocast, halve_on_out_of_memory
 from myths.lab.timing import Stopwatch
 from myths.lab.vision.augmentation import Augmentation, Border, augment
 from myths.lab.vision.memory_format import place
@@ -170,7 +170,7 @@ def predict(
     network.eval()
     try:
         with torch.inference_mode(), autocast(device, precision):
-            logits, _ = halve_on_out_of_memory(work, len(x), batch)
+            logits, _ = halve_on_out_of_memory(work, len(x), batch, elements=CHANNELS * x.shape[-2] * x.shape[-1])
     finally:
         network.train(was_training)
     return torch.cat(logits)

@@ -118,9 +118,12 @@ def _where(chosen: Bool[Tensor, " n"], one: Float[Tensor, "n c h w"], other: Flo
 @torch.no_grad()
 def keeps_label(network: nn.Module, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, " n"], chunk: int = 1024) -> Bool[Tensor, " n"]:
     """Whether the network still predicts the label of each image."""
-    from myths.lab.device import halve_on_out_of_memory
+    from myths.lab.device import CHANNELS, halve_on_out_of_memory
 
-    kept, _ = halve_on_out_of_memory(lambda piece: network(images[piece]).argmax(1) == labels[piece], len(images), chunk)
+    def work(piece: slice) -> Tensor:
+        return network(images[piece]).argmax(1) == labels[piece]
+
+    kept, _ = halve_on_out_of_memory(work, len(images), chunk, elements=CHANNELS * images.shape[-2] * images.shape[-1])
     return torch.cat(kept)
 
 

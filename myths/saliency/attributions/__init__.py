@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from myths.lab.device import halve_on_out_of_memory
+from myths.lab.device import CHANNELS, chunk_size, halve_on_out_of_memory
 from myths.saliency.attributions import deeplift, grad_cam, gradient, gradient_times_input, integrated_gradients, smoothgrad
 from myths.saliency.maps import pixel_map
 from myths.saliency.names import Method, Output
@@ -57,7 +57,7 @@ class Explanation:
             given = images[piece].detach(), labels[piece]
             return torch.stack([part(network, *given) for part in self._parts(parts)]).sum(0)
 
-        return self._chunked(work, len(images))
+        return self._chunked(work, images)
 
     def maps(self, network: nn.Module, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, " n"]) -> Float[Tensor, "n h w"]:
         """Pixel maps of mean 1."""
@@ -85,7 +85,7 @@ class Explanation:
                     total += torch.autograd.grad((part(network, at, of, create_graph=True) * change).sum(), at)[0]
                 return total
 
-        return self._chunked(work, len(images))
+        return self._chunked(work, images)
 
     def _parts(self, parts: int) -> list[Part]:
         settings: dict[str, Any] = {"output": self.output}
@@ -101,11 +101,12 @@ class Explanation:
         ends = [round(i * self.passes / parts) for i in range(parts + 1)]
         return [partial(whole, part=range(first, last)) for first, last in itertools.pairwise(ends) if first < last]
 
-    def _chunked(self, work: Callable[[int, slice], Tensor], n: int) -> Tensor:
+    def _chunked(self, work: Callable[[int, slice], Tensor], images: Tensor) -> Tensor:
         while True:
             parts, together = math.ceil(self.passes / self.chunk), max(1, self.chunk // self.passes)
             try:
-                pieces, fitted = halve_on_out_of_memory(partial(work, parts), n, together)
+                size = CHANNELS * images.shape[-2] * images.shape[-1] * math.ceil(self.passes / parts)
+                pieces, fitted = halve_on_out_of_memory(partial(work, parts), len(images), together, elements=size)
             except torch.OutOfMemoryError:
                 if parts >= self.passes:
                     raise
@@ -148,4 +149,5 @@ def chunk_for(images: Float[Tensor, "n c h w"]) -> int:
     not, enough that the steps of integrated gradients go through at once.
     """
     pixels = images.shape[-2] * images.shape[-1]
-    return max(16, 2**16 // pixels) if images.device.type == "cpu" else max(1, 2**25 // pixels)
+    wanted = max(16, 2**16 // pixels) if images.device.type == "cpu" else max(1, 2**25 // pixels)
+    return chunk_size(wanted, CHANNELS * pixels)

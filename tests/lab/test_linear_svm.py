@@ -6,7 +6,7 @@ import torch
 from sklearn.datasets import load_digits
 from sklearn.svm import LinearSVC
 
-from myths.dataset_bias import linear_svm
+from myths.lab import linear_svm
 
 
 def digits(n=600):
