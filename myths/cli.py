@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import re
 import shutil
@@ -28,6 +29,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 data_app = typer.Typer(no_args_is_help=True, help="List, download, check and add data sets.")
 app.add_typer(data_app, name="data")
 terminal = Terminal()
+log = logging.getLogger(__name__)
 debugging = False
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="[MYTH]...", help="Myths, as `myths list` names them; all if none.")]
@@ -51,6 +53,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def main() -> None:
     """Entry point of the ``myths`` command."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # an encoding may lack ≥, or an em dash
     complain_once = functools.cache(terminal.complain)
     warnings.showwarning = lambda message, *_, **__: complain_once(str(message))
     app()
@@ -132,6 +136,8 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run myths; what is finished already is not run again."""
+    if not dry_run and not as_json:
+        terminal.say(f"profile {profile}: {', '.join(myths or ['all myths'])}")  # before torch is imported, which takes seconds
     from myths.lab import session
 
     request = _request(
@@ -139,11 +145,13 @@ def run(
         claims=_words(claim), trial_classes=_words(trial), again=_words(again),
     )  # fmt: skip
     if dry_run:
-        _print_plan(request, as_json)
+        with terminal.waiting("planning"):
+            _print_plan(request, as_json)
         return
     if as_json:
         raise UsageError("--json goes with --dry-run; what a run gives is in its claims.csv and tables")
-    happened = session.run(request, terminal.progress)
+    with terminal.waiting("checking datasets and stored trials"):
+        happened = session.run(request, terminal.progress)
     terminal.settle()
     for ran in happened.values():
         if ran.derived is not None and ran.derived.run.has(ran.derived.myth):
@@ -153,7 +161,9 @@ def run(
     wrong = _failures(progress, request.run)
     wrong += [f"{name}: {ran.broken}" for name, ran in happened.items() if ran.broken]
     if with_report:
-        wrong += _write_report([], results)
+        with terminal.waiting("report", ticking=False):
+            wrong += _write_report([], results)
+        _print_standings()
         _print_next(request)
     _end_with(wrong)
 
@@ -188,7 +198,9 @@ def try_(
     elif trial is None:
         raise UsageError(f"name a TRIAL of {suite.find(myth).name}: {', '.join(suite.find(myth).types_by_name)}")
     else:
-        for row in tryout.rows(suite.find(myth), trial, settings or [], devices.choose(device)):
+        with terminal.waiting(f"{myth} {trial}"):
+            rows = tryout.rows(suite.find(myth), trial, settings or [], devices.choose(device))
+        for row in rows:
             terminal.say("  ".join(f"{key}={value}" for key, value in row.items()))
 
 
@@ -198,7 +210,9 @@ def report(
     results: ResultsOption = None,
 ) -> None:
     """Make tables, claims, figures and the report again from the stored trials."""
-    _end_with(_write_report(runs or [], results))
+    with terminal.waiting("report", ticking=False):
+        wrong = _write_report(runs or [], results)
+    _end_with(wrong)
 
 
 @command(app, "compare")
@@ -206,7 +220,8 @@ def compare(one: str, other: str, as_json: Json = False) -> None:
     """Put two runs side by side: numbers, verdicts, times; exit status 1 when a number or a time moved beyond its noise."""
     from myths import standings, suite
 
-    found = standings.compare(suite.find_run(one), suite.find_run(other))
+    with terminal.waiting(f"comparing {one} and {other}"):
+        found = standings.compare(suite.find_run(one), suite.find_run(other))
     terminal.listing(f"{one} and {other}", standings.compared_lines(found), as_json)
     if not as_json:
         terminal.say(found.in_words)
@@ -222,8 +237,9 @@ def publish_(run: str, results: ResultsOption = None) -> None:
     from myths.lab.report.scoreboard import scoreboard
     from myths.lab.run_folder import write_atomically
 
-    folder = publish(suite.find_run(run, results or suite.LOCAL), suite.PUBLISHED, suite.MYTHS)
-    found, wrong = _derive(suite.runs(suite.PUBLISHED))
+    with terminal.waiting(f"publishing {run}"):
+        folder = publish(suite.find_run(run, results or suite.LOCAL), suite.PUBLISHED, suite.MYTHS)
+        found, wrong = _derive(suite.runs(suite.PUBLISHED))
     board = scoreboard(found)
     write_atomically(Path("results/README.md"), board)
     terminal.say(f"published: {folder}; scoreboard: results/README.md")
@@ -236,7 +252,8 @@ def submit_(run: str, results: ResultsOption = None) -> None:
     from myths import suite
     from myths.lab.submission import submit
 
-    archive = submit(suite.find_run(run, results or suite.LOCAL, suite.PUBLISHED), Path(), suite.MYTHS)
+    with terminal.waiting(f"packing {run}"):
+        archive = submit(suite.find_run(run, results or suite.LOCAL, suite.PUBLISHED), Path(), suite.MYTHS)
     terminal.say(f"packed: {archive}; to check it: myths verify {archive}")
 
 
@@ -246,7 +263,8 @@ def verify_(archive: Path) -> None:
     from myths import suite
     from myths.lab.submission import verify
 
-    wrong = verify(archive, suite.MYTHS)
+    with terminal.waiting(f"verifying {archive}"):
+        wrong = verify(archive, suite.MYTHS)
     for sentence in wrong:
         terminal.say(sentence)
     if wrong:
@@ -269,8 +287,9 @@ def site_(folder: Annotated[Path, typer.Argument()] = Path("site")) -> None:
     from myths import suite
     from myths.lab.report import site
 
-    found, wrong = _derive(suite.runs(suite.PUBLISHED))
-    page = site.build(found, folder, suite.OURS)
+    with terminal.waiting("site", ticking=False):
+        found, wrong = _derive(suite.runs(suite.PUBLISHED))
+        page = site.build(found, folder, suite.OURS)
     terminal.say(f"site: {page.resolve().as_uri()}")
     terminal.say(f"Any web server can serve the folder {folder} as it is.")
     _end_with(wrong)
@@ -281,7 +300,9 @@ def doctor(as_json: Json = False) -> None:
     """What this machine has: device, packages, data, room; with what to do about what it lacks."""
     from myths import doctor
 
-    terminal.listing("", doctor.findings(), as_json)
+    with terminal.waiting("checking this machine"):
+        findings = doctor.findings()
+    terminal.listing("", findings, as_json)
 
 
 @command(data_app, "list")
@@ -313,7 +334,8 @@ def data_verify(names: Annotated[list[str] | None, typer.Argument(metavar="[NAME
     if unknown := [name for name in names or [] if name not in CATALOG and prepared.find(name) is None]:
         raise UsageError(f"there is no data set {unknown[0]!r}: `myths data list` names them")
     chosen = names or [line["name"] for line in fetch.listing() if line["state"] != "absent"]
-    found = [asdict(prepared.verify(name)) for name in chosen]
+    with terminal.waiting("computing hashes"):
+        found = [asdict(prepared.verify(name)) for name in chosen]
     lines = [{key: value if value is None or isinstance(value, str) else str(value) for key, value in line.items()} for line in found]
     terminal.listing("", lines, as_json, columns=("name", "state", "note", "expected", "found"))
     if any(line["state"] == "corrupt" for line in lines):
@@ -325,7 +347,8 @@ def data_add(name: str, path: Path) -> None:
     """Bring own images (CLASS/IMAGE), parallel texts (train.de, …), arrays (.npz) or weights under a name, for `myths run --data NAME`."""
     from myths.lab.data import fetch
 
-    added = fetch.add(name, path)
+    with terminal.waiting(f"reading {path}"):
+        added = fetch.add(name, path)
     terminal.say(f"{name}: {added.path}")
 
 
@@ -428,7 +451,7 @@ def _write_report(runs: Sequence[str], results: Path | None) -> list[str]:
     chosen = [suite.find_run(name, *roots) for name in runs] if runs else suite.runs(*roots)
     found, wrong = _derive(chosen)
     ours = [each for each in found if each.run.path.resolve().parent != suite.PUBLISHED.resolve()]
-    spread([functools.partial(derived.write, each) for each in ours])
+    spread([functools.partial(derived.write, each) for each in ours], "tables and figures of runs")
     page = site.build(found, (results or Path("results")) / "report", suite.MYTHS)
     terminal.say(f"report: {page.resolve().as_uri()}")
     return wrong
@@ -443,6 +466,7 @@ def _derive(chosen: Sequence[RunFolder]) -> tuple[list[Derived], list[str]]:
     wrong: list[str] = []
     for run in chosen:
         for myth in (myth for myth in suite.MYTHS if run.has(myth)):
+            log.info("%s: tables of %s", run.name, myth.name)
             try:
                 found.append(derived.derive(myth, run))
             except MythsError as error:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
+from myths.lab.failures import causes
 from myths.lab.myth import Myth
 from myths.lab.runner import Plan
 
@@ -31,29 +34,47 @@ VERDICT_STYLES = {
 }
 
 
+_CONTROL = (*range(9), *range(11, 32), *range(127, 160), 0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+"""Characters that move the cursor, color the screen or turn the direction of writing. Tabs and ends of lines are not among them."""
+_ESCAPES = {code: f"\\u{code:04x}" for code in (*_CONTROL, *range(0xD800, 0xE000))}
+"""Those, and halves of characters that no encoding can write, as JSON and Python write them."""
+
+
+def plain(text: str) -> str:
+    """Return a text as it may go to a terminal: the same, except that control characters are shown as their escapes."""
+    return text.translate(_ESCAPES)
+
+
 class Terminal:
-    """Prints for people, or JSON for programs when ``as_json``."""
+    """Prints for people, or JSON for programs when ``as_json``.
+
+    Names, notes and errors come from data, so nothing in a text is read as markup, as an emoji or as a command to the terminal.
+    """
 
     def __init__(self) -> None:
-        self.out = Console(highlight=False)
+        self.out = Console(markup=False, emoji=False, highlight=False)
         if not self.out.is_terminal:
-            self.out = Console(highlight=False, width=160)
-        self.err = Console(stderr=True, highlight=False)
+            self.out = Console(markup=False, emoji=False, highlight=False, width=160)
+        self.err = Console(stderr=True, markup=False, emoji=False, highlight=False)
         self._shown: Progress | None = None
+        self._wait: Progress | None = None
+        self._causes: set[str] = set()
 
     def say(self, text: str = "", style: str | None = None) -> None:
         """One line, wrapped only on a terminal."""
-        self.out.print(text, style=style, markup=False, soft_wrap=not self.out.is_terminal)
+        self._make_way()
+        self.out.print(plain(text), style=style, soft_wrap=not self.out.is_terminal)
 
     def listing(self, title: str, lines: Sequence[Mapping[str, Any]], as_json: bool, columns: Iterable[str] | None = None) -> None:
         """A table of lines; all of their keys go into the JSON, ``columns`` into the table."""
+        self._make_way()
         if as_json:
-            self.out.print(json.dumps(list(lines), ensure_ascii=False, indent=1), markup=False, soft_wrap=True)
+            self.out.print(plain(json.dumps(list(lines), ensure_ascii=False, indent=1)), soft_wrap=True)
             return
         shown = list(columns or (lines[0] if lines else ()))
-        table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+        table = Table(title=plain(title), title_justify="left", box=None, pad_edge=False, header_style="bold")
         for column in shown:
-            table.add_column(column.replace("_", " "), overflow="fold")
+            table.add_column(plain(column.replace("_", " ")), overflow="fold")
         for line in lines:
             table.add_row(*(_cell(line.get(column)) for column in shown), style=VERDICT_STYLES.get(str(line.get("verdict"))))
         self.out.print(table)
@@ -85,7 +106,7 @@ class Terminal:
         if self._shown is None:  # one display for all myths: their trials run in one queue
             rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")
             self._shown = Progress(
-                TextColumn("{task.fields[myth]}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn(),
+                TextColumn("{task.fields[myth]}", markup=False), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn(),
                 TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.description}", markup=False, table_column=rest),
                 console=self.out, expand=True, transient=True,
             )  # fmt: skip
@@ -96,27 +117,93 @@ class Terminal:
 
         def report(trial: Trial, record: Record | None) -> None:
             if record is None:
+                self.stop_waiting()
                 bar.start()
                 bar.start_task(task)
-                bar.update(task, description=str(trial))
+                bar.update(task, description=plain(str(trial)))
                 return
             bar.advance(task)
             if record.status == "failed":
-                bar.console.print(f"  FAILED {trial}: {record.error}", style="red", markup=False)
+                self._fail(trial, record)
             if bar.finished:
                 self.settle()
 
         return report
 
+    def _fail(self, trial: Trial, record: Record) -> None:
+        """Shows a failed trial if it is the first of its cause; the summary at the end counts the others."""
+        cause = causes([record.error or ""])
+        if cause not in self._causes:
+            self._causes.add(cause)
+            self.out.print(plain(f"  FAILED {trial}: {record.error}"), style="red")
+
+    @contextlib.contextmanager
+    def waiting(self, text: str, ticking: bool = True) -> Iterator[None]:
+        """Show what is waited for and the elapsed time while a block runs, if standard error is a terminal.
+
+        The text is replaced by each message of the loggers of this package, so that code that works for long says what it does with
+        ``logging.getLogger(__name__).info``.
+
+        Args:
+            text: What is waited for, until the first message.
+            ticking: Refresh the time in a thread. Without, it is refreshed with each message: for blocks that fork processes.
+        """
+        if not self.err.is_terminal or self._wait is not None:
+            yield
+            return
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        wait = self._wait = Progress(
+            SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn(),
+            console=self.err, transient=True, auto_refresh=ticking,
+        )  # fmt: skip
+        task = wait.add_task(plain(text), total=None)
+        handler = _Steps(lambda step: wait.update(task, description=plain(step), refresh=True))
+        logger = logging.getLogger("myths")
+        level = logger.level
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        wait.start()
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
+            logger.setLevel(level)
+            self.stop_waiting()
+
+    def stop_waiting(self) -> None:
+        """Take what ``waiting`` shows off the screen, before something else is shown in its place."""
+        if self._wait is not None:
+            self._wait.stop()
+            self._wait = None
+
+    def _make_way(self) -> None:
+        """Take what ``waiting`` shows away before a line of output, which would end up behind it on the same screen."""
+        if self.out.is_terminal:
+            self.stop_waiting()
+
     def settle(self) -> None:
         """Ends a bar that an interruption or a budget left on the screen."""
+        self.stop_waiting()
         if self._shown is not None:
             self._shown.stop()
             self._shown = None
 
     def complain(self, text: str) -> None:
         """One line on standard error."""
-        self.err.print(f"myths: {text}", style="red", markup=False, soft_wrap=True)
+        self.err.print(plain(f"myths: {text}"), style="red", soft_wrap=True)
+
+
+class _Steps(logging.Handler):
+    """Hands the text of each message on."""
+
+    def __init__(self, show: Callable[[str], None]):
+        super().__init__()
+        self._show = show
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand on one message."""
+        self._show(record.getMessage())
 
 
 def _cell(value: Any) -> str:
@@ -124,4 +211,4 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else plain(str(value))

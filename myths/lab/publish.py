@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import logging
 import platform
 import re
 import shutil
@@ -15,6 +16,8 @@ from myths.lab.derived import derive, write
 from myths.lab.errors import CannotStart
 from myths.lab.myth import Myth
 from myths.lab.run_folder import RunFolder, write_atomically
+
+log = logging.getLogger(__name__)
 
 _PRIVATE_KEYS = {"user", "username", "host", "hostname", "node", "cwd", "home", "path"}
 _ORDINARY = {"root", "user", "admin", "ubuntu", "debian", "runner", "docker", "localhost", "linux", "home", "work", "main"}
@@ -43,6 +46,7 @@ def publish(run: RunFolder, published: Path, myths: Sequence[Myth]) -> Path:
     _refuse_private(run.name, facts, stored)
     merged = _merged(RunFolder(folder), facts, {myth.name for myth in having}, myths)
     for myth in having:
+        log.info("tables and figures of %s", myth.name)
         write(derive(myth, run))
     write_atomically(folder / "run.json", json.dumps(merged, indent=1, ensure_ascii=False) + "\n")
     for myth in having:

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import json
+import logging
 import math
 import re
 import shutil
@@ -26,6 +27,8 @@ from myths.lab.trial import decode
 
 if TYPE_CHECKING:
     import pandas as pd
+
+log = logging.getLogger(__name__)
 
 SUMS = "SHA256SUMS"
 MOST_BYTES = 256 * 2**20
@@ -99,6 +102,7 @@ def verify(archive: Path, myths: Sequence[Myth]) -> list[str]:
             return [*wrong, "run.json is not the record of a run"]
         for myth in myths:
             if run.has(myth):
+                log.info("lines, tables and claims of %s", myth.name)
                 broken = list(_lines(files[f"{myth.folder}/trials.jsonl"], myth, known))
                 wrong += broken or list(_derived(run, myth))
     return wrong

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import logging
 import tempfile
 import typing
 from collections.abc import Sequence
@@ -15,8 +16,10 @@ from myths.lab.data import prepared
 from myths.lab.errors import CannotStart, MythsError, UsageError
 from myths.lab.myth import Myth
 from myths.lab.setting import Meaning, meanings
-from myths.lab.store import Store
+from myths.lab.store import Record, Store
 from myths.lab.trial import Trial, build, in_words
+
+log = logging.getLogger(__name__)
 
 
 def rows(myth: Myth, name: str, settings: Sequence[str], device: str) -> list[dict[str, Any]]:
@@ -32,12 +35,17 @@ def rows(myth: Myth, name: str, settings: Sequence[str], device: str) -> list[di
             raise CannotStart(plan.absent[-1][1])
         for data in plan.data:
             prepared.require(data)
-        progress = runner.run(plan, store, device=device, hashes=prepared.sha256_of, invocation="try")
+        progress = runner.run(plan, store, device=device, hashes=prepared.sha256_of, invocation="try", report=_tell)
         if progress.failed:
             failed, error = progress.failed[0]
             raise MythsError(f"{failed}: {error}")
         record = store.finished(trial)
         return record.rows if record else []
+
+
+def _tell(trial: Trial, record: Record | None) -> None:
+    if record is None:
+        log.info("%s", trial)
 
 
 def from_words(kind: type[Trial], words: Sequence[str]) -> Trial:

@@ -42,7 +42,7 @@ def draw(runs: Sequence[tuple[Derived, str]], folder: Path) -> list[Drawn]:
     names = [(derived, key, name) for derived, key in runs for name in derived.myth.figures]
     drawings: list[Callable[[], str | None]] = [partial(_figure, derived, key, name, folder) for derived, key, name in names]
     tabulations: list[Callable[[], Tables]] = [partial(_tables, derived, key, folder) for derived, key in runs]
-    done: list[Any] = spread([*drawings, *tabulations])
+    done: list[Any] = spread([*drawings, *tabulations], "figures and tables")
     drawn = {
         (key, derived.myth.name, name): Markup(svg)
         for (derived, key, name), svg in zip(names, done[: len(names)], strict=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
 
@@ -15,11 +16,13 @@ from myths.lab.parent import exit_with_parent
 
 T = TypeVar("T")
 
+log = logging.getLogger(__name__)
+
 _tasks: Sequence[Callable[[], object]] = ()
 """Those at hand when the processes are made: copies of this process know them, so that no task need be sent."""
 
 
-def spread(tasks: Sequence[Callable[[], T]]) -> list[T]:
+def spread(tasks: Sequence[Callable[[], T]], what: str = "parts") -> list[T]:
     """What the tasks give, in their order. Each may use anything that is at hand; what it gives must be picklable.
 
     One after the other where there is one core or no fork (Windows), or where forking is not safe (macOS).
@@ -27,15 +30,22 @@ def spread(tasks: Sequence[Callable[[], T]]) -> list[T]:
     global _tasks
     processes = min(len(tasks), os.cpu_count() or 1)
     if processes < 2 or sys.platform != "linux":
-        return [task() for task in tasks]
+        return list(_counted((task() for task in tasks), len(tasks), what))
     _tasks = tasks
     try:
         with warnings.catch_warnings(), ProcessPoolExecutor(processes, multiprocessing.get_context("fork"), _begin) as pool:
             # Python 3.12 warns of forking beside other threads. Those of BLAS stop at a fork, and of torch's there is only one then.
             warnings.simplefilter("ignore", DeprecationWarning)
-            return list(pool.map(_do, range(len(tasks))))  # type: ignore[arg-type]
+            return list(_counted(pool.map(_do, range(len(tasks))), len(tasks), what))  # type: ignore[arg-type]
     finally:
         _tasks = ()
+
+
+def _counted(done: Iterable[T], total: int, what: str) -> Iterator[T]:
+    """The same, counted in the log."""
+    for number, each in enumerate(done, start=1):
+        log.info("%s: %d of %d", what, number, total)
+        yield each
 
 
 def _do(place: int) -> object:

@@ -44,7 +44,7 @@ def build(derived: Sequence[Derived], folder: Path, myths: Sequence[Myth] = ()) 
         {"rows": rows, "answers": front.Answers(rows), "runs": runs, "compared": compared, "intervals": view.intervals(derived),
          "folders": front.folders(runs), "choices": front.choices(runs)},
     ))  # fmt: skip
-    spread([partial(_write, environment, folder / file, template, values) for file, template, values in pages])
+    spread([partial(_write, environment, folder / file, template, values) for file, template, values in pages], "pages")
     exports.write((run for each in runs for run in each), folder)
     return folder / "index.html"
 
