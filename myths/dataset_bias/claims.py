@@ -345,6 +345,7 @@ CLAIMS: tuple[Claim, ...] = (
         trial=RecomputePrinted,
         measure=recomputed,
         criterion=between(37.5, 38.5),
+        misprint=True,
     ),
     Claim(
         id="X2-others",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -69,6 +70,18 @@ class Criterion:
             return f"{lower} and {upper}" if self.strict else f"in {low}…{high}"
         return lower if self.low > -math.inf else upper
 
+    @classmethod
+    def read(cls, text: str) -> Criterion | None:
+        """Return the criterion that a text begins with, as ``str`` prints it; None where there is none. What follows is the unit."""
+        if (found := _PRINTED.match(text)) is None:
+            return None
+        part = found.groupdict()
+        low, high = part["equal"] or part["first"] or part["low"], part["equal"] or part["last"] or part["top"] or part["high"]
+        try:
+            return cls(float(low or -math.inf), float(high or math.inf), strict=found[0][0] in "<>")
+        except ValueError:
+            return None
+
     def holds(self, value: float) -> bool:
         """Whether one number lies in the range."""
         if self.strict and math.isfinite(value):
@@ -82,6 +95,14 @@ class Criterion:
         disjoint = estimate.high < self.low or estimate.low > self.high
         touching = self.strict and (estimate.high == self.low or estimate.low == self.high)
         return Verdict.NOT_REPRODUCED if disjoint or touching else Verdict.INCONCLUSIVE
+
+
+_NUMBER = r"-?\d+(?:\.\d+)?(?:e[+-]\d+)?"
+_PRINTED = re.compile(
+    rf"= (?P<equal>{_NUMBER})|in (?P<first>{_NUMBER})…(?P<last>{_NUMBER})"
+    rf"|[>≥] (?P<low>{_NUMBER})(?: and < (?P<top>{_NUMBER}))?|[<≤] (?P<high>{_NUMBER})"
+)
+"""What ``Criterion`` prints."""
 
 
 def at_least(value: float) -> Criterion:
@@ -139,6 +160,8 @@ class Claim:
     gives_way_to: str | None = None
     controls: tuple[str, ...] = ()
     calibration: str | None = None
+    misprint: bool = False
+    """Whether the paper's number is a misprint, which the statement corrects."""
 
     def selects(self, trial: Trial) -> bool:
         """Return whether the claim is measured on a trial, which need not have run.
@@ -176,11 +199,17 @@ class Claim:
         return f"{self.criterion} {self.unit}".rstrip()
 
     def rows(self, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-        """The rows of its table that the claim is measured on."""
+        """Return the rows of its table that the claim is measured on.
+
+        Raises:
+            ValueError: ``where`` names a column that the table has not; a table without rows may lack any.
+        """
         rows = tables[self.table]
-        for column, value in self.where.items():
-            wanted = value if isinstance(value, tuple) else (value,)
-            rows = rows[rows[column].isin(wanted)] if column in rows else rows.iloc[:0]
+        if len(rows) and (unknown := [column for column in self.where if column not in rows]):
+            known = ", ".join(map(str, rows.columns))
+            raise ValueError(f"claim {self.id}: table {self.table} has no column {unknown[0]!r}; it has: {known}")
+        for column, value in self.where.items() if len(rows) else ():
+            rows = rows[rows[column].isin(value if isinstance(value, tuple) else (value,))]
         return rows
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from myths.lab.claim import Judgement, MythVerdict, judge, myth_verdict
+from myths.lab.claim import Criterion, Judgement, MythVerdict, judge, myth_verdict
 from myths.lab.data import prepared
 from myths.lab.errors import UsageError
 from myths.lab.myth import Myth
@@ -38,6 +38,8 @@ class Derived:
     """The newest failure of each trial that has no result."""
     skipped: tuple[tuple[Trial, str], ...] = ()
     """Trials that could not run on that machine and have no result, with the reason."""
+    stale: int = 0
+    """Stored trials of another version of the suite."""
 
     @property
     def verdict(self) -> MythVerdict:
@@ -63,7 +65,7 @@ def derive(myth: Myth, run: RunFolder) -> Derived:
     invocations = [i for i in facts["invocations"] if myth.name in i["arguments"].get("myths", [])]
     profile = ", ".join(dict.fromkeys(i["arguments"]["profile"] for i in invocations))
     warned = _warnings(myth, store, results, invocations)
-    return Derived(myth, run, profile, tables, tuple(judgements), tuple(results.records), warned, failed, skipped)
+    return Derived(myth, run, profile, tables, tuple(judgements), tuple(results.records), warned, failed, skipped, len(store.stale))
 
 
 def draw(derived: Derived) -> dict[str, str]:
@@ -114,8 +116,9 @@ def _warnings(myth: Myth, store: Store, results: Results, invocations: list[dict
     used = {record.invocation for record in results.records}
     for claim in myth.claims:
         now = claim.printed_criterion
-        then = {i["criteria"].get(claim.id, now) for i in invocations if i["id"] in used} - {now}
-        if then:
+        then = {i["criteria"].get(claim.id, now) for i in invocations if i["id"] in used}
+        bounds = Criterion.read(str(claim.criterion))
+        if then := {text for text in then if Criterion.read(text) != bounds}:
             warned.append(f"the criterion of {claim.id} changed after its trials ran: then {', '.join(sorted(then))}, now {now}")
     if any(i["dirty"] for i in invocations if i["id"] in used):
         warned.append("some trials ran from a checkout with uncommitted changes")

@@ -10,15 +10,17 @@ import logging
 import math
 import re
 import shutil
+import subprocess
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from myths.lab.derived import derive
+from myths.lab.derived import Derived, derive, draw
 from myths.lab.errors import CannotStart, MythsError, UsageError
 from myths.lab.myth import Myth
 from myths.lab.publish import publish
@@ -33,6 +35,8 @@ log = logging.getLogger(__name__)
 SUMS = "SHA256SUMS"
 MOST_BYTES = 256 * 2**20
 """Of an archive when unpacked; rows, tables and figures of all myths take a few per cent of it."""
+SENTENCES = ("statement", "source", "interval", "reason")
+"""Columns of claims.csv that say something in words, which may be put better without a number being another."""
 SAME = 1e-6
 """Relative difference that two machines may have in a number derived from the same rows."""
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*){1,3}", flags=re.ASCII)
@@ -80,32 +84,104 @@ def _is_stale(text: str, myth: Myth) -> bool:
     return isinstance(line, dict) and _protocol(line, myth) is None
 
 
-def verify(archive: Path, myths: Sequence[Myth]) -> list[str]:
-    """What is wrong with a submitted archive, a sentence each; empty when everything holds.
+@dataclass(frozen=True)
+class Verification:
+    """What the check of an archive found.
 
-    Checksums, the form of every line, ids recomputed from settings, clean commits, and every table and claim rebuilt from the lines.
-    Nothing of the archive is run, and nothing of it stays. Raises UsageError where there is no such file, CannotStart for one that is
-    no archive of a run.
+    Attributes:
+        wrong: What does not hold, one sentence each; empty for an archive that is right.
+        unchecked: What could not be checked on this machine, and why.
+    """
+
+    wrong: tuple[str, ...]
+    unchecked: tuple[str, ...] = ()
+
+
+def verify(archive: Path, myths: Sequence[Myth], checkout: Path | None = None) -> Verification:
+    """Check a submitted archive.
+
+    The check covers checksums, the form of every line, ids recomputed from settings, clean commits, and every table, claim and figure,
+    made again from the lines. Numbers, verdicts, ids and labels are compared; sentences about a claim are not. No code of the archive
+    runs, and nothing of it is kept.
+
+    Args:
+        archive: A file that ``submit`` made.
+        myths: The myths of this suite.
+        checkout: A git checkout of the suite, where the commits of the archive are looked up.
+
+    Raises:
+        UsageError: There is no such file.
+        CannotStart: The file is not an archive of a run.
     """
     files = _unpacked(archive)
     expected = _expected(files, myths)
     strangers = sorted(files.keys() - expected - {SUMS})
     wrong = [*_checksums(files), *(f"{name} is nothing that a run of a myth known here holds" for name in strangers)]
+    unchecked: list[str] = []
+    if not any(name.endswith("/trials.jsonl") and files[name].strip() for name in files.keys() & expected):
+        wrong.append("it holds no trial")
     with tempfile.TemporaryDirectory() as scratch:
         run = RunFolder(Path(scratch) / "run")
         for name in files.keys() & expected:
             (run.path / name).parent.mkdir(parents=True, exist_ok=True)
             (run.path / name).write_bytes(files[name])
         try:
-            known = {invocation["id"]: invocation for invocation in run.facts()["invocations"]}
-        except MythsError:
-            return [*wrong, "run.json is not the record of a run"]
+            facts = run.facts()
+            invocations = [_invocation(each) for each in facts["invocations"]]
+            known = {invocation["id"]: invocation for invocation in invocations}
+        except (MythsError, ValueError, TypeError, KeyError, RecursionError):
+            return Verification((*wrong, "run.json is not the record of a run"))
+        if len(known) < len(invocations):
+            wrong.append("run.json names an invocation twice")
+        absent, unknowable = _commits({i["commit"] for i in invocations if i["commit"]}, checkout)
+        wrong += absent
+        unchecked += unknowable
         for myth in myths:
             if run.has(myth):
                 log.info("lines, tables and claims of %s", myth.name)
                 broken = list(_lines(files[f"{myth.folder}/trials.jsonl"], myth, known))
-                wrong += broken or list(_derived(run, myth))
-    return wrong
+                wrong += broken
+                if not broken:
+                    derived = _derive(run, myth)
+                    wrong += [derived] if isinstance(derived, str) else _derived(derived, run)
+                    if not isinstance(derived, str):
+                        bad, unsure = _figures(derived, {name: files[name] for name in files if name.startswith(f"{myth.folder}/figures/")})
+                        wrong += bad
+                        unchecked += unsure
+    return Verification(tuple(wrong), tuple(unchecked))
+
+
+def _invocation(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An entry of run.json that has the parts which others rely on. Raises ValueError, TypeError or KeyError for another."""
+    arguments = entry["arguments"]
+    texts = (entry["id"], arguments["profile"], *arguments["myths"], *entry["criteria"], *entry["criteria"].values())
+    if not all(isinstance(text, str) for text in texts) or not isinstance(entry["commit"], str | None):
+        raise TypeError("not as provenance.invocation writes it")
+    datetime.fromisoformat(entry["started"])
+    return entry
+
+
+def _commits(commits: Collection[str], checkout: Path | None) -> tuple[list[str], list[str]]:
+    """What is wrong with the commits, and which could not be looked up."""
+    wrong, unknown = [], []
+    for commit in sorted(commits):
+        if not re.fullmatch(r"[0-9a-f]{40}", commit):
+            wrong.append(f"run.json: commit {commit[:50]!r} is not the name of a commit, which has 40 hexadecimal digits")
+        elif checkout is not None and _git(checkout, "cat-file", "-e", f"{commit}^{{commit}}") is None:
+            unknown.append(commit)
+    if checkout is not None and _git(checkout, "rev-parse", "--is-shallow-repository") == "false":
+        return wrong + [f"run.json: {checkout} has no commit {commit}: `git fetch --all`, or it was invented" for commit in unknown], []
+    known = len(commits) - len(wrong)
+    return wrong, [f"commits ({known}): there is no full git checkout to look them up in"] if known else []
+
+
+def _git(checkout: Path, *arguments: str) -> str | None:
+    """What git prints; None where it fails or is not installed."""
+    try:
+        done = subprocess.run(["git", "-C", str(checkout), *arguments], capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
 
 
 # --- the archive -------------------------------------------------------------------------------------
@@ -174,10 +250,11 @@ def _expected(files: Mapping[str, bytes], myths: Sequence[Myth]) -> set[str]:
 
 def _lines(content: bytes, myth: Myth, invocations: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """What is wrong with the lines of one myth: form, identity, origin."""
+    seen: dict[str | tuple[str, str], int] = {}
     for number, text in enumerate(content.decode(errors="replace").rstrip("\n").split("\n"), start=1):
         where = f"{myth.folder}/trials.jsonl line {number}"
         try:
-            line = json.loads(text)
+            line = json.loads(text, parse_constant=_refuse)
         except (ValueError, RecursionError):
             line = None
         if not isinstance(line, dict) or line.keys() - {_ENERGY} != _LINE.keys():
@@ -189,6 +266,17 @@ def _lines(content: bytes, myth: Myth, invocations: Mapping[str, Mapping[str, An
         if misfits := [name for name, kind in _LINE.items() if not isinstance(line[name], kind)]:
             yield f"{where}: {misfits[0]} is a {type(line[misfits[0]]).__name__}"
             continue
+        if out := [name for name in ("seconds", "peak_memory_bytes", _ENERGY) if not 0 <= line.get(name, 0) < math.inf]:
+            yield f"{where}: {out[0]} is {line[out[0]]}; a measurement is a number of at least 0"
+            continue
+        if line["status"] not in ("ok", "failed"):
+            yield f"{where}: its status is {line['status'][:50]!r}"
+            continue
+        if text in seen:
+            yield f"{where} is line {seen[text]} once more"
+        elif line["status"] == "ok" and (finished := (line["id"], line["invocation"])) in seen:
+            yield f"{where}: trial {line['id']} finished in line {seen[finished]} already, in the same invocation"
+        seen |= {text: number} | ({(line["id"], line["invocation"]): number} if line["status"] == "ok" else {})
         canonical = {name: line[name] for name in ("trial", "version", "settings")}
         identity = hashlib.sha256(json.dumps(canonical, sort_keys=True).encode()).hexdigest()[:12]
         if identity != line["id"]:
@@ -210,27 +298,107 @@ def _protocol(line: Mapping[str, Any], myth: Myth) -> str | None:
         return None
 
 
-def _derived(run: RunFolder, myth: Myth) -> Iterator[str]:
-    """Where the tables and claims of the archive are not what its lines give."""
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _derive(run: RunFolder, myth: Myth) -> Derived | str:
+    """Tables and claims made of the lines; a sentence where none can be made."""
     try:
-        found, store = derive(myth, run), run.store(myth)
+        return derive(myth, run)
     except Exception as error:  # noqa: BLE001 (rows that a table does not expect: whatever it says is the finding)
-        yield f"{myth.folder}: no tables can be made of its trials ({' '.join(str(error).split())[:200]})"
-        return
-    if unknown := sorted(set(store.stale)):
-        yield f"{myth.folder}: {len(store.stale)} trials are unknown to this version of the suite: {', '.join(unknown[:3])}"
+        return f"{myth.folder}: no tables can be made of its trials ({' '.join(str(error).split())[:200]})"
+
+
+def _derived(found: Derived, run: RunFolder) -> Iterator[str]:
+    """Where the tables and claims of the archive are not what its lines give."""
+    myth = found.myth
+    if stale := run.store(myth).stale:
+        yield f"{myth.folder}: {len(stale)} trials are unknown to this version of the suite: {', '.join(sorted(set(stale))[:3])}"
     for name, table in [*found.tables.items(), ("claims", found.claims_table())]:
         file = run.path / myth.folder / f"{name}.csv"
         if file.exists() and not len(table):
             yield f"{myth.folder}/{name}.csv is there, and its trials give no rows for it"
         elif len(table) and not file.exists():
             yield f"{myth.folder}/{name}.csv is not there, and its trials give {len(table)} rows for it"
-        elif file.exists() and (difference := _difference(file, table)):
+        elif file.exists() and (difference := _difference(file, table, SENTENCES if name == "claims" else ())):
             yield f"{myth.folder}/{name}.csv is not what its trials give: {difference}"
 
 
-def _difference(file: Path, table: pd.DataFrame) -> str | None:
-    """Where a CSV is not the table, in words; numbers may differ by what two machines make of the same sum."""
+def _figures(found: Derived, files: Mapping[str, bytes]) -> tuple[list[str], list[str]]:
+    """Which figures are not what the tables give, and which this machine cannot tell."""
+    import matplotlib
+
+    myth = found.myth
+    wrong = [f"{name} is not a drawing: {said}" for name, content in files.items() if (said := _no_drawing(content))]
+    if wrong:
+        return wrong, []
+    try:
+        drawn = {f"{myth.folder}/figures/{name}.svg": svg for name, svg in draw(found).items()}
+    except Exception as error:  # noqa: BLE001 (as above)
+        return [f"{myth.folder}: no figures can be drawn of its tables ({' '.join(str(error).split())[:200]})"], []
+    wrong += [f"{name} is not there, and its trials give it" for name in sorted(drawn.keys() - files.keys())]
+    wrong += [f"{name} is there, and its trials give no such figure" for name in sorted(files.keys() - drawn.keys())]
+    for name in sorted(drawn.keys() & files.keys()):
+        there, ours = (_VERSION.search(text) for text in (files[name].decode(errors="replace"), drawn[name]))
+        if _same_drawing(files[name].decode(errors="replace"), drawn[name]):
+            continue
+        if there is None or ours is None or there[1] == ours[1]:
+            wrong.append(f"{name} is not what its trials give")
+        else:
+            return wrong, [f"{myth.folder}/figures: drawn by matplotlib {there[1]}, and this machine has {matplotlib.__version__}"]
+    return wrong, []
+
+
+def _no_drawing(content: bytes) -> str | None:
+    """Why an SVG may do more than show lines, text and pixels; None where it may not."""
+    from xml.etree import ElementTree
+
+    if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
+        return "it declares a document type"
+    try:
+        root = ElementTree.fromstring(content)
+    except (ElementTree.ParseError, ValueError, LookupError, RecursionError):
+        return "it is not XML"
+    for element in root.iter():
+        tag = str(element.tag).rpartition("}")[2]
+        if tag not in _DRAWN:
+            return f"it holds <{tag[:40]}>"
+        for text in (element.text or "" if tag == "style" else "", *element.attrib.values()):
+            if re.search(r"@import|url\((?!#)|javascript:", text, flags=re.IGNORECASE):
+                return f"it refers to {text[:40]!r}"
+        for name, value in element.attrib.items():
+            name = name.rpartition("}")[2]
+            if name.lower().startswith("on"):
+                return f"it holds {name[:40]}="
+            if name == "href" and not value.startswith(("#", "data:image/png;")):
+                return f"it refers to {value[:40]!r}"
+    return None
+
+
+_DRAWN = {
+    "svg", "title", "defs", "style", "g", "path", "use", "clipPath", "rect", "image", "line", "circle", "text", "tspan", "polygon",
+    "marker", "linearGradient", "stop", "pattern",
+}  # fmt: skip
+"""What matplotlib draws with."""
+_VERSION = re.compile(r'data-matplotlib="([\w.+-]{1,40})"')
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
+_ID = re.compile(r"\bf[0-9a-f]{8}-\w+")
+
+
+def _same_drawing(one: str, other: str) -> bool:
+    """Whether two SVG show the same: ids, which follow the content, aside, and numbers to a thousandth of a point."""
+    first, second = (_ID.sub("id", text) for text in (one, other))
+    if first == second:
+        return True
+    if _NUMBER.sub("0", first) != _NUMBER.sub("0", second):
+        return False
+    pairs = zip(_NUMBER.findall(first), _NUMBER.findall(second), strict=True)
+    return all(a == b or math.isclose(float(a), float(b), rel_tol=SAME, abs_tol=1e-3) for a, b in pairs)
+
+
+def _difference(file: Path, table: pd.DataFrame, but: Collection[str] = ()) -> str | None:
+    """Where a CSV is not the table, in words; columns ``but`` aside, and by more than two machines make of the same sum."""
     import pandas as pd
 
     try:
@@ -239,7 +407,7 @@ def _difference(file: Path, table: pd.DataFrame) -> str | None:
         return f"it is no table ({error})"
     if list(there.columns) != list(rebuilt.columns) or len(there) != len(rebuilt):
         return f"{len(there)} rows of {len(there.columns)} columns, rebuilt {len(rebuilt)} of {len(rebuilt.columns)}"
-    for column in there:
+    for column in (column for column in there if column not in but):
         for row, (one, other) in enumerate(zip(there[column], rebuilt[column], strict=True), start=1):
             if one != other and not _close(one, other):
                 return f"row {row}, {column}: {one[:60]!r}, rebuilt {other[:60]!r}"

@@ -58,7 +58,10 @@ def contrasts(results: Results) -> pd.DataFrame:
     found = _series(results)
     rows = [row for series in found.values() for row in _within(series)]
     rows += list(_between(found))
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    if len(table) and "against" not in table:  # no contrast of these results is with another attack or network
+        table["against"] = None
+    return table
 
 
 def paired(one: Series, other: Series, measure: str) -> Estimate | None:

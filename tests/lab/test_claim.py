@@ -186,7 +186,27 @@ def test_only_its_own_rows_are_measured():
     assert only([claim(where={"dataset": "digits"})], tables)[0] is REPRODUCED
     assert only([claim(where={"dataset": "cifar"})], tables)[0] is NOT_REPRODUCED
     assert only([claim(where={"dataset": "svhn"})], tables) == (NOT_TESTED, "no trial of this run measures it")
-    assert only([claim(where={"no_such_column": 1})], tables) == (NOT_TESTED, "no trial of this run measures it")
+
+
+def test_a_column_that_the_table_has_not_is_an_error_and_not_an_untested_claim():
+    with pytest.raises(ValueError, match=r"claim .*: table values has no column 'no_such_column'; it has: dataset, value"):
+        only([claim(where={"no_such_column": 1})], table(("digits", 1.2, 1.4)))
+    assert only([claim(where={"no_such_column": 1})], table()) == (NOT_TESTED, "no trial of this run measures it")
+
+
+@pytest.mark.parametrize("unit", ["", " %", " of the top k, the least of all images", " and more"])
+@given(st.floats(-1e9, 1e9), st.floats(-1e9, 1e9), st.sampled_from(["both", "low", "high"]), st.booleans())
+def test_a_printed_criterion_is_read_as_what_it_was(unit, one, other, ends, strict):
+    low, high = (float(f"{end:.12g}") for end in sorted((one, other)))
+    low, high = low if ends != "high" else -math.inf, high if ends != "low" else math.inf
+    if low == high and strict:
+        return
+    criterion = Criterion(low, high, strict)
+    assert Criterion.read(str(criterion) + unit) == criterion
+
+
+def test_what_prints_no_criterion_is_read_as_none():
+    assert [Criterion.read(text) for text in ("", "at least 5", "≥", "≥ much")] == [None] * 4
 
 
 def test_without_rows_or_a_number_it_is_not_tested():

@@ -5,17 +5,23 @@ import hashlib
 import io
 import json
 import re
+import subprocess
 import tarfile
 
+import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from myths.lab import submission
 from myths.lab.errors import CannotStart, UsageError
-from myths.lab.submission import SUMS, submit, verify
+from myths.lab.submission import SUMS, Verification, submit, verify
 from tests.lab.report import coin
 
 MYTHS = (coin.COIN,)
 TRIALS = "fair_coin/trials.jsonl"
+FIGURE = "fair_coin/figures/heads.svg"
+RIGHT = Verification((), ("commits (1): there is no full git checkout to look them up in",))
 
 
 @pytest.fixture
@@ -63,12 +69,29 @@ def replaced(name, one, other):
     return change
 
 
+def another_result(lines):
+    """The first trial once more, luckier."""
+    line = json.loads(lines.splitlines()[0])
+    return json.dumps({**line, "rows": [{"dataset": "ducat", "heads": 9000, "times": 10_000}]}).encode() + b"\n"
+
+
+def twice_the_invocation(files):
+    facts = json.loads(files["run.json"])
+    files["run.json"] = json.dumps({**facts, "invocations": facts["invocations"] * 2}).encode()
+
+
+def moved_dot(files):
+    text = files[FIGURE].decode()
+    x = re.search(r'<use [^>]*x="([0-9.]+)"', text)
+    files[FIGURE] = (text[: x.start(1)] + f"{float(x[1]) + 5}" + text[x.end(1) :]).encode()
+
+
 def test_what_was_submitted_is_verified(archive):
     assert archive.name == "cpu-laptop.tar.gz"
     assert sorted(contents(archive)) == sorted(
         [SUMS, "run.json", *(f"fair_coin/{name}" for name in ("claims.csv", "tosses.csv", "trials.jsonl", "figures/heads.svg"))]
     )
-    assert verify(archive, MYTHS) == []
+    assert verify(archive, MYTHS) == RIGHT
 
 
 def test_the_same_run_gives_the_same_bytes_and_stays_as_it_is(run, archive, tmp_path):
@@ -79,7 +102,7 @@ def test_the_same_run_gives_the_same_bytes_and_stays_as_it_is(run, archive, tmp_
 
 
 def test_a_published_run_can_be_submitted_as_well(tmp_path):
-    assert verify(submit(coin.make_run(tmp_path / "published" / "cpu-laptop"), tmp_path, MYTHS), MYTHS) == []
+    assert verify(submit(coin.make_run(tmp_path / "published" / "cpu-laptop"), tmp_path, MYTHS), MYTHS) == RIGHT
 
 
 def test_what_the_suite_no_longer_knows_stays_behind(run, tmp_path):
@@ -87,7 +110,7 @@ def test_what_the_suite_no_longer_knows_stays_behind(run, tmp_path):
         file.write(json.dumps({**coin.lines(run.path / TRIALS)[0], "version": 0}) + "\n")
     archive = submit(run, tmp_path, MYTHS)
     assert len(contents(archive)[TRIALS].splitlines()) == len(coin.lines(run.path / TRIALS)) - 1
-    assert verify(archive, MYTHS) == []
+    assert verify(archive, MYTHS) == RIGHT
 
 
 @pytest.mark.parametrize(("changes", "message"), [({"dirty": True}, "uncommitted"), ({"heads": {}}, "no results")])
@@ -108,6 +131,32 @@ def test_what_may_not_be_published_is_not_packed(tmp_path, changes, message):
         (line_changed(seconds="long"), "seconds is a str"),
         (line_changed(extra=1), "line 1 is not a result"),
         (line_changed(energy_joules="much"), "its energy_joules is 'much'"),
+        (line_changed(seconds=-1.0), "seconds is -1.0; a measurement is a number of at least 0"),
+        (line_changed(peak_memory_bytes=-1), "peak_memory_bytes is -1"),
+        (line_changed(energy_joules=-2.0), "energy_joules"),
+        (line_changed(seconds=float("inf")), "line 1 is not a result"),
+        (line_changed(rows=[{"dataset": "ducat", "heads": float("nan"), "times": 1}]), "line 1 is not a result"),
+        (replaced(TRIALS, '"seconds": 61.5', '"seconds": 1e999'), "seconds is inf"),
+        (line_changed(status="well"), "its status is 'well'"),
+        (lambda files: files.update({TRIALS: files[TRIALS] + files[TRIALS].splitlines(keepends=True)[0]}), "line 7 is line 1 once more"),
+        (lambda files: files.update({TRIALS: files[TRIALS] + another_result(files[TRIALS])}), "finished in line 1 already, in the same"),
+        (lambda files: files.update({TRIALS: b""}), "it holds no trial"),
+        (lambda files: [files.pop(name) for name in list(files) if name.startswith("fair_coin/")], "it holds no trial"),
+        (
+            replaced("run.json", "0123456789abcdef0123456789abcdef01234567", "my best commit"),
+            "'my best commit' is not the name",
+        ),
+        (lambda files: twice_the_invocation(files), "names an invocation twice"),
+        (replaced("run.json", '"started": "', '"started": "the day before '), "run.json is not the record of a run"),
+        (replaced("run.json", '"profile": "laptop"', '"profile": 7'), "run.json is not the record of a run"),
+        (replaced(FIGURE, "<title>", "<script>alert(1)</script><title>"), "heads.svg is not a drawing: it holds <script>"),
+        (replaced(FIGURE, "<svg", '<svg onload="alert(1)"'), "heads.svg is not a drawing: it holds onload="),
+        (replaced(FIGURE, 'xlink:href="#', 'xlink:href="http://evil.example/#'), "heads.svg is not a drawing: it refers to"),
+        (replaced(FIGURE, "<style", "<style>@import 'x'</style><style"), "heads.svg is not a drawing: it refers to"),
+        (replaced(FIGURE, "<svg", '<!DOCTYPE svg [<!ENTITY x "y">]><svg'), "heads.svg is not a drawing: it declares"),
+        (lambda files: files.update({FIGURE: b"nothing"}), "heads.svg is not a drawing: it is not XML"),
+        (lambda files: files.pop(FIGURE), "heads.svg is not there, and its trials give it"),
+        (lambda files: moved_dot(files), "heads.svg is not what its trials give"),
         (line_changed(rows=[{"dataset": "ducat"}]), "not what its trials give|no tables can be made"),
         (replaced("run.json", '"dirty": false', '"dirty": true'), "not made from a clean commit"),
         (replaced("run.json", "invocations", "inventions"), "run.json is not the record of a run"),
@@ -121,17 +170,98 @@ def test_what_may_not_be_published_is_not_packed(tmp_path, changes, message):
     ],
 )
 def test_a_forgery_with_new_checksums_is_found_out(archive, change, finding):
-    found = verify(repacked(archive, change), MYTHS)
+    found = verify(repacked(archive, change), MYTHS).wrong
     assert any(re.search(finding, sentence) for sentence in found), found
 
 
 def test_a_change_without_new_checksums_is_found_by_them(archive):
-    found = verify(repacked(archive, replaced("fair_coin/figures/heads.svg", "<svg", "<SVG"), sums=False), MYTHS)
-    assert found == [f"fair_coin/figures/heads.svg is not what {SUMS} says: it was changed or damaged"]
+    found = verify(repacked(archive, replaced("fair_coin/figures/heads.svg", "<svg", "<SVG"), sums=False), MYTHS).wrong
+    assert found[:1] == (f"fair_coin/figures/heads.svg is not what {SUMS} says: it was changed or damaged",)
+
+
+def test_a_figure_of_another_matplotlib_is_named_as_unchecked_unless_it_could_do_harm(archive):
+    import matplotlib
+
+    def older(files):
+        moved_dot(files)
+        replaced(FIGURE, f'data-matplotlib="{matplotlib.__version__}"', 'data-matplotlib="3.9.9"')(files)
+
+    found = verify(repacked(archive, older), MYTHS)
+    assert found.wrong == ()
+    assert f"drawn by matplotlib 3.9.9, and this machine has {matplotlib.__version__}" in found.unchecked[1]
+    found = verify(repacked(archive, replaced(FIGURE, "<title>", "<script/><title>")), MYTHS)
+    assert "it holds <script>" in found.wrong[0]
+
+
+def test_words_about_a_claim_may_be_put_better_and_its_numbers_may_not(archive):
+    better = replaced("fair_coin/claims.csv", "A tossed ducat lands", "A ducat that is tossed lands")
+    assert verify(repacked(archive, better), MYTHS) == RIGHT
+
+
+def test_commits_are_looked_up_in_a_full_checkout(archive, tmp_path):
+    def git(*arguments):
+        return subprocess.run(
+            ["git", "-C", str(tmp_path / "checkout"), "-c", "user.name=x", "-c", "user.email=x@y", *arguments],
+            check=True, capture_output=True, text=True,
+        ).stdout.strip()  # fmt: skip
+
+    (tmp_path / "checkout").mkdir()
+    git("init")
+    git("commit", "--allow-empty", "-m", "one")
+    assert "has no commit 0123456789abcdef" in verify(archive, MYTHS, tmp_path / "checkout").wrong[0]
+    real = replaced("run.json", "0123456789abcdef0123456789abcdef01234567", git("rev-parse", "HEAD"))
+    assert verify(repacked(archive, real), MYTHS, tmp_path / "checkout") == Verification(())
+
+
+NUMBERS = re.compile(rb"(?<![\w.])\d+(?:\.\d+)?(?![\w.])")
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_no_mutation_of_an_archive_ends_in_a_traceback_or_passes_with_another_number(archive, data):
+    whole = archive.read_bytes()
+    files = contents(archive)
+    try:
+        kind = data.draw(st.sampled_from(["bytes", "file", "number", "member", "line"]))
+        name = data.draw(st.sampled_from(sorted(set(files) - {SUMS})))
+        content = files[name]
+        if kind == "bytes":  # of the archive itself
+            place = data.draw(st.integers(0, len(whole) - 1))
+            archive.write_bytes(whole[:place] + data.draw(st.binary(max_size=8)) + whole[place + data.draw(st.integers(0, 64)) :])
+        elif kind == "file":
+            place = data.draw(st.integers(0, len(content)))
+            changed = content[:place] + data.draw(st.binary(max_size=30)) + content[place + data.draw(st.integers(0, 200)) :]
+            repacked(archive, lambda files: files.update({name: changed}))
+        elif kind == "number":
+            found = data.draw(st.sampled_from(list(NUMBERS.finditer(content))))
+            other = data.draw(st.sampled_from([b"-1", b"1e999", b"0.123", b"77777", b"NaN", b"null", b'"x"', b"[[]]"]))
+            repacked(archive, lambda files: files.update({name: content[: found.start()] + other + content[found.end() :]}))
+        elif kind == "member":
+            odd = data.draw(st.sampled_from(["x.csv", "fair_coin/x.svg", "fair_coin/claims.csv/x", "a/b/c/d", "..", "/x", "x" * 90]))
+            repacked(archive, lambda files: files.update({odd: b"x"}))
+        else:
+            lines = data.draw(st.permutations(content.splitlines(keepends=True)))[: data.draw(st.integers(0, 6))]
+            repacked(archive, lambda files: files.update({name: b"".join(lines)}))
+        before = measured(files)
+        try:
+            found = verify(archive, MYTHS)
+        except (CannotStart, UsageError):
+            return
+        assert found.wrong or measured(contents(archive)) == before
+    finally:
+        archive.write_bytes(whole)
+
+
+def measured(files):
+    """What an archive says was measured, and what it concludes from it."""
+    lines = [json.loads(line) for line in files[TRIALS].splitlines()]
+    results = sorted(json.dumps([line[name] for name in ("trial", "settings", "rows", "status")]) for line in lines)
+    claims = pd.read_csv(io.BytesIO(files["fair_coin/claims.csv"]))[["claim", "estimate", "low", "high", "n", "verdict", "decisive"]]
+    return results, claims.round(6).astype(str).to_numpy().tolist()
 
 
 def test_a_last_digit_of_another_machine_is_no_finding(archive):
-    assert verify(repacked(archive, replaced("fair_coin/tosses.csv", ",53.8\n", ",53.80000001\n")), MYTHS) == []
+    assert verify(repacked(archive, replaced("fair_coin/tosses.csv", ",53.8\n", ",53.80000001\n")), MYTHS) == RIGHT
 
 
 def tar_of(*entries):

@@ -66,7 +66,7 @@ def panels(titles: Sequence[str], x: str, y: str, size: tuple[float, float] = (9
 def svg(figure: Figure) -> str:
     """The figure as SVG text: the same for the same figure, text as outlines, and a title that a screen reader speaks.
 
-    Ids begin with a hash of the content, so that several drawings fit on one page.
+    Ids begin with a hash of the content, so that several drawings fit on one page. ``data-matplotlib`` names the version that drew it.
     """
     import matplotlib
     from matplotlib.text import Text
@@ -84,7 +84,7 @@ def svg(figure: Figure) -> str:
     drawn = re.sub(r"\s*<!--.*?-->", "", drawn, flags=re.DOTALL)
     drawn = own_ids(drawn, "f" + hashlib.sha256(drawn.encode()).hexdigest()[:8])
     spoken = html.escape(title, quote=True)
-    opening = f'<svg role="img" aria-label="{spoken}"'
+    opening = f'<svg role="img" aria-label="{spoken}" data-matplotlib="{matplotlib.__version__}"'
     return re.sub(r"<svg\b([^>]*)>", lambda m: f"{opening}{m[1]}>\n <title>{spoken}</title>", drawn, count=1)
 
 

@@ -269,8 +269,9 @@ class RunView:
             return ""
         if self.derived.failed:
             return f"No trial of this run finished: {len(self.derived.failed)} failed."
-        stale = any("another version" in warning for warning in self.derived.warnings)
-        return "The trials of this run were made by another version of the suite." if stale else "No trial of this run has finished yet."
+        if self.derived.stale:
+            return "The trials of this run were made by another version of the suite."
+        return "No trial of this run has finished yet."
 
     @property
     def failures(self) -> str:
@@ -393,9 +394,8 @@ def footnotes(claims: Iterable[Claim]) -> dict[str, Footnote]:
     """The footnotes of a page, by the claim's id."""
     found: dict[str, Footnote] = {}
     for claim in claims:
-        misprint = "misprint" in claim.statement.lower() or "misprint" in claim.source.lower()
-        recalled = "recalled" in claim.paper_checked and words.paper(claim) != "–"
-        if misprint or recalled:
+        recalled = claim.paper_checked.startswith("recalled") and words.paper(claim) != "–"
+        if claim.misprint or recalled:
             said = words.CHECKED[claim.paper_checked]
             number = f"{words.paper(claim)} was {said}" if recalled else claim.statement
             found[claim.id] = Footnote(len(found) + 1, claim, f"{words.without_stop(number)} ({claim.source}).")
