@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -62,6 +62,11 @@ class NameThatDataset(Trial):
     def data(self) -> tuple[str, ...]:
         """The sets, where they are not simulated."""
         return sets_of.data_of(self.sets)
+
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """What tables say of the trial that its settings alone decide."""
+        return {**super().columns, "list": list_name(self.sets, self.subject)}
 
     @classmethod
     def tiny(cls) -> NameThatDataset:

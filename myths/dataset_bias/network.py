@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from myths.dataset_bias import sets as sets_of
 from myths.dataset_bias.sets import Task, Treatment, list_name, protocol_of
@@ -64,6 +65,11 @@ class NameByNetwork(Trial):
     def data(self) -> tuple[str, ...]:
         """The sets, where they are not simulated."""
         return sets_of.data_of(self.sets)
+
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """What tables say of the trial that its settings alone decide."""
+        return {**super().columns, "list": list_name(self.sets)}
 
     @classmethod
     def tiny(cls) -> NameByNetwork:

@@ -15,7 +15,7 @@ from typing import Any
 
 from myths.fixup import measures
 from myths.fixup.translation import SPELLED, TrainTransformer
-from myths.fixup.trials import TrainOneEpoch, TrainToTheEnd
+from myths.fixup.trials import FIRST_EPOCH, TrainOneEpoch, TrainToTheEnd
 from myths.fixup.update import MeasureUpdate
 from myths.lab.claim import Claim, Criterion, above, at_least, at_most, below, between
 
@@ -29,6 +29,10 @@ ISSUE = "issue 10 of the authors' code"
 
 CIFAR10 = ("cifar10", "digits", "shapes")
 """Embedded images stand in where a run holds nothing else: then nothing is concluded."""
+AT_RATE = {"learning_rate": FIRST_EPOCH["learning_rate"]}
+"""Claims on one epoch are about the paper's learning rate; other rates are in the table ``sensitivity``."""
+WITH_BN = {"initialization": ("fixup", "batch-norm")}
+"""Of claims that compare with batch normalization of the same seed and setting."""
 CONTROLS = ("U0-zero", "U0-bn")
 TRAINS = 15.0
 """Percent of test images: half as many again as by chance."""
@@ -45,6 +49,7 @@ def _first_epoch(id: str, depth: int | tuple[int, ...], treatment: str, statemen
         table="one_epoch",
         where={"dataset": CIFAR10, "initialization": treatment, "nominal_depth": depth, "nearest": True},
         trial=TrainOneEpoch,
+        needs=(AT_RATE,),
         criterion=criterion,
         **settings | more,
     )
@@ -83,6 +88,7 @@ def _near_bn(depth: int) -> Claim:
         table="against_bn",
         where={"dataset": CIFAR10, "initialization": "fixup", "nominal_depth": depth, "trained": "one epoch", "nearest": True},
         trial=TrainOneEpoch,
+        needs=(WITH_BN | AT_RATE,),
         measure=partial(measures.mean_of, "above_bn_pp"),
         criterion=at_least(-10),
         controls=CONTROLS,
@@ -124,6 +130,7 @@ def _gap(id: str, mixup: float, statement: str, **more: Any) -> Claim:
         table="against_bn",
         where=where,
         trial=TrainToTheEnd,
+        needs=(WITH_BN,),
         measure=partial(measures.mean_of, "above_bn_pp"),
         criterion=at_least(-1.5),
         controls=("U0-zero",),
@@ -179,6 +186,7 @@ def _cited(id: str, statement: str, source: str, paper: float, unit: str, datase
         table="to_the_end",
         where={"dataset": dataset, "architecture": "none that is trained here"},
         trial=TrainToTheEnd,
+        needs=(),
         measure=partial(measures.mean_of, "test_error_percent"),
         criterion=criterion,
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from myths.fixup.training import Training
+from myths.fixup.training import Training, nominal_depth
 from myths.fixup.translation import TrainTransformer
 from myths.fixup.treatments import TREATMENTS
 from myths.fixup.trials import FIRST_EPOCH, TrainOneEpoch, TrainToTheEnd
@@ -18,8 +18,6 @@ from myths.lab.trial import PROTOCOLS
 if TYPE_CHECKING:
     import pandas as pd
 
-NOMINAL = (10, 20, 32, 40, 56, 110, 256, 500, 1000, 10_000)
-"""Depths as papers name them: 22 layers of a wide residual network stand beside 20 of a ResNet."""
 SETTING = ("dataset", "architecture", "width", "side", "train_examples", "epochs", "batch_size", "device")
 """What trainings must share to be compared."""
 
@@ -151,12 +149,6 @@ def slopes(results: Results) -> pd.DataFrame:
                 line[f"{column}_slope"] = float(np.polyfit(np.log(found["branches"]), logarithm, 1)[0])
         rows.append(line | {"depths": len(group)})
     return pd.DataFrame(rows)
-
-
-def nominal_depth(depth: int) -> int:
-    """The depth that stands for it in the papers, where one is within an eighth."""
-    near = min(NOMINAL, key=lambda n: abs(np.log(n / depth)))
-    return near if abs(near - depth) <= near / 8 else depth
 
 
 def _trainings(results: Results, kind: type[Training]) -> pd.DataFrame:

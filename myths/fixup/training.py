@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -42,6 +43,16 @@ class Examples:
     classes: int
 
 
+NOMINAL = (10, 20, 32, 40, 56, 110, 256, 500, 1000, 10_000)
+"""Depths as papers name them: 22 layers of a wide residual network stand beside 20 of a ResNet."""
+
+
+def nominal_depth(depth: int) -> int:
+    """The depth that stands for it in the papers, where one is within an eighth."""
+    near = min(NOMINAL, key=lambda n: abs(math.log(n / depth)))
+    return near if abs(near - depth) <= near / 8 else depth
+
+
 @dataclass(frozen=True, kw_only=True)
 class OnImages(Trial):
     """A residual network of some depth with a treatment, and the images that it sees."""
@@ -71,6 +82,11 @@ class OnImages(Trial):
     def data(self) -> tuple[str, ...]:
         """The one data set."""
         return (self.dataset,)
+
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """What tables say of the trial that its settings alone decide."""
+        return {**super().columns, "nominal_depth": nominal_depth(self.depth)}
 
     @property
     def branches(self) -> int:

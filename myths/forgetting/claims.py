@@ -67,6 +67,7 @@ def _share(suffix: str, dataset: str, name: str, paper: float, examples: str, ch
         table="agreements",
         where={"dataset": dataset, "what": "schedule", "reference_protocol": "paper"},
         trial=CompareCounts,
+        needs=() if dataset == "cifar100" else ({},),  # no profile calibrates CIFAR-100
         measure=partial(measures.of_all, "shift_pp"),
         criterion=between(-1.5, 1.5),
     )
@@ -140,6 +141,7 @@ def _goes_with(suffix: str, words: str, paper: float, level: Criterion, effect: 
 def _removal(id: str, percent: float, statement: str, criterion: Criterion, paper: float | None, **more: Any) -> Claim:
     """A paired difference of accuracies on what a removal leaves: ``against`` the full set (a loss) or an equal random removal (a gain)."""
     against = more.pop("against", "full")
+    baseline = {"order": RANDOM, **({"removed_percent": 0.0} if against == "full" else {}), "transfer": ...}
     where: Mapping[str, Any] = {
         "dataset": more.pop("dataset", "cifar10"),
         "order": more.pop("order", LEAST_FORGOTTEN),
@@ -157,6 +159,7 @@ def _removal(id: str, percent: float, statement: str, criterion: Criterion, pape
         table="removal",
         where=where,
         trial=TrainKept,
+        needs=({}, baseline),
         measure=partial(measures.mean_of, "loss_pp" if against == "full" else "above_random_pp"),
         criterion=criterion,
         **settings,
@@ -175,6 +178,7 @@ def _window(id: str, statement: str, paper: float, column: str, criterion: Crite
         table="removal",
         where={"dataset": "cifar10", "order": (LEAST_FORGOTTEN, RANDOM), "removed_percent": 10.0, "transfer": False, "nearest": True},
         trial=TrainKept,
+        needs=({"skipped_percent": ...},),
         measure=partial(measures.window_depth, column),
         criterion=criterion,
     )

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from myths.forgetting import agreement
+from myths.forgetting.naming import LEAST_FORGOTTEN, counted_with, dataset_name, order_name, ranked_by
 from myths.forgetting.own import ListExamples
 from myths.forgetting.train_kept import RemoveNothing, ScoreExamples, TrainKept
-from myths.forgetting.training import Training
 from myths.forgetting.trials import CompareCounts, CountForgetting, Stability, Unforgettable
 from myths.lab.estimate import clopper_pearson, student_t
 from myths.lab.store import Results
@@ -19,7 +19,6 @@ from myths.lab.vision.classifier import COST
 if TYPE_CHECKING:
     import pandas as pd
 
-LEAST_FORGOTTEN = "least forgotten first"
 SETTING = ("dataset", "network", "epochs", "protocol", "device")
 """What rows of different trainings must share to be put together, in tables that aggregate."""
 
@@ -208,33 +207,6 @@ def removal_list(results: Results) -> pd.DataFrame:
 
 
 # --- names ---------------------------------------------------------------------------------------
-
-
-def dataset_name(trial: Training) -> str:
-    """The set as tables call it: permuted or not, whole or only its first examples."""
-    name = f"permuted {trial.dataset}" if trial.permuted else trial.dataset
-    return f"{name} subset" if trial.train_examples else name
-
-
-def ranked_by(trial: TrainKept) -> str:
-    """What the removal goes by: "forgetting", a method of scoring with its epochs, or nothing."""
-    if not trial.ranking:
-        return ""
-    first = trial.ranking[0]
-    return "forgetting" if isinstance(first, CountForgetting) else f"{first.method} after {first.epochs:g} epochs"
-
-
-def order_name(ranked_by: str, order: str) -> str:
-    """The order of a removal in words."""
-    counts = {"lowest first": LEAST_FORGOTTEN, "highest first": "most forgotten first", "shuffled": "shuffled counts"}
-    if ranked_by == "forgetting":
-        return counts[order]
-    return f"{ranked_by}, {order}" if ranked_by else order
-
-
-def counted_with(trial: TrainKept) -> str:
-    """The network whose counts or scores the removal goes by."""
-    return trial.ranking[0].network if trial.ranking else ""
 
 
 def _setting(trial: TrainKept) -> str:

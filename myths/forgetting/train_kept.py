@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
 from myths.forgetting import removal
+from myths.forgetting.naming import counted_with, order_name, ranked_by
 from myths.forgetting.training import PAPER_REMOVAL, PAPER_TRANSFER, Training
 from myths.forgetting.trials import DIGITS, CountForgetting
 from myths.lab.errors import UsageError
@@ -107,6 +109,18 @@ class TrainKept(Training):
     def work(self) -> float:
         """Less with fewer examples, unless the updates stay."""
         return super().work * (1.0 if self.same_updates else 1 - self.removed)
+
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """What tables say of the trial that its settings alone decide."""
+        transfer = bool(self.ranking) and self.network.removesuffix("_dropout") != counted_with(self)
+        return {
+            **super().columns,
+            "order": order_name(ranked_by(self), self.order),
+            "removed_percent": round(100 * self.removed, 9),
+            "skipped_percent": round(100 * self.skip, 9),
+            "transfer": transfer,
+        }
 
     @classmethod
     def tiny(cls) -> TrainKept:

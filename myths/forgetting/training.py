@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from myths.forgetting.naming import dataset_name
 from myths.lab.errors import UsageError
 from myths.lab.setting import BatchSize, DatasetName, Epochs, LabelSmoothing, LearningRate, Momentum, Seed, TrainExamples, WeightDecay
 from myths.lab.trial import Context, Protocol, Trial
@@ -99,6 +100,11 @@ class Training(Trial):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Precision of the arithmetic; auto is bf16 where the device has it."""
     seed: Seed = 0
+
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """What tables say of the trial that its settings alone decide."""
+        return {**super().columns, "dataset": dataset_name(self)}
 
     @property
     def protocol(self) -> Protocol:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -112,6 +113,12 @@ class Unforgettable(Trial):
         """The weakest of the trainings'."""
         return weakest(c.protocol for c in self.counts)
 
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """What tables say of the trial that its settings alone decide."""
+        first = self.counts[0]
+        return {**super().columns, "dataset": first.columns["dataset"], "network": first.network, "first_seed": self.counts[0].seed}
+
     @classmethod
     def tiny(cls) -> Unforgettable:
         """Two trainings on digits."""
@@ -151,6 +158,12 @@ class Stability(Trial):
     def protocol(self) -> Protocol:
         """The weakest of the trainings'."""
         return weakest(c.protocol for c in self.counts)
+
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """What tables say of the trial that its settings alone decide."""
+        first = self.counts[0]
+        return {**super().columns, "dataset": first.columns["dataset"], "network": first.network}
 
     @classmethod
     def tiny(cls) -> Stability:
@@ -197,6 +210,17 @@ class CompareCounts(Trial):
     def protocol(self) -> Protocol:
         """The weakest of the trainings'."""
         return weakest(c.protocol for c in (*self.counts, *self.reference))
+
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """What tables say of the trial that its settings alone decide."""
+        first = self.counts[0]
+        return {
+            **super().columns,
+            "dataset": first.columns["dataset"],
+            "network": first.network,
+            "reference_protocol": self.reference[0].protocol,
+        }
 
     @classmethod
     def tiny(cls) -> CompareCounts:

@@ -135,7 +135,9 @@ class Claim:
     """One number, one criterion, one data set, one kind of device.
 
     ``table`` and ``where`` (column: value, or a tuple of values) name the rows it is measured on, ``measure`` turns those rows into an
-    estimate (None when they do not suffice), ``trial`` is the class of trial that makes them.
+    estimate (None when they do not suffice), ``trial`` is the class of trial that makes them. ``needs`` says which planned trials the
+    rows are made from: each entry stands for trials whose ``columns`` are those of ``where``, with the columns of the entry instead
+    (a value, a tuple of values, a predicate, or ``...`` for any value; ``trial`` for another class). Empty if no profile measures it.
     ``calibration`` names the control claim that must be reproduced before a reduced protocol may
     speak on a ``level``; ``controls`` are those without which the claim is inconclusive. A ``decisive``
     claim ``gives_way_to`` one that needs more than everybody has, and decides in its place where it could be judged.

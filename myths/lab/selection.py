@@ -55,9 +55,9 @@ def with_controls(claim: Claim, by_id: dict[str, Claim]) -> list[Claim]:
 
 
 def needed_by(chosen: Iterable[Claim], trials: Iterable[Trial]) -> list[Trial]:
-    """Return the trials, or dependencies of them, that claims are measured on."""
+    """Return the trials that claims are measured on. What only other trials depend on is listed by no profile to be measured on."""
     chosen = list(chosen)
-    return [trial for trial in dependencies_first(trials) if any(claim.selects(trial) for claim in chosen)]
+    return [trial for trial in trials if any(claim.selects(trial) for claim in chosen)]
 
 
 def most_urgent(all_claims: Sequence[Claim], trials: Sequence[Trial]) -> list[Trial]:

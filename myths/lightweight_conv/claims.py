@@ -12,7 +12,9 @@ from typing import Any
 from myths.lab.claim import Checked, Claim, Criterion, above, at_least, at_most, between
 from myths.lightweight_conv import measures
 from myths.lightweight_conv.language_models import TrainLanguageModel
+from myths.lightweight_conv.published import ABLATION
 from myths.lightweight_conv.speed import TimeDecoding, TimeLayer
+from myths.lightweight_conv.tables import SLOPE_LENGTHS
 from myths.lightweight_conv.translators import TrainTranslator
 
 PROPOSAL = "proposed by this suite"
@@ -31,6 +33,11 @@ DIFFER = (*QUALITY, "L0-seeds")
 TIMED = ("L0-exact",)
 
 
+def _is_on_the_slope(length: int) -> bool:
+    """Whether the regression of times against lengths includes a length."""
+    return SLOPE_LENGTHS[0] <= length <= SLOPE_LENGTHS[1]
+
+
 def _difference(
     id: str, layer: str, against: str, statement: str, paper: float | None, criterion: Criterion, source: str = TABLE_3, **more: Any
 ) -> Claim:
@@ -46,6 +53,7 @@ def _difference(
         table="compared",
         where={**TESTS, "layer": layer, "against": against, "nearest": True},
         trial=TrainTranslator,
+        needs=({"layer": (layer, against), "shuffled": False},),
         measure=partial(measures.over_seeds, "bleu_difference"),
         criterion=criterion,
         controls=DIFFER if criterion.strict else QUALITY,
@@ -100,6 +108,7 @@ def _slope(suffix: str, layer: str, statement: str, paper: float, criterion: Cri
         table="slopes",
         where={"layer": layer, "scope": "layer", "direction": "training", "causal": False},
         trial=TimeLayer,
+        needs=({"length": _is_on_the_slope},),
         measure=measures.slope,
         criterion=criterion,
     )
@@ -117,6 +126,7 @@ def _perplexity(suffix: str, dataset: str | tuple[str, ...], name: str) -> Claim
         table="language",
         where={"dataset": dataset, "layer": "dynamic"},
         trial=TrainLanguageModel,
+        needs=({"layer": ("dynamic", "attention")},),
         measure=partial(measures.over_seeds, "perplexity_ratio"),
         criterion=at_most(1.02),
     )
@@ -166,6 +176,7 @@ CLAIMS: tuple[Claim, ...] = (
         table="translation",
         where={**TESTS, "layer": ("lightweight", "dynamic")},
         trial=TrainTranslator,
+        needs=({}, {"layer": "attention", "shuffled": False, "seed": 0}),
         measure=partial(measures.largest, "parameter_ratio"),
         criterion=at_most(1.02),
     ),
@@ -229,6 +240,7 @@ CLAIMS: tuple[Claim, ...] = (
         table="ablation",
         where=TESTS,
         trial=TrainTranslator,
+        needs=({"shuffled": False, "layer": tuple(ABLATION)},),
         measure=measures.order_of_the_paper,
         criterion=above(0),
         controls=DIFFER,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from myths.lab.setting import Count, Items, Seed, check_divides
 from myths.lab.trial import Context, Outcome, Protocol, Trial
@@ -74,6 +75,11 @@ class TimeLayer(_Timed):
     def work(self) -> float:
         """Grows with what attention computes, up to the length from which that is over budget."""
         return 1 + min(self.length, 8192) / 1024 * (2 if self.direction == "training" else 1) * len(self.layer) / 4
+
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """What tables say of the trial that its settings alone decide."""
+        return {**super().columns, "scope": "block" if self.block else "layer", "layer": ("attention", *self.layer)}
 
     @classmethod
     def tiny(cls) -> TimeLayer:

@@ -65,6 +65,7 @@ def _below_random(
         table="contrasts",
         where={"contrast": "attack below random", "method": method, "attack": "top-k", "against": against, **on, "epsilon": epsilon},
         trial=AttackImages,
+        needs=({"attack": ("top-k", against)},),
         measure=partial(enough, _VALUE),
         criterion=criterion,
         controls=CONTROLS,
@@ -76,8 +77,24 @@ def _contrast(id: str, contrast: str, statement: str, source: str, criterion: Cr
     settings: dict[str, Any] = {"kind": "effect", "paper": None, "paper_checked": "read", "unit": "of the top k"} | more
     return Claim(
         id=id, statement=statement, source=source, table="contrasts", where={"contrast": contrast, **where}, trial=AttackImages,
-        measure=partial(enough, _VALUE), criterion=criterion, controls=CONTROLS, **settings,
+        needs=(_compared(contrast, where),), measure=partial(enough, _VALUE), criterion=criterion, controls=CONTROLS, **settings,
     )  # fmt: skip
+
+
+def _compared(contrast: str, where: dict[str, Any]) -> dict[str, Any]:
+    """The trials that a contrast compares, by the column in which they differ."""
+    method = where["method"]
+    needs: dict[str, dict[str, Any]] = {
+        "attack below random": {"attack": (where["attack"], where.get("against"))},
+        "center shift beyond random": {"attack": (where["attack"], where.get("against"))},
+        "integrated gradients above the others": {"method": (method, "gradient", "deeplift")},
+        "deeplift above gradient": {"method": (method, "gradient")},
+        "smoothgrad above gradient": {"method": (method, "gradient")},
+        "small images": {"dataset": (where["dataset"], where.get("against"))},
+        "defence": {"defence": (where["defence"], "none")},
+        "locality": {},
+    }
+    return needs[contrast]
 
 
 def _center(method: str) -> float:
@@ -149,6 +166,7 @@ CLAIMS: tuple[Claim, ...] = (
         table="attacks",
         where={"epsilon": 0.0},
         trial=AttackImages,
+        needs=({"epsilon": ...},),
         measure=partial(least, "least_intersection"),
         criterion=at_least(1.0),
     ),
@@ -178,6 +196,7 @@ CLAIMS: tuple[Claim, ...] = (
             table="completeness",
             where={"method": method, "dataset": WITH_CONTROLS, "defence": "none"},
             trial=AttackImages,
+            needs=({"attack": "mass-center"},),
             measure=median_gap,
             criterion=at_most(limit),
         )
@@ -384,6 +403,7 @@ CLAIMS: tuple[Claim, ...] = (
         table="measures",
         where={"measure": "perceived change"},
         trial=Attack,
+        needs=(),
         measure=partial(over_networks, "with_ssim"),
         criterion=above(0.0),
     ),

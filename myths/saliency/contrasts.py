@@ -17,8 +17,8 @@ from numpy import ndarray as Array
 
 from myths.lab.estimate import Estimate, bootstrap, student_t
 from myths.lab.store import Results
-from myths.saliency.tables import about, method_name, numbers
-from myths.saliency.trials import AttackImages
+from myths.saliency.tables import about, numbers
+from myths.saliency.trials import AttackImages, method_name
 
 if TYPE_CHECKING:
     import pandas as pd

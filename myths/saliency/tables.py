@@ -5,7 +5,7 @@ Means are over the images that keep their label, with Student's t intervals over
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from myths.lab.estimate import Estimate, bootstrap, fisher_z, student_t
 from myths.lab.store import Record, Results
 from myths.saliency.networks import Pretrained, TrainNetwork
 from myths.saliency.own import Attack
-from myths.saliency.trials import AttackImages, Curvature, Influence, RandomizeParameters
+from myths.saliency.trials import AttackImages, Curvature, Influence, RandomizeParameters, method_name, of_network
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,12 +22,6 @@ if TYPE_CHECKING:
 MEASURES = ("intersection", "lens_recall", "lens_precision", "spearman", "center_shift_px", "ssim", "confidence_change_pp", "region_after")
 PASSES = 0.5
 """A method passes when the mean rank correlation with the maps of a random network is surely not above this."""
-_OF_NETWORK: dict[str, Callable[[Any], Any]] = {
-    "dataset": lambda t: t.network.dataset,
-    "network": lambda t: t.network.network,
-    "defence": lambda t: t.network.defence,
-    "network_seed": lambda t: t.network.seed,
-}
 
 
 def networks(results: Results) -> pd.DataFrame:
@@ -76,7 +70,9 @@ def completeness(results: Results) -> pd.DataFrame:
             row = {"method": method_name(trial), "passes": trial.map_passes, "n": len(gaps)} | about(trial, record)
             median = bootstrap(lambda i, gaps=gaps: np.median(gaps[i], axis=1), len(gaps), "test examples", np.random.default_rng(0), 2000)  # type: ignore[misc]
             row |= {"gap_percent": 100 * median.value, "gap_low_percent": 100 * median.low, "gap_high_percent": 100 * median.high}
-            rows[row["method"], trial.network.id, trial.seed] = row
+            key = (row["method"], trial.network.id, trial.seed)
+            if key not in rows or row["n"] <= rows[key]["n"]:  # the images that all attacks share, in whatever order trials ended
+                rows[key] = row
     return pd.DataFrame(list(rows.values()))
 
 
@@ -203,15 +199,9 @@ def own_pictures(results: Results) -> pd.DataFrame:
 # --- what tables share -----------------------------------------------------------------------------
 
 
-def method_name(trial: AttackImages) -> str:
-    """The method, with the output that is explained and the sharpness of the surrogate where they are not the usual ones."""
-    output = "" if trial.output == "paper" else f" of the {trial.output}"
-    return f"{trial.method}{output}{'' if trial.beta == trial.network.sharpness else f' (surrogate of sharpness {trial.beta:g})'}"
-
-
 def about(trial: Any, record: Record) -> dict[str, Any]:
     """What every row says of how it came about."""
-    return {name: of(trial) for name, of in _OF_NETWORK.items()} | {"seed": trial.seed, "protocol": trial.protocol, "device": record.device}
+    return of_network(trial.network) | {"seed": trial.seed, "protocol": trial.protocol, "device": record.device}
 
 
 def numbers(values: Sequence[float | None]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -34,6 +35,11 @@ class _OnNetwork(Trial):
     images: Count = 64
     """Number of correctly classified test images."""
     seed: Seed = 0
+
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """What tables say of the trial that its settings alone decide."""
+        return {**super().columns, **of_network(self.network)}
 
     @property
     def protocol(self) -> Protocol:
@@ -120,6 +126,11 @@ class AttackImages(_OnNetwork):
         judged = steps / self.checkpoint * budgets * outside
         area = {"digits": 0.1, "shapes": 0.25, "imagenette": 4.0, "imagenet_sample": 50.0}.get(self.network.dataset, 1.0)
         return area * self.images * (steps * trajectories * inside + judged + 6 * budgets * outside) / 1000
+
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """What tables say of the trial that its settings alone decide."""
+        return {**super().columns, "method": method_name(self), "epsilon": self.epsilons}
 
     @classmethod
     def tiny(cls) -> AttackImages:
@@ -316,3 +327,17 @@ def _of_clean(clean: Any, subject: Subject, judged: Explanation, k: int) -> dict
 
 def _words(network: Network) -> str:
     return f"{network.network or 'photographs'} on {network.dataset}{'' if network.defence == 'none' else f' ({network.defence})'}"
+
+
+# --- what tables call it ----------------------------------------------------------------------------
+
+
+def method_name(trial: AttackImages) -> str:
+    """The method, with the output that is explained and the sharpness of the surrogate where they are not the usual ones."""
+    output = "" if trial.output == "paper" else f" of the {trial.output}"
+    return f"{trial.method}{output}{'' if trial.beta == trial.network.sharpness else f' (surrogate of sharpness {trial.beta:g})'}"
+
+
+def of_network(network: Network) -> dict[str, Any]:
+    """What tables say of a network."""
+    return {"dataset": network.dataset, "network": network.network, "defence": network.defence, "network_seed": network.seed}

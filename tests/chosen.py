@@ -1,0 +1,80 @@
+"""The numbers of the published run, derived from no more than the trials that claims choose."""
+
+import csv
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from myths import suite
+from myths.lab import selection
+from myths.lab.claim import Claim
+from myths.lab.myth import Myth
+from myths.lab.run_folder import RunFolder
+from myths.lab.store import Record, Results
+
+RUN = RunFolder(Path(__file__).parents[1] / "results" / "published" / "cpu-laptop")
+PARTNERS = {
+    "PublishedAccuracy": "the published table is what is left where the predictions are not at hand, so either may be dropped",
+    "NameThatDataset": "plain splits whose seed has no treated partner (C1, C2)",
+    "AttackImages": "the one attack of another number of steps than those that it could be compared with (photographs)",
+}
+"""What a single trial cannot know of the others: trial classes of which one may be chosen too many, and why."""
+
+
+def records(myth: Myth) -> dict[str, Record]:
+    return _records(myth.name)
+
+
+@cache
+def _records(name: str) -> dict[str, Record]:
+    return {record.trial.id: record for record in Results(RUN.store(suite.find(name)).records).records}
+
+
+def chosen(myth: Myth, claim: Claim) -> frozenset[str]:
+    """The stored trials that the claim chooses from what the profile plans."""
+    return frozenset(trial.id for trial in selection.needed_by([claim], _planned(myth.name)) if trial.id in records(myth))
+
+
+@cache
+def _planned(name: str):
+    return tuple(suite.find(name).trials("laptop", None, ()))
+
+
+def _table(myth: Myth, name: str, ids: frozenset[str]):
+    return _table_of(myth.name, name, ids)
+
+
+@cache
+def _table_of(myth: str, name: str, ids: frozenset[str]):
+    return suite.find(myth).tables[name](Results([record for identity, record in _records(myth).items() if identity in ids]))
+
+
+def number(myth: Myth, claim: Claim, ids: frozenset[str]) -> tuple | None:
+    """Value, low, high and n of a claim from some of the stored trials."""
+    rows = claim.rows({claim.table: _table(myth, claim.table, ids)})
+    found = claim.measure(rows) if len(rows) else None
+    return None if found is None else (found.value, found.low, found.high, found.n)
+
+
+def rows(myth: Myth, claim: Claim, ids: frozenset[str]):
+    return claim.rows({claim.table: _table(myth, claim.table, ids)}).reset_index(drop=True)
+
+
+def measured() -> Iterator[tuple[Myth, Claim, tuple[float, float, float, int]]]:
+    """Each claim with a published number."""
+    for myth in suite.OURS:
+        with (RUN.path / myth.folder / "claims.csv").open(encoding="utf-8") as file:
+            lines = {line["claim"]: line for line in csv.DictReader(file)}
+        for claim in myth.claims:
+            line = lines[claim.id]
+            if line["estimate"]:
+                yield myth, claim, (float(line["estimate"]), float(line["low"]), float(line["high"]), int(float(line["n"])))
+
+
+def idle(myth: Myth, claim: Claim, dropped: str) -> bool:
+    """Whether dropping one chosen trial changes neither the claim's number nor the rows that it is measured on."""
+    ids = chosen(myth, claim)
+    if number(myth, claim, ids - {dropped}) != number(myth, claim, ids):
+        return False
+    before, after = rows(myth, claim, ids), rows(myth, claim, ids - {dropped})
+    return len(before) == len(after) and before.equals(after)

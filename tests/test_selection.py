@@ -1,0 +1,96 @@
+"""Claims choose the trials that they are measured on: enough of them, and no more."""
+
+import random
+
+import pytest
+
+from myths import suite
+from myths.lab import selection
+from myths.lab.errors import UsageError
+from myths.lab.myth import PROFILES
+from tests.chosen import PARTNERS, chosen, idle, measured, number, records
+
+DROPPED = 60
+"""Trials that are dropped here, one at a time; benchmarks/test_selection.py drops every one."""
+
+
+def test_every_published_number_comes_from_the_trials_that_its_claim_chooses_alone():
+    found = list(measured())
+    assert len(found) == 170
+    for myth, claim, published in found:
+        assert number(myth, claim, chosen(myth, claim)) == pytest.approx(published, rel=1e-9, abs=1e-9), claim.id
+
+
+def test_a_chosen_trial_that_is_dropped_is_missed():
+    """Its claim has another number then, or, where the number is an extreme or a largest size, other rows."""
+    cases = [(myth, claim, identity) for myth, claim, _ in measured() for identity in sorted(chosen(myth, claim))]
+    for myth, claim, identity in random.Random(0).sample(cases, DROPPED):
+        if idle(myth, claim, identity):
+            assert type(records(myth)[identity].trial).__name__ in PARTNERS, (claim.id, str(records(myth)[identity].trial))
+
+
+def test_claims_choose_a_part_of_what_a_profile_plans():
+    forgetting = suite.find("forgetting")
+    (claim,) = (claim for claim in forgetting.claims if claim.id == "F3-ordered-30")
+    kept = selection.needed_by([claim], forgetting.trials("gpu", None, ()))
+    assert {(trial.order, trial.removed) for trial in kept} == {("lowest first", 0.3), ("random", 0.0)}
+    assert {trial.dataset for trial in kept} == {"cifar10"}
+
+
+@pytest.mark.parametrize("myth", [pytest.param(myth, id=myth.name) for myth in suite.MYTHS])
+def test_every_claim_chooses_trials_of_some_profile_or_says_that_none_measures_it(myth):
+    planned = [myth.trials(profile, None, ()) for profile in PROFILES]
+    for claim in myth.claims:
+        assert bool(claim.needs) == any(selection.needed_by([claim], trials) for trials in planned), claim.id
+
+
+@pytest.mark.parametrize("myth", [pytest.param(myth, id=myth.name) for myth in suite.MYTHS])
+def test_needs_name_columns_that_trials_have(myth):
+    for claim in myth.claims:
+        for need in claim.needs:
+            kind = need.get("trial", claim.trial)
+            assert set(need) - {"trial"} <= set(kind.tiny().columns), claim.id
+
+
+# --- what a request names ------------------------------------------------------------------------
+
+FORGETTING = suite.find("forgetting")
+
+
+def named(*words, open_=lambda identity: True):
+    found = selection.claims([FORGETTING], words, lambda myth: open_)
+    return [claim.id for claim in found.get("forgetting", [])]
+
+
+def test_a_claim_brings_its_controls_and_its_calibration():
+    assert named("F3-ordered-30") == ["F3-ordered-30", "F0-nothing", "F0-shuffled-30"]
+    assert named("F1-mnist") == ["F1-mnist", "F1-calibration-mnist"]
+
+
+def test_the_beginning_of_an_id_ends_at_a_hyphen():
+    assert named("F8") == ["F8"]
+    assert named("F7") == ["F7"]  # not F7-unforgettable: an id stands for itself
+    assert {i for i in named("F9") if i.startswith("F9")} == {"F9-el2n"}
+    assert [i for i in named("F2c") if i.startswith("F2c")] == [
+        "F2c-margin-level",
+        "F2c-margin",
+        "F2c-first-learnt-level",
+        "F2c-first-learnt",
+    ]
+    with pytest.raises(UsageError, match="no claim has this id"):
+        named("F3-ord")
+
+
+def test_deciding_claims_are_those_that_are_open():
+    assert named("deciding")[0] == "F3-ordered-30"
+    assert "F3-vs-random-30" in named("deciding")
+    assert named("deciding", open_=lambda identity: identity != "F3-ordered-30")[0] == "F3-vs-random-30"
+    assert named("deciding", open_=lambda identity: False) == []
+
+
+def test_trial_classes_are_found_however_they_are_spelled():
+    from myths.forgetting.trials import CountForgetting
+
+    assert selection.trial_classes([FORGETTING], ["count-forgetting"]) == (CountForgetting,)
+    with pytest.raises(UsageError, match="there is no such trial class; there are: CompareCounts"):
+        selection.trial_classes([FORGETTING], ["Nothing"])
