@@ -11,6 +11,7 @@ from myths.lab.claim import Claim
 from myths.lab.myth import Myth
 from myths.lab.run_folder import RunFolder
 from myths.lab.store import Record, Results
+from myths.lab.trial import Trial
 
 RUN = RunFolder(Path(__file__).parents[1] / "results" / "published" / "cpu-laptop")
 PARTNERS = {
@@ -32,12 +33,16 @@ def _records(name: str) -> dict[str, Record]:
 
 def chosen(myth: Myth, claim: Claim) -> frozenset[str]:
     """The stored trials that the claim chooses from what the profile plans."""
-    return frozenset(trial.id for trial in selection.needed_by([claim], _planned(myth.name)) if trial.id in records(myth))
+    return frozenset(trial.id for trial in selection.needed_by([claim], _planned(myth.name)))
 
 
 @cache
-def _planned(name: str):
-    return tuple(suite.find(name).trials("laptop", None, ()))
+def _planned(name: str) -> tuple[Trial, ...]:
+    """What the run planned: the profile, and with own weights (which may not be at hand) what nothing else depends on."""
+    stored = [record.trial for record in _records(name).values()]
+    wanted = {dependency.id for trial in stored for dependency in trial.dependencies}
+    listed = {trial.id for trial in suite.find(name).trials("laptop", None, ())}
+    return tuple(trial for trial in stored if trial.id in listed or trial.id not in wanted)
 
 
 def _table(myth: Myth, name: str, ids: frozenset[str]):

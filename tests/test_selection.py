@@ -10,7 +10,7 @@ from myths.lab.errors import UsageError
 from myths.lab.myth import PROFILES
 from tests.chosen import PARTNERS, chosen, idle, measured, number, records
 
-DROPPED = 60
+DROPPED = 25
 """Trials that are dropped here, one at a time; benchmarks/test_selection.py drops every one."""
 
 
