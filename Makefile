@@ -12,7 +12,7 @@ PARALLEL := -n auto --maxprocesses 4 --dist loadfile --max-worker-restart 8 \
 	--timeout 300 -o faulthandler_timeout=330 -o faulthandler_exit_on_timeout=true
 MYTHS := hessian-cost dataset-bias cifar10-1 forgetting fixup lightweight-conv saliency
 
-.PHONY: quick test all peers bench bench-compare report site screenshots data lint clean $(MYTHS)
+.PHONY: quick test all peers bench bench-compare report site screenshots data lint release clean $(MYTHS)
 
 quick: $(VENV)/.base
 	$(BIN)/myths run --profile quick --report $(ARGS)
@@ -55,8 +55,16 @@ data: $(VENV)/.base
 peers: $(VENV)/.base
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[peers]'
 
+# The sdist and the wheel, checked: their metadata, and the commands of the wheel outside this folder
+release: $(VENV)/.test
+	$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --editable '.[release]'
+	rm -rf build dist
+	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*
+	MYTHS_WHEEL=$$(ls dist/*.whl) $(BIN)/python -m pytest tests/test_wheel.py
+
 clean:
-	rm -rf site results/local results/report .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf build dist site results/local results/report .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
 
 # An environment that already has torch is used as it is: make quick VENV=/path/to/environment
 $(BIN)/python:

@@ -68,13 +68,14 @@ def run(
 
 
 def results(name: str, run: str | None = None) -> dict[str, pd.DataFrame]:
-    """The tables of a myth in a run (by default the newest local one, else a published one), and ``claims``."""
+    """The tables of a myth in a run (by default the newest local one, else the newest published one), and ``claims``."""
     from myths import suite
     from myths.lab.derived import derive
     from myths.lab.errors import UsageError
 
     myth = suite.find(name)
-    folders = [suite.find_run(run)] if run else sorted(suite.runs(), key=lambda r: (r.path / "run.json").stat().st_mtime, reverse=True)
+    newest_first = sorted(suite.runs(), key=lambda r: (r.is_published, -(r.path / "run.json").stat().st_mtime))
+    folders = [suite.find_run(run)] if run else newest_first
     for folder in folders:
         if folder.has(myth):
             found = derive(myth, folder)

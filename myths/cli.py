@@ -452,9 +452,9 @@ def _write_report(runs: Sequence[str], results: Path | None) -> list[str]:
     from myths.lab.report.processes import spread
 
     roots = (results or suite.LOCAL, suite.PUBLISHED)
-    chosen = [suite.find_run(name, *roots) for name in runs] if runs else suite.runs(*roots)
+    chosen = [suite.find_run(name, *roots, suite.CARRIED) for name in runs] if runs else suite.runs(*roots)
     found, wrong = _derive(chosen)
-    ours = [each for each in found if each.run.path.resolve().parent != suite.PUBLISHED.resolve()]
+    ours = [each for each in found if not each.run.is_published]
     spread([functools.partial(derived.write, each) for each in ours], "tables and figures of runs")
     page = site.build(found, (results or Path("results")) / "report", suite.MYTHS)
     terminal.say(f"report: {page.resolve().as_uri()}")

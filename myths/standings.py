@@ -38,7 +38,7 @@ def of(myth: Myth) -> Iterator[Standing]:
         if lines:
             decisive = [Verdict(line["verdict"]) for line in lines if line["decisive"] == "True"]
             today = [Verdict(line["verdict"]) for line in lines if line["kind"] == "today"]
-            yield Standing(run.name, run.path.parent == suite.PUBLISHED, lines[0]["profile"], verdict_of(decisive, today), tuple(lines))
+            yield Standing(run.name, run.is_published, lines[0]["profile"], verdict_of(decisive, today), tuple(lines))
 
 
 def best(myth: Myth) -> Standing | None:

@@ -47,6 +47,11 @@ MYTHS: tuple[Myth, ...] = (*OURS, *_installed())
 
 LOCAL = Path("results/local")
 PUBLISHED = Path("results/published")
+CARRIED = next(
+    (folder for folder in (Path(__file__).parent / "published", Path(__file__).parents[1] / "results" / "published") if folder.is_dir()),
+    PUBLISHED,
+)
+"""The published runs that came with the suite: inside an installed package, or in the checkout that it runs from."""
 
 
 def find(name: str) -> Myth:
@@ -58,9 +63,12 @@ def find(name: str) -> Myth:
 
 
 def runs(*roots: Path) -> list[RunFolder]:
-    """The runs in some folders (by default the local and the published ones), in the order of their names."""
-    folders = [path.parent for root in roots or (LOCAL, PUBLISHED) for path in sorted(root.glob("*/run.json"))]
-    return [RunFolder(folder) for folder in folders]
+    """Return the runs in some folders, each once. Default: local runs, published runs, and those that came with the suite."""
+    folders = [path.parent for root in roots or (LOCAL, PUBLISHED, CARRIED) for path in sorted(root.glob("*/run.json"))]
+    each_once: dict[Path, Path] = {}
+    for folder in folders:
+        each_once.setdefault(folder.resolve(), folder)
+    return [RunFolder(folder) for folder in each_once.values()]
 
 
 def new_run(name: str, root: Path | None = None) -> RunFolder:

@@ -26,6 +26,11 @@ class RunFolder:
         """The run's name, such as ``cpu-laptop``."""
         return self.path.name
 
+    @property
+    def is_published(self) -> bool:
+        """Whether it is among published runs, those in an installed package included."""
+        return self.path.resolve().parent.name == "published"
+
     def facts(self) -> dict[str, Any]:
         """The content of ``run.json``: machine class, data notes, invocations; empty for a new run.
 

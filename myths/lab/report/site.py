@@ -88,7 +88,7 @@ def _run(derived: Derived, key: str, drawn: drawing.Drawn) -> view.RunView:
 
 def _key(run: RunFolder, taken: dict[str, Path]) -> str:
     """Names a run in ids and paths: no two runs alike, and nothing of where they lie."""
-    where = "published" if run.path.resolve().parent.name == "published" else "local"
+    where = "published" if run.is_published else "local"
     key = base = f"{where}-{view.slug(run.name)}"
     while taken.setdefault(key, run.path) != run.path:
         key = f"{base}-{len(taken)}"

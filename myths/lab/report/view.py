@@ -53,7 +53,7 @@ def by_myth(derived: Iterable[Derived]) -> list[list[Derived]]:
 
 def is_published(derived: Derived) -> bool:
     """Whether the run lies among the published ones."""
-    return derived.run.path.resolve().parent.name == "published"
+    return derived.run.is_published
 
 
 def intervals(derived: Iterable[Derived]) -> int:
