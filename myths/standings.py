@@ -30,6 +30,11 @@ class Standing:
     verdict: MythVerdict
     claims: tuple[dict[str, str], ...]
 
+    @property
+    def decisive(self) -> list[Verdict]:
+        """The verdicts of the claims that decide."""
+        return [Verdict(line["verdict"]) for line in self.claims if line["decisive"] == "True"]
+
 
 def of(myth: Myth) -> Iterator[Standing]:
     """The myth in every run at hand."""
@@ -42,8 +47,8 @@ def of(myth: Myth) -> Iterator[Standing]:
 
 
 def best(myth: Myth) -> Standing | None:
-    """The myth in the run that counts most: paper before gpu, laptop, quick, published before local; None when it was never run."""
-    return max(of(myth), key=lambda standing: (rank(standing.profile), standing.published), default=None)
+    """The myth in the run that counts most (``myth.rank``), published before local; None when it was never run."""
+    return max(of(myth), key=lambda standing: (rank(standing.profile, standing.decisive), standing.published), default=None)
 
 
 def show(myth: Myth, terminal: Terminal, as_json: bool) -> None:

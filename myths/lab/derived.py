@@ -64,7 +64,7 @@ def derive(myth: Myth, run: RunFolder) -> Derived:
     judgements = judge(myth.claims, tables, skipped, [(record.trial, record.error or "") for record in failed])
     invocations = [i for i in facts["invocations"] if myth.name in i["arguments"].get("myths", [])]
     profile = ", ".join(dict.fromkeys(i["arguments"]["profile"] for i in invocations))
-    warned = _warnings(myth, store, results, invocations)
+    warned = (*map(str, facts.get("notes", ())), *_warnings(myth, store, results, invocations))
     return Derived(myth, run, profile, tables, tuple(judgements), tuple(results.records), warned, failed, skipped, len(store.stale))
 
 

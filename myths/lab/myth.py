@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from myths.lab.claim import Claim
+from myths.lab.claim import Claim, Verdict
 from myths.lab.trial import Trial
 
 if TYPE_CHECKING:
@@ -19,9 +19,21 @@ Profile = Literal["quick", "laptop", "gpu", "paper"]
 PROFILES: tuple[Profile, ...] = ("quick", "laptop", "gpu", "paper")
 
 
-def rank(profiles: str) -> int:
-    """How much a run of these profiles (separated by commas) counts: paper 4, gpu 3, laptop 2, quick 1, unknown 0."""
-    return max((PROFILES.index(p) + 1 for p in PROFILES if p in profiles.split(", ")), default=0)
+def rank(profiles: str, decisive: Iterable[Verdict]) -> tuple[int, int]:
+    """Return how much a run of a myth counts; the larger counts more.
+
+    A run that has measured more of what decides comes first: a larger machine that was stopped early says less than a smaller one that
+    went to the end. Then the profile decides.
+
+    Args:
+        profiles: The profiles of the run, separated by commas.
+        decisive: The verdicts of its decisive claims.
+
+    Returns:
+        How many decisive claims were measured on real data, and the profile: paper 4, gpu 3, laptop 2, quick 1, unknown 0.
+    """
+    measured = sum(verdict not in (Verdict.NOT_TESTED, Verdict.ILLUSTRATION) for verdict in decisive)
+    return measured, max((PROFILES.index(p) + 1 for p in PROFILES if p in profiles.split(", ")), default=0)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,8 @@ _PRIVATE_KEYS = {"user", "username", "host", "hostname", "node", "cwd", "home", 
 _ORDINARY = {"root", "user", "admin", "ubuntu", "debian", "runner", "docker", "localhost", "linux", "home", "work", "main"}
 """Names of users and machines that tell nothing of anyone, and are words besides."""
 _PATH = re.compile(r"""(?:^|[\s"'=(,:;\[])(?:/(?:[\w.@+~-]+/)+[\w.@+~-]*|~[\w-]*/|\\\\\w|[A-Za-z]:\\)|file://|^/\S+$""")
+_OF_TORCH = re.compile(r"(?<![\w.-])/pytorch/(?:aten|c10|torch)/[\w./+-]+")
+"""Where torch's own source lay when its wheels were built: its assertions say so, and that is the same for everybody."""
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[A-Za-z]{2,}")
 
 
@@ -90,7 +92,7 @@ def _private(key: str, text: str) -> str | None:
     """What is private in a text, in words; None where nothing is."""
     if key.lower() in _PRIVATE_KEYS:
         return "what tells where it was made"
-    if _PATH.search(text):
+    if _PATH.search(_OF_TORCH.sub("", text)):
         return "a path"
     if _ADDRESS.search(text):
         return "an address"

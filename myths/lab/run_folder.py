@@ -34,6 +34,9 @@ class RunFolder:
     def facts(self) -> dict[str, Any]:
         """The content of ``run.json``: machine class, data notes, invocations; empty for a new run.
 
+        Two keys are for a person to add: ``notes``, a list of sentences that every page of the run begins with, and ``shared`` of an
+        invocation, true where other invocations used the device at the same time, so that seconds of its trials say nothing.
+
         Raises CannotStart when the file is not readable as JSON.
         """
         new: dict[str, Any] = {"machine_class": None, "data": {}, "invocations": []}
@@ -51,7 +54,8 @@ class RunFolder:
 
     def store(self, myth: Myth) -> Store:
         """The myth's results in this run."""
-        return Store(self.path / myth.folder, myth.types_by_name)
+        shared = frozenset(str(i["id"]) for i in self.facts()["invocations"] if i.get("shared"))
+        return Store(self.path / myth.folder, myth.types_by_name, shared)
 
     def has(self, myth: Myth) -> bool:
         """Whether the run holds results of a myth."""

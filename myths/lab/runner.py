@@ -113,7 +113,7 @@ class Estimates:
 
     def add(self, record: Record) -> None:
         """Learn from a record. A trial that shared a GPU with others says nothing of how long it takes."""
-        if record.status == "ok" and record.device == self.machine_class and (record.device == "cpu" or not record.beside):
+        if record.status == "ok" and record.device == self.machine_class and record.seconds_tell:
             seconds, work = self._known.get(type(record.trial), (0.0, 0.0))
             self._known[type(record.trial)] = seconds + record.seconds, work + record.trial.work
 

@@ -66,6 +66,11 @@ class Record:
     beside: int = 0
     """How many other trials ran beside it at most; its seconds are then not those of a trial that has the device for itself."""
 
+    @property
+    def seconds_tell(self) -> bool:
+        """Whether its seconds say how long it takes. On a GPU that it shared with others they do not; a CPU is shared out by cores."""
+        return self.device == "cpu" or not self.beside
+
     def agrees_with(self, hashes: Hashes) -> bool:
         """Whether no data set that it was made from lies here with another content."""
         return all(hashes(name) in (None, sha256) for name, sha256 in self.data.items())
@@ -125,13 +130,15 @@ class Store:
     """The results of one myth in one run folder.
 
     ``stale`` lists the lines that name an unknown class, an old version or settings that the
-    class no longer takes: they are kept in the file and left out of everything.
+    class no longer takes: they are kept in the file and left out of everything. Records of the ``shared`` invocations count as made
+    beside others, whatever their lines say.
     """
 
-    def __init__(self, folder: Path, types_by_name: Mapping[str, type[Trial]]) -> None:
+    def __init__(self, folder: Path, types_by_name: Mapping[str, type[Trial]], shared: frozenset[str] = frozenset()) -> None:
         self.folder = folder
         self.file = folder / "trials.jsonl"
         self._types = types_by_name
+        self._shared = shared
         self.records: list[Record] = []
         self.stale: list[str] = []
         self._by_id: dict[str, list[Record]] = {}
@@ -199,7 +206,8 @@ class Store:
         if trial.id != stored["id"]:
             self.stale.append(f"{stored['trial']} {stored['id']}")
             return
-        self._keep(Record(trial, status, **{name: stored[name] for name in _OF_A_RECORD if name in stored}))
+        record = Record(trial, status, **{name: stored[name] for name in _OF_A_RECORD if name in stored})
+        self._keep(replace(record, beside=max(1, record.beside)) if record.invocation in self._shared else record)
 
     def _array_file(self, identity: str) -> Path:
         return self.folder / "arrays" / f"{identity}.npz"

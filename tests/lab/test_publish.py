@@ -115,6 +115,7 @@ def test_trials_of_an_unknown_invocation_are_refused(run, tmp_path):
         ("C:\\data", "a path"),
         ("~/data/x", "a path"),
         ("file:///x", "a path"),
+        ("failed at /pytorch/aten/src/x.cu, read /data/pytorch/aten/y", "a path"),
         ("someone@example.org", "an address"),
         ("made by prof-plum", "the name of a user"),
     ],
@@ -139,7 +140,15 @@ def test_an_error_with_a_path_is_refused(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["https://example.org/a/b.tar.gz", "1,000 images/s at 3/4 of the size", "in 40…60 %", "precision@5", "GeForce / Quadro"]
+    "text",
+    [
+        'failed at "/pytorch/aten/src/ATen/native/cuda/AdaptiveAveragePooling.cu":532, please report',
+        "https://example.org/a/b.tar.gz",
+        "1,000 images/s at 3/4 of the size",
+        "in 40…60 %",
+        "precision@5",
+        "GeForce / Quadro",
+    ],
 )
 def test_ordinary_text_is_no_path(run, tmp_path, text):
     edit(run, lambda facts: facts["data"]["coins"].update(note=text))

@@ -415,6 +415,8 @@ def test_estimates_are_scaled_by_work_within_class_and_machine(tmp_path):
     assert Estimates(store.records, "cpu")(Part(name="new", size=2.0)) == pytest.approx(6.0)
     assert Estimates(store.records, "h200")(Part(name="new", size=2.0)) == pytest.approx(1000.0)
     assert Estimates(store.records, "cpu")(Peek(name="new", parts=())) is None
+    store.append(Record(Part(name="v"), "ok", seconds=9000.0, device="h200", beside=2))
+    assert Estimates(store.records, "h200")(Part(name="new", size=2.0)) == pytest.approx(1000.0)
 
 
 def test_a_real_budget_is_kept(tmp_path):

@@ -115,7 +115,8 @@ def compared(one: Sequence[RunView], other: Sequence[RunView]) -> Comparison | N
 def _paces(one: RunView, other: RunView) -> list[Pace]:
     """Geometric means of the ratios of time, by class of trial; 95 % t intervals over the trials.
 
-    Only of trials that had as many beside them in both runs: another company takes another time, on the same machine too.
+    Only of trials that had as many beside them in both runs: another company takes another time, on the same machine too. And of none
+    that shared a GPU, whose seconds say nothing.
     """
     theirs = {(record.trial.id, at_a_time): record.seconds for record, at_a_time in _with_company(other)}
     logs: dict[str, list[float]] = {}
@@ -128,7 +129,7 @@ def _paces(one: RunView, other: RunView) -> list[Pace]:
 
 def _with_company(view: RunView) -> Iterator[tuple[Record, int]]:
     """The trials of a run, each with how many might run at a time when it did."""
-    for record in view.derived.records:
+    for record in filter(lambda record: record.seconds_tell, view.derived.records):
         yield record, 1 if runs_alone(record.trial) else view.jobs.get(record.invocation, 1)
 
 

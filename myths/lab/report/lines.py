@@ -47,8 +47,9 @@ class Line:
     def cost(self) -> str:
         """How long it took, its peak of memory and the GPU's energy where they were recorded."""
         memory, joules = self.record.peak_memory_bytes / 2**20, self.record.energy_joules
-        said = [words.duration(self.record.seconds)] + [f"{words.number(memory, 0)}{words.SPACE}MiB"] * bool(memory)
-        return ", ".join(said + ([words.energy(joules)] if joules else []))
+        took = words.duration(self.record.seconds) if self.record.seconds_tell else "beside others"
+        said = [took] + [f"{words.number(memory, 0)}{words.SPACE}MiB"] * bool(memory)
+        return ", ".join(said + ([words.energy(joules)] if joules and self.record.seconds_tell else []))
 
 
 @dataclass(frozen=True)

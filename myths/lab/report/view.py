@@ -42,7 +42,12 @@ _HELD = {
 
 def best_first(derived: Iterable[Derived]) -> list[Derived]:
     """Runs of one myth by rank, published before local, then by name."""
-    return sorted(derived, key=lambda d: (-rank(d.profile), not is_published(d), d.run.name))
+
+    def place(each: Derived) -> tuple[int, int, bool, str]:
+        measured, profile = rank(each.profile, [j.verdict for j in each.judgements if j.decisive])
+        return -measured, -profile, not is_published(each), each.run.name
+
+    return sorted(derived, key=place)
 
 
 def by_myth(derived: Iterable[Derived]) -> list[list[Derived]]:
@@ -358,9 +363,12 @@ class RunView:
         trials = f"{len(records):,} trial{'' if len(records) == 1 else 's'}"
         jobs = max(self.jobs.values(), default=1)
         together = f", up to {jobs} at a time where nothing is timed" if jobs > 1 else ""
-        joules = sum(r.energy_joules or 0 for r in records)
+        alone = [r for r in records if r.seconds_tell]
+        if not alone:
+            return f"{trials}, beside others on one device: their seconds say nothing"
+        joules = sum(r.energy_joules or 0 for r in alone)
         energy = f", {words.energy(joules)} by the GPU's sampled power" if joules else ""
-        return f"{trials}, {words.duration(sum(float(r.seconds) for r in records))} of computing{together}{energy}"
+        return f"{trials}, {words.duration(sum(float(r.seconds) for r in alone))} of computing{together}{energy}"
 
     @property
     def data(self) -> list[DataNote]:

@@ -1,14 +1,13 @@
 """Two runs side by side: what moved, what only shook."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from myths import standings
-from myths.lab.errors import UsageError
-from myths.lab.report import site, view
+from myths.lab.report import view
 from myths.lab.report.comparison import comparisons
-from myths.lab.run_folder import RunFolder
+from myths.lab.runner import Estimates
 from myths.lab.store import Record
 from tests.lab.report import coin
 
@@ -65,35 +64,24 @@ def test_times_of_trials_in_another_company_are_not_compared(tmp_path):
     assert len(compared(other, timed(tmp_path / "third", (30.0, 61.0), jobs=2)).paces) == 1
 
 
-def test_the_terminal_says_the_same_as_the_page(tmp_path, monkeypatch):
-    monkeypatch.setattr(standings.suite, "MYTHS", (coin.COIN,))
-    one, other = timed(tmp_path / "one", (10.0, 20.0)), timed(tmp_path / "other", (30.0, 61.0))
-    found = standings.compare(one.run, other.run)
-    *claims, time = standings.compared_lines(found)
-    assert {line["what"] for line in claims} == {pair.one.id for pair in compared(one, other).pairs}
-    assert not any(line["moved"] or line["changed"] for line in claims)
-    assert time["moved"]
-    assert (time["what"], time["other"].split()[1]) == ("time of Toss (n = 2)", "3.02")
-
-
-def test_the_terminal_names_both_verdicts_where_they_changed(tmp_path, monkeypatch):
-    monkeypatch.setattr(standings.suite, "MYTHS", (coin.COIN,))
-    one = coin.derived(tmp_path / "one", heads={"euro": (5040,)})
-    other = coin.derived(tmp_path / "other", heads={"euro": (5400,)})
-    (line,) = (line for line in standings.compared_lines(standings.compare(one.run, other.run)) if line["changed"])
-    assert (line["what"], line["verdicts"], line["moved"]) == ("C2-euro", "inconclusive → reproduced", True)
-
-
-def test_runs_that_share_nothing_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(standings.suite, "MYTHS", (coin.COIN,))
-    with pytest.raises(UsageError, match="no claim in common"):
-        standings.compare(RunFolder(tmp_path / "no"), RunFolder(tmp_path / "none"))
-
-
-def test_the_page_says_what_changed(tmp_path):
-    runs = [timed(tmp_path / "local" / "cpu-laptop", (10.0, 20.0)), timed(tmp_path / "published" / "cpu-laptop", (30.0, 61.0))]
-    site.build(runs, tmp_path / "report")
-    text = (tmp_path / "report" / "compare-local-cpu-laptop-published-cpu-laptop.html").read_text()
-    assert "no verdicts changed; no numbers moved beyond the intervals; 1 time beyond the noise." in " ".join(text.split())
-    assert "× 3.02" in text
-    assert "compare-local-cpu-laptop-published-cpu-laptop.html" in (tmp_path / "report" / "index.html").read_text()
+def test_seconds_on_a_shared_gpu_are_neither_compared_nor_summed_nor_estimated_from(tmp_path):
+    """``shared`` of an invocation in run.json, and a sentence of a person's that every page begins with."""
+    runs = []
+    for name, shared in (("one", False), ("other", True)):
+        run = timed(tmp_path / name, (10.0, 20.0, 30.0)).run
+        file = run.path / "fair_coin" / "trials.jsonl"
+        file.write_text(file.read_text().replace('"device": "cpu"', '"device": "h200"').replace('"device": ""', '"device": "h200"'))
+        facts = run.facts() | {"notes": ["Put together by hand."]}
+        facts["invocations"] = [invocation | {"shared": shared} for invocation in facts["invocations"]]
+        (run.path / "run.json").write_text(json.dumps(facts))
+        runs.append(coin.derive(coin.COIN, run))
+    one, other = runs
+    assert len(compared(one, one).paces) == 1
+    assert compared(one, other).paces == ()
+    alone, beside = (run_view(derived, "a") for derived in runs)
+    assert "of computing" in alone.effort
+    assert beside.effort == "3 trials, beside others on one device: their seconds say nothing"
+    assert other.warnings[0] == "Put together by hand."
+    trial = other.records[0].trial
+    assert Estimates(one.records, "h200")(trial) is not None
+    assert Estimates(other.records, "h200")(trial) is None

@@ -304,3 +304,13 @@ def test_trials_that_ran_side_by_side_are_said_to(jobs, said, tmp_path):
     site.build([coin.derived(tmp_path / "published" / "a", arguments=arguments)], tmp_path / "pages")
     text = (tmp_path / "pages" / f"{coin.COIN.name}.html").read_text()
     assert ("up to 2 at a time where nothing is timed" in text) is said
+
+
+def test_a_run_that_stopped_early_does_not_outrank_one_that_measured_what_decides(tmp_path):
+    whole = coin.derived(tmp_path / "cpu-laptop", "laptop")
+    part = coin.derived(tmp_path / "h200-gpu", "gpu", heads={"euro": (5040,)})
+    more = coin.derived(tmp_path / "h200-paper", "paper")
+    assert [d.run.name for d in view.best_first([part, whole])] == ["cpu-laptop", "h200-gpu"]
+    assert [d.run.name for d in view.best_first([part, whole, more])] == ["h200-paper", "cpu-laptop", "h200-gpu"]
+    quick = coin.derived(tmp_path / "cpu-quick", "quick", heads={"euro": (5040,)})
+    assert [d.run.name for d in view.best_first([quick, part])] == ["h200-gpu", "cpu-quick"]
