@@ -1,0 +1,24 @@
+"""The long form of tests/test_kernels.py: every convolution and bf16 product of all trials, under every instruction set, repeated.
+
+`python -m pytest benchmarks/test_kernels.py -o addopts=` takes some minutes.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from myths.lab import kernels
+from myths.lab.kernels import check
+from tests.convolutions import all_cases
+
+REPETITIONS = 20
+
+
+@pytest.mark.parametrize("instruction_set", ["", *kernels.available()])
+def test_all_are_right(instruction_set: str) -> None:
+    """Equal to rounding of plain arithmetic, no death, no hang; bf16 where the device's precision would be bf16."""
+    reduced = not instruction_set or instruction_set.startswith("AVX512")
+    cases = [case for case in all_cases() if reduced or case.dtype == "float32"]
+    found = check(cases, instruction_set, repetitions=REPETITIONS, seconds=1800)
+    assert [f"{f.case}: {f.result} ({f.error:.1e})" for f in found if not f.right] == []
+    assert len(found) == len(cases)
