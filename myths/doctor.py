@@ -9,12 +9,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from myths.lab import provenance
+from myths.lab import kernels, provenance
+from myths.lab.vision.memory_format import corrupts_memory
 
 
 def findings() -> list[dict[str, Any]]:
     """Lines of {what, found, advice}; ``advice`` is empty where all is well."""
-    return [*_software(), *_devices(), *_places(), *_data()]
+    return [*_software(), *_peers(), *_devices(), *_kernels(), *_places(), *_data()]
 
 
 def _line(what: str, found: str, advice: str = "") -> dict[str, Any]:
@@ -27,6 +28,44 @@ def _software() -> list[dict[str, Any]]:
     lines += [_line(name, version) for name, version in provenance.packages().items()]
     absent = [name for name in ("matplotlib", "jinja2", "pooch") if importlib.util.find_spec(name) is None]
     return lines + [_line(name, "absent", f"reports and downloads need it: pip install {name}") for name in absent]
+
+
+def _peers() -> list[dict[str, Any]]:
+    """The frameworks that myth 1 compares; tensorflow-cpu and tensorflow are one of them."""
+    versions = provenance.packages(provenance.PEERS)
+    lines = [_line(f"peer {name}", version) for name, version in versions.items()]
+    absent = [name for name in provenance.PEERS if name not in versions and name != "jaxlib" and not name.startswith("tensorflow")]
+    absent += [] if any(name.startswith("tensorflow") for name in versions) else ["tensorflow-cpu"]
+    return lines + [_line(f"peer {name}", "absent", f"myth 1 leaves it out: make peers, or pip install {name}") for name in absent]
+
+
+def _kernels() -> list[dict[str, Any]]:
+    """Whether this CPU computes the convolutions that oneDNN is known to get wrong on some; in a child process, which may die of it."""
+    version = f"oneDNN {kernels.onednn_version() or 'absent'}, {kernels.effective() or 'instruction set unknown'}"
+    lines = [_line("linear algebra", ", ".join([version, *provenance.blas()]))]
+    found = kernels.check(kernels.narrow_strided(), repetitions=20, seconds=60)
+    broken = [finding for finding in found if not finding.right]
+    if not broken:
+        checked = f"{len(found)} of {len(kernels.narrow_strided())} checks right"
+        slow = (
+            "the checks took more than a minute; try again when the machine is idle" if len(found) < len(kernels.narrow_strided()) else ""
+        )
+        return [*lines, _line("convolutions", checked, slow)]
+    for finding in broken:
+        if _is_avoided(finding.case):
+            advice = "a fault of oneDNN (uxlfoundation/oneDNN#6035). The suite never calls it: it computes such networks in another format"
+        else:
+            advice = "results of this machine cannot be trusted: install another torch, or set ONEDNN_MAX_CPU_ISA=AVX"
+        lines.append(_line("convolutions", f"{finding.case}, backward: {finding.result}", advice))
+    return lines
+
+
+def _is_avoided(case: kernels.Case) -> bool:
+    return (
+        isinstance(case, kernels.Convolution)
+        and case.input_format == "channels_last"
+        and corrupts_memory(case.in_channels, case.kernel_size, case.stride, case.groups)
+    )
 
 
 def _devices() -> list[dict[str, Any]]:
@@ -56,5 +95,9 @@ def _data() -> list[dict[str, Any]]:
     lines = []
     for entry in fetch.listing():
         advice = f"myths data get {entry['name']}" if entry["state"] == "absent" else ""
+        if entry["state"] == "variant":
+            advice = f"not the official content: {entry['note']}" if entry["note"] else "not the official content"
+        elif entry["state"] == "corrupt":
+            advice = str(entry["note"])
         lines.append(_line(f"data {entry['name']}", str(entry["state"]), advice))
     return lines

@@ -13,6 +13,9 @@ from myths.lab.errors import CannotStart, UsageError
 
 Precision = Literal["fp32", "bf16"]
 
+WITHOUT_BF16 = {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI"}
+"""Values of ``ONEDNN_MAX_CPU_ISA`` under which oneDNN uses no bf16 units."""
+
 T = TypeVar("T")
 
 MOST_ELEMENTS = 2**31 - 1
@@ -67,7 +70,8 @@ def gpu_slug(name: str) -> str:
 def precision_of(device: str, wanted: Literal["auto", "fp32", "bf16"]) -> Precision:
     """The precision that "auto" stands for on this device; any other word is given back as it is.
 
-    GPUs with bf16 units take bf16. So do CPUs with AVX512-BF16 or AMX; elsewhere bf16 is emulated and slower than fp32.
+    GPUs with bf16 units take bf16. So do CPUs with AVX512-BF16 or AMX that oneDNN may use (``ONEDNN_MAX_CPU_ISA``); elsewhere bf16 is
+    emulated, slower than fp32, and less exact: gradients are summed in bf16.
     """
     if wanted != "auto":
         return wanted
@@ -76,10 +80,10 @@ def precision_of(device: str, wanted: Literal["auto", "fp32", "bf16"]) -> Precis
     if device.startswith("cuda"):
         fast = torch.cuda.get_device_capability(device) >= (8, 0)
     else:
-        capabilities: dict[str, object] = getattr(
-            torch.cpu, "get_capabilities", dict
-        )()  # torch before 2.12 cannot tell: fp32 is never wrong
-        fast = device == "cpu" and bool(capabilities.get("avx512_bf16", False))
+        # torch before 2.12 cannot tell what the CPU has: fp32 is never wrong. oneDNN may be kept from using what the CPU has.
+        capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+        used = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() not in WITHOUT_BF16
+        fast = device == "cpu" and used and bool(capabilities.get("avx512_bf16", False))
     return "bf16" if fast else "fp32"
 
 

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -143,6 +143,17 @@ def effective() -> str | None:
     return has[-1] if has else None
 
 
+def narrow_strided() -> list[Case]:
+    """Return the calls that oneDNN's AVX2 kernels get wrong (uxlfoundation/oneDNN#6035), and their like that must be right."""
+    last: Format = "channels_last"
+    shape: dict[str, Any] = {"out_channels": 8, "size": (8, 8), "stride": (2, 2)}
+    return [
+        Convolution(in_channels=8, input_format=last, weight_format=last, **shape),
+        Convolution(in_channels=4, **shape),
+        Convolution(in_channels=4, input_format=last, weight_format=last, **shape),
+    ]
+
+
 def onednn_version() -> str | None:
     """Return the version of the oneDNN that torch was built with, as "3.13.3"."""
     import torch
@@ -190,7 +201,9 @@ def _in_child(cases: Sequence[Case], instruction_set: str, repetitions: int, end
             child.kill()
             child.wait()
         errors = [float(line) for line in answers.read_text(encoding="utf-8").split()]
-    found = [Finding(case, "right" if error < TOLERANCE[case.dtype] else "wrong", error) for case, error in zip(cases, errors, strict=False)]
+    found = [
+        Finding(case, "right" if error < TOLERANCE[case.dtype] else "wrong", error) for case, error in zip(cases, errors, strict=False)
+    ]
     if len(found) < len(cases) and (code is not None or time.monotonic() < end):
         found.append(Finding(cases[len(found)], "hung" if code is None else _death(code)))
     return found
@@ -279,8 +292,7 @@ def _format(name: str, tensor: Any) -> Any:
 
 
 def _read(line: dict[str, Any]) -> Case:
-    kinds: dict[str, type[Case]] = {"Convolution": Convolution, "MatrixProduct": MatrixProduct}
-    kind = kinds[line.pop("kind")]
+    kind: Callable[..., Case] = {"Convolution": Convolution, "MatrixProduct": MatrixProduct}[line.pop("kind")]
     return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in line.items()})
 
 

@@ -8,14 +8,17 @@ import platform
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from myths.lab import kernels
 from myths.lab.claim import Claim
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "pandas", "scikit-learn", "scikit-image", "seven-myths")
+PEERS = ("jax", "jaxlib", "tensorflow-cpu", "tensorflow", "autograd", "pytensor", "casadi", "sympy")
+"""Frameworks that myth 1 times beside torch."""
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -32,6 +35,7 @@ def invocation(device: str, arguments: Mapping[str, Any], claims: Iterable[Claim
         "arguments": dict(arguments),
         "machine": machine(device),
         "packages": packages(),
+        "peers": packages(PEERS),
         "criteria": {claim.id: claim.printed_criterion for claim in claims},
         "absent": [],
     }
@@ -52,6 +56,10 @@ def machine(device: str) -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "cpu": _cpu_model(),
+        "instruction_set": kernels.effective(),
+        "torch_cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "onednn": kernels.onednn_version(),
+        "blas": blas(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "float32_matmul_precision": torch.get_float32_matmul_precision(),
@@ -71,10 +79,29 @@ def machine(device: str) -> dict[str, Any]:
     return facts
 
 
-def packages() -> dict[str, str]:
-    """Versions of the packages that numbers depend on."""
+def blas() -> list[str]:
+    """Return the libraries of linear algebra that this process has loaded, with version and kernels, as "openblas 0.3.31 (SkylakeX)".
+
+    MKL that is linked into torch cannot be asked by threadpoolctl; torch tells its version.
+    """
+    import numpy.linalg  # noqa: F401 (loads the BLAS of NumPy)
+    import torch
+    from threadpoolctl import threadpool_info
+
+    found = [
+        f"{library['internal_api']} {library['version']}" + (f" ({library['architecture']})" if library.get("architecture") else "")
+        for library in threadpool_info()
+        if library["user_api"] == "blas"
+    ]
+    built = [line.strip(" -") for line in torch.__config__.show().splitlines() if "Math Kernel Library" in line]
+    found += [f"mkl {line.split('Version ')[1].split('-')[0]} (in torch)" for line in built if "Version " in line]
+    return list(dict.fromkeys(found))
+
+
+def packages(names: Sequence[str] = PACKAGES) -> dict[str, str]:
+    """Return the versions of those of the packages that are installed; by default of the packages that numbers depend on."""
     found = {}
-    for name in PACKAGES:
+    for name in names:
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:

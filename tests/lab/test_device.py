@@ -136,3 +136,12 @@ def test_other_errors_are_not_memory():
 
     with pytest.raises(RuntimeError, match="shape"):
         device.halve_on_out_of_memory(work, 3, 2, elements=1)
+
+
+@pytest.mark.parametrize(
+    ("cap", "precision"), [("AVX2", "fp32"), ("avx512_core", "fp32"), ("", "bf16"), ("ALL", "bf16"), ("AVX512_CORE_BF16", "bf16")]
+)
+def test_auto_is_bf16_only_where_onednn_may_use_the_units(monkeypatch, cap, precision):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", cap)
+    assert device.precision_of("cpu", "auto") == precision

@@ -327,7 +327,14 @@ class RunView:
     def precision(self) -> str:
         """Driver, CUDA and precision of the newest invocation, where they were recorded."""
         machine = self.invocations[-1].get("machine", {}) if self.invocations else {}
-        named = {"driver": "driver", "cuda": "CUDA", "cudnn": "cuDNN", "threads": "threads", "float32_matmul_precision": "float32 products"}
+        named = {
+            "instruction_set": "instruction set",
+            "driver": "driver",
+            "cuda": "CUDA",
+            "cudnn": "cuDNN",
+            "threads": "threads",
+            "float32_matmul_precision": "float32 products",
+        }
         return ", ".join(f"{word} {machine[name]}" for name, word in named.items() if machine.get(name) is not None)
 
     @property
