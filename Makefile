@@ -7,6 +7,8 @@ VENV ?= .venv
 PROFILE ?= quick
 ARGS ?=
 BIN := $(VENV)/bin
+# pip shows its progress to people, and nothing to a file
+QUIET := $(shell test -t 2 || echo --quiet)
 # A dead worker is replaced, a test that hangs fails after five minutes, and where even that is not heard its process is ended
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile --max-worker-restart 8 \
 	--timeout 300 -o faulthandler_timeout=330 -o faulthandler_exit_on_timeout=true
@@ -53,7 +55,7 @@ data: $(VENV)/.base
 
 # The frameworks that myth 1 compares: JAX, TensorFlow, autograd, PyTensor, CasADi, SymPy
 peers: $(VENV)/.base
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[peers]'
+	$(BIN)/python -m pip install $(QUIET) --disable-pip-version-check --constraint constraints.txt --editable '.[peers]'
 
 # The sdist and the wheel, checked: their metadata, and the commands of the wheel outside this folder
 release: $(VENV)/.test
@@ -71,9 +73,10 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.base: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@echo "installing torch and the other packages into $(VENV): some gigabytes, a few minutes"
+	$(BIN)/python -m pip install $(QUIET) --disable-pip-version-check --constraint constraints.txt --editable .
 	touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	$(BIN)/python -m pip install $(QUIET) --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
 	touch $@ $(VENV)/.base

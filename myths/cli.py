@@ -138,7 +138,7 @@ def run(
     """Run myths; what is finished already is not run again."""
     if not dry_run and not as_json:
         terminal.say(f"profile {profile}: {', '.join(myths or ['all myths'])}")  # before torch is imported, which takes seconds
-    from myths.lab import session
+    from myths.lab import publish, session
 
     request = _request(
         myths, profile, device, run, results, seeds=seeds, data=_words([data or ""]), budget=_seconds(budget), jobs=jobs,
@@ -150,6 +150,8 @@ def run(
         return
     if as_json:
         raise UsageError("--json goes with --dry-run; what a run gives is in its claims.csv and tables")
+    if (why := publish.hindrance(request.run)) is not None:
+        terminal.say(f"This run cannot be published: {why}.", "dim")
     with terminal.waiting("checking datasets and stored trials"):
         happened = session.run(request, terminal.progress)
     terminal.settle()

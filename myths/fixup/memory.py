@@ -7,12 +7,9 @@ inputs of N/k segments and the insides of one are kept: some √N of all.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import math
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +17,7 @@ from torch import Tensor, nn
 from myths.fixup.architectures import ARCHITECTURES, STAGES, blocks_a_stage
 from myths.fixup.network import build
 from myths.lab.errors import CannotStart
+from myths.lab.spare import free_bytes as free_bytes
 
 SHARE = 0.8
 """Of the free memory that a prediction may take: workspaces and transient gradients come on top of it."""
@@ -120,21 +118,3 @@ def blocks_a_segment(
         f"depth={depth} with batch_size={batch} needs about {taken.recomputed(blocks) / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free: "
         + words
     )
-
-
-def free_bytes(device: str) -> int:
-    """Bytes that a training may still take on a device.
-
-    On a CPU the least that the system and its control group say; 8 GiB where neither says anything.
-    """
-    if device.startswith("cuda"):
-        return torch.cuda.mem_get_info(device)[0]
-    found: list[int] = []
-    with contextlib.suppress(AttributeError):  # Windows has no sysconf
-        found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    with contextlib.suppress(OSError, IndexError, ValueError):
-        found.append(int(Path("/proc/meminfo").read_text(encoding="ascii").split("MemAvailable:")[1].split()[0]) * 1024)
-    with contextlib.suppress(OSError, ValueError):
-        group = Path("/sys/fs/cgroup")
-        found.append(int((group / "memory.max").read_text()) - int((group / "memory.current").read_text()))
-    return max(0, min(found, default=2**33))

@@ -42,9 +42,21 @@ def invocation(device: str, arguments: Mapping[str, Any], claims: Iterable[Claim
 
 
 def commit() -> dict[str, Any]:
-    """The commit of this checkout and whether anything differs from it; both None where the suite is not run from a checkout of its own."""
+    """The commit of this checkout and whether what is measured may differ from it; both None if the suite has no checkout of its own."""
     head = _git("rev-parse", "HEAD") if (ROOT / ".git").exists() else None
-    return {"commit": head, "dirty": bool(_git("status", "--porcelain")) if head else None}
+    return {"commit": head, "dirty": bool(changes()) if head else None}
+
+
+def changes() -> list[str]:
+    """Return the files of this checkout that differ from its commit and can change what is measured.
+
+    Results cannot, nor can files that git does not know, except those inside the package.
+    """
+    tracked = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)results")
+    inside = _git("ls-files", "--others", "--exclude-standard", "--", "myths")
+    if tracked is None or inside is None:
+        return ["git status failed"]
+    return [line.strip().split(maxsplit=1)[-1] for line in tracked.splitlines()] + inside.splitlines()
 
 
 def machine(device: str) -> dict[str, Any]:

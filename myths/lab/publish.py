@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from myths.lab import provenance
 from myths.lab.derived import derive, write
 from myths.lab.errors import CannotStart
 from myths.lab.myth import Myth
@@ -57,6 +58,25 @@ def publish(run: RunFolder, published: Path, myths: Sequence[Myth]) -> Path:
 
 
 # --- what may not be published ---------------------------------------------------------------------
+
+
+def hindrance(run: RunFolder) -> str | None:
+    """Return why what a run measures from now on could not be published, or None.
+
+    Said when a run starts: at its end it is too late. Results of earlier invocations are looked at as well.
+    """
+    made = provenance.commit()
+    if made["commit"] is None:
+        return "the suite does not run from a git checkout of its own"
+    if made["dirty"]:
+        changed = provenance.changes()
+        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+        return f"uncommitted changes in {', '.join(changed[:3])}{more}"
+    unclean = {i["id"] for i in run.facts()["invocations"] if not i.get("commit") or i.get("dirty") is not False}
+    files = run.path.glob("*/trials.jsonl") if unclean else ()
+    if any(line.get("invocation") in unclean for file in files for line in _lines(file)):
+        return f"run {run.name} holds trials made from uncommitted changes; use another --run"
+    return None
 
 
 def _refuse_unclean(run: str, facts: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> None:

@@ -11,18 +11,28 @@ from multiprocessing.process import BaseProcess
 
 from myths.lab.executors import KILLED, Execution, clean_processes, here, local, runs_alone
 from myths.lab.parent import exit_with_parent
+from myths.lab.spare import busy_cores, free_bytes
 from myths.lab.timing import Stopwatch
 from myths.lab.trial import Context, Trial
 
 MOST = 4
-"""Workers at most where nobody says how many: each may hold two gigabytes."""
+"""Workers at most where nobody says how many."""
+WORKER_BYTES = 2 * 2**30
+"""Memory that a worker may come to hold."""
 
 
 def usual(device: str) -> int:
-    """How many trials run side by side unless somebody says: one on a GPU, else one a thread that torch would use, up to ``MOST``."""
+    """Return the default number of trials side by side on a device.
+
+    One on a GPU. On a CPU one per thread that torch would use, at most ``MOST``; fewer where other work keeps the cores busy, or where
+    there is not enough free memory for so many workers. At least one.
+    """
     import torch
 
-    return min(MOST, torch.get_num_threads()) if device == "cpu" else 1
+    if device != "cpu":
+        return 1
+    idle = torch.get_num_threads() - round(busy_cores())
+    return max(1, min(MOST, idle, free_bytes("cpu") // WORKER_BYTES))
 
 
 class SideBySide:

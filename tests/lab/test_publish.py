@@ -1,13 +1,15 @@
 """What may be committed and what may not."""
 
 import json
+import subprocess
 from dataclasses import replace
 
 import pytest
 
+from myths.lab import provenance
 from myths.lab.derived import derive
 from myths.lab.errors import CannotStart
-from myths.lab.publish import publish
+from myths.lab.publish import hindrance, publish
 from myths.lab.run_folder import RunFolder
 from myths.lab.store import Record
 from tests.lab.report import coin
@@ -94,6 +96,51 @@ def test_a_run_from_no_clean_commit_is_refused(tmp_path, changes, message):
     with pytest.raises(CannotStart, match=message):
         publish(run, tmp_path / "published", MYTHS)
     assert not (tmp_path / "published").exists()
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """A clean checkout that the suite seems to run from."""
+    root = tmp_path / "checkout"
+    (root / "myths").mkdir(parents=True)
+    (root / "results").mkdir()
+    for name in ("myths/__init__.py", "README.md", "results/README.md", ".gitignore"):
+        (root / name).write_text("ignored.txt\n")
+    for words in (["init", "-q"], ["add", "."], ["-c", "user.name=x", "-c", "user.email=x@example.org", "commit", "-qm", "one"]):
+        subprocess.run(["git", *words], cwd=root, check=True)
+    monkeypatch.setattr(provenance, "ROOT", root)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("file", "counts"),
+    [
+        ("cpu-quick.tar.gz", False),  # what `myths submit` leaves
+        ("notes/todo.txt", False),
+        ("results/README.md", False),  # what `myths publish` changes
+        ("results/published/cpu-quick/run.json", False),
+        ("myths/ignored.txt", False),
+        ("README.md", True),
+        ("myths/__init__.py", True),
+        ("myths/new_module.py", True),
+    ],
+)
+def test_what_cannot_change_a_number_keeps_a_checkout_clean(file, counts, checkout, run):
+    assert (provenance.commit()["dirty"], hindrance(run)) == (False, None)
+    (checkout / file).parent.mkdir(parents=True, exist_ok=True)
+    (checkout / file).write_text("new\n")
+    assert provenance.commit()["dirty"] is counts
+    assert provenance.changes() == [file] * counts
+    assert hindrance(run) == (f"uncommitted changes in {file}" if counts else None)
+
+
+def test_what_keeps_a_run_from_being_published_is_known_when_it_starts(checkout, tmp_path, monkeypatch):
+    dirty = coin.make_run(tmp_path / "local" / "dirty", dirty=True)
+    assert "dirty holds trials made from uncommitted changes; use another --run" in hindrance(dirty)
+    monkeypatch.setattr(provenance, "_git", lambda *words: "f" * 40 if words[0] == "rev-parse" else None)
+    assert provenance.commit()["dirty"]  # git cannot tell: not clean
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    assert "does not run from a git checkout" in hindrance(dirty)
 
 
 def test_a_dirty_invocation_that_made_nothing_is_no_matter(run, tmp_path):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from myths.lab import runner
+from myths.lab import runner, side_by_side, spare
 from myths.lab.side_by_side import MOST, SideBySide, usual
 from myths.lab.store import Store
 from myths.lab.trial import Context, Outcome, Trial
@@ -137,9 +137,21 @@ def test_a_trial_that_raises_is_a_failed_trial(tmp_path):
     assert "as asked" in (tmp_path / "errors" / f"{Span(name='fails').id}.txt").read_text()
 
 
-def test_a_gpu_is_not_shared():
+@pytest.mark.parametrize(
+    ("threads", "busy", "free", "jobs"),
+    [(2, 0.0, 2**34, 2), (64, 0.0, 2**36, MOST), (64, 61.6, 2**36, 2), (2, 7.0, 2**36, 1), (8, 0.4, 5 * 2**30, 2), (8, 0.0, 2**20, 1)],
+)
+def test_fewer_trials_run_side_by_side_where_cores_or_memory_are_taken(threads, busy, free, jobs, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    monkeypatch.setattr(side_by_side, "busy_cores", lambda: busy)
+    monkeypatch.setattr(side_by_side, "free_bytes", lambda device: free)
+    assert usual("cpu") == jobs
     assert usual("cuda") == 1
-    assert usual("cpu") == min(MOST, torch.get_num_threads())
+
+
+def test_what_a_machine_has_to_spare_is_known():
+    assert 0 <= spare.busy_cores() <= os.getloadavg()[0]
+    assert 0 < spare.free_bytes("cpu") <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
