@@ -2,166 +2,217 @@
 
 from __future__ import annotations
 
-import ast
-import operator
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import keyword
+import math
+import unicodedata
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from myths.hessian_cost import vocabulary
 from myths.hessian_cost.problem import Inputs, Problem
+from myths.hessian_cost.reading import MAX_ENTRIES, Reader, Shape, Term, Text
 from myths.lab.errors import UsageError
 
 if TYPE_CHECKING:
-    from myths.hessian_cost.ops import Ops
-
-_ENTRYWISE = ("exp", "log", "sin", "tanh", "softplus")
-_SQUARE = ("det", "logdet")
-FUNCTIONS = ("sum", *_ENTRYWISE, *_SQUARE, "diagonal", "solve")
-_ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-}
+    from myths.hessian_cost.ops import Ops, Shape
 
 
-@dataclass(frozen=True)
-class _Term:
-    """A value in some framework, and its shape: what frameworks need to be told apart, a product needs to choose."""
-
-    value: Any
-    shape: tuple[int, ...]
+class Undefined(UsageError):
+    """The function, or its derivative, does not exist at these inputs."""
 
 
 class Formula(Problem):
-    """A scalar function in Python's arithmetic over named vectors and matrices, by one of them.
+    """A scalar function in Python's arithmetic over named numbers, vectors and matrices, by one of them.
 
-    ``+ - * /`` work entry by entry on equal shapes or with a number, ``@`` multiplies matrices and vectors, ``.T``
-    transposes, ``**`` takes a whole number; the functions are ``FUNCTIONS``. Nothing else of Python is understood or run.
+    ``vocabulary.listing()`` shows what is understood. Nothing else of Python is understood, and nothing of it is run.
     """
 
-    def __init__(self, formula: str, by: str, shapes: str):
-        """``shapes`` are such as ``"w:512 X:1024,512 y:1024"``. Raises UsageError for what cannot be read or does not fit."""
-        self.formula, self.by, self.shapes = formula, by, _shapes(shapes)
-        if by not in self.shapes:
-            raise UsageError(f"by={by}: there is no {by} among {', '.join(self.shapes)}")
-        try:
-            self._tree = ast.parse(formula, mode="eval").body
-        except SyntaxError as error:
-            raise UsageError(f"{formula!r} cannot be read at character {error.offset}: {error.msg}") from error
+    def __init__(self, formula: str, by: str, shapes: str = "", symmetric: Iterable[str] = (), arrays: Inputs | None = None):
+        """Read a formula and check its shapes.
+
+        Args:
+            formula: The function.
+            by: The name of the array by which it is differentiated.
+            shapes: Such as ``"w:512 X:1024,512 a"``: a vector, a matrix, a number.
+            symmetric: The names of matrices that equal their transposes.
+            arrays: The user's arrays; ``shapes`` need not repeat theirs.
+
+        Raises:
+            UsageError: It cannot be read, or something does not fit.
+        """
+        self.arrays = arrays
+        self.text = Text(formula)
+        self.formula, self.by = formula.strip(), by
+        self.shapes = _shapes(shapes) if arrays is None or shapes else {}
+        for name, array in (arrays or {}).items():
+            if self.shapes.setdefault(name, array.shape) != array.shape:
+                raise UsageError(f"shapes: {name} is {list(self.shapes[name])}, but its array is {list(array.shape)}")
+        if arrays is not None:
+            self.shapes = {name: shape for name, shape in self.shapes.items() if name in self.text.names or name == by}
+            if lacking := self.shapes.keys() - arrays.keys():
+                raise UsageError(f"inputs have no array {min(lacking)}; they have {', '.join(arrays)}")
+        self.symmetric = frozenset(symmetric)
+        self._check_sizes()
         self.axes = ", ".join(f"{self._plain(name)}: {' '.join(map(str, shape))}" for name, shape in self.shapes.items())
-        value, _ = self.expression()
+        self._is_linear = False
+        value, x = self.expression()
         if value.axes:
-            raise UsageError(f"{formula!r} gives a tensor of shape {list(map(int, value.axes))}; a Hessian is that of a number: sum(...)")
+            raise UsageError(
+                f"formula={self.formula!r} gives a tensor of shape {list(map(int, value.axes))}; a Hessian is that of a number: sum(...)"
+            )
+        from myths.hessian_cost.tensor_calculus import hessian, simplify
+
+        self._is_linear = simplify.number(hessian(value, x)) == 0
+
+    @staticmethod
+    def check_text(formula: str) -> None:
+        """Raise UsageError for a formula that is no expression."""
+        Text(formula)
+
+    def _check_sizes(self) -> None:
+        if self.by not in self.shapes:
+            raise UsageError(
+                f"by={self.by}: there is no {self.by} among {', '.join(self.shapes)}; {vocabulary.nearest(self.by, self.shapes)}"
+            )
+        for name in self.symmetric:
+            shape = self.shapes.get(name)
+            if shape is None or len(shape) != 2 or shape[0] != shape[1]:
+                raise UsageError(f"symmetric={name}: {name} is {'unknown' if shape is None else list(shape)}, not a square matrix")
+        for name, shape in self.shapes.items():
+            if (entries := math.prod(shape)) > MAX_ENTRIES:
+                raise UsageError(f"shapes: {name} of {list(shape)} has {entries:.3g} entries; an array may have {MAX_ENTRIES:.3g}")
+        if (variables := math.prod(self.shapes[self.by])) ** 2 > MAX_ENTRIES:
+            raise UsageError(
+                f"by={self.by}: {variables:,} variables make a Hessian of {variables**2:.3g} entries; it may have {MAX_ENTRIES:.3g}, "
+                f"that is {math.isqrt(MAX_ENTRIES):,} variables"
+            )
 
     def inputs(self, rng: np.random.Generator) -> Inputs:
-        """Standard normal numbers in every array, float64."""
-        return {self._plain(name): rng.standard_normal(shape) for name, shape in self.shapes.items()}
+        """The user's arrays, or numbers drawn such that the function exists there, float64.
+
+        Standard normal numbers if they will do, else positive ones, or ones near 0, for the arrays below a logarithm, root or power.
+
+        Raises:
+            Undefined: The function or its gradient does not exist, or is not finite, at any of them.
+        """
+        if self.arrays is not None:
+            given = {name: np.asarray(self.arrays[name], dtype=np.float64) for name in self.shapes}
+            self.check(given)
+            return {self._plain(name): array for name, array in given.items()}
+        normal = {name: rng.standard_normal(shape) for name, shape in self.shapes.items()}
+        for name in self.symmetric:
+            normal[name] = (normal[name] + normal[name].T) / 2
+        narrow = self._restricted()
+        refused: Undefined | None = None
+        for names, draw in ((), _as_it_is), (narrow, _positive), (tuple(normal), _positive), (narrow, _fraction), (narrow, _small):
+            drawn = {name: draw(array, name in self.symmetric) if name in names else array for name, array in normal.items()}
+            try:
+                self.check(drawn)
+            except Undefined as error:
+                refused = refused or error
+                continue
+            return {self._plain(name): array for name, array in drawn.items()}
+        assert refused is not None
+        raise refused
+
+    def check(self, arrays: Inputs) -> None:
+        """Raise Undefined where the function or its gradient does not exist at these arrays, by the user's names, or is not finite."""
+        from myths.hessian_cost import tensor_calculus as tc
+
+        value, x = self.expression(as_written=True)
+        compiled = tc.compile((value, tc.gradient(value, x)), "numpy", check=True)
+        names = {needed.name for needed in compiled.inputs}
+        sizes = {str(size): size for shape in self.shapes.values() for size in shape}
+        compiled.sizes = sizes
+        try:
+            with np.errstate(all="ignore"):
+                compiled(**{name: array for name, array in arrays.items() if name in names})
+        except (tc.NotDifferentiable, np.linalg.LinAlgError) as error:
+            raise Undefined(str(error)) from error
 
     def value(self, ops: Ops, x: Any, c: Mapping[str, Any]) -> Any:
         """f(x). Shape []."""
         given = {"x": x, **c}
-        terms = {name: _Term(given[self._plain(name)], shape) for name, shape in self.shapes.items()}
-        return _Reader(self.formula, ops, terms).read(self._tree).value
+        terms = {name: Term(given[self._plain(name)], shape) for name, shape in self.shapes.items()}
+        value = Reader(self.text, ops, terms, self.by).read(self.text.tree).value
+        if self._is_linear or isinstance(value, int | float):
+            return value + 0.0 * ops.sum(x * x)  # frameworks refuse the second derivative of what has none
+        return value
+
+    def expression(self, as_written: bool = False) -> tuple[Any, Any]:
+        """f and x in the language of ``tensor_calculus``; ``as_written``: by the user's names, for people to read."""
+        from myths.hessian_cost import tensor_calculus as tc
+        from myths.hessian_cost.ops import calculus_ops
+
+        made = {
+            self._plain(name): (tc.variable if name == self.by else tc.constant)(
+                name if as_written else self._plain(name), " ".join(map(str, shape)), name in self.symmetric
+            )
+            for name, shape in self.shapes.items()
+        }
+        x = made.pop("x")
+        return tc.notation.as_expression(self.value(calculus_ops(), x, made)), x
+
+    def _restricted(self) -> tuple[str, ...]:
+        """The arrays below a function that does not exist everywhere."""
+        from myths.hessian_cost.tensor_calculus.expression import Elementwise, variables, walk
+        from myths.hessian_cost.tensor_calculus.functions import FUNCTIONS
+
+        value, _ = self.expression(as_written=True)
+        narrow = [
+            node.argument
+            for node in walk(value)
+            if isinstance(node, Elementwise)
+            and (
+                FUNCTIONS[node.function].domain or (node.function == "power" and not (node.parameter >= 0 and node.parameter.is_integer()))
+            )
+        ]
+        return tuple(found.name for found in variables(*narrow)) if narrow else ()
 
     def _plain(self, name: str) -> str:
         """The variable is called x everywhere, and so a constant called x something else."""
         return "x" if name == self.by else f"{name}_" if name == "x" else name
 
 
-@dataclass(frozen=True)
-class _Reader:
-    """Walks a formula and computes it in one framework's operations."""
-
-    formula: str
-    ops: Ops
-    terms: Mapping[str, _Term]
-
-    def read(self, node: ast.expr) -> _Term:
-        match node:
-            case ast.Constant(value=int() | float() as number):
-                return _Term(float(number), ())
-            case ast.Name(id=name):
-                if name not in self.terms:
-                    raise UsageError(f"{self.formula!r} names {name}, whose shape is not given; given: {', '.join(self.terms)}")
-                return self.terms[name]
-            case ast.UnaryOp(op=ast.USub(), operand=operand):
-                term = self.read(operand)
-                return _Term(-term.value, term.shape)
-            case ast.Attribute(value=inner, attr="T"):
-                term = self._matrix(inner)
-                return _Term(self.ops.transpose(term.value), term.shape[::-1])
-            case ast.BinOp(left=left, op=ast.MatMult(), right=right):
-                return self._product(self.read(left), self.read(right), node)
-            case ast.BinOp(left=left, op=ast.Pow(), right=ast.Constant(value=int() as power)):
-                term = self.read(left)
-                return _Term(term.value**power, term.shape)
-            case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
-                return self._entrywise(self.read(left), self.read(right), _ARITHMETIC[type(op)], node)
-            case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in FUNCTIONS:
-                return self._call(name, arguments, node)
-        words = f"+ - * / @ .T, ** with a whole number, {', '.join(FUNCTIONS)}"
-        raise UsageError(f"{ast.unparse(node)!r} is not understood in {self.formula!r}; there are {words}")
-
-    def _entrywise(self, a: _Term, b: _Term, operation: Callable[[Any, Any], Any], node: ast.expr) -> _Term:
-        if a.shape != b.shape and a.shape and b.shape:
-            raise self._misfit(a, b, node)
-        return _Term(operation(a.value, b.value), a.shape or b.shape)
-
-    def _product(self, a: _Term, b: _Term, node: ast.expr) -> _Term:
-        if not a.shape or not b.shape or a.shape[-1] != b.shape[0]:
-            raise self._misfit(a, b, node)
-        shape = a.shape[:-1] + b.shape[1:]
-        if len(a.shape) == len(b.shape) == 2:
-            return _Term(a.value @ b.value, shape)
-        if len(a.shape) == 2:
-            return _Term(self.ops.mv(a.value, b.value), shape)
-        if len(b.shape) == 2:
-            return _Term(self.ops.mv(self.ops.transpose(b.value), a.value), shape)
-        return _Term(self.ops.dot(a.value, b.value), shape)
-
-    def _call(self, name: str, arguments: list[ast.expr], node: ast.expr) -> _Term:
-        terms = [self.read(argument) for argument in arguments]
-        if len(terms) != (2 if name == "solve" else 1):
-            raise UsageError(f"{ast.unparse(node)!r}: {name} takes {'a matrix and a vector' if name == 'solve' else 'one argument'}")
-        first = terms[0]
-        if name in _SQUARE or name == "solve":
-            self._matrix(arguments[0], square=True)
-        if name == "solve" and terms[1].shape != first.shape[:1]:
-            raise self._misfit(first, terms[1], node)
-        if name == "diagonal" and len(first.shape) != 1:
-            raise UsageError(f"{ast.unparse(node)!r}: diagonal takes a vector, not {list(first.shape)}")
-        shape = {"sum": (), "det": (), "logdet": (), "diagonal": 2 * first.shape, "solve": first.shape[:1]}.get(name, first.shape)
-        return _Term(getattr(self.ops, name)(*(term.value for term in terms)), shape)
-
-    def _matrix(self, node: ast.expr, square: bool = False) -> _Term:
-        term = self.read(node)
-        if len(term.shape) != 2 or (square and term.shape[0] != term.shape[1]):
-            raise UsageError(f"{ast.unparse(node)!r} in {self.formula!r} is {list(term.shape)}, not a {'square ' * square}matrix")
-        return term
-
-    def _misfit(self, a: _Term, b: _Term, node: ast.expr) -> UsageError:
-        return UsageError(f"{ast.unparse(node)!r} in {self.formula!r}: the shapes {list(a.shape)} and {list(b.shape)} do not fit")
+def _as_it_is(z: np.ndarray, symmetric: bool) -> np.ndarray:
+    return z
 
 
-def _shapes(words: str) -> dict[str, tuple[int, ...]]:
-    shapes: dict[str, tuple[int, ...]] = {}
+def _positive(z: np.ndarray, symmetric: bool) -> np.ndarray:
+    """Positive numbers; a positive definite matrix where it is symmetric."""
+    return z @ z.T / len(z) + np.eye(len(z)) if symmetric else abs(z) + 0.1
+
+
+def _fraction(z: np.ndarray, symmetric: bool) -> np.ndarray:
+    """Between 0 and 1."""
+    return 1 / (1 + np.exp(-z))
+
+
+def _small(z: np.ndarray, symmetric: bool) -> np.ndarray:
+    """With squares that sum to less than 1."""
+    return z / (2 * (1 + float(np.linalg.norm(z))))
+
+
+def _shapes(words: str) -> dict[str, Shape]:
+    shapes: dict[str, Shape] = {}
     for word in words.split():
         name, _, numbers = word.partition(":")
-        sizes = numbers.split(",")
+        name = unicodedata.normalize("NFKC", name)  # as Python reads names
+        sizes = numbers.split(",") if numbers else []
         if (
             not name.isidentifier()
             or name.strip("_") != name
-            or name in FUNCTIONS
             or len(sizes) > 2
-            or not all(size.isdecimal() and int(size) for size in sizes)
+            or not all(s.isdecimal() and len(s) < 20 and int(s) for s in sizes)
         ):
-            raise UsageError(f"{word!r} is no shape; such as w:512 for a vector and X:1024,512 for a matrix")
+            raise UsageError(f"shapes: {word!r} is no shape; such as w:512 for a vector, X:1024,512 for a matrix and a for a number")
+        if keyword.iskeyword(name):
+            raise UsageError(f"shapes: {name} is a word of Python; choose another name")
         if name in shapes:
-            raise UsageError(f"{name} has two shapes")
+            raise UsageError(f"shapes: {name} has two shapes")
         shapes[name] = tuple(map(int, sizes))
     if not shapes:
-        raise UsageError("there are no shapes; such as shapes='w:512 X:1024,512'")
+        raise UsageError("shapes is empty; such as shapes='w:512 X:1024,512'")
     return shapes

@@ -1,41 +1,54 @@
-"""The few operations that the problems need, in the words of each framework.
+"""The operations of each framework, by the names that ``vocabulary`` and the problems use.
 
-``+ - * @`` (of matrices) are the frameworks' own operators. Each function imports its framework, which may be absent.
+``+ - * /`` and ``@`` of matrices are the frameworks' own operators. Each function imports its framework, which may be absent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from myths.lab.errors import MythsError
+
 Function = Callable[..., Any]
+Shape = tuple[int, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+class Lacking(MythsError):
+    """A framework has no such operation."""
+
+
+@dataclass(frozen=True)
 class Ops:
-    """Matrix functions of one framework: vectors have one axis, except in CasADi, where they are columns."""
+    """The operations of one framework: ``ops.exp(x)``. Vectors have one axis, except in CasADi, where they are columns.
 
-    sum: Function
-    """All entries. Shape []."""
-    dot: Function
-    """Of two vectors. Shape []."""
-    mv: Function
-    """Matrix times vector. Shape [m]."""
-    transpose: Function
-    exp: Function
-    log: Function
-    sin: Function
-    tanh: Function
-    softplus: Function
-    """log(1 + exp(x)), entry by entry as the four before."""
-    diagonal: Function
-    """The diagonal matrix of a vector. Shape [n n]."""
-    solve: Function
-    """A⁻¹b for a symmetric positive definite A [n n] and b [n]."""
-    det: Function
-    logdet: Function
-    """log |det A|."""
+    - ``sum``, ``max``, ``logsumexp`` and ``softmax`` take the axes as a second argument (all without it).
+    - ``dot`` (of vectors), ``mv`` (matrix times vector), ``mm``, ``outer``, ``transpose``, ``trace``, ``diagonal`` (of a vector, a
+      matrix), ``diagonal_of`` (of a matrix, a vector), ``det``, ``logdet`` (log |det|), ``inv``, ``solve`` (A⁻¹b of a vector b) and
+      ``solve_many`` (of a matrix).
+    - ``broadcast``, ``reshape`` and ``slice`` take the shape too, which CasADi and the tensor calculus cannot read off a value.
+    - ``eye`` takes the size and an array whose dtype and device it has.
+    - All others act entry by entry.
+    """
+
+    framework: str
+    spelled: Mapping[str, Function]
+
+    def __getattr__(self, name: str) -> Function:
+        """Raises Lacking when the framework has no such operation."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        try:
+            return self.spelled[name]
+        except KeyError:
+            raise Lacking(f"{self.framework} has no {name}") from None
+
+
+def _named(module: Any, names: str) -> dict[str, Function]:
+    """The functions of a module; ``ours=theirs`` where it has another name."""
+    pairs = [word.partition("=") for word in names.split()]
+    return {ours: getattr(module, theirs or ours) for ours, _, theirs in pairs}
 
 
 def _transpose(matrix: Any) -> Any:
@@ -46,14 +59,114 @@ def _matmul(a: Any, b: Any) -> Any:
     return a @ b
 
 
+def _power(a: Any, b: Any) -> Any:
+    return a**b
+
+
+_NUMPY_LIKE: dict[str, Function] = {
+    "transpose": _transpose,
+    "mm": _matmul,
+    "power": _power,
+    "broadcast": lambda value, shape, to: value,  # their operators broadcast by themselves
+    "reshape": lambda value, shape, to: value.reshape(to),
+    "slice": lambda value, shape, taken: value[taken],
+}
+
+
 def calculus_ops() -> Ops:
     """The tensor calculus of this folder."""
     from myths.hessian_cost import tensor_calculus as tc
 
     return Ops(
-        sum=lambda x: x.sum(), dot=_matmul, mv=_matmul, transpose=_transpose, exp=tc.exp, log=tc.log, sin=tc.sin, tanh=tc.tanh,
-        softplus=tc.softplus, diagonal=lambda x: tc.einsum("i->ii", x), solve=lambda a, b: tc.inverse(a) @ b, det=tc.det, logdet=tc.logdet,
+        "the tensor calculus",
+        _named(
+            tc,
+            "exp log log1p expm1 sqrt abs sign sin cos sinh cosh tanh arctan erf sigmoid softplus relu maximum minimum det logdet "
+            "inv=inverse diagonal=diag trace",
+        )
+        | {
+            "sum": _calculus_sum, "max": _along(tc.largest), "logsumexp": _along(tc.logsumexp), "softmax": _calculus_softmax,
+            "dot": _matmul, "mv": _matmul, "mm": _matmul, "transpose": _transpose, "outer": lambda a, b: (a["i"] * b["j"]).to("ij"),
+            "diagonal_of": lambda a: tc.einsum("ii->i", a), "solve": lambda a, b: tc.inverse(a) @ b,
+            "solve_many": lambda a, b: tc.inverse(a) @ b, "power": _calculus_power, "broadcast": _calculus_broadcast,
+            "reshape": _calculus_reshape, "slice": _calculus_slice, "eye": lambda n, like: tc.identity(str(n)),
+        },
     )  # fmt: skip
+
+
+def _calculus_sum(x: Any, axes: Shape | None = None) -> Any:
+    from myths.hessian_cost.tensor_calculus import simplify
+
+    gone = range(x.order) if axes is None else axes
+    return simplify.contract([axis for axis in range(x.order) if axis not in gone], [(x, tuple(range(x.order)))])
+
+
+def _last(x: Any, axes: Shape | None) -> tuple[Any, int, Shape]:
+    """x with these axes last, how many they are, and the order of its axes then."""
+    from myths.hessian_cost.tensor_calculus import simplify
+
+    along = tuple(range(x.order)) if axes is None else axes
+    order = tuple(axis for axis in range(x.order) if axis not in along) + tuple(along)
+    return simplify.transpose(x, order), len(along), order
+
+
+def _along(function: Function) -> Function:
+    def apply(x: Any, axes: Shape | None = None) -> Any:
+        moved, count, _ = _last(x, axes)
+        return function(moved, count)
+
+    return apply
+
+
+def _calculus_softmax(x: Any, axes: Shape | None = None) -> Any:
+    from myths.hessian_cost.tensor_calculus import simplify, softmax
+
+    moved, count, order = _last(x, axes)
+    return simplify.transpose(softmax(moved, count), [order.index(axis) for axis in range(x.order)])
+
+
+def _calculus_power(a: Any, b: Any) -> Any:
+    from myths.hessian_cost import tensor_calculus as tc
+
+    return a**b if isinstance(b, int | float) else tc.exp(b * tc.log(a))
+
+
+def _calculus_broadcast(value: Any, shape: Shape, to: Shape) -> Any:
+    from myths.hessian_cost.tensor_calculus import simplify
+    from myths.hessian_cost.tensor_calculus.notation import as_expression
+
+    places = range(len(to))
+    own = list(places)[len(to) - len(shape) :]
+    gone = {
+        axis: axis + len(to) for axis, size in zip(own, shape, strict=True) if size == 1 and to[axis] != 1
+    }  # sum over an axis of one entry
+    labels = tuple(gone.get(axis, axis) for axis in own)
+    return simplify.contract(places, [(as_expression(value), labels)], 1.0, dict(enumerate(map(str, to))))
+
+
+def _calculus_reshape(value: Any, shape: Shape, to: Shape) -> Any:
+    """Only adds and removes axes of one entry."""
+    from myths.hessian_cost.tensor_calculus import simplify
+
+    kept = [axis for axis, size in enumerate(to) if size != 1]
+    left = iter(kept)
+    labels = tuple(next(left) if size != 1 else len(to) + axis for axis, size in enumerate(shape))
+    return simplify.contract(range(len(to)), [(value, labels)], 1.0, dict(enumerate(map(str, to))))
+
+
+def _calculus_slice(value: Any, shape: Shape, taken: tuple[int | slice, ...]) -> Any:
+    from myths.hessian_cost.tensor_calculus import selection, simplify
+
+    factors, out = [(value, tuple(range(len(shape))))], list[int]()
+    for axis, (one, size) in enumerate(zip(taken, shape, strict=True)):
+        rows = range(size)[one] if isinstance(one, slice) else range(one, one + 1)
+        if rows == range(size):
+            out.append(axis)
+            continue
+        label = len(shape) + axis
+        factors.append((selection(rows.start, rows.step, len(rows), size), (label, axis)))
+        out += [label] if isinstance(one, slice) else []
+    return simplify.contract(out, factors)
 
 
 def torch_ops() -> Ops:
@@ -61,11 +174,41 @@ def torch_ops() -> Ops:
     import torch
     from torch.nn import functional
 
+    def pair(function: Function) -> Function:
+        def apply(a: Any, b: Any) -> Any:
+            like = a if isinstance(a, torch.Tensor) else b
+            return function(*(torch.as_tensor(x, dtype=like.dtype, device=like.device) for x in (a, b)))
+
+        return apply
+
+    def along(function: Function) -> Function:
+        return lambda x, axes=None: function(x, tuple(range(x.ndim)) if axes is None else axes)
+
     return Ops(
-        sum=torch.sum, dot=torch.dot, mv=torch.mv, transpose=_transpose, exp=torch.exp, log=torch.log, sin=torch.sin, tanh=torch.tanh,
-        softplus=functional.softplus, diagonal=torch.diag, solve=torch.linalg.solve,
-        det=torch.linalg.det, logdet=lambda a: torch.linalg.slogdet(a).logabsdet,
+        "PyTorch",
+        _NUMPY_LIKE
+        | _named(
+            torch,
+            "exp log log1p expm1 sqrt abs sign sin cos sinh cosh tanh arctan erf sigmoid relu dot mv outer trace diagonal=diag "
+            "diagonal_of=diagonal",
+        )
+        | _named(torch.linalg, "det inv solve solve_many=solve")
+        | {
+            "softplus": functional.softplus, "sum": along(torch.sum), "max": along(torch.amax), "logsumexp": along(torch.logsumexp),
+            "softmax": lambda x, axes=None: functional.softmax(x, _single(axes, x.ndim)),
+            "logdet": lambda a: torch.linalg.slogdet(a).logabsdet,
+            "maximum": pair(torch.maximum), "minimum": pair(torch.minimum),
+            "eye": lambda n, like: torch.eye(n, dtype=like.dtype, device=like.device),
+        },
     )  # fmt: skip
+
+
+def _single(axes: Shape | None, order: int) -> int:
+    """The one axis of a softmax; those of all frameworks but ours take one."""
+    axes = tuple(range(order)) if axes is None else axes
+    if len(axes) != 1:
+        raise Lacking("softmax over two axes")
+    return axes[0]
 
 
 def jax_ops() -> Ops:
@@ -74,19 +217,41 @@ def jax_ops() -> Ops:
     import jax.numpy as jnp
 
     return Ops(
-        sum=jnp.sum, dot=jnp.dot, mv=jnp.matmul, transpose=_transpose, exp=jnp.exp, log=jnp.log, sin=jnp.sin, tanh=jnp.tanh,
-        softplus=jax.nn.softplus, diagonal=jnp.diag, solve=jnp.linalg.solve, det=jnp.linalg.det, logdet=lambda a: jnp.linalg.slogdet(a)[1],
-    )  # fmt: skip
+        "JAX",
+        _NUMPY_LIKE
+        | _named(
+            jnp,
+            "exp log log1p expm1 sqrt abs sign sin cos sinh cosh tanh arctan sum max dot mv=matmul outer trace diagonal=diag "
+            "diagonal_of=diagonal maximum minimum",
+        )
+        | _named(jax.nn, "softplus sigmoid relu softmax")
+        | _named(jax.scipy.special, "erf logsumexp")
+        | _named(jnp.linalg, "det inv solve solve_many=solve")
+        | {"logdet": lambda a: jnp.linalg.slogdet(a)[1], "eye": lambda n, like: jnp.eye(n, dtype=like.dtype)},
+    )
 
 
 def autograd_ops() -> Ops:
     """HIPS autograd."""
     import autograd.numpy as np
+    from autograd.scipy import special
 
     return Ops(
-        sum=np.sum, dot=np.dot, mv=np.dot, transpose=_transpose, exp=np.exp, log=np.log, sin=np.sin, tanh=np.tanh,
-        softplus=lambda x: np.logaddexp(0.0, x), diagonal=np.diag, solve=np.linalg.solve,
-        det=np.linalg.det, logdet=lambda a: np.linalg.slogdet(a)[1],
+        "HIPS autograd",
+        _NUMPY_LIKE
+        | _named(
+            np,
+            "exp log log1p expm1 sqrt abs sign sin cos sinh cosh tanh arctan sum max dot mv=dot outer trace diagonal=diag "
+            "maximum minimum",
+        )
+        | _named(special, "erf logsumexp sigmoid=expit")
+        | _named(np.linalg, "det inv solve solve_many=solve")
+        | {
+            "softplus": lambda x: np.logaddexp(0.0, x), "relu": lambda x: np.maximum(x, 0.0), "logdet": lambda a: np.linalg.slogdet(a)[1],
+            "eye": lambda n, like: np.eye(n),
+            "diagonal_of": lambda a: np.sum(a * np.eye(a.shape[0]), 1),  # its diagonal has no second derivative
+            "softmax": lambda x, axes=None: np.exp(x - special.logsumexp(x, _single(axes, x.ndim), keepdims=True)),
+        },
     )  # fmt: skip
 
 
@@ -95,20 +260,40 @@ def tensorflow_ops() -> Ops:
     import tensorflow as tf
 
     return Ops(
-        sum=tf.reduce_sum, dot=lambda a, b: tf.reduce_sum(a * b), mv=tf.linalg.matvec, transpose=tf.transpose,
-        exp=tf.exp, log=tf.math.log, sin=tf.sin, tanh=tf.tanh, softplus=tf.math.softplus, diagonal=tf.linalg.diag,
-        solve=lambda a, b: tf.linalg.solve(a, b[:, None])[:, 0], det=tf.linalg.det, logdet=lambda a: tf.linalg.slogdet(a)[1],
+        "TensorFlow",
+        _NUMPY_LIKE
+        | _named(tf, "exp sqrt abs sign sin cos sinh cosh tanh arctan=atan sigmoid sum=reduce_sum max=reduce_max maximum minimum transpose")
+        | _named(tf.math, "log log1p expm1 erf softplus logsumexp=reduce_logsumexp")
+        | _named(tf.linalg, "mv=matvec trace diagonal=diag diagonal_of=diag_part det inv solve_many=solve")
+        | {
+            "relu": tf.nn.relu, "dot": lambda a, b: tf.reduce_sum(a * b), "outer": lambda a, b: a[:, None] * b[None, :],
+            "solve": lambda a, b: tf.linalg.solve(a, b[:, None])[:, 0], "logdet": lambda a: tf.linalg.slogdet(a)[1],
+            "softmax": lambda x, axes=None: tf.nn.softmax(x, _single(axes, len(x.shape))),
+            "reshape": lambda value, shape, to: tf.reshape(value, to), "eye": lambda n, like: tf.eye(n, dtype=like.dtype),
+        },
     )  # fmt: skip
 
 
 def pytensor_ops() -> Ops:
     """PyTensor, the heir of Theano."""
     import pytensor.tensor as pt
+    from pytensor.tensor import special
 
     return Ops(
-        sum=pt.sum, dot=pt.dot, mv=pt.dot, transpose=_transpose, exp=pt.exp, log=pt.log, sin=pt.sin, tanh=pt.tanh, softplus=pt.softplus,
-        diagonal=pt.diag, solve=lambda a, b: pt.linalg.solve(a, b, assume_a="pos"),
-        det=pt.linalg.det, logdet=lambda a: pt.linalg.slogdet(a)[1],
+        "PyTensor",
+        _NUMPY_LIKE
+        | _named(
+            pt,
+            "exp log log1p expm1 sqrt abs sign sin cos sinh cosh tanh arctan erf sigmoid softplus sum max logsumexp dot mv=dot outer trace "
+            "diagonal=diag diagonal_of=diagonal maximum minimum",
+        )
+        | _named(pt.linalg, "det inv")
+        | {
+            "relu": lambda x: pt.maximum(x, 0), "solve": lambda a, b: pt.linalg.solve(a, b, b_ndim=1),
+            "solve_many": lambda a, b: pt.linalg.solve(a, b, b_ndim=2), "logdet": lambda a: pt.linalg.slogdet(a)[1],
+            "eye": lambda n, like: pt.eye(n, dtype=like.dtype),
+            "softmax": lambda x, axes=None: special.softmax(x, axis=_single(axes, x.ndim)),
+        },
     )  # fmt: skip
 
 
@@ -116,11 +301,46 @@ def casadi_ops() -> Ops:
     """CasADi, on MX: matrices only, a vector is a column."""
     import casadi
 
+    def total(x: Any, axes: Shape | None = None) -> Any:
+        if axes is None or len(axes) == 2:
+            return casadi.sum1(casadi.sum2(x))
+        return casadi.sum2(x) if axes == (1,) else casadi.sum1(x).T
+
+    def of_all(function: Function, name: str) -> Function:
+        def apply(x: Any, axes: Shape | None = None) -> Any:
+            if not (axes is None or len(axes) == 2 or (axes == (0,) and x.shape[1] == 1)):
+                raise Lacking(f"CasADi has no {name} along an axis")
+            return function(casadi.vec(x))
+
+        return apply
+
+    def broadcast(value: Any, shape: Shape, to: Shape) -> Any:
+        if not shape or shape == to or len(to) < 2:
+            return value if not shape or shape == to else casadi.repmat(value, to[0], 1)
+        row = value.T if len(shape) == 1 else value
+        return casadi.repmat(row, to[0] // row.shape[0], to[1] // row.shape[1])
+
+    def taken(value: Any, shape: Shape, at: tuple[int | slice, ...]) -> Any:
+        if len(at) == 1:
+            return value[at[0], 0]
+        part = value[at[0], at[1]]
+        return part.T if isinstance(at[0], int) and not isinstance(at[1], int) else part  # a row becomes a vector, which is a column
+
     return Ops(
-        sum=lambda x: casadi.sum1(casadi.sum2(x)), dot=casadi.dot, mv=_matmul, transpose=_transpose,
-        exp=casadi.exp, log=casadi.log, sin=casadi.sin, tanh=casadi.tanh, softplus=lambda x: casadi.log1p(casadi.exp(x)),
-        diagonal=casadi.diag, solve=casadi.solve,
-        det=casadi.det, logdet=lambda a: casadi.log(casadi.det(a)),
+        "CasADi",
+        _named(
+            casadi,
+            "exp log log1p expm1 sqrt abs=fabs sign sin cos sinh cosh tanh arctan=atan erf dot maximum=fmax minimum=fmin trace "
+            "diagonal=diag diagonal_of=diag det inv solve solve_many=solve",
+        )
+        | {
+            "softplus": lambda x: casadi.log1p(casadi.exp(x)), "sigmoid": lambda x: 1 / (1 + casadi.exp(-x)),
+            "relu": lambda x: casadi.fmax(x, 0), "sum": total, "max": of_all(casadi.mmax, "max"),
+            "logsumexp": of_all(casadi.logsumexp, "logsumexp"), "mv": _matmul, "mm": _matmul, "outer": lambda a, b: a @ b.T,
+            "eye": lambda n, like: casadi.MX.eye(n),
+            "transpose": _transpose, "logdet": lambda a: casadi.log(casadi.fabs(casadi.det(a))), "power": _power, "broadcast": broadcast,
+            "reshape": lambda value, shape, to: value.T if len(to) == 2 and to[0] == 1 else value, "slice": taken,
+        },
     )  # fmt: skip
 
 
@@ -133,8 +353,13 @@ def sympy_ops() -> Ops:
         return np.vectorize(function, otypes=[object])
 
     return Ops(
-        sum=np.sum, dot=np.dot, mv=np.dot, transpose=_transpose, exp=each(sympy.exp), log=each(sympy.log), sin=each(sympy.sin),
-        tanh=each(sympy.tanh), softplus=each(lambda x: sympy.log(1 + sympy.exp(x))), diagonal=np.diag,
-        solve=lambda a, b: np.array(sympy.Matrix(a).inv(method="ADJ") @ sympy.Matrix(b))[:, 0],
-        det=lambda a: sympy.Matrix(a).det(method="berkowitz"), logdet=lambda a: sympy.log(sympy.Matrix(a).det(method="berkowitz")),
+        "SymPy",
+        {name: each(getattr(sympy, name)) for name in ("exp", "log", "sin", "tanh")}
+        | {
+            "sum": np.sum, "dot": np.dot, "mv": np.dot, "transpose": _transpose, "diagonal": np.diag,
+            "softplus": each(lambda x: sympy.log(1 + sympy.exp(x))),
+            "solve": lambda a, b: np.array(sympy.Matrix(a).inv(method="ADJ") @ sympy.Matrix(b))[:, 0],
+            "det": lambda a: sympy.Matrix(a).det(method="berkowitz"),
+            "logdet": lambda a: sympy.log(sympy.Matrix(a).det(method="berkowitz")),
+        },
     )  # fmt: skip

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from myths.hessian_cost.formula import Formula
+from myths.hessian_cost.formula import Formula, Undefined
 from myths.hessian_cost.methods import METHODS, Call, Method, NotOnDevice, dense
 from myths.hessian_cost.methods.torch_methods import CLOSED_FORM
+from myths.hessian_cost.ops import Lacking
 from myths.hessian_cost.problems import Inputs
 from myths.hessian_cost.timed import LONGEST, NOT_ON_DEVICE, OUT_OF_MEMORY, OVER_BUDGET
+from myths.lab.errors import UsageError
 from myths.lab.timing import Stopwatch, compare
 
 if TYPE_CHECKING:
@@ -18,16 +20,22 @@ if TYPE_CHECKING:
 
 REFERENCE = "ours"
 BUDGET = 0.5
+UNDEFINED, NOT_FINITE = "undefined at these inputs", "not finite, where the tensor calculus is"
 
 
 def formula_rows(trial: TimeFormula, rng: np.random.Generator, device: str) -> list[dict[str, Any]]:
     """A row a method, that of the tensor calculus first, with the Hessian that it derived."""
     from myths.hessian_cost import tensor_calculus as tc
 
-    problem = Formula(trial.formula, trial.by, trial.shapes)
-    inputs = problem.inputs(rng)
+    problem = Formula(trial.formula, trial.by, trial.shapes, trial.symmetric, _arrays(trial.inputs) if trial.inputs else None)
+    try:
+        inputs = problem.inputs(rng)
+    except Undefined as error:
+        return [{"method": REFERENCE, "label": METHODS[REFERENCE].label, "status": f"{UNDEFINED}: {error}"}]
     reference = _prepared(METHODS[REFERENCE], problem, inputs, trial, device)
     exact = dense(reference(), inputs["x"].size)
+    if not np.isfinite(exact).all():
+        return [{"method": REFERENCE, "label": METHODS[REFERENCE].label, "status": f"{UNDEFINED}: the Hessian is not finite"}]
     asked = {REFERENCE, *(trial.methods or METHODS)} - {CLOSED_FORM.name}
     able = [method for method in METHODS.values() if method.name in asked and method.hessian and method.does(None, inputs["x"].size)]
     rows = [
@@ -35,8 +43,21 @@ def formula_rows(trial: TimeFormula, rng: np.random.Generator, device: str) -> l
         for method in sorted(able, key=lambda method: method.name != REFERENCE)
     ]
     rows[0]["checksum"] = float(f"{float(np.linalg.norm(exact)):.8g}")
-    rows[0]["hessian"] = tc.text(tc.hessian(*problem.expression()), "H")
+    rows[0]["hessian"] = tc.text(tc.hessian(*problem.expression(as_written=True)), "H")
     return rows
+
+
+def _arrays(name: str) -> Inputs:
+    """The arrays of numbers that the user added under a name. Raises UsageError for what is none."""
+    from myths.lab.data import prepared
+
+    arrays = dict(prepared.load(name))
+    for key, array in arrays.items():
+        if array.ndim > 2 or not array.size or array.dtype.kind not in "biuf" or not np.isfinite(array).all():
+            raise UsageError(
+                f"inputs={name}: {key} is {array.dtype} of shape {list(array.shape)}; expected finite numbers with 0 to 2 axes"
+            )
+    return arrays
 
 
 def _prepared(method: Method, problem: Formula, inputs: Inputs, trial: TimeFormula, device: str) -> Call:
@@ -58,6 +79,8 @@ def _row(
             call = _prepared(method, problem, inputs, trial, device)
         with Stopwatch(device) as first:
             given = dense(call(), len(exact))
+        if not np.isfinite(given).all():
+            return {"status": NOT_FINITE}
         row = {"derive_seconds": derive.seconds, "relative_difference": float(f"{_difference(given, exact):.1g}")}
         if first.seconds > LONGEST:  # the first call may have compiled
             with Stopwatch(device) as second:
@@ -67,6 +90,8 @@ def _row(
         compared = compare({"method": call, "reference": reference}, device, warmup=2, budget_seconds=BUDGET)
     except NotOnDevice:
         return {"status": NOT_ON_DEVICE}
+    except Lacking as lacking:
+        return {"status": f"not available: {lacking}"}
     except (MemoryError, torch.OutOfMemoryError):
         return {"status": OUT_OF_MEMORY}
     except Exception as error:  # noqa: BLE001  (a framework that cannot do this formula is a row, and the others go on)

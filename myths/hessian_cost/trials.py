@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+from myths.hessian_cost.formula import Formula
 from myths.hessian_cost.methods import METHODS, Dtype, MethodName
 from myths.hessian_cost.problems import PAPER, PROBLEMS, Name
 from myths.hessian_cost.timed import timed_row, where
@@ -121,8 +122,9 @@ class NewtonStep(Trial):
 class TimeFormula(Trial):
     """Seconds of a Hessian that you write down, by every method that is installed (or by ``methods``), each beside the tensor calculus.
 
-    Such as ``formula="sum(log(1 + exp(-(y * (X @ w)))))" by=w shapes="w:512 X:1024,512 y:1024"``; ``formula.py`` says what is
-    understood. The arrays are filled with standard normal numbers.
+    Such as ``formula="sum(log(1 + exp(-(y * (X @ w)))))" by=w shapes="w:512 X:1024,512 y:1024"``; docs/formulas.md lists what is
+    understood. The arrays are drawn (standard normal; positive where a logarithm or root asks for it), or they are those of a file that
+    was added: ``myths data add mine inputs.npz``, then ``inputs=mine``. ``symmetric=A,K`` names matrices that equal their transposes.
     """
 
     measured: ClassVar[frozenset[str]] = frozenset({"seconds", "q25_seconds", "q75_seconds", "repeats", "derive_seconds", "ratio"})
@@ -133,13 +135,29 @@ class TimeFormula(Trial):
     """Function, as Python would write it with NumPy's names."""
     by: Annotated[str, NOT_EMPTY]
     """Variable of the Hessian."""
-    shapes: Annotated[str, NOT_EMPTY]
-    """Shapes of all variables: w:512 for a vector, X:1024,512 for a matrix."""
+    shapes: str = ""
+    """Shapes of all variables: w:512 for a vector, X:1024,512 for a matrix, a for a number; not needed with inputs."""
     methods: tuple[MethodName, ...] = ()
     """Methods that are timed; all that are installed if none is named."""
     dtype: Dtype = "float64"
     """Number format."""
     seed: Seed = 0
+    symmetric: tuple[str, ...] = ()
+    """Matrices that equal their transposes."""
+    inputs: str = ""
+    """Arrays that were added with `myths data add`, instead of drawn ones."""
+
+    def __post_init__(self) -> None:
+        """Refuse a formula that cannot be read, and shapes that do not fit, before anything runs."""
+        super().__post_init__()
+        Formula.check_text(self.formula)
+        if not self.inputs:
+            Formula(self.formula, self.by, self.shapes, self.symmetric)
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """The user's arrays."""
+        return (self.inputs,) if self.inputs else ()
 
     @classmethod
     def tiny(cls) -> TimeFormula:

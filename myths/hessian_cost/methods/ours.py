@@ -14,7 +14,9 @@ def _ours(hessian: bool = True, compressed: bool = False) -> Prepare:
         value, variable = problem.expression()
         derivative = tc.hessian(value, variable) if hessian else tc.gradient(value, variable)
         x, constants = tensors(inputs, dtype, device)
-        compiled = tc.compile(derivative, sizes=dict(zip(variable.axes, x.shape, strict=True)), compressed=compressed)
+        taken = {variable, *tc.variables(derivative)}  # x says the dtype and the device where the derivative is a number
+        sizes = dict(zip(variable.axes, x.shape, strict=True))
+        compiled = tc.compile(derivative, inputs=tuple(taken), sizes=sizes, compressed=compressed)
         arrays = {name: array for name, array in ({"x": x} | constants).items() if name in {needed.name for needed in compiled.inputs}}
         return lambda: compiled(**arrays)
 

@@ -34,6 +34,11 @@ def operations(backend: str) -> dict[str, Callable[..., Any]]:
         raise TensorError(f"backend {backend} is not installed: {error}") from error
 
 
+def _last(along: int) -> tuple[int, ...]:
+    """The last axes."""
+    return tuple(range(-along, 0))
+
+
 @no_type_check
 def _diagonal(array: Array, pattern: tuple[int, ...]) -> Array:
     """A view of the entries where axes of equal pattern have equal index, with the axes 0, 1, … of the pattern."""
@@ -62,6 +67,28 @@ def _torch() -> dict[str, Callable[..., Any]]:
         _diagonal(whole, pattern).add_(core)
         return whole
 
+    @no_type_check
+    def embed_set(dense: Array, core: Array, pattern: tuple[int, ...]) -> Array:
+        whole = dense.clone(memory_format=torch.contiguous_format)
+        _diagonal(whole, pattern).copy_(core)
+        return whole
+
+    def softmax(x: Array, along: int) -> Array:
+        return torch.exp(x - torch.logsumexp(x, _last(along), keepdim=True))
+
+    def softmax_complement(x: Array, along: int) -> Array:
+        p = softmax(x, along)
+        most = p > 0.5
+        return torch.where(most, torch.where(most, 0, p).sum(_last(along), keepdim=True), 1 - p)
+
+    def argmax(x: Array, along: int) -> Array:
+        most = (x == torch.amax(x, _last(along), keepdim=True)).to(x.dtype)
+        return most / most.sum(_last(along), keepdim=True)
+
+    def selection(start: int, step: int, rows: int, columns: int, like: Array) -> Array:
+        at = torch.arange(rows, device=like.device)[:, None] * step + start
+        return (at == torch.arange(columns, device=like.device)).to(like.dtype)
+
     return {
         "exp": torch.exp,
         "log": torch.log,
@@ -70,6 +97,22 @@ def _torch() -> dict[str, Callable[..., Any]]:
         "tanh": torch.tanh,
         "sin": torch.sin,
         "cos": torch.cos,
+        "sinh": torch.sinh,
+        "cosh": torch.cosh,
+        "arctan": torch.arctan,
+        "erf": torch.erf,
+        "log1p": torch.log1p,
+        "expm1": torch.expm1,
+        "abs": torch.abs,
+        "sign": torch.sign,
+        "heaviside": lambda x: 0.5 * (1 + torch.sign(x)),
+        "sech_squared": lambda x: torch.square(1 / torch.cosh(x)),
+        "logsumexp": lambda x, along: torch.logsumexp(x, _last(along)),
+        "softmax": softmax,
+        "softmax_complement": softmax_complement,
+        "max": lambda x, along: torch.amax(x, _last(along)),
+        "argmax": argmax,
+        "selection": selection,
         "relu": torch.relu,
         "step": lambda x: (x > 0).to(x.dtype),
         "sqrt": torch.sqrt,
@@ -83,12 +126,13 @@ def _torch() -> dict[str, Callable[..., Any]]:
         "finish": lambda x: x,
         "embed": embed,
         "embed_add": embed_add,
+        "embed_set": embed_set,
     }
 
 
 def _numpy() -> dict[str, Callable[..., Any]]:
     import numpy as np
-    from scipy.special import expit
+    from scipy.special import erf, expit, logsumexp
 
     def view(array: Array, pattern: tuple[int, ...]) -> Array:
         return np.einsum(array, list(pattern), list(range(len(set(pattern)))))
@@ -103,33 +147,78 @@ def _numpy() -> dict[str, Callable[..., Any]]:
         view(whole, pattern)[...] += core
         return whole
 
-    return _numpy_like(np) | {"sigmoid": expit, "relu": lambda x: np.maximum(x, 0), "embed": embed, "embed_add": embed_add}
+    def embed_set(dense: Array, core: Array, pattern: tuple[int, ...]) -> Array:
+        whole = np.array(dense)
+        view(whole, pattern)[...] = core
+        return whole
+
+    return _numpy_like(np, logsumexp) | {"sigmoid": expit, "erf": erf, "embed": embed, "embed_add": embed_add, "embed_set": embed_set}
 
 
 def _jax() -> dict[str, Callable[..., Any]]:
     import jax
     import jax.numpy as jnp
 
-    def embed(core: Array, pattern: tuple[int, ...], shape: tuple[int, ...]) -> Array:
+    def on(pattern: tuple[int, ...], shape: tuple[int, ...]) -> Array:
         places = [jax.lax.broadcasted_iota("int32", shape, axis) for axis in range(len(shape))]
         inside = jnp.ones(shape, bool)
         for axis, label in enumerate(pattern):
             inside &= places[axis] == places[pattern.index(label)]
+        return inside
+
+    def spread(core: Array, pattern: tuple[int, ...], shape: tuple[int, ...]) -> Array:
         full = [shape[pattern.index(label)] for label in range(len(set(pattern)))]
-        spread = jnp.broadcast_to(core, full)
+        whole = jnp.broadcast_to(core, full)
         first = {label: pattern.index(label) for label in pattern}
         order = sorted(first, key=first.__getitem__)
         alone = [shape[axis] if first[label] == axis else 1 for axis, label in enumerate(pattern)]
-        return jnp.where(inside, jnp.transpose(spread, order).reshape(alone), jnp.zeros((), spread.dtype))
+        return jnp.transpose(whole, order).reshape(alone)
+
+    def embed(core: Array, pattern: tuple[int, ...], shape: tuple[int, ...]) -> Array:
+        return jnp.where(on(pattern, shape), spread(core, pattern, shape), jnp.zeros((), core.dtype))
 
     def embed_add(dense: Array, core: Array, pattern: tuple[int, ...]) -> Array:
         return dense + embed(core, pattern, dense.shape)
 
-    return _numpy_like(jnp) | {"sigmoid": jax.nn.sigmoid, "relu": lambda x: jnp.maximum(x, 0), "embed": embed, "embed_add": embed_add}
+    def embed_set(dense: Array, core: Array, pattern: tuple[int, ...]) -> Array:
+        return jnp.where(on(pattern, dense.shape), spread(core, pattern, dense.shape), dense)
+
+    return _numpy_like(jnp, jax.scipy.special.logsumexp) | {
+        "sigmoid": jax.nn.sigmoid, "erf": jax.scipy.special.erf, "embed": embed, "embed_add": embed_add, "embed_set": embed_set,
+    }  # fmt: skip
 
 
-def _numpy_like(np: Any) -> dict[str, Callable[..., Any]]:
+def _numpy_like(np: Any, logsumexp: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
+    def softmax(x: Array, along: int) -> Array:
+        return np.exp(x - logsumexp(x, axis=_last(along), keepdims=True))
+
+    def softmax_complement(x: Array, along: int) -> Array:
+        p = softmax(x, along)
+        return np.where(p > 0.5, np.where(p > 0.5, 0, p).sum(_last(along), keepdims=True), 1 - p)
+
+    def argmax(x: Array, along: int) -> Array:
+        most = (x == np.max(x, axis=_last(along), keepdims=True)).astype(x.dtype)
+        return most / most.sum(_last(along), keepdims=True)
+
     return {
+        "sinh": np.sinh,
+        "cosh": np.cosh,
+        "arctan": np.arctan,
+        "log1p": np.log1p,
+        "expm1": np.expm1,
+        "abs": np.abs,
+        "sign": np.sign,
+        "heaviside": lambda x: 0.5 * (1 + np.sign(x)),
+        "relu": lambda x: np.maximum(x, 0),
+        "sech_squared": lambda x: np.square(1 / np.cosh(x)),
+        "logsumexp": lambda x, along: logsumexp(x, axis=_last(along)),
+        "softmax": softmax,
+        "softmax_complement": softmax_complement,
+        "max": lambda x, along: np.max(x, axis=_last(along)),
+        "argmax": argmax,
+        "selection": lambda start, step, rows, columns, like: (np.arange(rows)[:, None] * step + start == np.arange(columns)).astype(
+            like.dtype
+        ),
         "exp": np.exp,
         "log": np.log,
         "softplus": lambda x: np.logaddexp(x, 0),

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field, replace
 
 from myths.hessian_cost.tensor_calculus.contraction import Contraction, Operand
 from myths.hessian_cost.tensor_calculus.expression import (
+    AxisFunction,
     Elementwise,
     Expression,
     Labels,
     MatrixFunction,
     Product,
+    Selection,
     Size,
     Sum,
     Variable,
@@ -22,6 +24,7 @@ from myths.hessian_cost.tensor_calculus.expression import (
 )
 from myths.hessian_cost.tensor_calculus.lines import Value, identifier
 from myths.hessian_cost.tensor_calculus.printing import text
+from myths.hessian_cost.tensor_calculus.simplify import number
 
 
 @dataclass
@@ -57,9 +60,15 @@ class Program(Contraction):
         if isinstance(node, Elementwise):
             value = self.plain(node.argument)
             return Value(self.function(node, self.scaled(value)), value.labels, value.out)
+        if isinstance(node, AxisFunction):
+            return Value(self.line(f"{node.function}({self.dense(node.argument)}, {node.along})"), places, places)
+        if isinstance(node, Selection):
+            rows, columns = (self.size(axis, node) for axis in node.axes)
+            return Value(self.line(f"selection({node.start}, {node.step}, {rows}, {columns}, {self.like})"), places, places)
         assert isinstance(node, MatrixFunction)
         argument = self.dense(node.argument)
-        self.guard("singular", argument, node)
+        if node.function == "inverse":
+            self.guard("invertible", argument, node)
         return Value(self.line(f"{node.function}({argument})"), places if node.function == "inverse" else (), places)
 
     def function(self, node: Elementwise, x: str) -> str:
@@ -67,6 +76,8 @@ class Program(Contraction):
         p = node.parameter
         if node.function == "log":
             self.guard("positive", x, node)
+        elif node.function == "log1p":
+            self.guard("above -1", x, node)
         elif node.function == "power" and not (p >= 0 and p.is_integer()):
             self.guard("nonzero" if p.is_integer() else "positive" if p < 0 else "nonnegative", x, node)
         if node.function != "power":
@@ -111,6 +122,8 @@ class Program(Contraction):
 
     def sum(self, node: Sum) -> Value:
         """Terms that share a pattern of deltas are added in it; a term with more deltas is added to a diagonal."""
+        if (complement := self.complement(node)) is not None:
+            return complement
         values = [replace(self.values[term], scale=c * self.values[term].scale) for c, term in node.terms]
         patterns = list(zip(*[value.out for value in values], strict=True))
         common = list(dict.fromkeys(patterns))  # axes are one label where every term has them as one
@@ -139,6 +152,29 @@ class Program(Contraction):
                 total = Value(self.line(f"embed_add({dense}, {core}, {pattern})"), full, out)
         assert total is not None
         return total
+
+    def complement(self, node: Sum) -> Value | None:
+        """1 − sigmoid(u), 1 − tanh(u)² and 1 − softmax(u) without cancellation, else None."""
+        (one, ones), (minus, other) = (node.terms[0], node.terms[-1])
+        if len(node.terms) != 2:
+            return None
+        if number(ones) is None:
+            (one, ones), (minus, other) = (minus, other), (one, ones)
+        if number(ones) != 1 or (one, minus) != (1.0, -1.0):
+            return None
+        if isinstance(other, AxisFunction) and other.function == "softmax":
+            places = tuple(range(node.order))
+            return Value(self.line(f"softmax_complement({self.dense(other.argument)}, {other.along})"), places, places)
+        if not isinstance(other, Elementwise):
+            return None
+        inner = other.argument
+        if other.function == "sigmoid":
+            value = self.plain(inner)
+            return replace(value, array=self.line(f"sigmoid({self.scaled(replace(value, scale=-value.scale))})"), scale=1.0)
+        if other.function == "power" and other.parameter == 2 and isinstance(inner, Elementwise) and inner.function == "tanh":
+            value = self.plain(inner.argument)
+            return replace(value, array=self.line(f"sech_squared({self.scaled(value)})"), scale=1.0)
+        return None
 
     def added(self, terms: list[Value], out: Labels) -> Value | None:
         """The sum of values without common deltas, in the axes of the largest."""

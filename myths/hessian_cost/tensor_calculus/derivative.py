@@ -11,11 +11,22 @@ along one path all factors become one product, whose order of contraction is cho
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from myths.hessian_cost.tensor_calculus import simplify
 from myths.hessian_cost.tensor_calculus.errors import AxesError, TensorError, UnknownVariable
-from myths.hessian_cost.tensor_calculus.expression import Elementwise, Expression, MatrixFunction, Product, Sum, Variable, walk
+from myths.hessian_cost.tensor_calculus.expression import (
+    AxisFunction,
+    Elementwise,
+    Expression,
+    MatrixFunction,
+    Product,
+    Sum,
+    Variable,
+    walk,
+)
 
 Mode = Literal["forward", "reverse", "cross-country"]
 Edges = dict[Expression, dict[Expression, Expression]]
@@ -144,39 +155,79 @@ def partial(node: Expression, child: Expression) -> Expression:
             return simplify.contract((i, j, a, b), [(node, (i, a)), (node, (b, j))], -1.0)
         inverse = simplify.matrix_function("inverse", child)
         return simplify.contract((a, b), [(inverse, (b, a)), *([(node, ())] if node.function == "det" else [])])
+    if isinstance(node, AxisFunction):
+        return _axis_slope(node)
     raise TensorError(f"{node} has no derivative")
+
+
+def _axis_slope(node: AxisFunction) -> Expression:
+    """The derivative of a function along axes by its argument. Shape [*node.axes *argument.axes]."""
+    x, outer = node.argument, node.argument.order - node.along
+    batch, inner = tuple(range(outer)), tuple(range(outer, x.order))
+    others = tuple(range(x.order, x.order + node.along))
+    if node.function == "argmax":
+        return simplify.constant_like(node.axes + x.axes, 0.0)
+    weights = node if node.function == "softmax" else simplify.axis_function(WEIGHTS[node.function], x, node.along)
+    if node.function in WEIGHTS:
+        return simplify.contract(batch + batch + inner, [(weights, batch + inner)])
+    return simplify.add(
+        [
+            simplify.contract(batch + inner + batch + inner, [(weights, batch + inner)]),
+            simplify.contract(batch + inner + batch + others, [(weights, batch + inner), (weights, batch + others)], -1.0),
+        ]
+    )
+
+
+WEIGHTS = {"logsumexp": "softmax", "max": "argmax"}
+"""What the derivative by an entry along the axes is."""
 
 
 def _slope(node: Elementwise) -> Expression:
     """f′(x) for y = f(x), element by element."""
-    x, one = node.argument, simplify.constant_like(node.axes, 1.0)
-    places = tuple(range(node.order))
+    if node.function not in SLOPES:
+        raise TensorError(f"{node.function} has no derivative")
+    return SLOPES[node.function](node)
 
-    def times(*factors: Expression, coefficient: float = 1.0) -> Expression:
-        return simplify.contract(places, [(factor, places) for factor in factors], coefficient, dict(enumerate(node.axes)))
 
-    def one_minus(y: Expression) -> Expression:
-        return simplify.add([one, simplify.scale(-1.0, y)])
+def _constant(node: Elementwise, value: float) -> Expression:
+    return simplify.constant_like(node.axes, value)
 
-    match node.function:
-        case "exp":
-            return node
-        case "log":
-            return simplify.power(x, -1.0)
-        case "sigmoid":
-            return times(node, one_minus(node))
-        case "softplus":
-            return simplify.elementwise("sigmoid", x)
-        case "tanh":
-            return one_minus(simplify.power(node, 2.0))
-        case "sin":
-            return simplify.elementwise("cos", x)
-        case "cos":
-            return simplify.scale(-1.0, simplify.elementwise("sin", x))
-        case "relu":
-            return simplify.elementwise("step", x)
-        case "step":
-            return simplify.scale(0.0, one)
-        case "power":
-            return times(simplify.power(x, node.parameter - 1), coefficient=node.parameter)
-    raise TensorError(f"{node.function} has no derivative")
+
+def _times(*factors: Expression, coefficient: float = 1.0) -> Expression:
+    places = tuple(range(factors[0].order))
+    return simplify.contract(places, [(factor, places) for factor in factors], coefficient)
+
+
+def _plus_one(x: Expression, sign: float = 1.0) -> Expression:
+    """1 + sign · x."""
+    return simplify.add([simplify.constant_like(x.axes, 1.0), simplify.scale(sign, x)])
+
+
+def _of(function: str, sign: float = 1.0) -> Callable[[Elementwise], Expression]:
+    return lambda node: simplify.scale(sign, simplify.elementwise(function, node.argument))
+
+
+SLOPES: Mapping[str, Callable[[Elementwise], Expression]] = {
+    "exp": lambda node: node,
+    "expm1": _of("exp"),
+    "log": lambda node: simplify.power(node.argument, -1.0),
+    "log1p": lambda node: simplify.power(_plus_one(node.argument), -1.0),
+    "sigmoid": lambda node: _times(node, _plus_one(node, -1.0)),
+    "softplus": _of("sigmoid"),
+    "tanh": lambda node: _plus_one(simplify.power(node, 2.0), -1.0),
+    "sin": _of("cos"),
+    "cos": _of("sin", -1.0),
+    "sinh": _of("cosh"),
+    "cosh": _of("sinh"),
+    "arctan": lambda node: simplify.power(_plus_one(simplify.power(node.argument, 2.0)), -1.0),
+    "erf": lambda node: simplify.scale(
+        2 / math.sqrt(math.pi), simplify.elementwise("exp", simplify.scale(-1.0, simplify.power(node.argument, 2.0)))
+    ),
+    "abs": _of("sign"),
+    "relu": _of("step"),
+    "sign": lambda node: _constant(node, 0.0),
+    "heaviside": lambda node: _constant(node, 0.0),
+    "step": lambda node: _constant(node, 0.0),
+    "power": lambda node: _times(simplify.power(node.argument, node.parameter - 1), coefficient=node.parameter),
+}
+"""The derivative of every element-wise function; where it jumps, the value at the jump is that of ``notation``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -63,6 +64,8 @@ class Compiled:
         results = [
             program.scaled(value) if self.compressed else program.dense(node) for node, value in zip(self.expressions, values, strict=True)
         ]
+        for node, result in zip(self.expressions, results, strict=True):
+            program.guard("finite", result, node)
         shapes = [tuple(program.size(axis, node) for axis in node.axes) for node in self.expressions]
         returned = ", ".join(f"finish({result})" for result in results) + ("" if self.single else ",")
         lines = [f"def program({', '.join(names)}):", *(f"    {line}" for line in program.freed(results)), f"    return {returned}"]
@@ -127,7 +130,7 @@ def compile(
     ``inputs``: the variables that it takes, if more than those that occur (a Hessian may not depend on x, which yet says its shape).
     ``sizes``: axis sizes; when they say all, the program is written now and not at the first call.
     ``compressed``: return Compressed results, which keep their deltas. ``check``: raise
-    NotDifferentiable at points where an expression does not exist (costs a synchronization each).
+    NotDifferentiable at points where an expression does not exist or is not finite (costs a synchronization each).
     ``jit``: through torch.compile or jax.jit. A result that is a mere transpose of an input shares its memory.
     Raises TensorError for an unknown backend.
     """
@@ -170,7 +173,7 @@ def evaluate(
     Arrays are given by name (``w=…``) or by variable (``{w: …}``; these may be more than the
     expression has). ``compressed``: a Compressed result. Programs are kept for the next call.
     Raises UnknownVariable, ShapeError, and, with ``check``, NotDifferentiable (log of x ≤ 0, a
-    negative power of 0, a derivative at the zero of a norm, a singular matrix).
+    negative power of 0, a derivative at the zero of a norm, the inverse of a singular matrix, any value that is not finite).
     """
     given = dict(point or {})
     found = variables(expression)
@@ -197,14 +200,31 @@ def _jitted(run: Callable[..., Any], backend: str) -> Callable[..., Any]:
 
 
 def _guard(kind: str, array: Array, written: str) -> None:
-    """Raises NotDifferentiable where the array is not what the function needs."""
-    if kind == "singular":
-        import numpy as np
-
-        host = np.asarray(array.detach().cpu() if hasattr(array, "detach") else array)
-        if np.linalg.matrix_rank(host) < len(host):
+    """Raises NotDifferentiable where the array is not what the function needs, or is no finite number."""
+    if kind == "invertible":
+        if not _invertible(array):
             raise NotDifferentiable(f"the matrix of {written} is singular")
         return
-    good = {"positive": array > 0, "nonnegative": array >= 0, "nonzero": array != 0}[kind]
+    if kind == "finite":
+        if not bool((abs(array) < math.inf).all()):
+            raise NotDifferentiable(f"{written} is not finite at this point")
+        return
+    good = {"positive": array > 0, "above -1": array > -1, "nonnegative": array >= 0, "nonzero": array != 0}[kind]
     if not bool(good.all()):
         raise NotDifferentiable(f"{written} does not exist at this point: its argument must be {kind}")
+
+
+def _invertible(array: Array) -> bool:
+    """Whether the inverse has a correct digit: a condition number that no scaling of rows or columns can spoil (Skeel's), beside 1/ε."""
+    import numpy as np
+
+    host = np.asarray(array.detach().cpu() if hasattr(array, "detach") else array)
+    matrix = host.astype(np.float64)
+    with np.errstate(all="ignore"):
+        for axis in (1, 0):
+            matrix = matrix / abs(matrix).max(axis=axis, keepdims=True)
+        try:
+            condition = (abs(np.linalg.inv(matrix)) @ abs(matrix)).sum(axis=1).max()
+        except np.linalg.LinAlgError:
+            return False
+    return bool(condition * np.finfo(host.dtype if host.dtype.kind == "f" else np.float64).eps < 1)

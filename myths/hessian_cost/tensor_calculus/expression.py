@@ -3,14 +3,15 @@
 Two expressions that are built alike are the *same object*, so ``is`` compares them and common
 sub-expressions are shared. An axis bears the name of its size: axes of one name have one size.
 
-There are six kinds of nodes, and every other notion is one of them:
+There are eight kinds of nodes, and every other notion is one of them:
 
 - ``Variable``: a named array. - ``Size``: the number of entries along an axis.
 - ``Product``: c · Σ Π factors with index strings, the ``C = A *_(s1,s2,s3) B`` of Laue et al. (AAAI 2020) for any
   number of factors. An index of the output that is in no factor broadcasts, one that is repeated
   in the output is a delta: numbers, zeros, ones, unit tensors, transposes, traces and sums over
   axes are products too. - ``Sum``: Σ c · term. - ``Elementwise`` functions.
-- ``MatrixFunction``: inverse, det and logdet.
+- ``MatrixFunction``: inverse, det and logdet. - ``AxisFunction``: logsumexp, softmax, max and its argmax along the last axes.
+- ``Selection``: the 0-1 matrix that takes entries start, start + step, … of a vector, which makes slices products.
 
 Nodes are made by ``simplify``, which keeps them in normal form; do not call the classes.
 """
@@ -132,15 +133,16 @@ class _Keyed(Expression):
 
 @dataclass(frozen=True, eq=False, slots=True, weakref_slot=True, repr=False)
 class Variable(_Keyed):
-    """An input. Shape: its axes. ``constant``: derivatives by it are refused."""
+    """An input. Shape: its axes. ``constant``: derivatives by it are refused. ``symmetric``: a matrix that equals its transpose."""
 
     name: str
     names: tuple[str, ...]
     constant: bool
+    symmetric: bool = False
     key: str = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "key", f"0{self.name} {self.names} {self.constant}")
+        object.__setattr__(self, "key", f"0{self.name} {self.names} {self.constant}{' symmetric' * self.symmetric}")
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -252,6 +254,52 @@ class MatrixFunction(_Keyed):
     def children(self) -> tuple[Expression, ...]:
         """The argument."""
         return (self.argument,)
+
+
+@dataclass(frozen=True, eq=False, slots=True, weakref_slot=True, repr=False)
+class AxisFunction(_Keyed):
+    """A function of the entries along the last ``along`` axes together, for each entry of the others.
+
+    ``logsumexp`` and ``max`` drop these axes. ``softmax``, and ``argmax`` (1 at the largest entry, in equal parts where several
+    are largest, else 0), keep them.
+    """
+
+    function: str
+    along: int
+    argument: Expression
+    key: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._set_key(6, self.function, self.along, self.argument)
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Those of the argument, without the last ``along`` where the function drops them."""
+        axes = self.argument.axes
+        return axes if self.function in ("softmax", "argmax") else axes[: len(axes) - self.along]
+
+    @property
+    def children(self) -> tuple[Expression, ...]:
+        """The argument."""
+        return (self.argument,)
+
+
+@dataclass(frozen=True, eq=False, slots=True, weakref_slot=True, repr=False)
+class Selection(_Keyed):
+    """S[i j] = 1 where j = start + step · i, else 0. Shape [rows columns]: names of axes."""
+
+    start: int
+    step: int
+    names: tuple[str, str]
+    key: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._set_key(7, self.start, self.step, self.names)
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Rows and columns."""
+        return self.names
 
 
 Node = TypeVar("Node", bound=Expression)

@@ -19,8 +19,24 @@ OPERATIONS = frozenset(
         "tanh",
         "sin",
         "cos",
+        "sinh",
+        "cosh",
+        "arctan",
+        "erf",
+        "log1p",
+        "expm1",
+        "abs",
+        "sign",
+        "heaviside",
         "relu",
         "step",
+        "sech_squared",
+        "logsumexp",
+        "softmax",
+        "softmax_complement",
+        "max",
+        "argmax",
+        "selection",
         "sqrt",
         "inverse",
         "det",
@@ -31,6 +47,7 @@ OPERATIONS = frozenset(
         "finish",
         "embed",
         "embed_add",
+        "embed_set",
     ]
 )
 
@@ -83,6 +100,8 @@ class Lines:
 
     def size(self, axis: str, node: Expression) -> int:
         """Raises ShapeError when no input and nobody else has said it."""
+        if axis.isdigit():
+            return int(axis)
         if axis not in self.sizes:
             raise ShapeError(f"the size of axis {axis!r} of {node} is unknown: no array has it; give sizes={{{axis!r}: …}}")
         return self.sizes[axis]

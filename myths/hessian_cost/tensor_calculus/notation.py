@@ -7,22 +7,31 @@ from typing import Any
 
 from myths.hessian_cost.tensor_calculus import simplify
 from myths.hessian_cost.tensor_calculus.errors import AxesError, TensorError
-from myths.hessian_cost.tensor_calculus.expression import Expression, Variable, intern
+from myths.hessian_cost.tensor_calculus.expression import Expression, Selection, Variable, intern
 
 Operand = Any  # Expression, Indexed or a number; anything else is refused with an AxesError
 
 
-def variable(name: str, axes: str = "") -> Variable:
+def variable(name: str, axes: str = "", symmetric: bool = False) -> Variable:
     """An input by which one may differentiate. Its shape is its axes: ``"mn"`` is [m n], ``"samples features"`` has longer names.
 
-    Axes of one name have one size; a name that is a number (``"3"``) is its size.
+    Axes of one name have one size; a name that is a number (``"3"``) is its size. ``symmetric`` promises that a matrix equals its
+    transpose; derivatives by it are those by each of its entries on its own.
+    Raises AxesError when what is symmetric has no two equal axes.
     """
-    return intern(Variable, _name(name), _axes(axes), False)
+    return _input(name, axes, False, symmetric)
 
 
-def constant(name: str, axes: str = "") -> Variable:
+def constant(name: str, axes: str = "", symmetric: bool = False) -> Variable:
     """An input by which nothing is differentiated. Its shape is its axes, as for ``variable``."""
-    return intern(Variable, _name(name), _axes(axes), True)
+    return _input(name, axes, True, symmetric)
+
+
+def _input(name: str, axes: str, is_constant: bool, symmetric: bool) -> Variable:
+    names = _axes(axes)
+    if symmetric and (len(names) != 2 or names[0] != names[1]):
+        raise AxesError(f"{name} cannot be symmetric: it has axes {list(names)}, not two equal ones")
+    return intern(Variable, _name(name), names, is_constant, symmetric)
 
 
 def _axes(axes: str) -> tuple[str, ...]:
@@ -232,7 +241,61 @@ softplus = _function("softplus", "log(1 + eˣ), without overflow")
 tanh = _function("tanh", "The hyperbolic tangent")
 sin = _function("sin", "The sine")
 cos = _function("cos", "The cosine")
+sinh = _function("sinh", "The hyperbolic sine")
+cosh = _function("cosh", "The hyperbolic cosine")
+arctan = _function("arctan", "The inverse of the tangent")
+erf = _function("erf", "The error function 2/√π ∫₀ˣ exp(−t²) dt")
+log1p = _function("log1p", "log(1 + x), exact for small x")
+expm1 = _function("expm1", "eˣ − 1, exact for small x")
+abs = _function("abs", "|x|, whose derivative at 0 is 0 by convention (as in torch)")
+sign = _function("sign", "1, 0 or −1 by the sign of x; its derivative is 0")
+heaviside = _function("heaviside", "1 for x > 0, ½ at 0, 0 for x < 0; its derivative is 0")
 relu = _function("relu", "max(x, 0), whose derivative is 1 for x > 0 and, by convention, 0 for x ≤ 0 (as in torch)")
+
+
+def maximum(left: Operand, right: Operand) -> Expression:
+    """The larger of two, element by element; where they are equal, each has half of the derivative (as in torch)."""
+    a, b = _elementwise_pair(left, right, "compare")
+    wins = heaviside(minus(a, b))
+    return plus(times(a, wins), times(b, minus(1.0, wins)))
+
+
+def minimum(left: Operand, right: Operand) -> Expression:
+    """The smaller of two, element by element; where they are equal, each has half of the derivative (as in torch)."""
+    a, b = _elementwise_pair(left, right, "compare")
+    loses = heaviside(minus(a, b))
+    return plus(times(b, loses), times(a, minus(1.0, loses)))
+
+
+def logsumexp(x: Operand, along: int | None = None) -> Expression:
+    """log Σ exp(x) over the last ``along`` axes (all without it), without overflow. Shape: the other axes."""
+    return _along("logsumexp", x, along)
+
+
+def softmax(x: Operand, along: int | None = None) -> Expression:
+    """exp(x) / Σ exp(x) over the last ``along`` axes (all without it), without overflow. Shape: that of x."""
+    return _along("softmax", x, along)
+
+
+def largest(x: Operand, along: int | None = None) -> Expression:
+    """The largest entry along the last ``along`` axes (all without it). Shape: the other axes.
+
+    Entries that are equally large have equal parts of the derivative, as in torch.amax.
+    """
+    return _along("max", x, along)
+
+
+def _along(function: str, x: Operand, along: int | None) -> Expression:
+    tensor = as_expression(x)
+    count = tensor.order if along is None else along
+    if not 0 <= count <= tensor.order:
+        raise AxesError(f"{function} along {along} axes: {tensor} has {tensor.order}")
+    return simplify.axis_function(function, tensor, count)
+
+
+def selection(start: int, step: int, rows: int, columns: int) -> Expression:
+    """The 0-1 matrix that takes ``rows`` entries start, start + step, … of a vector of length ``columns``. Shape [rows columns]."""
+    return intern(Selection, start, step, (str(rows), str(columns)))
 
 
 def sqrt(x: Operand) -> Expression:
@@ -276,5 +339,5 @@ def det(a: Operand) -> Expression:
 
 
 def logdet(a: Operand) -> Expression:
-    """log |det a| of a square matrix. Shape []."""
+    """log |det a| of a square matrix; −∞ for a singular one. Shape []."""
     return simplify.matrix_function("logdet", as_expression(a))

@@ -6,10 +6,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from myths.hessian_cost.tensor_calculus.expression import (
+    AxisFunction,
     Elementwise,
     Expression,
     MatrixFunction,
     Product,
+    Selection,
     Size,
     Sum,
     Variable,
@@ -75,8 +77,8 @@ class _Printer:
 
     def write(self, node: Expression, letters: tuple[str, ...], used: frozenset[str]) -> tuple[str, int]:
         """A node by its name or in full, with how tightly it binds: 0 a sum, 1 a product, 2 an atom."""
-        if self.uses[node] > 1 and isinstance(node, Elementwise | Sum) and not self.short(node):
-            letter = node.function[0] if isinstance(node, Elementwise) else "t"
+        if self.uses[node] > 1 and isinstance(node, Elementwise | Sum | AxisFunction) and not self.short(node):
+            letter = "t" if isinstance(node, Sum) else "p" if node.function == "softmax" else node.function[0]
             return self.named(node, letter) + self.index(letters), 2
         return self.body(node, letters, used)
 
@@ -94,6 +96,10 @@ class _Printer:
             return self.sum(node, letters, used), 0
         if isinstance(node, MatrixFunction):
             return self.matrix(node, letters), 2
+        if isinstance(node, AxisFunction):
+            return self.along(node, letters, used), 2
+        if isinstance(node, Selection):
+            return self.selection(node, letters), 2
         assert isinstance(node, Elementwise)
         argument, binds = self.write(node.argument, letters, used)
         if node.function == "power":
@@ -101,6 +107,22 @@ class _Printer:
         if self.latex:
             return FUNCTIONS[node.function].latex + rf"\left({argument}\right)", 2
         return f"{node.function}({argument})", 2
+
+    def along(self, node: AxisFunction, letters: tuple[str, ...], used: frozenset[str]) -> str:
+        """The function with the letters that it runs along: ``logsumexp_j(X[ij])``."""
+        outer = letters[: node.argument.order - node.along]
+        fresh = (letter for letter in LETTERS if letter not in used)
+        inner = letters[len(outer) :] or tuple(next(fresh) for _ in range(node.along))
+        argument, _ = self.write(node.argument, outer + inner, used | set(inner))
+        if self.latex:
+            return rf"\operatorname{{{node.function}}}_{{{''.join(inner)}}}\left({argument}\right)"
+        return f"{node.function}_{''.join(inner)}({argument})"
+
+    def selection(self, node: Selection, letters: tuple[str, ...]) -> str:
+        """A delta between the column and the row that it takes: ``δ[i+1,j]``."""
+        row = (f"{node.step}" if node.step != 1 else "") + letters[0]
+        at = f"{row}{node.start:+d}" if node.start else row
+        return rf"\delta_{{{at},{letters[1]}}}" if self.latex else f"δ[{at},{letters[1]}]"
 
     def power(self, base: str, binds: int, exponent: float) -> tuple[str, int]:
         if exponent == 0.5:
@@ -137,7 +159,7 @@ class _Printer:
     def rank(self, node: Expression) -> tuple[int, str]:
         """Scalars, variables, functions, sums."""
         base = node.argument if isinstance(node, Elementwise) and node.function == "power" else node
-        kind = [Size, Variable, MatrixFunction, Elementwise, Product, Sum].index(type(base))
+        kind = [Size, Variable, Selection, MatrixFunction, Elementwise, AxisFunction, Product, Sum].index(type(base))
         return (-1 if node.order == 0 else kind), base.key
 
     def sum(self, node: Sum, letters: tuple[str, ...], used: frozenset[str]) -> str:

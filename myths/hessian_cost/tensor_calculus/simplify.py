@@ -8,11 +8,24 @@ are folded.
 
 from __future__ import annotations
 
+import functools
 import itertools
+import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 from myths.hessian_cost.tensor_calculus.errors import AxesError
-from myths.hessian_cost.tensor_calculus.expression import Elementwise, Expression, Labels, MatrixFunction, Product, Size, Sum, intern
+from myths.hessian_cost.tensor_calculus.expression import (
+    AxisFunction,
+    Elementwise,
+    Expression,
+    Labels,
+    MatrixFunction,
+    Product,
+    Size,
+    Sum,
+    Variable,
+    intern,
+)
 from myths.hessian_cost.tensor_calculus.functions import FUNCTIONS
 
 Label = Hashable
@@ -38,7 +51,9 @@ def contract(
         flat = []
     used = {label for _, labels in flat for label in labels}.union(out)
     if coefficient != 0:
-        flat += [(intern(Size, axis), ()) for label, axis in sizes.items() if label not in used]
+        alone = [axis for label, axis in sizes.items() if label not in used]
+        coefficient *= math.prod(int(axis) for axis in alone if axis.isdigit())
+        flat += [(intern(Size, axis), ()) for axis in alone if not axis.isdigit()]
     merged = _merge_powers(flat)
     if any(isinstance(node, Product) and factor not in flat for factor in merged for node in factor[:1]):
         return contract(out, merged, coefficient, sizes)
@@ -150,12 +165,12 @@ def _canonical(factors: Factors, out: tuple[Label, ...]) -> tuple[tuple[tuple[Ex
             if not best or written < best[0][0]:
                 best[:] = [(written, done, numbers)]
             return
-        signatures = [signature(factor, numbers) for factor in rest]
+        choices = [(place, node, order) for place, (node, labels) in enumerate(rest) for order in _orders(node, labels)]
+        signatures = [signature((node, order), numbers) for _, node, order in choices]
         least = min(signatures)
-        ties = [place for place, found in enumerate(signatures) if found == least]
+        ties = [choice for choice, found in zip(choices, signatures, strict=True) if found == least]
         settled = all(number < 1_000_000 for number in least[1])
-        for place in ties[:1] if settled or leaves >= 64 else ties:
-            node, labels = rest[place]
+        for place, node, labels in ties[:1] if settled or leaves >= 64 else ties:
             extended = dict(numbers)
             for label in labels:
                 extended.setdefault(label, len(extended))
@@ -163,6 +178,20 @@ def _canonical(factors: Factors, out: tuple[Label, ...]) -> tuple[tuple[tuple[Ex
 
     visit(factors, start, ())
     return best[0][1], best[0][2]
+
+
+def _orders(node: Expression, labels: tuple[Label, ...]) -> tuple[tuple[Label, ...], ...]:
+    """The orders in which the labels of a factor mean the same: both of a symmetric matrix."""
+    return (labels, labels[::-1]) if len(labels) == 2 and _is_symmetric(node) else (labels,)
+
+
+def _is_symmetric(node: Expression) -> bool:
+    """Whether a matrix is symmetric because a variable in it is."""
+    if isinstance(node, Variable):
+        return node.symmetric
+    if isinstance(node, Sum):
+        return all(_is_symmetric(term) or _deltas(term) for _, term in node.terms) and any(_is_symmetric(term) for _, term in node.terms)
+    return node.order == 2 and isinstance(node, Elementwise | MatrixFunction) and _is_symmetric(node.argument)
 
 
 def constant_like(axes: Sequence[str], value: float) -> Expression:
@@ -272,7 +301,15 @@ def _layout(node: Product) -> tuple[Expression, Labels] | None:
 
 
 def _identity(function: str, x: Expression, parameter: float) -> Expression | None:
-    """exp log x = log exp x = x, (xᵃ)ᵇ = xᵃᵇ for whole b, log(1 + exp x) = softplus x, 1/(1 + exp x) = sigmoid(−x)."""
+    """exp log x = log exp x = x, (xᵃ)ᵇ = xᵃᵇ for whole b, log(1 + exp x) = softplus x, 1/(1 + exp x) = sigmoid(−x),
+    and the other logarithms of exponentials, written so that nothing overflows.
+    """
+    if function == "log1p" and isinstance(x, Elementwise) and x.function == "exp":
+        return elementwise("softplus", x.argument)
+    if function == "log" and isinstance(x, Elementwise) and x.function == "sigmoid":
+        return scale(-1.0, elementwise("softplus", scale(-1.0, x.argument)))
+    if function == "log" and isinstance(x, AxisFunction) and x.function == "softmax":
+        return _log_softmax(x)
     if isinstance(x, Elementwise):
         if {function, x.function} == {"exp", "log"}:
             return x.argument
@@ -283,7 +320,61 @@ def _identity(function: str, x: Expression, parameter: float) -> Expression | No
         exps = [node for c, node in x.terms if c == 1 and isinstance(node, Elementwise) and node.function == "exp"]
         if one and exps:
             return elementwise("softplus", exps[0].argument) if function == "log" else elementwise("sigmoid", scale(-1.0, exps[0].argument))
+    if function == "log":
+        return _log_of_exponentials(x)
+    if function == "log1p":
+        return _log_of_exponentials(add([constant_like(x.axes, 1.0), x]))
     return None
+
+
+def _log_softmax(x: AxisFunction) -> Expression:
+    """u − logsumexp u."""
+    places = tuple(range(x.order))
+    total = axis_function("logsumexp", x.argument, x.along)
+    spread = contract(places, [(total, places[: total.order])], -1.0, dict(zip(places, x.axes, strict=True)))
+    return add([x.argument, spread])
+
+
+def _log_of_exponentials(x: Expression) -> Expression | None:
+    """log(Σ c·exp(u) + …) of positive terms, at least one of them an exponential, by logsumexp and softplus; else None."""
+    terms = x.terms if isinstance(x, Sum) else ((1.0, x),)
+    logs = [_log_of_term(c, node) for c, node in terms]
+    if any(found is None for found in logs) or all(number(node) is not None for _, node in terms):
+        return None
+    return functools.reduce(lambda a, b: add([a, elementwise("softplus", add([b, scale(-1.0, a)]))]), [found for found in logs if found])
+
+
+def _log_of_term(c: float, node: Expression) -> Expression | None:
+    """log(c · node) of a positive number, or of a sum over axes of a product of exponentials."""
+    if not isinstance(node, Product):
+        if isinstance(node, Elementwise) and node.function == "exp" and c > 0:
+            return add([node.argument, constant_like(node.axes, math.log(c))])
+        return None
+    c *= node.coefficient
+    if c <= 0 or len(set(node.out)) < len(node.out):
+        return None
+    exponents = [
+        (factor.argument, labels) for factor, labels in node.factors if isinstance(factor, Elementwise) and factor.function == "exp"
+    ]
+    if len(exponents) < len(node.factors):
+        return None
+    there = {label for _, labels in exponents for label in labels}
+    kept = tuple(label for label in node.out if label in there)
+    summed = tuple(sorted(there.difference(kept)))
+    value = constant_like(node.axes, math.log(c))
+    if not exponents:
+        return value
+    dims: dict[Label, str] = dict(enumerate(node.dims))
+    exponent = add([contract(kept + summed, [factor], 1.0, {label: dims[label] for label in kept + summed}) for factor in exponents])
+    total = axis_function("logsumexp", exponent, len(summed))
+    return add([contract(node.out, [(total, kept)], 1.0, {label: dims[label] for label in node.out}), value])
+
+
+def axis_function(function: str, argument: Expression, along: int) -> Expression:
+    """``logsumexp``, ``softmax``, ``max`` or ``argmax`` along the last axes, ``along`` many."""
+    if along == 0:
+        return argument if function in ("logsumexp", "max") else constant_like(argument.axes, 1.0)
+    return intern(AxisFunction, function, along, argument)
 
 
 def matrix_function(function: str, argument: Expression) -> Expression:
