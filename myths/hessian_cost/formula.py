@@ -134,7 +134,7 @@ class Formula(Problem):
 
     def value(self, ops: Ops, x: Any, c: Mapping[str, Any]) -> Any:
         """f(x). Shape []."""
-        given = {"x": x, **c}
+        given = {**c, "x": x}
         terms = {name: Term(given[self._plain(name)], shape) for name, shape in self.shapes.items()}
         value = Reader(self.text, ops, terms, self.by).read(self.text.tree).value
         if self._is_linear or isinstance(value, int | float):
@@ -207,7 +207,7 @@ def _shapes(words: str) -> dict[str, Shape]:
             or len(sizes) > 2
             or not all(s.isdecimal() and len(s) < 20 and int(s) for s in sizes)
         ):
-            raise UsageError(f"shapes: {word!r} is no shape; such as w:512 for a vector, X:1024,512 for a matrix and a for a number")
+            raise UsageError(f"shapes: {word[:40]!r} is no shape; such as w:512 for a vector, X:1024,512 for a matrix and a for a number")
         if keyword.iskeyword(name):
             raise UsageError(f"shapes: {name} is a word of Python; choose another name")
         if name in shapes:

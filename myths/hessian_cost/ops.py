@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -73,6 +74,7 @@ _NUMPY_LIKE: dict[str, Function] = {
 }
 
 
+@functools.cache
 def calculus_ops() -> Ops:
     """The tensor calculus of this folder."""
     from myths.hessian_cost import tensor_calculus as tc
@@ -169,6 +171,7 @@ def _calculus_slice(value: Any, shape: Shape, taken: tuple[int | slice, ...]) ->
     return simplify.contract(out, factors)
 
 
+@functools.cache
 def torch_ops() -> Ops:
     """PyTorch."""
     import torch
@@ -211,6 +214,7 @@ def _single(axes: Shape | None, order: int) -> int:
     return axes[0]
 
 
+@functools.cache
 def jax_ops() -> Ops:
     """JAX."""
     import jax
@@ -231,6 +235,7 @@ def jax_ops() -> Ops:
     )
 
 
+@functools.cache
 def autograd_ops() -> Ops:
     """HIPS autograd."""
     import autograd.numpy as np
@@ -255,6 +260,7 @@ def autograd_ops() -> Ops:
     )  # fmt: skip
 
 
+@functools.cache
 def tensorflow_ops() -> Ops:
     """TensorFlow 2."""
     import tensorflow as tf
@@ -274,6 +280,7 @@ def tensorflow_ops() -> Ops:
     )  # fmt: skip
 
 
+@functools.cache
 def pytensor_ops() -> Ops:
     """PyTensor, the heir of Theano."""
     import pytensor.tensor as pt
@@ -297,6 +304,7 @@ def pytensor_ops() -> Ops:
     )  # fmt: skip
 
 
+@functools.cache
 def casadi_ops() -> Ops:
     """CasADi, on MX: matrices only, a vector is a column."""
     import casadi
@@ -344,6 +352,7 @@ def casadi_ops() -> Ops:
     )  # fmt: skip
 
 
+@functools.cache
 def sympy_ops() -> Ops:
     """SymPy, on NumPy arrays of symbols."""
     import numpy as np

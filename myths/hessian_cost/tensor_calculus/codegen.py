@@ -6,8 +6,10 @@ pattern by which it fills its tensor.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from myths.hessian_cost.tensor_calculus import simplify
 from myths.hessian_cost.tensor_calculus.contraction import Contraction, Operand
 from myths.hessian_cost.tensor_calculus.expression import (
     AxisFunction,
@@ -24,7 +26,7 @@ from myths.hessian_cost.tensor_calculus.expression import (
 )
 from myths.hessian_cost.tensor_calculus.lines import Value, identifier
 from myths.hessian_cost.tensor_calculus.printing import text
-from myths.hessian_cost.tensor_calculus.simplify import number
+from myths.hessian_cost.tensor_calculus.simplify import Label, number
 
 
 @dataclass
@@ -129,18 +131,28 @@ class Program(Contraction):
         common = list(dict.fromkeys(patterns))  # axes are one label where every term has them as one
         out = tuple(common.index(pattern) for pattern in patterns)
         sizes = self.extents(node, out)
-        flat: list[Value] = []
-        sparse: list[tuple[Value, Labels]] = []
+        full = tuple(range(len(common)))
+        shape = tuple(sizes[label] for label in full)
+        flat: dict[int, Value] = {}
+        sparse: dict[int, tuple[Value, Labels]] = {}
         for n, value in enumerate(values):
             own = tuple(pattern[n] for pattern in common)  # the term's label at each common label
             if len(set(own)) < len(own):
-                sparse.append((value, own))
+                sparse[n] = value, own
             else:
-                flat.append(replace(value, labels=tuple(own.index(label) for label in value.labels)))
-        total = self.added(flat, out)
-        full = tuple(range(len(common)))
-        shape = tuple(sizes[label] for label in full)
-        for value, own in sparse:
+                flat[n] = replace(value, labels=tuple(own.index(label) for label in value.labels))
+        for n, m, instead in self.cancelling(node):
+            if n in sparse and m in flat:
+                _, own = sparse.pop(n)
+                order = sorted(set(own))
+                dense = self.aligned(self.scaled(flat[m]), flat[m].labels, full)
+                dense = dense if set(flat[m].labels) == set(full) else self.line(f"broadcast({dense}, {shape})")
+                value = self.value(instead)
+                diagonal = self.aligned(self.scaled(value), value.labels, value.out)
+                pattern = tuple(order.index(label) for label in own)
+                flat[m] = Value(self.line(f"embed_set({dense}, {diagonal}, {pattern})"), full, out)
+        total = self.added(list(flat.values()), out)
+        for value, own in sparse.values():
             order = sorted(set(own))
             core = self.aligned(self.scaled(value), value.labels, tuple(order))
             pattern = tuple(order.index(label) for label in own)
@@ -152,6 +164,22 @@ class Program(Contraction):
                 total = Value(self.line(f"embed_add({dense}, {core}, {pattern})"), full, out)
         assert total is not None
         return total
+
+    def cancelling(self, node: Sum) -> Iterator[tuple[int, int, Expression]]:
+        """The terms δ p and −p pᵀ of a softmax p, of which p − p² is left on the diagonal, with p(1 − p) to be written there instead."""
+        for n, (c, term) in enumerate(node.terms):
+            if not isinstance(term, Product) or len(set(term.out)) == len(term.out):
+                continue
+            kept, dims = sorted(set(term.out)), dict[Label, str](enumerate(term.dims))
+            for factor, labels in term.factors:
+                if not isinstance(factor, AxisFunction) or factor.function != "softmax":
+                    continue
+                squared = simplify.contract(kept, [*term.factors, (factor, labels)], c * term.coefficient, dims)
+                for m, (d, other) in enumerate(node.terms):
+                    diagonal = simplify.contract(kept, [(other, term.out)], d)
+                    if m != n and number(simplify.add([squared, diagonal])) == 0:
+                        rest = simplify.add([simplify.constant_like(factor.axes, 1.0), simplify.scale(-1.0, factor)])
+                        yield n, m, simplify.contract(kept, [*term.factors, (rest, labels)], c * term.coefficient, dims)
 
     def complement(self, node: Sum) -> Value | None:
         """1 − sigmoid(u), 1 − tanh(u)² and 1 − softmax(u) without cancellation, else None."""

@@ -12,6 +12,7 @@ import functools
 import itertools
 import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from myths.hessian_cost.tensor_calculus.errors import AxesError
 from myths.hessian_cost.tensor_calculus.expression import (
@@ -150,34 +151,40 @@ def _canonical(factors: Factors, out: tuple[Label, ...]) -> tuple[tuple[tuple[Ex
     start: dict[Label, int] = {}
     for label in out:
         start.setdefault(label, len(start))
-    best: list[tuple[list[tuple[str, Labels]], tuple[tuple[Expression, Labels], ...], dict[Label, int]]] = []
-    leaves = 0
+    search = _Search()
+    search.visit(factors, start, ())
+    return search.done, search.numbers
 
-    def signature(factor: tuple[Expression, tuple[Label, ...]], numbers: dict[Label, int]) -> tuple[str, Labels]:
-        node, labels = factor
-        return node.key, tuple(numbers.get(label, 1_000_000 + labels.index(label)) for label in labels)
 
-    def visit(rest: Factors, numbers: dict[Label, int], done: tuple[tuple[Expression, Labels], ...]) -> None:
-        nonlocal leaves
+@dataclass
+class _Search:
+    """The least way to write the factors of a product, among those tried."""
+
+    written: list[tuple[str, Labels]] = field(default_factory=list)
+    done: tuple[tuple[Expression, Labels], ...] = ()
+    numbers: dict[Label, int] = field(default_factory=dict)
+    leaves: int = 0
+
+    def visit(self, rest: Factors, numbers: dict[Label, int], done: tuple[tuple[Expression, Labels], ...]) -> None:
+        """Continue a way to write them with each of the least factors that are left."""
         if not rest:
-            leaves += 1
             written = [(node.key, labels) for node, labels in done]
-            if not best or written < best[0][0]:
-                best[:] = [(written, done, numbers)]
+            if not self.leaves or written < self.written:
+                self.written, self.done, self.numbers = written, done, numbers
+            self.leaves += 1
             return
         choices = [(place, node, order) for place, (node, labels) in enumerate(rest) for order in _orders(node, labels)]
-        signatures = [signature((node, order), numbers) for _, node, order in choices]
+        signatures = [
+            (node.key, tuple(numbers.get(label, 1_000_000 + order.index(label)) for label in order)) for _, node, order in choices
+        ]
         least = min(signatures)
         ties = [choice for choice, found in zip(choices, signatures, strict=True) if found == least]
         settled = all(number < 1_000_000 for number in least[1])
-        for place, node, labels in ties[:1] if settled or leaves >= 64 else ties:
+        for place, node, labels in ties[:1] if settled or self.leaves >= 64 else ties:
             extended = dict(numbers)
             for label in labels:
                 extended.setdefault(label, len(extended))
-            visit(rest[:place] + rest[place + 1 :], extended, (*done, (node, tuple(extended[label] for label in labels))))
-
-    visit(factors, start, ())
-    return best[0][1], best[0][2]
+            self.visit(rest[:place] + rest[place + 1 :], extended, (*done, (node, tuple(extended[label] for label in labels))))
 
 
 def _orders(node: Expression, labels: tuple[Label, ...]) -> tuple[tuple[Label, ...], ...]:
