@@ -43,7 +43,7 @@ def formula_rows(trial: TimeFormula, rng: np.random.Generator, device: str) -> l
         for method in sorted(able, key=lambda method: method.name != REFERENCE)
     ]
     rows[0]["checksum"] = float(f"{float(np.linalg.norm(exact)):.8g}")
-    rows[0]["hessian"] = tc.text(tc.hessian(*problem.expression(as_written=True)), "H")
+    rows[0]["hessian"] = tc.summary(tc.hessian(*problem.expression(as_written=True)), "H")
     return rows
 
 

@@ -83,7 +83,7 @@ from myths.hessian_cost.tensor_calculus.notation import (
     trace,
     variable,
 )
-from myths.hessian_cost.tensor_calculus.printing import latex, text
+from myths.hessian_cost.tensor_calculus.printing import latex, summary, text
 
 __all__ = [
     "AxesError",
@@ -137,6 +137,7 @@ __all__ = [
     "softplus",
     "sqrt",
     "sum_of_squares",
+    "summary",
     "tanh",
     "text",
     "trace",

@@ -25,7 +25,7 @@ from myths.hessian_cost.tensor_calculus.expression import (
     walk,
 )
 from myths.hessian_cost.tensor_calculus.lines import Value, identifier
-from myths.hessian_cost.tensor_calculus.printing import text
+from myths.hessian_cost.tensor_calculus.printing import summary
 from myths.hessian_cost.tensor_calculus.simplify import Label, number
 
 
@@ -39,7 +39,7 @@ class Program(Contraction):
     def guard(self, kind: str, array: str, node: Expression) -> None:
         """A line that raises NotDifferentiable where an array is not of this kind."""
         if self.guarded:
-            self.lines.append(f"_guard({kind!r}, {array}, {text(node)!r})")
+            self.lines.append(f"_guard({kind!r}, {array}, {summary(node)!r})")
 
     def value(self, root: Expression) -> Value:
         """The value of an expression; those below it are written first."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from myths.hessian_cost.tensor_calculus.expression import (
@@ -22,7 +24,26 @@ from myths.hessian_cost.tensor_calculus.functions import FUNCTIONS
 from myths.hessian_cost.tensor_calculus.simplify import number
 
 LETTERS = "ijklmnpqrstuvabcdefgh"
+SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+MAX_WRITTEN = 500
+"""Parts of an expression that an error message writes out, each as often as it occurs."""
+
+
+def _fresh(used: frozenset[str]) -> Iterator[str]:
+    """Letters for sums that are not in use, numbered once all have been taken."""
+    numbered = (f"{letter}{n or ''}".translate(SUBSCRIPT) for n in itertools.count() for letter in LETTERS)
+    return (letter for letter in numbered if letter not in used)
+
+
+def summary(expression: Expression, name: str = "") -> str:
+    """The text of an expression, or only its size where the text would be long."""
+    parts: dict[Expression, int] = {}
+    for node in walk(expression):
+        parts[node] = 1 + sum(parts[child] for child in node.children)
+    return text(expression, name) if parts[expression] <= MAX_WRITTEN else f"an expression of {parts[expression]:.3g} parts"
 
 
 def text(expression: Expression, name: str = "") -> str:
@@ -111,7 +132,7 @@ class _Printer:
     def along(self, node: AxisFunction, letters: tuple[str, ...], used: frozenset[str]) -> str:
         """The function with the letters that it runs along: ``logsumexp_j(X[ij])``."""
         outer = letters[: node.argument.order - node.along]
-        fresh = (letter for letter in LETTERS if letter not in used)
+        fresh = _fresh(used)
         inner = letters[len(outer) :] or tuple(next(fresh) for _ in range(node.along))
         argument, _ = self.write(node.argument, outer + inner, used | set(inner))
         if self.latex:
@@ -141,7 +162,7 @@ class _Printer:
             at.setdefault(label, letter)
         factors = sorted(node.factors, key=lambda factor: self.rank(factor[0]))
         summed = list(dict.fromkeys(label for _, labels in factors for label in labels if label not in node.out))
-        fresh = (letter for letter in LETTERS if letter not in used)
+        fresh = _fresh(used)
         at |= {label: next(fresh) for label in summed}
         inside = used | set(at.values())
         outer, inner = sorted(deltas), list[str]()  # what is summed over stands after the sigma

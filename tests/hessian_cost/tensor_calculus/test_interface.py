@@ -189,6 +189,7 @@ def test_repeated_squaring_stays_small() -> None:
     m = A
     for _ in range(6):
         m = m @ m
+    assert "i₁" in text(m)  # more sums than letters
     power = evaluate(m, A=np.diag([1.0, 0.5]))
     assert np.allclose(power, np.diag([1.0, 0.5**64]))
     run = partial(evaluate, trace(m))
