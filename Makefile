@@ -14,7 +14,7 @@ PARALLEL := -n auto --maxprocesses 4 --dist loadfile --max-worker-restart 8 \
 	--timeout 300 -o faulthandler_timeout=330 -o faulthandler_exit_on_timeout=true
 MYTHS := hessian-cost dataset-bias cifar10-1 forgetting fixup lightweight-conv saliency
 
-.PHONY: quick test all peers bench bench-compare report site screenshots data lint release clean $(MYTHS)
+.PHONY: quick test all peers bench bench-compare matrix report site screenshots data lint release clean $(MYTHS)
 
 quick: $(VENV)/.base
 	$(BIN)/myths run --profile quick --report $(ARGS)
@@ -35,6 +35,10 @@ lint: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python -m pytest benchmarks -o addopts= --benchmark-only --benchmark-autosave --benchmark-columns=median,iqr,rounds --benchmark-group-by=group --benchmark-sort=mean --benchmark-warmup=off $(ARGS)
+
+# The quick profile and the contract tests by instruction set, torch and threads; the table is docs/machines.md
+matrix: $(VENV)/.test
+	$(BIN)/python benchmarks/matrix.py $(CELLS)
 
 bench-compare: $(VENV)/.test
 	$(BIN)/pytest-benchmark compare --columns=median,iqr --sort=name
