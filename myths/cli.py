@@ -185,7 +185,6 @@ def try_(
     is KEY.KEY=VALUE.
     """
     from myths import suite
-    from myths.lab import device as devices
     from myths.lab import tryout
 
     if myth is None:
@@ -201,7 +200,7 @@ def try_(
         raise UsageError(f"name a TRIAL of {suite.find(myth).name}: {', '.join(suite.find(myth).types_by_name)}")
     else:
         with terminal.waiting(f"{myth} {trial}"):
-            rows = tryout.rows(suite.find(myth), trial, settings or [], devices.choose(device))
+            rows = tryout.rows(suite.find(myth), trial, settings or [], device)
         for row in rows:
             terminal.say("  ".join(f"{key}={value}" for key, value in row.items()))
 

@@ -51,8 +51,12 @@ class Formula(Problem):
                 raise UsageError(f"shapes: {name} is {list(self.shapes[name])}, but its array is {list(array.shape)}")
         if arrays is not None:
             self.shapes = {name: shape for name, shape in self.shapes.items() if name in self.text.names or name == by}
-            if lacking := self.shapes.keys() - arrays.keys():
+            needed = (self.text.names & arrays.keys()) | {by}
+            if lacking := (self.shapes.keys() | needed) - arrays.keys():
                 raise UsageError(f"inputs have no array {min(lacking)}; they have {', '.join(arrays)}")
+            for name in needed:
+                if arrays[name].ndim > 2 or not arrays[name].size or not np.isfinite(arrays[name]).all():
+                    raise UsageError(f"inputs: {name} has shape {list(arrays[name].shape)}; expected finite numbers with 0 to 2 axes")
         self.symmetric = frozenset(symmetric)
         self._check_sizes()
         self.axes = ", ".join(f"{self._plain(name)}: {' '.join(map(str, shape))}" for name, shape in self.shapes.items())
@@ -98,7 +102,7 @@ class Formula(Problem):
             Undefined: The function or its gradient does not exist, or is not finite, at any of them.
         """
         if self.arrays is not None:
-            given = {name: np.asarray(self.arrays[name], dtype=np.float64) for name in self.shapes}
+            given = {name: np.array(self.arrays[name], dtype=np.float64) for name in self.shapes}
             self.check(given)
             return {self._plain(name): array for name, array in given.items()}
         normal = {name: rng.standard_normal(shape) for name, shape in self.shapes.items()}

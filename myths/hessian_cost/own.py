@@ -12,7 +12,6 @@ from myths.hessian_cost.methods.torch_methods import CLOSED_FORM
 from myths.hessian_cost.ops import Lacking
 from myths.hessian_cost.problems import Inputs
 from myths.hessian_cost.timed import LONGEST, NOT_ON_DEVICE, OUT_OF_MEMORY, OVER_BUDGET
-from myths.lab.errors import UsageError
 from myths.lab.timing import Stopwatch, compare
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ def formula_rows(trial: TimeFormula, rng: np.random.Generator, device: str) -> l
     """A row a method, that of the tensor calculus first, with the Hessian that it derived."""
     from myths.hessian_cost import tensor_calculus as tc
 
-    problem = Formula(trial.formula, trial.by, trial.shapes, trial.symmetric, _arrays(trial.inputs) if trial.inputs else None)
+    problem = Formula(trial.formula, trial.by, trial.shapes, trial.symmetric, arrays_of(trial.inputs) if trial.inputs else None)
     try:
         inputs = problem.inputs(rng)
     except Undefined as error:
@@ -47,17 +46,11 @@ def formula_rows(trial: TimeFormula, rng: np.random.Generator, device: str) -> l
     return rows
 
 
-def _arrays(name: str) -> Inputs:
-    """The arrays of numbers that the user added under a name. Raises UsageError for what is none."""
+def arrays_of(name: str) -> Inputs:
+    """The arrays of numbers that the user added under a name."""
     from myths.lab.data import prepared
 
-    arrays = dict(prepared.load(name))
-    for key, array in arrays.items():
-        if array.ndim > 2 or not array.size or array.dtype.kind not in "biuf" or not np.isfinite(array).all():
-            raise UsageError(
-                f"inputs={name}: {key} is {array.dtype} of shape {list(array.shape)}; expected finite numbers with 0 to 2 axes"
-            )
-    return arrays
+    return {name: array for name, array in prepared.load(name).items() if array.dtype.kind in "biuf"}
 
 
 def _prepared(method: Method, problem: Formula, inputs: Inputs, trial: TimeFormula, device: str) -> Call:

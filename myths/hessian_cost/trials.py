@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -10,6 +11,8 @@ from myths.hessian_cost.formula import Formula
 from myths.hessian_cost.methods import METHODS, Dtype, MethodName
 from myths.hessian_cost.problems import PAPER, PROBLEMS, Name
 from myths.hessian_cost.timed import timed_row, where
+from myths.lab.data import prepared
+from myths.lab.errors import MythsError, UsageError
 from myths.lab.myth import Profile
 from myths.lab.setting import NOT_EMPTY, Count, Seed
 from myths.lab.trial import Context, Outcome, Trial
@@ -151,6 +154,9 @@ class TimeFormula(Trial):
         """Refuse a formula that cannot be read, and shapes that do not fit, before anything runs."""
         super().__post_init__()
         Formula.check_text(self.formula)
+        object.__setattr__(self, "inputs", self.inputs.replace("-", "_"))
+        if not re.fullmatch("[a-z0-9_]*", self.inputs):
+            raise UsageError(f"inputs={self.inputs}: expected the name of arrays that were added: myths data add NAME FILE.npz")
         if not self.inputs:
             Formula(self.formula, self.by, self.shapes, self.symmetric)
 
@@ -158,6 +164,18 @@ class TimeFormula(Trial):
     def data(self) -> tuple[str, ...]:
         """The user's arrays."""
         return (self.inputs,) if self.inputs else ()
+
+    def missing(self) -> str | None:
+        """Arrays that do not fit the formula."""
+        if not self.inputs or prepared.find(self.inputs) is None:
+            return None
+        from myths.hessian_cost.own import arrays_of
+
+        try:
+            Formula(self.formula, self.by, self.shapes, self.symmetric, arrays_of(self.inputs))
+        except MythsError as error:
+            return str(error)
+        return None
 
     @classmethod
     def tiny(cls) -> TimeFormula:

@@ -35,7 +35,9 @@ def rows(myth: Myth, name: str, settings: Sequence[str], device: str) -> list[di
             raise CannotStart(plan.absent[-1][1])
         for data in plan.data:
             prepared.require(data)
-        progress = runner.run(plan, store, device=device, hashes=prepared.sha256_of, invocation="try", report=_tell)
+        from myths.lab import device as devices  # brings torch, which takes seconds: after all that may be wrong in the settings
+
+        progress = runner.run(plan, store, device=devices.choose(device), hashes=prepared.sha256_of, invocation="try", report=_tell)
         if progress.failed:
             failed, error = progress.failed[0]
             raise MythsError(f"{failed}: {error}")

@@ -1,5 +1,7 @@
 """A user's own formula: read safely, differentiated alike by every method, wrong ones refused with a reason."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from myths.hessian_cost.formula import Formula, Undefined
 from myths.hessian_cost.methods import METHODS, dense
 from myths.hessian_cost.ops import torch_ops
 from myths.hessian_cost.trials import TimeFormula
+from myths.lab.data.own import add
 from myths.lab.errors import UsageError
 from myths.lab.trial import Context
 
@@ -188,7 +191,7 @@ def test_a_function_that_exists_nowhere_is_a_row():
 @pytest.mark.filterwarnings("ignore")
 def test_a_method_whose_hessian_is_not_finite_agrees_with_nothing(monkeypatch):
     monkeypatch.setattr("myths.hessian_cost.own.METHODS", {name: METHODS[name] for name in ("ours", "torch-func")})
-    monkeypatch.setattr("myths.hessian_cost.own._arrays", lambda name: {"x": np.array([800.0, 799.0, 798.0])})
+    monkeypatch.setattr("myths.hessian_cost.own.arrays_of", lambda name: {"x": np.array([800.0, 799.0, 798.0])})
     trial = TimeFormula(formula="log(exp(x).sum())", by="x", inputs="mine")
     rows = trial.run(Context(trial)).rows
     assert [row["status"] for row in rows] == ["ok", "not finite, where the tensor calculus is"]
@@ -213,6 +216,25 @@ def test_the_user_arrays_are_the_point(monkeypatch):
         Formula("sum(w)", "w", "w:3", arrays=arrays)
     with pytest.raises(Undefined, match="log"):
         Formula("sum(log(w - 1))", "w", arrays=arrays).inputs(np.random.default_rng(0))
+
+
+def test_arrays_come_in_by_a_name(tmp_path, monkeypatch):
+    monkeypatch.setenv("MYTHS_DATA", str(tmp_path / "home"))
+    np.savez(tmp_path / "inputs.npz", w=np.array([1.0, 2.0]), X=np.eye(2), words=np.zeros((2, 2, 2)))
+    assert add("my-arrays", tmp_path / "inputs.npz").name == "my_arrays"
+    trial = TimeFormula(formula="sum((X @ w)**3)", by="w", inputs="my-arrays", methods=("ours",))
+    assert trial.data == ("my_arrays",)
+    assert trial.missing() is None
+    assert trial.run(Context(trial)).rows[0]["checksum"] == pytest.approx(np.hypot(6, 12))
+    assert "inputs have no array v; they have w, X, words" in str(TimeFormula(formula="sum(v)", by="v", inputs="my_arrays").missing())
+    assert "expected finite numbers with 0 to 2 axes" in str(TimeFormula(formula="sum(words)", by="words", inputs="my_arrays").missing())
+    with pytest.raises(UsageError, match="expected the name of arrays"):
+        TimeFormula(formula="sum(w)", by="w", inputs="../inputs.npz")
+
+
+def test_the_page_of_functions_is_that_of_the_vocabulary():
+    page = (Path(__file__).parents[2] / "docs/formulas.md").read_text(encoding="utf-8")
+    assert vocabulary.listing() in page
 
 
 @pytest.mark.parametrize(

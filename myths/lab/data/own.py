@@ -6,6 +6,7 @@ import pickle
 import re
 import shutil
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,7 @@ def add(name: str, path: Path) -> Prepared:
     if path.is_dir():
         return add_texts(name, path) if texts_in(path) else _add_images(name, path)
     if path.suffix == ".npz":
-        return prepared.save(name, _image_arrays(path), source=path.name, note="own arrays")
+        return prepared.save(name, _arrays(path), source=path.name, note="own arrays")
     if path.suffix in (".pt", ".pth", ".safetensors"):
         (_check_safetensors if path.suffix == ".safetensors" else _check_pt)(path)
         return _add_weights(name, path)
@@ -104,12 +105,24 @@ def _add_weights(name: str, path: Path) -> Prepared:
     return _found(name)
 
 
-def _image_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a set of images with labels; raises UsageError for what no trial can read."""
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a set of images with labels, or any arrays of numbers; raises UsageError for what no trial can read."""
     try:
         arrays = formats.npz(path)
     except formats.BadFormat as error:
         raise UsageError(f"{path}: {error}; expected arrays of numbers or text, saved with np.savez") from error
+    if arrays.keys() & {"x_train", "y_train", "x_test", "y_test"}:
+        _check_images(path, arrays)
+    for key, array in arrays.items():
+        if not array.size or (array.dtype.kind not in "biuf" and key != "classes"):
+            raise UsageError(f"{path}: {key} is {array.dtype} of shape {list(array.shape)}; expected numbers, at least one")
+    if not arrays:
+        raise UsageError(f"{path} holds no arrays; expected arrays of numbers, saved with np.savez({path.name!r}, X=X, y=y)")
+    return arrays
+
+
+def _check_images(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Raises UsageError for images or labels that no trial can read."""
     known = ("x_train", "y_train", "x_test", "y_test", "classes")
     if other := sorted(set(arrays) - set(known)):
         raise UsageError(f"{path} holds {', '.join(other)}: arrays of images are named {', '.join(known)}")
@@ -120,7 +133,6 @@ def _image_arrays(path: Path) -> dict[str, np.ndarray]:
             _check_split(path, split, arrays[f"x_{split}"], arrays[f"y_{split}"], arrays.get("classes"))
     if "x_train" in arrays and arrays["x_train"].shape[1:] != arrays["x_test"].shape[1:]:
         raise UsageError(f"{path}: training images of {arrays['x_train'].shape[1:]}, test images of {arrays['x_test'].shape[1:]}")
-    return arrays
 
 
 def _check_split(path: Path, split: str, x: np.ndarray, y: np.ndarray, classes: np.ndarray | None) -> None:
