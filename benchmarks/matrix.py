@@ -1,7 +1,7 @@
 """Run the quick profile and the contract tests over a pairwise cover of instruction set, torch and threads.
 
     make matrix                        every cell that docs/machines.md has no line for; some two hours of two cores
-    make matrix CELLS="avx2-today-1"   these cells, again if need be
+    make matrix CELLS="avx2-today-2"   these cells, again if need be
     python benchmarks/matrix.py --short    the part that continuous integration runs: about a minute
 
 Each pair of two settings is in one of the six cells. An instruction set below the CPU's is emulated: ``ONEDNN_MAX_CPU_ISA`` caps oneDNN

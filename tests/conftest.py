@@ -13,10 +13,11 @@ from jaxtyping import install_import_hook
 
 from tests import checked
 from tests.scheduling import pytest_xdist_make_scheduler
+from tests.seconds import pytest_addoption, pytest_terminal_summary
 
 install_import_hook("myths", f"{checked.__name__}.checked").__enter__()
 
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
 
-__all__ = ["pytest_xdist_make_scheduler"]
+__all__ = ["pytest_addoption", "pytest_terminal_summary", "pytest_xdist_make_scheduler"]
