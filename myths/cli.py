@@ -510,6 +510,8 @@ def _print_what_is_left(happened: Mapping[str, Progress]) -> None:
         terminal.say(f"the budget is used up; {left} trials are left. The same command goes on from here")
     if too_long := [str(trial) for progress in happened.values() for trial in progress.too_long]:
         terminal.say(f"longer than the whole budget, so never begun within it: {'; '.join(too_long)}")
+    if stopped := [str(trial) for progress in happened.values() for trial in progress.stopped]:
+        terminal.say(f"stopped when the budget ended, and not stored: {'; '.join(stopped)}")
 
 
 def _failures(happened: Mapping[str, Progress], run: RunFolder) -> list[str]:

@@ -14,6 +14,7 @@ import subprocess
 import tarfile
 import tempfile
 import zlib
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -47,6 +48,8 @@ _LINE: dict[str, type | tuple[type, ...]] = {
 """What a line of trials.jsonl holds."""
 _ENERGY = "energy_joules"
 """What it may hold besides, a number above 0."""
+_COUNTED = {"attempt": 2, "beside": 1}
+"""What it may hold besides, whole numbers, each with its smallest."""
 
 
 def submit(run: RunFolder, folder: Path, myths: Sequence[Myth]) -> Path:
@@ -251,17 +254,23 @@ def _expected(files: Mapping[str, bytes], myths: Sequence[Myth]) -> set[str]:
 def _lines(content: bytes, myth: Myth, invocations: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """What is wrong with the lines of one myth: form, identity, origin."""
     seen: dict[str | tuple[str, str], int] = {}
+    attempts: Counter[str] = Counter()
     for number, text in enumerate(content.decode(errors="replace").rstrip("\n").split("\n"), start=1):
         where = f"{myth.folder}/trials.jsonl line {number}"
         try:
             line = json.loads(text, parse_constant=_refuse)
         except (ValueError, RecursionError):
             line = None
-        if not isinstance(line, dict) or line.keys() - {_ENERGY} != _LINE.keys():
+        if not isinstance(line, dict) or line.keys() - {_ENERGY, *_COUNTED} != _LINE.keys():
             yield f"{where} is not a result"
             continue
         if _ENERGY in line and not (isinstance(line[_ENERGY], float) and line[_ENERGY] > 0):
             yield f"{where}: its {_ENERGY} is {line[_ENERGY]!r}"
+            continue
+        if uncounted := [
+            name for name, least in _COUNTED.items() if type(line.get(name, least)) is not int or line.get(name, least) < least
+        ]:
+            yield f"{where}: its {uncounted[0]} is {line[uncounted[0]]!r}; it is a whole number of at least {_COUNTED[uncounted[0]]}"
             continue
         if misfits := [name for name, kind in _LINE.items() if not isinstance(line[name], kind)]:
             yield f"{where}: {misfits[0]} is a {type(line[misfits[0]]).__name__}"
@@ -288,6 +297,17 @@ def _lines(content: bytes, myth: Myth, invocations: Mapping[str, Mapping[str, An
             yield f"{where} is of an invocation that run.json does not know"
         elif not origin.get("commit") or origin.get("dirty") is not False:
             yield f"{where} was not made from a clean commit"
+        if line["status"] == "ok":
+            attempts[line["id"]] += 1
+            yield from _attempt(line, attempts[line["id"]], origin or {}, where)
+
+
+def _attempt(line: Mapping[str, Any], expected: int, origin: Mapping[str, Any], where: str) -> Iterator[str]:
+    """What is wrong with the number of a success: the first has none, and each further one was declared by its invocation."""
+    if line.get("attempt", 1) != expected:
+        yield f"{where}: it is success {expected} of trial {line['id']} and calls itself attempt {line.get('attempt', 1)}"
+    elif expected > 1 and line["id"] not in (origin.get("again") or ()):
+        yield f"{where}: its invocation did not declare a further attempt at trial {line['id']} (myths run --again)"
 
 
 def _protocol(line: Mapping[str, Any], myth: Myth) -> str | None:

@@ -120,7 +120,7 @@ class Trial:
     @functools.cached_property
     def dependencies(self) -> tuple[Trial, ...]:
         """Trials found in the fields, in field order."""
-        values = (getattr(self, f.name) for f in dataclasses.fields(self))
+        values = (getattr(self, name) for name in self.__dataclass_fields__)
         return tuple(v for value in values for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, Trial))
 
     def __str__(self) -> str:
@@ -223,10 +223,18 @@ def canonical(trial: Trial) -> dict[str, Any]:
 
 def settings(trial: Trial) -> dict[str, Any]:
     """The fields as plain JSON values; those at their default left out."""
-    hints = _hints(type(trial))
-    values = {f: getattr(trial, f.name) for f in dataclasses.fields(trial)}
-    given = {f.name: _plain(v) for f, v in values.items() if _is_required(f) or v != coerce(_default(f), hints[f.name], f.name)}
-    return dict(sorted(given.items()))
+    values = ((name, getattr(trial, name), default) for name, default in _defaults(type(trial)))
+    return {name: _plain(value) for name, value, default in values if value != default}
+
+
+def _find_defaults(kind: type) -> tuple[tuple[str, Any], ...]:
+    """The fields of a class in the order of their names, each with its default as a trial holds it, or what nothing equals."""
+    hints = _hints(kind)
+    fields = sorted(dataclasses.fields(kind), key=lambda f: f.name)
+    return tuple((f.name, object() if _is_required(f) else coerce(_default(f), hints[f.name], f.name)) for f in fields)
+
+
+_defaults: Callable[[type], tuple[tuple[str, Any], ...]] = functools.cache(_find_defaults)
 
 
 def decode(record: Mapping[str, Any], types_by_name: Mapping[str, type[Trial]]) -> Trial:

@@ -1,0 +1,88 @@
+"""What planning, running and reading 1,000, 10,000 and 100,000 trials that do nothing takes, beside the store's fsync.
+
+A tenth of the trials are depended on by the rest. The figures are seconds; a linear scheduler has ten times the figure at ten times
+the trials.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from myths.lab import runner, selection
+from myths.lab.claim import Claim, at_least
+from myths.lab.executors import Execution, OneByOne
+from myths.lab.store import Results, Store
+from myths.lab.trial import Outcome, Trial
+
+SIZES = [1_000, 10_000, 100_000]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Base(Trial):
+    """Does nothing; others depend on it."""
+
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nothing(Trial):
+    """Does nothing, after another."""
+
+    seed: int
+    base: Base
+
+
+TYPES = {kind.__name__: kind for kind in (Base, Nothing)}
+CLAIM = Claim(
+    id="C", kind="effect", statement="", source="", paper=None, paper_checked="computed", table="t", trial=Nothing,
+    measure=lambda rows: None, criterion=at_least(0), decisive=True, needs=({"seed": lambda seed: seed % 7 == 0},),
+)  # fmt: skip
+
+
+def trials(n: int) -> list[Trial]:
+    bases = [Base(seed=i) for i in range(n // 10)]
+    return [Nothing(seed=i, base=bases[i % len(bases)]) for i in range(n - len(bases))]
+
+
+def no_hash(name: str) -> None:
+    return None
+
+
+def through(listed: list[Trial], store: Store) -> runner.Progress:
+    plan = runner.plan(listed, store, no_hash)
+    urgent = selection.most_urgent([CLAIM], plan.only("to do"))
+    done = Execution(Outcome([{"n": 1}]), 0.0, 0)
+    executor = OneByOne(lambda trial, context: done)
+    (progress,) = runner.run_queue([runner.Part(plan, store, urgent)], device="cpu", hashes=no_hash, invocation="i", executor=executor)
+    return progress
+
+
+@pytest.fixture
+def no_fsync(monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
+@pytest.mark.parametrize("n", SIZES)
+@pytest.mark.benchmark(group="scheduler")
+def test_run(benchmark, tmp_path, no_fsync, n):
+    """From the list of trials to the last stored line."""
+    progress = benchmark.pedantic(lambda: through(trials(n), Store(tmp_path, TYPES)), rounds=1)
+    assert progress.finished == n
+
+
+@pytest.mark.parametrize("n", SIZES)
+@pytest.mark.benchmark(group="scheduler")
+def test_read_and_plan_again(benchmark, tmp_path, no_fsync, n):
+    """What ``--dry-run`` and a second ``myths run`` do before anything else, and what tables begin with."""
+    through(trials(n), Store(tmp_path, TYPES))
+
+    def again() -> int:
+        store = Store(Path(tmp_path), TYPES)
+        plan = runner.plan(trials(n), store, no_hash)
+        estimate = runner.Estimates(store.records, "cpu")
+        assert all(estimate(step.trial) is not None for step in plan.steps)
+        return len(plan.only("done")) + len(Results(store.records).frame(Nothing))
+
+    assert benchmark.pedantic(again, rounds=1) == n + n - n // 10
