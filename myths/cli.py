@@ -47,7 +47,15 @@ TrialOption = Annotated[list[str] | None, typer.Option(help="Run only trials of 
 AgainOption = Annotated[
     list[str] | None, typer.Option(help="Run the finished trial of this id once more; both results are kept, the last counts.")
 ]
-ResultsOption = Annotated[Path | None, typer.Option(help="Another folder for runs than results/local.")]
+
+
+def _folder(given: str) -> Path:
+    if not given:
+        raise typer.BadParameter('the path is empty (""): give a folder')
+    return Path(given)
+
+
+ResultsOption = Annotated[Path | None, typer.Option(parser=_folder, metavar="PATH", help="Another folder for runs than results/local.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -139,9 +147,11 @@ def run(
     if not dry_run and not as_json:
         terminal.say(f"profile {profile}: {', '.join(myths or ['all myths'])}")  # before torch is imported, which takes seconds
     from myths.lab import publish, session
+    from myths.lab.data.names import canonical_names
 
+    sets = () if data is None else canonical_names(data)
     request = _request(
-        myths, profile, device, run, results, seeds=seeds, data=_words([data or ""]), budget=_seconds(budget), jobs=jobs,
+        myths, profile, device, run, results, seeds=seeds, data=sets, budget=_seconds(budget), jobs=jobs,
         claims=_words(claim), trial_classes=_words(trial), again=_words(again),
     )  # fmt: skip
     if dry_run:
@@ -325,7 +335,7 @@ def data_get(names: list[str]) -> None:
 
     for name in names:
         found = fetch.get(name, progress=terminal.out.is_terminal)
-        terminal.say(f"{name}: {found.path}")
+        terminal.say(f"{name}: {found.path or f'nothing to download, {found.source}'}")
 
 
 @command(data_app, "verify")
@@ -348,13 +358,32 @@ def data_verify(names: Annotated[list[str] | None, typer.Argument(metavar="[NAME
 
 
 @command(data_app, "add")
-def data_add(name: str, path: Path) -> None:
-    """Bring own images (CLASS/IMAGE), parallel texts (train.de, …), arrays (.npz) or weights under a name, for `myths run --data NAME`."""
+def data_add(
+    name: str,
+    path: str,
+    settings: Annotated[list[str] | None, typer.Argument(metavar="[source=LANGUAGE target=LANGUAGE]")] = None,
+) -> None:
+    """Copy your images, parallel texts, arrays (.npz) or weights under a name, for `myths run --data NAME`. See docs/own-data.md."""
     from myths.lab.data import fetch
 
+    pairs = [setting.partition("=") for setting in settings or []]
+    if wrong := next((key + equals + value for key, equals, value in pairs if not (key and value)), None):
+        raise UsageError(f"{wrong!r} is no setting: write KEY=VALUE, such as source=fr target=de")
     with terminal.waiting(f"reading {path}"):
-        added = fetch.add(name, path)
-    terminal.say(f"{name}: {added.path}")
+        added = fetch.add(name, path, {key: value for key, _, value in pairs})
+    terminal.say(f"{added.name}: {added.path}" + ("" if added.name == name else f" (use {added.name} or {name})"))
+    for line in added.summary:
+        terminal.say(f"  {line}")
+
+
+@command(data_app, "remove")
+def data_remove(names: list[str]) -> None:
+    """Delete data sets that `myths data add` brought. What they were copied from, and results made from them, stay."""
+    from myths.lab.data import prepared
+
+    for name in names:
+        for path in prepared.remove(name):
+            terminal.say(f"deleted: {path}")
 
 
 def _request(

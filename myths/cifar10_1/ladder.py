@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from jaxtyping import Float, Int64
 
+from myths.lab.data.layout import numbered
 from myths.lab.errors import UsageError
 from myths.lab.myth import Profile
 from myths.lab.setting import Count, DatasetName, Items, Range, Seed, TrainExamples
@@ -232,12 +233,18 @@ class LadderOrder(Trial):
 
 
 def as_numbered(labels: Int64[np.ndarray, " n"], classes: tuple[str, ...], known: tuple[str, ...]) -> Int64[np.ndarray, " n"]:
-    """Labels in the numbering of ``known``, matched by the classes' names; a set without names is taken to be numbered so.
+    """Labels in the numbering of ``known``, matched by the classes' names. A class that is named by a number has that number.
 
     Raises UsageError for a class that the model does not know.
     """
-    if classes == known[: len(classes)] or all(name.isdecimal() for name in classes):
+    if classes == known[: len(classes)]:
         return labels
+    if numbered(classes) and not set(classes) & set(known):
+        if beyond := [c for c in classes if int(c) >= len(known)]:
+            raise UsageError(
+                f"the new test set has a class number {beyond[0]}; the models know {len(known)} classes, 0 to {len(known) - 1}"
+            )
+        return np.array([int(c) for c in classes])[labels]
     if unknown := [c for c in classes if c not in known]:
         raise UsageError(f"the new test set has a class {unknown[0]!r}; the models know {', '.join(known)}")
     return np.array([known.index(c) for c in classes])[labels]

@@ -107,7 +107,7 @@ def _own(name: str, sha256: str) -> Collection:
     if prepared.require(name).kind == "images":
         folder = image_folder(name)
         n = len(folder)
-        return _of_folder(name, folder, folder.labels, ("",) * n, torch.ones(n, dtype=torch.bool))
+        return _of_folder(name, folder, folder.layout.labels, ("",) * n, torch.ones(n, dtype=torch.bool))
     found = image_set(name, "cpu")
     parts = [x for x in (found.x_train, found.x_test) if x is not None]
     images = torch.cat([_to_side(x) for x in parts])

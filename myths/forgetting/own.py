@@ -16,25 +16,49 @@ if TYPE_CHECKING:
     from myths.lab.data.folders import ImageFolder
 
 
-def labeled(name: str) -> tuple[ImageFolder, ImageFolder | None, tuple[str, ...]]:
-    """The images to count on, those to test on if any, and the names of the classes in order.
+@dataclass(frozen=True)
+class Labeled:
+    """A folder of images as this myth uses it: what is counted on, and what is only tested on.
 
-    CLASS/image, or train/CLASS/image and test/CLASS/image. Raises UsageError for images that lie in no class folder.
+    Attributes:
+        train: The images to count on: the training part, or all of a folder without parts.
+        train_labels: Class of each, as a position in ``classes``.
+        test: The test part, or the validation part where there is no test part; None where there is neither.
+        test_labels: Class of each image of ``test``.
+        classes: Names of the classes of ``train``.
+    """
+
+    train: ImageFolder
+    train_labels: tuple[int, ...]
+    test: ImageFolder | None
+    test_labels: tuple[int, ...]
+    classes: tuple[str, ...]
+
+
+def labeled(name: str) -> Labeled:
+    """Return the images of a folder that have a class, as ``lab.data.layout`` reads it.
+
+    Test images of a class that the training part lacks are left out.
+
+    Raises:
+        UsageError: No image has a class, or a folder with parts has no training part.
     """
     from myths.lab.data.folders import image_folder
+    from myths.lab.data.layout import class_order
 
     folder = image_folder(name)
-    parts = {label.split("/")[0] for label in folder.labels}
-    if parts == {"train", "test"} and all("/" in label for label in folder.labels):
-        train, test = (folder.only(lambda label, part=part: label.startswith(f"{part}/")) for part in ("train", "test"))  # type: ignore[misc]
-    else:
-        train, test = folder, None
-    if "" in train.labels:
-        raise UsageError(f"{name} holds images in no class folder ({folder.files[folder.labels.index('')]}): lay them out as CLASS/image")
-    classes = tuple(sorted({label.rpartition("/")[2] for label in train.labels}))
-    if test is not None:
-        test = test.only(lambda label: label.rpartition("/")[2] in classes)
-    return train, test if test is not None and len(test) else None, classes
+    layout = folder.layout
+    train = [i for i in layout.indices("train" if layout.parted else "") if layout.labels[i]]
+    if not any(layout.labels):
+        raise UsageError(f"{name} holds images in no class folder ({folder.files[0]} …): lay them out as CLASS/image")
+    if not train:
+        raise UsageError(f"{name} has no training part: lay its images out as CLASS/image, or as train/CLASS/image and test/CLASS/image")
+    classes = class_order({layout.labels[i] for i in train})
+    number = {label: k for k, label in enumerate(classes)}
+    tested = (layout.indices("test") or layout.indices("val")) if layout.parted else []
+    test = [i for i in tested if layout.labels[i] in number]
+    numbers = [tuple(number[layout.labels[i]] for i in positions) for positions in (train, test)]
+    return Labeled(folder.pick(train), numbers[0], folder.pick(test) if test else None, numbers[1], classes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,8 +122,8 @@ def names(dataset: str, n: int) -> tuple[list[str], list[str]]:
     from myths.lab.data.images import image_set
 
     if prepared.require(dataset).kind == "images":
-        train, _, _ = labeled(dataset)
-        return list(train.files[:n]), [label.rpartition("/")[2] for label in train.labels[:n]]
+        found = labeled(dataset)
+        return list(found.train.files[:n]), [found.classes[label] for label in found.train_labels[:n]]
     images = image_set(dataset, "cpu")
     assert images.y_train is not None
     return [""] * n, [images.classes[label] for label in images.y_train[:n].tolist()]

@@ -73,8 +73,7 @@ def _images(dataset: str, indices: Sequence[int]) -> list[UInt8[np.ndarray, "h w
     if found is None:
         return None
     if found.kind == "images":
-        train, _, _ = labeled(dataset)
-        pixels = decode(train, SIDE, files=indices)
+        pixels = decode(labeled(dataset).train, SIDE, files=indices)
     else:
         pixels = load_examples(dataset, "cpu").x[list(indices)]
     return list(pixels.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).numpy())

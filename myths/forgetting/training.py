@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from myths.forgetting.naming import dataset_name
+from myths.lab.data.prepared import examples_of
 from myths.lab.errors import UsageError
 from myths.lab.setting import BatchSize, DatasetName, Epochs, LabelSmoothing, LearningRate, Momentum, Seed, TrainExamples, WeightDecay
 from myths.lab.trial import Context, Protocol, Trial
@@ -119,7 +120,8 @@ class Training(Trial):
     def work_of(self, epochs: float) -> float:
         """The same for so many epochs."""
         pixels = {"mnist": 784, "digits": 64, "shapes": 256}.get(self.dataset, 1024)
-        examples = self.train_examples or {"mnist": 60_000, "digits": 1200, "shapes": 1200}.get(self.dataset, 50_000)
+        known = {"mnist": 60_000, "digits": 1200, "shapes": 1200, "cifar10": 50_000, "cifar100": 50_000}
+        examples = self.train_examples or known.get(self.dataset) or examples_of(self.dataset, "train", "all") or 50_000
         return epochs * examples * COST.get(self.network, 100.0) * pixels / 1024 / 1000
 
     @property
@@ -238,11 +240,10 @@ def _own_examples(name: str, device: str) -> Examples:
     from myths.forgetting.own import labeled
     from myths.lab.data.folders import decode
 
-    train, test, classes = labeled(name)
+    found = labeled(name)
 
-    def part(folder: ImageFolder) -> tuple[Tensor, Tensor]:
-        numbers = torch.tensor([classes.index(label.rpartition("/")[2]) for label in folder.labels], dtype=torch.int64)
-        return decode(folder, OWN_SIDE).to(device), numbers.to(device)
+    def part(folder: ImageFolder, labels: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+        return decode(folder, OWN_SIDE).to(device), torch.tensor(labels, dtype=torch.int64, device=device)
 
-    x_test, y_test = (None, None) if test is None else part(test)
-    return Examples(*part(train), x_test, y_test, len(classes))
+    x_test, y_test = (None, None) if found.test is None else part(found.test, found.test_labels)
+    return Examples(*part(found.train, found.train_labels), x_test, y_test, len(found.classes))

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from myths.lab import derived, device, provenance, runner, selection
 from myths.lab.data import prepared
+from myths.lab.data.names import canonical_name
 from myths.lab.derived import Derived
 from myths.lab.errors import CannotStart, MythsError, UsageError
 from myths.lab.myth import PROFILES, Myth, Profile
@@ -48,7 +49,7 @@ class Request:
     again: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raises UsageError for a profile, a run's name, a number of seeds or of jobs that cannot be."""
+        """Raises UsageError for a profile, a number of seeds or of jobs, or a name of data that cannot be."""
         if self.profile not in PROFILES:
             raise UsageError(f"there is no profile {self.profile!r}; there are: {', '.join(PROFILES)}")
         if self.seeds is not None and self.seeds < 1:
@@ -57,6 +58,7 @@ class Request:
             raise UsageError(f"jobs={self.jobs}: at least one")
         if self.again and (self.claims or self.trial_classes):
             raise UsageError(f"--again {self.again[0]}: it names the trial already; leave out --claim and --trial")
+        object.__setattr__(self, "data", tuple(map(canonical_name, self.data)))
 
     @property
     def arguments(self) -> dict[str, Any]:

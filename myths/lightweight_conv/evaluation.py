@@ -44,12 +44,12 @@ def translations(
 
 
 def quality(
-    dataset: str, test: str, hypotheses: Sequence[str], references: Sequence[str], rng: np.random.Generator
+    dataset: str, test: str, hypotheses: Sequence[str], references: Sequence[str], rng: np.random.Generator, tokenizer: str = "13a"
 ) -> dict[str, float | str]:
-    """BLEU with its interval over sentences; of summaries ROUGE F1, of drawn texts (whose BLEU counts characters) the exact answers."""
+    """BLEU with its interval over sentences; of summaries ROUGE F1, of drawn texts the exact answers as well."""
     if dataset == SUMMARIES:
         return rouge(hypotheses, references)
-    found = bleu(hypotheses, references, lowercase=test == OUT_OF_DOMAIN, tokenize="char" if dataset in PROCEDURAL else "13a")
+    found = bleu(hypotheses, references, lowercase=test == OUT_OF_DOMAIN, tokenize=tokenizer)
     spread = bootstrap(lambda chosen: from_counts(found.counts[chosen].sum(1)), len(references), "test examples", rng, resamples=1000)
     row: dict[str, float | str] = {"bleu": found.score, "bleu_low": spread.low, "bleu_high": spread.high, "signature": found.signature}
     if dataset in PROCEDURAL:

@@ -12,6 +12,7 @@ from typing import Any
 from myths.lab.data.own_texts import languages_of
 from myths.lab.errors import UsageError
 from myths.lab.language.texts import MULTI30K_TESTS
+from myths.lab.language.tokenizers import tokenizer_for
 from myths.lab.myth import Profile
 from myths.lab.trial import Trial
 from myths.lightweight_conv.kernels import ListKernels
@@ -210,7 +211,7 @@ def _paper(seeds: int | None) -> list[Trial]:
 
 
 def _own(name: str, profile: Profile, seeds: int | None) -> list[Trial]:
-    """The main layers on the user's own parallel texts, in two languages of which the first by the alphabet is translated."""
+    """The main layers on the user's own parallel texts, in the direction in which they were added."""
     source, target = languages_of(name)
     large = profile in ("gpu", "paper")
     settings: Settings = {
@@ -219,6 +220,7 @@ def _own(name: str, profile: Profile, seeds: int | None) -> list[Trial]:
         "source": source,
         "target": target,
         "tests": ("test",),
+        "tokenizer": tokenizer_for(target).name,
         "updates": 2000 if large else 500,
     }
     return list(_translators(settings, MAIN, seeds or 3))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
+from myths.lab.data.prepared import examples_of
 from myths.lab.errors import UsageError
 from myths.lab.setting import (
     Count,
@@ -112,6 +113,8 @@ class TrainTranslator(Trial):
     """Whether each target is put beside the source of another, for the control."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Precision of the arithmetic; auto is bf16 where the device has it."""
+    tokenizer: Literal["", "13a", "intl", "char", "zh", "ja-mecab", "ko-mecab", "none", "spm", "flores101", "flores200", "spBLEU-1K"] = ""
+    """Tokenizer of sacrebleu for BLEU; empty takes the one for the target language (``lab.language.tokenizers``)."""
     seed: Seed = 0
 
     def __post_init__(self) -> None:
@@ -129,7 +132,8 @@ class TrainTranslator(Trial):
         """Target tokens that may be seen, times weights, and what decoding takes of it."""
         layers = self.encoder_layers + self.decoder_layers
         weights = layers * self.channels * (4 * self.channels + 2 * self.hidden) + self.channels * max(self.subwords, 50)
-        return (self.updates + 50 * len(self.tests)) * self.batch_tokens * weights / 1e12
+        tested = (examples_of(self.dataset, "test") or 1000) / 1000
+        return (self.updates + 50 * tested * len(self.tests)) * self.batch_tokens * weights / 1e12
 
     @property
     def data(self) -> tuple[str, ...]:
@@ -191,10 +195,15 @@ class TrainTranslator(Trial):
             sentences = parts[test]
             pairs = encode(sentences, vocabulary, self.longest, context.device, cut=True)
             translations, speed = evaluation.translations(model, pairs, vocabulary, self.beam, recipe.precision)
-            quality = evaluation.quality(self.dataset, test, translations, sentences.target, context.rng("resampling"))
+            quality = evaluation.quality(self.dataset, test, translations, sentences.target, context.rng("resampling"), self._tokenizer())
             rows.append({"test": test, "n_test": len(sentences), **quality, **speed, **about})
             arrays[f"translations_{test}"] = np.array(translations)
         return Outcome(rows=rows, arrays=arrays)
+
+    def _tokenizer(self) -> str:
+        from myths.lab.language.tokenizers import tokenizer_for
+
+        return "char" if self.dataset in PROCEDURAL else self.tokenizer or tokenizer_for(self.target).name
 
     def texts(self, context: Context) -> tuple[Vocabulary, dict[str, Texts]]:
         """The vocabulary, learnt from the training part alone, and the texts of each part."""

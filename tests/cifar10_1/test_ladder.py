@@ -162,6 +162,12 @@ def test_labels_are_matched_by_the_names_of_classes():
     assert ladder.as_numbered(np.array([0, 1]), ("cat", "dog"), known).tolist() == [1, 2]
     assert ladder.as_numbered(np.array([0, 2]), ("0", "1", "2"), known).tolist() == [0, 2]
     assert ladder.as_numbered(np.array([0, 2]), known, known).tolist() == [0, 2]
+    ten = tuple("abcdefghij")
+    assert ladder.as_numbered(np.array([0, 1, 2]), ("0", "1", "3"), ten).tolist() == [0, 1, 3]
+    assert ladder.as_numbered(np.array([1, 0]), ("2", "9"), ten).tolist() == [9, 2]
+    assert ladder.as_numbered(np.array([0]), ("00007",), ten).tolist() == [7]
+    with pytest.raises(UsageError, match="class number 10; the models know 10 classes, 0 to 9"):
+        ladder.as_numbered(np.array([0]), ("1", "10"), ten)
     with pytest.raises(UsageError, match="'frog'"):
         ladder.as_numbered(np.array([0]), ("frog",), known)
 

@@ -177,6 +177,20 @@ def test_own_texts_are_trained_on_and_nothing_else(tmp_path, monkeypatch):
     assert {(trial.source, trial.target) for trial in own} == {("en", "it")}
     assert {trial.dataset for trial in own} == {"mine"}
     assert {name.split(".")[0] for trial in own for name in trial.data} == {"mine"}
+    assert {trial.tokenizer for trial in own} == {"13a"}
+
+
+def test_the_tokenizer_of_the_target_is_part_of_the_trial(tmp_path, monkeypatch):
+    monkeypatch.setenv("MYTHS_DATA", str(tmp_path / "data"))
+    for split in ("train", "val", "test"):
+        for language in ("en", "zh-Hant"):
+            (tmp_path / f"{split}.{language}").write_text(f"{split} {language}\n")
+    add("mine", tmp_path)
+    own = trials("laptop", None, ("mine",))
+    assert {(trial.source, trial.target, trial.tokenizer) for trial in own} == {("en", "zh-hant", "zh")}
+    add("back", tmp_path, {"source": "zh_Hant", "target": "en"})
+    assert {(trial.source, trial.target) for trial in trials("laptop", None, ("back",))} == {("zh-hant", "en")}
+    assert len({trial.id for trial in own} | {dataclasses.replace(trial, tokenizer="").id for trial in own}) == 2 * len(own)
 
 
 SMALLER = {

@@ -74,8 +74,11 @@ def test_own_parallel_texts_are_trained_on(tmp_path, monkeypatch):
     bring(tmp_path, "own.test.en", ["too few"])
     with pytest.raises(CannotStart, match=r"own\.test\.de has 6 lines and own\.test\.en 1"):
         rows(trial)
-    with pytest.raises(UsageError, match="subwords cannot be learnt"):
-        rows(dataclasses.replace(trial, tests=("val",), subwords=9000))
+    (row,) = rows(dataclasses.replace(trial, tests=("val",), subwords=9000))
+    assert 30 < row["vocabulary"] < 200  # what 60 short sentences hold
+    assert "tok:13a" in row["signature"]
+    (row,) = rows(dataclasses.replace(trial, tests=("val",), tokenizer="intl"))
+    assert "tok:intl" in row["signature"]
 
 
 def test_settings_that_do_not_fit_are_refused_in_words():

@@ -49,6 +49,8 @@ class DataSet:
     content: str | None = None
     """SHA-256 of the content of the official set in prepared form; None where nobody has recorded it."""
     note: str = ""
+    members: tuple[str, ...] = ()
+    """Names of the sets that it holds, where it holds several."""
 
     @property
     def download_bytes(self) -> int:
@@ -249,6 +251,11 @@ CATALOG: dict[str, DataSet] = {
             content="8b4164c78d242833a275884cc5c53fc264bcd4b2ed94c46ee1b3a7d8fdcd5856",
             note="nobody publishes it in this form: copy the folder images/dataset_bias with dataset_bias.json from a machine that has it. "
             "It holds SET/LABEL/image, 64 x 64 JPEG of quality 85 (shorter side resized, middle cropped), and index.csv",
+            members=(
+                *("caltech101", "caltech256_10cls", "coco_train2014_100only", "coil100", "imagenet_1per_class", "imagenette"),
+                *("office_amazon", "office_webcam_dslr", "pacs_art_painting", "pacs_cartoon", "pacs_photo", "pacs_sketch", "scenes15"),
+                *("stanford_cars", "tiny_imagenet", "uiuc_cars", "voc2012_animals"),
+            ),
         ),
         DataSet(
             name="imagenet_sample",

@@ -85,7 +85,10 @@ def listing() -> list[dict[str, Any]]:
     """
     rows = [_row(entry.name, entry.title, entry.licence, entry) for entry in CATALOG.values()]
     rows += [_row(name, (EMBEDDED[name].__doc__ or "").split("\n")[0], "BSD-3-Clause" if name == "digits" else "MIT") for name in EMBEDDED]
-    return rows + [_row(other.name, other.source, "", kind=other.kind) for other in prepared.every() if other.name not in CATALOG]
+    texts = {found.name for found in prepared.every() if found.kind == "texts"}
+    own = {found.name: found.source for found in prepared.every() if found.name.partition(".")[0] not in texts or found.name in texts}
+    others = {**dict.fromkeys(dict(prepared.broken()), ""), **own}
+    return rows + [_row(name, others[name], "") for name in sorted(others) if name not in CATALOG and name not in EMBEDDED]
 
 
 def _row(name: str, title: str, licence: str, entry: DataSet | None = None, kind: str = "arrays") -> dict[str, Any]:

@@ -19,13 +19,11 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from myths.lab.data import prepared
+from myths.lab.data.layout import Layout, find_images, read_layout
 from myths.lab.errors import CannotStart
 
 if TYPE_CHECKING:
     from PIL import Image
-
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
-"""What counts as an image in a folder."""
 
 Filter = Literal["box", "bilinear", "bicubic", "lanczos"]
 
@@ -52,10 +50,20 @@ class ImageFolder:
     def __len__(self) -> int:
         return len(self.files)
 
+    @functools.cached_property
+    def layout(self) -> Layout:
+        """Part and class of each image."""
+        return read_layout(self.files)
+
     def only(self, keep: Callable[[str], bool]) -> ImageFolder:
         """The images whose label ``keep`` takes."""
-        kept = [(file, label) for file, label in zip(self.files, self.labels, strict=True) if keep(label)]
-        return ImageFolder(self.name, self.root, tuple(f for f, _ in kept), tuple(label for _, label in kept), self.skipped)
+        return self.pick([i for i, label in enumerate(self.labels) if keep(label)])
+
+    def pick(self, positions: Iterable[int]) -> ImageFolder:
+        """The images at some positions, in that order."""
+        chosen = list(positions)
+        files, labels = (tuple(values[i] for i in chosen) for values in (self.files, self.labels))
+        return ImageFolder(self.name, self.root, files, labels, self.skipped)
 
 
 def image_folder(name: str) -> ImageFolder:
@@ -102,16 +110,28 @@ def rgb(path: Path) -> Image.Image:
     return image.convert("RGB")
 
 
-def images_below(folder: Path) -> list[Path]:
-    """The files below a folder that have the name of an image, in the order of their paths; hidden ones left out."""
-    found = (f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
-    return sorted(f for f in found if not any(part.startswith(".") for part in f.relative_to(folder).parts))
+@dataclass(frozen=True)
+class Look:
+    """What opening one image file shows: its size and Pillow's mode, or why it cannot be read."""
+
+    width: int = 0
+    height: int = 0
+    mode: str = ""
+    frames: int = 1
+    turned: bool = False
+    """Whether a camera's note says to rotate or mirror it."""
+    why_unreadable: str = ""
+
+
+def look(files: Iterable[Path]) -> list[Look]:
+    """Open and decode each file, and say what it is."""
+    return _each(_look, list(files))
 
 
 def unreadable(files: Iterable[Path]) -> dict[Path, str]:
     """Those that are no whole image, each with why."""
     listed = list(files)
-    return {file: why for file, why in zip(listed, _each(_why_unreadable, listed), strict=True) if why}
+    return {file: seen.why_unreadable for file, seen in zip(listed, look(listed), strict=True) if seen.why_unreadable}
 
 
 def say_skipped(skipped: Mapping[str, str] | Iterable[tuple[str, str]], shown: int = 5) -> str:
@@ -137,7 +157,7 @@ def _read(folder: ImageFolder, files: Iterable[int], change: Callable[[Image.Ima
 def _checked(name: str, root: Path, sha256: str) -> ImageFolder:
     prepared.intact(name)
     known = _known_skipped(root.with_name(f"{root.name}.json"))
-    paths = images_below(root)
+    paths = find_images(root).images
     # A folder taken in by ``myths data add`` was checked then, and its hash says that it is the same.
     bad = {} if known is not None else {p.relative_to(root).as_posix(): why for p, why in unreadable(paths).items()}
     files = tuple(file for p in paths if (file := p.relative_to(root).as_posix()) not in bad)
@@ -153,16 +173,20 @@ def _known_skipped(sidecar: Path) -> dict[str, str] | None:
     return {str(file): str(why) for file, why in skipped} if isinstance(skipped, list) else None
 
 
-def _why_unreadable(path: Path) -> str:
+def _look(path: Path) -> Look:
     from PIL import Image
 
     try:
         with Image.open(path) as opened:
+            mode, size = opened.mode, opened.size
+            # A photograph with a preview is called "MPO"; it is one picture.
+            frames = 1 if opened.format == "MPO" else int(getattr(opened, "n_frames", 1))
+            turned = opened.getexif().get(0x0112, 1) != 1
             opened.draft("L", (1, 1))  # a JPEG is read to its end all the same, in less time
             opened.load()
-            return "" if min(opened.size) else "it has no pixels"
+            return Look(*size, mode, frames, turned, "" if min(opened.size) else "it has no pixels")
     except _unreadable() as error:
-        return " ".join(str(error).replace(str(path), "the file").split()) or type(error).__name__
+        return Look(why_unreadable=" ".join(str(error).replace(str(path), "the file").split()) or type(error).__name__)
 
 
 def _unreadable() -> tuple[type[BaseException], ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,7 +11,7 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from myths.lab.data import prepared
-from myths.lab.data.folders import SUFFIXES, ImageFolder, decode, image_folder, whole
+from myths.lab.data.folders import ImageFolder, decode, image_folder, whole
 from myths.lab.errors import CannotStart
 
 
@@ -32,9 +31,9 @@ class ImageSet:
 def image_set(name: str, device: str | torch.device, side: int | None = None) -> ImageSet:
     """A prepared or embedded image set, whole, on ``device``; gray images have one channel.
 
-    An image folder is CLASS/image, all of it the test part, or train/CLASS/image and test/CLASS/image; its images have
-    one size, or are cropped and resized to ``side``, as ``folders.decode`` does. Raises CannotStart when the set is absent
-    or damaged, holds no images with labels, or its images differ in size and no ``side`` is given.
+    An image folder is read as ``layout`` says. Without parts all of it is the test part. With parts, val/ is the test part where there is
+    no test/, and otherwise unused. Images have one size, or are cropped and resized to ``side``, as ``folders.decode`` does. Raises
+    CannotStart when the set is absent or damaged, holds no images with labels, or its images differ in size and no ``side`` is given.
     """
     found = prepared.require(name)
     if found.kind == "images" and found.path is not None:
@@ -59,35 +58,25 @@ def image_set(name: str, device: str | torch.device, side: int | None = None) ->
     )
 
 
-def folder_classes(folder: Path) -> dict[str, list[Path]]:
-    """The images of each class of a folder CLASS/image, both in the order of their names; empty when it is no such folder."""
-    inside = [d for d in sorted(folder.iterdir()) if d.is_dir() and not d.name.startswith(".")]
-    images = {d.name: sorted(f for f in d.iterdir() if f.suffix.lower() in SUFFIXES) for d in inside}
-    return images if images and all(images.values()) else {}
-
-
-def folder_splits(folder: Path) -> dict[str, dict[str, list[Path]]]:
-    """``folder_classes`` of "test", and of "train" where the folder is parted into train/ and test/; empty when it holds no images."""
-    parts = {split: folder_classes(folder / split) for split in ("train", "test") if (folder / split).is_dir()}
-    if len(parts) == 2 and all(parts.values()):
-        return parts
-    whole = folder_classes(folder)
-    return {"test": whole} if whole else {}
-
-
 def _decode(folder: ImageFolder, side: int | None) -> dict[str, np.ndarray]:
     """The arrays of an image folder: NHWC, three channels."""
-    splits = folder_splits(folder.root)
-    if not splits:
-        raise CannotStart(f"{folder.root} is not laid out as CLASS/image or train/CLASS/image and test/CLASS/image")
-    classes = sorted({c for by_class in splits.values() for c in by_class})
-    arrays: dict[str, np.ndarray] = {"classes": np.array(classes)}
-    for split, by_class in splits.items():
-        label_of = {path.relative_to(folder.root).as_posix(): classes.index(label) for label, paths in by_class.items() for path in paths}
-        chosen = [i for i, file in enumerate(folder.files) if file in label_of]
-        pixels = _whole(folder, chosen) if side is None else decode(folder, side, files=chosen).permute(0, 2, 3, 1).numpy()
-        arrays[f"x_{split}"] = pixels
-        arrays[f"y_{split}"] = np.array([label_of[folder.files[i]] for i in chosen])
+    layout = folder.layout
+    chosen: dict[str, list[int]] = {"test": list(range(len(folder)))}
+    if layout.parted:
+        chosen = {"train": layout.indices("train"), "test": layout.indices("test") or layout.indices("val")}
+        if not chosen["test"]:
+            raise CannotStart(f"{folder.name} has a training part and no test part: lay it out as train/CLASS/image and test/CLASS/image")
+    number = {name: i for i, name in enumerate(layout.classes)}
+    arrays: dict[str, np.ndarray] = {"classes": np.array(layout.classes)}
+    for part, positions in chosen.items():
+        labeled = [i for i in positions if layout.labels[i]]
+        if not labeled and part == "test":
+            raise CannotStart(f"{folder.name} has no classes: lay it out as CLASS/image, or train/CLASS/image and test/CLASS/image")
+        if labeled:
+            arrays[f"x_{part}"] = (
+                _whole(folder, labeled) if side is None else decode(folder, side, files=labeled).permute(0, 2, 3, 1).numpy()
+            )
+            arrays[f"y_{part}"] = np.array([number[layout.labels[i]] for i in labeled])
     return arrays
 
 

@@ -3,105 +3,210 @@
 from __future__ import annotations
 
 import pickle
-import re
 import shutil
-import warnings
-from collections.abc import Mapping
-from pathlib import Path
+import zipfile
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from myths.lab.data import formats, prepared
-from myths.lab.data.catalog import CATALOG
-from myths.lab.data.embedded import EMBEDDED
+from myths.lab.data.layout import SUFFIXES, Found, Layout, find_images, numbered, read_layout
+from myths.lab.data.names import own_name
 from myths.lab.data.own_texts import add_texts, texts_in
 from myths.lab.data.prepared import Prepared
 from myths.lab.errors import CannotStart, UsageError
 
+if TYPE_CHECKING:
+    from myths.lab.data.folders import Look
 
-def add(name: str, path: Path) -> Prepared:
-    """Copies images, parallel texts, an .npz or a weights file into the first of ``prepared.roots()``, with its hash beside it.
+_SAVE_WEIGHTS = "save the weights alone, with torch.save(network.state_dict(), FILE)"
 
-    Dashes in a name become underscores. A single picture becomes a folder of one. Images lie in one folder, in CLASS/image, or in
-    train/CLASS/image and test/CLASS/image, in any size; those that cannot be read are left out with a warning and listed in the
-    sidecar. Of parallel texts see ``own_texts``. Arrays are x_test, y_test, mostly x_train, y_train, and perhaps classes: images of
-    uint8, labels from 0. Weights are a .pt or .pth that torch loads with ``weights_only=True``, or a .safetensors. What is there is not
-    changed.
 
-    Raises UsageError for a name that is taken or not of the form [a-z0-9_]+, and for anything else at ``path``;
-    CannotStart when it cannot be written.
+def add(name: str, path: Path | str, settings: Mapping[str, str] | None = None) -> Prepared:
+    """Copy images, parallel texts, an .npz or a weights file into the first of ``prepared.roots()``, with its hash beside it.
+
+    Args:
+        name: Small letters, digits, - and _. Dashes become underscores.
+        path: A folder of images (see ``layout``), a folder of parallel texts (see ``own_texts``), one image, arrays x_test, y_test and
+            perhaps x_train, y_train and classes in an .npz, or weights as .pt, .pth or .safetensors.
+        settings: ``source`` and ``target`` of parallel texts.
+
+    Returns:
+        The prepared set. Its ``summary`` says what was understood.
+
+    Raises:
+        UsageError: The name is taken or no name, or there is nothing at ``path`` that the suite can use.
+        CannotStart: The set cannot be written.
     """
-    path, name = Path(path).expanduser(), name.replace("-", "_")
-    if not re.fullmatch(r"[a-z0-9_]+", name):
-        raise UsageError(f"{name!r} is no name for a data set: use small letters, digits, - and _")
-    if name in CATALOG or name in EMBEDDED:
-        raise UsageError(f"{name} is the name of a data set that the suite knows: choose another")
+    if not str(path):
+        raise UsageError('the path is empty (""): give a folder, an .npz, a weights file or an image')
+    path, name = Path(path).expanduser(), own_name(name)
     taken = (found for found in prepared.every() if found.name.partition(".")[0] == name and found.path)
     if here := prepared.look(name, prepared.roots()[0]) or next(taken, None):
-        raise UsageError(f"{name} is here already ({here.path}): choose another name, or move it away")
+        raise UsageError(f"{name} is here already ({here.path}): choose another name, or `myths data remove {name}` first")
     if not path.exists():
         raise UsageError(f"there is no {path}")
+    if path.is_dir() and texts_in(path):
+        return add_texts(name, path, settings or {})
+    if settings:
+        raise UsageError(f"{', '.join(settings)}: settings go with parallel texts only, and {path} holds none (train.de, train.en, …)")
     if path.is_dir():
-        return add_texts(name, path) if texts_in(path) else _add_images(name, path)
+        return _add_images(name, path)
     if path.suffix == ".npz":
-        return prepared.save(name, _arrays(path), source=path.name, note="own arrays")
+        return _add_arrays(name, path)
     if path.suffix in (".pt", ".pth", ".safetensors"):
-        (_check_safetensors if path.suffix == ".safetensors" else _check_pt)(path)
-        return _add_weights(name, path)
-    from myths.lab.data.folders import SUFFIXES  # here, for it brings torch
-
+        tensors = (_read_safetensors if path.suffix == ".safetensors" else _read_pt)(path)
+        return _add_weights(name, path, tensors)
     if path.suffix.lower() in SUFFIXES:
-        return _add_images(name, path.parent, [path])
+        return _add_images(name, path.parent, path)
+    if path.name.lower().endswith(_ARCHIVES):
+        raise UsageError(f"{path} is an archive: unpack it and add the folder")
     raise UsageError(
         f"{path} is none of: a folder of images or of parallel texts (train.de, train.en, …), an .npz of arrays, "
         "weights as .pt, .pth or .safetensors, one image"
     )
 
 
-def _add_images(name: str, folder: Path, only: list[Path] | None = None) -> Prepared:
-    from myths.lab.data.folders import SUFFIXES, images_below, say_skipped, unreadable  # here, for they bring torch
+_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z", ".rar", ".gz")
 
-    images = only or images_below(folder)
-    if not images:
-        raise UsageError(f"{folder} holds no images ({', '.join(sorted(SUFFIXES))}), neither in itself nor in one folder a class")
-    skipped = {image.relative_to(folder).as_posix(): why for image, why in unreadable(images).items()}
-    whole = [image for image in images if image.relative_to(folder).as_posix() not in skipped]
+
+def _add_images(name: str, folder: Path, only: Path | None = None) -> Prepared:
+    from myths.lab.data.folders import look, say_skipped  # here, for they bring torch
+
+    found = Found((only,), (), ()) if only else find_images(folder)
+    if not found.images:
+        others = f"; it holds {_counted(found.others)}" if found.others else ""
+        raise UsageError(f"{folder} holds no images ({', '.join(sorted(SUFFIXES))}), neither in itself nor in one folder a class{others}")
+    seen = dict(zip((image.relative_to(folder).as_posix() for image in found.images), look(found.images), strict=True))
+    broken = {file: one.why_unreadable for file, one in seen.items() if one.why_unreadable}
+    whole = [file for file in seen if file not in broken]
     if not whole:
-        first, why = next(iter(skipped.items()))
-        raise UsageError(f"none of the {len(images)} files in {folder} is an image that can be read ({first}: {why})")
+        first, why = next(iter(broken.items()))
+        raise UsageError(f"none of the {len(seen)} files in {folder} is an image that can be read ({first}: {why})")
+    layout = read_layout(whole)
+    beside = {whole[i]: "it lies beside the folders train, val and test" for i in layout.beside}
+    kept = [file for file in whole if file not in beside]
+    layout = read_layout(kept)
     target = prepared.roots()[0] / "images" / name
     with prepared.writing(target) as temporary:
         try:
-            for image in whole:
-                copy = temporary / image.relative_to(folder)
+            for file in kept:
+                copy = temporary / file
                 copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(image, copy)
+                shutil.copyfile(folder / file, copy)
             sha256 = prepared.folder_sha256((f for f in temporary.rglob("*") if f.is_file()), temporary)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
-    classes = len({image.parent for image in whole} - {folder})
-    note = f"own images: {len(whole)} in {classes} classes" if classes else f"own images: {len(whole)}, without classes"
-    if skipped:
-        note += f"; {say_skipped(skipped)}"
-        warnings.warn(f"{name}: {say_skipped(skipped)}; {name}.json beside it lists why", stacklevel=3)
+    note = f"own images: {len(kept)}" + (f" in {len(layout.classes)} classes" if layout.classes else ", without classes")
+    if broken:
+        note += f"; {say_skipped(broken)}"
+    skipped = {**broken, **beside, **dict(found.skipped)}
     prepared.write_sidecar(
         target.with_name(f"{name}.json"),
-        source=only[0].name if only else folder.name,
+        source=only.name if only else folder.name,
         note=note,
         sha256=sha256,
         skipped=list(skipped.items()),
+        examples={part or "all": n for part in ("", "train", "val", "test") if (n := len(layout.indices(part)))},
+        summary=[] if only else _image_summary(layout, kept, [seen[file] for file in kept], skipped, found.others),
     )
     return _found(name)
 
 
-def _add_weights(name: str, path: Path) -> Prepared:
+def _image_summary(
+    layout: Layout, files: Sequence[str], looks: Sequence[Look], skipped: Mapping[str, str], others: Iterable[tuple[str, int]]
+) -> list[str]:
+    """What was understood of a folder of images, a sentence each."""
+    parts = Counter(part or "all" for part in layout.parts)
+    divided = f" ({', '.join(f'{part} {n:,}' for part, n in parts.items())})" if layout.parted else ""
+    lines = [f"{len(files):,} images{divided}"]
+    counts = Counter(label for label in layout.labels if label)
+    if layout.classes:
+        sizes = f"{min(counts.values()):,} to {max(counts.values()):,} images each"
+        named = ", ".join(f"{name} {counts[name]:,}" for name in layout.classes[:10])
+        order = "; the number of a folder is the class" if numbered(layout.classes) else ""
+        lines.append(
+            f"{len(layout.classes):,} {_plural('class', len(layout.classes))}: {named}{_more(layout.classes, 10)} ({sizes}{order})"
+        )
+    else:
+        lines.append("no classes: no image lies in a class folder, so there is nothing to train on, but collections can be compared")
+    if layout.classes and (without := layout.labels.count("")):
+        lines.append(f"{without:,} {_plural('image', without)} in no class folder: used only where no class is needed")
+    if len(layout.classes) == 1:
+        deeper = {PurePosixPath(file).parts[1 + layout.parted] for file in files if len(PurePosixPath(file).parts) > 2 + layout.parted}
+        inside = f"; if its {len(deeper)} folders are the classes, add that folder instead" if len(deeper) > 1 else ""
+        lines.append(f"a single class: nothing can be learnt from its labels{inside}")
+    if layout.parted:
+        lines += _differences_of_parts(layout)
+    sizes_of = sorted({(one.width, one.height) for one in looks}, key=lambda size: size[0] * size[1])
+    (w, h), (most_w, most_h) = sizes_of[0], sizes_of[-1]
+    size = f"{w}x{h}" if len(sizes_of) == 1 else f"{w}x{h} to {most_w}x{most_h} ({len(sizes_of):,} different)"
+    lines.append(f"sizes {size}; modes {', '.join(f'{mode} {n:,}' for mode, n in Counter(one.mode for one in looks).most_common())}")
+    if odd := sorted({one.mode for one in looks} - {"L", "RGB"}):
+        lines.append(f"{', '.join(odd)} become 8-bit RGB; what is transparent lies on white")
+    if several := sum(one.frames > 1 for one in looks):
+        lines.append(f"{several:,} with several frames or pages: the first is used")
+    if turned := sum(one.turned for one in looks):
+        lines.append(f"{turned:,} turned upright as the camera noted")
+    for why, number in Counter(skipped.values()).most_common():
+        first = [file for file, reason in skipped.items() if reason == why]
+        lines.append(f"left out, {why}: {', '.join(first[:5])}{_more(first, 5)}" + (f" ({number:,} files)" if number > 5 else ""))
+    if counted := _counted(others):
+        lines.append(f"no images, so not used: {counted}")
+    return lines
+
+
+def _differences_of_parts(layout: Layout) -> list[str]:
+    """Remarks on parts that do not have the same classes, or of which one is not used."""
+    of = {part: {layout.labels[i] for i in layout.indices(part)} - {""} for part in ("train", "val", "test")}
+    lines = ["train is trained on, test is tested on" + ("" if of["test"] else " (val where there is no test)")]
+    if not of["train"]:
+        lines.append("there is no training part: nothing can be trained on these images")
+    elif new := sorted((of["val"] | of["test"]) - of["train"]):
+        lines.append(f"classes that the training part lacks: {', '.join(new[:5])}{_more(new, 5)}")
+    return lines
+
+
+def _counted(others: Iterable[tuple[str, int]]) -> str:
+    return ", ".join(f"{n:,} {suffix}" for suffix, n in others)
+
+
+def _more(names: Sequence[str], shown: int) -> str:
+    return f" and {len(names) - shown:,} more" if len(names) > shown else ""
+
+
+def _plural(noun: str, n: int) -> str:
+    return noun if n == 1 else noun + ("es" if noun.endswith("s") else "s")
+
+
+def _add_arrays(name: str, path: Path) -> Prepared:
+    arrays = _arrays(path)
+    if "x_test" not in arrays:
+        shapes = ", ".join(f"{key} {list(array.shape)}" for key, array in arrays.items())
+        return prepared.save(name, arrays, source=path.name, note="own arrays", summary=[f"arrays of numbers: {shapes}"])
+    examples = {part: len(arrays[f"x_{part}"]) for part in ("train", "test") if f"x_{part}" in arrays}
+    labels = np.concatenate([arrays[f"y_{part}"] for part in examples])
+    shape = "x".join(map(str, arrays["x_test"].shape[1:]))
+    summary = [
+        f"{sum(examples.values()):,} images ({', '.join(f'{part} {n:,}' for part, n in examples.items())}) of {shape}",
+        f"{len(np.unique(labels))} classes, labels {labels.min()} to {labels.max()}"
+        + ("" if "classes" in arrays else "; the array classes, which would name them, is not there"),
+    ]
+    return prepared.save(name, arrays, source=path.name, note="own arrays", examples=examples, summary=summary)
+
+
+def _add_weights(name: str, path: Path, tensors: int) -> Prepared:
     suffix = ".pt" if path.suffix == ".pth" else path.suffix  # torchvision's name for the same format
     target = prepared.roots()[0] / "weights" / f"{name}{suffix}"
     with prepared.writing(target) as temporary:
         shutil.copyfile(path, temporary)
     sha256 = prepared.folder_sha256([target], target.parent)
-    prepared.write_sidecar(target.with_suffix(".json"), source=path.name, note="own weights", sha256=sha256)
+    summary = [f"weights: {tensors:,} tensors"]
+    prepared.write_sidecar(target.with_suffix(".json"), source=path.name, note="own weights", sha256=sha256, summary=summary)
     return _found(name)
 
 
@@ -147,26 +252,44 @@ def _check_split(path: Path, split: str, x: np.ndarray, y: np.ndarray, classes: 
         raise UsageError(f"{path}: y_{split} goes from {y.min()} to {y.max()}; expected labels from 0{most}")
 
 
-def _check_pt(path: Path) -> None:
+def _read_pt(path: Path) -> int:
+    """The number of tensors in a file of torch.save. Raises UsageError for anything but named tensors."""
     import torch
 
     try:
-        torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        first = str(error).split("\n")[0]
-        raise UsageError(f"{path} does not load as plain weights ({first}): save network.state_dict() with torch.save") from error
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        # torch advises weights_only=False here, which would run whatever the file holds.
+        with path.open("rb") as stream:
+            pickled = stream.read(2)[:1] == b"\x80" or zipfile.is_zipfile(path)
+        if not pickled:
+            raise UsageError(f"{path} is no file that torch.save wrote: {_SAVE_WEIGHTS}") from error
+        raise UsageError(
+            f"{path} holds Python objects beside tensors. Loading those can run any code, so they were not loaded: {_SAVE_WEIGHTS}"
+        ) from error
+    except (OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
+        raise UsageError(f"{path} is no file that torch.save wrote, or it is damaged: {_SAVE_WEIGHTS}") from error
+    if isinstance(loaded, dict) and len(loaded) and all(isinstance(key, str) for key in loaded):
+        for nested in (loaded, *(value for value in loaded.values() if isinstance(value, dict))):
+            if tensors := sum(isinstance(value, torch.Tensor) for value in nested.values()):
+                return tensors
+    what = f"a {type(loaded).__name__}" if not isinstance(loaded, dict) else "a dictionary without named tensors"
+    raise UsageError(f"{path} holds {what}; expected a dictionary from names to tensors: {_SAVE_WEIGHTS}")
 
 
-def _check_safetensors(path: Path) -> None:
+def _read_safetensors(path: Path) -> int:
     try:
         from safetensors import SafetensorError, safe_open
     except ImportError as error:
         raise CannotStart("reading .safetensors needs a package: pip install safetensors; or save the weights as .pt") from error
     try:
         with safe_open(path, framework="np") as file:
-            list(file.keys())
+            tensors = len(list(file.keys()))
     except (OSError, SafetensorError) as error:
         raise UsageError(f"{path} is no .safetensors file ({error})") from error
+    if not tensors:
+        raise UsageError(f"{path} holds no tensors: save network.state_dict()")
+    return tensors
 
 
 def _found(name: str) -> Prepared:

@@ -2,72 +2,201 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from myths.lab.data import prepared
+from myths.lab.data.layout import PARTS
 from myths.lab.data.prepared import Prepared
 from myths.lab.errors import CannotStart, UsageError
 
 SPLITS = ("train", "val", "test")
 
+FEW_PAIRS = 1000
+"""Training pairs below which a translator learns next to nothing, whatever its layers are."""
+
+_FILE = re.compile(rf"({'|'.join(PARTS)})\.([a-z]{{2,3}}(?:[-_][a-z0-9]{{1,8}})*)(?:\.txt)?", re.IGNORECASE)
+_NO_LANGUAGES = frozenset(
+    ("bmp", "bz", "csv", "db", "doc", "gif", "gz", "ini", "jpg", "log", "md", "npy", "npz", "pdf", "png", "pth", "py", "rar", "sql")
+) | {"tar", "tgz", "tif", "tsv", "txt", "xml", "xz", "yml", "zip"}
+"""Suffixes of other files that look like the code of a language."""
+
 
 def texts_in(folder: Path) -> dict[str, Path]:
-    """The files of a folder that are named SPLIT.LANGUAGE, such as train.de, by that name."""
-    pattern = re.compile(rf"({'|'.join(SPLITS)})\.[a-z]{{2,3}}")
-    return {path.name: path for path in sorted(folder.iterdir()) if path.is_file() and pattern.fullmatch(path.name)}
+    """Find the parallel texts of a folder.
+
+    Args:
+        folder: The folder to look into; folders below it do not count.
+
+    Returns:
+        File of each part and language, by their name in prepared form, such as "train.pt-br". In a folder, parts are named as those of
+        images are, languages by their code, perhaps with script or region ("pt-BR", "zh_Hant"), and ".txt" may follow.
+
+    Raises:
+        UsageError: Two files are the same part of the same language.
+    """
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        named = _FILE.fullmatch(path.name)
+        if named is None or not path.is_file() or named[2].lower() in _NO_LANGUAGES:
+            continue
+        name = f"{PARTS[named[1].lower()]}.{language_code(named[2])}"
+        if name in found:
+            raise UsageError(f"{found[name].name} and {path.name} in {folder} are the same part of one language: keep one of them")
+        found[name] = path
+    return found
 
 
-def add_texts(name: str, folder: Path) -> Prepared:
-    """Copies them into prepared form as NAME.SPLIT.LANGUAGE; gives the first part.
+def language_code(given: str) -> str:
+    """Return the one spelling of a language's code: small letters, with dashes, such as "pt-br"."""
+    return given.lower().replace("_", "-")
 
-    Raises UsageError unless there are all of ``SPLITS`` in the same two languages, in UTF-8, line by line translations of each other;
-    CannotStart when they cannot be read or written.
+
+def add_texts(name: str, folder: Path, settings: Mapping[str, str]) -> Prepared:
+    """Copy parallel texts into prepared form, as NAME.PART.LANGUAGE with a NAME.json that says which language is translated.
+
+    Byte order marks and carriage returns are removed, and so are pairs that are blank on both sides.
+
+    Args:
+        name: Name of the set.
+        folder: A folder with all of ``SPLITS`` in two languages, in UTF-8, line by line translations of each other.
+        settings: ``source`` and ``target``. Needed for a folder of more than two languages; of two, the first of the alphabet is the source
+            unless they say otherwise.
+
+    Raises:
+        UsageError: A part is missing or empty, or the two sides of a part do not go together; the message names file and line.
+        CannotStart: The files cannot be read or written.
     """
     found = texts_in(folder)
-    languages = sorted({file.partition(".")[2] for file in found})
-    expected = [f"{split}.{language}" for split in SPLITS for language in languages]
-    if len(languages) != 2 or sorted(found) != sorted(expected):
-        raise UsageError(
-            f"{folder} holds {', '.join(found)}: parallel texts are {', '.join(SPLITS)} in two languages, such as train.de and train.en, "
-            "six files in all"
-        )
-    content = {file: _sentences(path) for file, path in found.items()}
+    source, target, chosen_by = _direction(folder, found, settings)
+    names = [f"{split}.{language}" for split in SPLITS for language in (source, target)]
+    if absent := [file for file in names if file not in found]:
+        raise UsageError(f"{folder} has no {', '.join(absent)}: parallel texts are {', '.join(SPLITS)} in two languages, six files in all")
+    content = {file: _sentences(found[file]) for file in names}
+    blank = 0
     for split in SPLITS:
-        one, other = (content[f"{split}.{language}"] for language in languages)
-        if len(one) != len(other) or not one:
-            raise UsageError(
-                f"{split}.{languages[0]} has {len(one):,} lines and {split}.{languages[1]} {len(other):,}: "
-                "line i of one is the translation of line i of the other"
-            )
-    for file, sentences in content.items():
-        _save(f"{name}.{file}", sentences, file)
-    return prepared.require(f"{name}.{expected[0]}")
+        files = (f"{split}.{source}", f"{split}.{target}")
+        pairs, dropped = _paired([content[file] for file in files], [found[file] for file in files])
+        blank += dropped
+        for side, file in enumerate(files):
+            content[file] = [pair[side] for pair in pairs]
+    for file in names:
+        _save(f"{name}.{file}", content[file], found[file].name)
+    sidecar = prepared.roots()[0] / "text" / f"{name}.json"
+    counts = {split: len(content[f"{split}.{source}"]) for split in SPLITS}
+    prepared.write_sidecar(
+        sidecar,
+        source=folder.name,
+        note=f"own parallel texts, {source} to {target}: {counts['train']:,} pairs to train on",
+        sha256=prepared.folder_sha256(prepared.parts_of_texts(sidecar), sidecar.parent),
+        languages=[source, target],
+        examples=counts,
+        summary=_summary(source, target, chosen_by, content, blank),
+    )
+    return prepared.require(name)
 
 
 def languages_of(name: str) -> tuple[str, str]:
-    """The two languages of own parallel texts, in the order of the alphabet: the first is translated into the second.
+    """Return source and target of own parallel texts, as they were added.
 
-    Raises CannotStart when there are no such texts.
+    Raises:
+        CannotStart: There are no such texts.
     """
-    languages = sorted({found.name.rpartition(".")[2] for found in prepared.every() if found.name.startswith(f"{name}.train.")})
-    if len(languages) != 2:
+    found = prepared.find(name)
+    if found is None or found.kind != "texts" or found.path is None:
         raise CannotStart(
             f"there are no parallel texts {name}: put train, val and test in two languages (train.de, train.en, …) into a folder, "
             f"then `myths data add {name} FOLDER`"
         )
-    return languages[0], languages[1]
+    source, target = json.loads(found.path.read_text(encoding="utf-8"))["languages"]
+    return str(source), str(target)
+
+
+def _direction(folder: Path, found: Mapping[str, Path], settings: Mapping[str, str]) -> tuple[str, str, str]:
+    """Source, target, and how they were chosen."""
+    if unknown := sorted(set(settings) - {"source", "target"}):
+        raise UsageError(f"{unknown[0]}: parallel texts take source=LANGUAGE and target=LANGUAGE")
+    here = sorted({file.partition(".")[2] for file in found})
+    given = {side: language_code(language) for side, language in settings.items()}
+    if absent := [language for language in given.values() if language not in here]:
+        raise UsageError(f"{folder} has no files of the language {absent[0]}; it has {', '.join(here)}")
+    if len(set(given.values())) < len(given):
+        raise UsageError(f"source and target are both {given['source']}: give two languages")
+    others = [language for language in here if language not in given.values()]
+    if len(given) == 2:
+        return given["source"], given["target"], "as you said"
+    if len(here) != 2:
+        more = "say which with source=LANGUAGE target=LANGUAGE" if len(here) > 2 else "parallel texts need two"
+        raise UsageError(f"{folder} has texts in {', '.join(here)}: {more}")
+    if given:
+        source = given.get("source", others[0])
+        return source, given.get("target", others[0]), "as you said"
+    return here[0], here[1], f"by the alphabet; for the other way add them again with source={here[1]} target={here[0]}"
 
 
 def _sentences(path: Path) -> list[str]:
+    """The lines of a file without line ends, byte order mark, and blank lines at the end."""
     try:
-        content = path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8 ({error.reason} at byte {error.start:,})") from error
+        raw = path.read_bytes()
     except OSError as error:
         raise CannotStart(f"{path} cannot be read ({error.strerror or error})") from error
-    # Line feeds alone end a line, as where the texts are read.
-    return content.removesuffix("\n").split("\n") if content else []
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise UsageError(f"{path} is UTF-16: save it as UTF-8")
+    try:
+        content = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise UsageError(f"{path}, line {line:,}, is not UTF-8 ({error.reason} at byte {error.start:,}): save it as UTF-8") from error
+    # Line feeds alone end a line, as where the texts are read; a carriage return before one belongs to it.
+    lines = [line.removesuffix("\r") for line in content.split("\n")]
+    while lines and not lines[-1].strip():
+        lines.pop()
+    if not lines:
+        raise UsageError(f"{path} is empty: put a sentence on each line")
+    return lines
+
+
+def _paired(sides: list[list[str]], files: list[Path]) -> tuple[list[tuple[str, str]], int]:
+    """The pairs of one part, and how many that are blank on both sides were left out."""
+    one, other = sides
+    for i, pair in enumerate(zip(one, other, strict=False)):
+        blank = [not side.strip() for side in pair]
+        if blank[0] != blank[1]:
+            empty, full = files if blank[0] else files[::-1]
+            raise UsageError(
+                f"{empty}, line {i + 1:,}, is blank and line {i + 1:,} of {full.name} is not: fill it in, or delete both lines"
+            )
+    if len(one) != len(other):
+        raise UsageError(
+            f"{files[0].name} has {len(one):,} lines and {files[1].name} {len(other):,}: "
+            "line i of one is the translation of line i of the other"
+        )
+    pairs = [(a, b) for a, b in zip(one, other, strict=True) if a.strip()]
+    return pairs, len(one) - len(pairs)
+
+
+def _summary(source: str, target: str, chosen_by: str, content: Mapping[str, list[str]], blank: int) -> list[str]:
+    from myths.lab.language.tokenizers import tokenizer_for
+
+    counts = ", ".join(f"{split} {len(content[f'{split}.{source}']):,}" for split in SPLITS)
+    chosen = tokenizer_for(target)
+    lines = [
+        f"{source} is translated into {target} ({chosen_by})",
+        f"pairs: {counts}",
+        f"BLEU counts the words of sacrebleu's tokenizer {chosen.name}: {chosen.reason}",
+    ]
+    if blank:
+        lines.append(f"{blank:,} pairs that are blank on both sides are left out")
+    if (n := len(content[f"train.{source}"])) < FEW_PAIRS:
+        lines.append(f"{n:,} training pairs are few: expect a BLEU near 0 and no difference between layers; bring {FEW_PAIRS:,} or more")
+    known = set(zip(content[f"train.{source}"], content[f"train.{target}"], strict=True))
+    for split in ("val", "test"):
+        twice = sum(pair in known for pair in zip(content[f"{split}.{source}"], content[f"{split}.{target}"], strict=True))
+        if twice:
+            lines.append(f"{twice:,} pairs of {split} are in train too: what is measured on them is memory")
+    return lines
 
 
 def _save(name: str, sentences: list[str], source: str) -> None:

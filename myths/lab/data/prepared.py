@@ -12,6 +12,7 @@ import functools
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +23,10 @@ import numpy as np
 from myths.lab.data import formats
 from myths.lab.data.catalog import CATALOG
 from myths.lab.data.embedded import EMBEDDED
-from myths.lab.errors import CannotStart
+from myths.lab.data.names import canonical_name
+from myths.lab.errors import CannotStart, UsageError
 
-Kind = Literal["arrays", "images", "text", "weights", "embedded"]
+Kind = Literal["arrays", "images", "text", "texts", "weights", "embedded"]
 State = Literal["present", "absent", "variant", "corrupt"]
 
 _PLACES: tuple[tuple[Kind, str, str], ...] = (
@@ -32,10 +34,12 @@ _PLACES: tuple[tuple[Kind, str, str], ...] = (
     ("images", "images", ""),
     ("text", "text", ".txt"),
     ("text", "text", ".jsonl"),
+    ("texts", "text", ".json"),
     ("weights", "weights", ".pt"),
     ("weights", "weights", ".safetensors"),
 )
-"""Kind, folder below the root and suffix of each prepared form."""
+"""Kind, folder below the root and suffix of each prepared form. "texts" are parallel texts: a JSON that names their languages, and a
+text for each part and language."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +54,18 @@ class Prepared:
     sha256: str
     archives: tuple[tuple[str, str], ...] = ()
     """The published files it was made from and their SHA-256, where it was made from a download."""
+    examples: tuple[tuple[str, int], ...] = ()
+    """How many examples each part of a set of the user's own has: "train", "val", "test", or "all" of a set without parts."""
+    summary: tuple[str, ...] = ()
+    """What ``myths data add`` understood, a sentence each."""
 
     @property
     def bytes(self) -> int:
         """What its file, or all files of its folder, hold; 0 of an embedded set."""
         if self.path is None:
             return 0
+        if self.kind == "texts":
+            return sum(f.stat().st_size for f in parts_of_texts(self.path))
         return sum(f.stat().st_size for f in self.path.rglob("*") if f.is_file()) if self.path.is_dir() else self.path.stat().st_size
 
     def facts(self) -> dict[str, str]:
@@ -114,8 +124,9 @@ def folder_sha256(paths: Iterable[Path], root: Path) -> str:
 def find(name: str) -> Prepared | None:
     """The prepared or embedded set of this name, by its sidecar, or None. Opens no data.
 
-    Raises CannotStart when its sidecar cannot be read.
+    Dashes in the name of a set are underscores. Raises CannotStart when its sidecar cannot be read, UsageError for what is no name.
     """
+    name = canonical_name(name)
     if name in EMBEDDED:
         return Prepared(name, None, "embedded", "carried by the suite or a package it needs", "", _embedded_sha256(name))
     return next((found for root in roots() if (found := look(name, root))), None)
@@ -130,8 +141,12 @@ def look(name: str, root: Path) -> Prepared | None:
             continue
         try:
             facts = json.loads(sidecar.read_text(encoding="utf-8"))
+            if kind == "texts" and "languages" not in facts:
+                continue
             source, note, sha256 = (str(facts[key]) for key in ("source", "note", "sha256"))
             archives = tuple(sorted(dict(facts.get("archives", {})).items()))
+            examples = tuple((str(part), int(n)) for part, n in dict(facts.get("examples", {})).items())
+            summary = tuple(map(str, facts.get("summary", ())))
         except FileNotFoundError as error:
             raise CannotStart(
                 f"{path} has no {sidecar.name} beside it, which says what it is: bring the one that belongs to it, "
@@ -139,8 +154,22 @@ def look(name: str, root: Path) -> Prepared | None:
             ) from error
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CannotStart(f"{sidecar} cannot be read ({error}): bring it and {path.name} again, both from one place") from error
-        return Prepared(name, path, kind, source, note, sha256, archives)
+        return Prepared(name, path, kind, source, note, sha256, archives, examples, summary)
     return None
+
+
+def examples_of(name: str, *parts: str) -> int | None:
+    """How many examples the first of some parts has that a set of the user's own has; None where nothing says so.
+
+    Example:
+        ``examples_of("mine", "train", "all")`` is the number of training images, or of all images of a set without parts.
+    """
+    try:
+        found = find(name)
+    except (CannotStart, UsageError):
+        return None
+    counts = dict(found.examples) if found else {}
+    return next((counts[part] for part in parts if part in counts), None)
 
 
 def every() -> list[Prepared]:
@@ -155,10 +184,58 @@ def every() -> list[Prepared]:
     return [found[name] for name in sorted(found)]
 
 
+def broken() -> list[tuple[str, str]]:
+    """What lies in the roots and cannot be used, by name, each with why: a sidecar that is damaged or absent, or data that are."""
+    found: dict[str, str] = {}
+    for root in roots():
+        for kind, folder, suffix in _PLACES:
+            for path in sorted((root / folder).glob(f"*{suffix}")):
+                if path.name.startswith(".") or path.is_dir() != (kind == "images"):
+                    continue
+                name = path.name.removesuffix(suffix)
+                try:
+                    if look(name, root) is None and kind != "texts":
+                        found.setdefault(name, f"{path} has no {name}.json beside it: add it again under another name, or delete it")
+                except CannotStart as error:
+                    found.setdefault(name, str(error))
+    return sorted(found.items())
+
+
+def remove(name: str) -> list[Path]:
+    """Delete a set that ``myths data add`` brought, with its sidecar; of parallel texts all parts.
+
+    Args:
+        name: The name under which it was added.
+
+    Returns:
+        The files and folders that are gone. What they were copied from is untouched.
+
+    Raises:
+        UsageError: There is no such set, or it is not one of the user's own.
+        CannotStart: A file cannot be deleted.
+    """
+    name = canonical_name(name)
+    if name in CATALOG or name in EMBEDDED or "." in name:
+        where = "it is part of an installed package" if name in EMBEDDED else f"delete its files below {roots()[0]} yourself"
+        raise UsageError(f"{name} is no set that `myths data add` brought: {where}")
+    folders = [root / folder for root in roots() for folder in dict.fromkeys(folder for _, folder, _ in _PLACES)]
+    gone = [path for folder in folders for path in sorted(folder.glob(f"{name}.*"))]
+    gone += [path for root in roots() if (path := root / "images" / name).is_dir()]
+    if not gone:
+        raise UsageError(f"there is no data set {name!r}: `myths data list` names them")
+    for path in gone:
+        try:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        except OSError as error:
+            raise CannotStart(f"{path} cannot be deleted ({error.strerror or error})") from error
+    return gone
+
+
 def require(name: str) -> Prepared:
     """As ``find``; raises CannotStart that says how to get the set when it is not here."""
     if prepared := find(name):
         return prepared
+    name = canonical_name(name)
     where = roots()[0]
     if (entry := CATALOG.get(name)) is None:
         raise CannotStart(
@@ -230,9 +307,16 @@ def digest(prepared: Prepared) -> str:
             return content_sha256(formats.npz(prepared.path))
         if prepared.kind == "images":
             return folder_sha256((f for f in prepared.path.rglob("*") if f.is_file()), prepared.path)
+        if prepared.kind == "texts":
+            return folder_sha256(parts_of_texts(prepared.path), prepared.path.parent)
         return folder_sha256([prepared.path], prepared.path.parent)
     except (OSError, formats.BadFormat) as error:
         raise CannotStart(f"{prepared.path} cannot be read ({error}): {_bring_again(prepared)}") from error
+
+
+def parts_of_texts(path: Path) -> list[Path]:
+    """The files of parallel texts, by the path of the JSON that says what they are."""
+    return sorted(path.parent.glob(f"{path.stem}.*.txt"))
 
 
 def intact(name: str) -> Prepared:
@@ -247,19 +331,27 @@ def intact(name: str) -> Prepared:
 
 
 def save(
-    name: str, arrays: Mapping[str, np.ndarray], source: str, note: str, archives: Mapping[str, str] | None = None, root: Path | None = None
+    name: str,
+    arrays: Mapping[str, np.ndarray],
+    source: str,
+    note: str,
+    archives: Mapping[str, str] | None = None,
+    root: Path | None = None,
+    **facts: Any,
 ) -> Prepared:
     """Writes arrays in prepared form into ``root`` (the first of ``roots()`` if none is given), the sidecar last.
 
-    ``archives`` gives the SHA-256 of each published file they were made from. Raises CannotStart when it
-    cannot be written; then nothing half-written is left, and what was there before still is.
+    ``archives`` gives the SHA-256 of each published file they were made from; further ``facts`` go into the sidecar. Raises
+    CannotStart when it cannot be written; then nothing half-written is left, and what was there before still is.
     """
     path = (root or roots()[0]) / f"{name}.npz"
     sha256 = content_sha256(arrays)
     with writing(path) as temporary, open(temporary, "wb") as stream:
         np.savez(stream, **arrays)  # type: ignore[arg-type]
-    write_sidecar(path.with_suffix(".json"), source=source, note=note, sha256=sha256, archives=dict(archives or {}))
-    return Prepared(name, path, "arrays", source, note, sha256, tuple(sorted((archives or {}).items())))
+    write_sidecar(path.with_suffix(".json"), source=source, note=note, sha256=sha256, archives=dict(archives or {}), **facts)
+    found = look(name, root or roots()[0])
+    assert found is not None
+    return found
 
 
 def write_sidecar(path: Path, **facts: Any) -> None:

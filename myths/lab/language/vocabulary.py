@@ -44,13 +44,29 @@ class Subwords:
 
     @classmethod
     def learn(cls, texts: Iterable[str], size: int) -> Subwords:
-        """Learns ``size`` tokens from texts. Raises UsageError when the texts do not hold so many, or are all empty."""
+        """Learn a vocabulary from texts.
+
+        Args:
+            texts: Training texts.
+            size: Tokens wanted. Texts that hold fewer give a smaller vocabulary; texts with more characters than that give one that
+                holds each of their characters.
+
+        Raises:
+            UsageError: There are no texts, or all are blank.
+        """
+        lines = list(texts)
+        characters = set().union(*lines) if lines else set[str]()
+        if not any(not character.isspace() for character in characters):
+            raise UsageError("a vocabulary cannot be learnt from these texts: all of them are blank")
+        # Beside the characters there are the four special tokens and the mark of a space.
+        size = max(size, len(characters) + UNKNOWN + 2)
         trained = io.BytesIO()
         try:
             _sentencepiece().SentencePieceTrainer.train(
-                sentence_iterator=iter(texts),
+                sentence_iterator=iter(lines),
                 model_writer=trained,
                 vocab_size=size,
+                hard_vocab_limit=False,  # fewer where the texts do not hold so many
                 model_type="bpe",
                 character_coverage=1.0,
                 pad_id=PAD,
@@ -61,8 +77,7 @@ class Subwords:
                 minloglevel=2,
             )
         except RuntimeError as error:
-            reason = " ".join(str(error).split())
-            raise UsageError(f"a vocabulary of {size} subwords cannot be learnt from these texts: {reason}") from error
+            raise UsageError(f"a vocabulary of {size:,} subwords cannot be learnt from {len(lines):,} texts") from error
         return cls(trained.getvalue())
 
     @property

@@ -2,6 +2,7 @@
 
 import errno
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -58,8 +59,7 @@ def test_broken_images_are_left_out_and_named(folder, home):
     body = (folder / "cat/1.png").read_bytes()
     (folder / "cat/3.png").write_bytes(body[: len(body) // 2])
     (folder / "dog/2.jpg").write_text("no image")
-    with pytest.warns(UserWarning, match=r"pets: 2 left out that cannot be read: cat/3\.png, dog/2\.jpg"):
-        added = add("pets", folder)
+    added = add("pets", folder)
     assert added.note == "own images: 3 in 2 classes; 2 left out that cannot be read: cat/3.png, dog/2.jpg"
     kept = image_folder("pets")
     assert kept.files == ("cat/1.png", "cat/2.JPG", "dog/1.png")
@@ -97,6 +97,20 @@ def pickled_network(path):
 def no_weights(path):
     (path / "net.pt").write_bytes(b"nothing")
     return path / "net.pt"
+
+
+def a_list_of_weights(path):
+    torch.save([torch.zeros(2)], path / "net.pt")
+    return path / "net.pt"
+
+
+def empty_weights(path):
+    torch.save({}, path / "net.pt")
+    return path / "net.pt"
+
+
+def an_archive(path):
+    return Path(shutil.make_archive(str(path / "pets"), "zip", path, "."))
 
 
 def object_arrays(path):
@@ -143,8 +157,11 @@ def nothing(path):
 
 
 WRONG = {
-    pickled_network: "plain weights.*state_dict",
-    no_weights: "plain weights.*state_dict",
+    pickled_network: "holds Python objects .* were not loaded: save the weights alone, .*state_dict",
+    no_weights: "no file that torch.save wrote: save the weights alone, .*state_dict",
+    a_list_of_weights: "holds a list; expected a dictionary from names to tensors",
+    empty_weights: "holds a dictionary without named tensors",
+    an_archive: "is an archive: unpack it and add the folder",
     object_arrays: "arrays of numbers or text",
     no_arrays: "arrays of numbers or text",
     empty_folder: "holds no images",
@@ -175,9 +192,18 @@ def test_anything_else_is_refused(make, words, tmp_path, home, monkeypatch):
     assert prepared.find("own") is None
 
 
-@pytest.mark.parametrize("name", ["Pets", "my pets", "../pets", "", "pets.2", "cifar10", "digits"])
+@pytest.mark.parametrize("name", ["Pets", "my pets", "../pets", "", "pets.2", "x" * 65])
 def test_a_bad_or_taken_name_is_refused(name, folder):
     with pytest.raises(UsageError, match="name"):
+        add(name, folder)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["cifar10", "digits", "multi30k", "caltech101", "dates", "squeezenet", "con", "lpt1", "com9"],
+)
+def test_a_name_that_the_suite_or_the_system_uses_is_refused(name, folder):
+    with pytest.raises(UsageError, match=rf"{name} is (the|a) name .*choose another"):
         add(name, folder)
 
 
@@ -256,12 +282,100 @@ def test_parallel_texts_that_are_not_parallel_are_refused(parallel, home):
     (parallel / "val.de").write_text("one line\n")
     with pytest.raises(UsageError, match=r"val\.de has 1 lines and val\.fr 2"):
         add("texts", parallel)
-    (parallel / "val.de").write_bytes(b"caf\xe9\nx\n")
-    with pytest.raises(UsageError, match="is not UTF-8"):
+    (parallel / "val.de").write_bytes(b"x\ncaf\xe9\n")
+    with pytest.raises(UsageError, match=r"val\.de, line 2, is not UTF-8"):
         add("texts", parallel)
     (parallel / "val.de").unlink()
-    with pytest.raises(UsageError, match="six files in all"):
+    with pytest.raises(UsageError, match=r"has no val\.de: .*six files in all"):
         add("texts", parallel)
     assert not list(home.rglob("*.txt"))
     with pytest.raises(CannotStart, match="no parallel texts texts"):
         languages_of("texts")
+
+
+def test_line_ends_and_byte_order_marks_of_other_systems_are_removed(parallel, home):
+    (parallel / "val.de").write_bytes(b"\xef\xbb\xbfeins\r\nzwei\r\n\r\n\r\n")
+    add("texts", parallel)
+    assert lines("texts.val.de") == ["eins", "zwei"]
+
+
+def test_pairs_that_are_blank_on_both_sides_are_left_out(parallel, home):
+    for language in ("de", "fr"):
+        (parallel / f"val.{language}").write_text("eins\n  \nzwei\n")
+    assert "1 pairs that are blank on both sides are left out" in add("texts", parallel).summary
+    assert lines("texts.val.de") == lines("texts.val.fr") == ["eins", "zwei"]
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "words"),
+    [
+        ("val.de", b"eins\n\n", "val.de has 1 lines and val.fr 2"),
+        ("val.de", b"\nzwei\n", r"val\.de, line 1, is blank and line 1 of val\.fr is not"),
+        ("test.fr", b"un\n \t\ntrois\n", r"test\.fr, line 2, is blank and line 2 of test\.de is not"),
+        ("val.de", b"", r"val\.de is empty"),
+        ("val.de", b"\r\n\r\n", r"val\.de is empty"),
+        ("val.de", "eins\nzwei\n".encode("utf-16"), r"val\.de is UTF-16"),
+    ],
+)
+def test_what_is_wrong_with_a_text_is_said_with_file_and_line(file, content, words, parallel, home):
+    (parallel / file).write_bytes(content)
+    with pytest.raises(UsageError, match=words):
+        add("texts", parallel)
+    assert prepared.find("texts") is None
+
+
+def renamed(folder, **languages):
+    """The same texts under other codes."""
+    for path in list(folder.glob("*.*")):
+        split, _, language = path.name.partition(".")
+        path.rename(folder / f"{split}.{languages.get(language, language)}")
+    return folder
+
+
+def test_the_direction_is_said_and_can_be_chosen(parallel, home):
+    assert add("texts", parallel).summary[0].startswith("de is translated into fr (by the alphabet")
+    assert add("back", parallel, {"source": "fr"}).summary[0] == "fr is translated into de (as you said)"
+    assert languages_of("back") == ("fr", "de")
+    for wrong, words in (
+        ({"source": "it"}, "no files of the language it"),
+        ({"source": "de", "target": "de"}, "both de"),
+        ({"x": "y"}, "x:"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            add("other", parallel, wrong)
+
+
+def test_of_more_than_two_languages_two_are_to_be_chosen(parallel, home):
+    for split in ("train", "val", "test"):
+        (parallel / f"{split}.it").write_text((parallel / f"{split}.de").read_text())
+    with pytest.raises(UsageError, match=r"texts in de, fr, it: say which with source=LANGUAGE target=LANGUAGE"):
+        add("texts", parallel)
+    with pytest.raises(UsageError, match="say which"):
+        add("texts", parallel, {"source": "it"})
+    assert add("texts", parallel, {"source": "it", "target": "fr"}).name == "texts"
+    assert languages_of("texts") == ("it", "fr")
+
+
+@pytest.mark.parametrize(("given", "code"), [("pt-BR", "pt-br"), ("zh_Hant", "zh-hant"), ("sr-Latn-RS", "sr-latn-rs"), ("yue", "yue")])
+def test_regions_and_scripts_belong_to_a_language(given, code, parallel, home):
+    add("texts", renamed(parallel, fr=given))
+    assert languages_of("texts") == ("de", code)
+    assert len(lines(f"texts.train.{code}")) == 5
+    assert prepared.verify("texts").state == "present"
+
+
+def test_other_files_and_spellings_of_parts(parallel, home):
+    (parallel / "val.de").rename(parallel / "Dev.de.txt")
+    for name in ("train.csv", "test.py", "val.zip"):
+        (parallel / name).write_text("no text")
+    add("texts", parallel)
+    assert lines("texts.val.de") == ["Satz 0", "Satz 1"]
+    (parallel / "valid.de").write_text("again\n")
+    with pytest.raises(UsageError, match=r"Dev\.de\.txt and valid\.de .* same part"):
+        add("other", parallel)
+
+
+def test_few_pairs_and_pairs_to_be_remembered_are_said_once(parallel, home):
+    summary = add("texts", parallel).summary
+    assert any("5 training pairs are few" in line for line in summary)
+    assert "3 pairs of test are in train too: what is measured on them is memory" in summary

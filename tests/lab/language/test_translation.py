@@ -55,11 +55,18 @@ def test_subwords_give_back_the_texts_and_their_model_rebuilds_them(rng):
     assert learnt.decode([[BOS, *learnt.encode(["ein hund"])[0], EOS, 17, PAD]]) == ["ein hund"]
 
 
-def test_more_subwords_than_the_texts_hold_are_refused(rng):
-    with pytest.raises(UsageError, match="5000 subwords cannot be learnt"):
-        Subwords.learn(sentences(50, rng), 5000)
-    with pytest.raises(UsageError, match="cannot be learnt"):
-        Subwords.learn([], 60)
+def test_a_vocabulary_is_as_large_as_the_texts_allow(rng):
+    texts = ["a cat sat on a mat", "a dog sat on a log"]
+    subwords = Subwords.learn(texts, 5000)
+    assert 20 < subwords.size < 60
+    assert subwords.decode(subwords.encode(texts)) == texts
+    characters = "".join(map(chr, range(0x4E00, 0x4E00 + 500)))  # more than the vocabulary would hold
+    many = Subwords.learn([characters], 40)
+    assert many.size >= 500
+    assert many.decode(many.encode([characters])) == [characters]
+    for nothing in ([], ["", "  "]):
+        with pytest.raises(UsageError, match="all of them are blank"):
+            Subwords.learn(nothing, 30)
 
 
 def test_characters_give_back_the_texts():
