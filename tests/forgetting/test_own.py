@@ -1,5 +1,7 @@
 """The user's own images, from ``myths data add`` to the table and the contact sheet."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -79,13 +81,24 @@ def test_own_images_in_train_and_test(tmp_path):
     for part, each in (("train", 9), ("test", 4)):
         folder_of_images(tmp_path / "parted" / part, each=each, wrong=0)
     own.add("parted", tmp_path / "parted")
-    train, test, classes = labeled("parted")
-    assert (len(train), len(test), classes) == (27, 12, ("blue", "green", "red"))
+    found = labeled("parted")
+    assert (len(found.train), len(found.test), found.classes) == (27, 12, ("blue", "green", "red"))
+    assert all(file.startswith("train/") for file in found.train.files)
     trial = trials("quick", None, ("parted",))[0]
     examples = trial.examples(Context(trial))
     assert (len(examples.x), len(examples.x_test), examples.classes) == (27, 12, 3)
     assert examples.x.shape[1:] == (3, 32, 32)
     assert examples.y.bincount().tolist() == [9, 9, 9]
+
+
+def test_a_set_is_estimated_by_its_own_size(tmp_path):
+    own.add("mine", folder_of_images(tmp_path / "mine", wrong=0))
+    first = trials("quick", None, ("mine",))[0]
+    assert first.work * 50_000 == pytest.approx(replace(first, dataset="cifar10").work * 72)
+    x = np.zeros((40, 16, 16, 3), np.uint8)
+    np.savez(tmp_path / "a.npz", x_train=x, y_train=np.arange(40) % 2, x_test=x[:9], y_test=np.zeros(9, int))
+    own.add("arrays", tmp_path / "a.npz")
+    assert replace(first, dataset="arrays").work * 72 == pytest.approx(first.work * 40)
 
 
 def test_one_class_is_nothing_to_learn(tmp_path):
