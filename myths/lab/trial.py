@@ -120,7 +120,7 @@ class Trial:
     @functools.cached_property
     def dependencies(self) -> tuple[Trial, ...]:
         """Trials found in the fields, in field order."""
-        values = (getattr(self, name) for name in self.__dataclass_fields__)
+        values = (getattr(self, f.name) for f in dataclasses.fields(self))
         return tuple(v for value in values for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, Trial))
 
     def __str__(self) -> str:
