@@ -40,6 +40,36 @@ def new_against_original(tables: Tables) -> Figure | None:
     return figure
 
 
+def placed(tables: Tables) -> Figure | None:
+    """The models of the user's among the thirty published ones, with the line of these; on v4, or on v6 where v4 is absent."""
+    from myths.lab.report import style
+
+    mine, table, fits = tables["placed"], tables["accuracies"], tables["fits"]
+    if mine.empty or table.empty or fits.empty:
+        return None
+    present = [name for name in ("v4", "v6") if name in set(mine["test_set"])]
+    if not present:
+        return None
+    mine, new = mine[mine["test_set"] == present[0]], table[table["test_set"] == present[0]]
+    original = tables["placed"][tables["placed"]["test_set"] == "original"].set_index("predictions").loc[mine["predictions"]]
+    figure, ax = style.axes(
+        f"Your model among the published ones, CIFAR-10.1 {present[0]}",
+        "accuracy on the original test set (%)",
+        f"accuracy on CIFAR-10.1 {present[0]} (%)",
+    )
+    ax.plot(new["original_accuracy_percent"], new["accuracy_percent"], "o", ms=4, color=style.HERE, alpha=0.6, label="30 published models")
+    for color, (name, row) in zip(style.COLORS[1:], mine.set_index("predictions").iterrows(), strict=False):
+        at, one = original.loc[[name]], mine[mine["predictions"] == name]
+        ax.errorbar(
+            at["accuracy_percent"], [row["accuracy_percent"]], xerr=_bars(at, "accuracy"), yerr=_bars(one, "accuracy"),
+            fmt="D", ms=7, lw=1.2, color=color, label=f"{name}, 95 % Clopper–Pearson",
+        )  # fmt: skip
+    low = min(80.0, float(original["accuracy_percent"].min()) - 2)
+    _lines(ax, fits[fits["test_set"] == present[0]], (max(low, 1.0), 98.5))
+    ax.legend(frameon=False, fontsize=9)
+    return figure
+
+
 def gaps(tables: Tables) -> Figure | None:
     """What each published model loses, against how good it is, on both versions of the new test set."""
     from myths.lab.report import style

@@ -8,6 +8,7 @@ import numpy as np
 
 from myths.cifar10_1 import accuracy_line, order
 from myths.cifar10_1.ladder import EvaluateModel, LadderOrder, model_name
+from myths.cifar10_1.own import PlaceModel
 from myths.cifar10_1.reuse import ReuseTestSet
 from myths.cifar10_1.trials import PublishedAccuracy, PublishedHardImages, PublishedOrder
 from myths.lab.estimate import Estimate, clopper_pearson, difference_of_proportions, ratio_of_proportions
@@ -203,6 +204,61 @@ def reuse_share(results: Results) -> pd.DataFrame:
     table.insert(7, "share_percent", 100 * table["optimism_pp"] / gaps.mean())
     table.insert(8, "share_of_smallest_percent", 100 * table["optimism_pp"] / gaps.min())
     return table
+
+
+def placed(results: Results) -> pd.DataFrame:
+    """A row for each model of the user's and test set: accuracy, gap, place among the published models, and distance from their line.
+
+    ``place`` 1 is the best. ``residual_pp`` is the accuracy above the line that the published models make (``fits``, on accuracies), and
+    ``residual_probit_pp`` above the line of probits; ``standard_error_pp`` is the binomial one of the test set at the accuracy of the line.
+    ``reordering`` names the classes that seem to be confused in the order of the predictions, ``reordered_percent`` what they would bring.
+    """
+    import pandas as pd
+
+    lines = _kind_of(results.frame(PlaceModel, dataset=_sets_of), "test set")
+    if lines.empty:
+        return lines
+    published = fits(results)
+    rows = []
+    for mine, group in lines.groupby("predictions", sort=False):
+        original = group[group["test_set"] == "original"].iloc[0]
+        for line in group.to_dict("records"):
+            n, correct = int(line["n"]), int(line["correct"])
+            row = {"predictions": mine, "test_set": line["test_set"], "n": n, "correct": correct}
+            row |= _percent("accuracy", clopper_pearson(correct, n)) | {"place": int(line["place"]), "of": int(line["of"])}
+            if line["test_set"] != "original":
+                row |= _against(int(original["correct"]), int(original["n"]), correct, n)
+                row |= _off_line(published, line["test_set"], original["correct"] / original["n"], correct / n, n)
+            row |= {"reordering": line["reordering"], "reordered_percent": 100 * line["reordered_correct"] / n}
+            rows.append(row | {name: line[name] for name in ("dataset", "protocol", "device")})
+    return pd.DataFrame(rows)
+
+
+def placed_against(results: Results) -> pd.DataFrame:
+    """Each published model beside each of the user's, on the same images: the difference of accuracy, and McNemar's exact test."""
+    table = _kind_of(results.frame(PlaceModel, dataset=_sets_of), "model")
+    if table.empty:
+        return table
+    table.insert(list(table).index("model_correct") + 1, "difference_pp", 100 * (table["only_mine"] - table["only_theirs"]) / table["n"])
+    return table
+
+
+def _sets_of(trial: PlaceModel) -> str:
+    return f"{trial.predictions}, {trial.published}"
+
+
+def _off_line(published: pd.DataFrame, test_set: str, original: float, new: float, n: int) -> dict[str, float]:
+    found: dict[str, float] = {"residual_pp": float("nan"), "residual_probit_pp": float("nan"), "standard_error_pp": float("nan")}
+    for row in published.to_dict("records") if len(published) else ():
+        if row["test_set"] == test_set:
+            scale: accuracy_line.Scale = row["scale"]
+            at = accuracy_line.to_scale(accuracy_line.share(np.array([original * n]), np.array([n])), scale)
+            line = float(accuracy_line.from_scale(row["slope"] * at + row["intercept"], scale)[0])
+            found["residual_pp" if scale == "accuracy" else "residual_probit_pp"] = 100 * (new - line)
+            if scale == "accuracy":
+                held = min(max(line, 0.5 / n), 1 - 0.5 / n)
+                found["standard_error_pp"] = 100 * float(np.sqrt(held * (1 - held) / n))
+    return found
 
 
 def _fit_rows(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from myths.cifar10_1.ladder import ladder
+from myths.cifar10_1.own import PlaceModel, holds_predictions
 from myths.cifar10_1.published import PREDICTIONS, PROCEDURAL, TEST_SETS, NewTestSet, TestSet
 from myths.cifar10_1.reuse import reuse
 from myths.lab.myth import Profile
@@ -153,10 +154,18 @@ class PublishedHardImages(_PerImage):
 
 
 def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = ()) -> list[Trial]:
-    """What a profile runs; ``seeds`` replaces its number of seeds, ``data`` names further test sets for the ladder."""
+    """What a profile runs; ``seeds`` replaces its number of seeds, ``data`` names further test sets for the ladder, or predictions.
+
+    With predictions of the user's alone, they are placed beside the published models, and nothing else runs.
+    """
+    mine = [name for name in data if holds_predictions(name)]
+    placed: list[Trial] = [PublishedAccuracy(source="known table"), *(PlaceModel(predictions=name) for name in mine)]
+    if mine and len(mine) == len(data):
+        return placed
+    data = tuple(name for name in data if name not in mine)
     published: list[Trial] = [PublishedAccuracy(source="known table")]
     if profile != "quick":
         published.append(PublishedAccuracy(source="predictions"))
         for test_set in ("v4", "v6"):
             published += [PublishedOrder(test_set=test_set), PublishedHardImages(test_set=test_set)]
-    return [*published, *reuse(profile, seeds), *ladder(profile, seeds, data)]
+    return [*published, *placed[1:], *reuse(profile, seeds), *ladder(profile, seeds, data)]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from myths.lab.data import formats, prepared
+from myths.lab.data import formats, own_predictions, prepared
 from myths.lab.data.layout import SUFFIXES, Found, Layout, find_images, numbered, read_layout
 from myths.lab.data.names import own_name
 from myths.lab.data.own_texts import add_texts, texts_in
@@ -31,7 +31,8 @@ def add(name: str, path: Path | str, settings: Mapping[str, str] | None = None) 
     Args:
         name: Small letters, digits, - and _. Dashes become underscores.
         path: A folder of images (see ``layout``), a folder of parallel texts (see ``own_texts``), one image, arrays x_test, y_test and
-            perhaps x_train, y_train and classes in an .npz, or weights as .pt, .pth or .safetensors.
+            perhaps x_train, y_train and classes in an .npz, predictions for CIFAR-10 and CIFAR-10.1 (see ``own_predictions``), or weights
+            as .pt, .pth or .safetensors.
         settings: ``source`` and ``target`` of parallel texts.
 
     Returns:
@@ -55,6 +56,8 @@ def add(name: str, path: Path | str, settings: Mapping[str, str] | None = None) 
         raise UsageError(f"{', '.join(settings)}: settings go with parallel texts only, and {path} holds none (train.de, train.en, …)")
     if path.is_dir():
         return _add_images(name, path)
+    if path.suffix in own_predictions.SUFFIXES or (path.suffix == ".npz" and own_predictions.holds_predictions(_names_in(path))):
+        return _add_predictions(name, path)
     if path.suffix == ".npz":
         return _add_arrays(name, path)
     if path.suffix in (".pt", ".pth", ".safetensors"):
@@ -66,6 +69,7 @@ def add(name: str, path: Path | str, settings: Mapping[str, str] | None = None) 
         raise UsageError(f"{path} is an archive: unpack it and add the folder")
     raise UsageError(
         f"{path} is none of: a folder of images or of parallel texts (train.de, train.en, …), an .npz of arrays, "
+        "predictions for CIFAR-10 and CIFAR-10.1 as .json, .csv or .npy, "
         "weights as .pt, .pth or .safetensors, one image"
     )
 
@@ -208,6 +212,20 @@ def _add_weights(name: str, path: Path, tensors: int) -> Prepared:
     summary = [f"weights: {tensors:,} tensors"]
     prepared.write_sidecar(target.with_suffix(".json"), source=path.name, note="own weights", sha256=sha256, summary=summary)
     return _found(name)
+
+
+def _add_predictions(name: str, path: Path) -> Prepared:
+    predicted = own_predictions.read(path)
+    summary = [f"predicted classes for {own_predictions.described(predicted)}", "use: myths run cifar10-1 --data " + name]
+    return prepared.save(name, predicted, source=path.name, note="own predictions", summary=summary)
+
+
+def _names_in(path: Path) -> list[str]:
+    """The names of the arrays of an .npz; none where it cannot be read."""
+    try:
+        return list(formats.npz(path))
+    except formats.BadFormat:
+        return []
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:

@@ -166,7 +166,7 @@ WRONG = {
     no_arrays: "arrays of numbers or text",
     empty_folder: "holds no images",
     folder_of_broken_images: "none of the 1 files .* can be read .cat/1.png",
-    text_file: "none of: a folder of images or of parallel texts .*, an .npz of arrays, weights",
+    text_file: "none of: a folder of images or of parallel texts .*, an .npz of arrays, predictions .*, weights",
     nothing: "there is no",
     arrays(x_train=np.zeros((3, 4, 4))): "x_train is float64 .*expected uint8",
     arrays(x_test=np.zeros((2, 4, 4, 2), np.uint8)): "x_test is uint8 .*expected uint8",
