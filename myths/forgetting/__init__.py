@@ -87,6 +87,7 @@ MYTH = Myth(
         "nothing_removed": tables.nothing_removed,
         "forgetting": tables.forgetting,
         "removal_list": tables.removal_list,
+        "removal_list_balanced": tables.removal_list_balanced,
     },
     claims=CLAIMS,
     figures={

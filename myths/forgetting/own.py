@@ -61,6 +61,22 @@ def labeled(name: str) -> Labeled:
     return Labeled(folder.pick(train), numbers[0], folder.pick(test) if test else None, numbers[1], classes)
 
 
+def check_own(name: str) -> None:
+    """Check before any trial runs that a set of the user's own can be counted on.
+
+    Raises:
+        UsageError: It has no training part, images without classes, labels out of range, or a single class.
+        CannotStart: It is not here.
+    """
+    from myths.forgetting.training import load_examples
+    from myths.lab.data import prepared
+
+    images = prepared.require(name).kind == "images"
+    classes = len(labeled(name).classes) if images else load_examples(name, "cpu").classes
+    if classes < 2:
+        raise UsageError(f"{name} has one class: there is nothing to learn, and so nothing to forget")
+
+
 @dataclass(frozen=True, kw_only=True)
 class ListExamples(Trial):
     """What several trainings together say of each example, one row each: for a data set of the user's own."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from myths.forgetting.own import ListExamples
+from myths.forgetting.own import ListExamples, check_own
 from myths.forgetting.removal import Order
 from myths.forgetting.train_kept import RemoveNothing, ScoreExamples, TrainKept
 from myths.forgetting.training import PAPER, PAPER_REMOVAL
@@ -234,6 +234,7 @@ def _paper(seeds: int | None) -> list[Trial]:
 
 def _own(name: str, profile: Profile) -> list[Trial]:
     """Five countings of the user's own set and what they say of each file; more epochs and a larger network where there is a GPU."""
+    check_own(name)
     small = {"network": "small_cnn", "learning_rate": 0.05, "batch_size": 64, "epochs": 20.0}
     large = {**_FAST, "batch_size": 256, "learning_rate": 0.4, "epochs": 30.0}
     counts = _count({"dataset": name, **(large if profile in ("gpu", "paper") else small)}, range(COUNTED))

@@ -184,7 +184,7 @@ def nothing_removed(results: Results) -> pd.DataFrame:
 
 
 def forgetting(results: Results) -> pd.DataFrame:
-    """The user's own data, a row for each example: how often it is forgotten, when first learnt, and whether it may be dropped.
+    """The user's own data, a row for each example: how often it is forgotten, when first learnt, and whether it was never forgotten.
 
     The most suspicious labels, of the smallest margin, come first. ``events`` is a mean over trainings, in which a training that
     never learns the example counts as many as there were presentations.
@@ -193,17 +193,33 @@ def forgetting(results: Results) -> pd.DataFrame:
     if table.empty:
         return table
     first = ["index", "file", "label", "events", "first_learnt", "never_learnt_in", "margin", "may_be_dropped"]
-    table = table[[*first, *(c for c in table.columns if c not in first)]]
+    table = table[[*first, *(c for c in table.columns if c not in first)]].rename(columns={"may_be_dropped": "never_forgotten"})
     return table.sort_values(["dataset", "suspicion_rank"], kind="stable")
 
 
 def removal_list(results: Results) -> pd.DataFrame:
-    """The user's own data: index and file of every example in the order in which to drop them, and whether it was never forgotten."""
+    """The user's own data: every example in the order of removal by forgetting alone. It may remove a class: see removal_list_balanced."""
     table = forgetting(results)
     if table.empty:
         return table
     ordered = table.sort_values(["dataset", "removal_rank"], kind="stable")
-    return ordered[["index", "file", "may_be_dropped", "events", "dataset", "protocol", "device"]]
+    return ordered[["index", "file", "label", "never_forgotten", "events", "dataset", "protocol", "device"]]
+
+
+def removal_list_balanced(results: Results) -> pd.DataFrame:
+    """The user's own data: every example in an order of removal that shrinks all classes alike, and whether it may be dropped."""
+    import pandas as pd
+
+    from myths.forgetting.pruning import balanced
+
+    table = forgetting(results)
+    if table.empty:
+        return table
+    parts = []
+    for _, rows in table.groupby("dataset", sort=False):
+        place, droppable = balanced(rows["label"].tolist(), rows["events"].to_numpy(), rows["removal_rank"].to_numpy())
+        parts.append(rows.assign(balanced_rank=place, may_be_dropped=droppable).sort_values("balanced_rank"))
+    return pd.concat(parts)[["index", "file", "label", "may_be_dropped", "events", "dataset", "protocol", "device"]]
 
 
 # --- names ---------------------------------------------------------------------------------------
