@@ -228,9 +228,30 @@ def test_in_place_and_functional_relus_are_softened():
     torch.testing.assert_close(softened(Net(), 3.0)(x), 4 * F.softplus(x, beta=3.0).flatten(1))
 
 
-def test_deeplift_says_what_it_cannot_do(images, labels, reference):
-    with pytest.raises(UsageError, match="no rule for amax"):
-        deeplift.attribute(lively("fast_narrow").double(), images, labels, reference=reference)
+@pytest.mark.parametrize("kind", [lambda x: x.round(), lambda x: x * (x > 0), lambda x: x.sort(1).values], ids=["round", "mask", "sort"])
+@pytest.mark.parametrize("inside", [False, True])
+def test_deeplift_refuses_what_does_not_add_up_and_names_the_module(images, labels, reference, kind, inside):
+    class Odd(nn.Module):
+        def forward(self, x):
+            return kind(3 * x)
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem, self.odd, self.head = nn.Conv2d(3, 4, 3), Odd(), nn.Linear(784, 5)
+
+        def forward(self, x):
+            x = self.stem(x)
+            x = kind(3 * x) if inside else self.odd(x)
+            return self.head(x.relu().flatten(1))
+
+    torch.manual_seed(0)
+    named = "the network .Net. itself" if inside else "module 'odd' .Odd."
+    with pytest.raises(UsageError, match=f"deeplift.*{named}.*integrated-gradients"):
+        deeplift.attribute(Net().double().eval(), images, labels, reference=reference)
+
+
+def test_deeplift_explains_the_logit_only(images, labels, reference):
     with pytest.raises(UsageError, match="logit"):
         deeplift.attribute(lively("small_cnn").double(), images, labels, reference=reference, output="probability")
 

@@ -1,37 +1,35 @@
-"""DeepLIFT with the rescale rule (Shrikumar et al. 2017), by two passes through the unchanged network.
+"""DeepLIFT with the rescale rule (Shrikumar et al. 2017), by three passes through the unchanged network.
 
-The first pass sees the images and the reference and notes for each nonlinearity Δoutput / Δinput. The second pass runs the network
-with each nonlinearity replaced by multiplication with what was noted: an affine function, whose gradient are the multipliers.
+The first pass sees the images and notes what goes into each nonlinear function. The second sees the reference and makes for each function
+a linear map from the change of its inputs to the change of its output (``rules``). The third pass runs the network with these maps in
+place of the functions: an affine network, which has the outputs of the network at the images and whose gradient are the multipliers.
+Whatever has no rule leaves a gap between the sum of the contributions and the change of the output. It is measured for every image.
 """
 
 from __future__ import annotations
 
 import contextlib
+import copy
+import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 from torch.overrides import TorchFunctionMode
 
 from myths.lab.errors import UsageError
 from myths.saliency.attributions.gradient import score
+from myths.saliency.attributions.rules import Linear, Operation, Tensors, operation, parts
 from myths.saliency.names import Output
-from myths.saliency.surrogate import RELUS, softplus
+from myths.saliency.surrogate import check_visible
 
-ELEMENTWISE = RELUS | {
-    softplus, F.softplus, F.gelu, F.silu, F.elu, F.leaky_relu, F.hardtanh, F.relu6, F.hardswish, F.hardsigmoid,
-    torch.sigmoid, torch.Tensor.sigmoid, torch.tanh, torch.Tensor.tanh,
-}  # fmt: skip
-_POOLS = frozenset({F.max_pool2d, torch.max_pool2d, F.max_pool2d_with_indices})
-_WITHOUT_RULE = frozenset(
-    {torch.amax, torch.Tensor.amax, torch.max, torch.Tensor.max, F.adaptive_max_pool2d, F.scaled_dot_product_attention}
-)
-
-Rule = Callable[[Tensor], Tensor]
-"""What stands for one nonlinearity in the second pass."""
+TOLERANCE = 1e-3
+"""Largest gap, as a share of the sum of the absolute contributions. Rounding leaves some 1e-6 of it in float32."""
 
 
 def attribute(
@@ -43,84 +41,272 @@ def attribute(
     output: Output = "logit",
     create_graph: bool = False,
 ) -> Float[Tensor, "n c h w"]:
-    """Contributions of the pixels to output(image) − output(reference), which they sum up to for the logit.
+    """Return the contributions of the pixels to output(image) − output(reference), which they sum up to.
 
-    Raises UsageError for a network with a nonlinearity that has no rule here.
+    Args:
+        network: A network in evaluation mode. It is not changed.
+        images: Pixel values 0..1.
+        labels: The class of each image whose logit is explained.
+        reference: The color that an image is compared with.
+        output: Only "logit".
+        create_graph: Whether the contributions can be differentiated by the images. Then their sum is not checked.
+
+    Raises:
+        UsageError: ``output`` is not "logit"; the contributions of an image do not sum up, because a function of the network has no rule
+            (the message names the module); or the network does not compute the same functions for an image and for the reference.
     """
     if output != "logit":
         raise UsageError("deeplift explains the logit: softmax is not a sum of contributions")
+    check_visible(network)
     references = reference.expand_as(images)
-    with contextlib.nullcontext() if create_graph else torch.no_grad(), _Note() as note:
-        network(torch.cat([images, references]))
+    with contextlib.nullcontext() if create_graph else torch.no_grad():
+        rules, after, before = _rules(network, images, references)
     with torch.enable_grad():
-        # The second pass is affine, so that its gradient is the same at any point.
+        # The third pass is affine, so that its gradient is the same at any point.
         point = images.detach().clone().requires_grad_()
-        with _Replace(iter(note.rules)):
-            logits = network(point)
-        (multipliers,) = torch.autograd.grad(score(logits, labels, output).sum(), point, create_graph=create_graph)
+        with _Affine(rules):
+            explained = score(network(point.clone()), labels, output)
+        if not explained.requires_grad:
+            raise UsageError(f"deeplift: {_culprit(network, images, references, 0)}")
+        (multipliers,) = torch.autograd.grad(explained.sum(), point, create_graph=create_graph)
     contributions = multipliers * (images - references)
-    return contributions if create_graph else contributions.detach()
+    if create_graph:
+        return contributions
+    contributions = contributions.detach()
+    missing = gap(contributions, score(after, labels, output) - score(before, labels, output))
+    if bool((missing > TOLERANCE).any()):
+        worst = int(missing.argmax())
+        raise UsageError(
+            f"deeplift: the contributions of image {worst} miss the change of the output by {100 * float(missing[worst]):.2g} % of their "
+            f"size, because {_culprit(network, images, references, worst)}"
+        )
+    return contributions
 
 
-class _Note(TorchFunctionMode):
-    def __init__(self) -> None:
-        super().__init__()
-        self.rules: list[Rule] = []
+def gap(contributions: Float[Tensor, "n c h w"], change: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+    """Return |Σ contributions − change| as a share of the larger of Σ |contributions| and |change|; 0 where nothing changes."""
+    size = torch.maximum(contributions.abs().sum((1, 2, 3)), change.abs())
+    missing = (contributions.sum((1, 2, 3)) - change).abs()
+    return torch.where(size > 0, missing / torch.where(size > 0, size, 1.0), missing).nan_to_num(nan=torch.inf)
+
+
+# --- the passes --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Noted:
+    """An operation at the images: its operands, or copies of them, and how often they had been overwritten."""
+
+    func: Callable
+    given: Tensors
+    operands: Tensors
+    versions: tuple[int, ...]
+
+    @property
+    def overwritten(self) -> bool:
+        return any(kept._version != version for kept, version in zip(self.operands, self.versions, strict=True))
+
+
+@dataclass(frozen=True)
+class _Replacement:
+    """What stands for an operation in the affine network; it has the operation's value at the images."""
+
+    func: Callable
+    at: Tensors
+    value: Any
+    """As the function returns it; what changes is the first, where it returns several."""
+    linear: Linear | None
+
+    def __call__(self, *operands: Tensor) -> Any:
+        assert self.linear is not None
+        several = not isinstance(self.value, Tensor)
+        value = (self.value[0] if several else self.value).detach()
+        changed = self.linear(*(z - a.detach() for z, a in zip(operands, self.at, strict=True)))
+        found = value + changed.reshape(value.shape)
+        return type(self.value)((found, *self.value[1:])) if several else found
+
+
+class _Overwritten(Exception):
+    """What was noted is no longer there: notes must be copies."""
+
+
+def _rules(network: nn.Module, images: Tensor, references: Tensor) -> tuple[list[_Replacement], Tensor, Tensor]:
+    """Return what stands for each operation in turn, and the logits for images and references."""
+    for copies in (False, True):
+        with _Note(copies) as note:
+            after = network(images.clone())
+        try:
+            with _Pair(note.noted) as pair:
+                before = network(references.clone())
+        except _Overwritten:
+            continue
+        if len(pair.replacements) != len(note.noted):
+            raise _other_functions()
+        return pair.replacements, after, before
+    raise AssertionError("copies cannot be overwritten")
+
+
+def _other_functions() -> UsageError:
+    return UsageError("deeplift: the network computes other functions for the image than for the reference, so that none can be compared")
+
+
+class _Mode(TorchFunctionMode):
+    """Hands every nonlinear operation to ``see``, and opens compositions."""
 
     def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
         kwargs = kwargs or {}
-        if func in ELEMENTWISE:
-            return self._rescale(func, *args, **kwargs)
-        if func in _POOLS:
-            return self._pool(*args, **kwargs)
-        if func in _WITHOUT_RULE:
-            raise UsageError(f"deeplift has no rule for {getattr(func, '__name__', func)}, which this network uses")
-        return func(*args, **kwargs)
+        opened = parts(func)
+        if opened is not None:
+            with self:
+                return opened(*args, **kwargs)
+        op = operation(func, args, kwargs)
+        if op is None:
+            return func(*args, **kwargs)
+        return self.see(op, func, args, kwargs)
 
-    def _rescale(self, func: Callable, input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        kwargs.pop("inplace", None)
-        after, before = input.chunk(2)
-        tiny = torch.finfo(input.dtype).eps ** 0.5
-        # Where nothing changed, the quotient over a tiny change stands for the derivative.
-        near = (after - before).abs() < tiny
-        moved = torch.where(near, before + tiny, after)
-        out_after, out_before, out_moved = (func(z, *args, **kwargs) for z in (after, before, moved))
-        slope = (out_moved - out_before) / (moved - before)
-        self.rules.append(lambda z: z * slope)
-        return torch.cat([out_after, out_before])
-
-    def _pool(self, input: Tensor, *args: Any, return_indices: bool = False, **kwargs: Any) -> Tensor:
-        """A change of the maximum goes to the pixel that is the largest now, or was; as captum has it."""
-        if return_indices:
-            raise UsageError("deeplift has no rule for pooling that gives its indices away")
-        outputs, indices = F.max_pool2d(input, *args, return_indices=True, **kwargs)
-        (after, before), (out_after, out_before), (now, then) = (t.flatten(2).chunk(2) for t in (input, outputs, indices))
-        highest = torch.maximum(out_after, out_before)
-        rise = _quotient(highest - out_before, out_after - before.gather(2, now), 1.0)
-        fall = _quotient(out_after - highest, after.gather(2, then) - out_before, 0.0)
-        shape = outputs.shape[1:]
-
-        def rule(z: Tensor) -> Tensor:
-            flat = z.flatten(2)
-            return (rise * flat.gather(2, now) + fall * flat.gather(2, then)).reshape(-1, *shape)
-
-        self.rules.append(rule)
-        return outputs
+    def see(self, op: Operation, func: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
+        raise NotImplementedError
 
 
-class _Replace(TorchFunctionMode):
-    def __init__(self, rules: Iterator[Rule]) -> None:
+class _Note(_Mode):
+    def __init__(self, copies: bool) -> None:
         super().__init__()
-        self.rules = rules
+        self.copies = copies
+        self.noted: list[_Noted] = []
 
-    def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
-        kwargs = kwargs or {}
-        if func in ELEMENTWISE or func in _POOLS:
-            return next(self.rules)(args[0] if args else kwargs["input"])
+    def see(self, op: Operation, func: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
+        kept = tuple(z.clone() if self.copies or z is op.target else z for z in op.operands)
+        self.noted.append(_Noted(func, op.operands, kept, tuple(z._version for z in kept)))
         return func(*args, **kwargs)
 
 
-def _quotient(above: Tensor, below: Tensor, otherwise: float) -> Tensor:
-    """``above / below``, or ``otherwise`` where nothing changed."""
-    same = below.abs() < torch.finfo(below.dtype).eps ** 0.5
-    return torch.where(same, otherwise, above / torch.where(same, 1.0, below))
+class _Pair(_Mode):
+    def __init__(self, noted: list[_Noted]) -> None:
+        super().__init__()
+        self.noted = noted
+        self.replacements: list[_Replacement] = []
+
+    def see(self, op: Operation, func: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
+        place = len(self.replacements)
+        if place >= len(self.noted) or not _alike(self.noted[place], func, op.operands):
+            raise _other_functions()
+        noted = self.noted[place]
+        if noted.overwritten:
+            raise _Overwritten
+        same = tuple(z is given for z, given in zip(op.operands, noted.given, strict=True))
+        before = _real(op.operands)
+        after = tuple(z if s else kept for z, kept, s in zip(before, _real(noted.operands), same, strict=True))
+        linear = None if all(same) or not any(z.is_floating_point() for z in op.operands) else op.rule(op.compute, after, before)
+        value = None if linear is None else op.compute(*after)
+        self.replacements.append(_Replacement(func, after, value, linear))
+        return func(*args, **kwargs)
+
+
+class _Affine(_Mode):
+    def __init__(self, replacements: list[_Replacement]) -> None:
+        super().__init__()
+        self.left: Iterator[_Replacement] = iter(replacements)
+
+    def see(self, op: Operation, func: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
+        replacement = next(self.left, None)
+        if replacement is None or not _alike(replacement, func, op.operands):
+            raise _other_functions()
+        if replacement.linear is None:
+            return func(*args, **kwargs)
+        found = replacement(*_real(tuple(z.clone() if z is op.target else z for z in op.operands)))
+        return found if op.target is None else op.target.copy_(found)
+
+
+def _real(operands: Tensors) -> Tensors:
+    """Operands as numbers: a mask that multiplies is one of 0 and 1."""
+    kind = next((z.dtype for z in operands if z.is_floating_point()), None)
+    return tuple(z if kind is None or z.is_floating_point() else z.to(kind) for z in operands)
+
+
+def _alike(one: _Noted | _Replacement, func: Callable, operands: Tensors) -> bool:
+    before = one.operands if isinstance(one, _Noted) else one.at
+    return one.func is func and [z.shape for z in before] == [z.shape for z in operands]
+
+
+# --- which module has no rule ------------------------------------------------------------------------
+
+
+def _culprit(network: nn.Module, images: Tensor, references: Tensor, which: int) -> str:
+    """Say which module breaks the sum: the first that is given the right changes and passes on wrong ones.
+
+    The right change of a tensor is its difference between image and reference. What contributions are made of is the derivative of the
+    affine network in the direction of the change of the pixels, which forward-mode differentiation gives at each module.
+    """
+    image, reference = images[which : which + 1].detach(), references[which : which + 1].detach()
+    try:
+        with warnings.catch_warnings():  # forward-mode differentiation compiles a derivative by torch.jit, which warns of its age
+            warnings.simplefilter("ignore")
+            found = _first_wrong(copy.deepcopy(network).double(), image.double(), reference.double())
+    except (RuntimeError, TypeError):  # a network that cannot be copied, takes no doubles or has no forward-mode derivative
+        found = ""
+    return f"{found or 'a function of the network'} has no rule. Use integrated-gradients for this network"
+
+
+@torch.no_grad()
+def _first_wrong(network: nn.Module, image: Tensor, reference: Tensor) -> str:
+    rules, _, _ = _rules(network, image, reference)
+    at_image, at_reference = _run(network, image, contextlib.nullcontext()), _run(network, reference, contextlib.nullcontext())
+    with forward_ad.dual_level():
+        changed = _run(network, forward_ad.make_dual(image, image - reference), _Affine(rules), _tangent)
+    for ours, one, other in zip(changed, at_image, at_reference, strict=True):
+        if _wrong(ours.result, one.result, other.result):
+            own = not any(_wrong(*each) for each in zip(ours.inputs, one.inputs, other.inputs, strict=True))
+            name = ours.name if own else ours.name.rpartition(".")[0]
+            return _described(network, name) if own else f"a function that is called in the forward of {_described(network, name)}"
+    return ""
+
+
+def _tangent(z: Tensor) -> Tensor:
+    tangent = forward_ad.unpack_dual(z).tangent
+    return torch.zeros_like(z) if tangent is None else tangent.clone()
+
+
+def _wrong(change: Tensor, one: Tensor, other: Tensor) -> bool:
+    if not one.is_floating_point():
+        return False
+    size = max(float(one.abs().max()), float(other.abs().max())) if one.numel() else 0.0
+    return not bool(((change - (one - other)).abs() <= 1e-6 * size).all())
+
+
+@dataclass(frozen=True)
+class _Ran:
+    """A module that has run."""
+
+    name: str
+    inputs: Tensors
+    result: Tensor
+
+
+def _run(network: nn.Module, image: Tensor, mode: Any, read: Callable[[Tensor], Tensor] = torch.clone) -> list[_Ran]:
+    """Return what each module was given and returned, in the order in which they end."""
+    ran: list[_Ran] = []
+    begun: list[Tensors] = []
+
+    def begin(module: nn.Module, inputs: tuple) -> None:
+        begun.append(tuple(read(z) for z in inputs if isinstance(z, Tensor)))
+
+    def end(name: str, module: nn.Module, inputs: tuple, result: Any) -> None:
+        given = begun.pop()
+        if isinstance(result, Tensor):
+            ran.append(_Ran(name, given, read(result)))
+
+    hooks = []
+    for name, module in network.named_modules():
+        hooks += [module.register_forward_pre_hook(begin), module.register_forward_hook(partial(end, name))]
+    try:
+        with mode:
+            network(image.clone())
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return ran
+
+
+def _described(network: nn.Module, name: str) -> str:
+    kind = type(network.get_submodule(name)).__name__
+    return f"module {name!r} ({kind})" if name else f"the network ({kind}) itself"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int64
@@ -11,24 +14,48 @@ from myths.lab.errors import UsageError
 from myths.saliency.attributions.gradient import differentiable, score
 from myths.saliency.names import Output
 
+SHOWN = 12
+"""Convolutions that an error names."""
+
 
 def attribute(
     network: nn.Module,
     images: Float[Tensor, "n c h w"],
     labels: Int64[Tensor, " n"],
     *,
+    layer: str = "",
     output: Output = "logit",
     create_graph: bool = False,
 ) -> Float[Tensor, "n 1 h w"]:
-    """The channels of the last convolution, weighted by their mean gradients, what is positive of it, bilinearly enlarged to the image.
+    """Return the channels of a layer, weighted by their mean gradients, what is positive of it, bilinearly enlarged to the image.
 
-    Raises UsageError for a network without a convolution.
+    Args:
+        network: The network. A layer that runs several times counts as it ran last.
+        images: Pixel values 0..1.
+        labels: The class of each image whose output is explained.
+        layer: Name of the layer, as in ``network.named_modules()``. Default: the last convolution.
+        output: The logit of the class, or its probability.
+        create_graph: Whether the attributions can be differentiated by the images.
+
+    Raises:
+        UsageError: The network has no convolution or no such layer, the layer does not run, or its output is not [n, c, h, w].
     """
+    module = find_layer(network, layer)
     seen: list[Tensor] = []
-    hook = last_convolution(network).register_forward_hook(lambda module, inputs, activations: seen.append(activations))
+
+    def keep(module: nn.Module, inputs: Any, activations: Any) -> Any:
+        if not isinstance(activations, Tensor) or activations.ndim != 4:
+            shape = tuple(activations.shape) if isinstance(activations, Tensor) else type(activations).__name__
+            raise UsageError(f"layer={layer}: its output is {shape}, and grad-cam needs images [n, c, h, w]; {_offered(network)}")
+        seen[:] = [activations]
+        return activations.clone()  # an in-place function after the layer overwrites this copy, not what is explained
+
+    hook = module.register_forward_hook(keep)
     try:
         with torch.enable_grad():
             outputs = score(network(differentiable(images, create_graph)), labels, output)
+            if not seen:
+                raise UsageError(f"layer={layer or _name(network, module)}: it does not run in this network; {_offered(network)}")
             (slopes,) = torch.autograd.grad(outputs.sum(), seen[0], create_graph=create_graph)
             coarse = (slopes.mean((2, 3), keepdim=True) * seen[0]).sum(1, keepdim=True).clamp_min(0)
             maps = F.interpolate(coarse, size=images.shape[-2:], mode="bilinear")
@@ -37,9 +64,31 @@ def attribute(
     return maps if create_graph else maps.detach()
 
 
+def find_layer(network: nn.Module, name: str = "") -> nn.Module:
+    """Return the layer of this name, or the last convolution. Raises UsageError when there is none."""
+    if not name:
+        return last_convolution(network)
+    modules = dict(network.named_modules(remove_duplicate=False))
+    found = modules.get(name) or modules.get(f"network.{name}")  # a name that torchvision gives, inside what standardizes the pixels
+    if found is None:
+        near = difflib.get_close_matches(name, modules, 1)
+        raise UsageError(f"layer={name}: the network has no such layer{f'; did you mean {near[0]}?' if near else ''}; {_offered(network)}")
+    return found
+
+
 def last_convolution(network: nn.Module) -> nn.Conv2d:
-    """The last convolution that sees more than one pixel: those of one pixel may already be the classifier, as in SqueezeNet."""
+    """Return the last convolution that sees more than one pixel: those of one pixel may already be the classifier, as in SqueezeNet."""
     spatial = [m for m in network.modules() if isinstance(m, nn.Conv2d) and max(m.kernel_size) > 1]
     if not spatial:
         raise UsageError("grad-cam explains networks with convolutions: this one has none")
     return spatial[-1]
+
+
+def _offered(network: nn.Module) -> str:
+    convolutions = [name for name, m in network.named_modules() if isinstance(m, nn.Conv2d)]
+    few = convolutions if len(convolutions) <= SHOWN else [convolutions[0], "…", *convolutions[1 - SHOWN :]]
+    return f"convolutions are {', '.join(few)}" if few else "it has no convolution"
+
+
+def _name(network: nn.Module, module: nn.Module) -> str:
+    return next(name for name, m in network.named_modules() if m is module)
