@@ -13,7 +13,7 @@ from torch import Tensor
 from myths.saliency import metrics
 from myths.saliency.attributions import COMPLETE, Explanation
 from myths.saliency.attributions.gradient import score
-from myths.saliency.maps import dullest_quarter
+from myths.saliency.maps import dullest_quarter, is_map
 from myths.saliency.names import LEVEL
 from myths.saliency.subjects import Subject
 
@@ -44,7 +44,9 @@ def row(clean: Seen, now: Seen, subject: Subject, k: int) -> dict[str, Any]:
     """Lists over the images: image (place in the test set), the measures of ``likeness``, change of confidence in percentage points,
     label_kept, region_before and region_after (share of the map in its dullest quadrant), moved (ℓ∞, in levels of 255)."""
     region = dullest_quarter(clean.maps)
-    shares = {when: (maps * region).mean((1, 2)) for when, maps in (("before", clean.maps), ("after", now.maps))}
+    shares = {
+        when: torch.where(is_map(maps), (maps * region).mean((1, 2)), torch.nan) for when, maps in (("before", clean.maps), ("after", now.maps))
+    }
     return {
         "image": list(subject.indices),
         **likeness(clean.maps, now.maps, k),

@@ -1,7 +1,7 @@
 """Differences between attacks, methods, networks and measures, with intervals over images: what the claims are about.
 
 Two series on the same network are compared image by image, over the images that both have; on different images (another network,
-another data set) by Welch's t. An image counts where its label is kept in all that is compared.
+another data set) by Welch's t. An image counts where its label is kept, and it has a map, in all that is compared.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def above_the_better(one: Series, others: tuple[Series, Series]) -> Estimate | N
 
 def locality(series: Series) -> Estimate | None:
     """LENS less intersection, both rescaled by what another image's map has, which LENS also finds more alike by its nature."""
-    k = series.kept
+    k = series.kept & np.isfinite(series.other["intersection"])
     if k.sum() < 2:
         return None
     near, same, other_near, other_same = (
@@ -133,7 +133,7 @@ def _series(results: Results) -> dict[Subject, dict[Key, Series]]:
         for row in record.rows:
             if row["kind"] == "budget" and row["epsilon"] > 0:
                 values = {name: numbers(row[name]) for name in (*other, "center_shift_px", "ssim")}
-                kept = np.array(row["label_kept"], dtype=bool)
+                kept = np.array(row["label_kept"], dtype=bool) & np.isfinite(values["intersection"])
                 key = (method_name(trial), trial.attack, float(row["epsilon"]))
                 of = found.setdefault((trial.network.id, trial.seed, trial.k, trial.iterations), {})
                 if key not in of or len(of[key].kept) < len(kept):

@@ -17,6 +17,12 @@ def pixel_map(attributions: Float[Tensor, "n c h w"]) -> Float[Tensor, "n h w"]:
     return torch.where(nothing, 1.0, salience / torch.where(nothing, 1.0, total))
 
 
+def is_map(maps: Float[Tensor, "n h w"]) -> Bool[Tensor, " n"]:
+    """Return whether each map says anything: it is finite, and not the same everywhere as one of zeros is. Other maps are not scored."""
+    lowest, highest = maps.amin((1, 2)), maps.amax((1, 2))
+    return lowest.isfinite() & highest.isfinite() & (lowest < highest)
+
+
 def top_k(maps: Float[Tensor, "n h w"], k: int) -> Bool[Tensor, "n h w"]:
     """The ``k`` most salient pixels of each map. Raises UsageError for a ``k`` that is not in 1..pixels."""
     n, h, w = maps.shape

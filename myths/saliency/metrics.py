@@ -1,4 +1,7 @@
-"""How alike two saliency maps of one image are, a number an image; all at once on the device."""
+"""How alike two saliency maps of one image are, one number per image; all at once on the device.
+
+Every measure is NaN where one of the maps is none: empty, constant or not finite (``maps.is_map``).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from myths.saliency.maps import mass_center, top_k
+from myths.saliency.maps import is_map, mass_center, top_k
 
 WINDOW = 7
 """Pixels a side of the window of SSIM, as in scikit-image."""
@@ -15,12 +18,12 @@ WINDOW = 7
 
 def intersection(one: Float[Tensor, "n h w"], other: Float[Tensor, "n h w"], k: int) -> Float[Tensor, " n"]:
     """Share of the top ``k`` pixels that two maps have in common, 0..1."""
-    return (top_k(one, k) & top_k(other, k)).sum((1, 2)) / k
+    return _of_maps((top_k(one, k) & top_k(other, k)).sum((1, 2)) / k, one, other)
 
 
 def lens_recall(one: Float[Tensor, "n h w"], other: Float[Tensor, "n h w"], k: int) -> Float[Tensor, " n"]:
     """Share of the first map's top ``k`` pixels with a top pixel of the other in their 3×3 neighborhood (Kamath et al. 2024)."""
-    return (top_k(one, k) & neighborhood(top_k(other, k))).sum((1, 2)) / k
+    return _of_maps((top_k(one, k) & neighborhood(top_k(other, k))).sum((1, 2)) / k, one, other)
 
 
 def lens_precision(one: Float[Tensor, "n h w"], other: Float[Tensor, "n h w"], k: int) -> Float[Tensor, " n"]:
@@ -34,10 +37,10 @@ def neighborhood(pixels: Bool[Tensor, "n h w"]) -> Bool[Tensor, "n h w"]:
 
 
 def spearman(one: Float[Tensor, "n h w"], other: Float[Tensor, "n h w"]) -> Float[Tensor, " n"]:
-    """Spearman's rank correlation over the pixels, equal values at their mean rank; NaN for a map that is even."""
+    """Spearman's rank correlation over the pixels, equal values at their mean rank."""
     a, b = (ranks(maps.flatten(1)) for maps in (one, other))
     a, b = a - a.mean(1, keepdim=True), b - b.mean(1, keepdim=True)
-    return (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1))
+    return _of_maps((a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1)), one, other)
 
 
 def ranks(values: Float[Tensor, "n p"]) -> Float[Tensor, "n p"]:
@@ -53,7 +56,7 @@ def ranks(values: Float[Tensor, "n p"]) -> Float[Tensor, "n p"]:
 
 def center_shift(one: Float[Tensor, "n h w"], other: Float[Tensor, "n h w"]) -> Float[Tensor, " n"]:
     """Distance of the centers of mass, in pixels."""
-    return (mass_center(one) - mass_center(other)).norm(dim=1)
+    return _of_maps((mass_center(one) - mass_center(other)).norm(dim=1), one, other)
 
 
 def ssim(one: Float[Tensor, "n h w"], other: Float[Tensor, "n h w"]) -> Float[Tensor, " n"]:
@@ -71,12 +74,16 @@ def ssim(one: Float[Tensor, "n h w"], other: Float[Tensor, "n h w"]) -> Float[Te
     c1, c2 = 0.01**2, 0.03**2
     above = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
     below = (mean_x**2 + mean_y**2 + c1) * (variance_x + variance_y + c2)
-    return (above / below).mean((1, 2, 3)).to(one.dtype)
+    return _of_maps((above / below).mean((1, 2, 3)).to(one.dtype), one, other)
 
 
 def chance_intersection(k: int, pixels: int) -> float:
     """What two random sets of ``k`` pixels have in common on average, as a share of ``k``."""
     return k / pixels
+
+
+def _of_maps(values: Tensor, one: Tensor, other: Tensor) -> Tensor:
+    return torch.where(is_map(one) & is_map(other), values, torch.nan)
 
 
 def _means(z: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 1 i j"]:

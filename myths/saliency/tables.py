@@ -1,6 +1,7 @@
 """Results as tidy tables; quantities carry their unit in the column's name (px, pp for percentage points, percent).
 
-Means are over the images that keep their label, with Student's t intervals over these images (95 %).
+Means are over the images that keep their label and have a map, with Student's t intervals over these images (95 %). Images of which a
+map is empty, constant or not finite are not scored: ``no_map`` counts them.
 """
 
 from __future__ import annotations
@@ -47,10 +48,12 @@ def attacks(results: Results) -> pd.DataFrame:
                 continue
             kept = np.array(line["label_kept"], dtype=bool)
             row = {"method": method_name(trial), "attack": trial.attack, "epsilon": line["epsilon"], "images": len(kept)}
-            row |= {"label_kept_percent": 100 * kept.mean(), "n": int(kept.sum()), "k": clean["k"], "chance": clean["k"] / clean["pixels"]}
+            common = numbers(line["intersection"])
+            row |= {"label_kept_percent": 100 * kept.mean(), "n": int((kept & np.isfinite(common)).sum()), "no_map": no_map(common)}
+            row |= {"k": clean["k"], "chance": clean["k"] / clean["pixels"]}
             null = {name.removeprefix("other_"): numbers(values) for name, values in clean.items() if name.startswith("other_")}
-            row |= {f"other_image_{name}": float(np.nanmean(values)) for name, values in null.items()}
-            row |= {"least_intersection": min(line["intersection"]), "most_moved": max(line["moved"])}
+            row |= {f"other_image_{name}": mean(values) for name, values in null.items()}
+            row |= {"least_intersection": float(np.fmin.reduce(common)), "most_moved": max(line["moved"])}
             for measure in MEASURES:
                 row |= _interval(measure, numbers(line[measure])[kept])
             row |= {"iterations": trial.iterations, "attack_seconds": line["attack_seconds"], "chunk": line["chunk"]}
@@ -85,10 +88,10 @@ def sanity(results: Results) -> pd.DataFrame:
         lines = record.rows
         for line in lines:
             row = {"method": trial.method, "layers": line["layers"], "of": line["of"], "all_layers": line["layers"] == line["of"]}
-            row |= {"n": len(line["spearman"])}
+            row |= {"n": len(line["spearman"]) - no_map(numbers(line["spearman"])), "no_map": no_map(numbers(line["spearman"]))}
             for measure in ("spearman", "ssim", "intersection"):
                 row |= _interval(measure, numbers(line[measure]))
-            row["passes"] = row["spearman_high"] <= PASSES if row["all_layers"] else None
+            row["passes"] = row.get("spearman_high", np.nan) <= PASSES if row["all_layers"] else None
             rows.append(row | about(trial, record))
     return pd.DataFrame(rows)
 
@@ -114,8 +117,9 @@ def curvature(results: Results) -> pd.DataFrame:
             row |= _interval("curvature", predicted / np.maximum(gradient, 1e-12))
             row |= _interval("relative_change", change / np.maximum(gradient, 1e-12))
             row |= _interval("intersection", common)
-            if np.ptp(common):
-                row["with_fragility"] = float(stats.spearmanr(predicted / np.maximum(gradient, 1e-12), common).statistic)
+            scored = np.isfinite(common)
+            if scored.any() and np.ptp(common[scored]):
+                row["with_fragility"] = float(stats.spearmanr((predicted / np.maximum(gradient, 1e-12))[scored], common[scored]).statistic)
             rows.append(row | about(trial, record))
     return pd.DataFrame(rows)
 
@@ -180,7 +184,7 @@ def measures(results: Results) -> pd.DataFrame:
     for trial, record in results.of(AttackImages):
         lines = record.rows
         largest = max((line for line in lines if line["kind"] == "budget"), key=lambda line: line["epsilon"])
-        kept = np.array(largest["label_kept"], dtype=bool)
+        kept = np.array(largest["label_kept"], dtype=bool) & np.isfinite(numbers(largest["ssim"]))
         seen = numbers(largest["ssim"])[kept]
         for measure in ("intersection", "lens_recall", "spearman", "center_shift_px"):
             values = numbers(largest[measure])[kept]
@@ -205,8 +209,18 @@ def about(trial: Any, record: Record) -> dict[str, Any]:
 
 
 def numbers(values: Sequence[float | None]) -> np.ndarray:
-    """As an array, NaN where there is none: the rank correlation with a map that is even."""
+    """Return an array, NaN where there is no number: where an image has no map."""
     return np.array([np.nan if v is None else v for v in values], dtype=float)
+
+
+def no_map(values: np.ndarray) -> int:
+    """Return how many images are not scored, because one of their maps is empty, constant or not finite."""
+    return int((~np.isfinite(values)).sum())
+
+
+def mean(values: np.ndarray) -> float:
+    """Return the mean of the values that are there, NaN if none is."""
+    return float(np.mean(values[np.isfinite(values)])) if np.isfinite(values).any() else float("nan")
 
 
 def _interval(name: str, values: np.ndarray) -> dict[str, float]:

@@ -106,8 +106,8 @@ def _trajectory(
         if (i + 1) % schedule.checkpoint and i + 1 < schedule.iterations:
             continue
         damage = judge.damage(latest)
-        best = _where(damage > worst, latest, best)
-        worst = torch.maximum(damage, worst)
+        worse = damage > worst  # never where an iterate, or the image itself, has no map
+        best, worst = _where(worse, latest, best), torch.where(worse, damage, worst)
     return dict(zip(epsilons, best.chunk(len(epsilons)), strict=True))
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from myths.saliency.attributions import Objective
-from myths.saliency.maps import dullest_quarter, mass_center, top_k
+from myths.saliency.maps import dullest_quarter, is_map, mass_center, top_k
 
 Damage = Literal["top-k", "mass-center", "targeted"]
 
@@ -37,7 +37,10 @@ class Target:
         return lambda maps: sign * (maps * pixels).mean((1, 2))
 
     def measure(self, maps: Float[Tensor, "n h w"]) -> Float[Tensor, " n"]:
-        """Minus the top-k intersection, the shift of the center in pixels, or the region's share of the map."""
+        """Return minus the top-k intersection, the shift of the center in pixels, or the region's share of the map; NaN for no map."""
+        return torch.where(is_map(maps), self._damage(maps), torch.nan)
+
+    def _damage(self, maps: Float[Tensor, "n h w"]) -> Float[Tensor, " n"]:
         if self.damage == "mass-center":
             return (mass_center(maps) - self.center).norm(dim=1)
         if self.damage == "targeted":
