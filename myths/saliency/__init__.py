@@ -7,7 +7,11 @@ A change of an image too small to see leaves the prediction and ruins the map th
    map (``metrics``, ``comparison``);
 3. the cause (``curvature``), whether a map depends on the network at all (``randomized``), influence functions (``influenced``);
 4. networks trained here, plainly and robustly, or brought by the user (``networks``), and the user's own pictures (``own``).
+
+From Python, ``explain`` and ``attack`` take any ``torch.nn.Module`` and an image; ``normalized`` wraps one of normalized pixels.
 """
+
+from typing import TYPE_CHECKING, Any
 
 from myths.lab.myth import ARTICLE, Myth, Paper
 from myths.saliency import figures, pictures, tables
@@ -105,3 +109,17 @@ MYTH = Myth(
         "aged": "Saliency maps are fragile as reported; since then smoother networks, or a kinder measure, have made less of it.",
     },
 )
+
+if TYPE_CHECKING:
+    from myths.saliency.notebook import Attacked, Explained, attack, explain, normalized
+
+__all__ = ["MYTH", "Attacked", "Explained", "attack", "explain", "normalized"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what notebooks use when it is asked for: listing the myths waits for no torch."""
+    if name in __all__:
+        from myths.saliency import notebook
+
+        return getattr(notebook, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -44,9 +44,8 @@ def row(clean: Seen, now: Seen, subject: Subject, k: int) -> dict[str, Any]:
     """Lists over the images: image (place in the test set), the measures of ``likeness``, change of confidence in percentage points,
     label_kept, region_before and region_after (share of the map in its dullest quadrant), moved (ℓ∞, in levels of 255)."""
     region = dullest_quarter(clean.maps)
-    shares = {
-        when: torch.where(is_map(maps), (maps * region).mean((1, 2)), torch.nan) for when, maps in (("before", clean.maps), ("after", now.maps))
-    }
+    both = {"before": clean.maps, "after": now.maps}
+    shares = {when: torch.where(is_map(maps), (maps * region).mean((1, 2)), torch.nan) for when, maps in both.items()}
     return {
         "image": list(subject.indices),
         **likeness(clean.maps, now.maps, k),

@@ -17,7 +17,7 @@ from numpy import ndarray as Array
 
 from myths.lab.estimate import Estimate, bootstrap, student_t
 from myths.lab.store import Results
-from myths.saliency.tables import about, numbers
+from myths.saliency.tables import about, mean, numbers
 from myths.saliency.trials import AttackImages, method_name
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def _between(found: dict[Subject, dict[Key, Series]]) -> Iterator[dict[str, Any]
                 difference = unpaired(one.values["intersection"][one.kept], other.values["intersection"][other.kept])
                 yield from _row("defence", difference, one, row | {"against": "none"})
             if (one.about["dataset"], other.about["dataset"]) == ("cifar10", "imagenette") and _alike(one, other, "dataset"):
-                scaled = [_rescaled(s.values["intersection"][s.kept], s.other["intersection"].mean()) for s in (one, other)]
+                scaled = [_rescaled(s.values["intersection"][s.kept], mean(s.other["intersection"])) for s in (one, other)]
                 yield from _row("small images", unpaired(*scaled), one, row | {"against": "imagenette"})
 
 

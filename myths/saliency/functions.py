@@ -29,14 +29,14 @@ def _without_underscore(func: Callable) -> Callable | None:
         return getattr(torch.Tensor, f"__{name[3:]}", None)
     if not name.endswith("_") or name.endswith("__"):
         return None
-    owner = next((place for place in _NAMESPACES if getattr(place, name, None) is func), None)
-    return getattr(owner, name[:-1], None) if owner is not None else None
+    owner = next((place for place in _NAMESPACES if getattr(place, name, None) is func), torch.Tensor)  # x **= 2 has no name of its own
+    return getattr(owner, name[:-1], None)
 
 
 @functools.cache
 def _names(func: Callable) -> tuple[str, ...]:
     """Return the names of a Python function's arguments, or nothing for a function of C++, which tells none."""
-    return tuple(inspect.signature(func).parameters) if inspect.isfunction(func) else ()
+    return tuple(inspect.signature(func, follow_wrapped=False).parameters) if inspect.isfunction(func) else ()
 
 
 @dataclass(frozen=True)

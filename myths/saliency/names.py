@@ -6,6 +6,8 @@ import typing
 from dataclasses import dataclass
 from typing import Literal
 
+from myths.lab.errors import UsageError
+
 Method = Literal["gradient", "gradient-times-input", "integrated-gradients", "smoothgrad", "deeplift", "grad-cam"]
 METHODS: tuple[Method, ...] = typing.get_args(Method)
 
@@ -14,6 +16,7 @@ Output = Literal["logit", "probability"]
 
 AttackName = Literal["random", "random-walk", "top-k", "mass-center", "targeted"]
 """One draw of ±ε; a walk of random signs of which the worst iterate counts (the repository's "random"); the paper's three attacks."""
+ATTACKS: tuple[AttackName, ...] = typing.get_args(AttackName)
 GRADIENT_ATTACKS: tuple[AttackName, ...] = ("top-k", "mass-center", "targeted")
 
 SAMPLE = "imagenet_sample"
@@ -43,3 +46,9 @@ class Schedule:
     checkpoint: int = 1
     beta: float = SHARPNESS
     shared: bool = False
+
+
+def check_layer(layer: str, method: Method) -> None:
+    """Raise UsageError for a layer with a method that explains none."""
+    if layer and method != "grad-cam":
+        raise UsageError(f"layer={layer}: only method=grad-cam explains a layer, not {method}")

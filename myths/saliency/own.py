@@ -10,7 +10,7 @@ from myths.lab.data.embedded import EMBEDDED
 from myths.lab.errors import UsageError
 from myths.lab.setting import Count, DatasetName, Range, Seed
 from myths.lab.trial import Context, Outcome, Protocol, Trial
-from myths.saliency.names import UNTRAINED, AttackName, Method, Schedule
+from myths.saliency.names import UNTRAINED, AttackName, Method, Schedule, check_layer
 from myths.saliency.networks import Pretrained
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ class Attack(Trial):
     """Perturb the user's pictures so that their maps change and the prediction stays; the picture shows all four and the perturbation.
 
     ``image`` and ``weights`` are names given to ``myths data add``: of one picture or a folder of them, and of a torchvision
-    classifier. ``epsilon`` and ``step`` are in levels of 255. Pictures are cropped to their middle and resized to ``side`` pixels.
+    classifier. ``epsilon`` and ``step`` are in levels of 255. Pictures are cropped to their middle and resized to ``side`` pixels. The
+    figure is written to ``results/local/pictures`` below the current directory; the row says its name.
     """
 
     version: ClassVar[int] = 2
@@ -59,6 +60,8 @@ class Attack(Trial):
     """Passes per map that is compared, for methods that average."""
     side: Annotated[int, Range(at_least=32)] = 224
     """Pixels per side to which pictures are cropped and resized."""
+    layer: str = ""
+    """Layer of Grad-CAM, such as features.10; empty is the last convolution."""
     seed: Seed = 0
 
     measured: ClassVar[frozenset[str]] = frozenset({"attack_seconds"})
@@ -68,6 +71,7 @@ class Attack(Trial):
         super().__post_init__()
         for name in ("image", "weights"):
             object.__setattr__(self, name, getattr(self, name).replace("-", "_"))
+        check_layer(self.layer, self.method)
 
     def __str__(self) -> str:
         """The attack and the picture, in words."""
@@ -100,7 +104,7 @@ class Attack(Trial):
         """
         from myths.lab.timing import Stopwatch
         from myths.saliency.attacks import check_epsilons, perturb
-        from myths.saliency.comparison import gallery, look, row
+        from myths.saliency.comparison import completeness, gallery, look, row
         from myths.saliency.precision import exact_convolutions
         from myths.saliency.pretrained import load
         from myths.saliency.subjects import Subject, check
@@ -113,7 +117,8 @@ class Attack(Trial):
         labels = self._labels(network, images, architecture)
         check(network, images, labels)
         subject = Subject(network, images, labels, tuple(range(len(files))), network.standardize.mean)
-        inside, judged = (explained(subject, self.method, passes, context) for passes in (self.attack_passes, self.map_passes))
+        passes = self.attack_passes, self.map_passes
+        inside, judged = (explained(subject, self.method, n, context, layer=self.layer) for n in passes)
         beta = self.beta or Pretrained(weights=self.weights).sharpness
         schedule = Schedule(iterations=self.iterations, step=self.step, checkpoint=self.checkpoint, beta=beta)
         with exact_convolutions(), Stopwatch(context.device) as watch:
@@ -126,6 +131,7 @@ class Attack(Trial):
         arrays = gallery(clean, now, MOST)
         columns: dict[str, list[Any]] = row(clean, now, subject, self.k)
         del columns["image"]
+        columns |= completeness(subject, judged)
         told = {"architecture": architecture, "picture": self._draw(arrays, files), "attack_seconds": watch.seconds}
         rows = [
             {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import pickle
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -30,16 +30,16 @@ ARCHITECTURES = (
 
 
 class Standardized(nn.Module):
-    """A network of torchvision as a function of pixel values in 0..1."""
+    """A network of normalized pixels, as torchvision's are, as a function of pixel values in 0..1."""
 
-    def __init__(self, network: nn.Module):
+    def __init__(self, network: nn.Module, mean: Sequence[float] = MEAN, std: Sequence[float] = DEVIATION):
         super().__init__()
-        self.standardize = Standardize(3)
-        self.standardize.mean.copy_(torch.tensor(MEAN)[:, None, None])
-        self.standardize.deviation.copy_(torch.tensor(DEVIATION)[:, None, None])
+        self.standardize = Standardize(len(mean))
+        self.standardize.mean.copy_(torch.tensor(mean)[:, None, None])
+        self.standardize.deviation.copy_(torch.tensor(std)[:, None, None])
         self.network = network
 
-    def forward(self, x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n classes"]:
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n classes"]:
         """Logits."""
         return self.network(self.standardize(x))
 
@@ -65,8 +65,19 @@ def load(name: str, device: str) -> tuple[Standardized, str]:
 def read(name: str) -> dict[str, Tensor]:
     """The tensors of weights of this name, the catalog's or added; code that a file brings along is never run.
 
-    Raises CannotStart when there are none, or the file is none of plain weights.
+    Raises CannotStart when there are none, the file is none of plain weights, or a weight is not finite.
     """
+    weights = _read(name)
+    for key, value in weights.items():
+        if value.is_floating_point() and (bad := int((~value.isfinite()).sum())):
+            raise CannotStart(
+                f"weights {name}: {bad} of {value.numel()} values of {key} are not finite (NaN or infinite), so that the network predicts "
+                "nothing: save the weights of a training run that did not diverge, and add them under another name"
+            )
+    return weights
+
+
+def _read(name: str) -> dict[str, Tensor]:
     found = prepared.require(name)
     if name in CATALOG:
         return {key: torch.from_numpy(values.copy()) for key, values in prepared.load(name).items()}

@@ -71,7 +71,8 @@ def check(network: nn.Module, images: Float[Tensor, "n c h w"], labels: Int64[Te
     outside = (images < 0) | (images > 1)
     if bool(outside.any()):
         raise UsageError(
-            f"{_which(outside)} has pixel values outside 0..1 ({float(images.min()):g} to {float(images.max()):g}): divide bytes by 255"
+            f"{_which(outside)} has pixel values outside 0..1 ({float(images.min()):g} to {float(images.max()):g}): divide bytes by 255; "
+            "for a network of normalized pixels give pixels 0..1 and wrap it: saliency.normalized(model, mean, std)"
         )
     classes = check_size(network, images[:1], str(images.device))
     if len(labels) and not (int(labels.min()) >= 0 and int(labels.max()) < classes):
@@ -91,6 +92,10 @@ def check_size(network: nn.Module, image: Float[Tensor, "1 c h w"], device: str)
     except RuntimeError as error:
         first = str(error).split("\n")[0]
         raise UsageError(f"the network does not take images of {h} x {w} pixels and {c} channels ({first})") from error
+    if not isinstance(logits, Tensor):
+        raise UsageError(f"the network returns a {type(logits).__name__}: wrap it in a module whose forward returns logits [n, classes]")
+    if not bool(logits.isfinite().all()):
+        raise UsageError("the network's outputs are not finite (NaN or infinite): check its weights and its normalization")
     if logits.ndim != 2:
         raise UsageError(f"the network gives {tuple(logits.shape)} for one image: a classifier gives one row of logits")
     return logits.shape[1]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from myths.lab.errors import UsageError
 from myths.lab.setting import Count, Items, Range, Seed
 from myths.lab.trial import Context, Outcome, Protocol, Trial
-from myths.saliency.names import GRADIENT_ATTACKS, SHARPNESS, AttackName, Method, Output, Schedule
+from myths.saliency.names import GRADIENT_ATTACKS, SHARPNESS, AttackName, Method, Output, Schedule, check_layer
 from myths.saliency.networks import Network, Pretrained, TrainNetwork, stands_in
 
 if TYPE_CHECKING:
@@ -96,8 +96,15 @@ class AttackImages(_OnNetwork):
     """Passes per map that is compared, for methods that average."""
     output: Literal["paper", "logit", "probability"] = "paper"
     """Which output of the network is explained."""
+    layer: str = ""
+    """Layer of Grad-CAM; empty is the last convolution."""
 
     measured: ClassVar[frozenset[str]] = frozenset({"attack_seconds", "chunk", "attack_chunk"})
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for a layer with a method that explains none."""
+        super().__post_init__()
+        check_layer(self.layer, self.method)
 
     def __str__(self) -> str:
         """The attack, the method and the network, in words."""
@@ -175,7 +182,7 @@ class AttackImages(_OnNetwork):
         return Schedule(iterations=self.iterations, step=self.step, checkpoint=self.checkpoint, beta=self.beta, shared=self.shared)
 
     def _explanation(self, subject: Subject, passes: int, context: Context) -> Explanation:
-        return explained(subject, self.method, passes, context, None if self.output == "paper" else self.output)
+        return explained(subject, self.method, passes, context, None if self.output == "paper" else self.output, self.layer)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -308,14 +315,18 @@ class Influence(_OnNetwork):
         return Outcome(rows=perturbed_influences(self, context))
 
 
-def explained(subject: Subject, method: Method, passes: int, context: Context, output: Output | None = None) -> Explanation:
+def explained(
+    subject: Subject, method: Method, passes: int, context: Context, output: Output | None = None, layer: str = ""
+) -> Explanation:
     """A method for the images of a subject; SmoothGrad's noise is the stream "noise" of the trial."""
     from myths.saliency.attributions import chunk_for, explanation
 
     images: Tensor = subject.images
     size = (images.shape[-2], images.shape[-1])
     generator: torch.Generator = context.generator("noise", context.device)
-    return explanation(method, subject.reference, output=output, passes=passes, size=size, generator=generator, chunk=chunk_for(images))
+    return explanation(
+        method, subject.reference, output=output, passes=passes, size=size, generator=generator, chunk=chunk_for(images), layer=layer
+    )
 
 
 def _of_clean(clean: Any, subject: Subject, judged: Explanation, k: int) -> dict[str, Any]:
@@ -335,7 +346,8 @@ def _words(network: Network) -> str:
 def method_name(trial: AttackImages) -> str:
     """The method, with the output that is explained and the sharpness of the surrogate where they are not the usual ones."""
     output = "" if trial.output == "paper" else f" of the {trial.output}"
-    return f"{trial.method}{output}{'' if trial.beta == trial.network.sharpness else f' (surrogate of sharpness {trial.beta:g})'}"
+    layer = f" at {trial.layer}" if trial.layer else ""
+    return f"{trial.method}{layer}{output}{'' if trial.beta == trial.network.sharpness else f' (surrogate of sharpness {trial.beta:g})'}"
 
 
 def of_network(network: Network) -> dict[str, Any]:

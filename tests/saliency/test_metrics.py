@@ -1,5 +1,7 @@
 """Measures of two maps against scipy, scikit-image and brute force."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,8 @@ from skimage.metrics import structural_similarity
 
 from myths.lab.errors import UsageError
 from myths.saliency import metrics
-from myths.saliency.maps import dullest_quarter, mass_center, pixel_map, top_k
+from myths.saliency.attacks.objectives import target
+from myths.saliency.maps import dullest_quarter, is_map, mass_center, pixel_map, top_k
 
 
 def maps(n, h, w, seed=0, levels=0):
@@ -113,3 +116,41 @@ def test_the_dullest_quarter_is_the_least_salient():
 def test_k_beyond_the_pixels_is_refused(k):
     with pytest.raises(UsageError, match=f"k={k}.*1 to 64"):
         top_k(torch.rand(1, 8, 8), k)
+
+
+NO_MAPS = {
+    "zeros": lambda m: torch.zeros_like(m),
+    "one value": lambda m: torch.full_like(m, 0.7),
+    "pixel map of zeros": lambda m: pixel_map(torch.zeros_like(m)[:, None]),
+    "NaN": lambda m: torch.where(m > m.mean(), m, math.nan),
+    "infinite": lambda m: torch.where(m > m.mean(), m, math.inf),
+}
+
+
+@pytest.mark.parametrize("other", ["itself", "a map"])
+@pytest.mark.parametrize("kind", list(NO_MAPS))
+def test_a_map_that_says_nothing_is_scored_by_no_measure(kind, other):
+    good = maps(3, 9, 9)
+    bad = good.clone()
+    bad[1:2] = NO_MAPS[kind](good[1:2])
+    against = bad if other == "itself" else good
+    assert is_map(bad).tolist() == [True, False, True]
+    scores = {
+        "intersection": metrics.intersection(bad, against, 5),
+        "lens_recall": metrics.lens_recall(bad, against, 5),
+        "lens_precision": metrics.lens_precision(bad, against, 5),
+        "spearman": metrics.spearman(bad, against),
+        "center_shift": metrics.center_shift(bad, against),
+        "ssim": metrics.ssim(bad, against),
+    }
+    for name, values in scores.items():
+        assert values.isnan().tolist() == [False, True, False], name
+
+
+@pytest.mark.parametrize("damage", ["top-k", "mass-center", "targeted"])
+def test_an_attack_never_prefers_an_iterate_without_a_map(damage):
+    good = maps(3, 9, 9)
+    aim = target(damage, good, 5)
+    now = good.flip(1)
+    now[1] = 1.0
+    assert aim.measure(now).isnan().tolist() == [False, True, False]

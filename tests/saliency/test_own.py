@@ -133,6 +133,28 @@ def test_weights_inside_a_checkpoint_and_from_parallel_training(home):
     torch.testing.assert_close(loaded(x), network(standardized))
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(mine, home, value):
+    """They predict nothing, and their maps would all be alike."""
+    state = torch.load(home / "net.pth", weights_only=True)
+    state["features.3.squeeze.bias"][1] = value
+    torch.save(state, home / "data/weights/my_weights.pt")
+    with pytest.raises(CannotStart, match="1 of 16 values of features.3.squeeze.bias are not finite"):
+        read("my_weights")
+    with pytest.raises(MythsError, match="not finite"):
+        tried()
+
+
+def test_grad_cam_of_the_layer_that_is_named(mine):
+    at = {layer: tried("method=grad-cam", f"layer={layer}")[0]["spearman"] for layer in ("features.3", "features.12.expand3x3")}
+    assert at["features.3"] != at["features.12.expand3x3"]
+    assert tried("method=grad-cam")[0]["spearman"] == at["features.12.expand3x3"]
+    with pytest.raises(MythsError, match="layer=features.99.*convolutions are features.0"):
+        tried("method=grad-cam", "layer=features.99")
+    with pytest.raises(UsageError, match="only method=grad-cam"):
+        tried("method=gradient", "layer=features.3")
+
+
 class Evil:
     def __reduce__(self):
         return open, ("pwned", "w")

@@ -114,6 +114,34 @@ def test_per_image_rows_give_the_table_again(rehearsal):
     assert len(row["image"]) == len(row["ssim"]) == trial.images
 
 
+def test_images_without_a_map_are_counted_apart_in_every_table(rehearsal):
+    """One image of every trial has lost its map: it counts in ``no_map`` and in no mean."""
+    records = []
+    for record in rehearsal.store(MYTH).records:
+        rows = [dict(row) for row in record.rows]
+        for row in rows:
+            for name in ("intersection", "lens_recall", "lens_precision", "spearman", "center_shift_px", "ssim", "region_after"):
+                if isinstance(row.get(name), list):
+                    row[name] = [None, *row[name][1:]]
+            for name in ("other_intersection", "other_lens_recall"):
+                if isinstance(row.get(name), list):
+                    row[name] = [None, *row[name][1:]]
+        records.append(dataclasses.replace(record, rows=rows))
+    before, after = (Results(r) for r in (rehearsal.store(MYTH).records, records))
+    attacks, fewer = (MYTH.tables["attacks"](results) for results in (before, after))
+    assert (attacks["no_map"] == 0).all()
+    assert (fewer["no_map"] == 1).all()
+    sure = attacks["label_kept_percent"] == 100
+    assert (fewer["n"][sure] == attacks["n"][sure] - 1).all()
+    assert fewer["intersection"].notna().all()
+    assert (MYTH.tables["sanity"](after)["no_map"] == 1).all()
+    contrasts = MYTH.tables["contrasts"](after)
+    assert contrasts["value"].notna().all()
+    assert set(contrasts["contrast"]) == set(MYTH.tables["contrasts"](before)["contrast"])
+    for name in ("measures", "curvature", "completeness"):
+        assert len(MYTH.tables[name](after))
+
+
 # --- contrasts -------------------------------------------------------------------------------------
 
 

@@ -12,11 +12,12 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from myths.lab.device import CHANNELS, chunk_size, halve_on_out_of_memory
 from myths.saliency.attributions import deeplift, grad_cam, gradient, gradient_times_input, integrated_gradients, smoothgrad
 from myths.saliency.maps import pixel_map
-from myths.saliency.names import Method, Output
+from myths.saliency.names import Method, Output, check_layer
 
 _ATTRIBUTE: dict[Method, Callable[..., Tensor]] = {
     "gradient": gradient.attribute,
@@ -49,6 +50,8 @@ class Explanation:
     noise: Float[Tensor, "samples c h w"] | None = None
     chunk: int = 1024
     """Images times passes that are in memory at once; halved, and kept so, when memory runs out."""
+    layer: str = ""
+    """Layer of Grad-CAM; "" is the last convolution."""
 
     def attribute(self, network: nn.Module, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, " n"]) -> Float[Tensor, "n d h w"]:
         """Attributions, detached; d is the number of channels, or 1 for Grad-CAM."""
@@ -74,15 +77,16 @@ class Explanation:
 
         def work(parts: int, piece: slice) -> Tensor:
             at, of = images[piece].detach().requires_grad_(), labels[piece]
-            with torch.enable_grad():
+            # Fused attention has no second derivative.
+            with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
                 if parts == 1:
                     whole = self._parts(1)[0](network, at, of, create_graph=True)
-                    return torch.autograd.grad(objective(piece)(pixel_map(whole)).sum(), at)[0]
+                    return _slope(objective(piece)(pixel_map(whole)), at)
                 summed = torch.stack([part(network, at, of) for part in self._parts(parts)]).sum(0).detach().requires_grad_()
-                (change,) = torch.autograd.grad(objective(piece)(pixel_map(summed)).sum(), summed)
+                change = _slope(objective(piece)(pixel_map(summed)), summed)
                 total = torch.zeros_like(at)
                 for part in self._parts(parts):
-                    total += torch.autograd.grad((part(network, at, of, create_graph=True) * change).sum(), at)[0]
+                    total += _slope(part(network, at, of, create_graph=True) * change, at)
                 return total
 
         return self._chunked(work, images)
@@ -95,6 +99,8 @@ class Explanation:
             settings["steps"] = self.passes
         if self.method == "smoothgrad":
             settings["noise"] = self.noise
+        if self.method == "grad-cam":
+            settings["layer"] = self.layer
         whole = partial(_ATTRIBUTE[self.method], **settings)
         if self.passes == 1:
             return [whole]
@@ -117,6 +123,13 @@ class Explanation:
             return torch.cat(pieces)
 
 
+def _slope(values: Tensor, at: Tensor) -> Tensor:
+    """Return the derivative of the sum; zeros where the values do not depend on it, as the gradient of a linear network does not."""
+    if not values.requires_grad:
+        return torch.zeros_like(at)
+    return torch.autograd.grad(values.sum(), at, materialize_grads=True)[0]
+
+
 def explanation(
     method: Method,
     reference: Float[Tensor, "c 1 1"],
@@ -126,12 +139,15 @@ def explanation(
     size: tuple[int, int] | None = None,
     generator: torch.Generator | None = None,
     chunk: int = 1024,
+    layer: str = "",
 ) -> Explanation:
     """A method as the paper uses it: of the logit, and integrated gradients of the probability, unless ``output`` says otherwise.
 
     ``passes`` are the steps of integrated gradients, or the samples of SmoothGrad, which needs the ``size`` of the images and a
-    ``generator`` for its noise; other methods make one pass.
+    ``generator`` for its noise; other methods make one pass. ``layer`` is that of Grad-CAM. Raises UsageError for a layer with another
+    method.
     """
+    check_layer(layer, method)
     several = method in ("integrated-gradients", "smoothgrad")
     noise = None
     if method == "smoothgrad":
@@ -139,7 +155,7 @@ def explanation(
             raise ValueError("smoothgrad needs the size of the images and a generator")
         noise = DEVIATION * torch.randn(passes, len(reference), *size, generator=generator, device=generator.device).to(reference)
     paper: Output = "probability" if method == "integrated-gradients" else "logit"
-    return Explanation(method, reference, output or paper, passes if several else 1, noise, chunk)
+    return Explanation(method, reference, output or paper, passes if several else 1, noise, chunk, layer)
 
 
 def chunk_for(images: Float[Tensor, "n c h w"]) -> int:

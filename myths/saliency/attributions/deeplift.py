@@ -30,6 +30,8 @@ from myths.saliency.surrogate import check_visible
 
 TOLERANCE = 1e-3
 """Largest gap, as a share of the sum of the absolute contributions. Rounding leaves some 1e-6 of it in float32."""
+ROUNDING = 64
+"""Units in the last place of the outputs."""
 
 
 def attribute(
@@ -73,7 +75,7 @@ def attribute(
     if create_graph:
         return contributions
     contributions = contributions.detach()
-    missing = gap(contributions, score(after, labels, output) - score(before, labels, output))
+    missing = gap(contributions, score(after, labels, output), score(before, labels, output))
     if bool((missing > TOLERANCE).any()):
         worst = int(missing.argmax())
         raise UsageError(
@@ -83,10 +85,14 @@ def attribute(
     return contributions
 
 
-def gap(contributions: Float[Tensor, "n c h w"], change: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-    """Return |Σ contributions − change| as a share of the larger of Σ |contributions| and |change|; 0 where nothing changes."""
-    size = torch.maximum(contributions.abs().sum((1, 2, 3)), change.abs())
-    missing = (contributions.sum((1, 2, 3)) - change).abs()
+def gap(contributions: Float[Tensor, "n c h w"], after: Float[Tensor, " n"], before: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+    """Return |Σ contributions − (after − before)| as a fraction of the larger of Σ |contributions| and |after − before|.
+
+    What both outputs are rounded by counts for nothing. NaN becomes infinite.
+    """
+    size = torch.maximum(contributions.abs().sum((1, 2, 3)), (after - before).abs())
+    rounding = ROUNDING * torch.finfo(after.dtype).eps * (after.abs() + before.abs())
+    missing = ((contributions.sum((1, 2, 3)) - (after - before)).abs() - rounding).clamp_min(0)
     return torch.where(size > 0, missing / torch.where(size > 0, size, 1.0), missing).nan_to_num(nan=torch.inf)
 
 

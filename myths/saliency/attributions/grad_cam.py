@@ -14,6 +14,7 @@ from myths.lab.errors import UsageError
 from myths.saliency.attributions.gradient import differentiable, score
 from myths.saliency.names import Output
 
+WRAPPED = "network."
 SHOWN = 12
 """Convolutions that an error names."""
 
@@ -68,12 +69,19 @@ def find_layer(network: nn.Module, name: str = "") -> nn.Module:
     """Return the layer of this name, or the last convolution. Raises UsageError when there is none."""
     if not name:
         return last_convolution(network)
-    modules = dict(network.named_modules(remove_duplicate=False))
-    found = modules.get(name) or modules.get(f"network.{name}")  # a name that torchvision gives, inside what standardizes the pixels
+    modules = {_plain(long): module for long, module in network.named_modules(remove_duplicate=False)}
+    found = modules.get(_plain(name))
     if found is None:
         near = difflib.get_close_matches(name, modules, 1)
         raise UsageError(f"layer={name}: the network has no such layer{f'; did you mean {near[0]}?' if near else ''}; {_offered(network)}")
     return found
+
+
+def _plain(name: str) -> str:
+    """Return the name of a layer inside the modules of this suite that wrap a network."""
+    while name.startswith(WRAPPED):
+        name = name.removeprefix(WRAPPED)
+    return name
 
 
 def last_convolution(network: nn.Module) -> nn.Conv2d:
@@ -85,10 +93,10 @@ def last_convolution(network: nn.Module) -> nn.Conv2d:
 
 
 def _offered(network: nn.Module) -> str:
-    convolutions = [name for name, m in network.named_modules() if isinstance(m, nn.Conv2d)]
+    convolutions = [_plain(name) for name, m in network.named_modules() if isinstance(m, nn.Conv2d)]
     few = convolutions if len(convolutions) <= SHOWN else [convolutions[0], "…", *convolutions[1 - SHOWN :]]
     return f"convolutions are {', '.join(few)}" if few else "it has no convolution"
 
 
 def _name(network: nn.Module, module: nn.Module) -> str:
-    return next(name for name, m in network.named_modules() if m is module)
+    return next(_plain(name) for name, m in network.named_modules() if m is module)

@@ -6,8 +6,8 @@ contributions add up to the change of the output for any network that consists o
 - A function of one number: the rescale rule, Δoutput / Δinput (Shrikumar et al. 2017, Sec. 3.5.1).
 - A product of numbers or matrices (gates, attention), a quotient, and the maximum or minimum of two inputs: the mean over both orders in
   which the inputs can change, which is the Shapley value of two players (Lundberg & Lee 2017; ``nonlinearity_2d`` of their package shap).
-- Softmax: by its parts exp, sum and quotient, as in shap. Layer, group, instance and RMS normalization and attention: by their parts
-  (mean, square, root, product) as well. Batch normalization in evaluation mode is linear.
+- Softmax: by its parts, as in shap: the exponential of the input less the logarithm of the sum of exponentials. Layer, group, instance
+  and RMS normalization and attention: by their parts (mean, square, root, product). Batch normalization in evaluation mode is linear.
 - A maximum over pixels: to the pixel that is the largest now, or was (the rule of captum for max-pooling).
 """
 
@@ -117,7 +117,7 @@ def _binary(rule: Callable, func: Callable, args: tuple, kwargs: dict[str, Any])
         return Operation((other,), lambda z: func(one, z), _rescale)
     seen = call(func, (one, other), {})
     assert seen is not None
-    function, target, turned = seen.function, one if seen.in_place else None, name in ("__rpow__", "__rtruediv__")
+    function, target, turned = seen.function, one if seen.in_place else None, name in ("__rpow__", "__rtruediv__", "__rdiv__")
     if not isinstance(other, Tensor):
         linear = rule is _bilinear or (rule is _quotient and not turned)
         return None if linear else Operation((one,), lambda z: function(z, other), _rescale, target)
@@ -215,24 +215,28 @@ def _softmax(func: Callable, args: tuple, kwargs: dict[str, Any]) -> Operation |
             return None
         a, b = sign * after[0], sign * before[0]
         highest = torch.maximum(a, b).amax(axis, keepdim=True).detach()
-        one, zero = (a - highest).exp(), (b - highest).exp()
-        change = torch.where(a == b, 0.0, a - b)  # also where both are -inf, which are masked
-        slope = torch.where(change == 0, zero, (one - zero) / torch.where(change == 0, 1.0, change))
-        total, total0 = (e.sum(axis, keepdim=True) for e in (one, zero))
-        if name in ("log_softmax", "logsumexp"):
-            rate = _slope(torch.log, total, total0)
-            kept = 1.0 if name == "log_softmax" else 0.0
-            direction = -1.0 if name == "log_softmax" else 1.0
-            return lambda z: kept * z + direction * rate * (slope * z).sum(axis, keepdim=True)
-        inverse, mean, rate = (1 / total + 1 / total0) / 2, (one + zero) / 2, -1 / (total * total0)
+        total, total0 = (torch.logsumexp(z - highest, axis, keepdim=True) for z in (a, b))
+        share = _of_exp(a - highest, b - highest) / _of_exp(total, total0)
 
-        def linear(z: Tensor) -> Tensor:
-            each = slope * sign * z
-            return inverse * each + mean * rate * each.sum(axis, keepdim=True)
+        def of_total(z: Tensor) -> Tensor:
+            return (share * torch.where(a.isfinite(), z, 0.0)).sum(axis, keepdim=True)
 
-        return linear
+        if name == "logsumexp":
+            return of_total
+        if name == "log_softmax":
+            return lambda z: z - of_total(z)
+        mean = _of_exp(a - highest - total, b - highest - total0)
+        return lambda z: mean * (sign * torch.where(a.isfinite(), z, 0.0) - of_total(sign * z))
 
     return Operation((seen.input,), seen.pure, rule)
+
+
+def _of_exp(after: Tensor, before: Tensor) -> Tensor:
+    """Return Δexp(z) / Δz, precise for any change: the logarithmic mean of both exponentials."""
+    change = torch.where(after == before, 0.0, after - before)
+    larger, less = torch.maximum(after, before).exp(), change.abs()
+    ratio = torch.where(less == 0, 1.0, -torch.expm1(-less) / torch.where(less == 0, 1.0, less))
+    return larger * ratio
 
 
 # --- compositions ------------------------------------------------------------------------------------
@@ -324,6 +328,11 @@ def _old_norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = Fa
     return _root_of_squares(input, dim, keepdim) if p in (2, "fro", None) else torch.linalg.vector_norm(input, p, dim, keepdim)
 
 
+def _glu(input: Tensor, dim: int = -1) -> Tensor:
+    value, gate = input.chunk(2, dim)
+    return value * gate.sigmoid()
+
+
 def _root_of_squares(x: Tensor, dim: Any, keepdim: bool) -> Tensor:
     return x.square().sum(tuple(range(x.ndim)) if dim is None else dim, keepdim=keepdim).sqrt()
 
@@ -383,11 +392,12 @@ _PARTS: dict[Callable, Callable[..., Tensor]] = {
             ("norm",): _old_norm,
             ("var",): _var,
             ("std",): _std,
+            ("glu",): _glu,
         }
     ),
     **{
         func: _seen_through(func)
-        for func in (F.multi_head_attention_forward, F.normalize, F.local_response_norm, F.glu)
+        for func in (F.multi_head_attention_forward, F.normalize, F.local_response_norm)
         if isinstance(func, FunctionType)
     },
 }
