@@ -139,7 +139,7 @@ def test_weights_that_are_not_finite_are_refused(mine, home, value):
     state = torch.load(home / "net.pth", weights_only=True)
     state["features.3.squeeze.bias"][1] = value
     torch.save(state, home / "data/weights/my_weights.pt")
-    with pytest.raises(CannotStart, match="1 of 16 values of features.3.squeeze.bias are not finite"):
+    with pytest.raises(CannotStart, match=r"1 of 16 values of features\.3\.squeeze\.bias are not finite"):
         read("my_weights")
     with pytest.raises(MythsError, match="not finite"):
         tried()
@@ -149,7 +149,7 @@ def test_grad_cam_of_the_layer_that_is_named(mine):
     at = {layer: tried("method=grad-cam", f"layer={layer}")[0]["spearman"] for layer in ("features.3", "features.12.expand3x3")}
     assert at["features.3"] != at["features.12.expand3x3"]
     assert tried("method=grad-cam")[0]["spearman"] == at["features.12.expand3x3"]
-    with pytest.raises(MythsError, match="layer=features.99.*convolutions are features.0"):
+    with pytest.raises(MythsError, match=r"layer=features\.99.*convolutions are features\.0"):
         tried("method=grad-cam", "layer=features.99")
     with pytest.raises(UsageError, match="only method=grad-cam"):
         tried("method=gradient", "layer=features.3")
