@@ -117,8 +117,8 @@ class _InsteadOfReLU(TorchFunctionMode):
         seen = call(func, args, kwargs) if smooth else None
         if smooth is None or seen is None:
             return func(*args, **kwargs)
-        # What is overwritten later must not be what softplus keeps for its derivative.
-        at = seen.input.clone() if seen.in_place else seen.input
+        # Softplus keeps its input for its derivative, where ReLU keeps its output. What is overwritten now or later must be a copy.
+        at = seen.input.clone()
         value = smooth(lambda x: softplus(x, self.beta), at, *seen.rest, **seen.keywords)
         if value is None:
             return func(*args, **kwargs)

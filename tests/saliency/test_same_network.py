@@ -20,9 +20,9 @@ from tests.saliency.conftest import lively
 from tests.saliency.families import FAMILIES, build
 
 LONG = bool(os.environ.get("MYTHS_LONG"))
-SLOW = {"maxvit_t", "vit_b_16", "swin_t", "swin_v2_t", "inception_v3", "efficientnet_v2_s", "convnext_tiny", "vgg11_bn", "wide_resnet50_2"}
+SLOW = {"maxvit_t", "vit_b_16", "swin_t", "swin_v2_t", "inception_v3", "efficientnet_v2_s", "convnext_tiny", "vgg11", "vgg11_bn"}
+SLOW |= {"wide_resnet50_2", "resnext50_32x4d"}
 OURS = ("small_cnn", "mnist_cnn", "resnet8", "wide_resnet_10_2", "fast_narrow")
-NO_CONVOLUTION_LAST = {"vit_b_16"}
 
 
 def pairs():
@@ -37,12 +37,12 @@ def pairs():
 
 def assert_same(network, size, method, channels=3):
     images = torch.rand(1, channels, size, size, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    with torch.no_grad():
-        labels = network(images).argmax(1)
     reference = torch.full((channels, 1, 1), 0.5, dtype=torch.float64)
     how = explanation(method, reference, passes=2, size=(size, size), generator=torch.Generator().manual_seed(0))
-    ours = how.attribute(network, images, labels)
-    assert float(ours.abs().max()) > 0
+    with torch.no_grad():
+        likely = network(images).argsort(1, descending=True)
+    # Grad-CAM of a class that nothing speaks for is empty: the likeliest class with a map.
+    labels, ours = next((c, found) for c in likely.unbind(1) if (found := how.attribute(network, images, c)).any())
     # At 1e6 a unit within 1e-5 of zero, of which a large network has a few, is still a little smooth; at 1e12 there is none.
     for beta, error in ((1e6, 2e-3), (1e12, 1e-7)):
         theirs = pixel_map(how.attribute(softened(network, beta), images, labels))
@@ -123,9 +123,7 @@ def test_what_is_piecewise_linear_becomes_smooth(activation):
     (slope,) = torch.autograd.grad(network(x)[0, 0], x, create_graph=True)
     (bent,) = torch.autograd.grad(slope.square().sum(), x)
     assert float(bent.abs().max()) > 1e-6
-    assert torch.autograd.gradgradcheck(
-        lambda z: network(z)[:, 0], torch.rand(1, 3, 12, 12, dtype=torch.float64)[:, :, :, :].requires_grad_(), fast_mode=True
-    )
+    assert torch.autograd.gradgradcheck(lambda z: network(z)[:, 0], x, fast_mode=True)
 
 
 def test_a_clamp_that_keeps_a_denominator_above_zero_is_left_as_it_is():
