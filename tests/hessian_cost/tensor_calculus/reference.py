@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import special
 from scipy.special import expit
 
-from myths.hessian_cost.tensor_calculus.expression import Elementwise, Expression, MatrixFunction, Product, Size, Sum, Variable, walk
+from myths.hessian_cost.tensor_calculus.expression import (
+    AxisFunction,
+    Elementwise,
+    Expression,
+    MatrixFunction,
+    Product,
+    Selection,
+    Size,
+    Sum,
+    Variable,
+    walk,
+)
 
 FUNCTIONS = {
     "exp": np.exp,
@@ -16,6 +28,9 @@ FUNCTIONS = {
     "sin": np.sin,
     "cos": np.cos,
     "relu": lambda x: np.maximum(x, 0),
+    "heaviside": lambda x: np.heaviside(x, 0.5),
+    "erf": special.erf,
+    "arctan": np.arctan,
     "step": lambda x: (x > 0).astype(float),
     "inverse": np.linalg.inv,
     "det": np.linalg.det,
@@ -44,11 +59,28 @@ def interpret(root: Expression, values: dict[str, np.ndarray], sizes: dict[str, 
             x = done[node.argument][0]
             value = x**node.parameter if node.function == "power" else FUNCTIONS[node.function](x)
             done[node] = value, abs(value)
+        elif isinstance(node, Selection):
+            rows, columns = (int(axis) for axis in node.axes)
+            value = np.eye(columns)[[node.start + node.step * row for row in range(rows)]]
+            done[node] = value, value
+        elif isinstance(node, AxisFunction):
+            value = _along(node, done[node.argument][0])
+            done[node] = value, abs(value)
         else:
             assert isinstance(node, MatrixFunction)
             value = np.asarray(FUNCTIONS[node.function](done[node.argument][0]))
             done[node] = value, abs(value)
     return done[root]
+
+
+def _along(node: AxisFunction, x: np.ndarray) -> np.ndarray:
+    axes = tuple(range(x.ndim - node.along, x.ndim))
+    if node.function in ("logsumexp", "softmax"):
+        return np.asarray(getattr(special, node.function)(x, axis=axes))
+    largest = x.max(axis=axes, keepdims=True)
+    return (
+        largest.reshape(x.shape[: node.order]) if node.function == "max" else (x == largest) / (x == largest).sum(axis=axes, keepdims=True)
+    )
 
 
 def _product(node: Product, factors: list[np.ndarray], extent: dict[str, int], kind: int) -> np.ndarray:
