@@ -189,7 +189,7 @@ def try_(
     device: DeviceOption = "auto",
     help_: Annotated[bool, typer.Option("--help", help="Show this text; the trials of MYTH; the settings of TRIAL.")] = False,
 ) -> None:
-    """Run one trial with any settings, print its rows, store nothing.
+    """Run one trial with any settings and print its rows. No result is stored; a trial that draws prints where its picture is.
 
     `myths try MYTH TRIAL --help` lists the settings of a trial: default, valid range, meaning. A setting of a trial inside a trial
     is KEY.KEY=VALUE.
