@@ -38,7 +38,7 @@ def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = (
         from myths.dataset_bias.collections import check_own
 
         check_own(data)
-        return own(data, min(splits, 5))
+        return own(data, seeds or min(splits, 5))
     printed: list[Trial] = [RecomputePrinted()]
     if profile == "quick":
         return [*printed, *chains(splits)]

@@ -42,7 +42,7 @@ _FAST: Settings = {
 def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = ()) -> list[Trial]:
     """What a profile runs; ``seeds`` replaces its number of seeds. With own ``data``, counting on those sets and nothing else."""
     if data:
-        return [trial for name in data for trial in _own(name, profile)]
+        return [trial for name in data for trial in _own(name, profile, seeds or COUNTED)]
     if seeds is not None and seeds < 1:
         raise UsageError(f"--seeds {seeds}: at least one")
     return list({trial.id: trial for trial in {"quick": _quick, "laptop": _laptop, "gpu": _gpu, "paper": _paper}[profile](seeds)}.values())
@@ -232,10 +232,11 @@ def _paper(seeds: int | None) -> list[Trial]:
 # --- own data --------------------------------------------------------------------------------------
 
 
-def _own(name: str, profile: Profile) -> list[Trial]:
-    """Five countings of the user's own set and what they say of each file; more epochs and a larger network where there is a GPU."""
+def _own(name: str, profile: Profile, seeds: int) -> list[Trial]:
+    """Countings of the user's own set and what they say of each file; more epochs and a larger network where there is a GPU."""
     check_own(name)
     small = {"network": "small_cnn", "learning_rate": 0.05, "batch_size": 64, "epochs": 20.0}
     large = {**_FAST, "batch_size": 256, "learning_rate": 0.4, "epochs": 30.0}
-    counts = _count({"dataset": name, **(large if profile in ("gpu", "paper") else small)}, range(COUNTED))
-    return [*counts, Unforgettable(counts=counts), Stability(counts=counts), ListExamples(counts=counts)]
+    counts = _count({"dataset": name, **(large if profile in ("gpu", "paper") else small)}, range(seeds))
+    stability = [Stability(counts=counts)] if seeds > 1 else []  # one training has no other to agree with
+    return [*counts, Unforgettable(counts=counts), *stability, ListExamples(counts=counts)]

@@ -5,7 +5,9 @@ trial         ``Trial``: a frozen dataclass whose fields are its identity; ``run
               device, random streams by name, outcomes of the trials it depends on.
 myth          ``Myth``: the belief and its parts (trials, tables, claims, figures, pictures); ``Paper``; ``PROFILES``.
 session       ``run(request)``: one invocation, from the plan to the tables; ``plans(request)``: what it would do.
-runner        ``plan`` and ``run``: order of dependency, each once, resume, budget.
+selection     Which planned trials a claim needs; which claims and trials a request names.
+runner        ``plan`` and ``run_queue``: each trial once, resume, retry, budget.
+queue         ``Queue``: the order of trials: deciding claims first, a chain at a time.
 executors     ``local(trial, context) -> Execution``: here, or in a worker process under a cap of memory. ``OneByOne``.
 side_by_side  ``SideBySide(jobs)``: several trials at once where nothing is timed.
 store         ``Store``: finished trials on disk; ``Results.frame(TrialClass, column=function)``: their rows as a table.

@@ -67,8 +67,6 @@ class Trial:
     """Runs with nothing beside it."""
     worker_memory: ClassVar[int | None] = None
     """Bytes; a trial that sets it runs in a worker process of its own under this cap."""
-    published_arrays: ClassVar[frozenset[str]] = frozenset()
-    """Arrays that other trials read and that may be published: numbers about examples, never data, images or weights."""
 
     def __post_init__(self) -> None:
         """Settings become their annotated types, so that 1 and 1.0, or a list and a tuple, are one setting.

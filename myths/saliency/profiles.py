@@ -40,6 +40,8 @@ def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = (
     """
     if seeds is not None and seeds < 1:
         raise UsageError(f"--seeds {seeds}: at least one")
+    if data and seeds is not None:
+        raise UsageError(f"--seeds {seeds}: with --data the networks are given, not trained, so there is nothing to repeat; leave it out")
     if data:
         return _own(tuple(name.replace("-", "_") for name in data), profile)
     listed = {"quick": _quick, "laptop": _laptop, "gpu": _gpu, "paper": _paper}[profile](seeds)

@@ -10,6 +10,7 @@ from myths.forgetting import MYTH, tables
 from myths.forgetting.profiles import trials
 from myths.forgetting.train_kept import TrainKept
 from myths.forgetting.training import Training
+from myths.forgetting.trials import CountForgetting, Stability, Unforgettable
 from myths.lab import runner
 from myths.lab.data import prepared
 from myths.lab.derived import derive, write
@@ -162,3 +163,11 @@ def test_claims_never_mix_settings_of_one_data_set():
 def test_figures_without_rows_are_none():
     empty = {name: table(Results([])) for name, table in MYTH.tables.items()}
     assert [figure(empty) for figure in MYTH.figures.values()] == [None] * len(MYTH.figures)
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 7])
+def test_the_number_of_seeds_holds_for_own_data(seeds):
+    listed = trials("quick", seeds, ("digits",))  # embedded, so that no file is needed
+    assert sorted(t.seed for t in listed if isinstance(t, CountForgetting)) == list(range(seeds))
+    assert all(len(t.counts) == seeds for t in listed if isinstance(t, Unforgettable))
+    assert sum(isinstance(t, Stability) for t in listed) == (seeds > 1)

@@ -183,3 +183,8 @@ def test_unreadable_weights_and_what_is_none(mine, home):
         read("my_picture")
     with pytest.raises(CannotStart):
         read("nowhere")
+
+
+def test_seeds_are_refused_where_the_networks_are_given():
+    with pytest.raises(UsageError, match="leave it out"):
+        MYTH.trials("laptop", 2, ("squeezenet",))
