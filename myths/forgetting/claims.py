@@ -366,7 +366,9 @@ CLAIMS: tuple[Claim, ...] = (
         id="F8",
         kind="effect",
         statement="The noisier the pixels, the more forgetting: the mean count rises with each deviation (none, 0.5, 1, 2, 10).",
-        source="Toneva et al. 2019, Fig. 11; issue 6 of the authors' repository reports that deviation 10 could not be reproduced",
+        source="Toneva et al. 2019, Fig. 11, with the noise of the published code. That noise has mean 120 in one channel of every pixel, "
+        "whatever the deviation, so 0.5 and 10 gray levels look alike; test images stay clean. Issue 6 of the authors' repository reports "
+        "that the figure is not reached this way",
         paper=None,
         paper_checked="read",
         unit="events",

@@ -103,3 +103,18 @@ def test_the_jackknife_over_seeds_covers_more_often_than_pairs_taken_as_independ
         covered["pairs"] += abs(np.mean(list(z.values())) - 2.0) <= half
     assert covered["jackknife"] > 175 > 160 > covered["pairs"]
     assert agreement.mean_correlation({(0, 1): 0.5}) is None
+
+
+def test_the_deviation_of_the_published_noise_hardly_changes_the_images():
+    """Why counts are flat from deviation 0.5 to 10 (F8): both add 120 to one channel, and ten gray levels are little beside it."""
+    x = torch.randint(0, 256, (20, 3, 16, 16), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    even, uneven = (add_pixel_noise(x, d, torch.Generator().manual_seed(1)) for d in (0.5, 10.0))
+
+    def apart(a, b):
+        """In gray levels, around the circle that bytes wrap on, where either was changed."""
+        around = (a.int() - b.int()) % 256
+        return torch.minimum(around, 256 - around)[(even != x) | (uneven != x)].float().mean()
+
+    assert apart(even, x) == pytest.approx(120, abs=1)
+    assert apart(uneven, x) == pytest.approx(120, abs=4)  # beyond 128 the way around is shorter
+    assert apart(even, uneven) == pytest.approx(9.5 * (2 / torch.pi) ** 0.5, rel=0.05)
