@@ -226,6 +226,29 @@ def report(
     _end_with(wrong)
 
 
+@command(app, "table")
+def table_(
+    myth: str,
+    table: str,
+    columns: Annotated[str, typer.Option(help="Columns, separated by commas; all by default.")] = "",
+    where: Annotated[list[str] | None, typer.Option(metavar="COLUMN=VALUE", help="Print only these rows; may be repeated.")] = None,
+    within: Annotated[str, typer.Option(metavar="COLUMN,...", help="Mark the best number within each group of these columns.")] = "",
+    format_: Annotated[str, typer.Option("--format", help="latex, markdown or csv.")] = "latex",
+    run: Annotated[str | None, typer.Option(help="A run; the best available by default.")] = None,
+    caption: Annotated[str, typer.Option(help="Caption; says what and which run by default.")] = "",
+    label: Annotated[str, typer.Option(help="Label for LaTeX; tab:MYTH-TABLE by default.")] = "",
+) -> None:
+    """Print a table of a run for a paper: chosen columns, rounded by their intervals, the best in bold."""
+    from myths import standings, suite
+
+    chosen, groups = _names(columns), _names(within)
+    typer.echo(standings.paper_table(suite.find(myth), table, run, chosen, where or [], groups, format_, caption, label), nl=False)
+
+
+def _names(words: str) -> list[str]:
+    return [word.strip() for word in words.split(",") if word.strip()]
+
+
 @command(app, "compare")
 def compare(one: str, other: str, as_json: Json = False) -> None:
     """Put two runs side by side: numbers, verdicts, times; exit status 1 when a number or a time moved beyond its noise."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -175,3 +175,65 @@ def _interval(line: dict[str, str]) -> str:
     estimate, low, high = (float(line[name]) for name in ("estimate", "low", "high"))
     bounds = "" if low == high else f" [{low:.4g}, {high:.4g}]"
     return f"{estimate:.4g}{bounds} {line['unit']}".rstrip()
+
+
+def paper_table(
+    myth: Myth,
+    name: str,
+    run: str | None,
+    columns: Sequence[str],
+    where: Sequence[str],
+    within: Sequence[str],
+    form: str,
+    caption: str = "",
+    label: str = "",
+) -> str:
+    """Return a table of a run as LaTeX, Markdown or CSV.
+
+    Args:
+        myth: The myth.
+        name: A table of the myth, or "claims".
+        run: A run; None takes the best available.
+        columns: Columns to print; all if empty.
+        where: Filters as COLUMN=VALUE.
+        within: Columns of the groups that each have a best number.
+        form: "latex", "markdown" or "csv".
+        caption: Caption; by default it names the table and the run.
+        label: Label for LaTeX.
+
+    Raises:
+        UsageError: There is no such table, column, format or run, or no row is left.
+    """
+    from myths.lab.derived import derive
+    from myths.lab.report import paper_table as printing
+
+    if form not in ("latex", "markdown", "csv"):
+        raise UsageError(f"--format {form}: expected latex, markdown or csv")
+    if name != "claims" and name not in myth.tables:
+        raise UsageError(f"{myth.name} has no table {name!r}; it has: {', '.join([*myth.tables, 'claims'])}")
+    if run is None:
+        standing = best(myth)
+        if standing is None:
+            raise UsageError(f"no run holds results of {myth.name}: myths run {myth.name}")
+        run = standing.run
+    found = derive(myth, suite.find_run(run))
+    table = found.claims_table() if name == "claims" else found.tables[name]
+    for word in where:
+        column, equals, value = word.partition("=")
+        if not equals or column not in table:
+            raise UsageError(f"--where {word}: expected COLUMN=VALUE with one of {', '.join(map(str, table.columns))}")
+        table = table[[str(cell) == value or _is_number(cell, value) for cell in table[column]]]
+    if table.empty:
+        raise UsageError(f"table {name} of run {run} has no such rows" if where else f"run {run} gives no rows for table {name}")
+    printed = printing.paper_table(table.reset_index(drop=True), columns, myth.better, within)
+    if form == "csv":
+        return printed.csv()
+    caption = caption or f"{myth.name}, {name.replace('_', ' ')}; run {run} of Seven Myths, {found.profile} profile."
+    return printed.markdown(caption) if form == "markdown" else printed.latex(caption, label or f"tab:{myth.name}-{name}".replace("_", "-"))
+
+
+def _is_number(cell: Any, value: str) -> bool:
+    try:
+        return not isinstance(cell, str) and float(cell) == float(value)
+    except (TypeError, ValueError):
+        return False

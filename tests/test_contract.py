@@ -80,6 +80,16 @@ def test_tables_without_results_are_empty_and_claims_untested(myth, tmp_path):
 
 
 @pytest.mark.parametrize("myth", MYTHS)
+def test_a_run_with_one_result_of_the_first_class_knows_the_columns_of_every_claim(myth):
+    """A budget may end a run anywhere: what claims select by is there, or the table has no rows."""
+    records = RunFolder(suite.PUBLISHED / "cpu-laptop").store(myth).records
+    for claim in {claim.trial: claim for claim in myth.claims}.values() if myth.name == "saliency" else myth.claims[:1]:
+        results = Results([record for record in records if isinstance(record.trial, claim.trial)][:1])
+        tables = {name: table(results) for name, table in myth.tables.items()}
+        assert [each.rows(tables) is not None for each in myth.claims]
+
+
+@pytest.mark.parametrize("myth", MYTHS)
 def test_every_verdict_has_a_meaning(myth):
     assert set(myth.meanings) == {"refuted", "still standing", "open", "aged"}
 

@@ -42,7 +42,7 @@ def given_away(treatment: Treatment, tables: Mapping[str, pd.DataFrame], store: 
             top, left = i * (side + 4), j * (side + 4)
             tiles[top : top + side, left : left + side] = shown[i, j].transpose(1, 2, 0)
     ax.imshow(tiles)
-    ax.set_yticks([i * (side + 4) + side / 2 for i in range(rows)], [name.replace("_", " ") for name in trial.sets], fontsize=8)
+    ax.set_yticks([i * (side + 4) + side / 2 for i in range(rows)], [name.replace("_", " ") for name in trial.sets], fontsize=10)
     ax.set_xticks([])
     ax.grid(visible=False)
     ax.tick_params(length=0)

@@ -86,6 +86,7 @@ MYTH = Myth(
         "gradients": figures.gradients,
         "sensitivity": figures.sensitivity,
     },
+    better={"test_accuracy_percent": "higher", "test_error_percent": "lower", "seconds_per_step": "lower", "peak_memory_bytes": "lower"},
     meanings={
         "refuted": "A thousand layers train without normalization, and ResNet-110 ends no more than 1.5 points behind it.",
         "still standing": "Without normalization a thousand layers did not train, and ResNet-110 ended more than 1.5 points behind.",

@@ -103,6 +103,7 @@ MYTH = Myth(
         "least_and_most_forgotten": pictures.least_and_most_forgotten,
     },
     of_own_data=of_own_data,
+    better={"test_accuracy_percent": "higher", "loss_pp": "lower"},
     meanings={
         "refuted": "Nearly a third of CIFAR-10 can stay out of training at next to no loss, chosen by forgetting; not chosen at random.",
         "still standing": "Leaving out the least-forgotten 30 % of CIFAR-10 costs accuracy, and no less than leaving out a random 30 %.",

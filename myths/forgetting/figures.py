@@ -97,7 +97,7 @@ def removal(tables: Tables) -> Figure | None:
             ax.plot(group["removed_percent"], group["loss_pp"], "o-", ms=4, lw=1.6, color=color, label=f"{order}, {_seeds(group)} seeds")
         _scatter(ax, tables["removal"], name, colors)
         ax.axhline(0, color=style.QUIET, lw=1)
-        ax.set_xlim(0, 100)
+        ax.set_xlim(-2, 102)  # a dot at 0 is whole
         ax.margins(y=0.1)
         ax.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.18))
     for ax in panels[1:]:

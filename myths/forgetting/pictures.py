@@ -87,7 +87,7 @@ def _sheet(ax: Axes, images: Sequence[UInt8[np.ndarray, "h w 3"]], columns: int,
         left, top = 1.06 * column, -height * row
         ax.imshow(image, extent=(left, left + 1, top - 1, top), interpolation="nearest")
         if captions:
-            ax.text(left + 0.5, top - 1.03, captions[i], ha="center", va="top", fontsize=6.5, parse_math=False)
+            ax.text(left + 0.5, top - 1.03, captions[i], ha="center", va="top", fontsize=8.5, parse_math=False)
     rows = -(-len(images) // columns)
     ax.set_xlim(0, 1.06 * columns - 0.06)
     ax.set_ylim(-height * rows, 0)

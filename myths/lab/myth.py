@@ -81,6 +81,8 @@ class Myth:
     """Like figures, but they show images of data sets, so they are never published; from the tables and the stored arrays."""
     of_own_data: Callable[[Mapping[str, pd.DataFrame]], str | None] | None = None
     """What a run found of the user's own data, in sentences; None where it holds none."""
+    better: Mapping[str, Literal["higher", "lower"]] = field(default_factory=dict)
+    """Column of a table -> which of its numbers are better; `myths table` prints the best of these columns in bold."""
     example: Callable[[], str] | None = None
     """Something to look at that ``myths show`` works out on the spot."""
 

@@ -82,6 +82,15 @@ MYTH = Myth(
         "ablation": figures.ablation,
         "kernels": figures.kernels,
     },
+    better={
+        "bleu": "higher",
+        "perplexity": "lower",
+        "bits_per_byte": "lower",
+        "sentences_per_second": "higher",
+        "tokens_per_second": "higher",
+        "seconds": "lower",
+        "peak_bytes": "lower",
+    },
     meanings={
         "refuted": "Convolutions translate as well as self-attention, and decode faster than it did in 2019.",
         "still standing": "Convolutions translate worse than self-attention, and no faster.",

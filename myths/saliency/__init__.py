@@ -102,6 +102,14 @@ MYTH = Myth(
         "sanity": figures.sanity,
     },
     pictures={"gallery": pictures.gallery, "photographs": pictures.photographs, "own": pictures.own},
+    better={
+        "test_accuracy_percent": "higher",
+        "intersection": "higher",
+        "lens_recall": "higher",
+        "spearman": "higher",
+        "center_shift_px": "lower",
+        "gap_percent": "lower",
+    },
     meanings={
         "refuted": "Changes too small to see, which keep the prediction, ruin saliency maps, those of integrated gradients the least.",
         "still standing": "Attacks on saliency maps do no more than noise does, and no method resists them better than another.",

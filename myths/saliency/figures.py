@@ -76,7 +76,7 @@ def defences(tables: Tables) -> Figure | None:
         return None
     _chance(ax, table, "intersection")
     ax.axhline(float(table["other_image_lens_recall"].mean()), color=style.COLORS[1], lw=1, ls="-.", label="… counted by LENS")
-    ax.set_ylim(0, 1.02)
+    ax.set_ylim(-0.03, 1.03)  # a dot at 0 is whole
     _budgets(ax)
     figure.legend(loc="outside right upper", frameon=False, fontsize=9)
     return figure

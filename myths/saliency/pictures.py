@@ -106,8 +106,8 @@ def sheet(title: str, arrays: Mapping[str, Float[np.ndarray, "n ..."]], names: S
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
     ax.xaxis.tick_top()
-    ax.set_xticks([(j + 0.5) * step for j in range(len(COLUMNS))], COLUMNS, fontsize=9.5, color=style.INK)
-    ax.set_yticks([(i + 0.45) * step for i in range(n)], captions, fontsize=8, color=style.INK, parse_math=False)
+    ax.set_xticks([(j + 0.5) * step for j in range(len(COLUMNS))], COLUMNS, fontsize=10.5, color=style.INK)
+    ax.set_yticks([(i + 0.45) * step for i in range(n)], captions, fontsize=10, color=style.INK, parse_math=False)
     return figure
 
 

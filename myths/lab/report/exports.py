@@ -40,7 +40,7 @@ def write(runs: Iterable[RunView], folder: Path) -> None:
 
 def markdown(table: pd.DataFrame) -> str:
     """A table in GitHub's Markdown; nothing in a cell is read as markup."""
-    return _as_text(table, _markdown_cell).to_markdown(index=False, disable_numparse=True) + "\n"
+    return _as_text(table, markdown_cell).to_markdown(index=False, disable_numparse=True) + "\n"
 
 
 def latex(table: pd.DataFrame) -> str:
@@ -71,7 +71,8 @@ def _words(value: Any) -> str:
     return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
-def _markdown_cell(text: str) -> str:
+def markdown_cell(text: str) -> str:
+    """Text as a cell of a table in Markdown, on one line and without markup."""
     one_line = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]|~])", r"\\\1", one_line)
 

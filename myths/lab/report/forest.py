@@ -13,6 +13,9 @@ from myths.lab.report import words
 WIDTH, HEIGHT = 260, 56
 EDGE = 10
 """Units left and right of the outermost mark."""
+ROW_OF_TEXT = 14
+LETTER = 7.2
+"""Width of a letter under the drawing, at most."""
 TOP, ROW_PAPER, ROW_HERE, BOTTOM = 4, 14, 29, 39
 
 Place = Callable[[float], float]
@@ -28,8 +31,8 @@ def forest(judgement: Judgement, strip: bool = False) -> Markup:
     if not shown:
         return Markup("")
     bounds = sorted(set(_finite([claim.criterion.low, claim.criterion.high])))
-    place, scale = _scale(shown + bounds)
-    parts = [_band(claim, place), *(_bound(bound, place, claim.unit, strip) for bound in bounds), _paper(claim, place)]
+    place, logarithmic = _scale(shown + bounds)
+    parts = [_band(claim, place), *(_bound(bound, place, strip) for bound in bounds), _paper(claim, place)]
     if estimate is not None:
         low, value, high = (_clamped(place, end) for end in (estimate.low, estimate.value, estimate.high))
         near = f"ours {judgement.protocol}" if judgement.protocol in ("reduced", "stand-in") else "ours"
@@ -37,9 +40,12 @@ def forest(judgement: Judgement, strip: bool = False) -> Markup:
             Markup('<line class="{}" x1="{}" x2="{}" y1="{y}" y2="{y}"/>').format(near, low, high, y=ROW_HERE)
             + Markup('<circle class="{}" cx="{}" cy="{}" r="4.5"/>').format(near, value, ROW_HERE)
         )
-    if scale and not strip:
-        parts.append(Markup('<text class="scale" x="{}" y="53" text-anchor="end">log scale</text>').format(WIDTH))
-    kind, height = ("forest strip", BOTTOM + 2) if strip else ("forest", HEIGHT)
+    if not strip:
+        ticks = _ticks(min(shown + bounds), max(shown + bounds), logarithmic)
+        parts += _labels(bounds, ticks, place, words.shown_unit(claim.unit))
+    if logarithmic and not strip:
+        parts.append(Markup('<text class="scale" x="{}" y="{}" text-anchor="end">log scale</text>').format(WIDTH, HEIGHT + ROW_OF_TEXT - 3))
+    kind, height = ("forest strip", BOTTOM + 2) if strip else ("forest", HEIGHT + ROW_OF_TEXT * logarithmic)
     return Markup('<svg class="{}" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
         kind, WIDTH, height, spoken(judgement), Markup("").join(parts)
     )
@@ -49,7 +55,7 @@ def spoken(judgement: Judgement) -> str:
     """The drawing in words."""
     claim, estimate = judgement.claim, judgement.estimate
     ours = f"here {words.here(estimate, claim.unit)} {words.interval(estimate)}".rstrip() if estimate else "no number here"
-    return f"Paper {words.paper(claim)}; {ours}; asked for {claim.printed_criterion}"
+    return f"Paper {words.paper(claim)}; {ours}; asked for {words.shown_unit(claim.printed_criterion)}"
 
 
 def _finite(values: Sequence[float | None]) -> list[float]:
@@ -86,14 +92,48 @@ def _band(claim: Claim, place: Place) -> Markup:
     ) + Markup('<line class="ground" x1="0" x2="{}" y1="{y}" y2="{y}"/>').format(WIDTH, y=BOTTOM)
 
 
-def _bound(bound: float, place: Place, unit: str, strip: bool) -> Markup:
-    x = place(bound)
-    line = Markup('<line class="bound" x1="{x}" x2="{x}" y1="{}" y2="{}"/>').format(TOP, BOTTOM + (0 if strip else 3), x=x)
-    if strip:
-        return line
-    anchor = "start" if x < 40 else "end" if x > WIDTH - 40 else "middle"
-    said = words.with_unit(words.number(bound), unit if len(unit) <= 3 else "")
-    return line + Markup('<text x="{}" y="53" text-anchor="{}">{}</text>').format(x, anchor, said)
+def _bound(bound: float, place: Place, strip: bool) -> Markup:
+    return Markup('<line class="bound" x1="{x}" x2="{x}" y1="{}" y2="{}"/>').format(TOP, BOTTOM + (0 if strip else 3), x=place(bound))
+
+
+def _ticks(low: float, high: float, logarithmic: bool) -> list[float]:
+    """Two to four round numbers between two ends."""
+    if logarithmic:
+        first, last = math.ceil(math.log10(low)), math.floor(math.log10(high))
+        return [10.0**power for power in range(first, last + 1, max(1, (last - first + 3) // 3))]
+    if high <= low:
+        return [low]
+    rough = (high - low) / 2
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = max(nice * power for nice in (1, 2, 5) if nice * power <= rough)
+    return [round(k * step, 12) for k in range(math.ceil(low / step), math.floor(high / step) + 1)][:4]
+
+
+def _labels(bounds: Sequence[float], ticks: Sequence[float], place: Place, unit: str) -> list[Markup]:
+    """The numbers under the drawing: each bound, and round numbers of the scale where they cover no other."""
+    asked = [words.with_unit(words.number(bound), unit if len(unit) <= 3 else "") for bound in bounds]
+    starts = [_start(place(bound), said) for bound, said in zip(bounds, asked, strict=True)]
+    if len(bounds) == 2:  # one beside the other, both inside
+        starts[1] = min(max(starts[1], starts[0] + LETTER * (len(asked[0]) + 1)), WIDTH - LETTER * len(asked[1]))
+        starts[0] = min(starts[0], starts[1] - LETTER * (len(asked[0]) + 1))
+    taken = [(start, start + LETTER * len(said)) for start, said in zip(starts, asked, strict=True)]
+    text = Markup('<text class="{}" x="{}" y="53">{}</text>')
+    drawn = [text.format("asked-for", round(start, 1), said) for start, said in zip(starts, asked, strict=True)]
+    for tick in ticks:
+        said = words.number(tick)
+        start = _start(place(tick), said)
+        end = start + LETTER * len(said)
+        if all(start >= last + LETTER or end <= first - LETTER for first, last in taken):
+            taken.append((start, end))
+            drawn.append(Markup('<line class="tick" x1="{x}" x2="{x}" y1="{}" y2="{}"/>').format(BOTTOM, BOTTOM + 3, x=place(tick)))
+            drawn.append(text.format("scale", round(start, 1), said))
+    return drawn
+
+
+def _start(middle: float, said: str) -> float:
+    """Where a text begins that has its middle here, as far as the drawing is wide enough."""
+    width = LETTER * len(said)
+    return min(max(middle - width / 2, 0.0), WIDTH - width)
 
 
 def _paper(claim: Claim, place: Place) -> Markup:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,8 @@ class Line:
     settings: Mapping[str, str]
     """All that are not at their defaults, those of inner trials as ``outer.inner``."""
     varying: tuple[str, ...]
+    protocol: str
+    """The trial's, or that it measured the user's own data."""
 
     @property
     def id(self) -> str:
@@ -72,7 +74,7 @@ class Kind:
     @property
     def protocols(self) -> str:
         """How near to the paper's, with how many trials of each."""
-        found = [line.record.trial.protocol for line in self.lines]
+        found = [line.protocol for line in self.lines]
         return ", ".join(f"{found.count(p)} {p}" for p in dict.fromkeys(found))
 
     @cached_property
@@ -96,19 +98,20 @@ class Kind:
         return {name: values[0] for name, values in self.values.items() if name not in self.varied}
 
 
-def kinds(records: Sequence[Record], key: str) -> tuple[Kind, ...]:
-    """The records by class, in their order; ``key`` names the run in the anchors."""
+def kinds(records: Sequence[Record], key: str, own: Collection[str] = ()) -> tuple[Kind, ...]:
+    """The records by class, in their order; ``key`` names the run in the anchors, ``own`` are the user's own datasets."""
     grouped: dict[type[Trial], list[Record]] = {}
     for record in records:
         grouped.setdefault(type(record.trial), []).append(record)
-    return tuple(_kind(kind, group, key) for kind, group in grouped.items())
+    return tuple(_kind(kind, group, key, own) for kind, group in grouped.items())
 
 
-def _kind(kind: type[Trial], records: Sequence[Record], key: str) -> Kind:
+def _kind(kind: type[Trial], records: Sequence[Record], key: str, own: Collection[str]) -> Kind:
     found = [dict(_flat(canonical(record.trial)["settings"])) for record in records]
     names = dict.fromkeys(name for settings in found for name in settings)
     varying = tuple(name for name in names if len({settings.get(name) for settings in found}) > 1)
-    return Kind(kind, tuple(Line(r, anchor(key, r.trial), s, varying) for r, s in zip(records, found, strict=True)))
+    near = ["your data" if set(r.data) & set(own) else r.trial.protocol for r in records]
+    return Kind(kind, tuple(Line(r, anchor(key, r.trial), s, varying, p) for r, s, p in zip(records, found, near, strict=True)))
 
 
 def anchor(key: str, trial: Trial) -> str:

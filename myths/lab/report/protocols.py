@@ -50,7 +50,7 @@ def _claim(claim: Claim) -> tuple[str, ...]:
         claim.statement,
         claim.source,
         words.paper(claim) + _MARKS.get(claim.paper_checked, "") * (claim.paper is not None),
-        claim.printed_criterion,
+        words.shown_unit(claim.printed_criterion),
         f"{claim.trial.__name__}, table {claim.table}" + f": {where}" * bool(where),
         ", ".join([*claim.controls, *calibration]),
     )

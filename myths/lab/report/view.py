@@ -12,6 +12,7 @@ from typing import Any
 from markupsafe import Markup
 
 from myths.lab.claim import Claim, Judgement, MythVerdict, Verdict
+from myths.lab.data.catalog import CATALOG
 from myths.lab.derived import Derived
 from myths.lab.failures import causes, reasons, summary
 from myths.lab.myth import Myth, rank
@@ -95,6 +96,16 @@ class ClaimView:
     def decisive(self) -> bool:
         """Whether the verdict on the myth rests on it."""
         return self.judgement.decisive
+
+    @property
+    def unit(self) -> str:
+        """The unit as a page shows it."""
+        return words.shown_unit(self.judgement.claim.unit)
+
+    @property
+    def printed_criterion(self) -> str:
+        """The criterion with its unit as a page shows it."""
+        return words.shown_unit(self.judgement.claim.printed_criterion)
 
     @property
     def protocol(self) -> str:
@@ -267,6 +278,22 @@ class RunView:
     def _controls(self, verdict: Verdict) -> list[ClaimView]:
         return [claim for claim in self.claims if claim.kind == "control" and claim.verdict is verdict]
 
+    @cached_property
+    def own(self) -> frozenset[str]:
+        """The user's own datasets that the run measured."""
+        return own_names(self.invocations)
+
+    @property
+    def own_words(self) -> list[str]:
+        """What the run found of the user's own data, a paragraph each; empty where it measured none."""
+        said = self.derived.myth.of_own_data(self.derived.tables) if self.own and self.derived.myth.of_own_data else None
+        return [line.strip() for line in (said or "").splitlines() if line.strip()]
+
+    @property
+    def is_of_own_data(self) -> bool:
+        """Whether the run is about the user's own data alone: no claim that decides on the myth has a number."""
+        return bool(self.own) and not any(claim.judgement.estimate for claim in self.decisive)
+
     @property
     def emptiness(self) -> str:
         """Why the run says nothing of the myth; empty where it says something."""
@@ -302,7 +329,7 @@ class RunView:
     @cached_property
     def kinds(self) -> tuple[lines.Kind, ...]:
         """The trials by class."""
-        return lines.kinds(self.derived.records, self.key)
+        return lines.kinds(self.derived.records, self.key, self.own)
 
     @cached_property
     def invocations(self) -> list[Mapping[str, Any]]:
@@ -439,14 +466,22 @@ def machine_words(machine: Mapping[str, Any]) -> str:
     return f"{machine['cpu']}{cores}" if machine.get("cpu") else ""
 
 
+def own_names(invocations: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """Return the user's own datasets that invocations were given with ``--data``: those that the catalog does not have."""
+    given = (i.get("arguments", {}).get("data") or () for i in invocations)
+    names = {name for each in given for name in ([each] if isinstance(each, str) else each)}
+    return frozenset(names.difference(CATALOG))
+
+
 def commands(myth: Myth, profile: str, run: str, invocations: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The make targets of the profiles, and the full command where an invocation was given more than a profile."""
-    lines = [f"make {myth.name} PROFILE={p}" for p in profile.split(", ") if p] or [f"make {myth.name}"]
+    """Return what to type for a run: make targets, and the full command where an invocation was given more than a profile."""
+    lines = [f"myths data add {name} PATH" for name in sorted(own_names(invocations))]
     for invocation in invocations:
         arguments = invocation.get("arguments", {})
-        if arguments.get("seeds") or arguments.get("data"):
-            lines.append(run_command(myth, run, arguments))
-    return list(dict.fromkeys(lines))
+        more = arguments.get("seeds") or arguments.get("data")
+        lines.append(run_command(myth, run, arguments) if more else f"make {myth.name} PROFILE={arguments.get('profile')}")
+    by_profile = [f"make {myth.name} PROFILE={p}" for p in profile.split(", ") if p] or [f"make {myth.name}"]
+    return list(dict.fromkeys(lines or by_profile))
 
 
 def run_command(myth: Myth, run: str, arguments: Mapping[str, Any]) -> str:

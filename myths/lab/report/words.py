@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 from myths.lab.claim import Claim
 from myths.lab.estimate import Estimate
@@ -54,7 +55,12 @@ def without_stop(sentence: str) -> str:
 
 def with_unit(text: str, unit: str) -> str:
     """A number and its unit, kept together."""
-    return f"{text}{SPACE}{unit}" if unit else text
+    return f"{text}{SPACE}{shown_unit(unit)}" if unit else text
+
+
+def shown_unit(unit: str) -> str:
+    """Return a unit as a page shows it: with the sign ×, which some units of claims write as a letter."""
+    return re.sub(r"(?<!\S)x(?!\S)", "×", unit)
 
 
 def decimals_of(estimate: Estimate) -> int | None:

@@ -1,5 +1,6 @@
 """The small drawing of a claim: everything in its place, whatever the numbers."""
 
+import itertools
 import math
 import re
 import xml.etree.ElementTree as ET
@@ -48,6 +49,31 @@ def test_nothing_is_drawn_outside(value, down, up, one, other):
 def test_wide_positive_ranges_are_logarithmic():
     assert "log scale" in str(forest(judgement(exact(4000.0, 1), at_least(10.0), paper=1000.0, paper_low=None, paper_high=None)))
     assert "log scale" not in str(forest(judgement(exact(51.0, 1))))
+
+
+def boxes(drawn):
+    """Left end, right end and baseline of each text, with letters 7 wide."""
+    texts = [e for e in ET.fromstring(str(drawn)).iter() if e.tag == "text"]
+    for text in texts:
+        x, width = float(text.attrib["x"]), 7 * len("".join(text.itertext()))
+        start = x - width if text.attrib.get("text-anchor") == "end" else x
+        yield start, start + width, float(text.attrib["y"])
+
+
+@given(st.floats(1e-12, 1e9), st.floats(1e-12, 1e9), st.floats(1e-12, 1e9), st.floats(1e-12, 1e9))
+def test_no_text_covers_another(value, paper, one, other):
+    low, high = sorted((one, other))
+    drawn = forest(judgement(exact(value, 1), between(low, high), paper=paper, paper_low=None, paper_high=None, unit="pp"))
+    found = sorted(boxes(drawn), key=lambda box: (box[2], box[0]))
+    if max(len(text) for text in re.findall(r">([^<>]+)</text>", str(drawn))) > 15:
+        return  # two bounds of twenty digits have no room
+    assert all(a[1] <= b[0] for a, b in itertools.pairwise(found) if a[2] == b[2])
+
+
+def test_a_drawing_has_a_scale():
+    drawn = str(forest(judgement(exact(40.0, 1), at_least(50.0), paper=100.0, paper_low=None, paper_high=None)))
+    assert re.findall(r'class="scale" [^>]*>([^<]+)<', drawn) == ["40", "60", "80", "100"]
+    assert re.findall(r'class="asked-for" [^>]*>([^<]+)<', drawn) == ["50\u202f%"]
 
 
 def test_infinite_ends_reach_the_edge():

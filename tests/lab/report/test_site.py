@@ -1,5 +1,7 @@
 """The pages: well formed, self-contained, safe, the same for the same results, and useful with none."""
 
+import html
+import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -8,7 +10,7 @@ import pytest
 
 from myths.lab.claim import MythVerdict, Verdict
 from myths.lab.derived import derive
-from myths.lab.report import site, view
+from myths.lab.report import site, view, words
 from myths.lab.store import Record
 from myths.lab.trial import canonical
 from tests.lab.report import coin
@@ -127,8 +129,8 @@ def test_every_claim_says_all_that_a_reader_needs(pages, results):
         "n = 10,000",
         "the interval straddles the criterion",
     )
-    for words in (*wanted, *Verdict, "Both sides", "350,757", "make fair-coin PROFILE=laptop", "uncommitted changes", "0123456789"):
-        assert words in text, words
+    for said in (*wanted, *Verdict, "Both sides", "350,757", "make fair-coin PROFILE=laptop", "uncommitted changes", "0123456789"):
+        assert said in text, said
     assert "coins is a variant of the official data set : guilders are replicas" in text
     assert "data:image/png;base64," in pages[0]["fair-coin.html"]
 
@@ -314,3 +316,51 @@ def test_a_run_that_stopped_early_does_not_outrank_one_that_measured_what_decide
     assert [d.run.name for d in view.best_first([part, whole, more])] == ["h200-paper", "cpu-laptop", "h200-gpu"]
     quick = coin.derived(tmp_path / "cpu-quick", "quick", heads={"euro": (5040,)})
     assert [d.run.name for d in view.best_first([quick, part])] == ["h200-gpu", "cpu-quick"]
+
+
+def own_run(path, heads):
+    """A run of coins, with the user's own given by --data."""
+    arguments = {"myths": [coin.COIN.name], "profile": "laptop", "seeds": None, "data": ["mine"]}
+    myth = replace(coin.COIN, of_own_data=lambda tables: "mine: 3 of 4 tosses may be dropped\n  look at toss 7 first")
+    run = coin.make_run(path, heads=heads, myth=myth, arguments=arguments)
+    lines = [json.loads(line) for line in (path / "fair_coin/trials.jsonl").read_text().splitlines()]
+    (path / "fair_coin/trials.jsonl").write_text("".join(json.dumps({**line, "data": {"mine": "ab" * 32}}) + "\n" for line in lines))
+    return derive(myth, run)
+
+
+def test_a_page_of_own_data_begins_with_what_was_found_and_how_to_find_it_again(tmp_path):
+    site.build([own_run(tmp_path / "local" / "cpu-laptop", {"button": (5500,)})], tmp_path / "report")
+    text = Checker((tmp_path / "report" / "fair-coin.html").read_text()).text
+    hero, rest = text.split("What the paper showed", 1)
+    assert "mine: 3 of 4 tosses may be dropped" in hero
+    assert "look at toss 7 first" in hero
+    assert "not measured" not in rest.split("What we found")[0]
+    assert "your data" in rest
+    assert "1 stand-in" not in rest
+    commands = rest.split("How to reproduce it")[1]
+    assert commands.split()[:5] == ["myths", "data", "add", "mine", "PATH"]
+    assert "myths run fair-coin --profile laptop --run cpu-laptop --data mine" in commands
+    assert "make fair-coin" not in rest
+    assert "3 of 4 tosses" in Checker((tmp_path / "report" / "index.html").read_text()).text
+
+
+def test_every_number_without_a_verdict_has_its_reason_wherever_it_stands(tmp_path):
+    runs = [coin.derived(tmp_path / "local" / "cpu-laptop"), coin.derived(tmp_path / "local" / "cpu-quick", "quick")]
+    site.build(runs, tmp_path / "report")
+    for name in ("index.html", "fair-coin.html", "compare-local-cpu-laptop-local-cpu-quick.html"):
+        text = (tmp_path / "report" / name).read_text()
+        assert text.count("reduced: the number depends on the protocol") >= 2, name
+
+
+def test_runs_side_by_side_say_what_each_claim_asks(tmp_path):
+    runs = [coin.derived(tmp_path / "local" / "cpu-laptop"), coin.derived(tmp_path / "local" / "cpu-quick", "quick")]
+    site.build(runs, tmp_path / "report")
+    table = (tmp_path / "report" / "fair-coin.html").read_text().split("The runs side by side</h3>")[1].split("</table>")[0]
+    for claim in coin.CLAIMS:
+        assert html.escape(claim.statement, quote=False)[:30] in table.replace("&#34;", '"')
+        assert html.escape(claim.printed_criterion) in table
+
+
+def test_a_factor_is_shown_by_one_sign():
+    shown = {"x": "×", "× chance": "× chance", "x chance": "× chance", "px": "px", "matrix x": "matrix ×", "": ""}
+    assert {unit: words.shown_unit(unit) for unit in shown} == shown

@@ -1,0 +1,96 @@
+"""Tables for a paper: rounding, bold by declaration, and text that LaTeX and Markdown take."""
+
+import csv
+import io
+import math
+import shutil
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from myths import suite
+from myths.lab.errors import UsageError
+from myths.lab.report.paper_table import heading, interval_columns, paper_table, rounded
+
+
+@pytest.mark.parametrize(
+    ("numbers", "printed"),
+    [
+        ((91.23456, 90.0, 92.5), "91.2 [90.0, 92.5]"),
+        ((127.3, 111.2, 145.4), "127 [111, 145]"),
+        ((12_345.0, 10_600.0, 14_000.0), "12300 [10600, 14000]"),
+        ((0.0123456, 0.0119, 0.0127), "0.01235 [0.01190, 0.01270]"),
+        ((-0.04, -0.6, 0.5), "−0.04 [−0.60, 0.50]"),
+        ((-0.001, -0.6, 0.5), "0.00 [−0.60, 0.50]"),
+        ((5.0, 4.0004, 5.9996), "5.0 [4.0, 6.0]"),  # half of the width is 1.0, not 0.9996
+        ((3.14159265, math.nan, math.nan), "3.142"),
+        ((2.0, 2.0, 2.0), "2"),
+        ((1e-12, 1e-12, 1e-12), "1e−12"),
+        ((3.0, 1.0, math.inf), "3"),
+        ((math.nan, 1.0, 2.0), "–"),
+        ((-math.inf, math.nan, math.nan), "−∞"),
+    ],
+)
+def test_a_number_is_rounded_to_two_digits_of_its_uncertainty(numbers, printed):
+    assert rounded(*numbers) == printed
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6))
+def test_rounding_moves_no_end_by_more_than_a_twentieth_of_the_uncertainty(value, half):
+    said = rounded(value, value - half, value + half).replace("−", "-").replace("[", "").replace("]", "").replace(",", "").split()
+    assert [float(word) for word in said] == pytest.approx([value, value - half, value + half], abs=0.0501 * half)
+
+
+TABLE = pd.DataFrame({
+    "model": ["a_b", "c & d", "e"],
+    "test_set": ["v4", "v4", "v6"],
+    "accuracy_percent": [91.04, 91.0401, 85.0],
+    "accuracy_low_percent": [90.0, 90.0, 84.0],
+    "accuracy_high_percent": [92.0, 92.0, 86.0],
+    "seconds": [3.0, 1.0, 2.0],
+    "n": [10_000, 10_000, 2021],
+})  # fmt: skip
+
+
+def test_the_best_is_bold_by_declaration_and_only_there():
+    printed = paper_table(TABLE, ["model", "accuracy_percent", "seconds", "n"], {"accuracy_percent": "higher", "seconds": "lower"})
+    assert printed.best == {(0, 1), (1, 1), (1, 2)}  # two that are printed alike are both the best; nobody said of n which is better
+    assert r"| c &amp; d | **91.0 \[90.0, 92.0\]** | **1** | 10000 |" in printed.markdown()
+    within = paper_table(TABLE, ["model", "seconds"], {"seconds": "lower"}, within=["test_set"])
+    assert within.best == {(1, 1)}  # a group of one has no best
+
+
+def test_columns_keep_their_order_and_the_ends_of_intervals_are_printed_with_their_number():
+    assert paper_table(TABLE, [], {}).head == ("model", "test set", "accuracy (%)", "seconds", "n")
+    assert [row[0] for row in csv.reader(io.StringIO(paper_table(TABLE, ["n", "model"], {}).csv()))] == ["n", "10000", "10000", "2021"]
+    assert interval_columns(TABLE, "seconds") is None
+    assert heading("gap_pp") == "gap (points)"
+
+
+def test_an_unknown_column_is_named():
+    with pytest.raises(UsageError, match=r"no column 'acuracy'; the table has: model, test_set"):
+        paper_table(TABLE, ["acuracy"], {})
+
+
+def test_latex_is_a_whole_table_with_booktabs(tmp_path):
+    text = paper_table(TABLE, ["model", "accuracy_percent"], {"accuracy_percent": "higher"}).latex("50 % of_it", "tab:x")
+    for part in (r"\caption{50 \% of\_it}", r"\label{tab:x}", r"\begin{tabular}{lr}", r"model & accuracy (\%) \\", r"\toprule"):
+        assert part in text
+    assert r"c \& d & \textbf{91.0 {[}90.0, 92.0]} \\" in text
+    if shutil.which("pdflatex"):
+        document = r"\documentclass{article}\usepackage{booktabs}\begin{document}" + text + r"\end{document}"
+        (tmp_path / "x.tex").write_text(document, encoding="utf-8")
+        done = subprocess.run(["pdflatex", "-halt-on-error", "x.tex"], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout[-2000:]
+
+
+@pytest.mark.parametrize("myth", suite.OURS, ids=lambda myth: myth.name)
+def test_what_is_declared_better_are_columns_of_the_myth(myth):
+    folder = Path(suite.PUBLISHED) / "cpu-laptop" / myth.folder
+    columns = {column for file in folder.glob("*.csv") for column in file.read_text(encoding="utf-8").partition("\n")[0].split(",")}
+    assert set(myth.better) <= columns
+    assert myth.better
