@@ -14,7 +14,7 @@ from myths.hessian_cost.timed import timed_row, where
 from myths.lab.data import prepared
 from myths.lab.errors import MythsError, UsageError
 from myths.lab.myth import Profile
-from myths.lab.setting import NOT_EMPTY, Count, Seed
+from myths.lab.setting import ANY_LINE, NAME, NAME_OR_NONE, NOT_EMPTY, Count, Seed
 from myths.lab.trial import Context, Outcome, Trial
 
 GIB = 2**30
@@ -138,16 +138,16 @@ class TimeFormula(Trial):
     """Function, as Python would write it with NumPy's names."""
     by: Annotated[str, NOT_EMPTY]
     """Variable of the Hessian."""
-    shapes: str = ""
+    shapes: Annotated[str, ANY_LINE] = ""
     """Shapes of all variables: w:512 for a vector, X:1024,512 for a matrix, a for a number; not needed with inputs."""
     methods: tuple[MethodName, ...] = ()
     """Methods that are timed; all that are installed if none is named."""
     dtype: Dtype = "float64"
     """Number format."""
     seed: Seed = 0
-    symmetric: tuple[str, ...] = ()
+    symmetric: tuple[Annotated[str, NAME], ...] = ()
     """Matrices that equal their transposes."""
-    inputs: str = ""
+    inputs: Annotated[str, NAME_OR_NONE] = ""
     """Arrays that were added with `myths data add`, instead of drawn ones."""
 
     def __post_init__(self) -> None:

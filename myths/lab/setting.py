@@ -117,10 +117,12 @@ class Meaning:
     words: str
 
 
-NAME = Text(r"\w[\w. -]*", "a name of letters, digits, '_', '-', '.' and ' ', without a folder")
+NAME = Text(r"\w[\w. -]{0,99}", "a name of at most 100 letters, digits, '_', '-', '.' and ' ', without a folder")
 """A dataset, weights or texts that ``myths data list`` names; no path fits."""
 
+NAME_OR_NONE = Text(r"(\w[\w. -]{0,99})?", "empty, or a name of at most 100 letters, digits, '_', '-', '.' and ' '")
 NOT_EMPTY = Text(r"(?s).*\S.*", "a text that is not empty")
+ANY_LINE = Text(r"[^\x00-\x1f\x7f]*", "a text on one line, which may be empty")
 
 DatasetName = Annotated[str, NAME, Meaning("Dataset, as `myths data list` names it.")]
 Seed = Annotated[int, Range(at_least=0), Meaning("Seed of every random stream of the trial.")]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from myths.lab.data.embedded import EMBEDDED
 from myths.lab.errors import UsageError
-from myths.lab.setting import Count, DatasetName, Range, Seed
+from myths.lab.setting import NAME_OR_NONE, Count, DatasetName, Range, Seed
 from myths.lab.trial import Context, Outcome, Protocol, Trial
 from myths.saliency.names import UNTRAINED, AttackName, Method, Schedule, check_layer
 from myths.saliency.networks import Pretrained
@@ -60,7 +60,7 @@ class Attack(Trial):
     """Passes per map that is compared, for methods that average."""
     side: Annotated[int, Range(at_least=32)] = 224
     """Pixels per side to which pictures are cropped and resized."""
-    layer: str = ""
+    layer: Annotated[str, NAME_OR_NONE] = ""
     """Layer of Grad-CAM, such as features.10; empty is the last convolution."""
     seed: Seed = 0
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from myths.lab.errors import UsageError
-from myths.lab.setting import Count, Items, Range, Seed
+from myths.lab.setting import NAME_OR_NONE, Count, Items, Range, Seed
 from myths.lab.trial import Context, Outcome, Protocol, Trial
 from myths.saliency.names import GRADIENT_ATTACKS, SHARPNESS, AttackName, Method, Output, Schedule, check_layer
 from myths.saliency.networks import Network, Pretrained, TrainNetwork, stands_in
@@ -96,7 +96,7 @@ class AttackImages(_OnNetwork):
     """Passes per map that is compared, for methods that average."""
     output: Literal["paper", "logit", "probability"] = "paper"
     """Which output of the network is explained."""
-    layer: str = ""
+    layer: Annotated[str, NAME_OR_NONE] = ""
     """Layer of Grad-CAM; empty is the last convolution."""
 
     measured: ClassVar[frozenset[str]] = frozenset({"attack_seconds", "chunk", "attack_chunk"})
