@@ -174,7 +174,7 @@ def _known_skipped(sidecar: Path) -> dict[str, str] | None:
 
 
 def _look(path: Path) -> Look:
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(path) as opened:
@@ -186,6 +186,8 @@ def _look(path: Path) -> Look:
             opened.load()
             return Look(*size, mode, frames, turned, "" if min(opened.size) else "it has no pixels")
     except _unreadable() as error:
+        if isinstance(error, UnidentifiedImageError):
+            return Look(why_unreadable="it is no image, or a damaged one")
         return Look(why_unreadable=" ".join(str(error).replace(str(path), "the file").split()) or type(error).__name__)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from myths.lab.data import formats, own_predictions, prepared
 from myths.lab.data.layout import SUFFIXES, Found, Layout, find_images, numbered, read_layout
 from myths.lab.data.names import own_name
-from myths.lab.data.own_texts import add_texts, texts_in
+from myths.lab.data.own_texts import SPLITS, add_texts, texts_in
 from myths.lab.data.prepared import Prepared
 from myths.lab.errors import CannotStart, UsageError
 
@@ -125,8 +125,8 @@ def _image_summary(
     layout: Layout, files: Sequence[str], looks: Sequence[Look], skipped: Mapping[str, str], others: Iterable[tuple[str, int]]
 ) -> list[str]:
     """What was understood of a folder of images, a sentence each."""
-    parts = Counter(part or "all" for part in layout.parts)
-    divided = f" ({', '.join(f'{part} {n:,}' for part, n in parts.items())})" if layout.parted else ""
+    parts: Counter[str] = Counter(layout.parts)
+    divided = f" ({', '.join(f'{part} {parts[part]:,}' for part in SPLITS if parts[part])})" if layout.parted else ""
     lines = [f"{len(files):,} images{divided}"]
     counts = Counter(label for label in layout.labels if label)
     if layout.classes:
