@@ -18,7 +18,7 @@ from myths.hessian_cost.formula import Formula
 from myths.hessian_cost.ops import torch_ops
 from myths.lab.errors import UsageError
 
-DRAWS = int(os.environ.get("MYTHS_FORMULAS", "25"))
+DRAWS = int(os.environ.get("MYTHS_FORMULAS", "15"))
 LONG = settings(max_examples=DRAWS, deadline=None, suppress_health_check=list(HealthCheck))
 SHAPES = "x:3 y:3 A:3,3 B:3,2 a"
 
