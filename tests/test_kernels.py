@@ -7,7 +7,7 @@ import torch
 
 from myths.lab import kernels
 from myths.lab.kernels import Convolution, MatrixProduct, check
-from tests.convolutions import all_cases
+from tests.convolutions import all_cases, cost
 
 LAST = {"input_format": "channels_last", "weight_format": "channels_last"}
 BROKEN = Convolution(in_channels=4, out_channels=8, size=(8, 8), stride=(2, 2), **LAST)
@@ -35,7 +35,10 @@ def test_convolutions_and_products_of_all_trials_are_right(instruction_set):
     """The short form; ``benchmarks/test_kernels.py`` has every instruction set and more repetitions."""
     cases = sound(instruction_set)
     assert len(cases) > 100
-    found = check(cases, instruction_set, repetitions=1, seconds=200)
+    # What is written past a buffer shows after some repetitions; few channels are where kernels are odd, and they are cheap.
+    small = [case for case in cases if cost(case) < 1.5e6]
+    found = check(small, instruction_set, repetitions=20, seconds=140)
+    found += check([case for case in cases if case not in small], instruction_set, repetitions=1, seconds=140)
     assert [f"{f.case}: {f.result} ({f.error:.1e})" for f in found if not f.right] == []
     assert len(found) == len(cases)
 
