@@ -340,3 +340,42 @@ def test_ctrl_c_keeps_what_was_finished(tmp_path):
     assert "Traceback" not in complaint
     for line in trials.read_text().splitlines():
         assert json.loads(line)["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("run", MYTH, "--data", "../x9"), ("no name of a data set",)),
+        (("run", MYTH, "--data", ""), ("empty name",)),
+        (("run", MYTH, "--data", "a,,b"), ("empty name",)),
+        (("data", "add", "x", ""), ("the path is empty",)),
+        (("data", "add", "x", ".", "source"), ("KEY=VALUE",)),
+        (("data", "remove", "nothing"), ("nothing",)),
+        (("data", "verify", "../x"), ("no name of a data set",)),
+    ],
+)
+def test_what_is_no_name_or_no_path_is_refused(words, named, tmp_path):
+    one_clear_line(myths(*words, cwd=tmp_path), 2, *named)
+
+
+def test_an_empty_folder_name_is_no_folder(tmp_path):
+    done = myths("report", "--results", "", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "the path is empty" in done.stderr
+
+
+def test_data_that_are_added_are_described_found_by_either_spelling_and_removed(tmp_path):
+    from PIL import Image
+
+    for name in ("cat", "dog"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        Image.new("RGB", (4, 4)).save(tmp_path / "pets" / name / "1.png")
+    added = myths("data", "add", "my-pets", "pets", cwd=tmp_path)
+    assert added.returncode == 0, added.stderr
+    assert "my_pets: " in added.stdout
+    assert "use my_pets or my-pets" in added.stdout
+    assert "2 classes: cat 1, dog 1" in added.stdout
+    assert "my_pets" in myths("data", "verify", "my-pets", cwd=tmp_path).stdout
+    assert "None" not in myths("data", "get", "digits", cwd=tmp_path).stdout
+    assert myths("data", "remove", "my-pets", cwd=tmp_path).returncode == 0
+    assert "my_pets" not in myths("data", "list", cwd=tmp_path).stdout

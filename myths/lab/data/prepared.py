@@ -272,6 +272,7 @@ def sha256_of(name: str) -> str | None:
 
 def verify(name: str) -> Verification:
     """Recomputes the hash of a set and compares it with its sidecar and the catalog. Raises nothing for data at fault."""
+    name = canonical_name(name)
     official = CATALOG[name].content if name in CATALOG else None
     try:
         prepared = find(name)
