@@ -72,7 +72,11 @@ def hindrance(run: RunFolder) -> str | None:
         changed = provenance.changes()
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
         return f"uncommitted changes in {', '.join(changed[:3])}{more}"
-    unclean = {i["id"] for i in run.facts()["invocations"] if not i.get("commit") or i.get("dirty") is not False}
+    try:
+        invocations = run.facts()["invocations"]
+    except CannotStart:
+        return None  # the start of the run says what is wrong with the folder
+    unclean = {i["id"] for i in invocations if not i.get("commit") or i.get("dirty") is not False}
     files = run.path.glob("*/trials.jsonl") if unclean else ()
     if any(line.get("invocation") in unclean for file in files for line in _lines(file)):
         return f"run {run.name} holds trials made from uncommitted changes; use another --run"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -55,7 +56,11 @@ def draw(runs: Sequence[tuple[Derived, str]], folder: Path) -> list[Drawn]:
 
 
 def _figure(derived: Derived, key: str, name: str, folder: Path) -> str | None:
-    figure = derived.myth.figures[name](derived.tables)
+    try:
+        figure = derived.myth.figures[name](derived.tables)
+    except Exception as error:  # noqa: BLE001 (rows that a figure does not expect cost that figure, not the report)
+        warnings.warn(f"{derived.run.name}: figure {name} of {derived.myth.name} left out: {type(error).__name__}: {error}", stacklevel=2)
+        return None
     if figure is None:
         return None
     svg = style.own_ids(style.svg(figure), key)

@@ -364,3 +364,17 @@ def test_runs_side_by_side_say_what_each_claim_asks(tmp_path):
 def test_a_factor_is_shown_by_one_sign():
     shown = {"x": "×", "× chance": "× chance", "x chance": "× chance", "px": "px", "matrix x": "matrix ×", "": ""}
     assert {unit: words.shown_unit(unit) for unit in shown} == shown
+
+
+def test_a_figure_that_cannot_be_drawn_costs_itself_only(tmp_path, monkeypatch):
+    def figure(tables):
+        raise KeyError("an odd row")
+
+    monkeypatch.setattr("myths.lab.report.processes.os.cpu_count", lambda: 1)
+    myth = replace(coin.COIN, figures={"odd": figure, **coin.COIN.figures})
+    derived = coin.derived(tmp_path / "local" / "cpu-laptop", myth=myth)
+    with pytest.warns(UserWarning, match="cpu-laptop: figure odd of fair-coin left out: KeyError: 'an odd row'"):
+        site.build([derived], tmp_path / "report")
+    page = (tmp_path / "report" / "fair-coin.html").read_text()
+    assert Checker(page).wrong == []
+    assert len(list((tmp_path / "report" / "figures").rglob("*.svg"))) == 1

@@ -1,0 +1,36 @@
+"""One failure costs one number: whichever trials of a run failed, the others make their tables, verdicts and figures."""
+
+import json
+import random
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pytest
+
+from myths import suite
+from myths.lab.claim import Verdict
+from myths.lab.derived import derive
+from myths.lab.run_folder import RunFolder
+
+PUBLISHED = RunFolder(Path(__file__).parents[1] / "results" / "published" / "cpu-laptop")
+
+
+@pytest.mark.parametrize("myth", suite.OURS, ids=lambda myth: myth.name)
+def test_the_trials_that_are_left_are_judged(myth, tmp_path):
+    chance = random.Random(myth.name)
+    lines = [json.loads(line) for line in (PUBLISHED.path / myth.folder / "trials.jsonl").read_text().splitlines()]
+    failed = [line | {"status": "failed", "rows": [], "error": "the worker process was ended by SIGABRT"} for line in lines]
+    mixed = [broken if chance.random() < 0.6 else whole for whole, broken in zip(lines, failed, strict=True)]
+    run = RunFolder(tmp_path / "cpu-laptop")
+    (run.path / myth.folder).mkdir(parents=True)
+    (run.path / myth.folder / "trials.jsonl").write_text("".join(json.dumps(line) + "\n" for line in mixed))
+    (run.path / "run.json").write_text((PUBLISHED.path / "run.json").read_text())
+    found = derive(myth, run)
+    for figure in myth.figures.values() if myth.name == "fixup" else ():  # drawing those of all takes too long for every test run
+        figure(found.tables)
+        plt.close("all")
+    assert {j.claim.id for j in found.judgements} == {claim.id for claim in myth.claims}
+    assert len(found.failed) == sum(line["status"] == "failed" for line in mixed)
+    lost = [j for j in found.judgements if j.verdict is Verdict.NOT_TESTED and any(j.claim.selects(r.trial) for r in found.failed)]
+    assert lost, "with so many failures some claim has no number"
+    assert all("failed: worker process ended by SIGABRT" in j.reason for j in lost if j.estimate is None)
