@@ -21,7 +21,6 @@ def test_every_claim_and_trial_is_on_the_page():
         assert all(
             f"| {claim.id}: {claim.kind}" in section and shown_unit(claim.printed_criterion).replace("|", "\\|") in section
             for claim in myth.claims
-            for claim in myth.claims
         )
         assert all(f"- **{kind.__name__}** (version {kind.version}" in section for kind in myth.trial_types)
 
