@@ -175,10 +175,10 @@ def cost(case):
 
 
 def with_dependencies(trials):
-    seen, waiting = {}, list(trials)  # by object: ids of thousands of trials take seconds
+    seen, waiting = {}, list(trials)
     while waiting:
         trial = waiting.pop()
-        if id(trial) not in seen:
-            seen[id(trial)] = trial
+        if trial.id not in seen:
+            seen[trial.id] = trial
             waiting.extend(trial.dependencies)
     return seen.values()
