@@ -7,8 +7,8 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 PUBLISHED = Path(__file__).parent / "results" / "published"
-CARRIED = ("*/run.json", "*/*/trials.jsonl", "*/*/*.csv")
-"""What `myths list`, `show`, `compare` and `report` read. Figures are drawn again, and arrays are too large."""
+CARRIED = ("*/run.json", "*/*/trials.jsonl", "*/*/*.csv", "*/*/arrays/*.npz")
+"""What `myths list`, `show`, `compare`, `report` and `run --from` read. Figures are drawn again."""
 
 
 class BuildWithPublishedRuns(build_py):

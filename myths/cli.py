@@ -44,8 +44,17 @@ ClaimOption = Annotated[
     typer.Option(help="Run only what these claims need: ids, beginnings of ids up to a hyphen, or `deciding`. Default: all."),
 ]
 TrialOption = Annotated[list[str] | None, typer.Option(help="Run only trials of these classes and what they depend on. Default: all.")]
+BudgetOption = Annotated[
+    str | None,
+    typer.Option(help="Time for all trials: 90s, 9m, 1.5h. A trial that runs when it ends is stopped; nothing of it is stored."),
+]
 AgainOption = Annotated[
     list[str] | None, typer.Option(help="Run the finished trial of this id once more; both results are kept, the last counts.")
+]
+
+FromOption = Annotated[
+    str | None,
+    typer.Option("--from", metavar="PUBLISHED", help="Continue this published run: copy it to results/local and run only what is open."),
 ]
 
 
@@ -132,11 +141,15 @@ def run(
     results: ResultsOption = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Seeds a trial, instead of the profile's own number.")] = None,
     data: Annotated[str | None, typer.Option(help="Names of own data sets (myths data add), separated by commas.")] = None,
-    budget: Annotated[str | None, typer.Option(help="Start nothing that would end later than this: 90s, 9m, 1.5h.")] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Time for all trials: 90s, 9m, 1.5h. A trial that runs when it ends is stopped; nothing of it is stored."),
+    ] = None,
     jobs: JobsOption = None,
     claim: ClaimOption = None,
     trial: TrialOption = None,
     again: AgainOption = None,
+    source: FromOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
     with_report: Annotated[
         bool, typer.Option("--report", help="Rebuild the report after the run and list the verdicts, also if trials failed.")
@@ -152,7 +165,7 @@ def run(
     sets = () if data is None else canonical_names(data)
     request = _request(
         myths, profile, device, run, results, seeds=seeds, data=sets, budget=_seconds(budget), jobs=jobs,
-        claims=_words(claim), trial_classes=_words(trial), again=_words(again),
+        claims=_words(claim), trial_classes=_words(trial), again=_words(again), source=source,
     )  # fmt: skip
     if dry_run:
         with terminal.waiting("planning"):
@@ -417,6 +430,7 @@ def _request(
     results: Path | None,
     *,
     jobs: int | None,
+    source: str | None,
     **more: Any,
 ) -> Request:
     from myths import suite
@@ -426,12 +440,15 @@ def _request(
 
     chosen = [suite.find(name) for name in myths or []] or list(suite.MYTHS)
     place = devices.choose(device)
+    published = None if source is None else suite.find_run(source, suite.PUBLISHED, suite.CARRIED)
+    name = run or (published.name if published is not None else f"{devices.machine_class(place)}-{profile}")
     return Request(
         myths=chosen,
         profile=profile,
-        run=suite.new_run(run or f"{devices.machine_class(place)}-{profile}", results),
+        run=suite.new_run(name, results),
         device=place,
         jobs=jobs or side_by_side.usual(place),
+        source=published,
         **more,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Float, Int64
@@ -122,6 +122,8 @@ class EvaluateModel(Trial):
     """Trained model that is evaluated."""
     test_set: DatasetName
     """New test set, as `myths data list` names it."""
+
+    published_arrays: ClassVar[tuple[str, ...]] = ("original_*", "new_*")
 
     @property
     def protocol(self) -> Protocol:

@@ -30,6 +30,7 @@ class ScoreExamples(Training):
     """Score of an example."""
 
     measured: ClassVar[frozenset[str]] = frozenset({"score_seconds"})
+    published_arrays: ClassVar[tuple[str, ...]] = ("scores",)
 
     @property
     def protocol(self) -> Protocol:

@@ -43,6 +43,7 @@ class CountForgetting(Training):
     """Standard deviation of noise on every pixel, in gray levels."""
 
     measured: ClassVar[frozenset[str]] = frozenset({"train_seconds"})
+    published_arrays: ClassVar[tuple[str, ...]] = ("counts", "first_learnt", "margin")
 
     @classmethod
     def tiny(cls) -> CountForgetting:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from myths.lab import provenance
+from myths.lab import provenance, published_arrays
 from myths.lab.derived import derive, write
 from myths.lab.errors import CannotStart
 from myths.lab.myth import Myth
@@ -32,8 +32,9 @@ _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[A-Za-z]{2,}")
 def publish(run: RunFolder, published: Path, myths: Sequence[Myth]) -> Path:
     """Copies what may be committed of a run to ``published/<run>/`` and gives that folder.
 
-    That is run.json and, of each myth with results, its trials, tables and figures, derived anew; never
-    arrays, pictures of data sets or logs. In a run of that name which is already there, only the myths of this run are replaced.
+    That is run.json and, of each myth with results, its trials, tables and figures, derived anew, and the arrays that
+    ``published_arrays`` names; never other arrays, pictures of data sets or logs.
+    In a run of that name which is already there, only the myths of this run are replaced.
     Raises CannotStart when the run has no results, was made on another machine class than what is published
     under its name, has trials made from uncommitted changes or outside a commit, or names a path, a user or a host.
     """
@@ -197,6 +198,7 @@ def _replace(run: RunFolder, myth: Myth, lines: Iterable[Mapping[str, Any]], fol
         for name in myth.figures:
             if (source / "figures" / f"{name}.svg").exists():
                 shutil.copyfile(source / "figures" / f"{name}.svg", partial / "figures" / f"{name}.svg")
+        published_arrays.write(run, myth, partial)
         if target.exists():
             shutil.rmtree(target)
         partial.rename(target)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from myths.lab import derived, device, provenance, runner, selection
+from myths.lab import continuation, derived, device, provenance, runner, selection
 from myths.lab.data import prepared
 from myths.lab.data.names import canonical_name
 from myths.lab.derived import Derived
@@ -32,6 +32,7 @@ class Request:
         claims: Ids of claims, or beginnings of ids up to a hyphen, or ``deciding``. Only what these need is run.
         trial_classes: Names of trial classes. Only their trials, and what these depend on, are run.
         again: Ids of stored trials to run once more. Nothing else is run.
+        source: A published run that is copied into the run first, unless the run holds its results already.
     """
 
     myths: Sequence[Myth]
@@ -47,6 +48,7 @@ class Request:
     claims: tuple[str, ...] = ()
     trial_classes: tuple[str, ...] = ()
     again: tuple[str, ...] = ()
+    source: RunFolder | None = None
 
     def __post_init__(self) -> None:
         """Raises UsageError for a profile, a number of seeds or of jobs, or a name of data that cannot be."""
@@ -73,6 +75,7 @@ class Request:
             "device": self.device,
             "jobs": self.jobs,
             **{name: words for name, words in chosen.items() if words},
+            **({"from": self.source.name} if self.source is not None else {}),
         }
 
 
@@ -101,10 +104,12 @@ def plans(request: Request, unavailable: Unavailable = lambda name: None) -> lis
 
     Raises:
         UsageError: A claim, a trial class or an id of the request does not exist.
-        CannotStart: A data set that the request names is not here.
+        CannotStart: A data set that the request names is not here, or the published run cannot be continued in this run.
     """
     for name in request.data:
         prepared.require(name)
+    if request.source is not None and continuation.needs_copy(request.source, request.run, device.machine_class(request.device)):
+        request = replace(request, run=request.source, source=None)
     stores = {myth.name: request.run.store(myth) for myth in request.myths}
     listed = {myth.name: _listed(request, myth, stores[myth.name]) for myth in request.myths}
     if request.again and (unknown := set(request.again) - {trial.id for trials in listed.values() for trial in trials}):
@@ -154,6 +159,8 @@ def run(request: Request, watch: Watch) -> dict[str, Ran]:
     budget = Budget(request.budget) if request.budget is not None else None
     machine_class = device.machine_class(request.device)
     with request.run.locked(), SideBySide(request.jobs, bounded=budget is not None) as workers:
+        if request.source is not None and continuation.needs_copy(request.source, request.run, machine_class):
+            continuation.copy(request.source, request.run)
         planned, notes = _with_data(request)
         _check_room(request.run)
         invocation = provenance.invocation(request.device, request.arguments, [c for p in planned for c in p.myth.claims])

@@ -113,7 +113,7 @@ class LazyArrays(Mapping[str, np.ndarray]):
                 array = archive[name]
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
             array = None
-        if array is None or _array_sha256(array) != expected:
+        if array is None or array_sha256(array) != expected:
             raise MythsError(
                 f"arrays/{self.path.name} does not hold what its trial stored: delete it, and the trial runs again when needed"
             )
@@ -225,7 +225,7 @@ class Store:
             partial.unlink(missing_ok=True)
             raise
         partial.replace(path)
-        return {name: _array_sha256(array) for name, array in arrays.items()}
+        return {name: array_sha256(array) for name, array in arrays.items()}
 
 
 class Results:
@@ -374,6 +374,7 @@ def _plain_value(value: Any, column: str) -> Any:
     raise TypeError(f"column {column!r} holds a {type(value).__name__}; a row may hold plain values only")
 
 
-def _array_sha256(array: np.ndarray) -> str:
+def array_sha256(array: np.ndarray) -> str:
+    """Return the SHA-256 of the dtype, shape and bytes of an array."""
     array = np.asarray(array, order="C")
     return hashlib.sha256(f"{array.dtype.str} {array.shape}\n".encode() + array.tobytes()).hexdigest()

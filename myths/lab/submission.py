@@ -21,6 +21,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from myths.lab import published_arrays
 from myths.lab.derived import Derived, derive, draw
 from myths.lab.errors import CannotStart, MythsError, UsageError
 from myths.lab.myth import Myth
@@ -53,7 +54,8 @@ _COUNTED = {"attempt": 2, "beside": 1}
 
 
 def submit(run: RunFolder, folder: Path, myths: Sequence[Myth]) -> Path:
-    """Packs a run into ``folder/<run>.tar.gz`` and gives its path: run.json, trials, tables, claims, figures, and their checksums.
+    """Packs a run into ``folder/<run>.tar.gz`` and gives its path: run.json, trials, tables, claims, figures, published arrays,
+    and their checksums.
 
     Trials of a class or version that the suite no longer knows stay behind, as they do in tables. The same results give the same bytes.
     Nothing is written into the run. Raises CannotStart for what ``publish`` refuses (no results,
@@ -69,6 +71,8 @@ def submit(run: RunFolder, folder: Path, myths: Sequence[Myth]) -> Path:
             lines = (run.path / myth.folder / "trials.jsonl").read_text("utf-8").split("\n")
             (copy.path / myth.folder / "trials.jsonl").write_text("\n".join(line for line in lines if not _is_stale(line, myth)), "utf-8")
         clean = publish(copy, Path(scratch) / "clean", [replace(myth, pictures={}) for myth in myths])
+        for myth in (myth for myth in myths if run.has(myth)):
+            published_arrays.write(run, myth, clean / myth.folder)
         files = {p.relative_to(clean).as_posix(): p.read_bytes() for p in sorted(clean.rglob("*")) if p.is_file()}
     sums = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items())
     archive = folder / f"{run.name}.tar.gz"
@@ -145,6 +149,7 @@ def verify(archive: Path, myths: Sequence[Myth], checkout: Path | None = None) -
                 broken = list(_lines(files[f"{myth.folder}/trials.jsonl"], myth, known))
                 wrong += broken
                 if not broken:
+                    wrong += _arrays(run, myth, files)
                     derived = _derive(run, myth)
                     wrong += [derived] if isinstance(derived, str) else _derived(derived, run)
                     if not isinstance(derived, str):
@@ -245,6 +250,7 @@ def _expected(files: Mapping[str, bytes], myths: Sequence[Myth]) -> set[str]:
     for myth in (myth for myth in myths if f"{myth.folder}/trials.jsonl" in files):
         parts = ["trials.jsonl", "claims.csv", *(f"{name}.csv" for name in myth.tables), *(f"figures/{name}.svg" for name in myth.figures)]
         expected |= {f"{myth.folder}/{part}" for part in parts}
+        expected |= {name for name in files if re.fullmatch(rf"{myth.folder}/arrays/[0-9a-f]{{12}}\.npz", name)}
     return expected
 
 
@@ -343,6 +349,14 @@ def _derived(found: Derived, run: RunFolder) -> Iterator[str]:
             yield f"{myth.folder}/{name}.csv is not there, and its trials give {len(table)} rows for it"
         elif file.exists() and (difference := _difference(file, table, SENTENCES if name == "claims" else ())):
             yield f"{myth.folder}/{name}.csv is not what its trials give: {difference}"
+
+
+def _arrays(run: RunFolder, myth: Myth, files: Mapping[str, bytes]) -> Iterator[str]:
+    """Where published arrays are not those of a line."""
+    last = {record.trial.id: record for record in run.store(myth).records if record.status == "ok"}
+    for name in sorted(name for name in files if name.startswith(f"{myth.folder}/arrays/")):
+        if said := published_arrays.fault(files[name], last.get(name.rpartition("/")[2].removesuffix(".npz"))):
+            yield f"{name} {said}"
 
 
 def _figures(found: Derived, files: Mapping[str, bytes]) -> tuple[list[str], list[str]]:

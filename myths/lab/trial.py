@@ -65,6 +65,8 @@ class Trial:
     """Row columns that measure time or memory, so that two executions differ in them."""
     exclusive: ClassVar[bool] = False
     """Runs with nothing beside it."""
+    published_arrays: ClassVar[tuple[str, ...]] = ()
+    """Arrays that are published with a run because dependents read them: names, or patterns such as "new_*". Never data or weights."""
     worker_memory: ClassVar[int | None] = None
     """Bytes; a trial that sets it runs in a worker process of its own under this cap."""
 

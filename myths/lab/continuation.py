@@ -1,0 +1,71 @@
+"""Continuing a published run: it is copied into a local run of the same machine class, which then runs what is open."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from myths.lab.errors import CannotStart
+from myths.lab.run_folder import RunFolder
+
+
+def needs_copy(source: RunFolder, run: RunFolder, machine_class: str) -> bool:
+    """Return whether a run does not hold the results of another one yet.
+
+    Args:
+        source: The published run.
+        run: The local run that is to continue it.
+        machine_class: The machine class of this machine.
+
+    Raises:
+        CannotStart: The source was made on another machine class, or the local run has results that the source lacks, without all
+            that the source has.
+    """
+    made_on = source.facts()["machine_class"]
+    if made_on != machine_class:
+        raise CannotStart(
+            f"--from {source.name}: it was made on {made_on}, this machine is {machine_class}: results of the two do not mix; "
+            "leave out --from"
+        )
+    published, local = _lines(source), _lines(run)
+    if published < local:
+        return False
+    if not local <= published:
+        raise CannotStart(
+            f"--from {source.name}: run {run.name} exists and has results of its own in {run.path}; name another run with --run, or leave "
+            "out --from to continue it"
+        )
+    return local < published or not (run.path / "run.json").exists()
+
+
+def copy(source: RunFolder, run: RunFolder) -> None:
+    """Copy the results of a published run, with its arrays, into a local run.
+
+    Args:
+        source: The published run.
+        run: The local run, locked by the caller.
+
+    Raises:
+        CannotStart: The folder cannot be written.
+    """
+    files = [*source.path.glob("*/trials.jsonl"), *source.path.glob("*/arrays/*.npz"), source.path / "run.json"]
+    try:
+        for file in files:  # run.json last: with it the copy is whole
+            target = run.path / file.relative_to(source.path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial = target.with_name(target.name + ".partial")
+            shutil.copyfile(file, partial)
+            partial.replace(target)
+    except OSError as error:
+        raise CannotStart(
+            f"cannot copy {source.name} to {run.path}: {error.strerror or error}; make room or pass another --results folder"
+        ) from error
+
+
+def _lines(run: RunFolder) -> set[tuple[str, bytes]]:
+    """The stored lines of a run, each with the folder of its myth."""
+    return {(file.parent.name, line) for file in _files(run) for line in file.read_bytes().split(b"\n") if line.strip()}
+
+
+def _files(run: RunFolder) -> list[Path]:
+    return sorted(run.path.glob("*/trials.jsonl"))
