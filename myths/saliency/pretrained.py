@@ -115,7 +115,12 @@ def _tensors(path: Path) -> object:
         return torch.load(path, map_location="cpu", weights_only=True)
     except ImportError as error:
         raise CannotStart("reading .safetensors needs a package: pip install safetensors; or add the weights as .pt") from error
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except pickle.UnpicklingError as error:  # torch advises weights_only=False here, which would run whatever the file holds
+        raise CannotStart(
+            f"{path} holds Python objects beside tensors. Loading those can run any code, so they were not loaded: add plain weights, "
+            "as torch.save(network.state_dict()) writes them"
+        ) from error
+    except (OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
         first = str(error).split("\n")[0]
         raise CannotStart(f"{path} cannot be read as plain weights ({first}): add it again from a good copy") from error
 

@@ -146,7 +146,7 @@ def test_the_share_of_the_drop():
     assert (share["share_of_smallest_percent"] > share["share_percent"]).eq(share["optimism_pp"] > 0).all()
     assert set(share["protocol"]) == {"stand-in"}
     drawn = {name: draw({n: t(results) for n, t in MYTH.tables.items()}) for name, draw in MYTH.figures.items()}
-    assert {name for name, figure in drawn.items() if figure is None} == {"ladder"}
+    assert {name for name, figure in drawn.items() if figure is None} == {"ladder", "placed"}
 
 
 def test_without_results_there_are_empty_tables_and_no_figures():

@@ -156,7 +156,7 @@ def test_sets_without_bias_do_not_reproduce():
         return 50 + 5 * np.log2(n) + 3 * j  # easy and hard test sets, no home
 
     judged = verdicts(
-        *(crossed("office-caltech", (2, 4, 8), lambda i, j, n, s=s: ap(i, j, n) + (s if i == j else -s), s - 1) for s in range(3))
+        *(crossed("office-caltech", (2, 4, 8), lambda i, j, n, s=s: ap(i, j, n) + (s if i == j else -s), s) for s in range(3))
     )
     assert judged["D6-office-caltech"].verdict is Verdict.NOT_REPRODUCED
     assert judged["D6-office-caltech-home"].verdict is not Verdict.REPRODUCED

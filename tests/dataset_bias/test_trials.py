@@ -33,7 +33,7 @@ def naming(sets, **settings):
 
 
 def part(owner, groups, test=300, train=700, seed=0):
-    return described.part(owner, groups, test, train, Context(NameThatDataset(sets=("chain 1",), feature="hog", seed=seed)))
+    return described.part(owner, groups, test, train, Context(NameThatDataset(sets=("chain 1", "chain 2"), feature="hog", seed=seed)))
 
 
 def test_training_and_test_share_no_image_and_small_sets_give_their_share():

@@ -231,12 +231,12 @@ class ResidualForward:
 def test_a_set_without_a_training_part_is_refused(monkeypatch, tmp_path):
     monkeypatch.setenv("MYTHS_DATA", str(tmp_path))
     prepared.save(
-        "tests-only",
+        "tests_only",
         {"x_test": np.zeros((4, 8, 8), np.uint8), "y_test": np.arange(4, dtype=np.uint8)},
         source="test",
         note="no training part",
     )
-    trial = digits(dataset="tests-only")
+    trial = digits(dataset="tests_only")
     with pytest.raises(UsageError, match="no training part"):
         trial.examples(Context(trial))
 

@@ -228,7 +228,7 @@ def test_arrays_come_in_by_a_name(tmp_path, monkeypatch):
     assert trial.run(Context(trial)).rows[0]["checksum"] == pytest.approx(np.hypot(6, 12))
     assert "inputs have no array v; they have w, X, words" in str(TimeFormula(formula="sum(v)", by="v", inputs="my_arrays").missing())
     assert "expected finite numbers with 0 to 2 axes" in str(TimeFormula(formula="sum(words)", by="words", inputs="my_arrays").missing())
-    with pytest.raises(UsageError, match="expected the name of arrays"):
+    with pytest.raises(UsageError, match="does not fit: inputs is empty, or a name"):
         TimeFormula(formula="sum(w)", by="w", inputs="../inputs.npz")
 
 

@@ -105,7 +105,7 @@ def _ticks(low: float, high: float, logarithmic: bool) -> list[float]:
         return [low]
     rough = (high - low) / 2
     power = 10.0 ** math.floor(math.log10(rough))
-    step = max(nice * power for nice in (1, 2, 5) if nice * power <= rough)
+    step = power * max((nice for nice in (2, 5) if nice * power <= rough), default=1)  # the power itself may be rounded up
     return [round(k * step, 12) for k in range(math.ceil(low / step), math.floor(high / step) + 1)][:4]
 
 

@@ -145,7 +145,7 @@ def test_numbers_are_those_of_the_csv():
     table = pd.DataFrame({"a": [0.1 + 0.2, None, 1e-12], "b": [1, 2, 3], "c": ["≥ 3 %", None, "x|y"]})
     csv = pd.read_csv(io.StringIO(table.to_csv(index=False, float_format="%.10g")), dtype=str, keep_default_na=False)
     read = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in exports.markdown(table).splitlines()[2:]]
-    assert read == [[*map(exports._markdown_cell, row)] for row in csv.to_numpy()]
+    assert read == [[*map(exports.markdown_cell, row)] for row in csv.to_numpy()]
 
 
 def test_references_are_each_once_and_balanced():

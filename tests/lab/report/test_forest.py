@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from myths.lab.claim import Judgement, Verdict, at_least, at_most, between
 from myths.lab.estimate import Estimate, exact
-from myths.lab.report.forest import WIDTH, forest, spoken
+from myths.lab.report.forest import WIDTH, _ticks, forest, spoken
 from tests.lab.report import coin
 
 numbers = st.floats(-1e9, 1e9)
@@ -91,3 +91,10 @@ def test_without_a_number_here_the_paper_is_drawn(criterion):
 
 def test_without_any_number_there_is_no_drawing():
     assert forest(judgement(None, paper=None, paper_low=None, paper_high=None)) == ""
+
+
+@pytest.mark.parametrize("power", range(-12, 13))
+def test_a_scale_between_powers_of_ten_has_round_numbers(power):
+    """A power of ten that is rounded up is larger than the length that it was taken from."""
+    for high in (2 * 10.0**power, math.nextafter(2 * 10.0**power, 0), 2.0 / 10.0**-power):
+        assert 2 <= len(_ticks(0.0, high, logarithmic=False)) <= 4
