@@ -101,7 +101,7 @@ def _ticks(low: float, high: float, logarithmic: bool) -> list[float]:
     if logarithmic:
         first, last = math.ceil(math.log10(low)), math.floor(math.log10(high))
         return [10.0**power for power in range(first, last + 1, max(1, (last - first + 3) // 3))]
-    if high <= low:
+    if high - low < 1e-11:  # numbers are rounded to twelve places
         return [low]
     rough = (high - low) / 2
     power = 10.0 ** math.floor(math.log10(rough))
