@@ -1,6 +1,7 @@
 """What every myth must keep to. A new myth is tested by being in suite.MYTHS."""
 
 import dataclasses
+import hashlib
 import itertools
 import json
 from types import UnionType
@@ -20,7 +21,7 @@ from myths.lab.myth import PROFILES
 from myths.lab.run_folder import RunFolder
 from myths.lab.setting import Rule
 from myths.lab.store import Results, Store
-from myths.lab.trial import build, canonical, decode
+from myths.lab.trial import Trial, build, canonical, decode
 
 MYTHS = [pytest.param(myth, id=myth.name) for myth in suite.MYTHS]
 TRIAL_TYPES = [pytest.param(myth, kind, id=f"{myth.name}-{kind.__name__}") for myth in suite.MYTHS for kind in myth.trial_types]
@@ -200,3 +201,18 @@ def test_quick_runs_and_everything_can_be_derived_again(myth, tmp_path):
         rows = table(results)
         if len(rows):
             assert {"protocol", "dataset", "device"} <= set(rows), f"table {name} does not say how its rows came about"
+
+
+@pytest.mark.parametrize("myth", MYTHS)
+def test_ids_are_hashes_of_the_canonical_json(myth):
+    trials = [kind.tiny() for kind in myth.trial_types] + [step.trial for step in everything(myth, "gpu")]
+    for trial in trials:
+        text = json.dumps(canonical(trial), sort_keys=True)
+        assert trial.id == hashlib.sha256(text.encode()).hexdigest()[:12], trial
+        assert [d.id for d in trial.dependencies] == [d.id for d in found_in(trial)]
+
+
+def found_in(trial):
+    """The trials in the fields, looked for in every value."""
+    values = [getattr(trial, f.name) for f in dataclasses.fields(trial)]
+    return [v for value in values for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, Trial)]

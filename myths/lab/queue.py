@@ -33,9 +33,7 @@ class Entry:
     dependents: list[Entry] = field(default_factory=list)
     dropped: bool = False
     key: tuple[float, ...] = ()
-
-    def __lt__(self, other: Entry) -> bool:
-        return self.key < other.key
+    """The place in the order, different for each entry."""
 
 
 class Queue:
@@ -55,7 +53,9 @@ class Queue:
     """
 
     def __init__(self, parts: Sequence[tuple[Sequence[Trial], Sequence[Trial]]], estimate: Estimate, side_by_side: bool) -> None:
-        self._lanes: dict[tuple[bool, bool], list[Entry]] = {(urgent, alone): [] for urgent in (True, False) for alone in (True, False)}
+        self._lanes: dict[tuple[bool, bool], list[tuple[tuple[float, ...], Entry]]] = {
+            (urgent, alone): [] for urgent in (True, False) for alone in (True, False)
+        }
         self._waiting = 0
         entries: list[Entry] = []
         for place, (trials, urgent) in enumerate(parts):
@@ -86,10 +86,10 @@ class Queue:
         """
         for urgent in (True, False):
             lanes = [lane for alone in (True, False) if (lane := self._lanes[urgent, alone])]
-            ready = [lane for lane in lanes if not (busy and lane[0].alone) and admits(lane[0].trial)]
+            ready = [lane for lane in lanes if not (busy and lane[0][1].alone) and admits(lane[0][1].trial)]
             if ready:
                 self._waiting -= 1
-                return heapq.heappop(min(ready))
+                return heapq.heappop(min(ready))[1]
             if lanes:
                 return None
         return None
@@ -121,7 +121,7 @@ class Queue:
         self._push(entry)
 
     def _push(self, entry: Entry) -> None:
-        heapq.heappush(self._lanes[entry.urgent, entry.alone or runs_alone(entry.trial)], entry)
+        heapq.heappush(self._lanes[entry.urgent, entry.alone or runs_alone(entry.trial)], (entry.key, entry))
 
 
 def _connect(entries: dict[str, Entry]) -> None:

@@ -165,7 +165,7 @@ def plan(
         elif hindrance[trial.id] and trial.id in named:
             steps.append(Step(trial, "missing", hindrance[trial.id]))
             named.update(d.id for d in trial.dependencies if hindrance.get(d.id))  # what is to blame is named too
-        elif not hindrance[trial.id] and trial.id in named | needed:
+        elif not hindrance[trial.id] and (trial.id in named or trial.id in needed):
             steps.append(Step(trial, "to do"))
             needed.update(dependency.id for dependency in trial.dependencies)
     return Plan(tuple(reversed(steps)))

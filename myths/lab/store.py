@@ -142,6 +142,8 @@ class Store:
         self.records: list[Record] = []
         self.stale: list[str] = []
         self._by_id: dict[str, list[Record]] = {}
+        self._whole_bytes = 0
+        """Bytes of the file after the last line that was appended; at that length it ends with a whole line."""
         for number, line in enumerate(_complete_lines(self.file), start=1):
             if line.strip():
                 self._take(line, number)
@@ -163,7 +165,7 @@ class Store:
 
     def outcome(self, record: Record) -> Outcome:
         """What the trial returned, arrays read when used."""
-        return Outcome(record.rows, LazyArrays(self._array_file(record.trial.id), record.arrays))
+        return Outcome(record.rows, LazyArrays(self._array_file(record.trial.id), record.arrays) if record.arrays else {})
 
     def append(self, record: Record, arrays: Mapping[str, np.ndarray] | None = None) -> Record:
         """Stores a finished trial; when this returns it is on disk.
@@ -171,12 +173,13 @@ class Store:
         Raises CannotStart when there is no room or the folder cannot be written: what was finished before stays.
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if record.status == "ok":
-                record = replace(record, attempt=1 + len(self.attempts(record.trial)))
+            if not self._whole_bytes:
+                self.folder.mkdir(parents=True, exist_ok=True)
+            if record.status == "ok" and record.attempt != (attempt := 1 + len(self.attempts(record.trial))):
+                record = replace(record, attempt=attempt)
             if arrays:
                 record = replace(record, arrays=self._save_arrays(record.trial.id, arrays))
-            _append_line(self.file, _dumps(record.line()))
+            self._whole_bytes = _append_line(self.file, _dumps(record.line()), self._whole_bytes)
         except OSError as error:
             raise CannotStart(
                 f"cannot write {self.file}: {error.strerror or error}; make room or pass another --results folder, then run again"
@@ -300,13 +303,25 @@ def _complete_lines(file: Path) -> Iterator[str]:
         yield line.decode(errors="replace")
 
 
-def _append_line(file: Path, text: str) -> None:
+def _append_line(file: Path, text: str, whole_bytes: int) -> int:
+    """Append a line. The file is opened each time: it may have been replaced meanwhile.
+
+    Args:
+        file: The file.
+        text: The line.
+        whole_bytes: The length at which the file is known to end with a whole line.
+
+    Returns:
+        The new length of the file.
+    """
     with file.open("a+b") as handle:
-        _mend_end(handle)
+        if handle.seek(0, os.SEEK_END) != whole_bytes:
+            _mend_end(handle)
         # A lone surrogate (a file name in an error) becomes its JSON escape.
         handle.write(text.encode(errors="backslashreplace") + b"\n")
         handle.flush()
         os.fsync(handle.fileno())
+        return handle.seek(0, os.SEEK_END)
 
 
 def _mend_end(handle: Any) -> None:
@@ -334,7 +349,10 @@ def _is_json(text: bytes) -> bool:
 
 
 def _dumps(line: Mapping[str, Any]) -> str:
-    return json.dumps(line, allow_nan=False, ensure_ascii=False)
+    return _ENCODER.encode(line)
+
+
+_ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
 
 
 def check_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -75,9 +75,10 @@ class Trial:
 
         Raises UsageError that names a setting which does not fit.
         """
-        for name, hint in _hints(type(self)).items():
-            if name in self.__dataclass_fields__ and typing.get_origin(hint) is not ClassVar:
-                object.__setattr__(self, name, coerce(getattr(self, name), hint, name))
+        values = self.__dict__
+        for name, hint in _field_hints(type(self)):
+            if (coerced := coerce(value := values[name], hint, name)) is not value:
+                object.__setattr__(self, name, coerced)
 
     @property
     def protocol(self) -> Protocol:
@@ -115,12 +116,22 @@ class Trial:
     @functools.cached_property
     def id(self) -> str:
         """First 12 hex digits of the SHA-256 of the canonical JSON of class, version and settings."""
-        return hashlib.sha256(json.dumps(canonical(self), sort_keys=True).encode()).hexdigest()[:12]
+        return hashlib.sha256(self._canonical_json.encode()).hexdigest()[:12]
+
+    @functools.cached_property
+    def _canonical_json(self) -> str:
+        """The canonical JSON, made of that of the trials in the fields, so that a trial that many depend on is written once."""
+        inner = ", ".join(
+            f"{_encode(name)}: {_canonical_json(value)}"
+            for name, default in _defaults(type(self))
+            if (value := getattr(self, name)) != default
+        )
+        return f'{{"settings": {{{inner}}}, "trial": {_encode(type(self).__name__)}, "version": {_encode(type(self).version)}}}'
 
     @functools.cached_property
     def dependencies(self) -> tuple[Trial, ...]:
         """Trials found in the fields, in field order."""
-        values = (getattr(self, f.name) for f in dataclasses.fields(self))
+        values = (getattr(self, name) for name in _dependency_fields(type(self)))
         return tuple(v for value in values for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, Trial))
 
     def __str__(self) -> str:
@@ -227,6 +238,41 @@ def settings(trial: Trial) -> dict[str, Any]:
     return {name: _plain(value) for name, value, default in values if value != default}
 
 
+def _canonical_json(value: Any) -> str:
+    if isinstance(value, Trial):
+        return value._canonical_json
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_canonical_json, value))}]"
+    if type(value) is int:
+        return repr(value)
+    return _encode(value)
+
+
+_encode = json.JSONEncoder(sort_keys=True).encode
+
+
+def _find_field_hints(kind: type) -> tuple[tuple[str, Any], ...]:
+    hints = _hints(kind)
+    return tuple((f.name, hints[f.name]) for f in dataclasses.fields(kind))
+
+
+_field_hints: Callable[[type], tuple[tuple[str, Any], ...]] = functools.cache(_find_field_hints)
+
+
+def _find_required(kind: type) -> tuple[str, ...]:
+    return tuple(f.name for f in dataclasses.fields(kind) if _is_required(f))
+
+
+_required: Callable[[type], tuple[str, ...]] = functools.cache(_find_required)
+
+
+def _find_dependency_fields(kind: type) -> tuple[str, ...]:
+    return tuple(name for name, hint in _field_hints(kind) if _trial_types(hint))
+
+
+_dependency_fields: Callable[[type], tuple[str, ...]] = functools.cache(_find_dependency_fields)
+
+
 def _find_defaults(kind: type) -> tuple[tuple[str, Any], ...]:
     """The fields of a class in the order of their names, each with its default as a trial holds it, or what nothing equals."""
     hints = _hints(kind)
@@ -253,10 +299,10 @@ def build(kind: type[T], given: Mapping[str, Any]) -> T:
 
     Raises UsageError that names the setting which is unknown, lacking, or of a wrong type.
     """
-    fields = {f.name: f for f in dataclasses.fields(kind)}
-    if unknown := set(given) - set(fields):
-        raise UsageError(f"{kind.__name__} has no setting {sorted(unknown)[0]!r}; it has: {', '.join(fields)}")
-    if lacking := [n for n, f in fields.items() if _is_required(f) and n not in given]:
+    fields = kind.__dataclass_fields__
+    if unknown := given.keys() - fields.keys():
+        raise UsageError(f"{kind.__name__} has no setting {sorted(unknown)[0]!r}; it has: {', '.join(n for n, _ in _field_hints(kind))}")
+    if lacking := [name for name in _required(kind) if name not in given]:
         raise UsageError(f"{kind.__name__} needs {', '.join(lacking)}: say {lacking[0]}=…")
     hints = _hints(kind)
     return kind(**{name: coerce(value, hints[name], name) for name, value in given.items()})
@@ -267,6 +313,8 @@ def coerce(value: Any, hint: Any, name: str) -> Any:
 
     Raises UsageError that names the setting when the value does not fit the type or breaks a rule of it (``setting.py``).
     """
+    if type(value) is hint and (hint not in (int, float, str) or (hint is int and abs(value) < LARGEST)):
+        return value
     for alternative in _alternatives(hint):
         with contextlib.suppress(TypeError, ValueError, OverflowError):
             return _coerce(value, alternative, name)

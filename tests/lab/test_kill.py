@@ -86,13 +86,13 @@ def die_in_the_array_file(file, **arrays) -> None:
     die()
 
 
-def die_in_the_line(file: Path, text: str) -> None:
+def die_in_the_line(file: Path, text: str, whole_bytes: int) -> None:
     with file.open("ab") as handle:
         handle.write(text.encode()[: len(text) // 2])
     die()
 
 
-def die_before_the_end_of_the_line(file: Path, text: str) -> None:
+def die_before_the_end_of_the_line(file: Path, text: str, whole_bytes: int) -> None:
     with file.open("ab") as handle:
         handle.write(text.encode())
     die()
@@ -103,13 +103,13 @@ def prepare_to_die(how: str, turn: int) -> None:
     if how == "in the array file":
         np.savez = at_turn(turn, np.savez, die_in_the_array_file)
     elif how == "before the line":
-        storing._append_line = at_turn(turn, append, lambda file, text: die())
+        storing._append_line = at_turn(turn, append, lambda *_: die())
     elif how == "in the line":
         storing._append_line = at_turn(turn, append, die_in_the_line)
     elif how == "before the end of the line":
         storing._append_line = at_turn(turn, append, die_before_the_end_of_the_line)
     elif how == "after the line":
-        storing._append_line = at_turn(turn, append, lambda file, text: (append(file, text), die()))
+        storing._append_line = at_turn(turn, append, lambda *given: (append(*given), die()))
     elif how == "while it is made durable":
         os.fsync = at_turn(turn, fsync, lambda descriptor: die())
     else:

@@ -163,6 +163,7 @@ def test_no_space_left(tmp_path, monkeypatch, where):
     store = store_in(tmp_path)
     store.append(record(0))
     before = store.file.read_bytes()
+    store = store_in(tmp_path)  # another process, which looks at the end of the file first
 
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -188,7 +189,7 @@ def test_half_a_line_before_the_disk_was_full(tmp_path, monkeypatch):
     store = store_in(tmp_path)
     store.append(record(0))
 
-    def half(file, text):
+    def half(file, text, whole_bytes):
         with file.open("ab") as handle:
             handle.write(text.encode()[:30])
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
