@@ -150,12 +150,10 @@ class Formula(Problem):
         from myths.hessian_cost import tensor_calculus as tc
         from myths.hessian_cost.ops import calculus_ops
 
-        made = {
-            self._plain(name): (tc.variable if name == self.by else tc.constant)(
-                name if as_written else self._plain(name), " ".join(map(str, shape)), name in self.symmetric
-            )
-            for name, shape in self.shapes.items()
-        }
+        made = {}
+        for name, shape in self.shapes.items():
+            called, axes = name if as_written else self._plain(name), " ".join(map(str, shape))
+            made[self._plain(name)] = tc.variable(called, axes) if name == self.by else tc.constant(called, axes, name in self.symmetric)
         x = made.pop("x")
         return tc.notation.as_expression(self.value(calculus_ops(), x, made)), x
 

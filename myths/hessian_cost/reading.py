@@ -32,6 +32,14 @@ _ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
 _OPERATORS: Mapping[str, type[ast.operator]] = {"add": ast.Add, "subtract": ast.Sub, "multiply": ast.Mult, "divide": ast.Div}
 
 
+_HINTS: Mapping[str, str] = {
+    "invalid decimal literal": "a product is written 2*x",
+    "unterminated string": "a transpose is written x.T",
+    "invalid syntax": "give the right-hand side alone, with * for products and norm(x) for norms",
+}
+"""What helps where Python's own words do not."""
+
+
 class Text:
     """A formula as a tree, with the place in the user's text of everything in it."""
 
@@ -48,7 +56,8 @@ class Text:
             self.tree = ast.parse(self.python, mode="eval").body
         except SyntaxError as error:
             at = min(max((error.offset or 1) - 1, 0), len(self.python))
-            raise self.refused(at, f"cannot be read: {error.msg}") from error
+            hint = next((f"; {hint}" for start, hint in _HINTS.items() if error.msg.startswith(start)), "")
+            raise self.refused(at, f"cannot be read: {error.msg}{hint}") from error
         except (ValueError, RecursionError, MemoryError) as error:
             raise self.refused(0, f"cannot be read: {self._why(error)}") from error
         if _depth(self.tree) > MAX_DEPTH:
@@ -130,6 +139,8 @@ class Reader:
             case ast.Call():
                 return self._call(node)
         written = ast.unparse(node)
+        if isinstance(node, ast.Compare):
+            raise self.text.refused(node, f"{written[:60]!r}: comparisons are not understood; write {vocabulary.INSTEAD['where']}")
         raise self.text.refused(node, f"{written[:60]!r} is not understood; there are + - * / ** @ .T, slices and functions such as sum(x)")
 
     # --- numbers and names
@@ -223,12 +234,12 @@ class Reader:
         return Term(self.ops.transpose(term.value), term.shape[::-1]) if len(term.shape) == 2 else term
 
     def _slice(self, term: Term, index: ast.expr, node: ast.expr) -> Term:
-        """``x[1:]``, ``X[0]``, ``X[:, 1]``, ``x[:, None]``."""
+        """``x[1:]``, ``X[0]``, ``X[:, 1]``, ``x[:, None]``, ``x[:, np.newaxis]``."""
         parts = list(index.elts) if isinstance(index, ast.Tuple) else [index]
         taken: list[int | slice] = []
         made: list[int] = []  # the shape with the axes of one entry that None adds
         for part in parts:
-            if isinstance(part, ast.Constant) and part.value is None:
+            if self._is_new_axis(part):
                 made.append(1)
                 continue
             if len(taken) == len(term.shape):
@@ -250,6 +261,9 @@ class Reader:
         if any(one != slice(None) for one in taken):
             value = self.ops.slice(value, term.shape, tuple(taken))
         return Term(value if full == shape else self.ops.reshape(value, shape, full), full)
+
+    def _is_new_axis(self, part: ast.expr) -> bool:
+        return (isinstance(part, ast.Constant) and part.value is None) or self._prefixed(part) == "newaxis"
 
     def _index(self, part: ast.expr, size: int, node: ast.expr) -> int | slice:
         if isinstance(part, ast.Slice):
@@ -299,9 +313,14 @@ class Reader:
             if name not in names or name in given:
                 raise self.text.refused(node, f"{takes}, not {keyed.arg or '**'}=")
             given[name] = keyed.value
-        operands = [name for name in names if name in _OPERANDS]
+        operands = [name for name in names if name in _OPERANDS - _BOUNDS]
         if lacking := [name for name in operands if name not in given]:
             raise self.text.refused(node, f"{takes}: {lacking[0]} is lacking")
+        given = {
+            name: value
+            for name, value in given.items()
+            if not (name in _BOUNDS and isinstance(value, ast.Constant) and value.value is None)
+        }
         return {name: self.read(value) if name in _OPERANDS else self._option(name, value, node) for name, value in given.items()}
 
     def _option(self, name: str, value: ast.expr, node: ast.expr) -> Any:
@@ -373,7 +392,9 @@ class Reader:
         return self.text.refused(node, f"the shapes {shapes} do not fit in {ast.unparse(node)[:60]!r}")
 
 
-_OPERANDS = frozenset({"x", "y", "A", "b", "n", "low", "high"})
+_BOUNDS = frozenset({"low", "high"})
+"""Operands of which one may be absent, or None."""
+_OPERANDS = frozenset({"x", "y", "A", "b", "n"}) | _BOUNDS
 _KEYWORDS = {
     "dim": "axis",
     "keepdim": "keepdims",
@@ -464,8 +485,11 @@ def _pair(name: str, r: Reader, node: ast.Call, x: Term, y: Term) -> Term:
 
 
 @_for("clip")
-def _clip(r: Reader, node: ast.Call, x: Term, low: Term, high: Term) -> Term:
-    return r.pair("minimum", r.pair("maximum", x, low, node), high, node)
+def _clip(r: Reader, node: ast.Call, x: Term, low: Term | None = None, high: Term | None = None) -> Term:
+    if low is None and high is None:
+        raise r.text.refused(node, "clip takes x, low, high: give low, high or both")
+    x = x if low is None else r.pair("maximum", x, low, node)
+    return x if high is None else r.pair("minimum", x, high, node)
 
 
 @_for("logaddexp")

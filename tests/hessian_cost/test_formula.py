@@ -1,5 +1,7 @@
 """A user's own formula: read safely, differentiated alike by every method, wrong ones refused with a reason."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +115,12 @@ def test_its_value_is_that_of_numpy():
         ({"formula": "np.linalg.slogdet(X.T @ X)"}, "write logdet(A)"),
         ({"formula": "sum(exp)"}, "exp is a function: exp(x)"),
         ({"formula": "det(X)"}, "needs a square matrix, not shape [8, 4]"),
+        ({"formula": "np.diff(w) @ w"}, "there is no function diff; write x[1:] - x[:-1]"),
+        ({"formula": "sum(w * (w > 0))"}, "comparisons are not understood; write maximum, minimum, relu"),
+        ({"formula": "w.clip().sum()"}, "clip takes x, low, high: give low, high or both"),
+        ({"formula": "2w"}, "a product is written 2*x"),
+        ({"formula": "w'w"}, "a transpose is written x.T"),
+        ({"formula": "f = sum(w)"}, "give the right-hand side alone"),
         ({"formula": "sum(w, w)"}, "axis=w: an axis is a whole number"),
         ({"formula": "sum(w, axis=1)"}, "axis=1: the shape is [4]"),
         ({"formula": "exp(w, w)"}, "exp takes x, not 2 arguments"),
@@ -197,6 +205,38 @@ def test_a_method_whose_hessian_is_not_finite_agrees_with_nothing(monkeypatch):
     assert [row["status"] for row in rows] == ["ok", "not finite, where the tensor calculus is"]
 
 
+SYMMETRIC = {
+    "likelihood of a covariance": "-trace(inv(S) @ M) / 2 - logdet(S) / 2",
+    "squares": "sum(S * S.T) + sum(M * S.T)**2",
+    "powers": "trace(S @ S @ S) + x @ S @ S.T @ x",
+    "a solution": "x @ solve(S, x) + det(S)",
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", SYMMETRIC)
+def test_a_hessian_by_a_symmetric_matrix_is_that_by_every_entry_on_its_own(name):
+    problem = Formula(SYMMETRIC[name], "S", "S:3,3 M:3,3 x:3", symmetric=("S",))
+    inputs = problem.inputs(np.random.default_rng(0))
+    expected = hessian("torch-func", problem, inputs)
+    assert np.allclose(inputs["x"], inputs["x"].T)
+    assert np.linalg.norm(hessian("ours", problem, inputs) - expected) <= 1e-9 * np.linalg.norm(expected)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_method_with_another_hessian_is_not_timed(monkeypatch):
+    def too_large(*args):
+        call = METHODS["torch-func"].hessian(*args)
+        return lambda: 1.1 * call()
+
+    wrong = replace(METHODS["torch-func"], hessian=too_large)
+    monkeypatch.setattr("myths.hessian_cost.own.METHODS", {"ours": METHODS["ours"], "torch-func": wrong})
+    trial = TimeFormula(formula="sum(x**3)", by="x", shapes="x:3")
+    ours, theirs = trial.run(Context(trial)).rows
+    assert (ours["status"], theirs["status"]) == ("ok", "differs from the tensor calculus by 10 %")
+    assert "seconds" not in theirs
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_the_derivative_is_printed_in_the_names_of_the_user(monkeypatch):
     monkeypatch.setattr("myths.hessian_cost.own.METHODS", {"ours": METHODS["ours"]})
@@ -230,6 +270,12 @@ def test_arrays_come_in_by_a_name(tmp_path, monkeypatch):
     assert "expected finite numbers with 0 to 2 axes" in str(TimeFormula(formula="sum(words)", by="words", inputs="my_arrays").missing())
     with pytest.raises(UsageError, match="does not fit: inputs is empty, or a name"):
         TimeFormula(formula="sum(w)", by="w", inputs="../inputs.npz")
+
+
+@pytest.mark.parametrize(("name", "hint"), [(n, h) for n, h in vocabulary.INSTEAD.items() if not re.search("[a-z] [a-z]|, [a-z@]", h)])
+def test_what_is_written_instead_of_an_unknown_function_is_understood(name, hint):
+    assert name not in vocabulary.BY_NAME
+    Formula(f"sum({hint})", "x", "x:3 y:3 A:3,3 b:3")
 
 
 def test_the_page_of_functions_is_that_of_the_vocabulary():
@@ -301,6 +347,8 @@ def test_every_function_is_tried(word):
         ("sum(λ·x²) − 1", "sum(λ*x**2) - 1"),
         ("sum(sign(x)*x)", "sum(abs(x))"),
         ("torch.clamp(x, min=-1, max=1).sum()", "sum(clip(x, -1, 1))"),
+        ("sum(x.clip(min=0)) + np.clip(x, None, 1).sum() + sum(x.clip(0))", "2*sum(relu(x)) + sum(minimum(x, 1))"),
+        ("sum(exp(x[:, np.newaxis] - x[np.newaxis, :]))", "sum(exp(x[:, None] - x[None, :]))"),
         ("max(2, 1) * exp(0) * len(x) * sum(x) + abs(-1)", "2 * 5 * sum(x) + 1"),
     ],
 )

@@ -65,11 +65,13 @@ def formulas(draw: st.DrawFn, kind: str = "s", depth: int = 4) -> str:
 
 
 @pytest.mark.filterwarnings("ignore")
-@given(formula=formulas(), by=st.sampled_from(["x", "A", "a"]), seed=st.integers(0, 99))
+@given(formula=formulas(), by=st.sampled_from(["x", "A", "a"]), is_symmetric=st.booleans(), seed=st.integers(0, 99))
 @LONG
-def test_a_random_formula_has_the_derivatives_of_torch(formula: str, by: str, seed: int) -> None:
-    problem = Formula(formula, by, SHAPES)
+def test_a_random_formula_has_the_derivatives_of_torch(formula: str, by: str, is_symmetric: bool, seed: int) -> None:
+    problem = Formula(formula, by, SHAPES, symmetric=("A",) if is_symmetric else ())
     arrays = {name: 0.1 + np.random.default_rng(seed).random(shape) for name, shape in problem.shapes.items()}
+    if is_symmetric:
+        arrays["A"] = (arrays["A"] + arrays["A"].T) / 2
     tensors = {problem._plain(name): torch.as_tensor(array) for name, array in arrays.items()}
     at = tensors["x"]
 

@@ -12,18 +12,20 @@ from myths.hessian_cost.tensor_calculus.expression import Expression, Selection,
 Operand = Any  # Expression, Indexed or a number; anything else is refused with an AxesError
 
 
-def variable(name: str, axes: str = "", symmetric: bool = False) -> Variable:
+def variable(name: str, axes: str = "") -> Variable:
     """An input by which one may differentiate. Its shape is its axes: ``"mn"`` is [m n], ``"samples features"`` has longer names.
 
-    Axes of one name have one size; a name that is a number (``"3"``) is its size. ``symmetric`` promises that a matrix equals its
-    transpose; derivatives by it are those by each of its entries on its own.
-    Raises AxesError when what is symmetric has no two equal axes.
+    Axes of one name have one size; a name that is a number (``"3"``) is its size. A derivative by a matrix is that by each of its
+    entries on its own, so that no variable can be promised to be symmetric: S[ij] S[ji] and S[ij]² have different derivatives.
     """
-    return _input(name, axes, False, symmetric)
+    return _input(name, axes, False, False)
 
 
 def constant(name: str, axes: str = "", symmetric: bool = False) -> Variable:
-    """An input by which nothing is differentiated. Its shape is its axes, as for ``variable``."""
+    """An input by which nothing is differentiated. Its shape is its axes, as for ``variable``.
+
+    ``symmetric`` promises that a matrix equals its transpose. Raises AxesError when what is symmetric has no two equal axes.
+    """
     return _input(name, axes, True, symmetric)
 
 
