@@ -5,16 +5,21 @@ the trials.
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from myths import cli, standings, suite
 from myths.lab import runner, selection
 from myths.lab.claim import Claim, at_least
+from myths.lab.derived import derive
 from myths.lab.executors import Execution, OneByOne
+from myths.lab.report import site
+from myths.lab.session import Request
 from myths.lab.store import Results, Store
 from myths.lab.trial import Outcome, Trial
+from tests.lab.report.coin import COIN, Toss, make_run
 
 SIZES = [1_000, 10_000, 100_000]
 
@@ -86,3 +91,31 @@ def test_read_and_plan_again(benchmark, tmp_path, no_fsync, n):
         return len(plan.only("done")) + len(Results(store.records).frame(Nothing))
 
     assert benchmark.pedantic(again, rounds=1) == n + n - n // 10
+
+
+# --- commands, on a run of one myth --------------------------------------------------------------
+
+COMMANDS = {
+    "list": lambda myth, one, other, request: cli._print_standings(),
+    "show": lambda myth, one, other, request: standings.show(myth, cli.terminal, False),
+    "derive": lambda myth, one, other, request: derive(myth, one),
+    "report": lambda myth, one, other, request: site.build([derive(myth, one)], one.path / "report", (myth,)),
+    "compare": lambda myth, one, other, request: standings.compare(one, other),
+    "dry-run --json": lambda myth, one, other, request: cli._print_plan(request, True),
+    "dry-run": lambda myth, one, other, request: cli._print_plan(request, False),
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("n", SIZES[:2])
+@pytest.mark.benchmark(group="commands")
+def test_command(benchmark, tmp_path, monkeypatch, no_fsync, n, command):
+    """What commands take on a run with n finished trials; ``--dry-run`` plans as many more."""
+    tosses = [Toss(coin="ducat", times=10_000, seed=seed) for seed in range(2 * n)]
+    myth = replace(COIN, trials=lambda profile, seeds, data: tosses)
+    monkeypatch.setattr(suite, "MYTHS", (myth,))
+    monkeypatch.setattr(suite, "LOCAL", tmp_path)
+    heads = {"ducat": [4900 + 37 * seed % 200 for seed in range(n)]}
+    one, other = (make_run(tmp_path / name, heads=heads, myth=myth) for name in ("one", "other"))
+    request = Request(myths=[myth], profile="quick", run=one, device="cpu")
+    benchmark.pedantic(lambda: COMMANDS[command](myth, one, other, request), rounds=1)

@@ -69,7 +69,7 @@ class Terminal:
         """A table of lines; all of their keys go into the JSON, ``columns`` into the table."""
         self._make_way()
         if as_json:
-            self.out.print(plain(json.dumps(list(lines), ensure_ascii=False, indent=1)), soft_wrap=True)
+            self.out.file.write(plain(json.dumps(list(lines), ensure_ascii=False, indent=1)) + "\n")  # rich splits a text into its lines
             return
         shown = list(columns or (lines[0] if lines else ()))
         table = Table(title=plain(title), title_justify="left", box=None, pad_edge=False, header_style="bold")

@@ -16,6 +16,7 @@ most the trial that was running. Tables, claims and figures are derived from the
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
@@ -279,9 +280,10 @@ _SHAPE = {"id": str, "trial": str, "settings": dict, "rows": list, "arrays": dic
 
 def _accepted_data(records: Sequence[Record], hashes: Hashes) -> dict[str, str]:
     accepted: dict[str, str] = {}
+    here = functools.cache(hashes)  # each data set is looked up once, not once for each record
     for record in records:
         for name, sha256 in record.data.items():
-            if accepted.get(name) is None or accepted[name] != hashes(name):
+            if accepted.get(name) is None or accepted[name] != here(name):
                 accepted[name] = sha256
     return accepted
 

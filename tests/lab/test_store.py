@@ -434,3 +434,11 @@ def test_a_frame_has_settings_rows_and_computed_columns(tmp_path):
     assert not {"id", "tags"} & set(frame)
     assert len(results.frame(Newer)) == 0
     assert [t.seed for t, _ in results.of(Toss)] == [1, 0]
+
+
+def test_the_content_of_a_data_set_is_looked_up_once_for_all_records():
+    """It reads a file, and a run has thousands of records."""
+    asked = []
+    stored = [replace(record(seed), data={"coins": "ab", "dice": "cd"}) for seed in range(50)]
+    assert len(Results(stored, lambda name: asked.append(name)).records) == 50
+    assert sorted(asked) == ["coins", "dice"]
