@@ -40,6 +40,8 @@ class Derived:
     """Trials that could not run on that machine and have no result, with the reason."""
     stale: int = 0
     """Stored trials of another version of the suite."""
+    repeated: tuple[tuple[Record, ...], ...] = ()
+    """The successes of each trial that has several, the oldest first; those that count are among ``records``."""
 
     @property
     def verdict(self) -> MythVerdict:
@@ -65,7 +67,11 @@ def derive(myth: Myth, run: RunFolder) -> Derived:
     invocations = [i for i in facts["invocations"] if myth.name in i["arguments"].get("myths", [])]
     profile = ", ".join(dict.fromkeys(i["arguments"]["profile"] for i in invocations))
     warned = (*map(str, facts.get("notes", ())), *_warnings(myth, store, results, invocations))
-    return Derived(myth, run, profile, tables, tuple(judgements), tuple(results.records), warned, failed, skipped, len(store.stale))
+    attempts = (tuple(store.attempts(record.trial)) for record in results.records)
+    return Derived(
+        myth, run, profile, tables, tuple(judgements), tuple(results.records), warned, failed, skipped, len(store.stale),
+        tuple(each for each in attempts if len(each) > 1),
+    )  # fmt: skip
 
 
 def draw(derived: Derived) -> dict[str, str]:

@@ -114,6 +114,66 @@ def _kind(kind: type[Trial], records: Sequence[Record], key: str, own: Collectio
     return Kind(kind, tuple(Line(r, anchor(key, r.trial), s, varying, p) for r, s, p in zip(records, found, near, strict=True)))
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """One success of a trial that has several.
+
+    Attributes:
+        number: 1 for the first success.
+        record: The success.
+        counts: Whether tables and claims are made of it.
+        found: What its rows hold, where the attempts differ.
+    """
+
+    number: int
+    record: Record
+    counts: bool
+    found: str
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """A trial with several successes, the oldest first."""
+
+    trial: Trial
+    attempts: tuple[Attempt, ...]
+
+
+def repeated(groups: Iterable[Sequence[Record]], counting: Iterable[Record]) -> tuple[Repeated, ...]:
+    """Return the attempts at each trial that has several.
+
+    Args:
+        groups: The successes of each trial, the oldest first.
+        counting: The records that tables and claims are made of.
+    """
+    kept = {id(record) for record in counting}
+    return tuple(
+        Repeated(
+            group[0].trial,
+            tuple(Attempt(n, r, id(r) in kept, said) for n, (r, said) in enumerate(zip(group, _differences(group), strict=True), start=1)),
+        )
+        for group in groups
+    )
+
+
+def _differences(group: Sequence[Record]) -> list[str]:
+    """What the rows of each record hold in the columns in which the records differ."""
+    cells = [{(place, name): value for place, row in enumerate(record.rows) for name, value in row.items()} for record in group]
+    varied = [
+        cell for cell in dict.fromkeys(cell for each in cells for cell in each) if any(c.get(cell) != cells[0].get(cell) for c in cells)
+    ]
+    if not varied:
+        return ["the same rows"] * len(group)
+    several = any(len(record.rows) > 1 for record in group)
+    more = f" and {len(varied) - MOST_VALUES} more numbers" if len(varied) > MOST_VALUES else ""
+    names = [(cell, f"row {cell[0] + 1} {cell[1]}" if several else cell[1]) for cell in varied[:MOST_VALUES]]
+    return [", ".join(f"{name}={_number(each.get(cell))}" for cell, name in names) + more for each in cells]
+
+
+def _number(value: Any) -> str:
+    return words.number(value) if isinstance(value, float) else "–" if value is None else str(value)
+
+
 def anchor(key: str, trial: Trial) -> str:
     """Where a trial stands on the page of its myth."""
     return f"{key}-trial-{trial.id}"

@@ -331,6 +331,11 @@ class RunView:
         """The trials by class."""
         return lines.kinds(self.derived.records, self.key, self.own)
 
+    @property
+    def repeated(self) -> tuple[lines.Repeated, ...]:
+        """The trials that ran several times, with all their attempts."""
+        return lines.repeated(self.derived.repeated, self.derived.records)
+
     @cached_property
     def invocations(self) -> list[Mapping[str, Any]]:
         """The invocations that made the trials; where none is named, those that ran the myth."""
