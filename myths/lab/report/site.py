@@ -52,7 +52,8 @@ def build(derived: Sequence[Derived], folder: Path, myths: Sequence[Myth] = ()) 
 def _of_myth(runs: Sequence[view.RunView], compared: Sequence[Comparison]) -> dict[str, Any]:
     myth = runs[0].derived.myth
     ours = [comparison for comparison in compared if any(pair.myth is myth for pair in comparison.pairs)]
-    return {"myth": myth, "runs": runs, "notes": view.footnotes(myth.claims), "compared": ours}
+    shown = [i for i, claim in enumerate(runs[0].claims) if claim.decisive or any(run.claims[i].here for run in runs)]
+    return {"myth": myth, "runs": runs, "notes": view.footnotes(myth.claims), "compared": ours, "side_by_side": shown}
 
 
 def _write(environment: jinja2.Environment, file: Path, template: str, values: Mapping[str, Any]) -> None:
@@ -63,7 +64,12 @@ def _environment() -> jinja2.Environment:
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: words.kept(value) if type(value) is str else value,  # not of Markup, which is a str too
     )
     environment.filters |= {
         "slug": view.slug,

@@ -105,7 +105,7 @@ class ClaimView:
     @property
     def printed_criterion(self) -> str:
         """The criterion with its unit as a page shows it."""
-        return words.shown_unit(self.judgement.claim.printed_criterion)
+        return words.criterion(self.judgement.claim)
 
     @property
     def protocol(self) -> str:
@@ -365,7 +365,7 @@ class RunView:
             "cuda": "CUDA",
             "cudnn": "cuDNN",
             "threads": "threads",
-            "float32_matmul_precision": "float32 products",
+            "float32_matmul_precision": "float32 matmul precision",
         }
         return ", ".join(f"{word} {machine[name]}" for name, word in named.items() if machine.get(name) is not None)
 
@@ -404,7 +404,7 @@ class RunView:
         together = f", up to {jobs} at a time where nothing is timed" if jobs > 1 else ""
         alone = [r for r in records if r.seconds_tell]
         if not alone:
-            return f"{trials}, beside others on one device: their seconds say nothing"
+            return f"{trials}, run at the same time on one device: their times are not comparable"
         joules = sum(r.energy_joules or 0 for r in alone)
         energy = f", {words.energy(joules)} by the GPU's sampled power" if joules else ""
         return f"{trials}, {words.duration(sum(float(r.seconds) for r in alone))} of computing{together}{energy}"

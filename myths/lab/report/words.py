@@ -41,7 +41,7 @@ def number(value: float, decimals: int | None = None) -> str:
     else:
         text = f"{value:,.{decimals}f}"
         if value and not float(text.replace(",", "")):
-            text = f"{value:.2g}"
+            text = f"{value:.1g}"
     whole, dot, rest = text.partition(".")
     if len(whole.lstrip("-")) == 5:  # four digits need no comma: 2,021 but not a year's
         whole = whole.replace(",", "")
@@ -61,6 +61,16 @@ def with_unit(text: str, unit: str) -> str:
 def shown_unit(unit: str) -> str:
     """Return a unit as a page shows it: with the sign ×, which some units of claims write as a letter."""
     return re.sub(r"(?<!\S)x(?!\S)", "×", unit)
+
+
+def criterion(claim: Claim) -> str:
+    """Return a claim's criterion as a page shows it: with real minus signs, and its unit."""
+    return re.sub(r"(?:(?<=\de)|(?<!\w))-(?=\d)", "−", shown_unit(claim.printed_criterion))
+
+
+def kept(text: str) -> str:
+    """Return a text in which no line ends between a number and its percent sign."""
+    return re.sub(r"(?<=\d) (?=%)", SPACE, text)
 
 
 def decimals_of(estimate: Estimate) -> int | None:

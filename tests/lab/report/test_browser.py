@@ -41,6 +41,15 @@ def test_no_page_is_wider_than_a_phone(visit, name, scheme):
 
 
 @pytest.mark.parametrize("name", PAGES)
+def test_claims_are_read_on_a_phone_without_scrolling_sideways(visit, name):
+    page = visit(name, PHONE)
+    page.evaluate(OPEN_ALL)
+    cut = "tables => tables.filter(t => t.getBoundingClientRect().right > innerWidth).length"
+    assert page.locator("table.claims, #all-claims").count()
+    assert page.eval_on_selector_all("table.claims, #all-claims", cut) == 0
+
+
+@pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize(("scheme", "size"), [("light", DESK), ("dark", PHONE)])
 def test_axe_finds_no_violation(visit, name, scheme, size):
     page = visit(name, size, scheme)

@@ -80,7 +80,7 @@ def test_seconds_on_a_shared_gpu_are_neither_compared_nor_summed_nor_estimated_f
     assert compared(one, other).paces == ()
     alone, beside = (run_view(derived, "a") for derived in runs)
     assert "of computing" in alone.effort
-    assert beside.effort == "3 trials, beside others on one device: their seconds say nothing"
+    assert beside.effort == "3 trials, run at the same time on one device: their times are not comparable"
     assert other.warnings[0] == "Put together by hand."
     trial = other.records[0].trial
     assert Estimates(one.records, "h200")(trial) is not None

@@ -355,10 +355,16 @@ def test_every_number_without_a_verdict_has_its_reason_wherever_it_stands(tmp_pa
 def test_runs_side_by_side_say_what_each_claim_asks(tmp_path):
     runs = [coin.derived(tmp_path / "local" / "cpu-laptop"), coin.derived(tmp_path / "local" / "cpu-quick", "quick")]
     site.build(runs, tmp_path / "report")
-    table = (tmp_path / "report" / "fair-coin.html").read_text().split("The runs side by side</h3>")[1].split("</table>")[0]
+    page = (tmp_path / "report" / "fair-coin.html").read_text().split("The runs side by side</h3>")[1]
+    table = page.split("</table>")[0]
+    shown = {j.claim.id for run in runs for j in run.judgements if j.estimate or j.decisive}
+    assert 3 < len(shown) < len(coin.CLAIMS)
     for claim in coin.CLAIMS:
-        assert html.escape(claim.statement, quote=False)[:30] in table.replace("&#34;", '"')
-        assert html.escape(claim.printed_criterion) in table
+        assert (f"<code>{claim.id}</code>" in table) == (claim.id in shown)
+        if claim.id in shown:
+            assert html.escape(claim.statement, quote=False)[:30] in table.replace("&#34;", '"')
+            assert html.escape(words.kept(words.criterion(claim))) in table
+    assert f"{len(coin.CLAIMS) - len(shown)} of {len(coin.CLAIMS)} claims have no number in any of these runs" in page
 
 
 def test_a_factor_is_shown_by_one_sign():

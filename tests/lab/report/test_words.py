@@ -5,6 +5,7 @@ import math
 import pandas as pd
 import pytest
 
+from myths.lab.claim import at_least
 from myths.lab.estimate import Estimate, exact
 from myths.lab.report import words
 from myths.lab.report.tables import MOST_ROWS, data_table
@@ -20,7 +21,7 @@ from tests.lab.report import coin
         (0.978241, None, "0.978241"),
         (8.1149, 2, "8.11"),
         (1234567.8, 0, "1,234,568"),
-        (1.2e-9, 6, "1.2e−09"),
+        (1.2e-9, 6, "1e−09"),
         (0.0, 3, "0.000"),
         (math.inf, 2, "∞"),
         (-math.inf, None, "−∞"),
@@ -29,6 +30,15 @@ from tests.lab.report import coin
 )
 def test_numbers(value, decimals, text):
     assert words.number(value, decimals) == text
+
+
+@pytest.mark.parametrize(("low", "text"), [(-0.5, "≥ −0.5 top-5"), (1e-10, "≥ 1e−10 top-5")])
+def test_a_criterion_has_real_minus_signs(low, text):
+    assert words.criterion(coin.claim("C", "ducat", at_least(low), unit="top-5")) == text
+
+
+def test_a_number_and_its_percent_sign_stay_together():
+    assert words.kept("20 % of 5 examples, % of all") == f"20{words.SPACE}% of 5 examples, % of all"
 
 
 def test_digits_follow_the_interval():
