@@ -58,7 +58,7 @@ FORGETTING = suite.find("forgetting")
 
 
 def named(*words, open_=lambda identity: True):
-    found = selection.claims([FORGETTING], words, lambda myth: open_)
+    found = selection.claims([FORGETTING], words, lambda myth: open_, "cpu")
     return [claim.id for claim in found.get("forgetting", [])]
 
 
@@ -86,6 +86,26 @@ def test_deciding_claims_are_those_that_are_open():
     assert "F3-vs-random-30" in named("deciding")
     assert named("deciding", open_=lambda identity: identity != "F3-ordered-30")[0] == "F3-vs-random-30"
     assert named("deciding", open_=lambda identity: False) == []
+
+
+@pytest.mark.parametrize(("device", "kind", "other"), [("cpu", "cpu", "gpu"), ("cuda", "gpu", "cpu"), ("mps", "gpu", "cpu")])
+def test_claims_of_another_kind_of_device_are_left_out_or_the_word_is_refused(device, kind, other):
+    hessians = suite.find("hessian-cost")
+
+    def ids(*words):
+        found = selection.claims([hessians], words, lambda myth: lambda identity: True, device)
+        return [claim.id for claim in found.get("hessian-cost", [])]
+
+    assert f"H1-{kind}-quad" in ids("H1")
+    assert {claim.where.get("device_kind", kind) for claim in hessians.claims if claim.id in ids("H1", "deciding")} == {kind}
+    with pytest.raises(UsageError, match=f"--claim H2-{other} names H2-{other}-.* and this run is on"):
+        ids(f"H2-{other}")
+
+
+def test_every_claim_that_says_a_kind_of_device_says_one_that_exists():
+    for claim in (claim for myth in suite.MYTHS for claim in myth.claims):
+        assert claim.where.get("device_kind", "cpu") in ("cpu", "gpu"), claim.id
+        assert "device" not in claim.where, claim.id
 
 
 def test_trial_classes_are_found_however_they_are_spelled():

@@ -184,6 +184,17 @@ class Claim:
         wanted = {**{name: value for name, value in self.where.items() if name in columns}, **need}
         return all(_fits(columns[name], value) for name, value in wanted.items() if name != "trial")
 
+    def is_measured_on(self, device: str) -> bool:
+        """Return whether the claim can have a number on a device.
+
+        Args:
+            device: A torch device: "cpu", or another for a GPU.
+
+        Returns:
+            False if ``where`` asks for another ``device_kind``, "cpu" or "gpu".
+        """
+        return _fits("cpu" if device == "cpu" else "gpu", self.where.get("device_kind", ...))
+
     def is_hindered_by(self, trial: Trial) -> bool:
         """Return whether the claim lacks a result if a trial has none: it is measured on the trial, or on trials that may depend on it.
 

@@ -14,19 +14,24 @@ DECIDING = "deciding"
 """What stands for the deciding claims that are open."""
 
 
-def claims(myths: Sequence[Myth], words: Iterable[str], is_open: Callable[[Myth], Callable[[str], bool]]) -> dict[str, list[Claim]]:
+def claims(
+    myths: Sequence[Myth], words: Iterable[str], is_open: Callable[[Myth], Callable[[str], bool]], device: str
+) -> dict[str, list[Claim]]:
     """Find the claims that a request names, with the claims without which they cannot be judged.
+
+    Of several claims that a word names, those that are measured on another kind of device are left out.
 
     Args:
         myths: The myths to look in.
         words: Ids, beginnings of ids up to a hyphen, or ``deciding``.
         is_open: For a myth, whether a claim of it is undecided in the run, by id.
+        device: The device of the run.
 
     Returns:
         The claims of each myth that has any, by the myth's name.
 
     Raises:
-        UsageError: A word names no claim.
+        UsageError: A word names no claim, or only claims that are measured on another kind of device.
     """
     found: dict[str, dict[str, Claim]] = {}
     for word in words:
@@ -35,6 +40,13 @@ def claims(myths: Sequence[Myth], words: Iterable[str], is_open: Callable[[Myth]
             ids = [claim.id for myth in myths for claim in myth.claims]
             near = difflib.get_close_matches(word, ids, 3) or ids[:3]
             raise UsageError(f"--claim {word!r}: no claim has this id, or one that begins with it up to a hyphen; near: {', '.join(near)}")
+        if elsewhere := [claim.id for each in named.values() for claim in each if not claim.is_measured_on(device)]:
+            named = {name: [claim for claim in each if claim.is_measured_on(device)] for name, each in named.items()}
+            if word != DECIDING and not any(named.values()):
+                here, there, fix = ("a CPU", "a GPU", "cuda") if device == "cpu" else ("a GPU", "a CPU", "cpu")
+                raise UsageError(
+                    f"--claim {word} names {', '.join(elsewhere[:3])}, measured on {there}, and this run is on {here}: use --device {fix}"
+                )
         for myth in myths:
             by_id = {claim.id: claim for claim in myth.claims}
             for claim in named[myth.name]:

@@ -115,7 +115,7 @@ def plans(request: Request, unavailable: Unavailable = lambda name: None) -> lis
     if request.again and (unknown := set(request.again) - {trial.id for trials in listed.values() for trial in trials}):
         raise UsageError(f"--again {min(unknown)}: run {request.run.name} holds no finished trial of this id")
     if request.claims:
-        wanted = selection.claims(request.myths, request.claims, functools.partial(_is_open, request.run))
+        wanted = selection.claims(request.myths, request.claims, functools.partial(_is_open, request.run), request.device)
         listed = {name: selection.needed_by(wanted[name], trials) for name, trials in listed.items() if name in wanted}
     if request.trial_classes:
         kinds = selection.trial_classes(request.myths, request.trial_classes)
