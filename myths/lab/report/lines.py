@@ -23,6 +23,10 @@ MOST_VALUES = 8
 """A setting of more values is shown by its first ones."""
 
 
+OWN = "your data"
+"""In place of a protocol, for a trial that measured the user's own data."""
+
+
 @dataclass(frozen=True)
 class Line:
     """A line of ``trials.jsonl`` as a row of the listing."""
@@ -75,7 +79,7 @@ class Kind:
     def protocols(self) -> str:
         """How near to the paper's, with how many trials of each."""
         found = [line.protocol for line in self.lines]
-        return ", ".join(f"{found.count(p)} {p}" for p in dict.fromkeys(found))
+        return ", ".join(f"{found.count(p)} {'of ' if p == OWN else ''}{p}" for p in dict.fromkeys(found))
 
     @cached_property
     def values(self) -> dict[str, list[str]]:
@@ -110,7 +114,7 @@ def _kind(kind: type[Trial], records: Sequence[Record], key: str, own: Collectio
     found = [dict(_flat(canonical(record.trial)["settings"])) for record in records]
     names = dict.fromkeys(name for settings in found for name in settings)
     varying = tuple(name for name in names if len({settings.get(name) for settings in found}) > 1)
-    near = ["your data" if set(r.data) & set(own) else r.trial.protocol for r in records]
+    near = [OWN if set(r.data) & set(own) else r.trial.protocol for r in records]
     return Kind(kind, tuple(Line(r, anchor(key, r.trial), s, varying, p) for r, s, p in zip(records, found, near, strict=True)))
 
 

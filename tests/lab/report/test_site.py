@@ -336,12 +336,16 @@ def test_a_page_of_own_data_begins_with_what_was_found_and_how_to_find_it_again(
     assert "look at toss 7 first" in hero
     assert "not measured" not in rest.split("What we found")[0]
     assert "your data" in rest
+    assert "1 of your data" in rest
     assert "1 stand-in" not in rest
     commands = rest.split("How to reproduce it")[1]
     assert commands.split()[:5] == ["myths", "data", "add", "mine", "PATH"]
     assert "myths run fair-coin --profile laptop --run cpu-laptop --data mine" in commands
     assert "make fair-coin" not in rest
-    assert "3 of 4 tosses" in Checker((tmp_path / "report" / "index.html").read_text()).text
+    front = Checker((tmp_path / "report" / "index.html").read_text()).text
+    assert "3 of 4 tosses" in front
+    assert "It does not test the claims of the paper." in front
+    assert coin.COIN.meaning(MythVerdict.OPEN) not in front
 
 
 def test_every_number_without_a_verdict_has_its_reason_wherever_it_stands(tmp_path):
