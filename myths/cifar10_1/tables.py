@@ -310,4 +310,5 @@ def _about(group: pd.DataFrame) -> dict[str, str]:
 
 
 def _kind_of(table: pd.DataFrame, kind: str) -> pd.DataFrame:
-    return table if table.empty else table[table["kind"] == kind].dropna(axis=1, how="all").drop(columns="kind")
+    rows = table if table.empty else table[table["kind"] == kind]
+    return rows if rows.empty else rows.dropna(axis=1, how="all").drop(columns="kind")

@@ -7,11 +7,12 @@ those out of the training set hardly matters. The evidence in four parts:
    and schedules (``agreement``);
 2. train on what is left when a share is removed, by forgetting, at random, by early scores (``removal``, ``scores``, ``train_kept``);
 3. wrong labels and noisy pixels (``noise``);
-4. the same counts for a data set of one's own, with a list of what may be dropped and what may be mislabeled (``own``).
+4. the same counts for a data set of one's own, with a list of what may be dropped and what may be mislabeled (``own``, ``held_out``).
 """
 
 from myths.forgetting import figures, pictures, tables
 from myths.forgetting.claims import CLAIMS
+from myths.forgetting.held_out import FindLabelErrors, PredictHeldOut
 from myths.forgetting.in_words import of_own_data
 from myths.forgetting.own import ListExamples
 from myths.forgetting.profiles import trials
@@ -62,6 +63,13 @@ MYTH = Myth(
             "arXiv 2303.14753",
             "https://arxiv.org/abs/2303.14753",
         ),
+        Paper(
+            "C. G. Northcutt, L. Jiang, I. L. Chuang",
+            2021,
+            "Confident Learning: Estimating Uncertainty in Dataset Labels",
+            "JAIR 70, arXiv 1911.00068",
+            "https://arxiv.org/abs/1911.00068",
+        ),
         ARTICLE,
     ),
     trial_types=(
@@ -73,6 +81,8 @@ MYTH = Myth(
         TrainKept,
         RemoveNothing,
         ListExamples,
+        PredictHeldOut,
+        FindLabelErrors,
     ),
     trials=trials,
     tables={
@@ -88,6 +98,8 @@ MYTH = Myth(
         "removal_curve": tables.removal_curve,
         "nothing_removed": tables.nothing_removed,
         "forgetting": tables.forgetting,
+        "label_errors": tables.label_errors,
+        "held_out": tables.held_out,
         "removal_list": tables.removal_list,
         "removal_list_balanced": tables.removal_list_balanced,
     },

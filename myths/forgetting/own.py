@@ -61,8 +61,8 @@ def labeled(name: str) -> Labeled:
     return Labeled(folder.pick(train), numbers[0], folder.pick(test) if test else None, numbers[1], classes)
 
 
-def check_own(name: str) -> None:
-    """Check before any trial runs that a set of the user's own can be counted on.
+def check_own(name: str) -> int:
+    """Check before any trial runs that a set of the user's own can be counted on, and return its number of training examples.
 
     Raises:
         UsageError: It has no training part, images without classes, labels out of range, or a single class.
@@ -71,10 +71,15 @@ def check_own(name: str) -> None:
     from myths.forgetting.training import load_examples
     from myths.lab.data import prepared
 
-    images = prepared.require(name).kind == "images"
-    classes = len(labeled(name).classes) if images else load_examples(name, "cpu").classes
+    if prepared.require(name).kind == "images":
+        found = labeled(name)
+        n, classes = len(found.train_labels), len(found.classes)
+    else:
+        examples = load_examples(name, "cpu")
+        n, classes = len(examples.y), examples.classes
     if classes < 2:
         raise UsageError(f"{name} has one class: there is nothing to learn, and so nothing to forget")
+    return n
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +116,8 @@ class ListExamples(Trial):
         never = np.sum([a["first_learnt"] == 0 for a in each], axis=0)
         learnt = np.array([np.where(a["first_learnt"] > 0, a["first_learnt"], np.nan) for a in each])
         first = np.nansum(learnt, axis=0) / np.maximum(len(each) - never, 1)
-        files, labels = names(self.counts[0].dataset, len(counts))
+        dataset = self.counts[0].dataset
+        files, labels = file_names(dataset, len(counts)), label_names(dataset, len(counts))
         removal, suspicion = np.lexsort((-margin, counts)), np.lexsort((-counts, margin))
         rank = {name: np.argsort(order) + 1 for name, order in (("removal_rank", removal), ("suspicion_rank", suspicion))}
         return Outcome(
@@ -132,14 +138,29 @@ class ListExamples(Trial):
         )
 
 
-def names(dataset: str, n: int) -> tuple[list[str], list[str]]:
-    """File and class of each of the first ``n`` examples; empty file names for a set that is no folder."""
+def file_names(dataset: str, n: int) -> list[str]:
+    """Return the file of each of the first ``n`` training examples; empty names for a dataset that is no folder."""
+    from myths.lab.data import prepared
+
+    return list(labeled(dataset).train.files[:n]) if prepared.require(dataset).kind == "images" else [""] * n
+
+
+def class_names(dataset: str) -> tuple[str, ...]:
+    """Return the names of the classes, by class number."""
     from myths.lab.data import prepared
     from myths.lab.data.images import image_set
 
+    return labeled(dataset).classes if prepared.require(dataset).kind == "images" else image_set(dataset, "cpu").classes
+
+
+def label_names(dataset: str, n: int) -> list[str]:
+    """Return the name of the class of each of the first ``n`` training examples."""
+    from myths.lab.data import prepared
+    from myths.lab.data.images import image_set
+
+    classes = class_names(dataset)
     if prepared.require(dataset).kind == "images":
-        found = labeled(dataset)
-        return list(found.train.files[:n]), [found.classes[label] for label in found.train_labels[:n]]
-    images = image_set(dataset, "cpu")
-    assert images.y_train is not None
-    return [""] * n, [images.classes[label] for label in images.y_train[:n].tolist()]
+        return [classes[label] for label in labeled(dataset).train_labels[:n]]
+    labels = image_set(dataset, "cpu").y_train
+    assert labels is not None
+    return [classes[label] for label in labels[:n].tolist()]

@@ -21,19 +21,29 @@ SIDE = 96
 
 
 def likely_mislabeled(tables: Mapping[str, pd.DataFrame], store: Store) -> Figure | None:
-    """The user's own images of the smallest margin, with the class that their folder gives them."""
+    """The user's likeliest label errors: given and predicted class, with its probability.
+
+    Where none is listed, the images of the smallest margin, with the class that their folder gives them.
+    """
     from myths.lab.report import style
 
-    table = tables["forgetting"]
+    table, listed = tables["forgetting"], tables["label_errors"]
     if table.empty:
         return None
     dataset = str(table["dataset"].iloc[0])
-    top = table[table["dataset"] == dataset].nsmallest(ROWS * COLUMNS, "suspicion_rank")
+    errors = listed if listed.empty else listed[listed["dataset"] == dataset]
+    top = errors.head(ROWS * COLUMNS) if len(errors) else table[table["dataset"] == dataset].nsmallest(ROWS * COLUMNS, "suspicion_rank")
     images = _images(dataset, top["index"].astype(int).tolist())
     if images is None:
         return None
-    figure, ax = style.axes(f"{dataset}: look at these labels first", "", "", (9.0, 7.4))
-    captions = [f"{label}\n{_short(file, index)}" for label, file, index in zip(top["label"], top["file"], top["index"], strict=True)]
+    rows = -(-len(images) // COLUMNS)
+    if len(errors):
+        title = f"{dataset}: likely label errors, {len(top)} of {len(errors)}, given → predicted class and its probability"
+        about = [f"{_clipped(one['label'])} → {_clipped(one['predicted'])} {one['confidence']:.0%}" for one in top.to_dict("records")]
+    else:
+        title, about = f"{dataset}: the smallest margins, with the given class", [_clipped(label) for label in top["label"]]
+    figure, ax = style.axes(title, "", "", (9.0, 0.9 + 1.3 * rows))
+    captions = [f"{line}\n{_short(file, index)}" for line, file, index in zip(about, top["file"], top["index"], strict=True)]
     _sheet(ax, images, COLUMNS, captions)
     return figure
 
@@ -93,6 +103,10 @@ def _sheet(ax: Axes, images: Sequence[UInt8[np.ndarray, "h w 3"]], columns: int,
     ax.set_ylim(-height * rows, 0)
     ax.set_aspect("equal")
     ax.set_axis_off()
+
+
+def _clipped(name: str) -> str:
+    return name if len(name) <= 9 else f"{name[:8]}…"
 
 
 def _short(file: str, index: int) -> str:

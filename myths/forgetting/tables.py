@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from myths.forgetting import agreement
+from myths.forgetting.held_out import FindLabelErrors
 from myths.forgetting.naming import LEAST_FORGOTTEN, counted_with, dataset_name, order_name, ranked_by
 from myths.forgetting.own import ListExamples
 from myths.forgetting.train_kept import RemoveNothing, ScoreExamples, TrainKept
@@ -197,6 +198,23 @@ def forgetting(results: Results) -> pd.DataFrame:
     return table.sort_values(["dataset", "suspicion_rank"], kind="stable")
 
 
+def label_errors(results: Results) -> pd.DataFrame:
+    """The user's own data: examples whose label is likely wrong, the likeliest first, by networks that were trained without them.
+
+    ``label_probability`` is that of the given label, ``confidence`` that of the predicted class, both at a common temperature.
+    """
+    table = _kind(results.frame(FindLabelErrors), "error")
+    if table.empty:
+        return table
+    columns = ["rank", "file", "index", "label", "predicted", "label_probability", "confidence", "flipped"]
+    return table[[*(c for c in columns if c in table), "dataset", "protocol", "device"]].sort_values(["dataset", "rank"], kind="stable")
+
+
+def held_out(results: Results) -> pd.DataFrame:
+    """The user's own data: how well networks predict the labels of examples that they were trained without, and how many they doubt."""
+    return _kind(results.frame(FindLabelErrors), "summary")
+
+
 def removal_list(results: Results) -> pd.DataFrame:
     """The user's own data: every example in the order of removal by forgetting alone. It may remove a class: see removal_list_balanced."""
     table = forgetting(results)
@@ -243,7 +261,8 @@ def _of_first(kind: type) -> dict[str, Any]:
 
 
 def _kind(table: pd.DataFrame, kind: str) -> pd.DataFrame:
-    return table if table.empty else table[table["kind"] == kind].dropna(axis=1, how="all").drop(columns="kind").copy()
+    rows = table if table.empty else table[table["kind"] == kind]
+    return rows if rows.empty else rows.dropna(axis=1, how="all").drop(columns="kind").copy()
 
 
 def _nearest(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
