@@ -16,6 +16,7 @@ from myths.cifar10_1.ladder import EvaluateModel, FitClassical, LadderOrder
 from myths.cifar10_1.own import PlaceModel, in_sentences
 from myths.cifar10_1.reuse import FitCandidates, ReuseTestSet
 from myths.cifar10_1.trials import PublishedAccuracy, PublishedHardImages, PublishedOrder, trials
+from myths.cifar10_1.weights import PredictClasses
 from myths.lab.myth import ARTICLE, Myth, Paper
 from myths.lab.vision.classifier import TrainClassifier
 
@@ -73,6 +74,7 @@ MYTH = Myth(
         FitCandidates,
         ReuseTestSet,
         PlaceModel,
+        PredictClasses,
     ),
     trials=trials,
     tables={
@@ -89,6 +91,7 @@ MYTH = Myth(
         "reuse_share": tables.reuse_share,
         "placed": tables.placed,
         "placed_against": tables.placed_against,
+        "normalizations": tables.normalizations,
     },
     claims=CLAIMS,
     figures={

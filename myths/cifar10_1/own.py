@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from myths.cifar10_1.published import PREDICTIONS, PROCEDURAL, TEST_SETS, TestSet
+from myths.cifar10_1.weights import LEVEL, PredictClasses, same_images
 from myths.lab.setting import DatasetName
 from myths.lab.trial import Context, Outcome, Protocol, Trial
 
 if TYPE_CHECKING:
     import pandas as pd
-
-LEVEL = 0.001
-"""Another order of the classes is reported when the gain would come by chance less often than this."""
 
 
 def holds_predictions(name: str) -> bool:
@@ -26,6 +24,14 @@ def holds_predictions(name: str) -> bool:
 
     found = prepared.find(name)
     return found is not None and found.kind == "arrays" and own_predictions.holds_predictions(tuple(prepared.load(name)))
+
+
+def holds_weights(name: str) -> bool:
+    """Return whether a prepared set holds weights of a network."""
+    from myths.lab.data import prepared
+
+    found = prepared.find(name)
+    return found is not None and found.kind == "weights"
 
 
 def own_predictions(name: str) -> Mapping[str, np.ndarray]:
@@ -46,6 +52,8 @@ class PlaceModel(Trial):
     """The user's predictions, as `myths data add` named them."""
     published: DatasetName = PREDICTIONS
     """The predictions of the published models."""
+    model: PredictClasses | None = None
+    """What predicts where the user's data are weights."""
 
     @property
     def protocol(self) -> Protocol:
@@ -70,11 +78,13 @@ class PlaceModel(Trial):
         """
         from myths.cifar10_1 import order, published
 
-        mine = own_predictions(self.predictions)
+        mine = context.outcome(self.model).arrays if self.model else own_predictions(self.predictions)
         rows: list[dict[str, Any]] = []
         test_sets: list[TestSet] = [name for name in TEST_SETS if name in mine]
         for test_set in test_sets:
             theirs = published.predictions(self.published, test_set)
+            if self.model:
+                same_images(mine[f"labels_{test_set}"], theirs.labels, test_set)
             correct = mine[test_set] == theirs.labels
             better, swapped = reordered(mine[test_set], theirs.labels)
             scores = theirs.correct.sum(1)
@@ -118,7 +128,7 @@ def in_sentences(tables: Mapping[str, pd.DataFrame]) -> str | None:
     """Say how the user's models stand, a few lines each; None where there are none."""
     from myths.lab.data.own_predictions import CLASSES
 
-    placed, against = tables["placed"], tables["placed_against"]
+    placed, against, normalizations = tables["placed"], tables["placed_against"], tables["normalizations"]
     said = []
     for line in placed.to_dict("records"):
         name = f"{line['predictions']} on {line['test_set']}"
@@ -138,4 +148,21 @@ def in_sentences(tables: Mapping[str, pd.DataFrame]) -> str | None:
         if line["reordering"]:
             swaps = ", ".join(f"{CLASSES[int(a)]} meant {CLASSES[int(b)]}" for a, b in (s.split(">") for s in line["reordering"].split()))
             said.append(f"    check the order of the classes: {line['reordered_percent']:.2f} % would be correct if {swaps}")
+    if len(normalizations):
+        for weights, rows in normalizations.groupby("weights", sort=False):
+            said += _of_normalization(str(weights), rows)
     return "\n".join(said) or None
+
+
+def _of_normalization(weights: str, rows: pd.DataFrame) -> list[str]:
+    """Say what the pixels were normalized with, and which other normalization is clearly better."""
+    used, best = rows.iloc[0], rows.loc[rows["accuracy_percent"].idxmax()]
+    said = f"  {weights} is a {used['architecture']}, pixels normalized with {used['normalization']}"
+    if not best["clearly_better"]:
+        return [f"{said}; none of {len(rows) - 1} others is clearly better on the first {used['n']:,} images"]
+    return [
+        said,
+        f"    check the normalization: with {best['normalization']} {best['accuracy_percent']:.1f} % of the first {used['n']:,} images "
+        f"would be correct instead of {used['accuracy_percent']:.1f} %: myths data remove {weights}, "
+        f"then myths data add {weights} FILE normalization={best['normalization']}",
+    ]

@@ -11,6 +11,7 @@ from myths.cifar10_1.ladder import EvaluateModel, LadderOrder, model_name
 from myths.cifar10_1.own import PlaceModel
 from myths.cifar10_1.reuse import ReuseTestSet
 from myths.cifar10_1.trials import PublishedAccuracy, PublishedHardImages, PublishedOrder
+from myths.cifar10_1.weights import PredictClasses
 from myths.lab.estimate import Estimate, clopper_pearson, difference_of_proportions, ratio_of_proportions
 from myths.lab.store import Results
 from myths.lab.trial import weakest
@@ -241,6 +242,44 @@ def placed_against(results: Results) -> pd.DataFrame:
         return table
     table.insert(list(table).index("model_correct") + 1, "difference_pp", 100 * (table["only_mine"] - table["only_theirs"]) / table["n"])
     return table
+
+
+def normalizations(results: Results) -> pd.DataFrame:
+    """Networks of the user's: how many of the first test images are correct with each normalization of the pixels; the one used first.
+
+    ``p_value`` is that of a sign test of the images that the other normalization gains and loses, times the number of others.
+    """
+    from scipy import stats
+
+    from myths.cifar10_1.weights import LEVEL
+
+    every = results.frame(PredictClasses, dataset=lambda t: ", ".join(t.data))
+    table = _kind_of(every, "normalization")
+    if table.empty:
+        return table
+    architecture = _kind_of(every, "model").set_index("weights")["architecture"]
+    others = table.groupby("weights")["normalization"].transform("size") - 1
+    changed = zip(table["gained"].astype(int), table["lost"].astype(int), others.astype(int), strict=True)
+    p_values = [min(1.0, k * stats.binomtest(g, g + n, alternative="greater").pvalue) if g + n else 1.0 for g, n, k in changed]
+    table = table.astype(dict.fromkeys(("n", "correct", "gained", "lost"), int)).assign(
+        architecture=table["weights"].map(architecture),
+        accuracy_percent=100 * table["correct"] / table["n"],
+        p_value=p_values,
+        clearly_better=[p <= LEVEL for p in p_values],
+    )
+    columns = [
+        "weights",
+        "architecture",
+        "normalization",
+        "n",
+        "correct",
+        "accuracy_percent",
+        "gained",
+        "lost",
+        "p_value",
+        "clearly_better",
+    ]
+    return table[[*columns, "dataset", "protocol", "device"]]
 
 
 def _sets_of(trial: PlaceModel) -> str:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from myths.cifar10_1.ladder import ladder
-from myths.cifar10_1.own import PlaceModel, holds_predictions
+from myths.cifar10_1.own import PlaceModel, holds_predictions, holds_weights
 from myths.cifar10_1.published import PREDICTIONS, PROCEDURAL, TEST_SETS, NewTestSet, TestSet
 from myths.cifar10_1.reuse import reuse
+from myths.cifar10_1.weights import plan
 from myths.lab.myth import Profile
 from myths.lab.setting import DatasetName
 from myths.lab.trial import Context, Outcome, Protocol, Trial
@@ -154,12 +155,16 @@ class PublishedHardImages(_PerImage):
 
 
 def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = ()) -> list[Trial]:
-    """What a profile runs; ``seeds`` replaces its number of seeds, ``data`` names further test sets for the ladder, or predictions.
+    """What a profile runs; ``seeds`` replaces its number of seeds, ``data`` names test sets for the ladder, predictions, or weights.
 
-    With predictions of the user's alone, they are placed beside the published models, and nothing else runs.
+    With predictions or weights of the user's alone, they are placed beside the published models, and nothing else runs.
     """
-    mine = [name for name in data if holds_predictions(name)]
-    placed: list[Trial] = [PublishedAccuracy(source="known table"), *(PlaceModel(predictions=name) for name in mine)]
+    mine = [name for name in data if holds_predictions(name) or holds_weights(name)]
+    models = {name: plan(name) for name in mine if holds_weights(name)}
+    placed: list[Trial] = [
+        PublishedAccuracy(source="known table"),
+        *(PlaceModel(predictions=name, model=models.get(name)) for name in mine),
+    ]
     if mine and len(mine) == len(data):
         return placed
     data = tuple(name for name in data if name not in mine)

@@ -203,7 +203,7 @@ def label_errors(results: Results) -> pd.DataFrame:
 
     ``label_probability`` is that of the given label, ``confidence`` that of the predicted class, both at a common temperature.
     """
-    table = _kind(results.frame(FindLabelErrors), "error")
+    table = _kind(results.frame(FindLabelErrors, dataset=_of_held_out), "error")
     if table.empty:
         return table
     columns = ["rank", "file", "index", "label", "predicted", "label_probability", "confidence", "flipped"]
@@ -212,7 +212,7 @@ def label_errors(results: Results) -> pd.DataFrame:
 
 def held_out(results: Results) -> pd.DataFrame:
     """The user's own data: how well networks predict the labels of examples that they were trained without, and how many they doubt."""
-    return _kind(results.frame(FindLabelErrors), "summary")
+    return _kind(results.frame(FindLabelErrors, dataset=_of_held_out), "summary")
 
 
 def removal_list(results: Results) -> pd.DataFrame:
@@ -249,6 +249,10 @@ def _setting(trial: TrainKept) -> str:
 
     left_out = {"ranking", "removed", "order", "skip", "seed"}
     return repr([(f.name, getattr(trial, f.name)) for f in fields(trial) if f.name not in left_out])
+
+
+def _of_held_out(trial: FindLabelErrors) -> str:
+    return dataset_name(trial.held_out[0])
 
 
 def _of_first(kind: type) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from myths.lab.errors import UsageError
 from myths.lab.vision.networks import Standardize
+from myths.lab.vision.pretrained import Standardized
 from myths.saliency import metrics
 from myths.saliency.attributions import COMPLETE, Explanation, chunk_for, explanation
 from myths.saliency.attributions.grad_cam import find_layer
@@ -30,7 +31,6 @@ from myths.saliency.attributions.gradient import score
 from myths.saliency.maps import is_map, pixel_map
 from myths.saliency.names import ATTACKS, LEVEL, METHODS, SHARPNESS, AttackName, Method, Output, Schedule
 from myths.saliency.precision import exact_convolutions
-from myths.saliency.pretrained import Standardized
 from myths.saliency.subjects import check
 
 if TYPE_CHECKING:

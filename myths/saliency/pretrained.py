@@ -1,145 +1,34 @@
-"""Weights of torchvision's classifiers: which architecture they are of, and the network that they make."""
+"""The network of a user's or the catalog's weights, ready to be explained."""
 
 from __future__ import annotations
 
-import functools
-import pickle
-import warnings
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
 
 from myths.lab.data import prepared
-from myths.lab.data.catalog import CATALOG
-from myths.lab.data.weights import DEVIATION, MEAN
-from myths.lab.errors import CannotStart, UsageError
-from myths.lab.vision.networks import Standardize
+from myths.lab.errors import UsageError
+from myths.lab.vision.pretrained import Standardized, build, classes_of, identify, read
 from myths.saliency.names import UNTRAINED
-
-ARCHITECTURES = (
-    "squeezenet1_0", "squeezenet1_1", "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "alexnet",
-    "vgg11", "vgg13", "vgg16", "vgg19", "vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn", "densenet121", "densenet161", "densenet169",
-    "densenet201", "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large", "mnasnet0_5", "mnasnet1_0", "shufflenet_v2_x0_5",
-    "shufflenet_v2_x1_0", "efficientnet_b0", "efficientnet_b1", "efficientnet_b2", "convnext_tiny", "convnext_small", "convnext_base",
-    "resnext50_32x4d", "resnext101_32x8d", "wide_resnet50_2", "wide_resnet101_2",
-)  # fmt: skip
-"""Those of torchvision that are tried, in this order."""
-
-
-class Standardized(nn.Module):
-    """A network of normalized pixels, as torchvision's are, as a function of pixel values in 0..1."""
-
-    def __init__(self, network: nn.Module, mean: Sequence[float] = MEAN, std: Sequence[float] = DEVIATION):
-        super().__init__()
-        self.standardize = Standardize(len(mean))
-        self.standardize.mean.copy_(torch.tensor(mean)[:, None, None])
-        self.standardize.deviation.copy_(torch.tensor(std)[:, None, None])
-        self.network = network
-
-    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n classes"]:
-        """Logits."""
-        return self.network(self.standardize(x))
 
 
 def load(name: str, device: str) -> tuple[Standardized, str]:
     """The network of the weights added as ``name``, ready to be explained on ``device``, and its architecture.
 
     "untrained" is SqueezeNet 1.0 of ten classes with weights drawn from a fixed seed, for tests. Raises CannotStart when there are no
-    such weights or they cannot be read, UsageError when they are of no architecture known here.
+    such weights or they cannot be read, UsageError when they are of no architecture known here, or were
+    added with another normalization than ImageNet's.
     """
     if name == UNTRAINED:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            network, architecture = _build("squeezenet1_0", 10), "squeezenet1_0"
+            network, architecture = build("squeezenet1_0", 10), "squeezenet1_0"
     else:
         weights = read(name)
+        if (found := prepared.find(name)) and (said := dict(found.settings).get("normalization", "imagenet")) != "imagenet":
+            raise UsageError(
+                f"{name} was added with normalization={said}; networks are explained with ImageNet's. In a notebook any works: "
+                "saliency.explain(saliency.normalized(model, mean, std), image)"
+            )
         architecture = identify(weights)
-        network = _build(architecture, _classes(weights))
+        network = build(architecture, classes_of(weights))
         network.load_state_dict(dict(weights))
     return Standardized(network).to(device).eval().requires_grad_(False), architecture
-
-
-def read(name: str) -> dict[str, Tensor]:
-    """The tensors of weights of this name, the catalog's or added; code that a file brings along is never run.
-
-    Raises CannotStart when there are none, the file is none of plain weights, or a weight is not finite.
-    """
-    weights = _read(name)
-    for key, value in weights.items():
-        if value.is_floating_point() and (bad := int((~value.isfinite()).sum())):
-            raise CannotStart(
-                f"weights {name}: {bad} of {value.numel()} values of {key} are not finite (NaN or infinite), so that the network predicts "
-                "nothing: save the weights of a training run that did not diverge, and add them under another name"
-            )
-    return weights
-
-
-def _read(name: str) -> dict[str, Tensor]:
-    found = prepared.require(name)
-    if name in CATALOG:
-        return {key: torch.from_numpy(values.copy()) for key, values in prepared.load(name).items()}
-    if found.kind != "weights" or found.path is None:
-        raise CannotStart(
-            f"{name} is a set of {found.kind}, no weights: add a .pt, .pth or .safetensors file with `myths data add NAME PATH`"
-        )
-    loaded = _tensors(found.path)
-    for key in ("state_dict", "model"):
-        if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
-            loaded = loaded[key]
-    if not isinstance(loaded, Mapping) or not loaded or not all(isinstance(value, Tensor) for value in loaded.values()):
-        raise CannotStart(f"{found.path} holds no plain weights: save network.state_dict() with torch.save and add it again")
-    return {str(key).removeprefix("module."): value for key, value in loaded.items() if isinstance(value, Tensor)}
-
-
-def identify(weights: Mapping[str, Tensor]) -> str:
-    """The architecture of torchvision whose tensors have these names and shapes. Raises UsageError when there is none."""
-    shapes = {key: tuple(value.shape) for key, value in weights.items()}
-    for architecture in ARCHITECTURES:
-        if _shapes(architecture, _classes(weights)) == shapes:
-            return architecture
-    raise UsageError(
-        f"these weights ({len(weights)} tensors, the first {next(iter(weights))}) are of none of the networks known here: "
-        f"{', '.join(ARCHITECTURES)}"
-    )
-
-
-def _tensors(path: Path) -> object:
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except ImportError as error:
-        raise CannotStart("reading .safetensors needs a package: pip install safetensors; or add the weights as .pt") from error
-    except pickle.UnpicklingError as error:  # torch advises weights_only=False here, which would run whatever the file holds
-        raise CannotStart(
-            f"{path} holds Python objects beside tensors. Loading those can run any code, so they were not loaded: add plain weights, "
-            "as torch.save(network.state_dict()) writes them"
-        ) from error
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
-        first = str(error).split("\n")[0]
-        raise CannotStart(f"{path} cannot be read as plain weights ({first}): add it again from a good copy") from error
-
-
-@functools.cache
-def _shapes(architecture: str, classes: int) -> dict[str, tuple[int, ...]]:
-    with torch.device("meta"):
-        return {key: tuple(value.shape) for key, value in _build(architecture, classes).state_dict().items()}
-
-
-def _build(architecture: str, classes: int) -> nn.Module:
-    from torchvision import models
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return models.get_model(architecture, weights=None, num_classes=classes)
-
-
-def _classes(weights: Mapping[str, Tensor]) -> int:
-    """As many as the last tensor is long: the bias of the last layer."""
-    last = list(weights.values())[-1]
-    return last.shape[0] if last.ndim else 1

@@ -8,6 +8,7 @@ import pytest
 from myths.forgetting import tables
 from myths.forgetting.confident import MIN_PER_CLASS, suspects, temperature
 from myths.forgetting.held_out import FindLabelErrors, PredictHeldOut, every_fold, folds_of
+from myths.forgetting.in_words import of_own_data
 from myths.forgetting.trials import DIGITS
 from myths.lab.errors import UsageError
 from myths.lab.store import Record, Results
@@ -72,7 +73,8 @@ def test_each_example_is_held_out_once_with_equal_shares_of_every_class():
 
 def test_planted_errors_are_listed_first_and_clean_labels_seldom():
     planted = PredictHeldOut(**DIGITS, epochs=12.0, train_examples=700, label_noise=0.05)
-    found = run_all(FindLabelErrors(held_out=every_fold(planted)))
+    find = FindLabelErrors(held_out=every_fold(planted))
+    found = run_all(find)
     summary, errors = found.rows[0], found.rows[1:]
     assert summary["flipped_examples"] == 35
     assert summary["listed"] == len(errors)
@@ -81,6 +83,11 @@ def test_planted_errors_are_listed_first_and_clean_labels_seldom():
     assert np.mean(flipped) >= 0.85
     assert sum(flipped) >= 22  # of 35
     assert errors[0]["confidence"] > 0.9 > 0.1 > errors[0]["label_probability"]
+    results = Results([Record(find, "ok", found.rows)])
+    table = tables.label_errors(results)
+    assert table["rank"].tolist() == list(range(1, len(errors) + 1))
+    assert set(table["dataset"]) == {"digits subset"} == set(tables.held_out(results)["dataset"])
+    assert (table["label"] != table["predicted"]).all()
     clean = run_all(FindLabelErrors(held_out=every_fold(replace(planted, label_noise=0.0))))
     assert clean.rows[0]["listed"] <= 7  # 1 %
     assert clean.rows[0]["accuracy_percent"] > 94
@@ -91,6 +98,7 @@ def test_a_training_run_that_diverged_lists_nothing():
     found = run_all(find)
     assert found.rows[0]["diverged"] >= 1
     assert len(found.rows) == 1
+    assert np.isfinite(found.rows[0]["accuracy_percent"])
     results = Results([Record(find, "ok", found.rows)])
     assert tables.label_errors(results).empty
     assert tables.held_out(results)["listed"].tolist() == [0]
@@ -104,3 +112,33 @@ def test_impossible_folds_are_refused():
     few = PredictHeldOut(**DIGITS, epochs=1.0, train_examples=9)
     with pytest.raises(UsageError, match="needs 10 or more"):
         few.run(Context(few))
+
+
+def of_own(n, listed=(), summary=None):
+    """Tables of a run on ``n`` images of two classes, of which the second has nine."""
+    import pandas as pd
+
+    labels = ["cat"] * (n - 9) + ["dog"] * 9
+    rows = [{"index": i, "file": f"{label}/{i}.png", "label": label, "events": 1.0} for i, label in enumerate(labels)]
+    forgetting = pd.DataFrame(rows).assign(dataset="mine", never_forgotten=False)
+    errors = [{"rank": k, "file": file, "label": "cat", "predicted": "dog", "confidence": 0.97} for k, file in enumerate(listed, 1)]
+    return {
+        "forgetting": forgetting,
+        "removal_list_balanced": forgetting.assign(may_be_dropped=False),
+        "label_errors": pd.DataFrame(errors).assign(dataset="mine"),
+        "held_out": pd.DataFrame(summary or []).assign(dataset="mine"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (of_own(60), "60 are too few to list label errors (100 or more are needed)"),
+        (of_own(200, (), [{"n": 200, "diverged": 1}]), "no label errors are listed: a training run diverged"),
+        (of_own(200, (), [{"n": 200, "diverged": 0, "accuracy_percent": 98.5}]), "likely label errors: none (predicted by networks that"),
+        (of_own(200, ["cat/7.png"], [{"n": 200, "diverged": 0, "accuracy_percent": 98.5}]), "first: cat/7.png (cat → dog, 97%) …"),
+        (of_own(200, ["cat/7.png"], [{"n": 200, "diverged": 0, "accuracy_percent": 98.5}]), "fewer than 10 examples each: dog"),
+    ],
+)
+def test_the_summary_says_which_labels_to_look_at_or_why_none_are_named(made, said):
+    assert said in of_own_data(made)

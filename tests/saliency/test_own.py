@@ -12,10 +12,11 @@ from myths.lab import tryout
 from myths.lab.data import prepared
 from myths.lab.data.fetch import add
 from myths.lab.errors import CannotStart, MythsError, UsageError
+from myths.lab.vision.pretrained import ARCHITECTURES, identify, read
 from myths.saliency import MYTH
 from myths.saliency.networks import Pretrained
 from myths.saliency.own import Attack
-from myths.saliency.pretrained import ARCHITECTURES, identify, load, read
+from myths.saliency.pretrained import load
 from myths.saliency.profiles import trials
 from myths.saliency.tables import method_name
 

@@ -17,6 +17,7 @@ from myths.lab.data.layout import SUFFIXES, Found, Layout, find_images, numbered
 from myths.lab.data.names import own_name
 from myths.lab.data.own_texts import SPLITS, add_texts, texts_in
 from myths.lab.data.prepared import Prepared
+from myths.lab.data.weights import NORMALIZATION_NAMES
 from myths.lab.errors import CannotStart, UsageError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def add(name: str, path: Path | str, settings: Mapping[str, str] | None = None) 
         path: A folder of images (see ``layout``), a folder of parallel texts (see ``own_texts``), one image, arrays x_test, y_test and
             perhaps x_train, y_train and classes in an .npz, predictions for CIFAR-10 and CIFAR-10.1 (see ``own_predictions``), or weights
             as .pt, .pth or .safetensors.
-        settings: ``source`` and ``target`` of parallel texts.
+        settings: ``source`` and ``target`` of parallel texts, ``normalization`` of weights.
 
     Returns:
         The prepared set. Its ``summary`` says what was understood.
@@ -52,17 +53,21 @@ def add(name: str, path: Path | str, settings: Mapping[str, str] | None = None) 
         raise UsageError(f"there is no {path}")
     if path.is_dir() and texts_in(path):
         return add_texts(name, path, settings or {})
-    if settings:
-        raise UsageError(f"{', '.join(settings)}: settings go with parallel texts only, and {path} holds none (train.de, train.en, …)")
+    weights = path.suffix in (".pt", ".pth", ".safetensors")
+    if settings and not weights:
+        raise UsageError(
+            f"{', '.join(settings)}: settings go with parallel texts (source, target) and weights (normalization), and {path} is neither"
+        )
     if path.is_dir():
         return _add_images(name, path)
     if path.suffix in own_predictions.SUFFIXES or (path.suffix == ".npz" and own_predictions.holds_predictions(_names_in(path))):
         return _add_predictions(name, path)
     if path.suffix == ".npz":
         return _add_arrays(name, path)
-    if path.suffix in (".pt", ".pth", ".safetensors"):
+    if weights:
+        _check_normalization(settings or {})
         tensors = (_read_safetensors if path.suffix == ".safetensors" else _read_pt)(path)
-        return _add_weights(name, path, tensors)
+        return _add_weights(name, path, tensors, settings or {})
     if path.suffix.lower() in SUFFIXES:
         return _add_images(name, path.parent, path)
     if path.name.lower().endswith(_ARCHIVES):
@@ -203,14 +208,25 @@ def _add_arrays(name: str, path: Path) -> Prepared:
     return prepared.save(name, arrays, source=path.name, note="own arrays", examples=examples, summary=summary)
 
 
-def _add_weights(name: str, path: Path, tensors: int) -> Prepared:
+def _check_normalization(settings: Mapping[str, str]) -> None:
+    """Raise UsageError for a setting that weights do not have, or a normalization that is not known."""
+    if unknown := sorted(set(settings) - {"normalization"}):
+        raise UsageError(f"{unknown[0]}={settings[unknown[0]]}: weights have one setting, normalization")
+    given = settings.get("normalization")
+    if given is not None and given not in NORMALIZATION_NAMES:
+        raise UsageError(f"normalization={given!r} is not known; expected one of {', '.join(NORMALIZATION_NAMES)}")
+
+
+def _add_weights(name: str, path: Path, tensors: int, settings: Mapping[str, str]) -> Prepared:
     suffix = ".pt" if path.suffix == ".pth" else path.suffix  # torchvision's name for the same format
     target = prepared.roots()[0] / "weights" / f"{name}{suffix}"
     with prepared.writing(target) as temporary:
         shutil.copyfile(path, temporary)
     sha256 = prepared.folder_sha256([target], target.parent)
-    summary = [f"weights: {tensors:,} tensors"]
-    prepared.write_sidecar(target.with_suffix(".json"), source=path.name, note="own weights", sha256=sha256, summary=summary)
+    summary = [f"weights: {tensors:,} tensors", *(f"{key}: {value} (as you said)" for key, value in settings.items())]
+    summary.append(f"use: myths run cifar10-1 --data {name} (ten classes), or myths try saliency attack weights={name} image=…")
+    facts = {"source": path.name, "note": "own weights", "sha256": sha256, "summary": summary, "settings": dict(settings)}
+    prepared.write_sidecar(target.with_suffix(".json"), **facts)
     return _found(name)
 
 

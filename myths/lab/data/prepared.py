@@ -58,6 +58,8 @@ class Prepared:
     """How many examples each part of a set of the user's own has: "train", "val", "test", or "all" of a set without parts."""
     summary: tuple[str, ...] = ()
     """What ``myths data add`` understood, a sentence each."""
+    settings: tuple[tuple[str, str], ...] = ()
+    """What ``myths data add`` was told of weights: "normalization"."""
 
     @property
     def bytes(self) -> int:
@@ -147,6 +149,7 @@ def look(name: str, root: Path) -> Prepared | None:
             archives = tuple(sorted(dict(facts.get("archives", {})).items()))
             examples = tuple((str(part), int(n)) for part, n in dict(facts.get("examples", {})).items())
             summary = tuple(map(str, facts.get("summary", ())))
+            settings = tuple((str(key), str(value)) for key, value in dict(facts.get("settings", {})).items())
         except FileNotFoundError as error:
             raise CannotStart(
                 f"{path} has no {sidecar.name} beside it, which says what it is: bring the one that belongs to it, "
@@ -154,7 +157,7 @@ def look(name: str, root: Path) -> Prepared | None:
             ) from error
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CannotStart(f"{sidecar} cannot be read ({error}): bring it and {path.name} again, both from one place") from error
-        return Prepared(name, path, kind, source, note, sha256, archives, examples, summary)
+        return Prepared(name, path, kind, source, note, sha256, archives, examples, summary, settings)
     return None
 
 

@@ -11,6 +11,18 @@ from myths.lab.data.formats import BadFormat, pickled
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of ImageNet's pixels, in 0..1, red first: what torchvision's networks expect taken off and divided by."""
+NORMALIZATIONS = {
+    "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+    "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "cifar10": ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
+    "imagenet": (MEAN, DEVIATION),
+    "bytes": ((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)),
+}
+"""Mean and standard deviation of the common ways to normalize pixels of 0 to 1: "half" makes them -1 to 1, "bytes" 0 to 255."""
+BLUE_FIRST = "-bgr"
+"""Ending of a normalization whose channels are blue, green, red."""
+NORMALIZATION_NAMES = tuple(f"{name}{order}" for name in NORMALIZATIONS for order in ("", BLUE_FIRST))
+
 _CAFFE_MEAN = (123.68, 116.779, 103.939)
 """Of 0..255, red first: what networks that were trained with Caffe expect taken off, blue first and not divided."""
 
