@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 from myths.forgetting.confident import MIN_PER_CLASS
 from myths.forgetting.pruning import TOO_FEW, nearly_removed
 
+TRUSTED_PERCENT = 70
+"""Share of labels predicted by networks that were trained without them, below which the summary warns."""
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -49,9 +52,11 @@ def _of_labels(name: str, rows: pd.DataFrame, tables: Mapping[str, pd.DataFrame]
     if about["diverged"]:
         return ["  no label errors are listed: a training run diverged", margins]
     how = f"predicted by networks that were trained without them, {about['accuracy_percent']:.1f} % as labeled"
+    weak = about["accuracy_percent"] < TRUSTED_PERCENT
     small = rows["label"].value_counts()
     small = small[small < MIN_PER_CLASS]
     note = [f"  not judged, fewer than {MIN_PER_CLASS} examples each: {', '.join(map(str, small.index[:5]))}"] if len(small) else []
+    note += ["  do not rely on this: the networks learned too little to judge labels; more images help"] if weak else []
     if listed.empty:
         return [f"  likely label errors: none ({how})", *note, margins]
     first = ", ".join(

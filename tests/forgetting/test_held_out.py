@@ -136,6 +136,7 @@ def of_own(n, listed=(), summary=None):
         (of_own(60), "60 are too few to list label errors (100 or more are needed)"),
         (of_own(200, (), [{"n": 200, "diverged": 1}]), "no label errors are listed: a training run diverged"),
         (of_own(200, (), [{"n": 200, "diverged": 0, "accuracy_percent": 98.5}]), "likely label errors: none (predicted by networks that"),
+        (of_own(200, ["cat/7.png"], [{"n": 200, "diverged": 0, "accuracy_percent": 46.0}]), "do not rely on this"),
         (of_own(200, ["cat/7.png"], [{"n": 200, "diverged": 0, "accuracy_percent": 98.5}]), "first: cat/7.png (cat → dog, 97%) …"),
         (of_own(200, ["cat/7.png"], [{"n": 200, "diverged": 0, "accuracy_percent": 98.5}]), "fewer than 10 examples each: dog"),
     ],
