@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Literal
@@ -82,6 +83,15 @@ def is_chain(name: str) -> bool:
 def protocol_of(sets: Sequence[str]) -> Protocol:
     """Reduced on real sets, as the sets and sizes are not the paper's; a stand-in on simulated cameras."""
     return "stand-in" if any(is_chain(name) for name in sets) else "reduced"
+
+
+def fewest_images(names: Sequence[str]) -> float:
+    """Return how many images the smallest of the user's datasets has; infinity where none is the user's or nothing says it."""
+    from myths.lab.data.prepared import examples_of
+
+    parts = ("train", "val", "test", "all")
+    counts = [sum(examples_of(name, part) or 0 for part in parts) for name in data_of(names) if name != PREPARED]
+    return min((n for n in counts if n), default=math.inf)
 
 
 def data_of(sets: Sequence[str]) -> tuple[str, ...]:

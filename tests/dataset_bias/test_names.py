@@ -10,3 +10,24 @@ from myths.saliency.names import SAMPLE, SQUEEZENET, UNTRAINED
 def test_every_name_that_a_myth_gives_to_data_is_reserved():
     assert set(CATALOG[PREPARED].members) == REAL
     assert {*REAL, *PROCEDURAL, SUMMARIES, *UNAVAILABLE, SAMPLE, SQUEEZENET, UNTRAINED, "digits", "multi30k"} <= reserved()
+
+
+def test_the_work_on_data_of_the_users_is_that_of_their_size(monkeypatch, tmp_path):
+    from dataclasses import replace
+
+    import numpy as np
+    from PIL import Image
+
+    from myths.dataset_bias.naming import NameThatDataset
+    from myths.lab.data import own
+
+    monkeypatch.setenv("MYTHS_DATA", str(tmp_path / "data"))
+    for name, parts in (("mine", {"train": 30, "test": 14}), ("theirs", {"train": 60, "val": 20})):
+        for part, n in parts.items():
+            (tmp_path / name / part / "a").mkdir(parents=True)
+            for i in range(n):
+                Image.fromarray(np.full((8, 8, 3), i, np.uint8)).save(tmp_path / name / part / "a" / f"{i}.png")
+        own.add(name, tmp_path / name)
+    trial = NameThatDataset(sets=("mine", "theirs"), feature="hog", sizes=(10, 700))
+    assert trial.work == replace(trial, sizes=(10, 44)).work  # the smaller set has 44 images, of all parts
+    assert trial.work < replace(trial, sets=("chain 1", "chain 2")).work
