@@ -83,8 +83,8 @@ def calculus_ops() -> Ops:
         "the tensor calculus",
         _named(
             tc,
-            "exp log log1p expm1 sqrt abs sign sin cos sinh cosh tanh arctan erf sigmoid softplus relu maximum minimum det logdet "
-            "inv=inverse diagonal=diag trace",
+            "exp log log1p expm1 sqrt abs sign sin cos sinh cosh tanh arctan erf lgamma sigmoid softplus relu maximum minimum det "
+            "logdet inv=inverse diagonal=diag trace",
         )
         | {
             "sum": _calculus_sum, "max": _along(tc.largest), "logsumexp": _along(tc.logsumexp), "softmax": _calculus_softmax,
@@ -192,8 +192,8 @@ def torch_ops() -> Ops:
         _NUMPY_LIKE
         | _named(
             torch,
-            "exp log log1p expm1 sqrt abs sign sin cos sinh cosh tanh arctan erf sigmoid relu dot mv outer trace diagonal=diag "
-            "diagonal_of=diagonal",
+            "exp log log1p expm1 sqrt abs sign sin cos sinh cosh tanh arctan erf lgamma sigmoid relu dot mv outer trace "
+            "diagonal=diag diagonal_of=diagonal",
         )
         | _named(torch.linalg, "det inv solve solve_many=solve")
         | {
@@ -229,7 +229,7 @@ def jax_ops() -> Ops:
             "diagonal_of=diagonal maximum minimum",
         )
         | _named(jax.nn, "softplus sigmoid relu softmax")
-        | _named(jax.scipy.special, "erf logsumexp")
+        | _named(jax.scipy.special, "erf lgamma=gammaln logsumexp")
         | _named(jnp.linalg, "det inv solve solve_many=solve")
         | {"logdet": lambda a: jnp.linalg.slogdet(a)[1], "eye": lambda n, like: jnp.eye(n, dtype=like.dtype)},
     )
@@ -249,7 +249,7 @@ def autograd_ops() -> Ops:
             "exp log log1p expm1 sqrt abs sign sin cos sinh cosh tanh arctan sum max dot mv=dot outer trace diagonal=diag "
             "maximum minimum",
         )
-        | _named(special, "erf logsumexp sigmoid=expit")
+        | _named(special, "erf lgamma=gammaln logsumexp sigmoid=expit")
         | _named(np.linalg, "det inv solve solve_many=solve")
         | {
             "softplus": lambda x: np.logaddexp(0.0, x), "relu": lambda x: np.maximum(x, 0.0), "logdet": lambda a: np.linalg.slogdet(a)[1],
@@ -269,7 +269,7 @@ def tensorflow_ops() -> Ops:
         "TensorFlow",
         _NUMPY_LIKE
         | _named(tf, "exp sqrt abs sign sin cos sinh cosh tanh arctan=atan sigmoid sum=reduce_sum max=reduce_max maximum minimum transpose")
-        | _named(tf.math, "log log1p expm1 erf softplus logsumexp=reduce_logsumexp")
+        | _named(tf.math, "log log1p expm1 erf lgamma softplus logsumexp=reduce_logsumexp")
         | _named(tf.linalg, "mv=matvec trace diagonal=diag diagonal_of=diag_part det inv solve_many=solve")
         | {
             "relu": tf.nn.relu, "dot": lambda a, b: tf.reduce_sum(a * b), "outer": lambda a, b: a[:, None] * b[None, :],
@@ -291,8 +291,8 @@ def pytensor_ops() -> Ops:
         _NUMPY_LIKE
         | _named(
             pt,
-            "exp log log1p expm1 sqrt abs sign sin cos sinh cosh tanh arctan erf sigmoid softplus sum max logsumexp dot mv=dot outer trace "
-            "diagonal=diag diagonal_of=diagonal maximum minimum",
+            "exp log log1p expm1 sqrt abs sign sin cos sinh cosh tanh arctan erf lgamma=gammaln sigmoid softplus sum max logsumexp "
+            "dot mv=dot outer trace diagonal=diag diagonal_of=diagonal maximum minimum",
         )
         | _named(pt.linalg, "det inv")
         | {

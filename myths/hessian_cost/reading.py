@@ -451,6 +451,7 @@ def _times(r: Reader, factor: float, x: Term, node: ast.expr) -> Term:
     "cosh",
     "tanh",
     "erf",
+    "lgamma",
     "sigmoid",
     "softplus",
     "relu",

@@ -48,6 +48,8 @@ COURSE = {
     "linear": ("sum(x)", "x", "x:3"),
     "a constant": ("  3", "x", "x:3"),
     "diagonals": ("sum(diag(x) @ A @ diag(A)) + sum(diag(A * x))**2", "x", "x:3 A:3,3"),
+    "Dirichlet": ("lgamma(sum(a)) - sum(lgamma(a)) + (a - 1) @ log(p)", "a", "a:3 p:3"),
+    "Student": ("6*(gammaln((n + 1)/2) - gammaln(n/2) - log(n*pi)/2) - (n + 1)/2 * sum(log(1 + y**2/n))", "n", "n y:6"),
     "Gaussian": ("(x - m) @ solve(S, x - m) / 2 + logdet(S) / 2", "S", "x:3 m:3 S:3,3"),
 }  # fmt: skip
 GENERAL = {

@@ -4,7 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torchvision import models
 
+from myths.lab.errors import UsageError
 from myths.saliency.attributions import deeplift, explanation
 from tests.saliency.families import FAMILIES, build
 from tests.saliency.test_same_network import LONG, SLOW
@@ -165,3 +167,18 @@ def test_contributions_add_up_in_single_precision_in_every_family_of_torchvision
     labels = after.argmax(1)
     found = explanation("deeplift", reference).attribute(network, images, labels)
     assert float(deeplift.gap(found, *(z.gather(1, labels[:, None])[:, 0] for z in (after, before))).max()) < deeplift.TOLERANCE / 30
+
+
+@pytest.mark.parametrize(("name", "size"), [("mobilenet_v3_small", 32), ("convnext_tiny", 32)])
+def test_a_sum_that_only_rounding_breaks_is_right_in_double_and_refused_with_that_advice(name, size):
+    """Untrained, the first has outputs of 1e-11, and in the second contributions of 1e13 cancel to an output of 1."""
+    torch.manual_seed(1)
+    network = models.get_model(name, weights=None, num_classes=10).eval()
+    image, reference = torch.rand(1, 3, size, size), torch.zeros(3, 1, 1)
+    labels = network(image).argmax(1)
+    with pytest.raises(UsageError, match=r"because float32 rounds too much in this network. Use model.double\(\)"):
+        deeplift.attribute(network, image, labels, reference=reference)
+    network, image, reference = network.double(), image.double(), reference.double()
+    found = deeplift.attribute(network, image, labels, reference=reference).sum()
+    change = (network(image) - network(reference[None].expand_as(image)))[0, labels[0]]
+    assert float(found / change) == pytest.approx(1, abs=1e-3)

@@ -107,6 +107,8 @@ def _torch() -> dict[str, Callable[..., Any]]:
         "cosh": torch.cosh,
         "arctan": torch.arctan,
         "erf": torch.erf,
+        "lgamma": torch.lgamma,
+        "polygamma": lambda x, order: torch.polygamma(order, x),
         "log1p": torch.log1p,
         "expm1": torch.expm1,
         "abs": torch.abs,
@@ -138,7 +140,7 @@ def _torch() -> dict[str, Callable[..., Any]]:
 
 def _numpy() -> dict[str, Callable[..., Any]]:
     import numpy as np
-    from scipy.special import erf, expit, logsumexp
+    from scipy.special import erf, expit, gammaln, logsumexp, polygamma
 
     def view(array: Array, pattern: tuple[int, ...]) -> Array:
         return np.einsum(array, list(pattern), list(range(len(set(pattern)))))
@@ -158,7 +160,10 @@ def _numpy() -> dict[str, Callable[..., Any]]:
         view(whole, pattern)[...] = core
         return whole
 
-    return _numpy_like(np, logsumexp) | {"sigmoid": expit, "erf": erf, "embed": embed, "embed_add": embed_add, "embed_set": embed_set}
+    return _numpy_like(np, logsumexp) | {
+        "sigmoid": expit, "erf": erf, "lgamma": gammaln, "polygamma": lambda x, order: polygamma(order, x),
+        "embed": embed, "embed_add": embed_add, "embed_set": embed_set,
+    }  # fmt: skip
 
 
 def _jax() -> dict[str, Callable[..., Any]]:
@@ -190,7 +195,8 @@ def _jax() -> dict[str, Callable[..., Any]]:
         return jnp.where(on(pattern, dense.shape), spread(core, pattern, dense.shape), dense)
 
     return _numpy_like(jnp, jax.scipy.special.logsumexp) | {
-        "sigmoid": jax.nn.sigmoid, "erf": jax.scipy.special.erf, "embed": embed, "embed_add": embed_add, "embed_set": embed_set,
+        "sigmoid": jax.nn.sigmoid, "erf": jax.scipy.special.erf, "lgamma": jax.scipy.special.gammaln,
+        "polygamma": lambda x, order: jax.scipy.special.polygamma(order, x), "embed": embed, "embed_add": embed_add, "embed_set": embed_set,
     }  # fmt: skip
 
 

@@ -76,12 +76,14 @@ class Program(Contraction):
     def function(self, node: Elementwise, x: str) -> str:
         """A function of an array."""
         p = node.parameter
-        if node.function == "log":
+        if node.function in ("log", "lgamma", "polygamma"):
             self.guard("positive", x, node)
         elif node.function == "log1p":
             self.guard("above -1", x, node)
         elif node.function == "power" and not (p >= 0 and p.is_integer()):
             self.guard("nonzero" if p.is_integer() else "positive" if p < 0 else "nonnegative", x, node)
+        if node.function == "polygamma":
+            return self.line(f"polygamma({x}, {int(p)})")
         if node.function != "power":
             return self.line(f"{node.function}({x})")
         powers = {

@@ -223,6 +223,8 @@ SLOPES: Mapping[str, Callable[[Elementwise], Expression]] = {
     "erf": lambda node: simplify.scale(
         2 / math.sqrt(math.pi), simplify.elementwise("exp", simplify.scale(-1.0, simplify.power(node.argument, 2.0)))
     ),
+    "lgamma": lambda node: simplify.elementwise("polygamma", node.argument, 0.0),
+    "polygamma": lambda node: simplify.elementwise("polygamma", node.argument, node.parameter + 1),
     "abs": _of("sign"),
     "relu": _of("step"),
     "sign": lambda node: _constant(node, 0.0),

@@ -213,7 +213,7 @@ class Sum(_Keyed):
 
 @dataclass(frozen=True, eq=False, slots=True, weakref_slot=True, repr=False)
 class Elementwise(_Keyed):
-    """A function of every entry; ``parameter`` is the exponent of ``power`` and 0 for the others."""
+    """A function of every entry; ``parameter`` is the exponent of ``power``, the order of ``polygamma``, and 0 for the others."""
 
     function: str
     parameter: float

@@ -28,6 +28,12 @@ def _sigmoid(x: float) -> float:
     return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
 
 
+def _polygamma(x: float, order: float) -> float:
+    from scipy.special import polygamma
+
+    return float(polygamma(int(order), x))
+
+
 FUNCTIONS: dict[str, Function] = {
     "exp": Function(lambda x, _: math.exp(x), r"\exp"),
     "log": Function(lambda x, _: math.log(x), r"\log", "> 0"),
@@ -47,5 +53,7 @@ FUNCTIONS: dict[str, Function] = {
     "heaviside": Function(lambda x, _: 0.5 * (1 + (x > 0) - (x < 0)), r"\operatorname{heaviside}"),
     "relu": Function(lambda x, _: max(x, 0.0), r"\operatorname{relu}"),
     "step": Function(lambda x, _: float(x > 0), r"\operatorname{step}"),
+    "lgamma": Function(lambda x, _: math.lgamma(x), r"\log\Gamma", "> 0"),
+    "polygamma": Function(lambda x, p: _polygamma(x, p), "", "> 0"),
     "power": Function(lambda x, p: x**p, ""),
 }

@@ -23,6 +23,8 @@ OPERATIONS = frozenset(
         "cosh",
         "arctan",
         "erf",
+        "lgamma",
+        "polygamma",
         "log1p",
         "expm1",
         "abs",

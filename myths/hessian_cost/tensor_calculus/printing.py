@@ -125,6 +125,10 @@ class _Printer:
         argument, binds = self.write(node.argument, letters, used)
         if node.function == "power":
             return self.power(argument, binds, node.parameter)
+        if node.function == "polygamma":
+            order = int(node.parameter)
+            name = rf"\psi^{{({order})}}" if self.latex else ("digamma", "trigamma")[order] if order < 2 else f"polygamma_{order}"
+            return (rf"{name}\left({argument}\right)" if self.latex else f"{name}({argument})"), 2
         if self.latex:
             return FUNCTIONS[node.function].latex + rf"\left({argument}\right)", 2
         return f"{node.function}({argument})", 2

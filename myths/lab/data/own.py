@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from myths.lab.data import formats, own_predictions, prepared
-from myths.lab.data.layout import SUFFIXES, Found, Layout, find_images, numbered, read_layout
+from myths.lab.data.layout import PARTS, SUFFIXES, Found, Layout, find_images, numbered, read_layout
 from myths.lab.data.names import own_name
 from myths.lab.data.own_texts import SPLITS, add_texts, texts_in
 from myths.lab.data.prepared import Prepared
@@ -135,7 +135,8 @@ def _image_summary(
     lines = [f"{len(files):,} images{divided}"]
     counts = Counter(label for label in layout.labels if label)
     if layout.classes:
-        sizes = f"{min(counts.values()):,} to {max(counts.values()):,} images each"
+        least, most = min(counts.values()), max(counts.values())
+        sizes = f"{least:,} images each" if least == most else f"{least:,} to {most:,} images each"
         named = ", ".join(f"{name} {counts[name]:,}" for name in layout.classes[:10])
         order = "; the number of a folder is the class" if numbered(layout.classes) else ""
         lines.append(
@@ -147,8 +148,10 @@ def _image_summary(
         lines.append(f"{without:,} {_plural('image', without)} in no class folder: used only where no class is needed")
     if len(layout.classes) == 1:
         deeper = {PurePosixPath(file).parts[1 + layout.parted] for file in files if len(PurePosixPath(file).parts) > 2 + layout.parted}
-        inside = f"; if its {len(deeper)} folders are the classes, add that folder instead" if len(deeper) > 1 else ""
+        only = layout.classes[0]
+        inside = f"; if the {len(deeper)} folders in {only} are the classes or parts, add {only} instead" if len(deeper) > 1 else ""
         lines.append(f"a single class: nothing can be learnt from its labels{inside}")
+    lines += _parts_below(files, layout)
     if layout.parted:
         lines += _differences_of_parts(layout)
     sizes_of = sorted({(one.width, one.height) for one in looks}, key=lambda size: size[0] * size[1])
@@ -167,6 +170,18 @@ def _image_summary(
     if counted := _counted(others):
         lines.append(f"no images, so not used: {counted}")
     return lines
+
+
+def _parts_below(files: Sequence[str], layout: Layout) -> list[str]:
+    """What to do where folders named for parts lie below classes, as in cat/train and cat/test."""
+    below = {PurePosixPath(file).parts[1 + layout.parted : -1][:1] for file in files}
+    named = sorted({PARTS[name.lower()] for names in below for name in names if name.lower() in PARTS})
+    if len(layout.classes) < 2 or len(named) < 2:
+        return []
+    found = " and ".join(named)
+    return [
+        f"{found} below the classes are not read as parts, so {found} images are mixed; for parts put {found} on top: train/cat, test/cat"
+    ]
 
 
 def _differences_of_parts(layout: Layout) -> list[str]:

@@ -105,7 +105,9 @@ def languages_of(name: str) -> tuple[str, str]:
         CannotStart: There are no such texts.
     """
     found = prepared.find(name)
-    if found is None or found.kind != "texts" or found.path is None:
+    if found and found.kind != "texts":
+        raise CannotStart(f"{name} is a set of {found.kind}, not of parallel texts")
+    if found is None or found.path is None:
         raise CannotStart(
             f"there are no parallel texts {name}: put train, val and test in two languages (train.de, train.en, …) into a folder, "
             f"then `myths data add {name} FOLDER`"
@@ -149,8 +151,15 @@ def _sentences(path: Path) -> list[str]:
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise UsageError(f"{path}, line {line:,}, is not UTF-8 ({error.reason} at byte {error.start:,}): save it as UTF-8") from error
+    if "\0" in content:
+        line = content[: content.index("\0")].count("\n") + 1
+        raise UsageError(f"{path}, line {line:,}, has a zero byte: this is no text, or it is UTF-16; save it as UTF-8")
+    if "\n" not in content:  # as the Mac ended lines before 2001
+        content = content.replace("\r", "\n")
     # Line feeds alone end a line, as where the texts are read; a carriage return before one belongs to it.
     lines = [line.removesuffix("\r") for line in content.split("\n")]
+    if broken := next((i for i, line in enumerate(lines, 1) if "\r" in line), None):
+        raise UsageError(f"{path}, line {broken:,}, has a carriage return inside: end every line with a line feed")
     while lines and not lines[-1].strip():
         lines.pop()
     if not lines:

@@ -7,6 +7,7 @@ A prepared set is ``<root>/<name>.npz``, ``<root>/images/<name>/``, ``<root>/tex
 from __future__ import annotations
 
 import contextlib
+import difflib
 import errno
 import functools
 import hashlib
@@ -241,9 +242,12 @@ def require(name: str) -> Prepared:
     name = canonical_name(name)
     where = roots()[0]
     if (entry := CATALOG.get(name)) is None:
+        here = {found.name.partition(".")[0] for found in every() if found.path}
+        meant = difflib.get_close_matches(name.lower(), [*CATALOG, *here], n=1, cutoff=0.8)
+        hint = f" (did you mean {meant[0]}?)" if meant else ""
         raise CannotStart(
-            f"the data set {name} is not here, and the suite knows no download of it: `myths data add {name} PATH` brings your own, "
-            f"or put it with its {name}.json below {where}"
+            f"the data set {name} is not here{hint}, and the suite knows no download of it: `myths data add {name.lower()} PATH` brings "
+            f"your own, or put it with its {name}.json below {where}"
         )
     if not entry.files:
         raise CannotStart(f"the data set {name} is not here and has no download: {entry.note}, and put them into {where}")

@@ -30,6 +30,8 @@ from myths.saliency.surrogate import check_visible
 
 TOLERANCE = 1e-3
 """Largest gap, as a share of the sum of the absolute contributions. Rounding leaves some 1e-6 of it in float32."""
+CANCELLING = 10
+"""Contributions count for no more than this many times the outputs: beyond, they cancel, and a share of their sum says nothing."""
 ROUNDING = 64
 """Units in the last place of the outputs."""
 
@@ -78,9 +80,10 @@ def attribute(
     missing = gap(contributions, score(after, labels, output), score(before, labels, output))
     if bool((missing > TOLERANCE).any()):
         worst = int(missing.argmax())
+        why = _rounded(network, images, labels, reference, worst) or _culprit(network, images, references, worst)
         raise UsageError(
             f"deeplift: the contributions of image {worst} miss the change of the output by {100 * float(missing[worst]):.2g} % of their "
-            f"size, because {_culprit(network, images, references, worst)}"
+            f"size, because {why}"
         )
     return contributions
 
@@ -88,9 +91,11 @@ def attribute(
 def gap(contributions: Float[Tensor, "n c h w"], after: Float[Tensor, " n"], before: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
     """Return |Σ contributions − (after − before)| as a fraction of the larger of Σ |contributions| and |after − before|.
 
-    What both outputs are rounded by counts for nothing. NaN becomes infinite.
+    Σ |contributions| counts for at most ``CANCELLING`` times the outputs. What both outputs are rounded by counts for nothing. NaN
+    becomes infinite.
     """
-    size = torch.maximum(contributions.abs().sum((1, 2, 3)), (after - before).abs())
+    largest = CANCELLING * (after.abs() + before.abs())
+    size = torch.maximum(torch.minimum(contributions.abs().sum((1, 2, 3)), largest), (after - before).abs())
     rounding = ROUNDING * torch.finfo(after.dtype).eps * (after.abs() + before.abs())
     missing = ((contributions.sum((1, 2, 3)) - (after - before)).abs() - rounding).clamp_min(0)
     return torch.where(size > 0, missing / torch.where(size > 0, size, 1.0), missing).nan_to_num(nan=torch.inf)
@@ -235,6 +240,18 @@ def _alike(one: _Noted | _Replacement, func: Callable, operands: Tensors) -> boo
 
 
 # --- which module has no rule ------------------------------------------------------------------------
+
+
+def _rounded(network: nn.Module, images: Tensor, labels: Tensor, reference: Tensor, which: int) -> str:
+    """Say that only rounding breaks the sum, if the contributions add up in double precision; else "" ."""
+    if images.dtype == torch.float64:
+        return ""
+    image, label = images[which : which + 1].detach().double(), labels[which : which + 1]
+    try:
+        attribute(copy.deepcopy(network).double(), image, label, reference=reference.double())
+    except (UsageError, RuntimeError, TypeError):  # no doubles, no copies, or it is not rounding alone
+        return ""
+    return f"{str(images.dtype).removeprefix('torch.')} rounds too much in this network. Use model.double()"
 
 
 def _culprit(network: nn.Module, images: Tensor, references: Tensor, which: int) -> str:

@@ -10,6 +10,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from myths.hessian_cost import tensor_calculus as tc
 from myths.hessian_cost.tensor_calculus import (
     Expression,
     Variable,
@@ -265,3 +266,24 @@ def test_several_results_share_their_parts() -> None:
     results = run(x=at["x"], M=at["M"])
     assert [r.shape for r in results] == [(), (N,), (N, N)]
     assert run.source(n=N).count("sigmoid") == 2  # of u, and of −u for 1 − sigmoid(u), which would cancel
+
+
+@pytest.mark.parametrize("backend", ["numpy", "torch", "jax"])
+def test_derivatives_of_the_log_gamma_function_are_those_of_mpmath(backend):
+    mpmath = pytest.importorskip("mpmath")
+    if backend == "jax":
+        pytest.importorskip("jax").config.update("jax_enable_x64", True)
+    points = np.array([1e-5, 0.3, 1.0, 2.5, 30.0, 1e7])
+    at = torch.as_tensor(points) if backend == "torch" else points
+    z = tc.variable("z", "6")
+    f = tc.lgamma(z).sum()
+    first, second = (np.asarray(tc.compile(found, backend, inputs=(z,))(z=at)) for found in (tc.gradient(f, z), tc.hessian(f, z)))
+    np.testing.assert_allclose(first, [float(mpmath.psi(0, p)) for p in points], rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(np.diag(second), [float(mpmath.psi(1, p)) for p in points], rtol=1e-9)
+    assert tc.text(tc.hessian(f, z)) == "[ij] = δ[ij] trigamma(z[i])"
+
+
+def test_the_log_gamma_function_of_a_negative_number_is_refused():
+    z = tc.variable("z", "2")
+    with pytest.raises(tc.NotDifferentiable, match="lgamma"):
+        tc.compile(tc.lgamma(z).sum(), "numpy", check=True)(z=np.array([1.0, -0.5]))

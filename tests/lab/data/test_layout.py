@@ -155,7 +155,13 @@ def test_the_summary_says_what_was_understood(tmp_path, home):
     ("files", "words"),
     [
         (("1.png", "2.png"), "no classes: no image lies in a class folder"),
-        (("all/cat/1.png", "all/dog/2.png"), "a single class: .*if its 2 folders are the classes, add that folder instead"),
+        (("all/cat/1.png", "all/dog/2.png"), "a single class: .*if the 2 folders in all are the classes or parts, add all instead"),
+        (("all/train/cat/1.png", "all/test/cat/2.png"), "a single class: .*classes or parts, add all instead"),
+        (
+            ("cat/train/1.png", "dog/Test/2.png"),
+            "test and train below the classes are not read as parts, so test and train images are mixed",
+        ),
+        (("cat/1.png", "dog/2.png"), r"\(1 images each\)"),
         (("cat/1.png",), "a single class: nothing can be learnt from its labels$"),
         (("cat/1.png", "dog/2.png", "3.png"), "1 image in no class folder: used only where no class is needed"),
         (("train/cat/1.png", "test/images/2.png"), "classes that the training part lacks: images"),

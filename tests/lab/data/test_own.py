@@ -295,7 +295,9 @@ def test_parallel_texts_that_are_not_parallel_are_refused(parallel, home):
 
 def test_line_ends_and_byte_order_marks_of_other_systems_are_removed(parallel, home):
     (parallel / "val.de").write_bytes(b"\xef\xbb\xbfeins\r\nzwei\r\n\r\n\r\n")
+    (parallel / "val.fr").write_bytes(b"un\rdeux\r")
     add("texts", parallel)
+    assert lines("texts.val.fr") == ["un", "deux"]
     assert lines("texts.val.de") == ["eins", "zwei"]
 
 
@@ -315,6 +317,8 @@ def test_pairs_that_are_blank_on_both_sides_are_left_out(parallel, home):
         ("val.de", b"", r"val\.de is empty"),
         ("val.de", b"\r\n\r\n", r"val\.de is empty"),
         ("val.de", "eins\nzwei\n".encode("utf-16"), r"val\.de is UTF-16"),
+        ("val.de", "eins\nzwei\n".encode("utf-16-le"), r"val\.de, line 1, has a zero byte"),
+        ("val.de", b"eins\rzwei\ndrei\n", r"val\.de, line 1, has a carriage return inside"),
     ],
 )
 def test_what_is_wrong_with_a_text_is_said_with_file_and_line(file, content, words, parallel, home):

@@ -132,6 +132,8 @@ def test_embedded_sets_are_always_here():
         ("cifar10", ["cifar10", "170.5 MB", "`myths data get cifar10`", "storage.googleapis.com", "www.cs.toronto.edu", "cifar10.npz"]),
         ("cifar10_tiny_imagenet", ["no download", "Tiny ImageNet", "cifar10_tiny_imagenet.npz"]),
         ("holiday", ["knows no download", "`myths data add holiday PATH`"]),
+        ("Holiday", ["the data set Holiday is not here, and", "`myths data add holiday PATH`"]),
+        ("cifar-1O", ["did you mean cifar10?"]),
     ],
 )
 def test_an_absent_set_says_how_to_get_it(name, words, home):
