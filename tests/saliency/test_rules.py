@@ -173,7 +173,7 @@ def test_contributions_add_up_in_single_precision_in_every_family_of_torchvision
 def test_a_sum_that_only_rounding_breaks_is_right_in_double_and_refused_with_that_advice(name, size):
     """Untrained, the first has outputs of 1e-11, and in the second contributions of 1e13 cancel to an output of 1."""
     torch.manual_seed(1)
-    network = models.get_model(name, weights=None, num_classes=10).eval()
+    network = models.get_model(name, weights=None, num_classes=10).eval().requires_grad_(False)
     image, reference = torch.rand(1, 3, size, size), torch.zeros(3, 1, 1)
     labels = network(image).argmax(1)
     with pytest.raises(UsageError, match=r"because float32 rounds too much in this network. Use model.double\(\)"):
