@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import shutil
+import signal
 import sys
 import traceback
 import warnings
@@ -74,6 +75,7 @@ def main() -> None:
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # an encoding may lack ≥, or an em dash
     complain_once = functools.cache(terminal.complain)
     warnings.showwarning = lambda message, *_, **__: complain_once(str(message))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as `kill`, `timeout` and job schedulers end a command
     app()
 
 
@@ -165,7 +167,7 @@ def run(
     sets = () if data is None else canonical_names(data)
     request = _request(
         myths, profile, device, run, results, seeds=seeds, data=sets, budget=_seconds(budget), jobs=jobs,
-        claims=_words(claim), trial_classes=_words(trial), again=_words(again), source=source,
+        claims=_words("--claim", claim), trial_classes=_words("--trial", trial), again=_words("--again", again), source=source,
     )  # fmt: skip
     if dry_run:
         with terminal.waiting("planning"):
@@ -438,6 +440,9 @@ def _request(
     from myths.lab import side_by_side
     from myths.lab.session import Request
 
+    for option, given in (("--run", run), ("--from", source)):
+        if given == "":
+            raise UsageError(f"{option} '': it names no run (an unset shell variable?); leave out {option} or give a name")
     chosen = [suite.find(name) for name in myths or []] or list(suite.MYTHS)
     place = devices.choose(device)
     published = None if source is None else suite.find_run(source, suite.PUBLISHED, suite.CARRIED)
@@ -453,9 +458,12 @@ def _request(
     )
 
 
-def _words(given: list[str] | None) -> tuple[str, ...]:
-    """What an option lists, given several times or separated by commas."""
-    return tuple(word for each in given or () for word in each.split(",") if word)
+def _words(option: str, given: list[str] | None) -> tuple[str, ...]:
+    """Return what an option lists, given several times or separated by commas. Raises UsageError for an option that lists nothing."""
+    for each in given or ():
+        if not each.replace(",", "").strip():
+            raise UsageError(f"{option} {each!r}: it names nothing (an unset shell variable?); leave out {option} for all")
+    return tuple(word.strip() for each in given or () for word in each.split(",") if word.strip())
 
 
 def _seconds(budget: str | None) -> float | None:

@@ -29,9 +29,9 @@ def _installed() -> tuple[Myth, ...]:
     for entry in entry_points(group="myths"):
         try:
             found.append(_distinct(entry.load(), [*OURS, *found]))
-        except Exception as error:  # noqa: BLE001 (what a stranger's package raises must not take the other myths along)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (what a stranger's package raises must not take the other myths along)
             package = entry.dist.name if entry.dist else "an installed package"
-            warnings.warn(f"the myth {entry.name} of {package} is left out: {error}", stacklevel=2)
+            warnings.warn(f"the myth {entry.name} of {package} is left out: {str(error) or type(error).__name__}", stacklevel=2)
     return tuple(sorted(found, key=lambda myth: myth.number))
 
 

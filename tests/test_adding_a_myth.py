@@ -66,12 +66,21 @@ def test_the_myth_of_the_page_takes_fewer_than_80_lines():
     assert len([line for line in block("python").splitlines() if line.strip()]) < 80
 
 
-def test_a_myth_that_cannot_be_loaded_is_named_and_left_out(myths):
-    install(myths.packages, "broken", "raise RuntimeError('no such planet')", "[myths]\nplanet = broken:MYTH\n")
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ("raise RuntimeError('no such planet')", "no such planet"),
+        ("import sys; sys.exit('no such planet')", "no such planet"),
+        ("import sys; sys.exit(3)", "3"),
+        ("assert False", "AssertionError"),
+    ],
+)
+def test_a_myth_that_cannot_be_loaded_is_named_and_left_out(myths, code, why):
+    install(myths.packages, "broken", code, "[myths]\nplanet = broken:MYTH\n")
     listed = myths("list", "--json")
     names = [m["myth"] for m in json.loads(listed.stdout)]
     assert ("gambler" in names, "planet" in names) == (True, False)
-    assert "the myth planet of broken is left out: no such planet" in listed.stderr
+    assert f"the myth planet of broken is left out: {why}" in listed.stderr
 
 
 @pytest.mark.parametrize("code", ["MYTH = 8", block("python").replace('"gambler"', '"forgetting"')])

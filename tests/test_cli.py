@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -322,9 +323,8 @@ def test_help_does_not_wait_for_torch(tmp_path):
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
 
 
-def test_ctrl_c_keeps_what_was_finished(tmp_path):
-    import signal
-
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_kill_keep_what_was_finished(tmp_path, how):
     command = [sys.executable, "-m", "myths", "run", MYTH]
     process = subprocess.Popen(
         command, cwd=tmp_path, env={**os.environ, **environment(tmp_path)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -334,13 +334,19 @@ def test_ctrl_c_keeps_what_was_finished(tmp_path):
     while not (trials.exists() and trials.read_bytes().count(b"\n") >= 1):
         assert time.monotonic() < give_up
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(how)
     _, complaint = process.communicate(timeout=60)
     assert process.returncode == 130, complaint
     assert "goes on from here" in complaint
     assert "Traceback" not in complaint
     for line in trials.read_text().splitlines():
         assert json.loads(line)["status"] == "ok"
+
+
+@pytest.mark.parametrize("option", ["--claim", "--trial", "--again", "--run", "--from", "--budget", "--data", "--profile", "--device"])
+@pytest.mark.parametrize("nothing", ["", " ", ","])
+def test_an_option_that_says_nothing_is_refused_instead_of_read_as_everything(option, nothing, tmp_path):
+    one_clear_line(myths("run", MYTH, "--dry-run", option, nothing, cwd=tmp_path), 2)
 
 
 @pytest.mark.parametrize(

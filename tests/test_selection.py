@@ -77,7 +77,7 @@ def test_the_beginning_of_an_id_ends_at_a_hyphen():
         "F2c-first-learnt-level",
         "F2c-first-learnt",
     ]
-    with pytest.raises(UsageError, match="no claim has this id"):
+    with pytest.raises(UsageError, match="no claim of forgetting has this id"):
         named("F3-ord")
 
 

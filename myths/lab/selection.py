@@ -39,7 +39,10 @@ def claims(
         if word != DECIDING and not any(named.values()):
             ids = [claim.id for myth in myths for claim in myth.claims]
             near = difflib.get_close_matches(word, ids, 3) or ids[:3]
-            raise UsageError(f"--claim {word!r}: no claim has this id, or one that begins with it up to a hyphen; near: {', '.join(near)}")
+            asked = ", ".join(myth.name for myth in myths)
+            raise UsageError(
+                f"--claim {word!r}: no claim of {asked} has this id, or one that begins with it up to a hyphen; near: {', '.join(near)}"
+            )
         if elsewhere := [claim.id for each in named.values() for claim in each if not claim.is_measured_on(device)]:
             named = {name: [claim for claim in each if claim.is_measured_on(device)] for name, each in named.items()}
             if word != DECIDING and not any(named.values()):

@@ -55,5 +55,6 @@ def _do(place: int) -> object:
 def _begin() -> None:
     exit_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is the parent's to answer
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a pool that breaks ends its processes so
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(1)  # the threads of the parent are not in its copy: a parallel region would wait for them forever
