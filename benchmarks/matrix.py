@@ -206,9 +206,15 @@ def machine(python: str, variables: dict[str, str]) -> list[str]:
 
 
 def commit() -> str:
-    """Return the short commit of this checkout, with a plus where something differs from it."""
+    """Return the short commit of this checkout, with a plus where something but the page of results differs from it."""
     head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
-    changed = subprocess.run(["git", "status", "--porcelain", "--untracked-files=no"], cwd=ROOT, capture_output=True, text=True, check=True)
+    changed = subprocess.run(
+        ["git", "status", "--porcelain", "--untracked-files=no", "--", ".", f":!{PAGE.relative_to(ROOT).as_posix()}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return head + ("+" if changed.stdout.strip() else "")
 
 

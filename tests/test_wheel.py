@@ -66,7 +66,9 @@ def test_it_is_complete_and_small(wheel, installed):
     assert sources - names == set()
     runs = {p.parent.name for p in (ROOT / "results/published").glob("*/run.json")}
     assert runs == {name.split("/")[2] for name in names if name.startswith("myths/published/")}
-    assert not [name for name in names if name.endswith((".npz", ".png", ".svg", ".lock"))]
+    assert not [name for name in names if name.endswith((".png", ".svg", ".lock"))]
+    arrays = {p.relative_to(ROOT / "results").as_posix() for p in (ROOT / "results/published").glob("*/*/arrays/*.npz")}
+    assert {f"myths/{name}" for name in arrays} == {name for name in names if name.endswith(".npz")}
     assert wheel.stat().st_size < 5_000_000
     (about,) = (installed / name for name in names if name.endswith(".dist-info/METADATA"))
     assert email.message_from_string(about.read_text(encoding="utf-8"))["Name"] == "seven-myths"

@@ -55,7 +55,8 @@ def tables(counts):
     n = len(labels)
     rows = pd.DataFrame({"dataset": "mine", "label": labels, "index": range(n), "file": "", "events": 0.0, "never_forgotten": True})
     place, droppable = balanced(labels, np.zeros(n), np.arange(1, n + 1))
-    return {"forgetting": rows, "removal_list_balanced": rows.assign(balanced_rank=place, may_be_dropped=droppable)}
+    listed = rows.assign(balanced_rank=place, may_be_dropped=droppable)
+    return {"forgetting": rows, "removal_list_balanced": listed, "held_out": pd.DataFrame(), "label_errors": pd.DataFrame()}
 
 
 def test_a_small_set_gets_no_advice_to_drop_it():
