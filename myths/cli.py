@@ -6,6 +6,7 @@ import functools
 import logging
 import os
 import re
+import shlex
 import shutil
 import signal
 import sys
@@ -34,7 +35,9 @@ log = logging.getLogger(__name__)
 debugging = False
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="[MYTH]...", help="Myths, as `myths list` names them; all if none.")]
-ProfileOption = Annotated[str, typer.Option(help="quick, laptop, gpu or paper.")]
+ProfileOption = Annotated[
+    str | None, typer.Option(help="quick, laptop, gpu or paper. Default: quick; with --from the profile of the published run.")
+]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:0 or mps.")]
 JobsOption = Annotated[
     int | None,
@@ -121,32 +124,29 @@ def options(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks
 
 
 @command(app, "list")
-def list_(as_json: Json = False) -> None:
+def list_(results: ResultsOption = None, as_json: Json = False) -> None:
     """The myths, and where each stands in the best run at hand."""
-    _print_standings(as_json)
+    _print_standings(as_json, results)
 
 
 @command(app, "show")
-def show(myth: str, as_json: Json = False) -> None:
+def show(myth: str, results: ResultsOption = None, as_json: Json = False) -> None:
     """A myth as a page: belief, what the papers found, the claims with their criteria, the latest verdicts."""
     from myths import standings, suite
 
-    standings.show(suite.find(myth), terminal, as_json)
+    standings.show(suite.find(myth), terminal, as_json, results)
 
 
 @command(app, "run")
 def run(
     myths: Names = None,
-    profile: ProfileOption = "quick",
+    profile: ProfileOption = None,
     device: DeviceOption = "auto",
     run: Annotated[str | None, typer.Option(help="Name of the run; by default MACHINE-PROFILE.")] = None,
     results: ResultsOption = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Seeds a trial, instead of the profile's own number.")] = None,
     data: Annotated[str | None, typer.Option(help="Names of own data sets (myths data add), separated by commas.")] = None,
-    budget: Annotated[
-        str | None,
-        typer.Option(help="Time for all trials: 90s, 9m, 1.5h. A trial that runs when it ends is stopped; nothing of it is stored."),
-    ] = None,
+    budget: BudgetOption = None,
     jobs: JobsOption = None,
     claim: ClaimOption = None,
     trial: TrialOption = None,
@@ -159,22 +159,24 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run myths; what is finished already is not run again."""
-    if not dry_run and not as_json:
-        terminal.say(f"profile {profile}: {', '.join(myths or ['all myths'])}")  # before torch is imported, which takes seconds
-    from myths.lab import publish, session
+    if as_json and not dry_run:
+        raise UsageError("--json goes with --dry-run; what a run gives is in its claims.csv and tables")
     from myths.lab.data.names import canonical_names
 
     sets = () if data is None else canonical_names(data)
     request = _request(
         myths, profile, device, run, results, seeds=seeds, data=sets, budget=_seconds(budget), jobs=jobs,
         claims=_words("--claim", claim), trial_classes=_words("--trial", trial), again=_words("--again", again), source=source,
+        announced=not dry_run,
     )  # fmt: skip
+    from myths.lab import publish, session, side_by_side
+
     if dry_run:
         with terminal.waiting("planning"):
             _print_plan(request, as_json)
         return
-    if as_json:
-        raise UsageError("--json goes with --dry-run; what a run gives is in its claims.csv and tables")
+    if (slow := side_by_side.too_many(request.jobs, request.device)) is not None:
+        terminal.complain(slow)
     if (why := publish.hindrance(request.run)) is not None:
         terminal.say(f"This run cannot be published: {why}.", "dim")
     with terminal.waiting("checking datasets and stored trials"):
@@ -190,8 +192,8 @@ def run(
     if with_report:
         with terminal.waiting("report", ticking=False):
             wrong += _write_report([], results)
-        _print_standings()
-        _print_next(request)
+        _print_standings(results=results)
+        _print_next(request, results)
     _end_with(wrong)
 
 
@@ -252,12 +254,14 @@ def table_(
     run: Annotated[str | None, typer.Option(help="A run; the best available by default.")] = None,
     caption: Annotated[str, typer.Option(help="Caption; says what and which run by default.")] = "",
     label: Annotated[str, typer.Option(help="Label for LaTeX; tab:MYTH-TABLE by default.")] = "",
+    results: ResultsOption = None,
 ) -> None:
     """Print a table of a run for a paper: chosen columns, rounded by their intervals, the best in bold."""
     from myths import standings, suite
 
     chosen, groups = _names(columns), _names(within)
-    typer.echo(standings.paper_table(suite.find(myth), table, run, chosen, where or [], groups, format_, caption, label), nl=False)
+    printed = standings.paper_table(suite.find(myth), table, run, chosen, where or [], groups, format_, caption, label, results)
+    typer.echo(printed, nl=False)
 
 
 def _names(words: str) -> list[str]:
@@ -265,12 +269,12 @@ def _names(words: str) -> list[str]:
 
 
 @command(app, "compare")
-def compare(one: str, other: str, as_json: Json = False) -> None:
+def compare(one: str, other: str, results: ResultsOption = None, as_json: Json = False) -> None:
     """Put two runs side by side: numbers, verdicts, times; exit status 1 when a number or a time moved beyond its noise."""
     from myths import standings, suite
 
     with terminal.waiting(f"comparing {one} and {other}"):
-        found = standings.compare(suite.find_run(one), suite.find_run(other))
+        found = standings.compare(*(suite.find_run(name, *suite.roots(results)) for name in (one, other)))
     terminal.listing(f"{one} and {other}", standings.compared_lines(found), as_json)
     if not as_json:
         terminal.say(found.in_words)
@@ -426,26 +430,35 @@ def data_remove(names: list[str]) -> None:
 
 def _request(
     myths: list[str] | None,
-    profile: str,
+    profile: str | None,
     device: str,
     run: str | None,
     results: Path | None,
     *,
     jobs: int | None,
     source: str | None,
+    announced: bool,
     **more: Any,
 ) -> Request:
     from myths import suite
-    from myths.lab import device as devices
-    from myths.lab import side_by_side
-    from myths.lab.session import Request
+    from myths.lab import continuation
+    from myths.lab.myth import profile_named
 
     for option, given in (("--run", run), ("--from", source)):
         if given == "":
             raise UsageError(f"{option} '': it names no run (an unset shell variable?); leave out {option} or give a name")
     chosen = [suite.find(name) for name in myths or []] or list(suite.MYTHS)
-    place = devices.choose(device)
     published = None if source is None else suite.find_run(source, suite.PUBLISHED, suite.CARRIED)
+    profile = profile_named(profile if profile is not None else continuation.profile_of(published) if published is not None else "quick")
+    if run is not None:
+        suite.new_run(run, results)
+    if announced:
+        terminal.say(f"profile {profile}: {', '.join(myths or ['all myths'])}")  # before torch is imported, which takes seconds
+    from myths.lab import device as devices
+    from myths.lab import side_by_side
+    from myths.lab.session import Request
+
+    place = devices.choose(device)
     name = run or (published.name if published is not None else f"{devices.machine_class(place)}-{profile}")
     return Request(
         myths=chosen,
@@ -472,6 +485,8 @@ def _seconds(budget: str | None) -> float | None:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h)", budget)
     if match is None:
         raise UsageError(f"--budget {budget!r}: say seconds, minutes or hours, such as 90s, 9m or 1.5h")
+    if float(match[1]) == 0:
+        raise UsageError(f"--budget {budget!r}: nothing can run in no time; give more, such as 90s, or --dry-run to see what would run")
     return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
 
 
@@ -512,12 +527,12 @@ def _print_plan(request: Request, as_json: bool) -> None:
     )
 
 
-def _print_standings(as_json: bool = False) -> None:
+def _print_standings(as_json: bool = False, results: Path | None = None) -> None:
     from myths import standings, suite
 
     lines = [
         {"number": myth.number, "myth": myth.name, "belief": myth.belief, "verdict": best and best.verdict, "run": best and best.run}
-        for myth, best in ((myth, standings.best(myth)) for myth in suite.MYTHS)
+        for myth, best in ((myth, standings.best(myth, results)) for myth in suite.MYTHS)
     ]
     terminal.listing("", lines, as_json)
 
@@ -558,13 +573,14 @@ def _derive(chosen: Sequence[RunFolder]) -> tuple[list[Derived], list[str]]:
     return found, wrong
 
 
-def _print_next(request: Request) -> None:
-    command = _called_as()
+def _print_next(request: Request, results: Path | None) -> None:
+    command, place = _called_as(), "" if results is None else f" --results {shlex.quote(str(results))}"
     example = next((myth.name for myth in request.myths if request.run.has(myth)), request.myths[0].name)
     terminal.say("next:")
-    terminal.say(f"  {command} show {example}    one myth, claim by claim")
+    terminal.say(f"  {command} show {example}{place}    one myth, claim by claim")
     profile = "laptop" if request.profile == "quick" else request.profile
-    terminal.say(f"  {command} run {example} --profile {profile} --dry-run    what would run, for how long, and which datasets it needs")
+    dry_run = f"{command} run {example} --profile {profile}{place} --dry-run"
+    terminal.say(f"  {dry_run}    what would run, for how long, and which datasets it needs")
 
 
 def _called_as() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from myths import suite
@@ -36,9 +37,9 @@ class Standing:
         return [Verdict(line["verdict"]) for line in self.claims if line["decisive"] == "True"]
 
 
-def of(myth: Myth) -> Iterator[Standing]:
-    """The myth in every run at hand."""
-    for run in suite.runs():
+def of(myth: Myth, results: Path | None = None) -> Iterator[Standing]:
+    """The myth in every run at hand; ``results`` is another folder for runs than results/local."""
+    for run in suite.runs(*suite.roots(results)):
         lines = _claims(myth, run)
         if lines:
             decisive = [Verdict(line["verdict"]) for line in lines if line["decisive"] == "True"]
@@ -46,14 +47,14 @@ def of(myth: Myth) -> Iterator[Standing]:
             yield Standing(run.name, run.is_published, lines[0]["profile"], verdict_of(decisive, today), tuple(lines))
 
 
-def best(myth: Myth) -> Standing | None:
+def best(myth: Myth, results: Path | None = None) -> Standing | None:
     """The myth in the run that counts most (``myth.rank``), published before local; None when it was never run."""
-    return max(of(myth), key=lambda standing: (rank(standing.profile, standing.decisive), standing.published), default=None)
+    return max(of(myth, results), key=lambda standing: (rank(standing.profile, standing.decisive), standing.published), default=None)
 
 
-def show(myth: Myth, terminal: Terminal, as_json: bool) -> None:
+def show(myth: Myth, terminal: Terminal, as_json: bool, results: Path | None = None) -> None:
     """Prints a myth as a page of the article."""
-    standing = best(myth)
+    standing = best(myth, results)
     latest = {line["claim"]: line for line in standing.claims} if standing else {}
     lines: list[dict[str, Any]] = []
     for claim in myth.claims:
@@ -70,7 +71,7 @@ def show(myth: Myth, terminal: Terminal, as_json: bool) -> None:
                 "here": _interval(found),
                 "verdict": found.get("verdict", "not tested"),
                 "reason": found.get("reason", ""),
-                "decisive": claim.decisive,
+                "decisive": found["decisive"] == "True" if found else claim.decisive,  # another claim may have decided in its place
             }
         )
     if as_json:
@@ -187,6 +188,7 @@ def paper_table(
     form: str,
     caption: str = "",
     label: str = "",
+    results: Path | None = None,
 ) -> str:
     """Return a table of a run as LaTeX, Markdown or CSV.
 
@@ -200,6 +202,7 @@ def paper_table(
         form: "latex", "markdown" or "csv".
         caption: Caption; by default it names the table and the run.
         label: Label for LaTeX.
+        results: Another folder for runs than results/local.
 
     Raises:
         UsageError: There is no such table, column, format or run, or no row is left.
@@ -212,11 +215,11 @@ def paper_table(
     if name != "claims" and name not in myth.tables:
         raise UsageError(f"{myth.name} has no table {name!r}; it has: {', '.join([*myth.tables, 'claims'])}")
     if run is None:
-        standing = best(myth)
+        standing = best(myth, results)
         if standing is None:
             raise UsageError(f"no run holds results of {myth.name}: myths run {myth.name}")
         run = standing.run
-    found = derive(myth, suite.find_run(run))
+    found = derive(myth, suite.find_run(run, *suite.roots(results)))
     table = found.claims_table() if name == "claims" else found.tables[name]
     for word in where:
         column, equals, value = word.partition("=")

@@ -62,6 +62,11 @@ def find(name: str) -> Myth:
     raise UsageError(f"there is no myth {name!r}; there are: {', '.join(myth.name for myth in MYTHS)}")
 
 
+def roots(results: Path | None = None) -> tuple[Path, ...]:
+    """Return the folders that runs are looked for in: local runs, or another folder in their place, then the published runs."""
+    return (results or LOCAL, PUBLISHED, CARRIED)
+
+
 def runs(*roots: Path) -> list[RunFolder]:
     """Return the runs in some folders, each once. Default: local runs, published runs, and those that came with the suite."""
     folders = [path.parent for root in roots or (LOCAL, PUBLISHED, CARRIED) for path in sorted(root.glob("*/run.json"))]

@@ -5,6 +5,7 @@ import errno
 import io
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -72,6 +73,8 @@ def one_clear_line(done, status, *words):
         (("run", "cifar11"), ("cifar11", "cifar10-1")),
         (("run", MYTH, "--profile", "fast"), ("fast", "quick, laptop, gpu, paper")),
         (("run", MYTH, "--budget", "soon"), ("soon", "9m")),
+        (("run", MYTH, "--budget", "0m"), ("0m", "90s")),
+        (("run", MYTH, "--trial", "PublishedAcuracy"), ("PublishedAcuracy", "near: PublishedAccuracy")),
         (("run", MYTH, "--run", "../elsewhere"), ("../elsewhere",)),
         (("run", MYTH, "--device", "abacus"), ("abacus",)),
         (("try", MYTH, "Guess"), ("Guess", "PublishedAccuracy")),
@@ -88,6 +91,47 @@ def one_clear_line(done, status, *words):
 )
 def test_wrong_usage_is_named(words, named, tmp_path):
     one_clear_line(myths(*words, cwd=tmp_path), 2, *named)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("cifar11",), ("--profile", "fast"), ("--budget", "0s"), ("--run", "../x"), ("--from", "nowhere"), ("--data", "../x"), ("--json",)],
+)
+def test_nothing_is_announced_before_the_usage_is_checked(words, tmp_path):
+    assert myths("run", *words, cwd=tmp_path).stdout == ""
+
+
+def test_without_a_profile_a_published_run_is_continued_in_its_own(tmp_path):
+    done = myths("run", MYTH, "--from", "cpu-laptop", "--dry-run", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    states = {line["state"] for line in json.loads(done.stdout)}
+    assert "done" in states
+    assert done.stdout == myths("run", MYTH, "--from", "cpu-laptop", "--profile", "laptop", "--dry-run", "--json", cwd=tmp_path).stdout
+
+
+def test_every_command_that_reads_runs_finds_those_of_another_folder(tmp_path):
+    for part in ("run.json", "cifar10_1/trials.jsonl", "cifar10_1/claims.csv"):
+        (tmp_path / "mine/run-1" / part).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "results/published/cpu-laptop" / part, tmp_path / "mine/run-1" / part)
+    claims = tmp_path / "mine/run-1/cifar10_1/claims.csv"
+    claims.write_text(claims.read_text().replace(",laptop,", ",paper,"))  # it counts most, so that `list` and `show` take it
+    for words in (("list",), ("show", MYTH), ("table", MYTH, "claims", "--run", "run-1"), ("compare", "run-1", "cpu-laptop")):
+        done = myths(*words, "--results", "mine", cwd=tmp_path)
+        assert "run-1" in done.stdout, (words, done.stderr)
+        assert "run-1" not in myths(*words, cwd=tmp_path).stdout
+
+
+def test_after_a_run_in_another_folder_the_verdicts_and_the_next_commands_are_of_that_folder(quick, tmp_path, monkeypatch):
+    shutil.copytree(quick / "results/local", tmp_path / "a b")
+    monkeypatch.setattr(cli, "_write_report", lambda runs, results: [])  # it takes long, and other tests look at it
+    done = myths("run", MYTH, "--seeds", "2", "--results", "a b", "--report", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    following = done.stdout.partition("next:")[2]
+    commands = [line.strip().partition("    ")[0] for line in following.strip().splitlines()]
+    assert len(commands) == 2
+    for command in commands:
+        assert "--results 'a b'" in command
+        assert myths(*shlex.split(command)[1:], cwd=tmp_path).returncode in (0, 3), command  # 3: the real data are not here
 
 
 def test_an_unknown_option_is_wrong_usage(tmp_path):
@@ -303,8 +347,8 @@ def test_a_full_disk_loses_nothing(tmp_path, monkeypatch):
     assert trials.read_bytes().startswith(before)
 
 
-def test_a_budget_of_nothing_leaves_a_valid_run(tmp_path):
-    done = myths("run", MYTH, "--seeds", "2", "--budget", "0s", cwd=tmp_path)
+def test_a_budget_in_which_nothing_ends_leaves_a_valid_run(tmp_path):
+    done = myths("run", MYTH, "--seeds", "2", "--budget", "0.001s", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "are left" in done.stdout
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from myths.lab.errors import CannotStart
+from myths.lab.errors import CannotStart, UsageError
 from myths.lab.run_folder import RunFolder
 
 
@@ -36,6 +36,14 @@ def needs_copy(source: RunFolder, run: RunFolder, machine_class: str) -> bool:
             "out --from to continue it"
         )
     return local < published or not (run.path / "run.json").exists()
+
+
+def profile_of(source: RunFolder) -> str:
+    """Return the profile that a published run was made with. Raises UsageError for a run of several."""
+    profiles = list(dict.fromkeys(str(invocation["arguments"]["profile"]) for invocation in source.facts()["invocations"]))
+    if len(profiles) != 1:
+        raise UsageError(f"--from {source.name}: it has trials of several profiles ({', '.join(profiles)}); choose one with --profile")
+    return profiles[0]
 
 
 def copy(source: RunFolder, run: RunFolder) -> None:

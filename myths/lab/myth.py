@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from myths.lab.claim import Claim, Verdict
+from myths.lab.errors import UsageError
 from myths.lab.trial import Trial
 
 if TYPE_CHECKING:
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
 
 Profile = Literal["quick", "laptop", "gpu", "paper"]
 PROFILES: tuple[Profile, ...] = ("quick", "laptop", "gpu", "paper")
+
+
+def profile_named(word: str) -> Profile:
+    """Return the profile of this name. Raises UsageError that lists the names."""
+    for profile in PROFILES:
+        if word == profile:
+            return profile
+    raise UsageError(f"there is no profile {word!r}; there are: {', '.join(PROFILES)}")
 
 
 def rank(profiles: str, decisive: Iterable[Verdict]) -> tuple[int, int]:

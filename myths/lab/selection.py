@@ -99,8 +99,9 @@ def trial_classes(myths: Sequence[Myth], words: Iterable[str]) -> tuple[type[Tri
     known = {kind.__name__.lower(): kind for myth in myths for kind in myth.trial_types}
     for word in words:
         if word.lower().replace("-", "") not in known:
-            names = ", ".join(sorted(kind.__name__ for kind in known.values()))
-            raise UsageError(f"--trial {word!r}: there is no such trial class; there are: {names}")
+            near = difflib.get_close_matches(word.lower(), known, 3)
+            names = ", ".join(known[name].__name__ for name in near or sorted(known))
+            raise UsageError(f"--trial {word!r}: there is no such trial class; {'near' if near else 'there are'}: {names}")
     wanted = {word.lower().replace("-", "") for word in words}
     return tuple(kind for myth in myths for kind in myth.trial_types if kind.__name__.lower() in wanted)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from myths.lab.data import prepared
 from myths.lab.data.names import canonical_name
 from myths.lab.derived import Derived
 from myths.lab.errors import CannotStart, MythsError, UsageError
-from myths.lab.myth import PROFILES, Myth, Profile
+from myths.lab.myth import Myth, Profile, profile_named
 from myths.lab.run_folder import RunFolder
 from myths.lab.runner import Budget, Part, Plan, Progress, Unavailable
 from myths.lab.side_by_side import SideBySide
@@ -51,9 +52,10 @@ class Request:
     source: RunFolder | None = None
 
     def __post_init__(self) -> None:
-        """Raises UsageError for a profile, a number of seeds or of jobs, or a name of data that cannot be."""
-        if self.profile not in PROFILES:
-            raise UsageError(f"there is no profile {self.profile!r}; there are: {', '.join(PROFILES)}")
+        """Raises UsageError for a profile, a budget, a number of seeds or of jobs, or a name of data that cannot be."""
+        profile_named(self.profile)
+        if self.budget is not None and not 0 < self.budget < math.inf:
+            raise UsageError(f"budget={self.budget:g}: expected seconds, more than 0")
         if self.seeds is not None and self.seeds < 1:
             raise UsageError(f"seeds={self.seeds}: at least one")
         if self.jobs < 1:

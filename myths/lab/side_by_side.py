@@ -11,7 +11,7 @@ from multiprocessing.process import BaseProcess
 
 from myths.lab.executors import KILLED, Execution, clean_processes, here, local, runs_alone
 from myths.lab.parent import exit_with_parent
-from myths.lab.spare import busy_cores, free_bytes
+from myths.lab.spare import busy_cores, cores, free_bytes
 from myths.lab.timing import Stopwatch
 from myths.lab.trial import Context, Trial
 
@@ -33,6 +33,16 @@ def usual(device: str) -> int:
         return 1
     idle = torch.get_num_threads() - round(busy_cores())
     return max(1, min(MOST, idle, free_bytes("cpu") // WORKER_BYTES))
+
+
+def too_many(jobs: int, device: str) -> str | None:
+    """Return a sentence for a number of trials side by side that is above the cores, None if it is not."""
+    if device != "cpu" or jobs <= (most := cores()):
+        return None
+    return (
+        f"--jobs {jobs} is more than the {most} core{'s' * (most > 1)} of this machine: trials wait for each other, and each worker takes "
+        f"memory; --jobs {most} is as fast"
+    )
 
 
 class SideBySide:

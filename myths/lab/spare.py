@@ -7,6 +7,14 @@ import os
 from pathlib import Path
 
 
+def cores() -> int:
+    """Return how many cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS, Windows
+        return os.cpu_count() or 1
+
+
 def free_bytes(device: str) -> int:
     """Return the bytes that this process may still take on a device.
 

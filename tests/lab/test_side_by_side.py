@@ -20,6 +20,16 @@ from myths.lab.store import Store
 from myths.lab.trial import Context, Outcome, Trial
 
 
+def test_more_trials_at_once_than_cores_are_warned_of_with_a_better_number(monkeypatch):
+    monkeypatch.setattr(side_by_side, "cores", lambda: 2)
+    assert side_by_side.too_many(2, "cpu") is None
+    assert side_by_side.too_many(50, "cuda") is None
+    warning = side_by_side.too_many(50, "cpu")
+    assert "--jobs 50" in warning
+    assert "2 cores" in warning
+    assert "--jobs 2" in warning
+
+
 @dataclass(frozen=True, kw_only=True)
 class Span(Trial):
     """Says from when to when it ran and in which process."""
