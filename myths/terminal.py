@@ -85,7 +85,7 @@ class Terminal:
         self.say(f"{myth.name}: {todo} trials to run, {len(plan.only('done'))} done before, {len(plan.absent)} not possible here")
         for reason in sorted({reason for _, reason in plan.absent}):
             self.say(f"  not here: {reason}")
-        return self._bar(myth, todo) if self.out.is_terminal else self._lines(myth, todo)
+        return self._bar(myth, todo) if self.out.is_terminal and not self.out.is_dumb_terminal else self._lines(myth, todo)
 
     def _lines(self, myth: Myth, todo: int) -> Callable[[Trial, Record | None], None]:
         finished = 0
@@ -106,7 +106,8 @@ class Terminal:
         if self._shown is None:  # one display for all myths: their trials run in one queue
             rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")
             self._shown = Progress(
-                TextColumn("{task.fields[myth]}", markup=False), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn(),
+                TextColumn("{task.fields[myth]}", markup=False), BarColumn(bar_width=24 if self.out.width >= 100 else 8),
+                MofNCompleteColumn(), TimeElapsedColumn(),
                 TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.description}", markup=False, table_column=rest),
                 console=self.out, expand=True, transient=True,
             )  # fmt: skip
@@ -148,7 +149,7 @@ class Terminal:
             text: What is waited for, until the first message.
             ticking: Refresh the time in a thread. Without, it is refreshed with each message: for blocks that fork processes.
         """
-        if not self.err.is_terminal or self._wait is not None:
+        if not self.err.is_terminal or self.err.is_dumb_terminal or self._wait is not None:
             yield
             return
         from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn

@@ -17,7 +17,9 @@ from tests.seconds import pytest_addoption, pytest_terminal_summary
 
 install_import_hook("myths", f"{checked.__name__}.checked").__enter__()
 
-settings.register_profile("shared machine", deadline=None)
-settings.load_profile("shared machine")
+# The same examples in every run, so that a change is judged by what it changed; `--hypothesis-profile=search` looks for others.
+settings.register_profile("fixed", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None, max_examples=1000)
+settings.load_profile("fixed")
 
 __all__ = ["pytest_addoption", "pytest_terminal_summary", "pytest_xdist_make_scheduler"]

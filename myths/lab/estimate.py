@@ -111,14 +111,16 @@ def fisher_z(
     if n < 4:
         raise ValueError("a Fisher-z interval needs at least four pairs")
     r = float(np.clip(correlation, -1, 1))
-    if abs(r) == 1.0 and kind == "spearman":
-        near = fisher_z(r * (1 - 12 / (n**3 - n)), n, covers, kind, confidence)
-        return Estimate(r, min(r, near.low), max(r, near.high), covers, n)
-    if abs(r) == 1.0:
+    if abs(r) == 1.0 and kind == "pearson":
         return Estimate(r, r, r, covers, n)
-    variance = (1.0 if kind == "pearson" else 1 + r * r / 2) / (n - 3)
+    if abs(r) < 1:
+        near, z = r, np.arctanh(r)
+    else:
+        swap = 12 / (n**3 - n)  # what ρ loses by one swap of neighbors
+        near, z = r * (1 - swap), r * np.log((2 - swap) / swap) / 2  # arctanh(near), right where near rounds to ±1
+    variance = (1.0 if kind == "pearson" else 1 + near * near / 2) / (n - 3)
     half = _z(confidence) * np.sqrt(variance)
-    low, high = np.tanh(np.arctanh(r) - half), np.tanh(np.arctanh(r) + half)
+    low, high = np.tanh(z - half), np.tanh(z + half)
     return Estimate(r, min(r, float(low)), max(r, float(high)), covers, n)  # near ±1 rounding may pass r
 
 

@@ -61,6 +61,8 @@ def submit(run: RunFolder, folder: Path, myths: Sequence[Myth]) -> Path:
     Nothing is written into the run. Raises CannotStart for what ``publish`` refuses (no results,
     uncommitted changes, a path, a user or a host in it), and where the archive cannot be written.
     """
+    for myth in (myth for myth in myths if run.has(myth)):
+        _ = run.store(myth).records  # a file that cannot be read is named where it is, not where its copy will be
     with tempfile.TemporaryDirectory() as scratch:
         copy = RunFolder(Path(scratch) / "copy" / run.name)
         copy.path.mkdir(parents=True)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
@@ -133,8 +133,22 @@ def test_bootstrap_of_an_undefined_statistic_is_refused():
         bootstrap(lambda i: np.where(i[:, 0] == 0, np.nan, 1.0) if len(i) == 1 else i.mean(1), 9, "seeds", np.random.default_rng(0))
 
 
+@pytest.mark.parametrize("sign", [-1, 1])
+@pytest.mark.parametrize("n", [4, 10, 1000, 434_500, 10**6, 10**9])
+def test_a_perfect_ranking_of_any_length_has_an_interval(n, sign):
+    found = fisher_z(sign, n, "models", "spearman")
+    near = 1 - 12 / (n**3 - n)  # one swap of neighbors
+    if n <= 1000:  # beyond, it rounds to 1
+        swapped = fisher_z(sign * near, n, "models", "spearman")
+        expected = (swapped.low, 1) if sign > 0 else (-1, swapped.high)
+        assert (found.low, found.high) == pytest.approx(expected, rel=1e-9)
+    assert found.low <= sign <= found.high
+    assert found.high - found.low <= (2 if n < 10 else 2.5 / n)
+
+
 @settings(deadline=None)
 @given(counts, counts, st.floats(-1, 1), st.integers(4, 10**6))
+@example((1, 2), (1, 2), 1.0, 10**6)
 def test_every_interval_holds_its_value(first, second, correlation, n):
     made = [clopper_pearson(*first), difference_of_proportions((first[0], second[0]), (first[1], second[1]))]
     made += [fisher_z(correlation, n, "models", kind) for kind in ("pearson", "spearman")]
