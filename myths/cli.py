@@ -170,6 +170,7 @@ def run(
         announced=not dry_run,
     )  # fmt: skip
     from myths.lab import publish, session, side_by_side
+    from myths.lab.data.catalog import CATALOG
 
     if dry_run:
         with terminal.waiting("planning"):
@@ -184,7 +185,7 @@ def run(
     terminal.settle()
     for ran in happened.values():
         if ran.derived is not None and ran.derived.run.has(ran.derived.myth):
-            _print_verdict(ran.derived)
+            _print_verdict(ran.derived, of_own_data=any(name not in CATALOG for name in sets))
     progress = {name: ran.progress for name, ran in happened.items()}
     _print_what_is_left(progress)
     wrong = _failures(progress, request.run)
@@ -249,7 +250,13 @@ def table_(
     table: str,
     columns: Annotated[str, typer.Option(help="Columns, separated by commas; all by default.")] = "",
     where: Annotated[list[str] | None, typer.Option(metavar="COLUMN=VALUE", help="Print only these rows; may be repeated.")] = None,
-    within: Annotated[str, typer.Option(metavar="COLUMN,...", help="Mark the best number within each group of these columns.")] = "",
+    within: Annotated[
+        str,
+        typer.Option(
+            metavar="COLUMN,...",
+            help="Mark the best number among rows that agree in these columns. Default: in what they were measured on.",
+        ),
+    ] = "",
     format_: Annotated[str, typer.Option("--format", help="latex, markdown or csv.")] = "latex",
     run: Annotated[str | None, typer.Option(help="A run; the best available by default.")] = None,
     caption: Annotated[str, typer.Option(help="Caption; says what and which run by default.")] = "",
@@ -588,12 +595,16 @@ def _called_as() -> str:
     return "myths" if shutil.which("myths") or not Path(sys.argv[0]).name.startswith("myths") else os.path.relpath(sys.argv[0])
 
 
-def _print_verdict(found: Derived) -> None:
-    counts = {str(j.verdict): sum(k.verdict is j.verdict for k in found.judgements) for j in found.judgements}
-    terminal.say(f"{found.myth.name}: the myth is {found.verdict} ({', '.join(f'{n} {v}' for v, n in counts.items())})")
-    terminal.say(f"  {found.myth.meaning(found.verdict)}")
+def _print_verdict(found: Derived, of_own_data: bool) -> None:
+    """Print how a myth stands after a run; after one on own data, what was found of them, which is no verdict on the paper."""
+    if not of_own_data:
+        counts = {str(j.verdict): sum(k.verdict is j.verdict for k in found.judgements) for j in found.judgements}
+        terminal.say(f"{found.myth.name}: the myth is {found.verdict} ({', '.join(f'{n} {v}' for v, n in counts.items())})")
+        terminal.say(f"  {found.myth.meaning(found.verdict)}")
     if found.myth.of_own_data is not None and (words := found.myth.of_own_data(found.tables)):
         terminal.say(words)
+    if of_own_data:
+        terminal.say(f"  {found.myth.name} measured your data. That tests no claim of the paper.")
     terminal.say(f"  results: {found.run.path / found.myth.folder}")
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from myths import suite
 from myths.lab.claim import MythVerdict, Verdict, verdict_of
 from myths.lab.errors import UsageError
-from myths.lab.myth import Myth, rank
+from myths.lab.myth import CONDITIONS, Myth, rank
 from myths.lab.run_folder import RunFolder
 from myths.terminal import VERDICT_STYLES
 
@@ -198,7 +198,7 @@ def paper_table(
         run: A run; None takes the best available.
         columns: Columns to print; all if empty.
         where: Filters as COLUMN=VALUE.
-        within: Columns of the groups that each have a best number.
+        within: Columns of the groups that each have a best number; by default the conditions that the myth declares.
         form: "latex", "markdown" or "csv".
         caption: Caption; by default it names the table and the run.
         label: Label for LaTeX.
@@ -228,7 +228,8 @@ def paper_table(
         table = table[[str(cell) == value or _is_number(cell, value) for cell in table[column]]]
     if table.empty:
         raise UsageError(f"table {name} of run {run} has no such rows" if where else f"run {run} gives no rows for table {name}")
-    printed = printing.paper_table(table.reset_index(drop=True), columns, myth.better, within)
+    groups = within or [column for column in (*CONDITIONS, *myth.conditions) if column in table]
+    printed = printing.paper_table(table.reset_index(drop=True), columns, myth.better, groups)
     if form == "csv":
         return printed.csv()
     caption = caption or f"{myth.name}, {name.replace('_', ' ')}; run {run} of Seven Myths, {found.profile} profile."

@@ -11,12 +11,13 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from myths import cli
+from tests.lab.report import coin
 
 MYTH = "cifar10-1"
 ROOT = Path(__file__).parents[1]
@@ -332,6 +333,19 @@ def test_a_myth_whose_tables_break_costs_itself_only(quick, tmp_path, monkeypatc
     one_clear_line(myths("report", cwd=tmp_path), 1, "hessian-cost", "KeyError", "an odd row")
     assert (tmp_path / "results/report/cifar10-1.html").exists()
     assert not (tmp_path / "results/report/hessian-cost.html").exists()
+
+
+@pytest.mark.parametrize("words", ["mine: 3 of 4 tosses may be dropped", None])
+def test_after_a_run_on_own_data_comes_what_was_found_of_them_and_no_verdict_on_the_paper(words, tmp_path):
+    found = coin.derived(tmp_path / "local/cpu-laptop", myth=replace(coin.COIN, of_own_data=lambda tables: words))
+    said = {}
+    for own in (False, True):
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            cli._print_verdict(found, of_own_data=own)
+        said[own] = out.getvalue().splitlines()
+    assert said[True][:-1] == [*filter(None, [words]), "  fair-coin measured your data. That tests no claim of the paper."]
+    assert said[False][0].startswith("fair-coin: the myth is ")
+    assert not any("no claim" in line for line in said[False])
 
 
 def test_a_full_disk_loses_nothing(tmp_path, monkeypatch):

@@ -105,6 +105,7 @@ MYTH = Myth(
     pictures=PICTURES,
     of_own_data=of_own_data,
     better={"accuracy_percent": "higher", "ap_percent": "higher", "own_percent": "higher"},
+    conditions=("list", "set", "task", "treatment", "deduplicated", "n_per_set", "parts", "side", "epochs"),
     meanings={
         "refuted": "A set is named far above chance, and what is learned on one set loses much on another: no set stands for all.",
         "still standing": "Sets are hardly told apart, and what is learned on one holds on the others.",

@@ -87,6 +87,7 @@ MYTH = Myth(
         "sensitivity": figures.sensitivity,
     },
     better={"test_accuracy_percent": "higher", "test_error_percent": "lower", "seconds_per_step": "lower", "peak_memory_bytes": "lower"},
+    conditions=("architecture", "depth", "width", "side", "train_examples", "epochs", "batch_size", "mixup"),
     meanings={
         "refuted": "A thousand layers train without normalization, and ResNet-110 ends no more than 1.5 points behind it.",
         "still standing": "Without normalization a thousand layers did not train, and ResNet-110 ended more than 1.5 points behind.",

@@ -116,6 +116,17 @@ MYTH = Myth(
     },
     of_own_data=of_own_data,
     better={"test_accuracy_percent": "higher", "loss_pp": "lower"},
+    conditions=(
+        "permuted",
+        "network",
+        "epochs",
+        "train_examples",
+        "removed_percent",
+        "skipped_percent",
+        "label_noise",
+        "pixel_noise",
+        "transfer",
+    ),
     meanings={
         "refuted": "Nearly a third of CIFAR-10 can stay out of training at next to no loss, chosen by forgetting; not chosen at random.",
         "still standing": "Leaving out the least-forgotten 30 % of CIFAR-10 costs accuracy, and no less than leaving out a random 30 %.",

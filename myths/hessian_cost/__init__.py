@@ -64,6 +64,7 @@ MYTH = Myth(
         "compressed_seconds": "lower",
         "dense_seconds": "lower",
     },
+    conditions=("problem", "variables", "size", "dtype", "at", "draws", "rows", "rank"),
     meanings={
         "refuted": "The loop over rows of the gradient loses by far to one tensor expression, and so do today's interfaces.",
         "still standing": "The loop over rows is nearly as fast as the tensor expression: matrix libraries lose nothing.",

@@ -65,6 +65,10 @@ ARTICLE = Paper(
 """The article that collected the seven beliefs."""
 
 
+CONDITIONS = ("dataset", "test", "test_set", "protocol", "device", "seed", "status")
+"""Columns that say in every myth what a row was measured on."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Myth:
     """Reads like the abstract of the paper; ``trials``, ``tables``, ``claims`` and ``figures`` are its parts.
@@ -92,6 +96,8 @@ class Myth:
     """What a run found of the user's own data, in sentences; None where it holds none."""
     better: Mapping[str, Literal["higher", "lower"]] = field(default_factory=dict)
     """Column of a table -> which of its numbers are better; `myths table` prints the best of these columns in bold."""
+    conditions: tuple[str, ...] = ()
+    """Columns that say, beside ``CONDITIONS``, what a row was measured on: only rows that agree in all of them are compared."""
     example: Callable[[], str] | None = None
     """Something to look at that ``myths show`` works out on the spot."""
 

@@ -12,6 +12,7 @@ channels, or made by each position from what it is. Everything else stays, the a
 from myths.lab.myth import ARTICLE, Myth, Paper
 from myths.lightweight_conv import figures, tables
 from myths.lightweight_conv.claims import CLAIMS
+from myths.lightweight_conv.in_words import of_own_data
 from myths.lightweight_conv.kernels import ListKernels
 from myths.lightweight_conv.language_models import TrainLanguageModel
 from myths.lightweight_conv.profiles import trials
@@ -82,6 +83,7 @@ MYTH = Myth(
         "ablation": figures.ablation,
         "kernels": figures.kernels,
     },
+    of_own_data=of_own_data,
     better={
         "bleu": "higher",
         "perplexity": "lower",
@@ -91,6 +93,20 @@ MYTH = Myth(
         "seconds": "lower",
         "peak_bytes": "lower",
     },
+    conditions=(
+        "shuffled",
+        "updates",
+        "channels",
+        "tokens",
+        "batch",
+        "length",
+        "direction",
+        "scope",
+        "causal",
+        "dtype",
+        "precision",
+        "beam",
+    ),
     meanings={
         "refuted": "Convolutions translate as well as self-attention, and decode faster than it did in 2019.",
         "still standing": "Convolutions translate worse than self-attention, and no faster.",

@@ -110,6 +110,7 @@ MYTH = Myth(
         "center_shift_px": "lower",
         "gap_percent": "lower",
     },
+    conditions=("network", "network_seed", "defence", "attack", "epsilon", "k", "images", "sharpness", "direction", "layers"),
     meanings={
         "refuted": "Changes too small to see, which keep the prediction, ruin saliency maps, those of integrated gradients the least.",
         "still standing": "Attacks on saliency maps do no more than noise does, and no method resists them better than another.",

@@ -54,6 +54,24 @@ def test_a_tie_is_reproduced_and_a_loss_is_not():
     assert tie["L1-wmt-en-de"].verdict is tie["L8-cnn-dm"].verdict is Verdict.NOT_TESTED
 
 
+def test_own_texts_are_answered_with_each_layer_and_how_sure_a_difference_is():
+    def words(records):
+        return MYTH.of_own_data({name: table(Results(records)) for name, table in MYTH.tables.items()})
+
+    bleu = {"attention": [24.0, 25.0, 26.0], "dynamic": [25.0, 25.5, 26.9], "lightweight": [25.0, None, 27.0]}
+    mine = [translator(layer, s, b, dataset="mine", tests=("test",)) for layer, each in bleu.items() for s, b in enumerate(each)]
+    half = stats.t.ppf(0.975, 2) * np.std([1.0, 0.5, 0.9], ddof=1) / np.sqrt(3)
+    said = words([*both(25.0), *mine]).splitlines()
+    assert said[0] == (
+        "mine: BLEU on the test part after 500 updates, mean of 3 trainings: self-attention 25.0, DynamicConv 25.8, LightConv 26.0"
+    )
+    assert said[1] == "  1 of 9 trainings diverged"
+    assert f"  DynamicConv less self-attention: +0.8 BLEU [{0.8 - half:+.1f}, {0.8 + half:+.1f}] over 3 seeds" in said
+    assert len(said) == 4
+    assert "one training does not say how sure" in words([line for line in mine if line.trial.seed == 0])
+    assert words(both(25.0)) is None
+
+
 def test_more_parameters_or_a_source_that_a_shuffled_model_uses_spoil_the_claim():
     larger = verdicts([*both(25.0)[:4], *(translator("dynamic", s, 25.0, parameters=1100) for s in range(4))])
     assert larger["L0-parameters"].estimate.value == pytest.approx(1.1)

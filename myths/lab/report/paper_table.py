@@ -80,7 +80,7 @@ def paper_table(table: pd.DataFrame, columns: Sequence[str], better: Mapping[str
         table: A table of a myth.
         columns: Columns in the order in which they are printed; all but the ends of intervals if empty.
         better: Column -> which of its numbers are better.
-        within: Columns that divide the rows into groups; each group has its own best.
+        within: Columns that divide the rows into groups; each group has its own best. Without any, nothing is compared.
 
     Raises:
         UsageError: The table has no such column.
@@ -93,7 +93,7 @@ def paper_table(table: pd.DataFrame, columns: Sequence[str], better: Mapping[str
     shown = list(columns) or [column for column in table.columns if column not in hidden]
     numeric = [table[column].dtype.kind in "iuf" for column in shown]
     printed = [_printed(table, column, ends[column]) for column in shown]
-    groups = table.groupby(list(within), sort=False, dropna=False).indices.values() if within else [range(len(table))]
+    groups = table.groupby(list(within), sort=False, dropna=False).indices.values() if within else ()
     best: set[tuple[int, int]] = set()
     for j, column in enumerate(shown):
         if column in better and numeric[j]:

@@ -5,6 +5,7 @@ import io
 import math
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from myths import suite
+from myths import standings, suite
 from myths.lab.errors import UsageError
 from myths.lab.report.paper_table import heading, interval_columns, paper_table, rounded
+from tests.lab.report import coin
 
 
 @pytest.mark.parametrize(
@@ -57,11 +59,32 @@ TABLE = pd.DataFrame({
 
 
 def test_the_best_is_bold_by_declaration_and_only_there():
-    printed = paper_table(TABLE, ["model", "accuracy_percent", "seconds", "n"], {"accuracy_percent": "higher", "seconds": "lower"})
+    better = {"accuracy_percent": "higher", "seconds": "lower"}
+    printed = paper_table(TABLE.assign(device="cpu"), ["model", "accuracy_percent", "seconds", "n"], better, within=["device"])
     assert printed.best == {(0, 1), (1, 1), (1, 2)}  # two that are printed alike are both the best; nobody said of n which is better
     assert r"| c &amp; d | **91.0 \[90.0, 92.0\]** | **1** | 10000 |" in printed.markdown()
     within = paper_table(TABLE, ["model", "seconds"], {"seconds": "lower"}, within=["test_set"])
     assert within.best == {(1, 1)}  # a group of one has no best
+    assert paper_table(TABLE, ["model", "seconds"], {"seconds": "lower"}).best == frozenset()  # nobody said what is comparable
+
+
+def test_only_rows_that_were_measured_on_the_same_are_compared(tmp_path):
+    """An accuracy on another test set, for another protocol or at another temperature is no better and no worse."""
+    measured_on = ["dataset", "test_set", "protocol", "device", "temperature"]
+    lines = [("mint", "old", "paper", "cpu", 20), ("mint", "new", "paper", "cpu", 20), ("mint", "old", "paper", "cpu", 90)]
+    lines += [("bank", "old", "paper", "cpu", 20), ("mint", "old", "reduced", "cpu", 20), ("mint", "old", "paper", "cuda", 20)]
+    table = pd.DataFrame(lines, columns=measured_on)
+    table = pd.concat([table.assign(model=model, percent=percent + 0.5 * table.index) for model, percent in (("a", 80.0), ("b", 70.0))])
+    myth = replace(coin.COIN, tables={"accuracies": lambda results: table}, better={"percent": "higher"}, conditions=("temperature",))
+    myth = replace(myth, claims=(), figures={})
+    coin.make_run(tmp_path / "run")
+    printed = standings.paper_table(myth, "accuracies", "run", [*measured_on, "model", "percent"], [], [], "markdown", results=tmp_path)
+    rows = [line.split(" | ") for line in printed.splitlines() if "| mint" in line or "| bank" in line]
+    assert [row[-2] for row in rows if "**" in row[-1]] == ["a"] * len(lines)
+    together = standings.paper_table(myth, "accuracies", "run", ["percent"], [], ["dataset"], "markdown", results=tmp_path)
+    assert together.count("**") == 4  # as the user says: one best in each of the two datasets
+    bare = replace(myth, tables={"accuracies": lambda results: table[["model", "percent"]]})
+    assert "**" not in standings.paper_table(bare, "accuracies", "run", [], [], [], "markdown", results=tmp_path)
 
 
 def test_columns_keep_their_order_and_the_ends_of_intervals_are_printed_with_their_number():
@@ -77,7 +100,8 @@ def test_an_unknown_column_is_named():
 
 
 def test_latex_is_a_whole_table_with_booktabs(tmp_path):
-    text = paper_table(TABLE, ["model", "accuracy_percent"], {"accuracy_percent": "higher"}).latex("50 % of_it", "tab:x")
+    table = TABLE.assign(device="cpu")
+    text = paper_table(table, ["model", "accuracy_percent"], {"accuracy_percent": "higher"}, ["device"]).latex("50 % of_it", "tab:x")
     for part in (r"\caption{50 \% of\_it}", r"\label{tab:x}", r"\begin{tabular}{lr}", r"model & accuracy (\%) \\", r"\toprule"):
         assert part in text
     assert r"c \& d & \textbf{91.0 {[}90.0, 92.0]} \\" in text
@@ -90,7 +114,9 @@ def test_latex_is_a_whole_table_with_booktabs(tmp_path):
 
 @pytest.mark.parametrize("myth", suite.OURS, ids=lambda myth: myth.name)
 def test_what_is_declared_better_are_columns_of_the_myth(myth):
-    folder = Path(suite.PUBLISHED) / "cpu-laptop" / myth.folder
-    columns = {column for file in folder.glob("*.csv") for column in file.read_text(encoding="utf-8").partition("\n")[0].split(",")}
+    files = Path(suite.PUBLISHED).glob(f"*/{myth.folder}/*.csv")
+    columns = {column for file in files for column in file.read_text(encoding="utf-8").partition("\n")[0].split(",")}
     assert set(myth.better) <= columns
+    assert set(myth.conditions) <= columns
     assert myth.better
+    assert myth.conditions

@@ -1,0 +1,47 @@
+"""What a run found of a user's own parallel texts, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from myths.lab.data.catalog import CATALOG
+from myths.lab.estimate import student_t
+from myths.lightweight_conv.names import PROCEDURAL
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CALLED = {"attention": "self-attention", "lightweight": "LightConv", "dynamic": "DynamicConv"}
+
+
+def of_own_data(tables: Mapping[str, pd.DataFrame]) -> str | None:
+    """Say how well each layer translates own texts, and what is sure of the differences; None where a run has no own texts."""
+    ablation, compared = tables["ablation"], tables["compared"]
+    if ablation.empty:
+        return None
+    known = {name.partition(".")[0] for name in CATALOG} | set(PROCEDURAL)
+    sentences = []
+    for (name, updates), rows in ablation[~ablation["dataset"].isin(known)].groupby(["dataset", "updates"], sort=False):
+        seeds = int(rows["seeds"].max())
+        means = ", ".join(
+            f"{CALLED.get(row['layer'], row['layer'])} {row['bleu']:.1f}" for row in rows.dropna(subset="bleu").to_dict("records")
+        )
+        sentences.append(f"{name}: BLEU on the test part after {updates:,} updates, mean of {_counted(seeds)}: {means}")
+        if diverged := int(rows["diverged"].sum()):
+            sentences.append(f"  {diverged} of {int(rows['seeds'].sum())} trainings diverged")
+        pairs = compared[(compared["dataset"] == name) & (compared["updates"] == updates) & (compared["against"] == "attention")]
+        for layer, differences in pairs.groupby("layer", sort=False)["bleu_difference"]:
+            sentences.append(f"  {CALLED.get(str(layer), layer)} less self-attention: {_interval(differences.tolist())}")
+    return "\n".join(sentences) or None
+
+
+def _counted(seeds: int) -> str:
+    return f"{seeds} trainings" if seeds > 1 else "one training"
+
+
+def _interval(differences: list[float]) -> str:
+    if len(differences) < 2:
+        return f"{differences[0]:+.1f} BLEU; one training does not say how sure that is (--seeds 3)"
+    found = student_t(differences, "seeds")
+    return f"{found.value:+.1f} BLEU [{found.low:+.1f}, {found.high:+.1f}] over {len(differences)} seeds"
