@@ -14,6 +14,20 @@ from myths.lab.errors import CannotStart
 from myths.lab.myth import Myth
 from myths.lab.store import Store
 
+_INVOCATION = {
+    "id": str,
+    "started": str,
+    "commit": str | None,
+    "dirty": bool | None,
+    "arguments": {"myths": [str], "profile": str, "seeds": int | None, "data": [str]},
+    "machine": dict,
+    "packages": {str: str},
+    "criteria": {str: str},
+    "absent": [{"myth": str, "trial": {"trial": str, "version": int, "settings": dict}, "reason": str}],
+}
+_SHAPE = {"machine_class": str | None, "data": dict, "invocations": [_INVOCATION], "notes": [str]}
+"""What a ``run.json`` must hold, as ``provenance.invocation`` and ``RunFolder.begin`` write it. There may be more."""
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -37,19 +51,17 @@ class RunFolder:
         Two keys are for a person to add: ``notes``, a list of sentences that every page of the run begins with, and ``shared`` of an
         invocation, true where other invocations used the device at the same time, so that seconds of its trials say nothing.
 
-        Raises CannotStart when the file is not readable as JSON.
+        Raises CannotStart when the file is not readable as JSON, or lacks what tables and reports read.
         """
-        new: dict[str, Any] = {"machine_class": None, "data": {}, "invocations": []}
         remedy = "put it back, or name another run with --run"
         try:
             facts = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
-            return new
-        except (ValueError, OSError) as error:
+            return {"machine_class": None, "data": {}, "invocations": []}
+        except (ValueError, OSError, RecursionError) as error:
             raise CannotStart(f"cannot read {self.path / 'run.json'} ({error}): {remedy}") from error
-        whole = isinstance(facts, dict) and all(isinstance(facts.get(name), type(new[name])) for name in ("data", "invocations"))
-        if not whole or not facts.keys() >= new.keys() or not all(isinstance(i, dict) and "id" in i for i in facts["invocations"]):
-            raise CannotStart(f"{self.path / 'run.json'} is not the record of a run: {remedy}")
+        if (wrong := _misfit({"notes": [], **facts} if isinstance(facts, dict) else facts, _SHAPE)) is not None:
+            raise CannotStart(f"{self.path / 'run.json'} is not the record of a run ({wrong}): {remedy}")
         return facts
 
     def store(self, myth: Myth) -> Store:
@@ -93,6 +105,29 @@ class RunFolder:
             except OSError as error:
                 raise CannotStart(f"cannot lock {self.path}: {error.strerror}; choose a folder on a local disk with --results") from error
             yield
+
+
+def _misfit(value: Any, shape: Any, where: str = "it") -> str | None:
+    """Return where a JSON value does not have a shape, None if it has it.
+
+    Args:
+        value: The value.
+        shape: A type; or a list with the shape of every item; or a dict with the shape of each required key, or with ``str`` for all keys.
+        where: The place of the value.
+    """
+    kind = type(shape) if isinstance(shape, dict | list) else shape
+    if not isinstance(value, kind):
+        return f"{where} is {type(value).__name__}, expected {kind.__name__ if isinstance(kind, type) else kind}"
+    if isinstance(shape, list):
+        inside = [(f"{where}[{place}]", item, shape[0]) for place, item in enumerate(value)]
+    elif isinstance(shape, dict):
+        if lacking := [name for name in shape if name is not str and name not in value]:
+            return f"{where} has no {lacking[0]!r}"
+        parts = dict.fromkeys(value, shape[str]) if str in shape else shape
+        inside = [(f"{where}[{name!r}]", value[name], part) for name, part in parts.items()]
+    else:
+        inside = []
+    return next((wrong for each, item, part in inside if (wrong := _misfit(item, part, each)) is not None), None)
 
 
 def _lock_without_waiting(descriptor: int) -> None:

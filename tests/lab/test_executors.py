@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,10 @@ def fail(trial: Here, context: Context) -> Outcome:
     raise ValueError("first line\nsecond line")
 
 
+def leave_politely(trial: Here, context: Context) -> Outcome:
+    sys.exit("no licence for this library")
+
+
 def fail_as_known(trial: Here, context: Context) -> Outcome:
     raise CannotStart("digits is not here:\n myths data get digits")
 
@@ -110,8 +115,8 @@ def multiply(trial: Here, context: Context) -> Outcome:
 ACTIONS = {
     f.__name__: f
     for f in (
-        give, fail, fail_as_known, take_2_gigabytes, take_2_gigabytes_of_torch, give_more_than_can_be_sent, take_50_megabytes,
-        kill_itself, crash, leave, add, multiply,
+        give, fail, fail_as_known, leave_politely, take_2_gigabytes, take_2_gigabytes_of_torch, give_more_than_can_be_sent,
+        take_50_megabytes, kill_itself, crash, leave, add, multiply,
     )
 }  # fmt: skip
 
@@ -140,6 +145,8 @@ def test_what_a_trial_raises_is_its_failure(kind):
     execution = execute(kind(does="fail"))
     assert (execution.outcome, execution.error) == (None, "ValueError: first line second line")
     assert "in fail\n" in execution.trace
+    left = execute(kind(does="leave_politely"))
+    assert (left.outcome, left.error) == (None, "SystemExit: no licence for this library")
     known = execute(kind(does="fail_as_known"))
     assert (known.outcome, known.error, known.trace) == (None, "digits is not here: myths data get digits", "")
 

@@ -1,14 +1,22 @@
 """A run belongs to one class of machine and to one process at a time."""
 
+import copy
 import errno
+import functools
+import json
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 
+from myths.lab.derived import derive
 from myths.lab.errors import CannotStart
+from myths.lab.report import exports, view
 from myths.lab.run_folder import RunFolder, write_atomically
+from myths.lab.trial import canonical
+from tests.lab.report import coin
 
 LOCKER = """
 import sys, time
@@ -20,6 +28,10 @@ with RunFolder(Path(sys.argv[1])).locked():
 """
 
 
+def invocation(identity):
+    return coin.invocation("laptop", identity)
+
+
 def test_a_new_run_knows_nothing(tmp_path):
     run = RunFolder(tmp_path / "cpu-quick")
     assert run.name == "cpu-quick"
@@ -29,8 +41,8 @@ def test_a_new_run_knows_nothing(tmp_path):
 
 def test_invocations_and_data_notes_add_up(tmp_path):
     run = RunFolder(tmp_path / "new" / "cpu-quick")
-    run.begin("cpu", {"id": "i1"}, {"digits": {"sha256": "a"}})
-    run.begin("cpu", {"id": "i2"}, {"cifar": {"sha256": "b", "note": "café"}})
+    run.begin("cpu", invocation("i1"), {"digits": {"sha256": "a"}})
+    run.begin("cpu", invocation("i2"), {"cifar": {"sha256": "b", "note": "café"}})
     facts = run.facts()
     assert [i["id"] for i in facts["invocations"]] == ["i1", "i2"]
     assert facts["data"] == {"digits": {"sha256": "a"}, "cifar": {"sha256": "b", "note": "café"}}
@@ -39,9 +51,9 @@ def test_invocations_and_data_notes_add_up(tmp_path):
 
 def test_another_class_of_machine_is_refused(tmp_path):
     run = RunFolder(tmp_path / "h200-gpu")
-    run.begin("h200", {"id": "i1"}, {})
+    run.begin("h200", invocation("i1"), {})
     with pytest.raises(CannotStart, match=r"run h200-gpu was made on h200, this machine is cpu.*--run"):
-        run.begin("cpu", {"id": "i2"}, {})
+        run.begin("cpu", invocation("i2"), {})
     assert [i["id"] for i in run.facts()["invocations"]] == ["i1"]
 
 
@@ -54,10 +66,62 @@ def test_a_damaged_run_json_is_named_and_left_alone(tmp_path, content):
     assert (tmp_path / "run.json").read_bytes() == content
 
 
+def places(value, place=()):
+    """Every key and item of a JSON value, as the way to it."""
+    for name, inside in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield (*place, name)
+        yield from places(inside, (*place, name))
+
+
+def changed(facts, place, value=None):
+    """The facts with another value at a place, or without what is there."""
+    facts = copy.deepcopy(facts)
+    inside = functools.reduce(lambda inside, name: inside[name], place[:-1], facts)
+    if value is None:
+        del inside[place[-1]]
+    else:
+        inside[place[-1]] = value
+    return facts
+
+
+def test_a_run_json_that_lacks_or_confuses_something_is_refused_or_read_as_ever(tmp_path):
+    absent = [{"myth": coin.COIN.name, "trial": canonical(coin.Toss(coin="krona")), "reason": "no krona here"}]
+    run = coin.make_run(tmp_path / "cpu-laptop", heads={"euro": (5040,)}, absent=absent)
+    whole = run.facts() | {"notes": ["Made by hand."]}
+    refused = {}
+    for place in places(whole):
+        for value in (None, 7, "7", [7]):
+            (run.path / "run.json").write_text(json.dumps(changed(whole, place, value)))
+            try:
+                shown = view.RunView(derive(coin.COIN, run), "a", run.facts())
+            except CannotStart as error:
+                refused[place, value is None] = str(error)
+                continue
+            for part in (
+                "machines",
+                "precision",
+                "hardware",
+                "commits",
+                "packages",
+                "dates",
+                "jobs",
+                "effort",
+                "data",
+                "commands",
+                "again",
+            ):
+                getattr(shown, part)
+            exports.claims([shown])
+    assert all(re.search(r"run\.json is not the record of a run \(it.* (has no|is) .*put it back", said) for said in refused.values())
+    first = ("invocations", 0)
+    assert refused.keys() >= {((*first, name), True) for name in ("commit", "dirty", "arguments", "criteria", "absent")}
+    assert refused.keys() >= {((*first, "arguments", name), kind) for name in ("myths", "profile") for kind in (True, False)}
+
+
 @pytest.mark.parametrize("call", ["fsync", "replace"])
 def test_run_json_is_whole_or_unchanged(tmp_path, monkeypatch, call):
     run = RunFolder(tmp_path)
-    run.begin("cpu", {"id": "i1"}, {})
+    run.begin("cpu", invocation("i1"), {})
     before = (tmp_path / "run.json").read_bytes()
 
     def full(*_):
@@ -66,7 +130,7 @@ def test_run_json_is_whole_or_unchanged(tmp_path, monkeypatch, call):
     with monkeypatch.context() as patched:
         patched.setattr("os.fsync" if call == "fsync" else "pathlib.Path.replace", full)
         with pytest.raises(CannotStart, match=r"cannot write .*run\.json: No space left on device; make room"):
-            run.begin("cpu", {"id": "i2"}, {})
+            run.begin("cpu", invocation("i2"), {})
     assert (tmp_path / "run.json").read_bytes() == before
     assert list(tmp_path.iterdir()) == [tmp_path / "run.json"]
 

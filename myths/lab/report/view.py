@@ -457,7 +457,7 @@ def data_notes(facts: Mapping[str, Any], names: Iterable[str] | None = None) -> 
         entry = noted.get(name) or {}
         entry = entry if isinstance(entry, Mapping) else {"note": str(entry)}
         origin = ", ".join(
-            filter(None, [str(entry.get("source") or ""), f"SHA-256 {entry['sha256'][:12]}…" if entry.get("sha256") else ""])
+            filter(None, [str(entry.get("source") or ""), f"SHA-256 {str(entry['sha256'])[:12]}…" if entry.get("sha256") else ""])
         )
         found.append(DataNote(name, str(entry.get("note") or ""), origin, entry.get("state") == "variant"))
     return found
