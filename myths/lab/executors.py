@@ -112,8 +112,11 @@ def here(trial: Trial, context: Context) -> Execution:
         outcome = Outcome(check_rows(given.rows), check_arrays(given.arrays))
     except MythsError as known:
         error = _one_line(str(known) or type(known).__name__)
-    except (Exception, SystemExit) as unforeseen:  # noqa: BLE001 (whatever a trial raises is a failed trial, not the end of the run)
-        error, trace = _one_line(f"{type(unforeseen).__name__}: {unforeseen}"), traceback.format_exc()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as unforeseen:  # noqa: BLE001 (whatever a trial raises, an exit too, is a failed trial, not the end of the run)
+        said = ": ".join(filter(None, [type(unforeseen).__name__, str(unforeseen)]))
+        error, trace = _one_line(said), traceback.format_exc()
     return Execution(outcome, watch.seconds, peak(context.device), error, trace)
 
 

@@ -391,7 +391,7 @@ def _plain_value(value: Any, column: str) -> Any:
         return {str(k): _plain_value(v, column) for k, v in value.items()}
     if value is None or isinstance(value, str | int):
         return value
-    raise TypeError(f"column {column!r} holds a {type(value).__name__}; a row may hold plain values only")
+    raise TypeError(f"column {column!r} holds {type(value).__name__}; a row may hold plain values only")
 
 
 def array_sha256(array: np.ndarray) -> str:

@@ -62,6 +62,14 @@ def leave_politely(trial: Here, context: Context) -> Outcome:
     sys.exit("no licence for this library")
 
 
+class PanicException(BaseException):
+    """As libraries in Rust raise it."""
+
+
+def panic(trial: Here, context: Context) -> Outcome:
+    raise PanicException
+
+
 def fail_as_known(trial: Here, context: Context) -> Outcome:
     raise CannotStart("digits is not here:\n myths data get digits")
 
@@ -115,7 +123,7 @@ def multiply(trial: Here, context: Context) -> Outcome:
 ACTIONS = {
     f.__name__: f
     for f in (
-        give, fail, fail_as_known, leave_politely, take_2_gigabytes, take_2_gigabytes_of_torch, give_more_than_can_be_sent,
+        give, fail, fail_as_known, leave_politely, panic, take_2_gigabytes, take_2_gigabytes_of_torch, give_more_than_can_be_sent,
         take_50_megabytes, kill_itself, crash, leave, add, multiply,
     )
 }  # fmt: skip
@@ -147,6 +155,8 @@ def test_what_a_trial_raises_is_its_failure(kind):
     assert "in fail\n" in execution.trace
     left = execute(kind(does="leave_politely"))
     assert (left.outcome, left.error) == (None, "SystemExit: no licence for this library")
+    panicked = execute(kind(does="panic"))
+    assert (panicked.outcome, panicked.error) == (None, "PanicException")
     known = execute(kind(does="fail_as_known"))
     assert (known.outcome, known.error, known.trace) == (None, "digits is not here: myths data get digits", "")
 
