@@ -191,8 +191,8 @@ class Terminal:
             self._shown = None
 
     def complain(self, text: str) -> None:
-        """One line on standard error."""
-        self.err.print(plain(f"myths: {text}"), style="red", soft_wrap=True)
+        """One line on standard error, wrapped only on a terminal."""
+        self.err.print(plain(f"myths: {text}"), style="red", soft_wrap=not self.err.is_terminal)
 
 
 class _Steps(logging.Handler):

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from myths import suite
+from tests.lab.report import coin
+
 ROOT = Path(__file__).parents[1]
 TARGETS = set(re.findall(r"^([a-z][\w-]*)\s*:", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
 MYTHS = set(re.search(r"^MYTHS := (.*)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)[1].split())
@@ -46,3 +49,8 @@ def test_every_target_that_the_readme_names_exists():
     named = set(re.findall(r"`make ([a-z][\w-]*)", (ROOT / "README.md").read_text()))
     assert len(named) > 8
     assert named <= TARGETS | MYTHS
+
+
+def test_a_myth_of_this_repository_is_run_by_a_target_and_another_by_the_command():
+    assert {myth.command("gpu") for myth in suite.OURS} == {f"make {name} PROFILE=gpu" for name in MYTHS}
+    assert (coin.COIN.command(), coin.COIN.command("gpu")) == ("myths run fair-coin", "myths run fair-coin --profile gpu")

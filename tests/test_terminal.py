@@ -106,3 +106,15 @@ def test_a_wait_is_quiet_elsewhere_and_ends_with_an_error():
     assert loud._wait is None
     with warnings.catch_warnings(), loud.waiting("again"):
         pass
+
+
+@pytest.mark.parametrize("tty", [True, False])
+def test_an_error_is_wrapped_between_words_on_a_terminal_and_one_line_elsewhere(tty):
+    terminal = on_paper(tty)
+    terminal.err.width = 80
+    words = [f"word{n}" for n in range(60)]
+    terminal.complain(" ".join(words))
+    lines = re.sub("\x1b\\[[0-9;]*m", "", written(terminal.err)).splitlines()
+    assert " ".join(lines).split() == ["myths:", *words]
+    assert (len(lines) == 1) != tty
+    assert all(len(line) <= 80 for line in lines) == tty

@@ -106,6 +106,12 @@ class Myth:
         """The name as a Python identifier: the folder in the package and in a run."""
         return self.name.replace("-", "_")
 
+    def command(self, profile: str = "") -> str:
+        """Return what to type to run it: the make target of a myth of this repository, else the full command."""
+        if self.trial_types[0].__module__.startswith(f"{__name__.partition('.')[0]}."):
+            return f"make {self.name}" + (f" PROFILE={profile}" if profile else "")
+        return f"myths run {self.name}" + (f" --profile {profile}" if profile else "")
+
     @property
     def types_by_name(self) -> dict[str, type[Trial]]:
         """For decoding stored trials, those that are only dependencies included."""

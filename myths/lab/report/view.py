@@ -479,13 +479,13 @@ def own_names(invocations: Iterable[Mapping[str, Any]]) -> frozenset[str]:
 
 
 def commands(myth: Myth, profile: str, run: str, invocations: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return what to type for a run: make targets, and the full command where an invocation was given more than a profile."""
+    """Return what to type for a run: its myth's command, and the full one where an invocation was given more than a profile."""
     lines = [f"myths data add {name} PATH" for name in sorted(own_names(invocations))]
     for invocation in invocations:
         arguments = invocation.get("arguments", {})
         more = arguments.get("seeds") or arguments.get("data")
-        lines.append(run_command(myth, run, arguments) if more else f"make {myth.name} PROFILE={arguments.get('profile')}")
-    by_profile = [f"make {myth.name} PROFILE={p}" for p in profile.split(", ") if p] or [f"make {myth.name}"]
+        lines.append(run_command(myth, run, arguments) if more else myth.command(arguments["profile"]))
+    by_profile = [myth.command(each) for each in profile.split(", ") if each] or [myth.command()]
     return list(dict.fromkeys(lines or by_profile))
 
 
