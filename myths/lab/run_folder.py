@@ -113,7 +113,7 @@ def _misfit(value: Any, shape: Any, where: str = "it") -> str | None:
     Args:
         value: The value.
         shape: A type; or a list with the shape of every item; or a dict with the shape of each required key, or with ``str`` for all keys.
-        where: The place of the value.
+        where: The place of the value, such as ``invocations[0].id``.
     """
     kind = type(shape) if isinstance(shape, dict | list) else shape
     if not isinstance(value, kind):
@@ -122,9 +122,9 @@ def _misfit(value: Any, shape: Any, where: str = "it") -> str | None:
         inside = [(f"{where}[{place}]", item, shape[0]) for place, item in enumerate(value)]
     elif isinstance(shape, dict):
         if lacking := [name for name in shape if name is not str and name not in value]:
-            return f"{where} has no {lacking[0]!r}"
+            return f"{where} has no {lacking[0]}"
         parts = dict.fromkeys(value, shape[str]) if str in shape else shape
-        inside = [(f"{where}[{name!r}]", value[name], part) for name, part in parts.items()]
+        inside = [(f"{where}.{name}".removeprefix("it."), value[name], part) for name, part in parts.items()]
     else:
         inside = []
     return next((wrong for each, item, part in inside if (wrong := _misfit(item, part, each)) is not None), None)

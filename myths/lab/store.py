@@ -145,7 +145,7 @@ class Store:
         self._by_id: dict[str, list[Record]] = {}
         self._whole_bytes = 0
         """Bytes of the file after the last line that was appended; at that length it ends with a whole line."""
-        for number, line in enumerate(_complete_lines(self.file), start=1):
+        for number, line in enumerate(complete_lines(self.file), start=1):
             if line.strip():
                 self._take(line, number)
 
@@ -288,8 +288,8 @@ def _accepted_data(records: Sequence[Record], hashes: Hashes) -> dict[str, str]:
     return accepted
 
 
-def _complete_lines(file: Path) -> Iterator[str]:
-    """The lines of a file; a last line cut short by a crash is warned of and left out."""
+def complete_lines(file: Path) -> Iterator[str]:
+    """Yield the lines of a file of results; a last line cut short by a crash is warned of and left out."""
     try:
         content = file.read_bytes()
     except FileNotFoundError:

@@ -27,6 +27,7 @@ from myths.lab.errors import CannotStart, MythsError, UsageError
 from myths.lab.myth import Myth
 from myths.lab.publish import publish
 from myths.lab.run_folder import RunFolder
+from myths.lab.store import complete_lines
 from myths.lab.trial import decode
 
 if TYPE_CHECKING:
@@ -70,8 +71,8 @@ def submit(run: RunFolder, folder: Path, myths: Sequence[Myth]) -> Path:
             shutil.copyfile(run.path / "run.json", copy.path / "run.json")
         for myth in (myth for myth in myths if run.has(myth)):
             (copy.path / myth.folder).mkdir()
-            lines = (run.path / myth.folder / "trials.jsonl").read_text("utf-8").split("\n")
-            (copy.path / myth.folder / "trials.jsonl").write_text("\n".join(line for line in lines if not _is_stale(line, myth)), "utf-8")
+            kept = [line for line in complete_lines(run.path / myth.folder / "trials.jsonl") if not _is_stale(line, myth)]
+            (copy.path / myth.folder / "trials.jsonl").write_text("".join(f"{line}\n" for line in kept), "utf-8")
         clean = publish(copy, Path(scratch) / "clean", [replace(myth, pictures={}) for myth in myths])
         for myth in (myth for myth in myths if run.has(myth)):
             published_arrays.write(run, myth, clean / myth.folder)

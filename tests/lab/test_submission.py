@@ -113,6 +113,14 @@ def test_what_the_suite_no_longer_knows_stays_behind(run, tmp_path):
     assert verify(archive, MYTHS) == RIGHT
 
 
+def test_a_line_that_a_crash_cut_stays_behind_and_is_named_where_it_is(run, tmp_path):
+    (run.path / TRIALS).write_bytes((run.path / TRIALS).read_bytes()[:-20])
+    with pytest.warns(UserWarning, match="ends in the middle of a line") as warned:
+        archive = submit(run, tmp_path, MYTHS)
+    assert {str(each.message).partition(" ends")[0] for each in warned} == {str(run.path / TRIALS)}
+    assert verify(archive, MYTHS) == RIGHT
+
+
 @pytest.mark.parametrize(("changes", "message"), [({"dirty": True}, "uncommitted"), ({"heads": {}}, "no results")])
 def test_what_may_not_be_published_is_not_packed(tmp_path, changes, message):
     run = coin.make_run(tmp_path / "local" / "cpu-laptop", **changes)
