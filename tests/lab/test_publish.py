@@ -14,8 +14,8 @@ from myths.lab.run_folder import RunFolder
 from myths.lab.store import Record
 from tests.lab.report import coin
 
-DICE = replace(coin.COIN, name="fair-dice", number=9, belief="Dice | are *fair* <b>")
-MYTHS = (coin.COIN, DICE)
+DICE = replace(coin.DRAWN, name="fair-dice", number=9, belief="Dice | are *fair* <b>")
+MYTHS = (coin.DRAWN, DICE)
 
 
 @pytest.fixture

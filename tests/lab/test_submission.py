@@ -18,7 +18,7 @@ from myths.lab.errors import CannotStart, UsageError
 from myths.lab.submission import SUMS, Verification, submit, verify
 from tests.lab.report import coin
 
-MYTHS = (coin.COIN,)
+MYTHS = (coin.DRAWN,)
 TRIALS = "fair_coin/trials.jsonl"
 FIGURE = "fair_coin/figures/heads.svg"
 RIGHT = Verification((), ("commits (1): there is no full git checkout to look them up in",))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-import os
 import signal
 import sys
 import warnings
@@ -13,6 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
 
 from myths.lab.parent import exit_with_parent
+from myths.lab.spare import cores
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ def spread(tasks: Sequence[Callable[[], T]], what: str = "parts") -> list[T]:
     One after the other where there is one core or no fork (Windows), or where forking is not safe (macOS).
     """
     global _tasks
-    processes = min(len(tasks), os.cpu_count() or 1)
+    processes = min(len(tasks), cores())
     if processes < 2 or sys.platform != "linux":
         return list(_counted((task() for task in tasks), len(tasks), what))
     _tasks = tasks

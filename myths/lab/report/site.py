@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -60,6 +61,7 @@ def _write(environment: jinja2.Environment, file: Path, template: str, values: M
     write_atomically(file, environment.get_template(template).render(values))
 
 
+@functools.cache  # so are the templates, once they have been compiled
 def _environment() -> jinja2.Environment:
     import jinja2
 

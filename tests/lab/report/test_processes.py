@@ -19,7 +19,7 @@ def refuse():
 def machine(request, monkeypatch):
     platform, cores = request.param
     monkeypatch.setattr(sys, "platform", platform)
-    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(processes, "cores", lambda: cores)
     return request.param
 
 
@@ -37,7 +37,7 @@ def test_tasks_share_the_work_where_processes_can_be_copied(machine):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are copied on Linux only")
 def test_a_process_that_dies_ends_the_work(monkeypatch):
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(processes, "cores", lambda: 2)
     with pytest.raises(BrokenExecutor):
         processes.spread([partial(os._exit, 1), int])
 
