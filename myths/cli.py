@@ -205,9 +205,11 @@ def try_(
     trial: Annotated[str | None, typer.Argument(metavar="TRIAL", help="A trial; `myths try MYTH --help` lists them.")] = None,
     settings: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings of the trial.")] = None,
     device: DeviceOption = "auto",
+    results: ResultsOption = None,
     help_: Annotated[bool, typer.Option("--help", help="Show this text; the trials of MYTH; the settings of TRIAL.")] = False,
 ) -> None:
-    """Run one trial with any settings and print its rows. No result is stored; a trial that draws prints where its picture is.
+    """Run one trial with any settings and print its rows. No result is stored. Pictures go to results/local/pictures; their places
+    are printed.
 
     `myths try MYTH TRIAL --help` lists the settings of a trial: default, valid range, meaning. A setting of a trial inside a trial
     is KEY.KEY=VALUE.
@@ -228,9 +230,11 @@ def try_(
         raise UsageError(f"name a TRIAL of {suite.find(myth).name}: {', '.join(suite.find(myth).types_by_name)}")
     else:
         with terminal.waiting(f"{myth} {trial}"):
-            rows = tryout.rows(suite.find(myth), trial, settings or [], device)
-        for row in rows:
+            tried = tryout.attempt(suite.find(myth), trial, settings or [], device, (results or suite.LOCAL) / "pictures")
+        for row in tried.rows:
             terminal.say("  ".join(f"{key}={value}" for key, value in row.items()))
+        for picture in tried.drawn:
+            terminal.say(f"picture: {picture}")
 
 
 @command(app, "report")

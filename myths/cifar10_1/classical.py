@@ -16,7 +16,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from myths.cifar10_1.features import RandomPatches, hog, pixels
-from myths.cifar10_1.ladder import Method, Solver
+from myths.cifar10_1.recipe import Method, Recipe, Solver
 from myths.lab import linear_svm as exact
 from myths.lab.device import halve_on_out_of_memory
 
@@ -32,26 +32,21 @@ Features = Callable[[UInt8[Tensor, "n c h w"]], Float[Tensor, "n f"]]
 
 
 def fit(
-    method: Method,
-    x: UInt8[Tensor, "n c h w"],
-    y: Int64[Tensor, " n"],
-    classes: int,
-    filters: int,
-    stride: int,
-    generator: torch.Generator,
-    solver: Solver = "lbfgs",
+    recipe: Recipe, x: UInt8[Tensor, "n c h w"], y: Int64[Tensor, " n"], classes: int, generator: torch.Generator
 ) -> tuple[dict[str, np.ndarray], float | None]:
     """The fitted classifier as arrays, and the strength that was chosen; nearest neighbor has none, and no fit either."""
+    method = recipe.method
     if method == "nearest neighbor":
         return {}, None
     arrays: dict[str, np.ndarray] = {}
     if method == "random features":
-        patches = RandomPatches(x, filters, generator, stride=stride)
-        arrays = {"filters": patches.weight.cpu().contiguous().numpy(), "bias": patches.bias.cpu().numpy(), "stride": np.array(stride)}
+        patches = RandomPatches(x, recipe.filters, generator, stride=recipe.stride)
+        weight, bias = patches.weight.cpu().contiguous().numpy(), patches.bias.cpu().numpy()
+        arrays = {"filters": weight, "bias": bias, "stride": np.array(recipe.stride)}
     features = _features(method, arrays, x.device)(x)
     held_out = torch.zeros(len(x), dtype=torch.bool)
     held_out[torch.randperm(len(x), generator=generator)[: len(x) // 10]] = True
-    solve = partial(linear_svm, solver=solver) if method == "hog + linear svm" else ridge
+    solve = partial(linear_svm, solver=recipe.solver) if method == "hog + linear svm" else ridge
     head, strength = solve(features, y, classes, held_out.to(x.device))
     return arrays | {"head": head.float().cpu().numpy()}, strength
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import numpy as np
 from jaxtyping import Float, Int64
 
+from myths.cifar10_1.recipe import Method, Recipe, Solver
 from myths.lab.data.layout import numbered
 from myths.lab.errors import UsageError
 from myths.lab.myth import Profile
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from myths.lab.data.images import ImageSet
-
-Method = Literal["nearest neighbor", "linear on pixels", "random features", "hog + linear svm"]
-Solver = Literal["lbfgs", "newton"]
 
 NEW_TEST_SETS = ("cifar10_1_v4", "cifar10_1_v6", "cifar10_tiny_imagenet")
 OPTIONAL = {
@@ -85,8 +83,8 @@ class FitClassical(Trial):
 
         images = image_set(self.dataset, context.device)
         x, y = self.training_part(context, images)
-        filters = (self.filters, self.stride)
-        arrays, strength = classical.fit(self.method, x, y, len(images.classes), *filters, context.generator("fit"), self.solver)
+        recipe = Recipe(self.method, self.filters, self.stride, self.solver)
+        arrays, strength = classical.fit(recipe, x, y, len(images.classes), context.generator("fit"))
         scores = classical.scores(self.method, arrays, x, y, len(images.classes), images.x_test)
         accuracy = 100 * float((scores.argmax(1) == images.y_test).double().mean())
         row = {"n_train": len(x), "n_test": len(scores), "test_accuracy_percent": accuracy, "strength": strength}

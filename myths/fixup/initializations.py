@@ -1,48 +1,13 @@
-"""How the weights of a treatment are drawn: Fixup's rules, He's and Glorot's deviations, and layer-sequential unit variance."""
+"""What weights begin with: Fixup's factor, He's and Glorot's deviations, orthonormal rows, and layer-sequential unit variance."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-
-if TYPE_CHECKING:
-    from myths.fixup.network import ResidualNetwork
-
-
-@torch.no_grad()
-def initialize(network: ResidualNetwork, generator: torch.Generator) -> None:
-    """Draws all convolutions and the head, and sets what begins at zero by the treatment; biases begin at zero.
-
-    Every treatment draws the same normal numbers in the same order, so that seeds are paired. "Unit variance" needs images as well:
-    ``unit_variance``. With batch normalization after the last layer of a branch its gain begins at 0, as in the authors' code (Goyal
-    et al. 2017); before the layers, as in wide residual networks, it begins at 1.
-    """
-    treatment, fixup = network.treatment, network.treatment.scalars == "fixup"
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            module.weight.normal_(0, 1, generator=generator)
-            if treatment.weights == "unit variance":
-                module.weight.copy_(orthonormal(module.weight))
-            else:
-                module.weight.mul_(standard_deviation(module, treatment.weights))
-            if module.bias is not None:
-                module.bias.zero_()
-    nn.init.kaiming_uniform_(network.head.weight, a=math.sqrt(5), generator=generator)  # as torch begins linear layers
-    network.head.bias.zero_()
-    for block in network.blocks:
-        *inner, last = block.convs
-        if fixup:
-            for conv in inner:
-                conv.weight.mul_(fixup_factor(len(network.blocks), len(block.convs)))
-            last.weight.zero_()
-        if treatment.normalization == "batch" and not network.architecture.pre_activation:
-            nn.init.zeros_(block.norms[-1].weight)  # type: ignore[arg-type]
-    if fixup:
-        network.head.weight.zero_()
 
 
 def fixup_factor(branches: int, layers: int) -> float:
@@ -73,7 +38,7 @@ def orthonormal(normal: Float[Tensor, "o i k l"]) -> Float[Tensor, "o i k l"]:
 
 
 @torch.no_grad()
-def unit_variance(network: ResidualNetwork, pixels: Float[Tensor, "n c h w"]) -> None:
+def unit_variance(network: nn.Module, pixels: Float[Tensor, "n c h w"]) -> None:
     """Layer-sequential unit variance: every layer divided by the deviation of what it gives for these images, first to last.
 
     What a layer gives is linear in its weights, so one division is exact and one forward pass enough, where Mishkin & Matas 2016

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from myths.fixup.architectures import ARCHITECTURES, STAGES, Architecture, blocks_a_stage
-from myths.fixup.initializations import initialize, unit_variance
+from myths.fixup.initializations import fixup_factor, orthonormal, standard_deviation, unit_variance
 from myths.fixup.treatments import GROUPS, TREATMENTS, Treatment
 from myths.lab.vision.networks import Classifier, Standardize
 
@@ -174,6 +174,38 @@ def build(
     initialize(network, generator)
     network.blocks_a_segment = blocks_a_segment
     return network
+
+
+@torch.no_grad()
+def initialize(network: ResidualNetwork, generator: torch.Generator) -> None:
+    """Draws all convolutions and the head, and sets what begins at zero by the treatment; biases begin at zero.
+
+    Every treatment draws the same normal numbers in the same order, so that seeds are paired. "Unit variance" needs images as well:
+    ``unit_variance``. With batch normalization after the last layer of a branch its gain begins at 0, as in the authors' code (Goyal
+    et al. 2017); before the layers, as in wide residual networks, it begins at 1.
+    """
+    treatment, fixup = network.treatment, network.treatment.scalars == "fixup"
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            module.weight.normal_(0, 1, generator=generator)
+            if treatment.weights == "unit variance":
+                module.weight.copy_(orthonormal(module.weight))
+            else:
+                module.weight.mul_(standard_deviation(module, treatment.weights))
+            if module.bias is not None:
+                module.bias.zero_()
+    nn.init.kaiming_uniform_(network.head.weight, a=math.sqrt(5), generator=generator)  # as torch begins linear layers
+    network.head.bias.zero_()
+    for block in network.blocks:
+        *inner, last = block.convs
+        if fixup:
+            for conv in inner:
+                conv.weight.mul_(fixup_factor(len(network.blocks), len(block.convs)))
+            last.weight.zero_()
+        if treatment.normalization == "batch" and not network.architecture.pre_activation:
+            nn.init.zeros_(block.norms[-1].weight)  # type: ignore[arg-type]
+    if fixup:
+        network.head.weight.zero_()
 
 
 @contextlib.contextmanager

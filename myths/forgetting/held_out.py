@@ -8,9 +8,8 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
-from myths.forgetting.naming import dataset_name
-from myths.forgetting.own import class_names, file_names
-from myths.forgetting.training import Training
+from myths.forgetting.labeled import class_names, file_names
+from myths.forgetting.training import Training, dataset_name
 from myths.forgetting.trials import DIGITS
 from myths.lab.errors import UsageError
 from myths.lab.setting import Fraction, Items, Range

@@ -1,64 +1,19 @@
-"""The user's own images: which part is counted, and what the suite says of each file."""
+"""The user's own images: whether they can be counted on, and what the suite says of each file."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import numpy as np
 
+from myths.forgetting.labeled import file_names, label_names, labeled
+from myths.forgetting.training import load_examples
 from myths.forgetting.trials import CountForgetting
+from myths.lab.data import prepared
 from myths.lab.errors import UsageError
 from myths.lab.setting import Items
 from myths.lab.trial import Context, Outcome, Protocol, Trial, weakest
-
-if TYPE_CHECKING:
-    from myths.lab.data.folders import ImageFolder
-
-
-@dataclass(frozen=True)
-class Labeled:
-    """A folder of images as this myth uses it: what is counted on, and what is only tested on.
-
-    Attributes:
-        train: The images to count on: the training part, or all of a folder without parts.
-        train_labels: Class of each, as a position in ``classes``.
-        test: The test part, or the validation part where there is no test part; None where there is neither.
-        test_labels: Class of each image of ``test``.
-        classes: Names of the classes of ``train``.
-    """
-
-    train: ImageFolder
-    train_labels: tuple[int, ...]
-    test: ImageFolder | None
-    test_labels: tuple[int, ...]
-    classes: tuple[str, ...]
-
-
-def labeled(name: str) -> Labeled:
-    """Return the images of a folder that have a class, as ``lab.data.layout`` reads it.
-
-    Test images of a class that the training part lacks are left out.
-
-    Raises:
-        UsageError: No image has a class, or a folder with parts has no training part.
-    """
-    from myths.lab.data.folders import image_folder
-    from myths.lab.data.layout import class_order
-
-    folder = image_folder(name)
-    layout = folder.layout
-    train = [i for i in layout.indices("train" if layout.parted else "") if layout.labels[i]]
-    if not any(layout.labels):
-        raise UsageError(f"{name} holds images in no class folder ({folder.files[0]} …): lay them out as CLASS/image")
-    if not train:
-        raise UsageError(f"{name} has no training part: lay its images out as CLASS/image, or as train/CLASS/image and test/CLASS/image")
-    classes = class_order({layout.labels[i] for i in train})
-    number = {label: k for k, label in enumerate(classes)}
-    tested = (layout.indices("test") or layout.indices("val")) if layout.parted else []
-    test = [i for i in tested if layout.labels[i] in number]
-    numbers = [tuple(number[layout.labels[i]] for i in positions) for positions in (train, test)]
-    return Labeled(folder.pick(train), numbers[0], folder.pick(test) if test else None, numbers[1], classes)
 
 
 def check_own(name: str) -> int:
@@ -68,9 +23,6 @@ def check_own(name: str) -> int:
         UsageError: It has no training part, images without classes, labels out of range, or a single class.
         CannotStart: It is not here.
     """
-    from myths.forgetting.training import load_examples
-    from myths.lab.data import prepared
-
     if prepared.require(name).kind == "images":
         found = labeled(name)
         n, classes = len(found.train_labels), len(found.classes)
@@ -136,31 +88,3 @@ class ListExamples(Trial):
                 for i in range(len(counts))
             ]
         )
-
-
-def file_names(dataset: str, n: int) -> list[str]:
-    """Return the file of each of the first ``n`` training examples; empty names for a dataset that is no folder."""
-    from myths.lab.data import prepared
-
-    return list(labeled(dataset).train.files[:n]) if prepared.require(dataset).kind == "images" else [""] * n
-
-
-def class_names(dataset: str) -> tuple[str, ...]:
-    """Return the names of the classes, by class number."""
-    from myths.lab.data import prepared
-    from myths.lab.data.images import image_set
-
-    return labeled(dataset).classes if prepared.require(dataset).kind == "images" else image_set(dataset, "cpu").classes
-
-
-def label_names(dataset: str, n: int) -> list[str]:
-    """Return the name of the class of each of the first ``n`` training examples."""
-    from myths.lab.data import prepared
-    from myths.lab.data.images import image_set
-
-    classes = class_names(dataset)
-    if prepared.require(dataset).kind == "images":
-        return [classes[label] for label in labeled(dataset).train_labels[:n]]
-    labels = image_set(dataset, "cpu").y_train
-    assert labels is not None
-    return [classes[label] for label in labels[:n].tolist()]

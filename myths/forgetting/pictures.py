@@ -74,7 +74,7 @@ def least_and_most_forgotten(tables: Mapping[str, pd.DataFrame], store: Store) -
 
 def _images(dataset: str, indices: Sequence[int]) -> list[UInt8[np.ndarray, "h w 3"]] | None:
     """Training examples in color, or None where the data set does not lie here."""
-    from myths.forgetting.own import labeled
+    from myths.forgetting.labeled import labeled
     from myths.forgetting.training import load_examples
     from myths.lab.data import prepared
     from myths.lab.data.folders import decode

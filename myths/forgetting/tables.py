@@ -8,9 +8,10 @@ import numpy as np
 
 from myths.forgetting import agreement
 from myths.forgetting.held_out import FindLabelErrors
-from myths.forgetting.naming import LEAST_FORGOTTEN, counted_with, dataset_name, order_name, ranked_by
+from myths.forgetting.naming import LEAST_FORGOTTEN, order_name
 from myths.forgetting.own import ListExamples
-from myths.forgetting.train_kept import RemoveNothing, ScoreExamples, TrainKept
+from myths.forgetting.train_kept import RemoveNothing, ScoreExamples, TrainKept, counted_with, ranked_by
+from myths.forgetting.training import dataset_name
 from myths.forgetting.trials import CompareCounts, CountForgetting, Stability, Unforgettable
 from myths.lab.estimate import clopper_pearson, student_t
 from myths.lab.store import Results

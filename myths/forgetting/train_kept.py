@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import numpy as np
 
 from myths.forgetting import removal
-from myths.forgetting.naming import counted_with, order_name, ranked_by
+from myths.forgetting.naming import order_name
 from myths.forgetting.training import PAPER_REMOVAL, PAPER_TRANSFER, Training
 from myths.forgetting.trials import DIGITS, CountForgetting
 from myths.lab.errors import UsageError
@@ -172,6 +172,19 @@ class TrainKept(Training):
         first = round(self.skip * len(order))
         values = scores[order[first : first + gone]] / len(self.ranking)
         return {"removed_lowest": float(values.min()), "removed_mean": float(values.mean()), "removed_highest": float(values.max())}
+
+
+def ranked_by(trial: TrainKept) -> str:
+    """What the removal goes by: "forgetting", a method of scoring with its epochs, or nothing."""
+    if not trial.ranking:
+        return ""
+    first = trial.ranking[0]
+    return "forgetting" if isinstance(first, CountForgetting) else f"{first.method} after {first.epochs:g} epochs"
+
+
+def counted_with(trial: TrainKept) -> str:
+    """The network whose counts or scores the removal goes by."""
+    return trial.ranking[0].network if trial.ranking else ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from myths.forgetting.naming import dataset_name
+from myths.forgetting.labeled import labeled
 from myths.lab.data.prepared import examples_of
 from myths.lab.errors import UsageError
 from myths.lab.setting import BatchSize, DatasetName, Epochs, LabelSmoothing, LearningRate, Momentum, Seed, TrainExamples, WeightDecay
@@ -212,6 +212,12 @@ class Training(Trial):
         )
 
 
+def dataset_name(trial: Training) -> str:
+    """The set as tables call it: permuted or not, whole or only its first examples."""
+    name = f"permuted {trial.dataset}" if trial.permuted else trial.dataset
+    return f"{name} subset" if trial.train_examples else name
+
+
 def load_examples(name: str, device: str) -> Examples:
     """A set that the suite knows, own arrays, or an own folder of images in class folders, each brought to 32 pixels a side.
 
@@ -237,7 +243,6 @@ def load_examples(name: str, device: str) -> Examples:
 def _own_examples(name: str, device: str) -> Examples:
     import torch
 
-    from myths.forgetting.own import labeled
     from myths.lab.data.folders import decode
 
     found = labeled(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -13,9 +13,6 @@ from myths.forgetting import agreement
 from myths.forgetting.training import Training
 from myths.lab.setting import Fraction, Items, Range
 from myths.lab.trial import Context, Outcome, Protocol, Trial, weakest
-
-if TYPE_CHECKING:
-    pass
 
 DIGITS: dict[str, Any] = {
     "dataset": "digits",

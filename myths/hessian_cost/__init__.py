@@ -8,8 +8,9 @@ would type in (``problems``, ``methods``, ``trials``).
 
 from myths.hessian_cost import figures, tables
 from myths.hessian_cost.claims import CLAIMS
+from myths.hessian_cost.own import TimeFormula
 from myths.hessian_cost.problems import derivations
-from myths.hessian_cost.trials import NewtonStep, TimeFormula, TimeGradient, TimeHessian, trials
+from myths.hessian_cost.trials import NewtonStep, TimeGradient, TimeHessian, trials
 from myths.lab.myth import ARTICLE, Myth, Paper
 
 MYTH = Myth(

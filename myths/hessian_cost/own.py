@@ -1,27 +1,97 @@
-"""Times the Hessian of a user's own formula by every method that is installed."""
+"""The Hessian of a user's own formula, timed by every method that is installed."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
 from myths.hessian_cost.formula import Formula, Undefined
-from myths.hessian_cost.methods import METHODS, Call, Method, NotOnDevice, dense
+from myths.hessian_cost.methods import METHODS, Call, Dtype, Method, MethodName, NotOnDevice, dense
 from myths.hessian_cost.methods.torch_methods import CLOSED_FORM
 from myths.hessian_cost.ops import Lacking
 from myths.hessian_cost.problems import Inputs
-from myths.hessian_cost.timed import LONGEST, NOT_ON_DEVICE, OUT_OF_MEMORY, OVER_BUDGET
+from myths.hessian_cost.timed import GIB, LONGEST, NOT_ON_DEVICE, OUT_OF_MEMORY, OVER_BUDGET
+from myths.lab.data import prepared
+from myths.lab.errors import MythsError, UsageError
+from myths.lab.setting import ANY_LINE, NAME, NAME_OR_NONE, NOT_EMPTY, Seed
 from myths.lab.timing import Stopwatch, compare
-
-if TYPE_CHECKING:
-    from myths.hessian_cost.trials import TimeFormula
+from myths.lab.trial import Context, Outcome, Trial
 
 REFERENCE = "ours"
 BUDGET = 0.5
 UNDEFINED, NOT_FINITE = "undefined at these inputs", "not finite, where the tensor calculus is"
 DISAGREE = {"float64": 1e-6, "float32": 1e-2}
 """The relative difference above which a Hessian is another one, by type: nothing is then timed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeFormula(Trial):
+    """Seconds of a Hessian that you write down, by every method that is installed (or by ``methods``), each beside the tensor calculus.
+
+    Such as ``formula="sum(log(1 + exp(-(y * (X @ w)))))" by=w shapes="w:512 X:1024,512 y:1024"``; docs/formulas.md lists what is
+    understood. The arrays are drawn (standard normal; positive where a logarithm or root asks for it), or they are those of a file that
+    was added: ``myths data add mine inputs.npz``, then ``inputs=mine``. ``symmetric=A,K`` names matrices that equal their transposes.
+    """
+
+    measured: ClassVar[frozenset[str]] = frozenset({"seconds", "q25_seconds", "q75_seconds", "repeats", "derive_seconds", "ratio"})
+    exclusive: ClassVar[bool] = True
+    worker_memory: ClassVar[int | None] = 12 * GIB
+
+    formula: Annotated[str, NOT_EMPTY]
+    """Function, as Python would write it with NumPy's names."""
+    by: Annotated[str, NOT_EMPTY]
+    """Variable of the Hessian."""
+    shapes: Annotated[str, ANY_LINE] = ""
+    """Shapes of all variables: w:512 for a vector, X:1024,512 for a matrix, a for a number; not needed with inputs."""
+    methods: tuple[MethodName, ...] = ()
+    """Methods that are timed; all that are installed if none is named."""
+    dtype: Dtype = "float64"
+    """Number format."""
+    seed: Seed = 0
+    symmetric: tuple[Annotated[str, NAME], ...] = ()
+    """Matrices that equal their transposes."""
+    inputs: Annotated[str, NAME_OR_NONE] = ""
+    """Arrays that were added with `myths data add`, instead of drawn ones."""
+
+    def __post_init__(self) -> None:
+        """Refuse a formula that cannot be read, and shapes that do not fit, before anything runs."""
+        super().__post_init__()
+        Formula.check_text(self.formula)
+        object.__setattr__(self, "inputs", self.inputs.replace("-", "_"))
+        if not re.fullmatch("[a-z0-9_]*", self.inputs):
+            raise UsageError(f"inputs={self.inputs}: expected the name of arrays that were added: myths data add NAME FILE.npz")
+        if not self.inputs:
+            Formula(self.formula, self.by, self.shapes, self.symmetric)
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """The user's arrays."""
+        return (self.inputs,) if self.inputs else ()
+
+    def missing(self) -> str | None:
+        """Arrays that do not fit the formula."""
+        if not self.inputs or prepared.find(self.inputs) is None:
+            return None
+        try:
+            Formula(self.formula, self.by, self.shapes, self.symmetric, arrays_of(self.inputs))
+        except MythsError as error:
+            return str(error)
+        return None
+
+    @classmethod
+    def tiny(cls) -> TimeFormula:
+        """A quadratic form of 3 variables."""
+        return cls(formula="sum(x * (A @ x))", by="x", shapes="x:3 A:3,3", methods=("ours", "torch-loop"))
+
+    def run(self, context: Context) -> Outcome:
+        """A row a method: ``status``, seconds and quartiles, ``ratio`` to the tensor calculus, relative difference from it.
+
+        Raises UsageError for a formula that cannot be read or shapes that do not fit.
+        """
+        return Outcome(rows=formula_rows(self, context.rng("inputs"), context.device))
 
 
 def formula_rows(trial: TimeFormula, rng: np.random.Generator, device: str) -> list[dict[str, Any]]:
@@ -50,8 +120,6 @@ def formula_rows(trial: TimeFormula, rng: np.random.Generator, device: str) -> l
 
 def arrays_of(name: str) -> Inputs:
     """The arrays of numbers that the user added under a name."""
-    from myths.lab.data import prepared
-
     return {name: array for name, array in prepared.load(name).items() if array.dtype.kind in "biuf"}
 
 

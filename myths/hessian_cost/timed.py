@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from myths.hessian_cost.methods import METHODS, Method, NotOnDevice, dense
-from myths.hessian_cost.problems import PROBLEMS, Inputs
+from myths.hessian_cost.methods import METHODS, Dtype, Method, MethodName, NotOnDevice, dense
+from myths.hessian_cost.problems import PROBLEMS, Inputs, Name
 from myths.lab.memory import peak_bytes
+from myths.lab.setting import Count, Seed
 from myths.lab.timing import Stopwatch, compare
-from myths.lab.trial import Context
-
-if TYPE_CHECKING:
-    from myths.hessian_cost.trials import TimeGradient, TimeHessian
+from myths.lab.trial import Context, Trial
 
 Kind = Literal["hessian", "gradient"]
 OVER_BUDGET, OUT_OF_MEMORY, NOT_ON_DEVICE = "over budget", "out of memory", "not on this device"
@@ -23,6 +22,45 @@ LONGEST_FIRST_CALL = 15.0
 """Seconds; some of it may be compilation, but nobody compiles for longer."""
 BUDGET = 0.5
 """Seconds of repeats for each method of a trial."""
+GIB = 2**30
+_TIMES = frozenset(
+    f"{prefix}{name}"
+    for prefix in ("", "closed_")
+    for name in ("seconds", "q25_seconds", "q75_seconds", "repeats", "first_call_seconds", "memory_bytes")
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timed(Trial):
+    """One method beside the closed form, in turns, in a process of its own under a cap on its memory.
+
+    ``size`` asks for a number of variables (entries of x). ``on_cpu`` runs it on the CPU whatever the device of the run is.
+    """
+
+    measured: ClassVar[frozenset[str]] = _TIMES | {"ratio", "derive_seconds", "predicted_seconds", "peak_bytes"}
+    exclusive: ClassVar[bool] = True
+    worker_memory: ClassVar[int | None] = 12 * GIB
+
+    problem: Name
+    """Function whose derivative is timed."""
+    method: MethodName
+    """Framework and method that are timed."""
+    size: Count
+    """Number of variables (entries of x)."""
+    dtype: Dtype = "float64"
+    """Number format."""
+    seed: Seed = 0
+    on_cpu: bool = False
+    """Whether it runs on the CPU whatever the device of the run is."""
+
+    @property
+    def work(self) -> float:
+        """Grows slowly: the time for repeats is bounded."""
+        return 1.0 + (self.size / 512) ** 1.5
+
+    def missing(self) -> str | None:
+        """An absent peer."""
+        return METHODS[self.method].missing()
 
 
 def where(on_cpu: bool) -> dict[str, str]:
@@ -30,7 +68,7 @@ def where(on_cpu: bool) -> dict[str, str]:
     return {"device": "cpu"} if on_cpu else {}
 
 
-def timed_row(trial: TimeHessian | TimeGradient, context: Context, kind: Kind) -> dict[str, Any]:
+def timed_row(trial: Timed, context: Context, kind: Kind) -> dict[str, Any]:
     """``status``, times and quartiles of the method and of the closed form, ``ratio``, peak memory, relative error."""
 
     problem, method = PROBLEMS[trial.problem], METHODS[trial.method]
@@ -52,9 +90,7 @@ def timed_row(trial: TimeHessian | TimeGradient, context: Context, kind: Kind) -
         return about | {"status": OUT_OF_MEMORY}
 
 
-def _time(
-    trial: TimeHessian | TimeGradient, method: Method, kind: Kind, inputs: Inputs, exact: Any, device: str, context: Context
-) -> dict[str, Any]:
+def _time(trial: Timed, method: Method, kind: Kind, inputs: Inputs, exact: Any, device: str, context: Context) -> dict[str, Any]:
     problem = PROBLEMS[trial.problem]
     if (predicted := _predicted(trial, method, kind, device, context)) > LONGEST:
         return {"status": OVER_BUDGET, "predicted_seconds": predicted}
@@ -91,7 +127,7 @@ def _vector(given: Any) -> Any:
     return np.asarray(given, dtype=np.float64).ravel()
 
 
-def _predicted(trial: TimeHessian | TimeGradient, method: Method, kind: Kind, device: str, context: Context) -> float:
+def _predicted(trial: Timed, method: Method, kind: Kind, device: str, context: Context) -> float:
     """Seconds at least: four times those of half the size, as a Hessian has four times the entries.
 
     A guard against hours; what passes is timed all the same.

@@ -2,65 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from myths.hessian_cost.formula import Formula
 from myths.hessian_cost.methods import METHODS, Dtype, MethodName
 from myths.hessian_cost.problems import PAPER, PROBLEMS, Name
-from myths.hessian_cost.timed import timed_row, where
-from myths.lab.data import prepared
-from myths.lab.errors import MythsError, UsageError
+from myths.hessian_cost.timed import GIB, Timed, timed_row, where
 from myths.lab.myth import Profile
-from myths.lab.setting import ANY_LINE, NAME, NAME_OR_NONE, NOT_EMPTY, Count, Seed
+from myths.lab.setting import Count, Seed
 from myths.lab.trial import Context, Outcome, Trial
 
-GIB = 2**30
-_TIMES = frozenset(
-    f"{prefix}{name}"
-    for prefix in ("", "closed_")
-    for name in ("seconds", "q25_seconds", "q75_seconds", "repeats", "first_call_seconds", "memory_bytes")
-)
-MEASURED = _TIMES | {"ratio", "derive_seconds", "predicted_seconds", "peak_bytes"}
-
 
 @dataclass(frozen=True, kw_only=True)
-class _Timed(Trial):
-    """One method beside the closed form, in turns, in a process of its own under a cap on its memory.
-
-    ``size`` asks for a number of variables (entries of x). ``on_cpu`` runs it on the CPU whatever the device of the run is.
-    """
-
-    measured: ClassVar[frozenset[str]] = MEASURED
-    exclusive: ClassVar[bool] = True
-    worker_memory: ClassVar[int | None] = 12 * GIB
-
-    problem: Name
-    """Function whose derivative is timed."""
-    method: MethodName
-    """Framework and method that are timed."""
-    size: Count
-    """Number of variables (entries of x)."""
-    dtype: Dtype = "float64"
-    """Number format."""
-    seed: Seed = 0
-    on_cpu: bool = False
-    """Whether it runs on the CPU whatever the device of the run is."""
-
-    @property
-    def work(self) -> float:
-        """Grows slowly: the time for repeats is bounded."""
-        return 1.0 + (self.size / 512) ** 1.5
-
-    def missing(self) -> str | None:
-        """An absent peer."""
-        return METHODS[self.method].missing()
-
-
-@dataclass(frozen=True, kw_only=True)
-class TimeHessian(_Timed):
+class TimeHessian(Timed):
     """Seconds, memory and error of one method's Hessian (Laue et al. 2018, Sec. 5, Hessians)."""
 
     @classmethod
@@ -74,7 +29,7 @@ class TimeHessian(_Timed):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TimeGradient(_Timed):
+class TimeGradient(Timed):
     """Seconds of one method's gradient (Laue et al. 2018, Sec. 5, gradients)."""
 
     @classmethod
@@ -119,77 +74,6 @@ class NewtonStep(Trial):
 
         device = "cpu" if self.on_cpu else context.device
         return Outcome(rows=[newton_row(self.rows, self.rank, context.rng("inputs"), device) | where(self.on_cpu)])
-
-
-@dataclass(frozen=True, kw_only=True)
-class TimeFormula(Trial):
-    """Seconds of a Hessian that you write down, by every method that is installed (or by ``methods``), each beside the tensor calculus.
-
-    Such as ``formula="sum(log(1 + exp(-(y * (X @ w)))))" by=w shapes="w:512 X:1024,512 y:1024"``; docs/formulas.md lists what is
-    understood. The arrays are drawn (standard normal; positive where a logarithm or root asks for it), or they are those of a file that
-    was added: ``myths data add mine inputs.npz``, then ``inputs=mine``. ``symmetric=A,K`` names matrices that equal their transposes.
-    """
-
-    measured: ClassVar[frozenset[str]] = frozenset({"seconds", "q25_seconds", "q75_seconds", "repeats", "derive_seconds", "ratio"})
-    exclusive: ClassVar[bool] = True
-    worker_memory: ClassVar[int | None] = 12 * GIB
-
-    formula: Annotated[str, NOT_EMPTY]
-    """Function, as Python would write it with NumPy's names."""
-    by: Annotated[str, NOT_EMPTY]
-    """Variable of the Hessian."""
-    shapes: Annotated[str, ANY_LINE] = ""
-    """Shapes of all variables: w:512 for a vector, X:1024,512 for a matrix, a for a number; not needed with inputs."""
-    methods: tuple[MethodName, ...] = ()
-    """Methods that are timed; all that are installed if none is named."""
-    dtype: Dtype = "float64"
-    """Number format."""
-    seed: Seed = 0
-    symmetric: tuple[Annotated[str, NAME], ...] = ()
-    """Matrices that equal their transposes."""
-    inputs: Annotated[str, NAME_OR_NONE] = ""
-    """Arrays that were added with `myths data add`, instead of drawn ones."""
-
-    def __post_init__(self) -> None:
-        """Refuse a formula that cannot be read, and shapes that do not fit, before anything runs."""
-        super().__post_init__()
-        Formula.check_text(self.formula)
-        object.__setattr__(self, "inputs", self.inputs.replace("-", "_"))
-        if not re.fullmatch("[a-z0-9_]*", self.inputs):
-            raise UsageError(f"inputs={self.inputs}: expected the name of arrays that were added: myths data add NAME FILE.npz")
-        if not self.inputs:
-            Formula(self.formula, self.by, self.shapes, self.symmetric)
-
-    @property
-    def data(self) -> tuple[str, ...]:
-        """The user's arrays."""
-        return (self.inputs,) if self.inputs else ()
-
-    def missing(self) -> str | None:
-        """Arrays that do not fit the formula."""
-        if not self.inputs or prepared.find(self.inputs) is None:
-            return None
-        from myths.hessian_cost.own import arrays_of
-
-        try:
-            Formula(self.formula, self.by, self.shapes, self.symmetric, arrays_of(self.inputs))
-        except MythsError as error:
-            return str(error)
-        return None
-
-    @classmethod
-    def tiny(cls) -> TimeFormula:
-        """A quadratic form of 3 variables."""
-        return cls(formula="sum(x * (A @ x))", by="x", shapes="x:3 A:3,3", methods=("ours", "torch-loop"))
-
-    def run(self, context: Context) -> Outcome:
-        """A row a method: ``status``, seconds and quartiles, ``ratio`` to the tensor calculus, relative difference from it.
-
-        Raises UsageError for a formula that cannot be read or shapes that do not fit.
-        """
-        from myths.hessian_cost.own import formula_rows
-
-        return Outcome(rows=formula_rows(self, context.rng("inputs"), context.device))
 
 
 # --- profiles ------------------------------------------------------------------------------------

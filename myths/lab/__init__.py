@@ -17,7 +17,8 @@ estimate      ``Estimate`` and its intervals: ``exact``, ``clopper_pearson``, ``
 claim         ``Claim``, ``Criterion`` (``at_least``, ``between``, …), ``judge``: rows to verdicts.
 derived       ``derive(myth, run)``: tables and judgements from stored rows; ``write``: the files beside them.
 publish       ``publish``: what may leave the machine, from a clean commit.
-tryout        ``rows``: one trial by ``key=value`` words, stored nowhere.
+pictures      ``draw``: what shows images of data sets, so that it stays on the machine.
+tryout        ``attempt``: one trial by ``key=value`` words, stored nowhere; its rows and pictures.
 device        choice of device, precision, out-of-memory.
 timing        ``Stopwatch``, ``compare``: warm-up, synchronize, interleave, median and quartiles.
 energy        ``EnergyMeter``: what a GPU takes, by its sampled power.

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from myths.lab import pictures
 from myths.lab.claim import Criterion, Judgement, MythVerdict, judge, myth_verdict
 from myths.lab.data import prepared
 from myths.lab.errors import UsageError
@@ -95,12 +96,7 @@ def write(derived: Derived) -> None:
 
 def write_pictures(derived: Derived) -> None:
     """Draws the pictures that show images of data sets into ``pictures/*.png``, those of which the data lie here."""
-    for name, picture in derived.myth.pictures.items():
-        figure = picture(derived.tables, derived.run.store(derived.myth))
-        if figure is not None:
-            target = derived.run.path / derived.myth.folder / "pictures" / f"{name}.png"
-            target.parent.mkdir(parents=True, exist_ok=True)
-            figure.savefig(target, format="png", dpi=150)
+    pictures.draw(derived.myth, derived.tables, derived.run.store(derived.myth), derived.run.path / derived.myth.folder / "pictures")
 
 
 def _absent(myth: Myth, facts: Mapping[str, Any]) -> list[tuple[Trial, str]]:

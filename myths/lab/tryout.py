@@ -8,28 +8,70 @@ import logging
 import tempfile
 import typing
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from myths.lab import runner
+from myths.lab import pictures, runner
 from myths.lab.data import prepared
 from myths.lab.errors import CannotStart, MythsError, UsageError
 from myths.lab.myth import Myth
 from myths.lab.setting import Meaning, meanings
-from myths.lab.store import Record, Store
+from myths.lab.store import Record, Results, Store
 from myths.lab.trial import Trial, build, in_words
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 log = logging.getLogger(__name__)
 
 
-def rows(myth: Myth, name: str, settings: Sequence[str], device: str) -> list[dict[str, Any]]:
-    """The rows of one trial made from ``key=value`` words; its name in capitals or not, with dashes or without.
+@dataclass(frozen=True)
+class Tried:
+    """What a trial gave that is not stored.
 
-    Raises UsageError for an unknown trial or setting, CannotStart when it cannot run here, MythsError when it fails.
+    Attributes:
+        rows: Its rows.
+        drawn: The pictures of it.
+    """
+
+    rows: list[dict[str, Any]]
+    drawn: tuple[Path, ...] = ()
+
+
+class _Tables(dict[str, "pd.DataFrame"]):
+    """The tables of a myth, each made when a picture asks for it."""
+
+    def __init__(self, myth: Myth, results: Results) -> None:
+        super().__init__()
+        self.myth, self.results = myth, results
+
+    def __missing__(self, name: str) -> pd.DataFrame:
+        self[name] = table = self.myth.tables[name](self.results)
+        return table
+
+
+def attempt(myth: Myth, name: str, settings: Sequence[str], device: str, folder: Path) -> Tried:
+    """Run one trial and forget it.
+
+    Args:
+        myth: The myth.
+        name: Class of the trial, in capitals or not, with dashes or without.
+        settings: Its settings, as ``key=value`` words.
+        device: The device, as the user names it.
+        folder: Where pictures of it go, if there are any.
+
+    Returns:
+        Its rows and the pictures drawn.
+
+    Raises:
+        UsageError: There is no such trial or setting.
+        CannotStart: It cannot run here.
+        MythsError: It fails.
     """
     trial = from_words(_kind(myth, name), settings)
-    with tempfile.TemporaryDirectory() as folder:
-        store = Store(Path(folder), myth.types_by_name)
+    with tempfile.TemporaryDirectory() as forgotten:
+        store = Store(Path(forgotten), myth.types_by_name)
         plan = runner.plan([trial], store, prepared.sha256_of)
         if plan.absent:
             raise CannotStart(plan.absent[-1][1])
@@ -42,7 +84,8 @@ def rows(myth: Myth, name: str, settings: Sequence[str], device: str) -> list[di
             failed, error = progress.failed[0]
             raise MythsError(f"{failed}: {error}")
         record = store.finished(trial)
-        return record.rows if record else []
+        drawn = pictures.draw(myth, _Tables(myth, Results(store.records)), store, folder, f"{myth.name}-{{}}-{trial.id}")
+        return Tried(record.rows if record else [], tuple(drawn))
 
 
 def _tell(trial: Trial, record: Record | None) -> None:

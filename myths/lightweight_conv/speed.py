@@ -88,9 +88,19 @@ class TimeLayer(_Timed):
 
     def run(self, context: Context) -> Outcome:
         """A row a layer: status, median and quartiles, memory, error of the result."""
-        from myths.lightweight_conv.timed import time_layers
+        from myths.lightweight_conv.timed import Setup, time_layers
 
-        return Outcome(rows=time_layers(self, context))
+        setup = Setup(
+            channels=self.channels,
+            heads=self.heads,
+            taps=self.taps,
+            dtype=self.dtype,
+            tokens=self.tokens,
+            block=self.block,
+            causal=self.causal,
+            training=self.direction == "training",
+        )
+        return Outcome(rows=time_layers(self.layer, self.length, setup, context))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +132,17 @@ class TimeDecoding(_Timed):
 
     def run(self, context: Context) -> Outcome:
         """A row a layer: status, median and quartiles, sentences a second, parameters."""
-        from myths.lightweight_conv.timed import time_decoding
+        from myths.lab.language.transformer import Shape
+        from myths.lightweight_conv.timed import Decoding, time_decoding
 
-        return Outcome(rows=time_decoding(self, context))
+        shape = Shape(
+            vocabulary=self.vocabulary,
+            channels=self.channels,
+            hidden=self.hidden,
+            heads=self.heads,
+            encoder_layers=self.encoder_layers,
+            decoder_layers=self.decoder_layers,
+            longest=self.length + 1,
+        )
+        decoding = Decoding(shape, sentences=self.sentences, length=self.length, beam=self.beam, dtype=self.dtype)
+        return Outcome(rows=time_decoding(self.layer, decoding, context))

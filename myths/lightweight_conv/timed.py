@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,9 +21,6 @@ from myths.lightweight_conv.layers.dynamic import DynamicConv
 from myths.lightweight_conv.layers.lightweight import LightweightConv
 from myths.lightweight_conv.names import Layer, growing_taps
 
-if TYPE_CHECKING:
-    from myths.lightweight_conv.speed import TimeDecoding, TimeLayer
-
 OVER_BUDGET, OUT_OF_MEMORY = "over budget", "out of memory"
 REFERENCE: Layer = "attention"
 LONGEST = 2.0
@@ -32,17 +30,65 @@ BUDGET = 0.3
 QUADRATIC = ("attention", "attention-plain")
 
 
-def time_layers(trial: TimeLayer, context: Context) -> list[dict[str, Any]]:
-    """The rows of ``TimeLayer``."""
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """What layers are timed with.
+
+    Attributes:
+        channels: Channels of the model.
+        heads: Attention heads.
+        taps: Kernel size of the convolutions.
+        dtype: Number format.
+        tokens: Tokens of a batch.
+        block: Whether the whole block is timed, or the layer alone.
+        causal: Whether a position sees only earlier ones.
+        training: Whether the backward pass is timed too.
+    """
+
+    channels: int
+    heads: int
+    taps: int
+    dtype: str
+    tokens: int
+    block: bool
+    causal: bool
+    training: bool
+
+    def batch(self, length: int) -> int:
+        """Return the number of sequences of a length in a batch."""
+        return max(1, self.tokens // length)
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """What whole models are timed at: a beam search that gives as many tokens as it is given.
+
+    Attributes:
+        shape: Shape of the models.
+        sentences: Sentences per batch.
+        length: Tokens of a sentence.
+        beam: Width of the beam search.
+        dtype: Number format.
+    """
+
+    shape: Shape
+    sentences: int
+    length: int
+    beam: int
+    dtype: str
+
+
+def time_layers(layers: Sequence[Layer], length: int, setup: Setup, context: Context) -> list[dict[str, Any]]:
+    """Time layers in turns with full attention. Return a row for each, attention first."""
     calls: dict[str, Callable[[], Any]] = {}
     rows: dict[str, dict[str, Any]] = {}
-    for layer in dict.fromkeys((REFERENCE, *trial.layer)):
-        rows[layer] = {"layer": layer, "batch": _batch(trial, trial.length)}
+    for layer in dict.fromkeys((REFERENCE, *layers)):
+        rows[layer] = {"layer": layer, "batch": setup.batch(length)}
         try:
-            if _predicted(trial, layer, context) > LONGEST:
+            if _predicted(layer, length, setup, context) > LONGEST:
                 rows[layer] |= {"status": OVER_BUDGET}
                 continue
-            call, module, x = _call(trial, layer, trial.length, context)
+            call, module, x = _call(layer, length, setup, context)
             rows[layer] |= {"parameters": parameters(module), "checksum": _checksum(module, x)}
             rows[layer] |= {"relative_error": _error(module, x)}
             with Stopwatch(context.device) as first:
@@ -61,25 +107,25 @@ def time_layers(trial: TimeLayer, context: Context) -> list[dict[str, Any]]:
     _compare(calls, rows, context.device)
     for row in rows.values():
         if row["status"] == "ok":
-            row["tokens_per_second"] = row["batch"] * trial.length / row["seconds"]
+            row["tokens_per_second"] = row["batch"] * length / row["seconds"]
     return list(rows.values())
 
 
-def time_decoding(trial: TimeDecoding, context: Context) -> list[dict[str, Any]]:
-    """The rows of ``TimeDecoding``."""
-    dtype = getattr(torch, trial.dtype)
-    source = torch.randint(4, trial.vocabulary, (trial.sentences, trial.length), generator=context.generator("inputs")).to(context.device)
+def time_decoding(layers: Sequence[Layer], decoding: Decoding, context: Context) -> list[dict[str, Any]]:
+    """Time whole models in turns with one of full attention. Return a row for each, attention first."""
+    dtype, size = getattr(torch, decoding.dtype), (decoding.sentences, decoding.length)
+    source = torch.randint(4, decoding.shape.vocabulary, size, generator=context.generator("inputs")).to(context.device)
     calls: dict[str, Callable[[], Any]] = {}
     rows: dict[str, dict[str, Any]] = {}
-    for layer in dict.fromkeys((REFERENCE, *trial.layer)):
-        model = _model(trial, layer, context).to(context.device, dtype).eval()
+    for layer in dict.fromkeys((REFERENCE, *layers)):
+        model = _model(layer, decoding.shape, context).to(context.device, dtype).eval()
         with torch.inference_mode():
             checksum = float(f"{float(model.encode(source, None)[..., 0].float().sum()):.4g}")  # norms are all alike after normalization
         rows[layer] = {"layer": layer, "parameters": parameters(model), "checksum": checksum}
-        calls[layer] = _translates(model, source, trial)
+        calls[layer] = _translates(model, source, decoding)
     _compare(calls, rows, context.device)
     for row in rows.values():
-        row["sentences_per_second"] = trial.sentences / row["seconds"]
+        row["sentences_per_second"] = decoding.sentences / row["seconds"]
     return list(rows.values())
 
 
@@ -90,37 +136,28 @@ def _compare(calls: dict[str, Callable[[], Any]], rows: dict[str, dict[str, Any]
         rows[layer] |= {"status": "ok", **compared.timings[layer].row()}
 
 
-def _translates(model: Translator, source: Tensor, trial: TimeDecoding) -> Callable[[], Tensor]:
+def _translates(model: Translator, source: Tensor, decoding: Decoding) -> Callable[[], Tensor]:
     def call() -> Tensor:
         with torch.inference_mode():
-            return search(model, source, None, beam=trial.beam, most=trial.length, least=trial.length)[0]
+            return search(model, source, None, beam=decoding.beam, most=decoding.length, least=decoding.length)[0]
 
     return call
 
 
-def _model(trial: TimeDecoding, layer: Layer, context: Context) -> Translator:
-    shape = Shape(
-        vocabulary=trial.vocabulary,
-        channels=trial.channels,
-        hidden=trial.hidden,
-        heads=trial.heads,
-        encoder_layers=trial.encoder_layers,
-        decoder_layers=trial.decoder_layers,
-        longest=trial.length + 1,
-    )
-    taps = growing_taps(max(trial.encoder_layers, trial.decoder_layers))
+def _model(layer: Layer, shape: Shape, context: Context) -> Translator:
+    taps = growing_taps(max(shape.encoder_layers, shape.decoder_layers))
     with context.seeded("init"):
-        return Translator(shape, builder(layer, channels=trial.channels, heads=trial.heads, taps=taps, dropout=0.0))
+        return Translator(shape, builder(layer, channels=shape.channels, heads=shape.heads, taps=taps, dropout=0.0))
 
 
-def _call(trial: TimeLayer, layer: Layer, length: int, context: Context) -> tuple[Callable[[], Any], nn.Module, Tensor]:
+def _call(layer: Layer, length: int, setup: Setup, context: Context) -> tuple[Callable[[], Any], nn.Module, Tensor]:
     """What is timed, the layer or block in it, and its input."""
-    dtype = getattr(torch, trial.dtype)
+    dtype = getattr(torch, setup.dtype)
     with context.seeded("init"):
-        mixer = build(layer, Settings(channels=trial.channels, heads=trial.heads, taps=trial.taps, causal=trial.causal))
-        module: nn.Module = _block(trial, mixer) if trial.block else mixer
+        mixer = build(layer, Settings(channels=setup.channels, heads=setup.heads, taps=setup.taps, causal=setup.causal))
+        module: nn.Module = _block(setup, mixer) if setup.block else mixer
     module.to(context.device, dtype).train()
-    shape = (_batch(trial, length), length, trial.channels)
+    shape = (setup.batch(length), length, setup.channels)
     x = torch.randn(shape, generator=context.generator("inputs")).to(context.device, dtype)
 
     def forward() -> Tensor:
@@ -137,15 +174,15 @@ def _call(trial: TimeLayer, layer: Layer, length: int, context: Context) -> tupl
         assert leaf.grad is not None
         return leaf.grad
 
-    return (forward if trial.direction == "forward" else training), module, x
+    return (training if setup.training else forward), module, x
 
 
-def _block(trial: TimeLayer, mixer: Mixer) -> Block:
+def _block(setup: Setup, mixer: Mixer) -> Block:
     shape = Shape(
         vocabulary=4,
-        channels=trial.channels,
-        hidden=4 * trial.channels,
-        heads=trial.heads,
+        channels=setup.channels,
+        hidden=4 * setup.channels,
+        heads=setup.heads,
         encoder_layers=1,
         decoder_layers=0,
         longest=1,
@@ -154,19 +191,15 @@ def _block(trial: TimeLayer, mixer: Mixer) -> Block:
     return Block(shape, mixer, cross=False)
 
 
-def _batch(trial: TimeLayer, length: int) -> int:
-    return max(1, trial.tokens // length)
-
-
-def _predicted(trial: TimeLayer, layer: Layer, context: Context) -> float:
+def _predicted(layer: Layer, length: int, setup: Setup, context: Context) -> float:
     """Seconds, for what grows with the square: those of a quarter of the length, times 16 a sequence; a guard against minutes."""
-    if layer not in QUADRATIC or trial.length < 4096:
+    if layer not in QUADRATIC or length < 4096:
         return 0.0
-    call, _, _ = _call(trial, layer, trial.length // 4, context)
+    call, _, _ = _call(layer, length // 4, setup, context)
     call()
     with Stopwatch(context.device) as watch:
         call()
-    return 16 * watch.seconds / _batch(trial, trial.length // 4) * _batch(trial, trial.length)
+    return 16 * watch.seconds / setup.batch(length // 4) * setup.batch(length)
 
 
 def _checksum(module: nn.Module, x: Tensor) -> float:

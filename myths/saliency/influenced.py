@@ -2,57 +2,72 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from myths.lab.data.images import ImageSet
 from myths.lab.errors import UsageError
 from myths.lab.trial import Context
-from myths.saliency.attacks import check_epsilons
+from myths.lab.vision.networks import Classifier
 from myths.saliency.attributions.influence import LastLayer, last_layer
 from myths.saliency.metrics import ranks
 from myths.saliency.names import LEVEL
 
-if TYPE_CHECKING:
-    from myths.saliency.trials import Influence
-
 MOST_HELPFUL = 5
 
 
-def perturbed_influences(trial: Influence, context: Context) -> list[dict[str, Any]]:
-    """The rows of ``Influence``: of each budget, for the attack and for random signs."""
-    from myths.lab.vision.classifier import load_classifier
-    from myths.saliency.networks import TrainNetwork
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """What is retrained, perturbed and compared.
 
-    check_epsilons(trial.epsilons)
-    assert isinstance(trial.network, TrainNetwork)
-    network = load_classifier(trial.network, context.outcome(trial.network), context.device).requires_grad_(False)
-    images = trial.network.images(context.device)
-    if not all(0 <= c < len(images.classes) for c in trial.classes) or trial.classes[0] == trial.classes[1]:
-        raise UsageError(f"classes={trial.classes[0]},{trial.classes[1]}: {trial.network.dataset} has 0 to {len(images.classes) - 1}")
+    Attributes:
+        classes: The two classes that the last layer is retrained to tell apart.
+        train: Training examples of both together.
+        l2: Weight decay of the retrained layer.
+        images: Test images that are perturbed.
+        top: Most helpful training examples that the attack works against.
+        epsilons: Perturbation budgets, in levels of 255.
+    """
+
+    classes: tuple[int, int]
+    train: int
+    l2: float
+    images: int
+    top: int
+    epsilons: tuple[float, ...]
+
+
+def perturbed_influences(network: Classifier, images: ImageSet, setup: Setup, context: Context) -> list[dict[str, Any]]:
+    """Perturb test images and compare the influences of the training examples. Return a row for each direction and budget.
+
+    Raises:
+        UsageError: The retrained layer gets too few test images right.
+    """
     assert images.x_train is not None
     assert images.y_train is not None
-    x_train, y_train = _some(images.x_train, images.y_train, trial.classes, trial.train, context.rng("training examples"))
+    x_train, y_train = _some(images.x_train, images.y_train, setup.classes, setup.train, context.rng("training examples"))
     with torch.no_grad():
         features = torch.cat([network.features(chunk) for chunk in x_train.split(500)])
-    layer = last_layer(features, y_train, trial.l2)
-    x, y = _some(images.x_test, images.y_test, trial.classes, 0, context.rng("images"))
+    layer = last_layer(features, y_train, setup.l2)
+    x, y = _some(images.x_test, images.y_test, setup.classes, 0, context.rng("images"))
     with torch.no_grad():
         right = (layer.logits(torch.cat([network.features(chunk) for chunk in x.split(500)])) > 0) == y.bool()
-    if int(right.sum()) < trial.images:
-        raise UsageError(f"images={trial.images}: the retrained layer gets only {int(right.sum())} of {len(x)} test images right")
-    x, y = x[right][: trial.images], y[right][: trial.images]
-    before, slopes = influences(network, layer, x, y, trial.top)
+    if int(right.sum()) < setup.images:
+        raise UsageError(f"images={setup.images}: the retrained layer gets only {int(right.sum())} of {len(x)} test images right")
+    x, y = x[right][: setup.images], y[right][: setup.images]
+    before, slopes = influences(network, layer, x, y, setup.top)
     drawn = torch.randint(0, 2, x.shape, generator=context.generator("signs", context.device), device=x.device)
     directions = {"attack": -slopes.sign(), "random signs": (2 * drawn - 1).to(x)}
     rows = []
     for name, direction in directions.items():
-        for epsilon in trial.epsilons:
+        for epsilon in setup.epsilons:
             moved = (x + epsilon * LEVEL * direction).clamp(0, 1)
-            after, _ = influences(network, layer, moved, y, trial.top)
+            after, _ = influences(network, layer, moved, y, setup.top)
             with torch.no_grad():
                 kept = (layer.logits(network.features(moved)) > 0) == y.bool()
             rows.append({"attack": name, "epsilon": epsilon, **_compared(before, after), "label_kept": kept.tolist()})

@@ -1,9 +1,8 @@
-"""The user's own pictures under the user's own network: what an attack makes of their maps, as rows and as a picture."""
+"""The user's own pictures under the user's own network: what an attack makes of their maps, as rows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from myths.lab.data.embedded import EMBEDDED
@@ -16,19 +15,16 @@ from myths.saliency.networks import Pretrained
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-PICTURES = Path("results/local/pictures")
-"""Where the picture goes: a folder that is never committed."""
 MOST = 16
 """Pictures of a folder that are attacked."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attack(Trial):
-    """Perturb the user's pictures so that their maps change and the prediction stays; the picture shows all four and the perturbation.
+    """Perturb the user's pictures so that their maps change and the prediction stays.
 
     ``image`` and ``weights`` are names given to ``myths data add``: of one picture or a folder of them, and of a torchvision
-    classifier. ``epsilon`` and ``step`` are in levels of 255. Pictures are cropped to their middle and resized to ``side`` pixels. The
-    figure is written to ``results/local/pictures`` below the current directory; the row says its name.
+    classifier. ``epsilon`` and ``step`` are in levels of 255. Pictures are cropped to their middle and resized to ``side`` pixels.
     """
 
     version: ClassVar[int] = 2
@@ -98,7 +94,7 @@ class Attack(Trial):
         return cls(image="shapes", weights=UNTRAINED, side=48, k=100, iterations=2, step=4.0, checkpoint=1, attack_passes=2, map_passes=2)
 
     def run(self, context: Context) -> Outcome:
-        """A row for each picture: what is predicted, the measures of ``comparison.likeness``, and where the drawing is.
+        """A row for each picture: what is predicted, and the measures of ``comparison.likeness``.
 
         Raises UsageError for a class that the network does not have or predict, and for settings out of range.
         """
@@ -132,7 +128,7 @@ class Attack(Trial):
         columns: dict[str, list[Any]] = row(clean, now, subject, self.k)
         del columns["image"]
         columns |= completeness(subject, judged)
-        told = {"architecture": architecture, "picture": self._draw(arrays, files), "attack_seconds": watch.seconds}
+        told = {"architecture": architecture, "attack_seconds": watch.seconds}
         rows = [
             {
                 "file": file,
@@ -161,18 +157,6 @@ class Attack(Trial):
                 f"label={self.label}: {architecture} predicts class {other}, and the attack keeps what it predicts: leave label out"
             )
         return predicted
-
-    def _draw(self, arrays: dict[str, Any], files: list[str]) -> str:
-        """Where the drawing of own pictures is; "" for embedded ones."""
-        if self.image in EMBEDDED:
-            return ""
-        from myths.saliency.pictures import sheet
-
-        target = PICTURES / f"saliency-{self.image}-{self.weights}-{self.method}-{self.attack}-{self.epsilon:g}.png"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        title = f"{self.method}, {self.attack} attack, ε = {self.epsilon:g}/255"
-        sheet(title, arrays, [file.rpartition("/")[2] for file in files]).savefig(target, format="png", dpi=150)
-        return target.as_posix()
 
 
 def _pictures(name: str, side: int) -> tuple[list[str], Tensor]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float
 
+from myths.lab.data.embedded import EMBEDDED
 from myths.saliency.names import SAMPLE
+from myths.saliency.own import MOST, Attack
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from myths.lab.store import Store
 
 COLUMNS = ("image", "its map", "perturbed", "its map", "perturbation, magnified")
+ARRAYS = ("images", "perturbed", "maps", "perturbed_maps")
 CELL = 112
 """Pixels a side of a small image when it is shown."""
 METHODS = ("gradient", "gradient-times-input", "integrated-gradients", "smoothgrad", "deeplift", "grad-cam")
@@ -62,21 +66,28 @@ def _first_images(store: Store) -> dict[str, dict[tuple[str, str], dict[str, np.
 
 def _attacked(name: str, first: Mapping[tuple[str, str], Mapping[str, np.ndarray]]) -> Figure:
     order = [(m, a) for m in METHODS for a in ATTACKS if (m, a) in first]
-    joined = {key: np.concatenate([first[pair][key] for pair in order]) for key in ("images", "perturbed", "maps", "perturbed_maps")}
+    joined = {key: np.concatenate([first[pair][key] for pair in order]) for key in ARRAYS}
     return sheet(f"Maps before and after, {name}", joined, [f"{method}\n{attack}" for method, attack in order])
 
 
 def own(tables: Mapping[str, pd.DataFrame], store: Store) -> Figure | None:
-    """The user's own pictures, in the newest attack on them."""
-    from myths.lab.data.embedded import EMBEDDED
-    from myths.saliency.own import Attack
-
-    for record in reversed(store.records):
-        if record.status == "ok" and isinstance(record.trial, Attack) and record.trial.image not in EMBEDDED and store.has_arrays(record):
-            title = f"{record.trial.method}, {record.trial.attack} attack, ε = {record.trial.epsilon:g}/255"
-            files = [str(row["file"]).rpartition("/")[2] for row in record.rows]
-            return sheet(title, dict(store.outcome(record).arrays), files)
-    return None
+    """The user's own pictures under all methods that were attacked as in the newest attack on them."""
+    attacks = [
+        (record, record.trial)
+        for record in store.records
+        if record.status == "ok" and isinstance(record.trial, Attack) and record.trial.image not in EMBEDDED and store.has_arrays(record)
+    ]
+    if not attacks:
+        return None
+    newest = attacks[-1][1]
+    alike = {trial.method: record for record, trial in attacks if replace(trial, method=newest.method) == newest}
+    most = max(1, MOST // len(alike))
+    shown = {method: {name: values[:most] for name, values in store.outcome(record).arrays.items()} for method, record in alike.items()}
+    joined = {name: np.concatenate([arrays[name] for arrays in shown.values()]) for name in ARRAYS}
+    files = {method: [str(row["file"]).rpartition("/")[2] for row in record.rows[:most]] for method, record in alike.items()}
+    names = [file if len(alike) == 1 else f"{file}\n{method}" for method in alike for file in files[method]]
+    methods = newest.method if len(alike) == 1 else f"{len(alike)} methods"
+    return sheet(f"{methods}, {newest.attack} attack, ε = {newest.epsilon:g}/255", joined, names)
 
 
 def sheet(title: str, arrays: Mapping[str, Float[np.ndarray, "n ..."]], names: Sequence[str]) -> Figure:

@@ -308,11 +308,19 @@ class Influence(_OnNetwork):
     def measure(self, context: Context) -> Outcome:
         """A row for each budget, and for "attack" and "random signs", with lists over the images: spearman of the influences,
         overlap of the five most helpful, label_kept. Raises UsageError for classes that the data set does not have."""
-        from myths.saliency.influenced import perturbed_influences
+        from myths.lab.vision.classifier import load_classifier
+        from myths.saliency.attacks import check_epsilons
+        from myths.saliency.influenced import Setup, perturbed_influences
 
         if isinstance(self.network, Pretrained):
             raise UsageError("influence functions need the images that the network was trained on: give a network trained here")
-        return Outcome(rows=perturbed_influences(self, context))
+        check_epsilons(self.epsilons)
+        network = load_classifier(self.network, context.outcome(self.network), context.device).requires_grad_(False)
+        images, (first, second) = self.network.images(context.device), self.classes
+        if max(self.classes) >= len(images.classes):
+            raise UsageError(f"classes={first},{second}: {self.network.dataset} has 0 to {len(images.classes) - 1}")
+        setup = Setup(classes=self.classes, train=self.train, l2=self.l2, images=self.images, top=self.top, epsilons=self.epsilons)
+        return Outcome(rows=perturbed_influences(network, images, setup, context))
 
 
 def explained(

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from myths.forgetting import MYTH
-from myths.forgetting.own import labeled
+from myths.forgetting.labeled import labeled
 from myths.forgetting.profiles import trials
 from myths.lab import runner
 from myths.lab.data import own, prepared

@@ -1,4 +1,5 @@
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from myths.lab import runner, tryout
 from myths.lab.data import prepared
 from myths.lab.errors import CannotStart, UsageError
 from myths.lab.executors import OneByOne
+from myths.lab.language.transformer import Shape
 from myths.lab.store import Results, Store
 from myths.lab.trial import Context
 from myths.lab.tryout import from_words
@@ -87,7 +89,7 @@ def test_settings_that_do_not_fit_are_refused_in_words():
     with pytest.raises(UsageError, match=r"layer=fourier does not fit.*attention, .*dynamic"):
         from_words(TrainTranslator, ["layer=fourier", "updates=5"])
     with pytest.raises(CannotStart, match="WMT"):
-        tryout.rows(MYTH, "TrainTranslator", ["dataset=wmt14_en_de", "layer=dynamic", "updates=1"], "cpu")
+        tryout.attempt(MYTH, "TrainTranslator", ["dataset=wmt14_en_de", "layer=dynamic", "updates=1"], "cpu", Path("nowhere"))
 
 
 def test_rouge_is_rouge():
@@ -162,10 +164,9 @@ def test_what_takes_too_long_or_too_much_is_a_row_that_says_so(monkeypatch):
 
 
 def test_decoding_gives_sentences_of_the_length_that_is_asked():
-    trial = TimeDecoding.tiny()
-    source = torch.randint(4, 50, (2, 4))
-    model = timed._model(trial, "dynamic", Context(trial)).eval()
-    tokens = timed._translates(model, source, trial)()
+    source, shape = torch.randint(4, 50, (2, 4)), Shape(50, 16, 16, 4, encoder_layers=1, decoder_layers=1, longest=5)
+    model = timed._model("dynamic", shape, Context(TimeDecoding.tiny())).eval()
+    tokens = timed._translates(model, source, timed.Decoding(shape, sentences=2, length=4, beam=4, dtype="float32"))()
     assert tokens.shape == (2, 4)
     assert (tokens[:, :3] != 2).all()
     assert (tokens[:, 3] == 2).all()

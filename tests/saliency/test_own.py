@@ -1,6 +1,7 @@
 """The user's own picture and weights, from ``myths data add`` to the drawing; and what is refused on the way."""
 
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,19 +42,25 @@ def mine(home):
     add("my-weights", home / "net.pth")
 
 
+def attempted(*words):
+    return tryout.attempt(MYTH, "attack", ["image=my-picture", "weights=my-weights", *FEW, *words], "cpu", Path("elsewhere"))
+
+
 def tried(*words):
-    return tryout.rows(MYTH, "attack", ["image=my-picture", "weights=my-weights", *FEW, *words], "cpu")
+    return attempted(*words).rows
 
 
 def test_the_gallery_picture_of_ones_own_photograph(mine, home):
-    (row,) = tried("method=integrated-gradients", "epsilon=8")
+    found = attempted("method=integrated-gradients", "epsilon=8")
+    (row,), (picture,) = found.rows, found.drawn
     assert row["architecture"] == "squeezenet1_1"
     assert row["file"] == "cat.jpg"
     assert row["label_kept"] is True
     assert row["moved"] <= 8.001
     assert 0 <= row["intersection"] <= 1
-    with Image.open(home / row["picture"]) as drawn:
+    with Image.open(home / picture) as drawn:
         assert min(drawn.size) > 200
+    assert set(home.rglob("*.png")) == {home / picture}, "nothing is drawn elsewhere"
     assert str(home) not in str(row)
 
 

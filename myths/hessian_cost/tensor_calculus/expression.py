@@ -18,13 +18,23 @@ Nodes are made by ``simplify``, which keeps them in normal form; do not call the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 Labels = tuple[int, ...]
+Function = TypeVar("Function", bound=Callable[..., Any])
+OPERATORS: dict[str, Callable[..., Any]] = {}
+"""What the operators of an expression and its ``str`` do, by name. The modules that build nodes and print them enter it: they need the
+nodes, and these need not them."""
+
+
+def operator(function: Function) -> Function:
+    """Enter a function among ``OPERATORS`` under its own name."""
+    OPERATORS[function.__name__] = function
+    return function
 
 
 class Expression:
@@ -59,66 +69,52 @@ class Expression:
     @property
     def T(self) -> Expression:
         """The transpose: all axes in reverse. Shape [a b … z] becomes [z … b a]."""
-        from myths.hessian_cost.tensor_calculus.simplify import transpose
-
-        return transpose(self, tuple(reversed(range(self.order))))
+        return OPERATORS["transpose"](self, tuple(reversed(range(self.order))))
 
     def sum(self) -> Expression:
         """The sum of all entries. Shape []."""
-        from myths.hessian_cost.tensor_calculus.simplify import contract
-
-        return contract((), [(self, tuple(range(self.order)))])
+        return OPERATORS["contract"]((), [(self, tuple(range(self.order)))])
 
     def __getitem__(self, indices: str) -> Any:
-        from myths.hessian_cost.tensor_calculus.notation import indexed
-
-        return indexed(self, indices)
+        return OPERATORS["indexed"](self, indices)
 
     def __add__(self, other: Any) -> Any:
-        return _operator("plus", self, other)
+        return OPERATORS["plus"](self, other)
 
     def __radd__(self, other: Any) -> Any:
-        return _operator("plus", other, self)
+        return OPERATORS["plus"](other, self)
 
     def __sub__(self, other: Any) -> Any:
-        return _operator("minus", self, other)
+        return OPERATORS["minus"](self, other)
 
     def __rsub__(self, other: Any) -> Any:
-        return _operator("minus", other, self)
+        return OPERATORS["minus"](other, self)
 
     def __mul__(self, other: Any) -> Any:
-        return _operator("times", self, other)
+        return OPERATORS["times"](self, other)
 
     def __rmul__(self, other: Any) -> Any:
-        return _operator("times", other, self)
+        return OPERATORS["times"](other, self)
 
     def __truediv__(self, other: Any) -> Any:
-        return _operator("over", self, other)
+        return OPERATORS["over"](self, other)
 
     def __rtruediv__(self, other: Any) -> Any:
-        return _operator("over", other, self)
+        return OPERATORS["over"](other, self)
 
     def __matmul__(self, other: Any) -> Any:
-        return _operator("matmul", self, other)
+        return OPERATORS["matmul"](self, other)
 
     def __pow__(self, exponent: Any) -> Any:
-        return _operator("to_the", self, exponent)
+        return OPERATORS["to_the"](self, exponent)
 
     def __neg__(self) -> Expression:
-        return _operator("times", -1.0, self)
+        return OPERATORS["times"](-1.0, self)
 
     def __str__(self) -> str:
-        from myths.hessian_cost.tensor_calculus.printing import text
-
-        return text(self)
+        return OPERATORS["text"](self)
 
     __repr__ = __str__
-
-
-def _operator(name: str, left: Any, right: Any) -> Any:
-    from myths.hessian_cost.tensor_calculus import notation
-
-    return getattr(notation, name)(left, right)
 
 
 class _Keyed(Expression):

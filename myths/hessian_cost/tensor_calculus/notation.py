@@ -7,7 +7,7 @@ from typing import Any
 
 from myths.hessian_cost.tensor_calculus import simplify
 from myths.hessian_cost.tensor_calculus.errors import AxesError, TensorError
-from myths.hessian_cost.tensor_calculus.expression import Expression, Selection, Variable, intern
+from myths.hessian_cost.tensor_calculus.expression import Expression, Selection, Variable, intern, operator
 
 Operand = Any  # Expression, Indexed or a number; anything else is refused with an AxesError
 
@@ -128,6 +128,7 @@ class Indexed:
     __repr__ = __str__
 
 
+@operator
 def indexed(tensor: Expression, indices: str) -> Indexed:
     """``tensor[indices]``: one letter an axis. Raises AxesError when there are more or fewer."""
     if not isinstance(indices, str) or len(indices) != tensor.order:
@@ -181,6 +182,7 @@ def _elementwise_pair(left: Operand, right: Operand, verb: str) -> tuple[Express
     return spread[0], spread[1]
 
 
+@operator
 def plus(left: Operand, right: Operand) -> Any:
     """left + right."""
     if isinstance(right, Indexed):
@@ -188,6 +190,7 @@ def plus(left: Operand, right: Operand) -> Any:
     return simplify.add(_elementwise_pair(left, right, "add"))
 
 
+@operator
 def minus(left: Operand, right: Operand) -> Any:
     """left − right."""
     if isinstance(right, Indexed):
@@ -196,6 +199,7 @@ def minus(left: Operand, right: Operand) -> Any:
     return simplify.add([a, simplify.scale(-1.0, b)])
 
 
+@operator
 def times(left: Operand, right: Operand) -> Any:
     """left · right, element by element."""
     if isinstance(right, Indexed):
@@ -205,11 +209,13 @@ def times(left: Operand, right: Operand) -> Any:
     return simplify.contract(places, [(a, places), (b, places)])
 
 
+@operator
 def over(left: Operand, right: Operand) -> Any:
     """left / right, element by element."""
     return times(left, simplify.power(as_expression(right), -1.0))
 
 
+@operator
 def matmul(left: Operand, right: Operand) -> Expression:
     """left @ right: the last axis of the left is summed with the first of the right."""
     a, b = as_expression(left), as_expression(right)
@@ -220,6 +226,7 @@ def matmul(left: Operand, right: Operand) -> Expression:
     return simplify.contract(mine[:-1] + theirs[1:], [(a, mine), (b, theirs)])
 
 
+@operator
 def to_the(base: Expression, exponent: Operand) -> Expression:
     """base ** exponent, element by element; the exponent is a number."""
     if not isinstance(exponent, int | float):

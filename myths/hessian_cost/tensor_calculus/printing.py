@@ -17,6 +17,7 @@ from myths.hessian_cost.tensor_calculus.expression import (
     Size,
     Sum,
     Variable,
+    operator,
     variables,
     walk,
 )
@@ -46,6 +47,7 @@ def summary(expression: Expression, name: str = "") -> str:
     return text(expression, name) if parts[expression] <= MAX_WRITTEN else f"an expression of {parts[expression]:.3g} parts"
 
 
+@operator
 def text(expression: Expression, name: str = "") -> str:
     """One line: ``H[ij] = Σ_k X[ki] X[kj] s[k] (1 - s[k])  where s[k] = …``. Sums are explicit; A⁻¹[ij] is an entry of the inverse."""
     return _Printer(expression, latex=False).whole(expression, name)

@@ -26,6 +26,7 @@ from myths.hessian_cost.tensor_calculus.expression import (
     Sum,
     Variable,
     intern,
+    operator,
 )
 from myths.hessian_cost.tensor_calculus.functions import FUNCTIONS
 
@@ -35,6 +36,7 @@ Factors = list[tuple[Expression, tuple[Label, ...]]]
 MOST_FACTORS = 24  # longer products stay nested: a matrix squared again and again must not become 2ⁿ factors
 
 
+@operator
 def contract(
     out: Iterable[Label],
     factors: Iterable[tuple[Expression, tuple[Label, ...]]],
@@ -219,6 +221,7 @@ def number(node: Expression) -> float | None:
     return node.coefficient if isinstance(node, Product) and plain else None
 
 
+@operator
 def transpose(node: Expression, order: Sequence[int]) -> Expression:
     """The axes in another order, as numpy.transpose."""
     return contract(order, [(node, tuple(range(node.order)))])

@@ -1,0 +1,69 @@
+"""Imports point down and never in a circle, those inside functions and for types included; functions fit on a screen."""
+
+import ast
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import myths
+from myths import suite
+
+PACKAGE = Path(myths.__file__).parent
+FOLDERS = {myth.folder for myth in suite.OURS}
+LAB, MYTH, SUITE, COMMAND = range(4)
+
+
+@cache
+def parsed():
+    """The syntax tree of every file, by the name of its module."""
+    trees = {}
+    for file in sorted(PACKAGE.rglob("*.py")):
+        parts = file.relative_to(PACKAGE.parent).with_suffix("").parts
+        trees[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = ast.parse(file.read_text(encoding="utf-8"))
+    return trees
+
+
+@cache
+def imports():
+    """The modules that each module imports anywhere in its file."""
+    modules = parsed()
+    found = {}
+    for module, tree in modules.items():
+        named = []
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                named += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                assert not node.level, f"{module}, line {node.lineno}: imports are absolute here"
+                named += [inner if (inner := f"{node.module}.{alias.name}") in modules else node.module for alias in node.names]
+        found[module] = {name for name in named if name in modules and name != module}
+    return found
+
+
+def rank(module):
+    part = (*module.split("."), "")[1]
+    return LAB if part == "lab" else MYTH if part in FOLDERS else SUITE if part == "suite" else COMMAND
+
+
+def test_no_files_import_each_other_in_a_circle():
+    TopologicalSorter(imports()).prepare()  # raises CycleError that shows a circle
+
+
+def test_imports_point_from_the_command_to_the_suite_to_a_myth_to_the_lab():
+    upward = {(one, other) for one, others in imports().items() for other in others if rank(other) > rank(one)}
+    across = {
+        (one, other)
+        for one, others in imports().items()
+        for other in others
+        if rank(one) == rank(other) == MYTH and one.split(".")[1] != other.split(".")[1]
+    }
+    assert upward | across == set()
+
+
+def test_every_import_of_the_package_is_seen():
+    """The tests above see what is imported: in functions, for types, of packages and of files."""
+    seen = imports()
+    assert "myths.suite" in seen["myths"]
+    assert "myths.lab.store" in seen["myths.lab.myth"]
+    assert {"myths.saliency", "myths.lab.myth"} <= seen["myths.suite"]
+    assert "myths.saliency.tables" in seen["myths.saliency"]
