@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from myths.fixup.graph import Graphed
-from myths.fixup.memory import footprint, free_bytes
+from myths.fixup.memory import Setup, footprint, free_bytes
 from myths.fixup.network import build
 from myths.fixup.training import optimizer
 from myths.lab.device import choose, machine_class
@@ -32,13 +32,15 @@ def step_of(depth: int, treatment: str, path: str) -> Callable[[], torch.Tensor]
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(BATCH, 3, 32, 32, generator=generator).to(DEVICE)
     y = torch.randint(0, 10, (BATCH,), generator=generator).to(DEVICE)
-    taken = footprint("wide-resnet", treatment, 10, 3, 32, 16, BATCH)
+    setup = Setup(architecture="wide-resnet", treatment=treatment, classes=10, channels=3, side=32, width=16, batch=BATCH)
+    taken = footprint(setup)
     blocks = (depth - 4) // 6
     again = path.endswith("computed again")
     if (taken.recomputed(blocks) if again else taken.everything(blocks)) > 0.8 * free_bytes(DEVICE):
         pytest.skip(f"{depth} layers do not fit {path}")
     torch.manual_seed(0)
-    network = build("wide-resnet", depth, treatment, 10, 3, 16, taken.segment(blocks) if again else 0)
+    network = build("wide-resnet", depth, treatment, 10, 3, 16)
+    network.blocks_a_segment = taken.segment(blocks) if again else 0
     x = x.contiguous(memory_format=place(network.train(), DEVICE))
     forward = Graphed(network) if path.startswith("graph") else network
     sgd = optimizer(network, 0.01, 0.9, 5e-4)

@@ -13,7 +13,7 @@ import torch
 from myths.lab.device import choose
 from myths.lab.timing import compare
 from myths.lab.vision.networks import build
-from myths.saliency.attacks import perturb
+from myths.saliency.attacks import Perturbation, perturb
 from myths.saliency.attacks.objectives import target
 from myths.saliency.attributions import chunk_for, explanation
 from myths.saliency.names import Schedule
@@ -73,10 +73,8 @@ def test_attacked_images_per_second(benchmark, method):
     how = explanation(method, reference, passes=STEPS, chunk=CHUNK)
 
     def attacked(x, y):
-        return perturb(
-            "top-k", network, x, y, inside=how, judged=how, epsilons=EPSILONS, k=100, schedule=SCHEDULE,
-            generator=torch.Generator(DEVICE).manual_seed(0),
-        )[8.0]  # fmt: skip
+        top = Perturbation(attack="top-k", inside=how, judged=how, epsilons=EPSILONS, k=100, schedule=SCHEDULE)
+        return perturb(top, network, x, y, torch.Generator(DEVICE).manual_seed(0))[8.0]
 
     def one_at_a_time():
         return torch.cat([attacked(images[i : i + 1], labels[i : i + 1]) for i in range(len(images))])

@@ -60,7 +60,7 @@ def through(listed: list[Trial], store: Store) -> runner.Progress:
     urgent = selection.most_urgent([CLAIM], plan.only("to do"))
     done = Execution(Outcome([{"n": 1}]), 0.0, 0)
     executor = OneByOne(lambda trial, context: done)
-    (progress,) = runner.run_queue([runner.Part(plan, store, urgent)], device="cpu", hashes=no_hash, invocation="i", executor=executor)
+    (progress,) = runner.run_queue([runner.Part(plan, store, urgent)], runner.Invocation("cpu", no_hash, "i"), executor=executor)
     return progress
 
 

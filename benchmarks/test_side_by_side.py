@@ -28,7 +28,7 @@ def test_trainings_a_minute(benchmark, network, tmp_path):
     def through(executor):
         store = Store(next(folders), {"TrainClassifier": TrainClassifier})
         plan = runner.plan(trials, store, lambda name: None)
-        done = runner.run(plan, store, device="cpu", hashes=lambda name: None, invocation="benchmark", executor=executor)
+        done = runner.run(plan, store, runner.Invocation("cpu", lambda name: None, "benchmark"), executor=executor)
         assert done.finished == TRIALS
         return sorted(record.trial.seed for record in store.records)
 

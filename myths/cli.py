@@ -13,6 +13,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from myths.lab.derived import Derived
     from myths.lab.run_folder import RunFolder
     from myths.lab.runner import Progress
-    from myths.lab.session import Request
+    from myths.lab.session import Ran, Request
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 data_app = typer.Typer(no_args_is_help=True, help="List, download, check and add data sets.")
@@ -165,9 +166,8 @@ def run(
 
     sets = () if data is None else canonical_names(data)
     request = _request(
-        myths, profile, device, run, results, seeds=seeds, data=sets, budget=_seconds(budget), jobs=jobs,
-        claims=_words("--claim", claim), trial_classes=_words("--trial", trial), again=_words("--again", again), source=source,
-        announced=not dry_run,
+        myths, profile, device, _Named(run, results, source), seeds=seeds, data=sets, budget=_seconds(budget), jobs=jobs,
+        claims=_words("--claim", claim), trial_classes=_words("--trial", trial), again=_words("--again", again), announced=not dry_run,
     )  # fmt: skip
     from myths.lab import publish, session, side_by_side
     from myths.lab.data.catalog import CATALOG
@@ -183,13 +183,7 @@ def run(
     with terminal.waiting("checking datasets and stored trials"):
         happened = session.run(request, terminal.progress)
     terminal.settle()
-    for ran in happened.values():
-        if ran.derived is not None and ran.derived.run.has(ran.derived.myth):
-            _print_verdict(ran.derived, of_own_data=any(name not in CATALOG for name in sets))
-    progress = {name: ran.progress for name, ran in happened.items()}
-    _print_what_is_left(progress)
-    wrong = _failures(progress, request.run)
-    wrong += [f"{name}: {ran.broken}" for name, ran in happened.items() if ran.broken]
+    wrong = _print_what_happened(happened, request.run, of_own_data=any(name not in CATALOG for name in sets))
     if with_report:
         with terminal.waiting("report", ticking=False):
             wrong += _write_report([], results)
@@ -270,9 +264,9 @@ def table_(
     """Print a table of a run for a paper: chosen columns, rounded by their intervals, the best in bold."""
     from myths import standings, suite
 
-    chosen, groups = _names(columns), _names(within)
-    printed = standings.paper_table(suite.find(myth), table, run, chosen, where or [], groups, format_, caption, label, results)
-    typer.echo(printed, nl=False)
+    printed = standings.PrintedTable(suite.find(myth), table, run, tuple(where or ()), results)
+    as_text = printed.written(_names(columns), _names(within), form=format_, caption=caption, label=label)
+    typer.echo(as_text, nl=False)
 
 
 def _names(words: str) -> list[str]:
@@ -439,22 +433,23 @@ def data_remove(names: list[str]) -> None:
             terminal.say(f"deleted: {path}")
 
 
+@dataclass(frozen=True)
+class _Named:
+    """The run that is made or gone on with, as the user names it: its name, its folder, and the published run that it continues."""
+
+    run: str | None
+    results: Path | None
+    source: str | None
+
+
 def _request(
-    myths: list[str] | None,
-    profile: str | None,
-    device: str,
-    run: str | None,
-    results: Path | None,
-    *,
-    jobs: int | None,
-    source: str | None,
-    announced: bool,
-    **more: Any,
+    myths: list[str] | None, profile: str | None, device: str, named: _Named, *, jobs: int | None, announced: bool, **more: Any
 ) -> Request:
     from myths import suite
     from myths.lab import continuation
     from myths.lab.myth import profile_named
 
+    run, results, source = named.run, named.results, named.source
     for option, given in (("--run", run), ("--from", source)):
         if given == "":
             raise UsageError(f"{option} '': it names no run (an unset shell variable?); leave out {option} or give a name")
@@ -597,6 +592,16 @@ def _print_next(request: Request, results: Path | None) -> None:
 def _called_as() -> str:
     """The command as the user can type it: ``myths`` if the shell finds it, else its path."""
     return "myths" if shutil.which("myths") or not Path(sys.argv[0]).name.startswith("myths") else os.path.relpath(sys.argv[0])
+
+
+def _print_what_happened(happened: Mapping[str, Ran], run: RunFolder, of_own_data: bool) -> list[str]:
+    """Print the verdicts and what the budget left. Return what went wrong, a sentence each."""
+    for ran in happened.values():
+        if ran.derived is not None and ran.derived.run.has(ran.derived.myth):
+            _print_verdict(ran.derived, of_own_data)
+    progress = {name: ran.progress for name, ran in happened.items()}
+    _print_what_is_left(progress)
+    return [*_failures(progress, run), *(f"{name}: {ran.broken}" for name, ran in happened.items() if ran.broken)]
 
 
 def _print_verdict(found: Derived, of_own_data: bool) -> None:

@@ -16,6 +16,9 @@ from myths.lab.run_folder import RunFolder
 from myths.terminal import VERDICT_STYLES
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from myths.lab.derived import Derived
     from myths.lab.report.comparison import Comparison
     from myths.lab.report.view import ClaimView
     from myths.terminal import Terminal
@@ -178,62 +181,72 @@ def _interval(line: dict[str, str]) -> str:
     return f"{estimate:.4g}{bounds} {line['unit']}".rstrip()
 
 
-def paper_table(
-    myth: Myth,
-    name: str,
-    run: str | None,
-    columns: Sequence[str],
-    where: Sequence[str],
-    within: Sequence[str],
-    form: str,
-    caption: str = "",
-    label: str = "",
-    results: Path | None = None,
-) -> str:
-    """Return a table of a run as LaTeX, Markdown or CSV.
+@dataclass(frozen=True)
+class PrintedTable:
+    """A table of a run, or some of its rows, for a paper.
 
-    Args:
+    Attributes:
         myth: The myth.
         name: A table of the myth, or "claims".
         run: A run; None takes the best available.
-        columns: Columns to print; all if empty.
         where: Filters as COLUMN=VALUE.
-        within: Columns of the groups that each have a best number; by default the conditions that the myth declares.
-        form: "latex", "markdown" or "csv".
-        caption: Caption; by default it names the table and the run.
-        label: Label for LaTeX.
         results: Another folder for runs than results/local.
-
-    Raises:
-        UsageError: There is no such table, column, format or run, or no row is left.
     """
-    from myths.lab.derived import derive
-    from myths.lab.report import paper_table as printing
 
-    if form not in ("latex", "markdown", "csv"):
-        raise UsageError(f"--format {form}: expected latex, markdown or csv")
-    if name != "claims" and name not in myth.tables:
-        raise UsageError(f"{myth.name} has no table {name!r}; it has: {', '.join([*myth.tables, 'claims'])}")
-    if run is None:
-        standing = best(myth, results)
-        if standing is None:
-            raise UsageError(f"no run holds results of {myth.name}: myths run {myth.name}")
-        run = standing.run
-    found = derive(myth, suite.find_run(run, *suite.roots(results)))
-    table = found.claims_table() if name == "claims" else found.tables[name]
-    for word in where:
-        column, equals, value = word.partition("=")
-        if not equals or column not in table:
-            raise UsageError(f"--where {word}: expected COLUMN=VALUE with one of {', '.join(map(str, table.columns))}")
-        table = table[[str(cell) == value or _is_number(cell, value) for cell in table[column]]]
-    if table.empty:
-        raise UsageError(f"table {name} of run {run} has no such rows" if where else f"run {run} gives no rows for table {name}")
-    groups = within or [column for column in (*CONDITIONS, *myth.conditions) if column in table]
-    printed = printing.paper_table(table.reset_index(drop=True), columns, myth.better, groups)
-    if form == "csv":
-        return printed.csv()
-    caption = caption or f"{myth.name}, {name.replace('_', ' ')}; run {run} of Seven Myths, {found.profile} profile."
-    return printed.markdown(caption) if form == "markdown" else printed.latex(caption, label or f"tab:{myth.name}-{name}".replace("_", "-"))
+    myth: Myth
+    name: str
+    run: str | None = None
+    where: tuple[str, ...] = ()
+    results: Path | None = None
+
+    def written(self, columns: Sequence[str], within: Sequence[str], *, form: str, caption: str = "", label: str = "") -> str:
+        """Return the table as LaTeX, Markdown or CSV.
+
+        Args:
+            columns: Columns to print; all if empty.
+            within: Columns of the groups that each have a best number; by default the conditions that the myth declares.
+            form: "latex", "markdown" or "csv".
+            caption: Caption; by default it names the table and the run.
+            label: Label for LaTeX.
+
+        Raises:
+            UsageError: There is no such table, column, format or run, or no row is left.
+        """
+        from myths.lab.report.paper_table import paper_table
+
+        if form not in ("latex", "markdown", "csv"):
+            raise UsageError(f"--format {form}: expected latex, markdown or csv")
+        found, rows = self._rows()
+        groups = within or [column for column in (*CONDITIONS, *self.myth.conditions) if column in rows]
+        printed = paper_table(rows.reset_index(drop=True), columns, self.myth.better, groups)
+        if form == "csv":
+            return printed.csv()
+        words = self.name.replace("_", " ")
+        caption = caption or f"{self.myth.name}, {words}; run {found.run.name} of Seven Myths, {found.profile} profile."
+        label = label or f"tab:{self.myth.name}-{self.name}".replace("_", "-")
+        return printed.markdown(caption) if form == "markdown" else printed.latex(caption, label)
+
+    def _rows(self) -> tuple[Derived, pd.DataFrame]:
+        from myths.lab.derived import derive
+
+        myth, name, run = self.myth, self.name, self.run
+        if name != "claims" and name not in myth.tables:
+            raise UsageError(f"{myth.name} has no table {name!r}; it has: {', '.join([*myth.tables, 'claims'])}")
+        if run is None:
+            standing = best(myth, self.results)
+            if standing is None:
+                raise UsageError(f"no run holds results of {myth.name}: myths run {myth.name}")
+            run = standing.run
+        found = derive(myth, suite.find_run(run, *suite.roots(self.results)))
+        table = found.claims_table() if name == "claims" else found.tables[name]
+        for word in self.where:
+            column, equals, value = word.partition("=")
+            if not equals or column not in table:
+                raise UsageError(f"--where {word}: expected COLUMN=VALUE with one of {', '.join(map(str, table.columns))}")
+            table = table[[str(cell) == value or _is_number(cell, value) for cell in table[column]]]
+        if table.empty:
+            raise UsageError(f"table {name} of run {run} has no such rows" if self.where else f"run {run} gives no rows for table {name}")
+        return found, table
 
 
 def _is_number(cell: Any, value: str) -> bool:

@@ -157,7 +157,7 @@ def declared(value, hint):
 
 def run_all(trials, store):
     plan = runner.plan(trials, store, prepared.sha256_of)
-    return runner.run(plan, store, device="cpu", hashes=prepared.sha256_of, invocation="test")
+    return runner.run(plan, store, runner.Invocation("cpu", prepared.sha256_of, "test"))
 
 
 def outcome_rows(trial, folder, types, continued=False):

@@ -23,7 +23,7 @@ def record_of(trial, folder, types, device="cuda"):
     store = Store(folder, types)
     plan = runner.plan([trial], store, prepared.sha256_of)
     machine_class = devices.machine_class(device)
-    done = runner.run(plan, store, device=device, hashes=prepared.sha256_of, invocation="test", machine_class=machine_class)
+    done = runner.run(plan, store, runner.Invocation(device, prepared.sha256_of, "test", machine_class))
     assert done.failed == []
     record = store.finished(trial)
     assert record is not None

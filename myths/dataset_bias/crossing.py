@@ -133,8 +133,9 @@ def _shared(trial: _AcrossSets, context: Context) -> tuple[tuple[str, ...], torc
     """Classes, features, class numbers and owners of the images of a task that show one of its classes."""
     from myths.dataset_bias import described
 
-    pictures = described.pictures(trial.sets, context.device, extra=True)
-    x = described.features_with_extra(trial.sets, context.device, trial.feature)
+    choice = described.Choice(trial.sets, extra=True)
+    pictures = described.pictures(choice, context.device)
+    x = described.features(choice, context.device, trial.feature)
     classes = shared_classes(trial.task)
     y = described.numbered(pictures.coarse if trial.task in ("cars", "persons") else pictures.labels, classes).to(x.device)
     return classes, x[y >= 0], y[y >= 0], pictures.owner[y >= 0]

@@ -39,34 +39,41 @@ class Pictures:
     """Near-duplicates left out of each set."""
 
 
-def pictures(
-    sets: tuple[str, ...],
-    device: str,
-    *,
-    treatment: Treatment = "none",
-    subject: Subject = "everything",
-    deduplicated: bool = False,
-    extra: bool = False,
-) -> Pictures:
-    """The random samples of some sets (with their ``extra`` car and person images if wanted), treated, on a device.
+@dataclass(frozen=True)
+class Choice:
+    """Which images of some sets, and what is done to them.
 
-    "cars" takes the images of cars only, extra ones included. ``deduplicated`` leaves out every image that nearly equals an earlier
-    one of any of these sets. Raises UsageError for a set that is given twice or has too few images left.
+    Attributes:
+        sets: Names of the sets.
+        treatment: What is done to each image.
+        subject: "cars" takes the images of cars only, extra ones included.
+        deduplicated: Whether images that nearly equal an earlier one of any of these sets are left out.
+        extra: Whether the extra images of cars and persons are taken too.
     """
-    hashes = tuple(str(prepared.sha256_of(name)) for name in data_of(sets))
-    return _pictures(sets, device, treatment, subject, deduplicated, extra, hashes)
+
+    sets: tuple[str, ...]
+    treatment: Treatment = "none"
+    subject: Subject = "everything"
+    deduplicated: bool = False
+    extra: bool = False
+
+    @property
+    def hashes(self) -> tuple[str, ...]:
+        """The content of the sets as they lie here, so that data that were replaced are read again."""
+        return tuple(str(prepared.sha256_of(name)) for name in data_of(self.sets))
 
 
-def features(sets: tuple[str, ...], device: str, feature: Feature, treatment: Treatment, subject: Subject, deduplicated: bool) -> Tensor:
-    """The features of ``pictures`` of the same arguments, in the same order."""
-    hashes = tuple(str(prepared.sha256_of(name)) for name in data_of(sets))
-    return _features(sets, device, feature, treatment, subject, deduplicated, False, hashes)
+def pictures(choice: Choice, device: str) -> Pictures:
+    """The random samples of some sets, treated, on a device.
+
+    Raises UsageError for a set that is given twice or has too few images left.
+    """
+    return _pictures(choice, device, choice.hashes)
 
 
-def features_with_extra(sets: tuple[str, ...], device: str, feature: Feature) -> Tensor:
-    """The features of ``pictures(sets, device, extra=True)``."""
-    hashes = tuple(str(prepared.sha256_of(name)) for name in data_of(sets))
-    return _features(sets, device, feature, "none", "everything", False, True, hashes)
+def features(choice: Choice, device: str, feature: Feature) -> Tensor:
+    """The features of ``pictures`` of the same choice, in the same order."""
+    return _features(choice, device, feature, choice.hashes)
 
 
 def part(owner: Int64[Tensor, " n"], groups: Int64[Tensor, " n"], test: int, train: int, context: Context) -> tuple[Tensor, Tensor]:
@@ -111,13 +118,11 @@ def held_out(n: int, context: Context, share: float = 0.25) -> Tensor:
 
 
 @functools.lru_cache(maxsize=2)
-def _pictures(
-    sets: tuple[str, ...], device: str, treatment: Treatment, subject: Subject, deduplicated: bool, extra: bool, hashes: tuple[str, ...]
-) -> Pictures:
-    """``hashes`` is there to read data again that were replaced."""
+def _pictures(choice: Choice, device: str, hashes: tuple[str, ...]) -> Pictures:
+    sets, deduplicated = choice.sets, choice.deduplicated
     if len(set(sets)) < len(sets):
         raise UsageError(f"a set is given twice in {', '.join(sets)}: it cannot be told from itself")
-    loaded = [_subject(collections.load(name), subject, extra) for name in sets]
+    loaded = [_subject(collections.load(name), choice) for name in sets]
     images = torch.cat([c.images for c in loaded]).to(device)
     owner = torch.repeat_interleave(torch.arange(len(sets)), torch.tensor([len(c) for c in loaded])).to(device)
     kept = torch.ones(len(images), dtype=torch.bool)
@@ -128,30 +133,21 @@ def _pictures(
     chosen = kept.nonzero()[:, 0]
     labels, coarse = (np.array([word for c in loaded for word in getattr(c, what)]) for what in ("labels", "coarse"))
     # Noise and the order of patches belong to the treatment, not to a split: one draw for all.
-    treated = treat(images[chosen.to(device)], treatment, torch.Generator().manual_seed(0))
+    treated = treat(images[chosen.to(device)], choice.treatment, torch.Generator().manual_seed(0))
     groups = torch.cat([c.groups for c in loaded])[chosen].to(device)
     names, kinds = (tuple(w[chosen.numpy()].tolist()) for w in (labels, coarse))
     return Pictures(sets, treated, owner[chosen.to(device)], groups, names, kinds, dropped)
 
 
 @functools.lru_cache(maxsize=2)
-def _features(
-    sets: tuple[str, ...],
-    device: str,
-    feature: Feature,
-    treatment: Treatment,
-    subject: Subject,
-    deduplicated: bool,
-    extra: bool,
-    hashes: tuple[str, ...],
-) -> Float[Tensor, "n ..."]:
-    return describe(_pictures(sets, device, treatment, subject, deduplicated, extra, hashes).images, feature)
+def _features(choice: Choice, device: str, feature: Feature, hashes: tuple[str, ...]) -> Float[Tensor, "n ..."]:
+    return describe(_pictures(choice, device, hashes).images, feature)
 
 
-def _subject(collection: Collection, subject: Subject, extra: bool) -> Collection:
-    if subject == "cars":
+def _subject(collection: Collection, choice: Choice) -> Collection:
+    if choice.subject == "cars":
         return collection.keep(torch.tensor([c == "car" for c in collection.coarse]))
-    return collection if extra else collection.sample()
+    return collection if choice.extra else collection.sample()
 
 
 def _check_enough(sets: Sequence[str], counts: Sequence[int], deduplicated: bool) -> None:

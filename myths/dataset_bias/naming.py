@@ -80,9 +80,9 @@ class NameThatDataset(Trial):
 
         from myths.dataset_bias import described
 
-        arguments = (self.treatment, self.subject, self.deduplicated)
-        pictures = described.pictures(self.sets, context.device, treatment=arguments[0], subject=arguments[1], deduplicated=arguments[2])
-        x = described.features(self.sets, context.device, self.feature, *arguments)
+        choice = described.Choice(self.sets, self.treatment, self.subject, self.deduplicated)
+        pictures = described.pictures(choice, context.device)
+        x = described.features(choice, context.device, self.feature)
         train, test = described.part(pictures.owner, pictures.groups, self.test, max(self.sizes), context)
         train, test = train.to(x.device), test.to(x.device)
         x = _vectors(x, self.feature, train, context)
@@ -135,9 +135,9 @@ class NameParts(Trial):
 
         from myths.dataset_bias import described
 
-        one = (self.set,)
-        pictures = described.pictures(one, context.device, treatment=self.treatment)
-        x = described.features(one, context.device, self.feature, self.treatment, "everything", False)
+        choice = described.Choice((self.set,), self.treatment)
+        pictures = described.pictures(choice, context.device)
+        x = described.features(choice, context.device, self.feature)
         dealt = context.rng("parts").permutation(len(x)) % self.parts
         owner = torch.from_numpy(dealt).to(x.device)
         train, test = described.part(owner, torch.arange(len(x)), len(x), len(x), context)
@@ -179,7 +179,7 @@ class CountDuplicates(Trial):
         """A row for each pair of sets, equal ones included: pairs, and images of the first with a near-duplicate in the second."""
         from myths.dataset_bias import described, duplicates
 
-        pictures = described.pictures(self.sets, context.device)
+        pictures = described.pictures(described.Choice(self.sets), context.device)
         owner = pictures.owner.cpu()
         pairs = duplicates.near_pairs(duplicates.perceptual_hash(pictures.images).cpu())
         rows = []

@@ -84,7 +84,7 @@ class NameByNetwork(Trial):
         from myths.dataset_bias.naming import accuracy
         from myths.lab.vision.training import fit, predict
 
-        pictures = described.pictures(self.sets, context.device, treatment=self.treatment)
+        pictures = described.pictures(described.Choice(self.sets, self.treatment), context.device)
         train, test = (p.to(pictures.owner.device) for p in described.part(pictures.owner, pictures.groups, self.test, self.train, context))
         x = scaled(pictures.images, self.side)
         with context.seeded("init"):
@@ -155,7 +155,7 @@ class ProbeNetwork(Trial):
         from myths.dataset_bias.naming import accuracy
         from myths.lab import linear_svm
 
-        pictures = described.pictures(sets_of.TASKS[self.task], context.device, extra=True)
+        pictures = described.pictures(described.Choice(sets_of.TASKS[self.task], extra=True), context.device)
         classes = shared_classes(self.task)
         y = described.numbered(pictures.labels, classes).to(pictures.owner.device)
         shown = (y >= 0).nonzero()[:, 0]

@@ -57,18 +57,44 @@ class Footprint:
         return 3 * BYTES * (self.weights + (blocks - 1) * self.more_weights)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """What is trained, but for its depth.
+
+    Attributes:
+        architecture: Name of the architecture.
+        treatment: Name of the treatment.
+        classes: Number of classes.
+        channels: Channels of an image.
+        side: Pixels per side of an image.
+        width: Channels of the first stage.
+        batch: Images per minibatch.
+    """
+
+    architecture: str
+    treatment: str
+    classes: int
+    channels: int
+    side: int
+    width: int
+    batch: int
+
+
 @functools.cache
-def footprint(architecture: str, treatment: str, classes: int, channels: int, side: int, width: int, batch: int) -> Footprint:
-    """Counted on networks with one and two blocks a stage, on images of ``side`` pixels."""
+def footprint(setup: Setup) -> Footprint:
+    """Counted on networks with one and two blocks a stage."""
+    kind, channels, side = ARCHITECTURES[setup.architecture], setup.channels, setup.side
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        one, two = (build(architecture, ARCHITECTURES[architecture].depth(n), treatment, classes, channels, width) for n in (1, 2))
+        one, two = (
+            build(setup.architecture, kind.depth(n), setup.treatment, setup.classes, channels, setup.width) for n in (1, 2)
+        )  # fmt: skip
     pixels = torch.rand(2, channels, side, side, generator=torch.Generator().manual_seed(0))
     kept = [kept_bytes(network, pixels) for network in (one, two)]
     weights = [sum(p.numel() for p in network.parameters()) for network in (one, two)]
-    entering = torch.rand(2, width * ARCHITECTURES[architecture].expansion, side, side, generator=torch.Generator().manual_seed(0))
+    entering = torch.rand(2, setup.width * kind.expansion, side, side, generator=torch.Generator().manual_seed(0))
     inside = kept_bytes(two.blocks[1], entering)
-    of_batch = batch / 2
+    of_batch = setup.batch / 2
     return Footprint(
         weights=weights[0],
         more_weights=weights[1] - weights[0],
@@ -95,15 +121,13 @@ def kept_bytes(module: nn.Module, x: Tensor) -> int:
     return sum(size for size, _ in held.values())
 
 
-def blocks_a_segment(
-    architecture: str, depth: int, treatment: str, classes: int, channels: int, side: int, width: int, batch: int, free: int
-) -> int:
+def blocks_a_segment(setup: Setup, depth: int, free: int) -> int:
     """0 where a training fits into ``free`` bytes as it is, else how many blocks to compute again together.
 
     Raises CannotStart, with the depth that fits, when even that does not.
     """
-    blocks = blocks_a_stage(architecture, depth)
-    taken = footprint(architecture, treatment, classes, channels, side, width, batch)
+    blocks = blocks_a_stage(setup.architecture, depth)
+    taken = footprint(setup)
     if taken.everything(blocks) <= SHARE * free:
         return 0
     if taken.recomputed(blocks) <= SHARE * free:
@@ -112,9 +136,7 @@ def blocks_a_segment(
     for bit in reversed(range(blocks.bit_length())):  # the largest number of blocks that fits, as it grows with them
         if taken.recomputed(fitting + (1 << bit)) <= SHARE * free:
             fitting += 1 << bit
-    fits = ARCHITECTURES[architecture].depth(fitting)
+    fits = ARCHITECTURES[setup.architecture].depth(fitting)
     words = f"depth={fits} fits, or a smaller batch_size" if fitting else "not even the shallowest fits"
-    raise CannotStart(
-        f"depth={depth} with batch_size={batch} needs about {taken.recomputed(blocks) / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free: "
-        + words
-    )
+    needed = taken.recomputed(blocks) / 1e9
+    raise CannotStart(f"depth={depth} with batch_size={setup.batch} needs about {needed:.1f} GB, and {free / 1e9:.1f} GB are free: {words}")

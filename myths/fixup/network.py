@@ -161,9 +161,7 @@ class ResidualNetwork(Classifier):
         return x
 
 
-def build(
-    architecture: str, depth: int, treatment: str, classes: int, channels: int, width: int = 16, blocks_a_segment: int = 0
-) -> ResidualNetwork:
+def build(architecture: str, depth: int, treatment: str, classes: int, channels: int, width: int = 16) -> ResidualNetwork:
     """A network at its start, drawn from torch's global generator; ``calibrate`` completes it with the training images.
 
     Raises UsageError for a depth that the architecture cannot have.
@@ -172,7 +170,6 @@ def build(
     generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
     network = ResidualNetwork(architecture, depth, treatment, classes, channels, width)
     initialize(network, generator)
-    network.blocks_a_segment = blocks_a_segment
     return network
 
 

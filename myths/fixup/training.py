@@ -128,9 +128,8 @@ class OnImages(Trial):
         from myths.fixup.network import build
 
         with context.seeded("init"):
-            network = build(
-                self.architecture, self.depth, self.initialization, examples.classes, examples.x.shape[1], self.width, blocks_a_segment
-            ).to(context.device)
+            network = build(self.architecture, self.depth, self.initialization, examples.classes, examples.x.shape[1], self.width)
+        network.to(context.device).blocks_a_segment = blocks_a_segment
         network.calibrate(examples.x)
         return network
 
@@ -200,7 +199,7 @@ class Training(OnImages, ABC):
         Raises UsageError for a batch larger than the training set and CannotStart for a network too large for the memory.
         """
         from myths.fixup.graph import Graphed
-        from myths.fixup.memory import blocks_a_segment, free_bytes
+        from myths.fixup.memory import Setup, blocks_a_segment, free_bytes
         from myths.lab.vision.training import fit
 
         channels, side = examples.x.shape[1], examples.x.shape[-1]
@@ -209,9 +208,16 @@ class Training(OnImages, ABC):
         if side < 4:
             raise CannotStart(f"{self.dataset} has images of {side} pixels a side: three stages need at least 4")
         free = free_bytes(context.device)
-        segment = blocks_a_segment(
-            self.architecture, self.depth, self.initialization, examples.classes, channels, side, self.width, self.batch_size, free
+        setup = Setup(
+            architecture=self.architecture,
+            treatment=self.initialization,
+            classes=examples.classes,
+            channels=channels,
+            side=side,
+            width=self.width,
+            batch=self.batch_size,
         )
+        segment = blocks_a_segment(setup, self.depth, free)
         network = self.network(context, examples, segment)
         forward = Graphed(network) if self.graph else network
         done = fit(

@@ -10,9 +10,15 @@ from myths.lab.setting import Count, DatasetName, Dropout, LabelSmoothing, Learn
 from myths.lab.trial import Context, Outcome, Protocol, Trial
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from myths.lab.device import Precision
     from myths.lab.language.mixer import Mixer
+    from myths.lab.language.parallel import Pairs
     from myths.lab.language.texts import Texts
     from myths.lab.language.training import Recipe
+    from myths.lab.language.transformer import Translator
+    from myths.lab.language.vocabulary import Vocabulary
 
 SPELLED = "backwards"
 """Words spelled backwards: drawn here, no download, no claim."""
@@ -100,20 +106,46 @@ class TrainTransformer(Trial):
 
         Raises UsageError when the heads do not divide the channels.
         """
-        from myths.lab.language.attention import SelfAttention
-        from myths.lab.language.beam import translate
-        from myths.lab.language.bleu import bleu
         from myths.lab.language.parallel import encode, learn_subwords
         from myths.lab.language.training import cross_entropy, fit, translation_batches
-        from myths.lab.language.transformer import Shape, Translator, parameters
-        from myths.lab.language.vocabulary import Characters, Vocabulary
+        from myths.lab.language.transformer import parameters
+        from myths.lab.language.vocabulary import Characters
 
         parts = self.texts()
         said = [*parts["train"].source, *parts["train"].target]
         vocabulary: Vocabulary = learn_subwords(parts["train"], self.subwords) if self.subwords else Characters(said)
         train, valid, test = (encode(parts[part], vocabulary, self.longest, context.device, cut=True) for part in ("train", "val", "test"))
+        with context.seeded("init"):
+            model = self.model(vocabulary.size)
+        recipe = self.recipe(context.device)
+        with threads_for(self.batch_tokens * self.channels, context.device), context.seeded("dropout"):
+            batches = translation_batches(model, train, self.batch_tokens, context.generator("order"))
+            done = fit(model, batches, recipe, device=context.device)
+        found: dict[str, Any] = {"bleu": 0.0, "signature": "", "valid_nats": None}
+        if done.diverged_at is None:
+            with threads_for(self.batch_tokens * self.channels, context.device):
+                found = self._scored(model, test, vocabulary, parts["test"].target, recipe.precision)
+                found["valid_nats"] = cross_entropy(model, valid, precision=recipe.precision)
+        row = {
+            **found,
+            "n_test": len(test),
+            "n_train": len(train),
+            "branches": model.shape.branches,
+            "parameters": parameters(model),
+            "diverged_at": done.diverged_at,
+            "train_loss": done.loss,
+            "train_seconds": done.seconds,
+            "updates_per_second": done.updates / done.seconds,
+        }
+        return Outcome(rows=[row])
+
+    def model(self, subwords: int) -> Translator:
+        """Return a transformer of this size at its start, drawn from torch's global generator."""
+        from myths.lab.language.attention import SelfAttention
+        from myths.lab.language.transformer import Shape, Translator
+
         shape = Shape(
-            vocabulary=vocabulary.size,
+            vocabulary=subwords,
             channels=self.channels,
             hidden=self.hidden,
             heads=self.heads,
@@ -127,31 +159,16 @@ class TrainTransformer(Trial):
         def attention(layer: int, *, causal: bool) -> Mixer:
             return SelfAttention(self.channels, self.heads, causal=causal, dropout=self.dropout)
 
-        with context.seeded("init"):
-            model = Translator(shape, attention)
-        recipe = self.recipe(context.device)
-        with threads_for(self.batch_tokens * self.channels, context.device), context.seeded("dropout"):
-            batches = translation_batches(model, train, self.batch_tokens, context.generator("order"))
-            done = fit(model, batches, recipe, device=context.device)
-        found: dict[str, Any] = {"bleu": 0.0, "signature": "", "valid_nats": None}
-        if done.diverged_at is None:
-            with threads_for(self.batch_tokens * self.channels, context.device):
-                translated = vocabulary.decode(translate(model, test, beam=self.beam, precision=recipe.precision))
-                nats = cross_entropy(model, valid, precision=recipe.precision)
-            scored = bleu(translated, parts["test"].target)
-            found = {"bleu": scored.score, "signature": scored.signature, "valid_nats": nats}
-        row = {
-            **found,
-            "n_test": len(test),
-            "n_train": len(train),
-            "branches": shape.branches,
-            "parameters": parameters(model),
-            "diverged_at": done.diverged_at,
-            "train_loss": done.loss,
-            "train_seconds": done.seconds,
-            "updates_per_second": done.updates / done.seconds,
-        }
-        return Outcome(rows=[row])
+        return Translator(shape, attention)
+
+    def _scored(
+        self, model: Translator, test: Pairs, vocabulary: Vocabulary, references: Sequence[str], precision: Precision
+    ) -> dict[str, Any]:
+        from myths.lab.language.beam import translate
+        from myths.lab.language.bleu import bleu
+
+        scored = bleu(vocabulary.decode(translate(model, test, beam=self.beam, precision=precision)), references)
+        return {"bleu": scored.score, "signature": scored.signature}
 
     def recipe(self, device: str) -> Recipe:
         """Adam, as in the authors' fairseq command, on a short linear schedule."""

@@ -103,14 +103,15 @@ def formula_rows(trial: TimeFormula, rng: np.random.Generator, device: str) -> l
         inputs = problem.inputs(rng)
     except Undefined as error:
         return [{"method": REFERENCE, "label": METHODS[REFERENCE].label, "status": f"{UNDEFINED}: {error}"}]
-    reference = _prepared(METHODS[REFERENCE], problem, inputs, trial, device)
+    case = _Case(problem, inputs, trial.dtype, device)
+    reference = case.prepared(METHODS[REFERENCE])
     exact = dense(reference(), inputs["x"].size)
     if not np.isfinite(exact).all():
         return [{"method": REFERENCE, "label": METHODS[REFERENCE].label, "status": f"{UNDEFINED}: the Hessian is not finite"}]
     asked = {REFERENCE, *(trial.methods or METHODS)} - {CLOSED_FORM.name}
     able = [method for method in METHODS.values() if method.name in asked and method.hessian and method.does(None, inputs["x"].size)]
     rows = [
-        {"method": method.name, "label": method.label} | _row(method, problem, inputs, trial, device, reference, exact)
+        {"method": method.name, "label": method.label} | _row(method, case, reference, exact)
         for method in sorted(able, key=lambda method: method.name != REFERENCE)
     ]
     rows[0]["checksum"] = float(f"{float(np.linalg.norm(exact)):.8g}")
@@ -123,30 +124,38 @@ def arrays_of(name: str) -> Inputs:
     return {name: array for name, array in prepared.load(name).items() if array.dtype.kind in "biuf"}
 
 
-def _prepared(method: Method, problem: Formula, inputs: Inputs, trial: TimeFormula, device: str) -> Call:
-    assert method.hessian is not None
-    return method.hessian(problem, inputs, trial.dtype, device)
+@dataclass(frozen=True)
+class _Case:
+    """A formula with its inputs, number format and device."""
+
+    problem: Formula
+    inputs: Inputs
+    dtype: Dtype
+    device: str
+
+    def prepared(self, method: Method) -> Call:
+        assert method.hessian is not None
+        return method.hessian(self.problem, self.inputs, self.dtype, self.device)
 
 
-def _row(
-    method: Method, problem: Formula, inputs: Inputs, trial: TimeFormula, device: str, reference: Call, exact: np.ndarray
-) -> dict[str, Any]:
+def _row(method: Method, case: _Case, reference: Call, exact: np.ndarray) -> dict[str, Any]:
     import torch
 
     if reason := method.missing():
         return {"status": reason}
+    device = case.device
     if device.startswith("cuda") and not method.cuda:
         return {"status": NOT_ON_DEVICE}
     try:
         with Stopwatch(device) as derive:
-            call = _prepared(method, problem, inputs, trial, device)
+            call = case.prepared(method)
         with Stopwatch(device) as first:
             given = dense(call(), len(exact))
         if not np.isfinite(given).all():
             return {"status": NOT_FINITE}
         difference = float(f"{_difference(given, exact):.1g}")
         row = {"derive_seconds": derive.seconds, "relative_difference": difference}
-        if difference > DISAGREE[trial.dtype]:
+        if difference > DISAGREE[case.dtype]:
             return {"status": f"differs from the tensor calculus by {100 * difference:g} %", **row}
         if first.seconds > LONGEST:  # the first call may have compiled
             with Stopwatch(device) as second:

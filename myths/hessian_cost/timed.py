@@ -83,15 +83,15 @@ def timed_row(trial: Timed, context: Context, kind: Kind) -> dict[str, Any]:
     if device.startswith("cuda") and not method.cuda:
         return about | {"status": NOT_ON_DEVICE}
     try:
-        return about | _time(trial, method, kind, inputs, exact, device, context)
+        return about | _time(trial, kind, inputs, exact, device, context)
     except NotOnDevice:
         return about | {"status": NOT_ON_DEVICE}
     except (MemoryError, torch.OutOfMemoryError):
         return about | {"status": OUT_OF_MEMORY}
 
 
-def _time(trial: Timed, method: Method, kind: Kind, inputs: Inputs, exact: Any, device: str, context: Context) -> dict[str, Any]:
-    problem = PROBLEMS[trial.problem]
+def _time(trial: Timed, kind: Kind, inputs: Inputs, exact: Any, device: str, context: Context) -> dict[str, Any]:
+    problem, method = PROBLEMS[trial.problem], METHODS[trial.method]
     if (predicted := _predicted(trial, method, kind, device, context)) > LONGEST:
         return {"status": OVER_BUDGET, "predicted_seconds": predicted}
     with Stopwatch(device) as derive:

@@ -14,6 +14,8 @@ COSTS = (0.01, 0.1, 1.0, 10.0)
 """Values of C that are chosen from, for features scaled to unit mean square length."""
 TOLERANCE = 1e-3
 """Share of its first gradient's length that the gradient of each class may keep."""
+STEPS = 50
+"""Newton steps at most."""
 CHOICE = 200
 """Training examples a class, at most, on which C is chosen: the final fit is on all."""
 
@@ -79,7 +81,6 @@ def squared_hinge(
     cost: float,
     start: Float[Tensor, "f classes"] | None = None,
     tolerance: float = TOLERANCE,
-    steps: int = 50,
 ) -> Float[Tensor, "f classes"]:
     """Minimizes ``objective`` for all classes together by Newton's method with conjugate gradients (Keerthi & DeCoste 2005).
 
@@ -88,7 +89,7 @@ def squared_hinge(
     sign = 2 * F.one_hot(y, classes).to(inputs.dtype) - 1
     weights = inputs.new_zeros(inputs.shape[1], classes) if start is None else start.clone()
     first = _gradient(inputs, sign, torch.zeros_like(weights), cost)[0].norm(dim=0).clamp_min(1e-30)
-    for _ in range(steps):
+    for _ in range(STEPS):
         gradient, active = _gradient(inputs, sign, weights, cost)
         ratio = gradient.norm(dim=0) / first
         todo = (ratio > tolerance).nonzero()[:, 0]

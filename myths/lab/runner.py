@@ -171,40 +171,39 @@ def plan(
     return Plan(tuple(reversed(steps)))
 
 
+@dataclass(frozen=True)
+class Invocation:
+    """What is the same for all trials of an invocation.
+
+    Attributes:
+        device: The torch device that trials are given.
+        hashes: Content hashes of the data sets on this machine.
+        id: Its id, stored with every trial.
+        machine_class: The machine class, stored with every trial.
+    """
+
+    device: str
+    hashes: Hashes
+    id: str
+    machine_class: str = "cpu"
+
+
 def run(
     steps: Plan,
     store: Store,
+    invocation: Invocation,
     *,
-    device: str,
-    hashes: Hashes,
-    invocation: str,
-    machine_class: str = "cpu",
     budget: Budget | None = None,
     executor: Executor | None = None,
     report: Report = lambda trial, record: None,
 ) -> Progress:
     """Run what is to do of one plan; as ``run_queue`` with one part."""
-    (progress,) = run_queue(
-        [Part(steps, store, report=report)],
-        device=device,
-        hashes=hashes,
-        invocation=invocation,
-        machine_class=machine_class,
-        budget=budget,
-        executor=executor,
-    )
+    (progress,) = run_queue([Part(steps, store, report=report)], invocation, budget=budget, executor=executor)
     return progress
 
 
 def run_queue(
-    parts: Sequence[Part],
-    *,
-    device: str,
-    hashes: Hashes,
-    invocation: str,
-    machine_class: str = "cpu",
-    budget: Budget | None = None,
-    executor: Executor | None = None,
+    parts: Sequence[Part], invocation: Invocation, *, budget: Budget | None = None, executor: Executor | None = None
 ) -> list[Progress]:
     """Run what is to do in all parts, in one queue; each trial is stored the moment it finishes.
 
@@ -214,35 +213,22 @@ def run_queue(
 
     Args:
         parts: The plans, in the order in which they are to begin.
-        device: The torch device that trials are given.
-        hashes: Content hashes of the data sets on this machine.
-        invocation: Id of this invocation, stored with every trial.
-        machine_class: The machine class, stored with every trial.
+        invocation: The device, and what is stored with every trial.
         budget: Seconds that all of this may take.
         executor: How trials are executed; by default one by one in this process.
 
     Returns:
         What happened, for each part.
     """
-    return _Run(parts, device, hashes, invocation, machine_class, budget, executor or OneByOne()).through()
+    return _Run(parts, invocation, budget, executor or OneByOne()).through()
 
 
 class _Run:
     """The state of ``run_queue``: the queue, what is running, and what happened so far."""
 
-    def __init__(
-        self,
-        parts: Sequence[Part],
-        device: str,
-        hashes: Hashes,
-        invocation: str,
-        machine_class: str,
-        budget: Budget | None,
-        executor: Executor,
-    ) -> None:
-        self.parts, self.device, self.hashes, self.invocation = parts, device, hashes, invocation
-        self.machine_class, self.budget, self.executor = machine_class, budget, executor
-        self.estimates = Estimates((record for part in parts for record in part.store.records), machine_class)
+    def __init__(self, parts: Sequence[Part], invocation: Invocation, budget: Budget | None, executor: Executor) -> None:
+        self.parts, self.invocation, self.budget, self.executor = parts, invocation, budget, executor
+        self.estimates = Estimates((record for part in parts for record in part.store.records), invocation.machine_class)
         self.queue = Queue([(part.plan.only("to do"), part.urgent) for part in parts], self.estimates, executor.jobs > 1)
         self.progress = [Progress() for _ in parts]
         self.unsettled = [len(part.plan.only("to do")) for part in parts]
@@ -273,7 +259,7 @@ class _Run:
                 return
         part = self.parts[entry.place]
         part.report(trial, None)
-        context, data = _prepared(trial, part.store, self.device, self.hashes)
+        context, data = _prepared(trial, part.store, self.invocation)
         self.executor.start(trial, context)
         self.running.append(_Running(entry, data))
         for each in self.running:
@@ -292,7 +278,7 @@ class _Run:
             self.queue.retry_alone(entry)
             return
         part = self.parts[entry.place]
-        record = _stored(trial, execution, part.store, run.data, self.machine_class, self.invocation, run.beside)
+        record = _stored(run, execution, part.store, self.invocation)
         self.estimates.add(record)
         part.report(trial, record)
         if record.status == "ok":
@@ -340,32 +326,30 @@ class StoredOutcomes:
         return self.by_id[trial.id]
 
 
-def _prepared(trial: Trial, store: Store, device: str, hashes: Hashes) -> tuple[Context, dict[str, str]]:
+def _prepared(trial: Trial, store: Store, invocation: Invocation) -> tuple[Context, dict[str, str]]:
     """What a trial is given, and the checksums of the data that it and its dependencies read."""
-    dependencies = {t.id: record for t in dependencies_first(trial.dependencies) if (record := store.finished(t, hashes))}
+    dependencies = {t.id: record for t in dependencies_first(trial.dependencies) if (record := store.finished(t, invocation.hashes))}
     outcomes = StoredOutcomes({identity: store.outcome(record) for identity, record in dependencies.items()})
-    data = {name: sha256 for name in trial.data if (sha256 := hashes(name))}
+    data = {name: sha256 for name in trial.data if (sha256 := invocation.hashes(name))}
     for record in dependencies.values():
         data |= record.data
-    return Context(trial, device, outcomes), data
+    return Context(trial, invocation.device, outcomes), data
 
 
-def _stored(
-    trial: Trial, execution: Execution, store: Store, data: Mapping[str, str], machine_class: str, invocation: str, beside: int
-) -> Record:
-    outcome = execution.outcome or Outcome([])
+def _stored(run: _Running, execution: Execution, store: Store, invocation: Invocation) -> Record:
+    trial, outcome = run.entry.trial, execution.outcome or Outcome([])
     record = Record(
         trial,
         "failed" if execution.error else "ok",
         outcome.rows,
-        data=data,
+        data=run.data,
         seconds=execution.seconds,
         peak_memory_bytes=execution.peak_memory_bytes,
-        device=machine_class,
-        invocation=invocation,
+        device=invocation.machine_class,
+        invocation=invocation.id,
         error=execution.error,
         energy_joules=execution.energy_joules,
-        beside=beside,
+        beside=run.beside,
     )
     stored = store.append(record, outcome.arrays)
     if execution.error:

@@ -175,10 +175,7 @@ def run(request: Request, watch: Watch) -> dict[str, Ran]:
         happened: dict[str, Ran] = {}
         runner.run_queue(
             [_part(p, request.run, watch, happened) for p in planned],
-            device=request.device,
-            hashes=_hashes(),
-            invocation=invocation["id"],
-            machine_class=machine_class,
+            runner.Invocation(request.device, _hashes(), invocation["id"], machine_class),
             budget=budget,
             executor=workers if request.jobs > 1 or budget is not None else None,
         )

@@ -153,14 +153,20 @@ def verify(archive: Path, myths: Sequence[Myth], checkout: Path | None = None) -
                 broken = list(_lines(files[f"{myth.folder}/trials.jsonl"], myth, known))
                 wrong += broken
                 if not broken:
-                    wrong += _arrays(run, myth, files)
-                    derived = _derive(run, myth)
-                    wrong += [derived] if isinstance(derived, str) else _derived(derived, run)
-                    if not isinstance(derived, str):
-                        bad, unsure = _figures(derived, {name: files[name] for name in files if name.startswith(f"{myth.folder}/figures/")})
-                        wrong += bad
-                        unchecked += unsure
+                    bad, unsure = _made_again(run, myth, files)
+                    wrong += bad
+                    unchecked += unsure
     return Verification(tuple(wrong), tuple(unchecked))
+
+
+def _made_again(run: RunFolder, myth: Myth, files: Mapping[str, bytes]) -> tuple[list[str], list[str]]:
+    """Make what is derived from whole lines again. Return what is wrong and what could not be checked, a sentence each."""
+    wrong = [*_arrays(run, myth, files)]
+    derived = _derive(run, myth)
+    if isinstance(derived, str):
+        return [*wrong, derived], []
+    bad, unsure = _figures(derived, {name: files[name] for name in files if name.startswith(f"{myth.folder}/figures/")})
+    return [*wrong, *_derived(derived, run), *bad], [*unsure]
 
 
 def _commits(commits: Collection[str], checkout: Path | None) -> tuple[list[str], list[str]]:

@@ -79,7 +79,7 @@ def attempt(myth: Myth, name: str, settings: Sequence[str], device: str, folder:
             prepared.require(data)
         from myths.lab import device as devices  # brings torch, which takes seconds: after all that may be wrong in the settings
 
-        progress = runner.run(plan, store, device=devices.choose(device), hashes=prepared.sha256_of, invocation="try", report=_tell)
+        progress = runner.run(plan, store, runner.Invocation(devices.choose(device), prepared.sha256_of, "try"), report=_tell)
         if progress.failed:
             failed, error = progress.failed[0]
             raise MythsError(f"{failed}: {error}")

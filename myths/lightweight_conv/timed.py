@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from myths.lab.language.beam import search
+from myths.lab.language.beam import Beam, search
 from myths.lab.language.mixer import Mixer
 from myths.lab.language.transformer import Block, Shape, Translator, parameters
 from myths.lab.memory import peak_bytes
@@ -137,9 +137,11 @@ def _compare(calls: dict[str, Callable[[], Any]], rows: dict[str, dict[str, Any]
 
 
 def _translates(model: Translator, source: Tensor, decoding: Decoding) -> Callable[[], Tensor]:
+    beam = Beam(width=decoding.beam, most=decoding.length, least=decoding.length)
+
     def call() -> Tensor:
         with torch.inference_mode():
-            return search(model, source, None, beam=decoding.beam, most=decoding.length, least=decoding.length)[0]
+            return search(model, source, None, beam)[0]
 
     return call
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -71,7 +71,7 @@ def defences(tables: Tables) -> Figure | None:
     for (label, method, defence, measure), color in zip(lines, style.COLORS, strict=False):
         few = table[(table["method"] == method) & (table["defence"] == defence)]
         if len(few):
-            _line(ax, few, measure, color, label, "--" if measure == "lens_recall" else "-")
+            _line(ax, few, measure, color, label=label, ls="--" if measure == "lens_recall" else "-")
     if not ax.lines:
         return None
     _chance(ax, table, "intersection")
@@ -147,8 +147,8 @@ def _against_budget(table: pd.DataFrame, measure: str, words: str) -> Figure | N
         for attack, place in ATTACKS.items():
             few = table[(table["method"] == method) & (table["attack"] == attack)]
             if len(few):
-                hollow = mixed and few["protocol"].iloc[0] != "paper"
-                _line(ax, few, measure, style.COLORS[place], attack.replace("-", " "), "-", unit, hollow=hollow)
+                color, hollow = style.COLORS[place], mixed and few["protocol"].iloc[0] != "paper"
+                _line(ax, few, measure, color, unit, label=attack.replace("-", " "), ls="-", mfc="none" if hollow else color)
             points = [r for r in digitized() if r["method"] == method and r["attack"] == attack]
             if points:
                 ax.plot(
@@ -168,11 +168,11 @@ def _against_budget(table: pd.DataFrame, measure: str, words: str) -> Figure | N
     return figure
 
 
-def _line(ax: Axes, table: pd.DataFrame, measure: str, color: str, label: str, ls: str, unit: float = 1.0, *, hollow: bool = False) -> None:
-    """The mean over networks at each budget, with the widest interval."""
+def _line(ax: Axes, table: pd.DataFrame, measure: str, color: str, unit: float = 1.0, **look: Any) -> None:
+    """The mean over networks at each budget, with the widest interval; ``look`` is that of the line."""
     names = {measure: "mean", f"{measure}_low": "min", f"{measure}_high": "max"}
     found = table.groupby("epsilon").agg({name: how for name, how in names.items() if name in table}) / unit
-    ax.plot(found.index, found[measure], "o", ms=4, lw=1.8, ls=ls, color=color, mfc="none" if hollow else color, label=label)
+    ax.plot(found.index, found[measure], "o", ms=4, lw=1.8, color=color, **look)
     if len(found.columns) == 3:
         ends = found[f"{measure}_low"], found[f"{measure}_high"]
         ax.fill_between(found.index, *ends, color=color, alpha=0.15, lw=0)

@@ -90,7 +90,7 @@ class TrainNetwork(TrainClassifier):
         from myths.lab.timing import Stopwatch
         from myths.lab.vision.networks import build
         from myths.lab.vision.training import accuracy, fit, predict
-        from myths.saliency.robust_training import fit_adversarially
+        from myths.saliency.robust_training import RobustTraining
         from myths.saliency.surrogate import softened
 
         images = self.images(context.device)
@@ -109,7 +109,7 @@ class TrainNetwork(TrainClassifier):
             if self.adversarial_epsilon:
                 start = context.generator("start", context.device)
                 epsilon = self.adversarial_epsilon * LEVEL
-                loss = fit_adversarially(trained, x, y, recipe, epsilon, **draws, start=start, device=context.device)
+                loss = RobustTraining(recipe, epsilon, context.device).fit(trained, x, y, **draws, start=start)
             else:
                 loss = fit(trained, x, y, recipe, **draws, device=context.device).loss
         logits = predict(trained, images.x_test, device=context.device)
@@ -235,7 +235,7 @@ def subject_of(trial: Network, context: Context, n: int) -> Subject:
     else:
         classifier = load_classifier(trial, context.outcome(trial), context.device)
         module, mean, labels = softened(classifier, trial.beta), classifier.standardize.mean, images.y_test
-    return subject(module, mean, images.x_test, labels, n, context.rng("images"), context.device)
+    return subject(module, mean, images.x_test, labels, n, context.rng("images"))
 
 
 def stands_in(dataset: str) -> bool:

@@ -25,6 +25,7 @@ from myths.lab.errors import UsageError
 from myths.lab.vision.networks import Standardize
 from myths.lab.vision.pretrained import Standardized
 from myths.saliency import metrics
+from myths.saliency.attacks import Perturbation, perturb
 from myths.saliency.attributions import COMPLETE, Explanation, chunk_for, explanation
 from myths.saliency.attributions.grad_cam import find_layer
 from myths.saliency.attributions.gradient import score
@@ -129,7 +130,7 @@ def explain(
         predicted = _predict(network, images)
         labels = predicted if target is None else _targets(target, images)
         check(network, images, labels)
-        how = _method(network, images, method, layer, baseline, output, n_steps, seed)
+        how = _How(method, layer, baseline, output, seed).explanation(network, images, n_steps)
         return _explained(network, how, images, labels, predicted)
 
 
@@ -155,14 +156,10 @@ def attack(
     """Perturb an image so that its saliency map changes and its predicted class stays (Ghorbani et al. 2019, Alg. 1).
 
     Args:
-        model: As for ``explain``.
-        image: As for ``explain``.
+        model, image, layer, baseline, output: As for ``explain``.
         method: The attribution method that is attacked.
         epsilon: Largest change of a pixel, in levels of 255.
         attack: "top-k", "mass-center" or "targeted"; "random-walk" or "random" as baselines, of which "random" may lose the class.
-        layer: As for ``explain``.
-        baseline: As for ``explain``.
-        output: As for ``explain``.
         k: Number of most salient pixels that are attacked and compared. Default: 2 % of the pixels.
         iterations: Steps of the attack.
         step: Change of a pixel by one step, in levels of 255.
@@ -178,50 +175,15 @@ def attack(
     Raises:
         UsageError: As for ``explain``.
     """
-    from myths.saliency.attacks import perturb
-
-    numbers = {"iterations": iterations, "step": step, "checkpoint": checkpoint, "beta": beta, "attack_steps": attack_steps}
-    for name, value in numbers.items():
-        if not value > 0:
-            raise UsageError(f"{name}={value:g}: {name} is above 0")
+    _above_0(iterations=iterations, step=step, checkpoint=checkpoint, beta=beta, attack_steps=attack_steps)
     _one_of("attack", attack, ATTACKS)
+    how = _How(method, layer, baseline, output, seed)
+    schedule = Schedule(iterations=iterations, step=step, checkpoint=checkpoint, beta=beta)
     with _prepared(model, image) as (network, images):
-        labels = _predict(network, images)
-        check(network, images, labels)
-        pixels = images.shape[-2] * images.shape[-1]
-        k = max(1, round(0.02 * pixels)) if k is None else k
-        inside, judged = (_method(network, images, method, layer, baseline, output, n, seed) for n in (attack_steps, n_steps))
-        generator = torch.Generator(images.device).manual_seed(seed)
-        schedule = Schedule(iterations=iterations, step=step, checkpoint=checkpoint, beta=beta)
-        moved = perturb(
-            cast(AttackName, attack),
-            network,
-            images,
-            labels,
-            inside=inside,
-            judged=judged,
-            epsilons=(epsilon,),
-            k=k,
-            schedule=schedule,
-            generator=generator,
-        )[epsilon]
-        before = _explained(network, judged, images, labels, labels)
-        after = _explained(network, judged, moved, labels, _predict(network, moved))
-    one, other = before.map, after.map
-    small = min(one.shape[1:]) < metrics.WINDOW
-    return Attacked(
-        image=moved,
-        before=before,
-        after=after,
-        prediction_kept=after.prediction == labels,
-        intersection=metrics.intersection(one, other, k),
-        spearman=metrics.spearman(one, other),
-        center_shift=metrics.center_shift(one, other),
-        ssim=torch.full_like(before.confidence, torch.nan) if small else metrics.ssim(one, other),
-        largest_change=(moved - images).abs().amax((1, 2, 3)) / LEVEL,
-        k=k,
-        original=images,
-    )
+        k = max(1, round(0.02 * images.shape[-2] * images.shape[-1])) if k is None else k
+        inside, judged = (how.explanation(network, images, n) for n in (attack_steps, n_steps))
+        plan = Perturbation(attack=cast(AttackName, attack), inside=inside, judged=judged, epsilons=(epsilon,), k=k, schedule=schedule)
+        return _attacked(plan, network, images, torch.Generator(images.device).manual_seed(seed))
 
 
 def normalized(model: nn.Module, mean: Sequence[float] = (0.485, 0.456, 0.406), std: Sequence[float] = (0.229, 0.224, 0.225)) -> nn.Module:
@@ -301,33 +263,55 @@ def _targets(target: int | Sequence[int], images: Tensor) -> Int64[Tensor, " n"]
     return torch.tensor(given, device=images.device)
 
 
-def _method(
-    network: nn.Module,
-    images: Tensor,
-    method: str,
-    layer: str | None,
-    baseline: float | Sequence[float] | None,
-    output: str,
-    n_steps: int,
-    seed: int,
-) -> Explanation:
-    _one_of("method", method, METHODS)
-    _one_of("output", output, ("logit", "probability"))
-    if n_steps < 1:
-        raise UsageError(f"n_steps={n_steps}: at least one step")
-    if method == "grad-cam":
-        find_layer(network, layer or "")
-    size = (images.shape[-2], images.shape[-1])
-    generator = torch.Generator(images.device).manual_seed(seed)
-    return explanation(
-        cast(Method, method),
-        _baseline(network, images, baseline),
-        output=cast(Output, output),
-        passes=n_steps,
-        size=size,
-        generator=generator,
-        chunk=chunk_for(images),
-        layer=layer or "",
+@dataclass(frozen=True)
+class _How:
+    """How maps are made, as the user says it."""
+
+    method: str
+    layer: str | None
+    baseline: float | Sequence[float] | None
+    output: str
+    seed: int
+
+    def explanation(self, network: nn.Module, images: Tensor, n_steps: int) -> Explanation:
+        _one_of("method", self.method, METHODS)
+        _one_of("output", self.output, ("logit", "probability"))
+        if n_steps < 1:
+            raise UsageError(f"n_steps={n_steps}: at least one step")
+        if self.method == "grad-cam":
+            find_layer(network, self.layer or "")
+        return explanation(
+            cast(Method, self.method),
+            _baseline(network, images, self.baseline),
+            output=cast(Output, self.output),
+            passes=n_steps,
+            size=(images.shape[-2], images.shape[-1]),
+            generator=torch.Generator(images.device).manual_seed(self.seed),
+            chunk=chunk_for(images),
+            layer=self.layer or "",
+        )
+
+
+def _attacked(how: Perturbation, network: nn.Module, images: Tensor, generator: torch.Generator) -> Attacked:
+    labels = _predict(network, images)
+    check(network, images, labels)
+    (moved,) = perturb(how, network, images, labels, generator).values()
+    before = _explained(network, how.judged, images, labels, labels)
+    after = _explained(network, how.judged, moved, labels, _predict(network, moved))
+    one, other = before.map, after.map
+    small = min(one.shape[1:]) < metrics.WINDOW
+    return Attacked(
+        image=moved,
+        before=before,
+        after=after,
+        prediction_kept=after.prediction == labels,
+        intersection=metrics.intersection(one, other, how.k),
+        spearman=metrics.spearman(one, other),
+        center_shift=metrics.center_shift(one, other),
+        ssim=torch.full_like(before.confidence, torch.nan) if small else metrics.ssim(one, other),
+        largest_change=(moved - images).abs().amax((1, 2, 3)) / LEVEL,
+        k=how.k,
+        original=images,
     )
 
 
@@ -351,6 +335,12 @@ def _explained(network: nn.Module, how: Explanation, images: Tensor, labels: Ten
         error = (attributions.sum((1, 2, 3)) - change).abs() / change.abs().clamp_min(1e-12)
     maps = pixel_map(attributions)
     return Explained(maps, is_map(maps), attributions, predicted, labels, score(logits, labels, "probability"), error)
+
+
+def _above_0(**numbers: float) -> None:
+    for name, value in numbers.items():
+        if not value > 0:
+            raise UsageError(f"{name}={value:g}: {name} is above 0")
 
 
 def _one_of(name: str, value: str, known: Sequence[str]) -> None:

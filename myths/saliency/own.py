@@ -99,7 +99,7 @@ class Attack(Trial):
         Raises UsageError for a class that the network does not have or predict, and for settings out of range.
         """
         from myths.lab.timing import Stopwatch
-        from myths.saliency.attacks import check_epsilons, perturb
+        from myths.saliency.attacks import Perturbation, check_epsilons, perturb
         from myths.saliency.comparison import completeness, gallery, look, row
         from myths.saliency.precision import exact_convolutions
         from myths.saliency.pretrained import load
@@ -118,10 +118,10 @@ class Attack(Trial):
         beta = self.beta or Pretrained(weights=self.weights).sharpness
         schedule = Schedule(iterations=self.iterations, step=self.step, checkpoint=self.checkpoint, beta=beta)
         with exact_convolutions(), Stopwatch(context.device) as watch:
-            moved = perturb(
-                self.attack, network, images, labels, inside=inside, judged=judged, epsilons=(self.epsilon,), k=self.k,
-                schedule=schedule, generator=context.generator("signs", context.device),
-            )[self.epsilon]  # fmt: skip
+            how = Perturbation(
+                attack=self.attack, inside=inside, judged=judged, epsilons=(self.epsilon,), k=self.k, schedule=schedule
+            )  # fmt: skip
+            moved = perturb(how, network, images, labels, context.generator("signs", context.device))[self.epsilon]
         with exact_convolutions():
             clean, now = look(subject, judged, images), look(subject, judged, moved)
         arrays = gallery(clean, now, MOST)

@@ -38,13 +38,12 @@ def subject(
     y: Int64[Tensor, " m"],
     n: int,
     rng: np.random.Generator,
-    device: str,
 ) -> Subject:
-    """The first ``n`` of shuffled images that the network classifies correctly, as in the paper.
+    """The first ``n`` of shuffled images that the network classifies correctly, as in the paper; on the device that they are on.
 
     Raises UsageError when there are fewer, and for what ``check`` refuses.
     """
-    network = network.requires_grad_(False).eval()
+    network, device = network.requires_grad_(False).eval(), str(x.device)
     order = rng.permutation(len(x))
     chosen: list[int] = []
     for block in np.array_split(order, max(1, len(order) // max(4 * n, 64))):

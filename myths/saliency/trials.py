@@ -153,7 +153,7 @@ class AttackImages(_OnNetwork):
         Raises UsageError for a budget that is not above 0, k beyond the pixels, and more images than the network gets right.
         """
         from myths.lab.timing import Stopwatch
-        from myths.saliency.attacks import check_epsilons, perturb
+        from myths.saliency.attacks import Perturbation, check_epsilons, perturb
         from myths.saliency.comparison import Seen, gallery, look, row
         from myths.saliency.networks import subject_of
 
@@ -162,10 +162,10 @@ class AttackImages(_OnNetwork):
         inside, judged = (self._explanation(subject, passes, context) for passes in (self.attack_passes, self.map_passes))
         signs = context.generator(f"signs {self.attack}", context.device)
         with Stopwatch(context.device) as watch:
-            perturbed = perturb(
-                self.attack, subject.network, subject.images, subject.labels, inside=inside, judged=judged,
-                epsilons=self.epsilons, k=self.k, schedule=self.schedule, generator=signs,
+            how = Perturbation(
+                attack=self.attack, inside=inside, judged=judged, epsilons=self.epsilons, k=self.k, schedule=self.schedule
             )  # fmt: skip
+            perturbed = perturb(how, subject.network, subject.images, subject.labels, signs)
         clean = look(subject, judged, subject.images)
         seen: dict[float, Seen] = {0.0: look(subject, judged, subject.images.clone())}
         seen |= {epsilon: look(subject, judged, images) for epsilon, images in perturbed.items()}

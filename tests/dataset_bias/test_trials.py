@@ -179,7 +179,7 @@ def test_a_profile_is_rehearsed_with_tiny_settings(profile, tmp_path):
     assert {type(t) for t in listed} == set(MYTH.trial_types)
     run = RunFolder(tmp_path / "rehearsal")
     store = run.store(MYTH)
-    happened = runner.run(runner.plan(listed, store, prepared.sha256_of), store, device="cpu", hashes=prepared.sha256_of, invocation="x")
+    happened = runner.run(runner.plan(listed, store, prepared.sha256_of), store, runner.Invocation("cpu", prepared.sha256_of, "x"))
     assert happened.failed == []
     write(derive(MYTH, run))
 
@@ -214,7 +214,7 @@ def test_own_collections_from_folder_to_table_and_picture(home, tmp_path):
     chosen = [t for t in listed if getattr(t, "feature", "hog") == "hog"]
     run = RunFolder(tmp_path / "run")
     store = run.store(MYTH)
-    assert runner.run(runner.plan(chosen, store, lambda n: None), store, device="cpu", hashes=lambda n: None, invocation="x").failed == []
+    assert runner.run(runner.plan(chosen, store, lambda n: None), store, runner.Invocation("cpu", lambda n: None, "x")).failed == []
     found = derive(MYTH, run)
     table = found.tables["accuracy"]
     last = table[(table["n_per_set"] == 700) & (table["treatment"] == "none") & ~table["deduplicated"]].iloc[0]

@@ -21,10 +21,11 @@ from myths.lab.errors import UsageError
 ALL = [(architecture, treatment) for architecture in ARCHITECTURES for treatment in TREATMENTS]
 
 
-def perturbed(architecture, depth, treatment, **more):
+def perturbed(architecture, depth, treatment, blocks_a_segment=0):
     """A network whose zeros are none, in double precision."""
     torch.manual_seed(0)
-    made = build(architecture, depth, treatment, 10, 3, 4, **more).double()
+    made = build(architecture, depth, treatment, 10, 3, 4).double()
+    made.blocks_a_segment = blocks_a_segment
     with torch.no_grad():
         for p in made.parameters():
             p.add_(0.1 * torch.randn(p.shape, dtype=p.dtype))
@@ -232,7 +233,8 @@ from myths.fixup.graph import Graphed
 from myths.fixup.network import build
 
 torch.set_warn_always(True)
-made = build("resnet", 14, "{treatment}", 10, 3, blocks_a_segment={segment}).cuda().train()
+made = build("resnet", 14, "{treatment}", 10, 3).cuda().train()
+made.blocks_a_segment = {segment}
 forward, optimizer = Graphed(made), torch.optim.SGD(made.parameters(), 0.1)
 for n in (64, 64, 40, 64):  # the odd batch is not replayed
     loss = F.cross_entropy(forward(torch.rand(n, 3, 32, 32, device="cuda")), torch.arange(n, device="cuda") % 10)

@@ -55,7 +55,7 @@ def rehearsed(tmp_path_factory):
         store = run.store(MYTH)
         listed = {t.id: t for t in map(tiny, trials("gpu", 2)) if depth_of(t) < 5000}
         done = runner.run(
-            runner.plan(listed.values(), store, prepared.sha256_of), store, device="cpu", hashes=prepared.sha256_of, invocation="test"
+            runner.plan(listed.values(), store, prepared.sha256_of), store, runner.Invocation("cpu", prepared.sha256_of, "test")
         )
         assert done.failed == []
         found = derive(MYTH, run)

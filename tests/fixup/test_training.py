@@ -140,7 +140,8 @@ def test_computing_again_by_want_of_memory_gives_the_same_training(monkeypatch):
 
     trial = digits(depth=22, train_examples=320)
     plain = summary(trial)
-    taken = memory.footprint("wide-resnet", "fixup", 10, 1, 8, 4, 32)
+    setup = memory.Setup(architecture="wide-resnet", treatment="fixup", classes=10, channels=1, side=8, width=4, batch=32)
+    taken = memory.footprint(setup)
     monkeypatch.setattr(memory, "free_bytes", lambda device: int(taken.recomputed(3) / memory.SHARE) + 1)
     again = summary(trial)
     assert plain["blocks_a_segment"] == 0 < again["blocks_a_segment"]

@@ -43,7 +43,7 @@ def folder_of_images(folder, classes=("blue", "green", "red"), each=24, wrong=3)
 def run_on(name, tmp_path):
     run = RunFolder(tmp_path / "runs" / "cpu-quick")
     plan = runner.plan(MYTH.trials("quick", None, (name,)), run.store(MYTH), prepared.sha256_of)
-    done = runner.run(plan, run.store(MYTH), device="cpu", hashes=prepared.sha256_of, invocation="test")
+    done = runner.run(plan, run.store(MYTH), runner.Invocation("cpu", prepared.sha256_of, "test"))
     assert done.failed == []
     found = derive(MYTH, run)
     write(found)

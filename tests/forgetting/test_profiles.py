@@ -60,7 +60,7 @@ def rehearsed(tmp_path_factory):
         run = RunFolder(tmp_path_factory.mktemp("runs") / "rehearsal")
         store = run.store(MYTH)
         plan = runner.plan([tiny(t) for t in trials("gpu")], store, prepared.sha256_of)
-        done = runner.run(plan, store, device="cpu", hashes=prepared.sha256_of, invocation="test")
+        done = runner.run(plan, store, runner.Invocation("cpu", prepared.sha256_of, "test"))
         assert done.failed == []
         found = derive(MYTH, run)
         write(found)

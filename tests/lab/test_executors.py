@@ -13,7 +13,7 @@ import pytest
 
 from myths.lab.errors import CannotStart
 from myths.lab.executors import Execution, local
-from myths.lab.runner import plan, run
+from myths.lab.runner import Invocation, plan, run
 from myths.lab.store import Store
 from myths.lab.trial import Context, Outcome, Trial
 
@@ -205,7 +205,7 @@ def test_a_worker_looks_up_what_its_trial_depends_on(tmp_path):
     before = (Here(does="give"), There(does="give", seed=1))
     trial = There(does="add", after=before)
     store = Store(tmp_path, kinds)
-    progress = run(plan([trial], store, lambda _: None), store, device="cpu", hashes=lambda _: None, invocation="i")
+    progress = run(plan([trial], store, lambda _: None), store, Invocation("cpu", lambda _: None, "i"))
     assert progress.failed == []
     assert store.records[-1].rows == [{"sum": 30}]
 

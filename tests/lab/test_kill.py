@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from myths.lab import store as storing
-from myths.lab.runner import plan, run
+from myths.lab.runner import Invocation, plan, run
 from myths.lab.store import Store
 from myths.lab.trial import Context, Outcome, Trial
 
@@ -64,7 +64,7 @@ COUNT = 12
 
 def complete(folder: Path) -> None:
     store = Store(folder, {"Draw": Draw, "Sum": Sum})
-    run(plan(TRIALS, store, lambda _: None), store, device="cpu", hashes=lambda _: None, invocation="i")
+    run(plan(TRIALS, store, lambda _: None), store, Invocation("cpu", lambda _: None, "i"))
 
 
 # --- the program that is killed ------------------------------------------------------------------

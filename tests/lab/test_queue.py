@@ -92,7 +92,7 @@ def through(executor: Pretend, *parts: list[Trial], urgent=((), ()), budget=None
     planned = [Plan(tuple(Step(t, "to do") for t in dependencies_first(trials))) for trials in parts]
     return runner.run_queue(
         [Part(plan, store, wanted) for plan, store, wanted in zip(planned, stores, urgent, strict=False)],
-        device="cpu", hashes=lambda name: None, invocation="i", executor=executor, budget=budget,
+        runner.Invocation("cpu", lambda name: None, "i"), executor=executor, budget=budget,
     ), stores  # fmt: skip
 
 

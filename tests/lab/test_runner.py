@@ -10,7 +10,7 @@ import pytest
 from myths.lab import runner
 from myths.lab.errors import CannotStart, MythsError
 from myths.lab.executors import OneByOne
-from myths.lab.runner import Budget, Estimates, Plan, plan, run
+from myths.lab.runner import Budget, Estimates, Invocation, Plan, plan, run
 from myths.lab.store import Record, Store
 from myths.lab.trial import Context, Outcome, Trial
 
@@ -89,10 +89,10 @@ def planned(trials, folder, hashes=nothing_here) -> Plan:
     return plan(trials, store_in(folder), hashes)
 
 
-def go(trials, folder, hashes=nothing_here, **more):
+def go(trials, folder, hashes=nothing_here, machine_class="cpu", **more):
     RAN.clear()
     store = store_in(folder)
-    return run(plan(trials, store, hashes), store, device="cpu", hashes=hashes, invocation="i1", **more)
+    return run(plan(trials, store, hashes), store, Invocation("cpu", hashes, "i1", machine_class), **more)
 
 
 def names(trials) -> list[str]:

@@ -75,7 +75,7 @@ def go(trials, folder: Path, jobs: int, report=lambda trial, record: None):
     store = Store(folder, KINDS)
     with SideBySide(jobs) as workers:
         progress = runner.run(
-            runner.plan(trials, store, lambda name: None), store, device="cpu", hashes=lambda name: None, invocation="test",
+            runner.plan(trials, store, lambda name: None), store, runner.Invocation("cpu", lambda name: None, "test"),
             executor=workers if jobs > 1 else None, report=report,
         )  # fmt: skip
     return progress, {str(record.trial): record for record in store.records}

@@ -240,7 +240,7 @@ def test_the_gpu_profile_runs_in_small_and_gives_every_table_and_figure(tmp_path
     assert {type(t) for t in listed} == set(MYTH.trial_types)
     run = RunFolder(tmp_path / "gpu")
     store = run.store(MYTH)
-    done = runner.run(runner.plan(listed, store, prepared.sha256_of), store, device="cpu", hashes=prepared.sha256_of, invocation="test")
+    done = runner.run(runner.plan(listed, store, prepared.sha256_of), store, runner.Invocation("cpu", prepared.sha256_of, "test"))
     assert done.failed == []
     results = Results(store.records)
     made = {name: table(results) for name, table in MYTH.tables.items()}

@@ -183,7 +183,7 @@ def test_a_worker_killed_for_memory_leaves_tables_whole(tmp_path):
 
         return Execution(Outcome([{"status": "out of memory"}]), 1.0, 0)
 
-    runner.run(plan, store, device="cpu", hashes=prepared.sha256_of, invocation="test", executor=OneByOne(killed))
+    runner.run(plan, store, runner.Invocation("cpu", prepared.sha256_of, "test"), executor=OneByOne(killed))
     results = Results(store.records)
     table = MYTH.tables["speed"](results)
     assert table["layer"].tolist() == ["lightweight, dynamic"]

@@ -9,7 +9,7 @@ import torch
 
 from myths.lab.errors import UsageError
 from myths.saliency import metrics
-from myths.saliency.attacks import keeps_label, perturb
+from myths.saliency.attacks import Perturbation, keeps_label, perturb
 from myths.saliency.attributions import explanation
 from myths.saliency.maps import dullest_quarter
 from myths.saliency.names import GRADIENT_ATTACKS, LEVEL, Schedule
@@ -32,10 +32,8 @@ def case():
 def attack(case, name, schedule=SHORT, epsilons=EPSILONS, k=25, method="gradient"):
     network, images, labels = case
     how = explanation(method, torch.full((3, 1, 1), 0.5), passes=3)
-    return how, perturb(
-        name, network, images, labels, inside=how, judged=how, epsilons=epsilons, k=k, schedule=schedule,
-        generator=torch.Generator().manual_seed(0),
-    )  # fmt: skip
+    perturbation = Perturbation(attack=name, inside=how, judged=how, epsilons=epsilons, k=k, schedule=schedule)
+    return how, perturb(perturbation, network, images, labels, torch.Generator().manual_seed(0))
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -163,9 +161,9 @@ def test_only_images_that_the_network_gets_right_are_taken(case):
     x = torch.randint(0, 256, (60, 3, 16, 16), generator=torch.Generator().manual_seed(1)).to(torch.uint8)
     right = network(x / 255).argmax(1)
     y = torch.where(torch.arange(60) % 2 == 0, right, (right + 1) % 3)
-    found = subject(network, torch.full((3, 1, 1), 0.5), x, y, 20, np.random.default_rng(0), "cpu")
+    found = subject(network, torch.full((3, 1, 1), 0.5), x, y, 20, np.random.default_rng(0))
     assert all(i % 2 == 0 for i in found.indices)
     assert len(set(found.indices)) == 20
     torch.testing.assert_close(found.images, x[list(found.indices)] / 255)
     with pytest.raises(UsageError, match="only 30 of the 60"):
-        subject(network, torch.full((3, 1, 1), 0.5), x, y, 31, np.random.default_rng(0), "cpu")
+        subject(network, torch.full((3, 1, 1), 0.5), x, y, 31, np.random.default_rng(0))

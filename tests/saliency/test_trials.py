@@ -59,7 +59,7 @@ def rehearsal(tmp_path_factory):
     listed = [t for t in trials("gpu", 1) if getattr(t, "beta", 0) != 100.0]
     run = RunFolder(tmp_path_factory.mktemp("run") / "cpu-gpu")
     plan = runner.plan(list({t.id: t for t in map(small, listed)}.values()), run.store(MYTH), prepared.sha256_of)
-    assert runner.run(plan, run.store(MYTH), device="cpu", hashes=prepared.sha256_of, invocation="test").failed == []
+    assert runner.run(plan, run.store(MYTH), runner.Invocation("cpu", prepared.sha256_of, "test")).failed == []
     return run
 
 

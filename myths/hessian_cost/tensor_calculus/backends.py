@@ -58,7 +58,7 @@ def _diagonal(array: Array, pattern: tuple[int, ...]) -> Array:
     return array.permute([left.index(label) for label in range(len(left))])
 
 
-def _torch() -> dict[str, Callable[..., Any]]:
+def _torch_embeddings() -> dict[str, Callable[..., Any]]:
     import torch
 
     @no_type_check  # nor can it be checked while torch.compile traces it
@@ -79,6 +79,12 @@ def _torch() -> dict[str, Callable[..., Any]]:
         _diagonal(whole, pattern).copy_(core)
         return whole
 
+    return {"embed": embed, "embed_add": embed_add, "embed_set": embed_set}
+
+
+def _torch_along_axes() -> dict[str, Callable[..., Any]]:
+    import torch
+
     def softmax(x: Array, along: int) -> Array:
         return torch.exp(x - torch.logsumexp(x, _last(along), keepdim=True))
 
@@ -90,6 +96,18 @@ def _torch() -> dict[str, Callable[..., Any]]:
     def argmax(x: Array, along: int) -> Array:
         most = (x == torch.amax(x, _last(along), keepdim=True)).to(x.dtype)
         return most / most.sum(_last(along), keepdim=True)
+
+    return {
+        "logsumexp": lambda x, along: torch.logsumexp(x, _last(along)),
+        "softmax": softmax,
+        "softmax_complement": softmax_complement,
+        "max": lambda x, along: torch.amax(x, _last(along)),
+        "argmax": argmax,
+    }
+
+
+def _torch() -> dict[str, Callable[..., Any]]:
+    import torch
 
     def selection(start: int, step: int, rows: int, columns: int, like: Array) -> Array:
         at = torch.arange(rows, device=like.device)[:, None] * step + start
@@ -115,11 +133,6 @@ def _torch() -> dict[str, Callable[..., Any]]:
         "sign": torch.sign,
         "heaviside": lambda x: 0.5 * (1 + torch.sign(x)),
         "sech_squared": lambda x: _sech_squared(torch.exp(-torch.abs(x))),
-        "logsumexp": lambda x, along: torch.logsumexp(x, _last(along)),
-        "softmax": softmax,
-        "softmax_complement": softmax_complement,
-        "max": lambda x, along: torch.amax(x, _last(along)),
-        "argmax": argmax,
         "selection": selection,
         "relu": torch.relu,
         "step": lambda x: (x > 0).to(x.dtype),
@@ -132,9 +145,8 @@ def _torch() -> dict[str, Callable[..., Any]]:
         "broadcast": torch.broadcast_to,
         "constant": lambda value, like: torch.full((), value, **({} if like is None else {"dtype": like.dtype, "device": like.device})),
         "finish": lambda x: x,
-        "embed": embed,
-        "embed_add": embed_add,
-        "embed_set": embed_set,
+        **_torch_along_axes(),
+        **_torch_embeddings(),
     }
 
 

@@ -70,9 +70,13 @@ def add(name: str, path: Path | str, settings: Mapping[str, str] | None = None) 
         return _add_weights(name, path, tensors, settings or {})
     if path.suffix.lower() in SUFFIXES:
         return _add_images(name, path.parent, path)
+    raise UsageError(_why_useless(path))
+
+
+def _why_useless(path: Path) -> str:
     if path.name.lower().endswith(_ARCHIVES):
-        raise UsageError(f"{path} is an archive: unpack it and add the folder")
-    raise UsageError(
+        return f"{path} is an archive: unpack it and add the folder"
+    return (
         f"{path} is none of: a folder of images or of parallel texts (train.de, train.en, …), an .npz of arrays, "
         "predictions for CIFAR-10 and CIFAR-10.1 as .json, .csv or .npy, "
         "weights as .pt, .pth or .safetensors, one image"

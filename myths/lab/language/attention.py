@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -34,7 +35,7 @@ class SelfAttention(Mixer):
         """As ``Mixer.forward``."""
         q, k, v = (split_heads(part, self.heads) for part in self.project_in(x).chunk(3, dim=-1))
         dropout = self.dropout if self.training else 0.0
-        mixed = attend(q, k, v, keep=keep, causal=self.causal, dropout=dropout, computation=self.computation)
+        mixed = attend(q, k, v, Seen(keep, self.causal), dropout=dropout, computation=self.computation)
         return zero_if_all_padding(self.project_out(join_heads(mixed)), keep)
 
     def start(self, batch: int, device: torch.device, dtype: torch.dtype) -> State:
@@ -47,7 +48,7 @@ class SelfAttention(Mixer):
         """The state is the keys and values of all positions so far."""
         q, k, v = (split_heads(part, self.heads) for part in self.project_in(x)[:, None].chunk(3, dim=-1))
         keys, values = torch.cat([state[0], k.to(state[0].dtype)], dim=2), torch.cat([state[1], v.to(state[1].dtype)], dim=2)
-        mixed = attend(q, keys.to(q.dtype), values.to(q.dtype), keep=None, causal=False, dropout=0.0, computation=self.computation)
+        mixed = attend(q, keys.to(q.dtype), values.to(q.dtype), Seen(), dropout=0.0, computation=self.computation)
         return self.project_out(join_heads(mixed)[:, 0]), (keys, values)
 
 
@@ -71,25 +72,38 @@ class CrossAttention(nn.Module):
         """Attend from each position of ``x`` to the remembered positions whose ``keep`` is True; zeros where a row has none."""
         q = split_heads(self.query(x), self.heads)
         dropout = self.dropout if self.training else 0.0
-        mixed = attend(q, memory[0], memory[1], keep=keep, causal=False, dropout=dropout, computation="auto")
+        mixed = attend(q, memory[0], memory[1], Seen(keep), dropout=dropout, computation="auto")
         return zero_if_all_padding(self.project_out(join_heads(mixed)), keep)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The keys that a query sees.
+
+    Attributes:
+        keep: The keys that are kept; None keeps all.
+        causal: Whether it sees none that are later than itself. There are then as many keys as queries.
+    """
+
+    keep: Bool[Tensor, "b n"] | None = None
+    causal: bool = False
 
 
 def attend(
     q: Float[Tensor, "b h m e"],
     k: Float[Tensor, "b h n e"],
     v: Float[Tensor, "b h n e"],
+    seen: Seen,
     *,
-    keep: Bool[Tensor, "b n"] | None,
-    causal: bool,
     dropout: float,
     computation: Computation,
 ) -> Float[Tensor, "b h m e"]:
-    """Return softmax(q kᵀ / √e) v over the keys that are kept and, if ``causal`` (then m = n), not later than the query.
+    """Return softmax(q kᵀ / √e) v over the keys that are ``seen``.
 
     A query without any key would divide zero by zero. A causal query may therefore always attend to itself, and a row of only padding
     attends to all of its padding. Values and gradients stay finite; ``zero_if_all_padding`` then removes such a row.
     """
+    keep, causal = seen.keep, seen.causal
     if computation == "auto":
         computation = quicker(q, k)
     if computation == "fused" and keep is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -15,47 +16,64 @@ from myths.lab.language.training import length_buckets
 from myths.lab.language.transformer import Translator
 from myths.lab.language.vocabulary import BOS, EOS, PAD
 
+BATCH_TOKENS = 4000
+"""Tokens that are translated together."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beam:
+    """How far a beam search goes.
+
+    Attributes:
+        width: Hypotheses that are kept of each sentence.
+        most: Tokens after which every hypothesis ends.
+        least: Tokens, EOS included, before which none ends.
+        length_penalty: The score is log-probability / length ** length_penalty.
+    """
+
+    width: int
+    most: int
+    least: int = 1
+    length_penalty: float = 1.0
+
+    def log_probabilities(self, logits: Float[Tensor, "bw v"], position: int) -> Float[Tensor, "b w v"]:
+        """Return those of the tokens that may stand at a position of each hypothesis."""
+        log_p = logits.float().log_softmax(-1).unflatten(0, (-1, self.width))
+        log_p[..., PAD] = log_p[..., BOS] = -math.inf
+        if position < self.least - 1:
+            log_p[..., EOS] = -math.inf
+        if position == self.most - 1:
+            log_p[..., :EOS] = log_p[..., EOS + 1 :] = -math.inf
+        return log_p
+
 
 def search(
-    model: Translator,
-    source: Int64[Tensor, "b n"],
-    keep: Bool[Tensor, "b n"] | None,
-    *,
-    beam: int,
-    most: int,
-    least: int = 1,
-    length_penalty: float = 1.0,
+    model: Translator, source: Int64[Tensor, "b n"], keep: Bool[Tensor, "b n"] | None, beam: Beam
 ) -> tuple[Int64[Tensor, "b m"], Float[Tensor, " b"]]:
     """The best translation found for each sentence: tokens after BOS, PAD after EOS, and its score.
 
-    The score is log-probability / length ** ``length_penalty``. A sentence is done when ``beam`` of its hypotheses have ended, as in
-    fairseq (Ott et al. 2019); none ends before ``least`` tokens, EOS included, and after ``most`` every one does.
+    A sentence is done when as many of its hypotheses have ended as the beam is wide, as in fairseq (Ott et al. 2019).
     """
-    b, device = len(source), source.device
-    state = model.begin(source, keep, beam)
-    hypotheses = torch.full((b, beam, most), PAD, dtype=torch.int64, device=device)
-    scores = torch.full((b, beam), -math.inf, device=device)
+    b, device, width, most = len(source), source.device, beam.width, beam.most
+    state = model.begin(source, keep, width)
+    hypotheses = torch.full((b, width, most), PAD, dtype=torch.int64, device=device)
+    scores = torch.full((b, width), -math.inf, device=device)
     scores[:, 0] = 0.0  # all hypotheses are alike at first: one of them may go on
-    last = torch.full((b * beam,), BOS, dtype=torch.int64, device=device)
+    last = torch.full((b * width,), BOS, dtype=torch.int64, device=device)
     best = torch.full((b,), -math.inf, device=device)
     best_tokens = torch.full((b, most), PAD, dtype=torch.int64, device=device)
     ended = torch.zeros(b, dtype=torch.int64, device=device)
     rows = torch.arange(b, device=device)[:, None]
     for position in range(most):
         logits, state = model.step(last, state)
-        log_p = logits.float().log_softmax(-1).unflatten(0, (b, beam))
-        log_p[..., PAD] = log_p[..., BOS] = -math.inf
-        if position < least - 1:
-            log_p[..., EOS] = -math.inf
-        if position == most - 1:
-            log_p[..., :EOS] = log_p[..., EOS + 1 :] = -math.inf
+        log_p = beam.log_probabilities(logits, position)
         totals = (scores[..., None] + log_p).flatten(1)
         # Twice as many as go on: at most one continuation of each hypothesis ends it.
-        top, where = totals.topk(min(2 * beam, totals.shape[1]), dim=1)
+        top, where = totals.topk(min(2 * width, totals.shape[1]), dim=1)
         parent, token = where // log_p.shape[-1], where % log_p.shape[-1]
         ends = (token == EOS) & top.isfinite()
-        among_best = ends & (torch.arange(top.shape[1], device=device) < beam) & (ended < beam)[:, None]
-        normalized = torch.where(among_best, top / (position + 1) ** length_penalty, -math.inf)
+        among_best = ends & (torch.arange(top.shape[1], device=device) < width) & (ended < width)[:, None]
+        normalized = torch.where(among_best, top / (position + 1) ** beam.length_penalty, -math.inf)
         found, which = normalized.max(1)
         better = found > best
         finished = hypotheses[rows[:, 0], parent.gather(1, which[:, None])[:, 0]]
@@ -63,27 +81,18 @@ def search(
         best = torch.where(better, found, best)
         best_tokens = torch.where(better[:, None], finished, best_tokens)
         ended += among_best.sum(1)
-        if position == most - 1 or bool((ended >= beam).all()):
+        if position == most - 1 or bool((ended >= width).all()):
             break
-        scores, chosen = top.masked_fill(ends, -math.inf).topk(beam, dim=1)
+        scores, chosen = top.masked_fill(ends, -math.inf).topk(width, dim=1)
         parent, token = parent.gather(1, chosen), token.gather(1, chosen)
         hypotheses = hypotheses[rows, parent]
         hypotheses[:, :, position] = token
-        state = state.reordered((parent + rows * beam).flatten())
+        state = state.reordered((parent + rows * width).flatten())
         last = token.flatten()
     return best_tokens, best
 
 
-def translate(
-    model: Translator,
-    pairs: Pairs,
-    *,
-    beam: int = 4,
-    batch_tokens: int = 4000,
-    length_penalty: float = 1.0,
-    most: int | None = None,
-    precision: Precision = "fp32",
-) -> list[list[int]]:
+def translate(model: Translator, pairs: Pairs, *, beam: int = 4, most: int | None = None, precision: Precision = "fp32") -> list[list[int]]:
     """The translation of each source as token numbers, in the order of ``pairs``.
 
     At most 1.2 times the tokens of the longest source of a batch, and 10, or ``most``; never more than the model was built for.
@@ -94,10 +103,10 @@ def translate(
     translated: list[list[int]] = [[] for _ in range(len(pairs))]
     try:
         with torch.inference_mode(), autocast(device, precision):
-            for indices in length_buckets(pairs, batch_tokens, None):
+            for indices in length_buckets(pairs, BATCH_TOKENS, None):
                 source, keep, _ = pairs.batch(indices)
                 limit = min(most or int(1.2 * source.shape[1]) + 10, model.shape.longest)
-                tokens, _ = search(model, source, keep, beam=beam, most=limit, length_penalty=length_penalty)
+                tokens, _ = search(model, source, keep, Beam(width=beam, most=limit))
                 for i, sequence in zip(indices.tolist(), _to_lists(tokens), strict=True):
                     translated[i] = sequence
     finally:

@@ -110,28 +110,20 @@ def fit(
     per_epoch = steps_per_epoch(len(x_train), recipe.batch_size)
     total = max(1, round(recipe.epochs * per_epoch))
     optimizer = optimizer or make_optimizer(network, recipe)
-    check_every = recipe.check_every or per_epoch
-    shares = np.random.default_rng(augmentation.initial_seed()).beta(recipe.mixup, recipe.mixup, total) if recipe.mixup else None
+    mixup = _Mixup(recipe, total, augmentation)
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(recipe, step, total))
-    watch = _LossWatch(device)
-    examples = 0
+    watch, examples = _LossWatch(device), 0
     with Stopwatch(device) as stopwatch:
         for step, epoch, indices in _minibatches(len(x_train), recipe.batch_size, total, order, device):
-            if step and step % check_every == 0 and watch.diverged_at() is not None:
+            if step and step % (recipe.check_every or per_epoch) == 0 and watch.diverged_at() is not None:
                 break
             inputs = augment(x_train[indices], recipe.augmentation, recipe.border, fill, augmentation)
-            inputs = inputs.contiguous(memory_format=memory_format)
+            inputs = mixup.mixed(step, inputs.contiguous(memory_format=memory_format))
             labels = y_train[indices]
-            if shares is not None:
-                others = torch.randperm(len(inputs), generator=augmentation, device=augmentation.device).to(inputs.device)
-                inputs = float(shares[step]) * inputs + (1 - float(shares[step])) * inputs[others]
             with autocast(device, recipe.precision):
                 logits = forward(inputs)
             logits = logits.float()
-            losses = F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing, reduction="none")
-            if shares is not None:
-                of_others = F.cross_entropy(logits, labels[others], label_smoothing=recipe.label_smoothing, reduction="none")
-                losses = float(shares[step]) * losses + (1 - float(shares[step])) * of_others
+            losses = mixup.losses(step, logits, labels)
             loss = losses.mean()
             watch.see(epoch, loss)
             if on_batch is not None:
@@ -228,6 +220,30 @@ def _bounds(n: int, size: int) -> list[tuple[int, int]]:
     # A last batch of one example would have no variance to normalize by, so it joins the one before.
     starts = range(0, max(1, n - 1), size)
     return [(start, n if start == starts[-1] else start + size) for start in starts]
+
+
+class _Mixup:
+    """Mixes a minibatch with itself shuffled, and takes the losses of the mixture; without mixup it leaves both as they are."""
+
+    def __init__(self, recipe: Recipe, total: int, generator: torch.Generator):
+        self.smoothing, self.generator = recipe.label_smoothing, generator
+        rng = np.random.default_rng(generator.initial_seed())
+        self.shares = rng.beta(recipe.mixup, recipe.mixup, total) if recipe.mixup else None
+        self.others: Tensor | None = None
+
+    def mixed(self, step: int, inputs: Tensor) -> Tensor:
+        if self.shares is None:
+            return inputs
+        self.others = torch.randperm(len(inputs), generator=self.generator, device=self.generator.device).to(inputs.device)
+        share = float(self.shares[step])
+        return share * inputs + (1 - share) * inputs[self.others]
+
+    def losses(self, step: int, logits: Tensor, labels: Tensor) -> Tensor:
+        losses = F.cross_entropy(logits, labels, label_smoothing=self.smoothing, reduction="none")
+        if self.shares is None or self.others is None:
+            return losses
+        share, of_others = float(self.shares[step]), labels[self.others]
+        return share * losses + (1 - share) * F.cross_entropy(logits, of_others, label_smoothing=self.smoothing, reduction="none")
 
 
 class _LossWatch:

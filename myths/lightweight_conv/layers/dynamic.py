@@ -17,12 +17,12 @@ class DynamicConv(GatedConvolution):
     softmax, unless it is False, then DropConnect of ``weight_dropout``, drawn for each position.
     """
 
-    def __init__(
-        self, channels: int, heads: int, taps: int, *, causal: bool, softmax: bool = True, weight_dropout: float = 0.0, how: How = "auto"
-    ):
+    how: How = "auto"
+
+    def __init__(self, channels: int, heads: int, taps: int, *, causal: bool, softmax: bool = True, weight_dropout: float = 0.0):
         super().__init__(channels, taps, causal=causal)
         check_heads(channels, heads)
-        self.heads, self.softmax, self.weight_dropout, self.how = heads, softmax, weight_dropout, how
+        self.heads, self.softmax, self.weight_dropout = heads, softmax, weight_dropout
         self.predict = nn.Linear(channels, heads * taps, bias=False)
 
     def kernel(self, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b h k"]:

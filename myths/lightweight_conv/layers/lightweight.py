@@ -21,12 +21,12 @@ class LightweightConv(GatedConvolution):
     for all positions. ``heads`` = ``channels`` without softmax is a depthwise convolution.
     """
 
-    def __init__(
-        self, channels: int, heads: int, taps: int, *, causal: bool, softmax: bool = True, weight_dropout: float = 0.0, how: How = "auto"
-    ):
+    how: How = "auto"
+
+    def __init__(self, channels: int, heads: int, taps: int, *, causal: bool, softmax: bool = True, weight_dropout: float = 0.0):
         super().__init__(channels, taps, causal=causal)
         check_heads(channels, heads)
-        self.softmax, self.weight_dropout, self.how = softmax, weight_dropout, how
+        self.softmax, self.weight_dropout = softmax, weight_dropout
         self.weight = nn.Parameter(torch.empty(heads, taps))
         if softmax:
             nn.init.xavier_uniform_(self.weight[:, None])

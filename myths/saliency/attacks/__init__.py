@@ -23,26 +23,41 @@ Step = Callable[[Float[Tensor, "n c h w"]], Float[Tensor, "n c h w"]]
 """From the present iterate to the direction of the next step."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Perturbation:
+    """An attack on maps.
+
+    Attributes:
+        attack: Its name.
+        inside: The explanation that the attack differentiates, through softplus.
+        judged: That of the network as it is, by which the best iterate is chosen.
+        epsilons: Budgets.
+        k: Number of most salient pixels that are attacked.
+        schedule: How the attack goes.
+    """
+
+    attack: AttackName
+    inside: Explanation
+    judged: Explanation
+    epsilons: Sequence[float]
+    k: int
+    schedule: Schedule
+
+
 def perturb(
-    attack: AttackName,
+    how: Perturbation,
     network: nn.Module,
     images: Float[Tensor, "n c h w"],
     labels: Int64[Tensor, " n"],
-    *,
-    inside: Explanation,
-    judged: Explanation,
-    epsilons: Sequence[float],
-    k: int,
-    schedule: Schedule,
     generator: torch.Generator,
 ) -> dict[float, Float[Tensor, "n c h w"]]:
     """Perturbed images for each budget. ``labels`` are what the network predicts for the images.
 
-    ``inside`` is the explanation that the attack differentiates, through softplus; ``judged`` that of the network as it is, by
-    which the best iterate is chosen: that of the greatest damage among those with the label, the image itself included. Where not
-    every iterate is judged, the latest that has the label is, so that an image whose label is lost at a checkpoint is attacked all the
-    same. Only the one random draw may lose the label. Raises UsageError for a budget that is not above 0 and a ``k`` beyond the pixels.
+    The best iterate is that of the greatest damage among those with the label, the image itself included. Where not every iterate is
+    judged, the latest that has the label is, so that an image whose label is lost at a checkpoint is attacked all the same. Only the one
+    random draw may lose the label. Raises UsageError for a budget that is not above 0 and a ``k`` beyond the pixels.
     """
+    attack, epsilons, schedule, judged = how.attack, how.epsilons, how.schedule, how.judged
     check_epsilons(epsilons)
     signs = _Signs(generator)
     if attack == "random":
@@ -50,19 +65,20 @@ def perturb(
         return {epsilon: (images + epsilon * LEVEL * noise).clamp(0, 1) for epsilon in epsilons}
     clean = judged.maps(network, images, labels)
     # The walk is judged as the paper's top-k attack is, with which it is compared.
-    aim = target("top-k" if attack == "random-walk" else attack, clean, k)
+    aim = target("top-k" if attack == "random-walk" else attack, clean, how.k)
     surrogate = softened(network, schedule.beta)
 
     def ascend(at: Tensor) -> Tensor:
-        return inside.ascent(surrogate, at, labels, aim.objective)
+        return how.inside.ascent(surrogate, at, labels, aim.objective)
 
     step: Step = signs if attack == "random-walk" else ascend
     groups = [tuple(epsilons)] if schedule.shared else [(epsilon,) for epsilon in epsilons]
     found: dict[float, Tensor] = {}
     for group in groups:
-        judge = _Judge(network, judged, labels.repeat(len(group)), aim.repeated(len(group)))
+        n = len(group)
+        judge = _Judge(network, judged, labels.repeat(n), aim.repeated(n), aim.measure(clean).repeat(n))
         start = images + schedule.step * LEVEL * signs(images)
-        found |= _trajectory(images, start, step, judge, aim.measure(clean), group, schedule)
+        found |= _trajectory(images, start, step, judge, group, schedule)
     return found
 
 
@@ -74,6 +90,8 @@ class _Judge:
     judged: Explanation
     labels: Int64[Tensor, " n"]
     aim: Target
+    least: Float[Tensor, " n"]
+    """The damage of the images themselves."""
 
     def keeps_label(self, candidates: Float[Tensor, "n c h w"]) -> Bool[Tensor, " n"]:
         return keeps_label(self.network, candidates, self.labels, self.judged.chunk)
@@ -83,18 +101,12 @@ class _Judge:
 
 
 def _trajectory(
-    images: Tensor,
-    start: Tensor,
-    step: Step,
-    judge: _Judge,
-    least: Tensor,
-    epsilons: Sequence[float],
-    schedule: Schedule,
+    images: Tensor, start: Tensor, step: Step, judge: _Judge, epsilons: Sequence[float], schedule: Schedule
 ) -> dict[float, Tensor]:
     """Steps of the sign at the largest budget; for each budget the best of what is judged."""
     widest = max(epsilons) * LEVEL
     reach = torch.tensor(epsilons, dtype=images.dtype, device=images.device)[:, None, None, None, None] * LEVEL
-    best, worst = images.repeat(len(epsilons), 1, 1, 1), least.repeat(len(epsilons))
+    best, worst = images.repeat(len(epsilons), 1, 1, 1), judge.least
     latest = best
     # A random first step, because the mass-center objective has no gradient at the image itself.
     at = (images + (start - images).clamp(-widest, widest)).clamp(0, 1)

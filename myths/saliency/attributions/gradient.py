@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TypedDict
+
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from myths.saliency.names import Output
+
+
+class How(TypedDict, total=False):
+    """How a gradient is taken: of the logit or the probability, and whether it can be differentiated again."""
+
+    output: Output
+    create_graph: bool
 
 
 def attribute(

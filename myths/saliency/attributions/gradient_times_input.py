@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from myths.saliency.attributions import gradient
-from myths.saliency.names import Output
 
 
 def attribute(
@@ -15,8 +16,7 @@ def attribute(
     labels: Int64[Tensor, " n"],
     *,
     reference: Float[Tensor, "c 1 1"],
-    output: Output = "logit",
-    create_graph: bool = False,
+    **how: Unpack[gradient.How],
 ) -> Float[Tensor, "n c h w"]:
     """The simple gradient times what the image is above ``reference``: the input as a network of standardized pixels sees it."""
-    return gradient.attribute(network, images, labels, output=output, create_graph=create_graph) * (images - reference)
+    return gradient.attribute(network, images, labels, **how) * (images - reference)

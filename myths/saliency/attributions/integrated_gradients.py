@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from myths.saliency.attributions import gradient
-from myths.saliency.names import Output
 
 
 def attribute(
@@ -18,8 +19,7 @@ def attribute(
     reference: Float[Tensor, "c 1 1"],
     steps: int,
     part: range | None = None,
-    output: Output = "logit",
-    create_graph: bool = False,
+    **how: Unpack[gradient.How],
 ) -> Float[Tensor, "n c h w"]:
     """The mean gradient on the straight path from ``reference`` to the image, times their difference; midpoint rule.
 
@@ -30,5 +30,5 @@ def attribute(
     share = (torch.tensor(list(chosen), dtype=images.dtype, device=images.device) + 0.5) / steps
     difference = images - reference
     path = (reference + share[:, None, None, None, None] * difference).flatten(0, 1)
-    slopes = gradient.attribute(network, path, labels.repeat(len(chosen)), output=output, create_graph=create_graph)
+    slopes = gradient.attribute(network, path, labels.repeat(len(chosen)), **how)
     return difference * slopes.unflatten(0, (len(chosen), len(images))).sum(0) / steps

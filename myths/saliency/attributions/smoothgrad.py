@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Unpack
+
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from myths.saliency.attributions import gradient
-from myths.saliency.names import Output
 
 
 def attribute(
@@ -16,8 +17,7 @@ def attribute(
     *,
     noise: Float[Tensor, "samples c h w"],
     part: range | None = None,
-    output: Output = "logit",
-    create_graph: bool = False,
+    **how: Unpack[gradient.How],
 ) -> Float[Tensor, "n c h w"]:
     """The mean gradient of an image with each of the ``noise`` patterns added to its pixels.
 
@@ -25,5 +25,5 @@ def attribute(
     """
     chosen = noise if part is None else noise[part.start : part.stop]
     noisy = (images + chosen[:, None]).flatten(0, 1)
-    slopes = gradient.attribute(network, noisy, labels.repeat(len(chosen)), output=output, create_graph=create_graph)
+    slopes = gradient.attribute(network, noisy, labels.repeat(len(chosen)), **how)
     return slopes.unflatten(0, (len(chosen), len(images))).sum(0) / len(noise)

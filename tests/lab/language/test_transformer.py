@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from myths.lab.errors import UsageError
-from myths.lab.language.attention import CrossAttention, SelfAttention, attend
+from myths.lab.language.attention import CrossAttention, Seen, SelfAttention, attend
 from myths.lab.language.transformer import FeedForward, LanguageModel, Scale, Shape, Shift, Translator, parameters, sinusoids
 
 NORMALIZATIONS = ("layer", "fixup", "none")
@@ -51,7 +51,7 @@ def test_attention_is_the_softmax_of_scaled_products(computation, causal, masked
         allowed = allowed & keep[:, None, None]
     if causal:
         allowed = allowed & torch.ones(5, 5, dtype=torch.bool).tril()
-    got = attend(q, k, v, keep=keep if masked else None, causal=causal, dropout=0.0, computation=computation)
+    got = attend(q, k, v, Seen(keep if masked else None, causal), dropout=0.0, computation=computation)
     real = keep if masked else torch.ones_like(keep)
     torch.testing.assert_close(got.transpose(1, 2)[real], reference(q, k, v, allowed).transpose(1, 2)[real])
     assert got.isfinite().all()

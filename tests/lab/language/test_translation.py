@@ -14,7 +14,7 @@ from sacrebleu.metrics import BLEU
 from myths.lab.data import prepared
 from myths.lab.errors import CannotStart, UsageError
 from myths.lab.language.attention import SelfAttention
-from myths.lab.language.beam import search, translate
+from myths.lab.language.beam import Beam, search, translate
 from myths.lab.language.bleu import bleu, from_counts
 from myths.lab.language.parallel import Pairs, encode, padded
 from myths.lab.language.texts import Texts, prepared_names, read, shuffled_sources, without_empty
@@ -236,7 +236,7 @@ def test_a_wide_beam_finds_the_best_of_all_sequences(penalty):
     source = torch.randint(3, 6, (1, 4))
     with torch.inference_mode():
         best, value = max(((s, v / len(s) ** penalty) for s, v in all_sequences(model, source, 4, 6)), key=lambda pair: pair[1])
-        tokens, score = search(model, source, None, beam=60, most=4, length_penalty=penalty)
+        tokens, score = search(model, source, None, Beam(width=60, most=4, length_penalty=penalty))
     # The PAD and BOS that a search forbids do not free their probability for others.
     assert score.item() == pytest.approx(value, abs=1e-4)
     assert tokens[0, : len(best)].tolist() == best
@@ -249,9 +249,9 @@ def test_a_beam_of_one_is_greedy_and_the_batch_does_not_matter():
             p.add_(0.3 * torch.randn_like(p))
     source = torch.randint(3, 8, (5, 4))
     with torch.inference_mode():
-        together, _ = search(model, source, None, beam=1, most=6)
+        together, _ = search(model, source, None, Beam(width=1, most=6))
         for i in range(5):
-            alone, _ = search(model, source[i : i + 1], None, beam=1, most=6)
+            alone, _ = search(model, source[i : i + 1], None, Beam(width=1, most=6))
             n = alone[0].tolist().index(EOS) + 1
             assert together[i, :n].tolist() == alone[0, :n].tolist()
             greedy = [BOS]
