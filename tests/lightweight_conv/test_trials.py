@@ -19,6 +19,9 @@ from myths.lightweight_conv.speed import TimeDecoding, TimeLayer
 from myths.lightweight_conv.translators import DATES, TrainTranslator
 
 
+SMALL = {"vocabulary": 50, "channels": 16, "hidden": 16, "heads": 4, "encoder_layers": 1, "decoder_layers": 1, "longest": 5}
+
+
 def rows(trial):
     return trial.run(Context(trial)).rows
 
@@ -164,7 +167,7 @@ def test_what_takes_too_long_or_too_much_is_a_row_that_says_so(monkeypatch):
 
 
 def test_decoding_gives_sentences_of_the_length_that_is_asked():
-    source, shape = torch.randint(4, 50, (2, 4)), Shape(50, 16, 16, 4, encoder_layers=1, decoder_layers=1, longest=5)
+    source, shape = torch.randint(4, 50, (2, 4)), Shape(**SMALL)
     model = timed._model("dynamic", shape, Context(TimeDecoding.tiny())).eval()
     tokens = timed._translates(model, source, timed.Decoding(shape, sentences=2, length=4, beam=4, dtype="float32"))()
     assert tokens.shape == (2, 4)
