@@ -170,7 +170,6 @@ def run(
         claims=_words("--claim", claim), trial_classes=_words("--trial", trial), again=_words("--again", again), announced=not dry_run,
     )  # fmt: skip
     from myths.lab import publish, session, side_by_side
-    from myths.lab.data.catalog import CATALOG
 
     if dry_run:
         with terminal.waiting("planning"):
@@ -183,7 +182,7 @@ def run(
     with terminal.waiting("checking datasets and stored trials"):
         happened = session.run(request, terminal.progress)
     terminal.settle()
-    wrong = _print_what_happened(happened, request.run, of_own_data=any(name not in CATALOG for name in sets))
+    wrong = _print_what_happened(happened, request)
     if with_report:
         with terminal.waiting("report", ticking=False):
             wrong += _write_report([], results)
@@ -594,14 +593,17 @@ def _called_as() -> str:
     return "myths" if shutil.which("myths") or not Path(sys.argv[0]).name.startswith("myths") else os.path.relpath(sys.argv[0])
 
 
-def _print_what_happened(happened: Mapping[str, Ran], run: RunFolder, of_own_data: bool) -> list[str]:
+def _print_what_happened(happened: Mapping[str, Ran], request: Request) -> list[str]:
     """Print the verdicts and what the budget left. Return what went wrong, a sentence each."""
+    from myths.lab.data.catalog import CATALOG
+
+    of_own_data = any(name not in CATALOG for name in request.data)
     for ran in happened.values():
         if ran.derived is not None and ran.derived.run.has(ran.derived.myth):
             _print_verdict(ran.derived, of_own_data)
     progress = {name: ran.progress for name, ran in happened.items()}
     _print_what_is_left(progress)
-    return [*_failures(progress, run), *(f"{name}: {ran.broken}" for name, ran in happened.items() if ran.broken)]
+    return [*_failures(progress, request.run), *(f"{name}: {ran.broken}" for name, ran in happened.items() if ran.broken)]
 
 
 def _print_verdict(found: Derived, of_own_data: bool) -> None:

@@ -67,3 +67,38 @@ def test_every_import_of_the_package_is_seen():
     assert "myths.lab.store" in seen["myths.lab.myth"]
     assert {"myths.saliency", "myths.lab.myth"} <= seen["myths.suite"]
     assert "myths.saliency.tables" in seen["myths.saliency"]
+
+
+# --- functions -----------------------------------------------------------------------------------
+
+LONGEST = 50
+"""Lines of a function, its signature and docstring included."""
+MOST_PARAMETERS = 6
+WIDE = {
+    "myths.run", "myths.cli.run", "myths.cli.table_", "myths.cli.try_", "myths.saliency.notebook.attack", "myths.saliency.notebook.explain",
+    "myths.hessian_cost.tensor_calculus.evaluate.compile", "myths.lab.vision.training.fit", "myths.saliency.attributions.explanation",
+}  # fmt: skip
+"""Functions with more parameters: each is an option that a user may leave out, or one thing that a training takes."""
+LIKE_TORCH = {"myths.saliency.attributions.rules._attention", "myths.saliency.attributions.rules._instance_norm"}
+"""They stand for functions of torch and take what these take."""
+KERNELS = {"myths.lightweight_conv.fused._convolve_kernel", "myths.lightweight_conv.fused._kernel_gradient_kernel"}
+
+
+def functions():
+    """Every function outside the claims, by module and name."""
+    for module, tree in parsed().items():
+        if not module.endswith(".claims"):
+            yield from ((f"{module}.{node.name}", node) for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+
+
+def test_a_function_fits_on_a_screen():
+    assert {name for name, node in functions() if node.end_lineno - node.lineno >= LONGEST} == set()
+
+
+def test_what_travels_together_is_one_argument():
+    wide = set()
+    for name, node in functions():
+        named = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+        if len(named) - (bool(named) and named[0].arg in ("self", "cls")) > MOST_PARAMETERS:
+            wide.add(name)
+    assert wide == WIDE | LIKE_TORCH | KERNELS

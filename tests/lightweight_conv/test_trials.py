@@ -18,7 +18,6 @@ from myths.lightweight_conv.language_models import TrainLanguageModel, language_
 from myths.lightweight_conv.speed import TimeDecoding, TimeLayer
 from myths.lightweight_conv.translators import DATES, TrainTranslator
 
-
 SMALL = {"vocabulary": 50, "channels": 16, "hidden": 16, "heads": 4, "encoder_layers": 1, "decoder_layers": 1, "longest": 5}
 
 
