@@ -18,6 +18,7 @@ from typing import Protocol, runtime_checkable
 
 from myths.lab.energy import EnergyMeter
 from myths.lab.errors import MythsError
+from myths.lab.home import home
 from myths.lab.memory import peak, reset_peak
 from myths.lab.parent import exit_with_parent
 from myths.lab.store import check_arrays, check_rows
@@ -219,6 +220,6 @@ def _is_out_of_memory(error: str) -> bool:
 def _one_line(error: str) -> str:
     """An error as stored: one line of bearable length, without the user's name."""
     line = " ".join(error.split())
-    home = str(Path.home())
-    line = line.replace(home, "~") if len(home) > 1 else line
+    at_home = str(home())
+    line = line.replace(at_home, "~") if len(at_home) > 1 else line
     return line if len(line) <= 500 else line[:499] + "…"

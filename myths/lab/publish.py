@@ -15,6 +15,7 @@ from typing import Any
 from myths.lab import provenance, published_arrays
 from myths.lab.derived import derive, write
 from myths.lab.errors import CannotStart
+from myths.lab.home import home
 from myths.lab.myth import Myth
 from myths.lab.run_folder import RunFolder, write_atomically
 
@@ -133,7 +134,7 @@ def _own_names() -> set[str]:
     except (OSError, KeyError):
         user = ""
     host = platform.node()
-    names = {user, Path.home().name, host, host.partition(".")[0]}
+    names = {user, home().name, host, host.partition(".")[0]}
     return {name.lower() for name in names if len(name) > 2} - _ORDINARY
 
 

@@ -19,6 +19,7 @@ from myths.lab.data.own_texts import SPLITS, add_texts, texts_in
 from myths.lab.data.prepared import Prepared
 from myths.lab.data.weights import NORMALIZATION_NAMES
 from myths.lab.errors import CannotStart, UsageError
+from myths.lab.home import expanded
 
 if TYPE_CHECKING:
     from myths.lab.data.folders import Look
@@ -45,7 +46,7 @@ def add(name: str, path: Path | str, settings: Mapping[str, str] | None = None) 
     """
     if not str(path):
         raise UsageError('the path is empty (""): give a folder, an .npz, a weights file or an image')
-    path, name = Path(path).expanduser(), own_name(name)
+    path, name = expanded(path), own_name(name)
     taken = (found for found in prepared.every() if found.name.partition(".")[0] == name and found.path)
     if here := prepared.look(name, prepared.roots()[0]) or next(taken, None):
         raise UsageError(f"{name} is here already ({here.path}): choose another name, or `myths data remove {name}` first")

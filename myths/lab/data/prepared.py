@@ -26,6 +26,7 @@ from myths.lab.data.catalog import CATALOG
 from myths.lab.data.embedded import EMBEDDED
 from myths.lab.data.names import canonical_name
 from myths.lab.errors import CannotStart, UsageError
+from myths.lab.home import expanded, home
 
 Kind = Literal["arrays", "images", "text", "texts", "weights", "embedded"]
 State = Literal["present", "absent", "variant", "corrupt"]
@@ -91,7 +92,7 @@ class Verification:
 def roots() -> tuple[Path, ...]:
     """Where prepared sets are looked for, in order; the first is where new ones go."""
     given = os.environ.get("MYTHS_DATA")
-    return (*((Path(given).expanduser(),) if given else ()), Path.home() / ".cache" / "myths")
+    return (*((expanded(given),) if given else ()), home() / ".cache" / "myths")
 
 
 # --- what the content is the hash of --------------------------------------------------------------
