@@ -14,6 +14,7 @@ store         ``Store``: finished trials on disk; ``Results.frame(TrialClass, co
 run_folder    ``RunFolder``: the stores of one run with ``run.json`` and a lock.
 provenance    what machine, which software, which commit.
 estimate      ``Estimate`` and its intervals: ``exact``, ``clopper_pearson``, ``student_t``, ``fisher_z``, ``bootstrap``, …
+measures      ``mean_over_seeds``, ``paired_difference``, ``from_columns``, …: what several myths measure, from rows to an estimate.
 claim         ``Claim``, ``Criterion`` (``at_least``, ``between``, …), ``judge``: rows to verdicts.
 derived       ``derive(myth, run)``: tables and judgements from stored rows; ``write``: the files beside them.
 publish       ``publish``: what may leave the machine, from a clean commit.

@@ -19,6 +19,26 @@ if TYPE_CHECKING:
 Kind = Literal["effect", "level", "control", "today"]
 Checked = Literal["read", "computed", "recalled", "recalled, unsure"]
 
+PROPOSAL = "proposed by this suite"
+"""The source of what no paper states."""
+
+
+def cited(checked: Checked, source: str, paper: float | None = None, low: float | None = None, high: float | None = None) -> dict[str, Any]:
+    """Return the settings of a claim that say what a paper states: ``Claim(**cited("read", "Fig. 2", 4.68), ...)``.
+
+    Args:
+        checked: How the number, or the sentence, is known.
+        source: Section, table or figure of the paper.
+        paper: The paper's number, or None if it states none.
+        low: The lower end of the range that the paper states.
+        high: The upper end of the range that the paper states.
+    """
+    return {"source": source, "paper": paper, "paper_low": low, "paper_high": high, "paper_checked": checked}
+
+
+PROPOSED = cited("computed", PROPOSAL)
+"""Settings of a claim that no paper makes."""
+
 
 class Verdict(StrEnum):
     """What a run says of a claim."""
@@ -144,10 +164,10 @@ class Claim:
     """
 
     id: str
-    kind: Kind
+    kind: Kind = "effect"
     statement: str
     source: str
-    paper: float | None
+    paper: float | None = None
     paper_low: float | None = None
     paper_high: float | None = None
     paper_checked: Checked
@@ -205,6 +225,11 @@ class Claim:
         return self.selects(trial) or (
             type(trial) in kinds and all(_fits(getattr(trial, column, value), value) for column, value in self.where.items())
         )
+
+    @property
+    def is_only_cited(self) -> bool:
+        """Whether the claim shows a number of a paper that no profile measures."""
+        return not self.needs
 
     @property
     def printed_criterion(self) -> str:
@@ -293,6 +318,8 @@ def _fits(value: Any, wanted: Any) -> bool:
 def _measure(
     claim: Claim, tables: Mapping[str, pd.DataFrame], absent: Sequence[tuple[Trial, str]], failed: Sequence[tuple[Trial, str]]
 ) -> Judgement:
+    if claim.is_only_cited:
+        return Judgement(claim, None, Verdict.NOT_TESTED, "no profile measures it")
     rows = claim.rows(tables)
     estimate = claim.measure(rows) if len(rows) else None
     if estimate is None:
