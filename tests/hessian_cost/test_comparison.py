@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from myths.hessian_cost import MYTH, claims, timed
+from myths.hessian_cost import MYTH, measures, timed
 from myths.hessian_cost.newton import newton_row
 from myths.hessian_cost.trials import NewtonStep, TimeGradient, TimeHessian
 from myths.lab.store import Record, Results
@@ -107,17 +107,17 @@ def test_second_best_is_at_the_largest_size_that_all_share():
     ratios = {"quad": 3.0, "logreg": 20.0, "matfac": 7.0}
     rows = [timed_rows(problem, method, 512, ratio) for problem, ratio in ratios.items() for method in ("jax", "tensorflow")]
     rows.append(timed_rows("matfac", "jax", 2048, 1000.0))  # TensorFlow did not get there
-    assert claims.second_best_factor("jax", pd.DataFrame(rows)).value == pytest.approx(7)
-    assert claims.second_best_factor("jax", pd.DataFrame(rows[:4])) is None
+    assert measures.second_best_factor("jax", pd.DataFrame(rows)).value == pytest.approx(7)
+    assert measures.second_best_factor("jax", pd.DataFrame(rows[:4])) is None
 
 
 def test_the_engine_is_judged_by_the_median_problem():
     ratios = {"quad": 1.0, "logreg": 1.1, "gp": 2.3}
     rows = pd.DataFrame([timed_rows(problem, "ours", size, ratio) for problem, ratio in ratios.items() for size in (256, 512)])
     rows["size"] = rows["variables"]
-    found = claims.factor_of_problems(rows)
+    found = measures.factor_of_problems(rows)
     assert (found.value, found.low, found.high, found.n) == (pytest.approx(1.1), pytest.approx(1.0), pytest.approx(2.3), 3)
-    assert claims.factor_of_problems(rows[rows["problem"] != "gp"]) is None
+    assert measures.factor_of_problems(rows[rows["problem"] != "gp"]) is None
 
 
 def test_a_size_that_one_draw_did_not_reach_decides_nothing():
@@ -127,7 +127,7 @@ def test_a_size_that_one_draw_did_not_reach_decides_nothing():
         for size, draws in ((512, 3), (2048, 2))
         for seed in range(draws)
     ]
-    found = claims.speed_up("torch-loop", "ours", pd.DataFrame(rows))
+    found = measures.speed_up("torch-loop", "ours", pd.DataFrame(rows))
     assert (found.value, found.n) == (pytest.approx(40), 3)
 
 

@@ -1,0 +1,136 @@
+"""Measures of the claims: functions from the rows of a claim to its estimate, or None if the rows do not suffice.
+
+A ratio of times is averaged geometrically. Its interval covers repeats: independent processes with new inputs where there are several
+draws, else the repeats within one process by the quartiles of both times.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray as Array
+
+from myths.hessian_cost.problems import PAPER
+from myths.lab import measures
+from myths.lab.estimate import Estimate, bootstrap
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def speed_up(slow: str, fast: str, rows: pd.DataFrame) -> Estimate | None:
+    """Return how many times faster a method is at the largest size that both do, each relative to the closed form of its own process."""
+    both = _paired(rows, slow, fast)
+    if both.empty:
+        return None
+    both = _largest(both)
+    parts = [both.filter(like=end).rename(columns=lambda c, end=end: c.removesuffix(end)) for end in ("_slow", "_fast")]
+    errors = np.sqrt(sum(_median_error(part) ** 2 + _median_error(part, "closed_") ** 2 for part in parts))
+    return _geometric(both["ratio_slow"] / both["ratio_fast"], errors)
+
+
+def gain_percent(rows: pd.DataFrame) -> Estimate | None:
+    """Return by how many percent reverse order takes longer than cross-country order."""
+    found = speed_up("reverse-order", "cross-country-order", rows)
+    return None if found is None else found.scaled(100, -100)
+
+
+def slope_difference(rows: pd.DataFrame) -> Estimate | None:
+    """Return the slope of log(time of the row loop / time of the tensor calculus) against log(variables), from 128 variables on.
+
+    The interval is the t interval of the regression.
+    """
+    from scipy import stats
+
+    both = _paired(rows, "torch-loop", "ours")
+    both = both[both["variables"] >= 128]
+    if both["variables"].nunique() < 3:
+        return None
+    x, y = np.log(both["variables"].to_numpy(float)), np.log((both["seconds_slow"] / both["seconds_fast"]).to_numpy(float))
+    fit = stats.linregress(x, y)
+    half = float(stats.t.ppf(0.975, len(x) - 2) * fit.stderr)
+    return Estimate(float(fit.slope), float(fit.slope) - half, float(fit.slope) + half, "repeats", len(x))
+
+
+def spread_of_gradients(rows: pd.DataFrame) -> Estimate | None:
+    """Return the time of the slowest over that of the fastest framework, at the largest size at which all of them have a time."""
+    ok = rows[rows["status"] == "ok"]
+    if ok["method"].nunique() < 2:
+        return None
+    ok = _largest_common(ok)
+    if ok.empty:
+        return None
+    slow, fast = ok.loc[[ok["seconds"].idxmax()]], ok.loc[[ok["seconds"].idxmin()]]
+    return _geometric(slow["seconds"].to_numpy() / fast["seconds"].to_numpy(), np.hypot(_median_error(slow), _median_error(fast)))
+
+
+def factor_of_problems(rows: pd.DataFrame) -> Estimate | None:
+    """Return the median over problems of the factor to the closed form, from 512 variables on, with a bootstrap over problems."""
+    ok = rows[(rows["status"] == "ok") & (rows["size"] >= 512)]
+    logs = np.array([np.log(group["ratio"].to_numpy(float)).mean() for _, group in ok.groupby("problem")])
+    if len(logs) < len(PAPER):
+        return None
+    return bootstrap(lambda drawn: np.exp(np.median(logs[drawn], axis=1)), len(logs), "problems", np.random.default_rng(0))
+
+
+def second_best_factor(method: str, rows: pd.DataFrame) -> Estimate | None:
+    """Return the second smallest of a method's factors to the closed form on the three problems.
+
+    Each factor is taken at the largest size that all of today's methods share.
+    """
+    ok = rows[(rows["status"] == "ok") & rows["problem"].isin(PAPER)]
+    common = [_largest_common(group) for _, group in ok.groupby("problem")]
+    own = [group[group["method"] == method] for group in common]
+    if sum(not group.empty for group in own) < len(PAPER):
+        return None
+    return sorted((_factor(group) for group in own), key=lambda estimate: estimate.value)[1]
+
+
+def ratio_of_draws(column: str, rows: pd.DataFrame) -> Estimate | None:
+    """Return the geometric mean of a ratio over draws, at the largest size that was drawn several times."""
+    return measures.geometric_mean(_largest(rows.dropna(subset=[column]))[column].tolist())
+
+
+# --- parts -----------------------------------------------------------------------------------------
+
+
+def _geometric(ratios: pd.Series[float] | Float[Array, " draws"], errors: Float[Array, " draws"]) -> Estimate:
+    """The geometric mean: t interval over draws where there are several, else ± 1.96 standard errors of the logarithm of the one."""
+    if (found := measures.geometric_mean(list(ratios))) is not None:
+        return found
+    middle, half = math.log(next(iter(ratios))), 1.96 * float(errors[0])
+    return Estimate(math.exp(middle), math.exp(middle - half), math.exp(middle + half), "repeats", 1)
+
+
+def _median_error(rows: pd.DataFrame, prefix: str = "") -> Float[Array, " rows"]:
+    """Standard error of the logarithm of a median, from its quartiles: 1.253 · IQR/1.349 / √repeats, as of normal noise."""
+    spread = np.log(rows[f"{prefix}q75_seconds"].to_numpy(float) / rows[f"{prefix}q25_seconds"].to_numpy(float))
+    return 1.253 / 1.349 * spread / np.sqrt(rows[f"{prefix}repeats"].to_numpy(float))
+
+
+def _factor(rows: pd.DataFrame) -> Estimate:
+    """Time over that of the closed form."""
+    return _geometric(rows["ratio"], np.hypot(_median_error(rows), _median_error(rows, "closed_")))
+
+
+def _paired(rows: pd.DataFrame, slow: str, fast: str) -> pd.DataFrame:
+    """The draws and sizes at which both gave a Hessian; columns of the slow one end in ``_slow``."""
+    ok = rows[rows["status"] == "ok"]
+    return ok[ok["method"] == slow].merge(ok[ok["method"] == fast], on=["variables", "seed"], suffixes=("_slow", "_fast"))
+
+
+def _largest(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows at the largest size; a size that not all draws reached (time, memory) counts only where none has more draws."""
+    draws = rows.groupby("variables")["variables"].transform("size")
+    rows = rows[draws == draws.max()]
+    return rows[rows["variables"] == rows["variables"].max()]
+
+
+def _largest_common(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows at the largest size at which every method that has a time at all has one; empty when they share none."""
+    methods = rows.groupby("variables")["method"].nunique()
+    shared = methods[methods == rows["method"].nunique()].index
+    return rows[rows["variables"] == max(shared, default=None)]
