@@ -15,6 +15,7 @@ from myths.fixup.update import MeasureUpdate
 from myths.lab import runner
 from myths.lab.data import prepared
 from myths.lab.derived import derive, write
+from myths.lab.measures import mean_over_seeds
 from myths.lab.run_folder import RunFolder
 from myths.lab.store import Record, Results
 from myths.lab.trial import Trial
@@ -140,7 +141,7 @@ def test_differences_are_paired_by_seed():
     results = Results(epochs(22, "fixup", 300, 320, 340) + epochs(22, "batch-norm", 310, 350))
     pairs = tables.against_bn(results)
     assert sorted(pairs["above_bn_pp"]) == pytest.approx([-3.0, -1.0])
-    estimate = measures.mean_of("above_bn_pp", pairs)
+    estimate = mean_over_seeds("above_bn_pp", pairs)
     assert (estimate.value, estimate.n, estimate.covers) == (pytest.approx(-2.0), 2, "seeds")
 
 
@@ -156,10 +157,10 @@ def test_the_worst_training_decides_whether_a_depth_trains_and_the_best_whether_
 
 def test_steps_of_a_seed_are_averaged_before_seeds_are():
     rows = pd.DataFrame({"seed": [0, 0, 1, 1], "slope": [0.0, 0.2, 0.2, np.nan]})
-    estimate = measures.mean_of("slope", rows)
+    estimate = mean_over_seeds("slope", rows)
     assert (estimate.value, estimate.n) == (pytest.approx(0.15), 2)
-    assert measures.mean_of("slope", rows.iloc[:2]) is None
-    assert measures.mean_of("other", rows) is None
+    assert mean_over_seeds("slope", rows.iloc[:2]) is None
+    assert mean_over_seeds("other", rows) is None
 
 
 def test_own_data_are_trained_on_alone():

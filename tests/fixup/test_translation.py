@@ -6,9 +6,10 @@ import importlib.util
 import pandas as pd
 import pytest
 
-from myths.fixup import measures, tables
+from myths.fixup import tables
 from myths.fixup.translation import SPELLED, TrainTransformer, backwards
 from myths.lab.errors import UsageError
+from myths.lab.measures import mean_over_seeds
 from myths.lab.store import Record, Results
 from myths.lab.trial import Context
 
@@ -52,7 +53,7 @@ def test_fixup_is_compared_with_layer_normalization_of_its_seed():
     assert list(of["fixup"]["above_layer_normalization"]) == [1.0, -1.0, 5.0]
     assert list(of["none"]["share_of_layer_normalization"]) == pytest.approx([0.1, 0.15])
     assert pd.isna(of["fixup"]["share_of_layer_normalization"][2])
-    assert measures.mean_of("share_of_layer_normalization", of["none"].reset_index()).n == 2
+    assert mean_over_seeds("share_of_layer_normalization", of["none"].reset_index()).n == 2
 
 
 @pytest.mark.parametrize(("settings", "message"), [({"learning_rate": 0.0}, "> 0"), ({"updates": 0}, "updates=0 does not fit")])
