@@ -1,11 +1,13 @@
-"""How claims are measured: rows of a table -> an estimate with its interval, or None where the rows do not suffice."""
+"""Measures of the claims: functions from the rows of a claim to its estimate, or None if the rows do not suffice."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from myths.lab.estimate import Estimate, clopper_pearson, exact, fisher_z, student_t
+from myths.lab import measures
+from myths.lab.estimate import Estimate, clopper_pearson, fisher_z
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -13,53 +15,36 @@ if TYPE_CHECKING:
 RANDOM = "random"
 
 
-def mean_of(column: str, rows: pd.DataFrame) -> Estimate | None:
-    """The mean of a column over trainings, with a t interval over their seeds; pairing lies in the column."""
-    values = rows[column].dropna().tolist() if column in rows else []
-    return student_t(values, "seeds") if len(values) > 1 else None
-
-
-def of_all(column: str, rows: pd.DataFrame) -> Estimate | None:
-    """The one number of a comparison of fixed counts: nothing varies."""
-    values = rows[column].dropna().tolist() if column in rows else []
-    return exact(float(values[0]), int(rows["n"].iloc[0])) if values else None
-
-
-def largest(column: str, rows: pd.DataFrame) -> Estimate | None:
-    """The largest of the numbers found."""
-    return exact(float(rows[column].max()), len(rows))
+mean_correlation = partial(measures.from_columns, "pearson", low="low", high="high", n="seeds", covers="seeds")
+"""The mean correlation over pairs of training runs, with its jackknife interval over seeds: pairs share seeds."""
 
 
 def intersection_share(rows: pd.DataFrame) -> Estimate | None:
-    """Share (percent) of examples that the first five trainings together never forget; interval over examples."""
+    """Return the percentage of examples that the first five training runs together never forget, with an interval over examples."""
     row = rows.iloc[0]
     return replace(clopper_pearson(int(row["unforgettable"]), int(row["n"])).scaled(100), covers="training examples")
 
 
 def share_difference(more: str, fewer: tuple[str, ...], rows: pd.DataFrame) -> Estimate | None:
-    """Share of unforgettable examples in one training (percent), one data set minus another, paired by seed."""
-    shares = rows.pivot_table(index="seed", columns="dataset", values="unforgettable_percent")
-    other = next((name for name in fewer if name in shares), None)
-    if more not in shares or other is None:
-        return None
-    differences = (shares[more] - shares[other]).dropna().tolist()
-    return student_t(differences, "seeds") if len(differences) > 1 else None
+    """Return the percentage of unforgettable examples in one training run, one dataset minus another, paired by seed.
 
-
-def as_tabled(rows: pd.DataFrame) -> Estimate | None:
-    """The mean correlation with its jackknife interval over seeds, as it stands in the table."""
-    row = rows.iloc[0]
-    return Estimate(float(row["pearson"]), float(row["low"]), float(row["high"]), "seeds", int(row["seeds"]))
+    Args:
+        more: The dataset that is expected to have more.
+        fewer: Datasets that may be subtracted: the first of them that has rows is.
+        rows: Rows of the table ``counts``.
+    """
+    other = next((name for name in fewer if name in set(rows["dataset"])), None)
+    return measures.paired_difference("unforgettable_percent", "dataset", more, other, rows)
 
 
 def over_examples(column: str, kind: Literal["pearson", "spearman"], rows: pd.DataFrame) -> Estimate | None:
-    """A correlation over all examples with Fisher's z over examples: it says nothing of other seeds."""
+    """Return a correlation over all examples with Fisher's z interval over examples: it says nothing of other seeds."""
     row = rows.iloc[0]
     return None if row[column] != row[column] else fisher_z(float(row[column]), int(row["n"]), "training examples", kind)
 
 
 def worst_window(rows: pd.DataFrame) -> pd.DataFrame:
-    """For each seed its training on the window that is worst for the other seeds: chosen and measured on different seeds."""
+    """Return for each seed its accuracy on the window that is worst for the other seeds: chosen and measured on different seeds."""
     import pandas as pd
 
     windows = rows[rows["window"].astype(bool)]
@@ -76,15 +61,14 @@ def worst_window(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def window_depth(column: str, rows: pd.DataFrame) -> Estimate | None:
-    """How far the worst window lies below something (pp), over seeds."""
-    found = worst_window(rows)
-    return mean_of(column, found) if len(found) else None
+    """Return how far the worst window is below something else (pp), over seeds."""
+    return measures.mean_over_seeds(column, worst_window(rows))
 
 
 def smallest_rise(rows: pd.DataFrame) -> Estimate | None:
-    """The smallest rise of the mean count from one pixel noise to the next, paired by seed: all rise if even this one does."""
+    """Return the smallest rise of the mean count from one pixel noise to the next, paired by seed: if even this one is, all are above 0."""
     counts = rows.pivot_table(index="seed", columns="pixel_noise", values="mean_count").dropna()
     if len(counts) < 2 or counts.shape[1] < 3:
         return None
     rises = counts.sort_index(axis=1).diff(axis=1).iloc[:, 1:]
-    return student_t(rises[rises.mean().idxmin()].tolist(), "seeds")
+    return measures.mean(rises[rises.mean().idxmin()].tolist())
