@@ -1,4 +1,4 @@
-"""Rows of a table to the one number of a claim, with its interval."""
+"""Measures of the claims: functions from the rows of a claim to its estimate, or None if the rows do not suffice."""
 
 from __future__ import annotations
 
@@ -6,30 +6,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from myths.lab.estimate import Estimate, exact, fisher_z, student_t
+from myths.lab import measures
+from myths.lab.estimate import Estimate, fisher_z
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def over_seeds(column: str, rows: pd.DataFrame) -> Estimate | None:
-    """The mean over seeds; None for fewer than two."""
-    values = _values(column, rows)
-    return student_t(values, "seeds") if len(values) > 1 else None
-
-
 def ratio_over_repeats(column: str, rows: pd.DataFrame) -> Estimate | None:
-    """The geometric mean of a ratio of times, over trials of different seeds."""
-    values = _values(column, rows)
-    if len(values) < 2:
-        return None
-    found = student_t(np.log(values).tolist(), "repeats")
-    value, low, high = (float(np.exp(end)) for end in (found.value, found.low, found.high))
-    return Estimate(value, low, high, "repeats", found.n)
+    """Return the geometric mean of a ratio of times over trials of different seeds, or None for fewer than two."""
+    return measures.geometric_mean(measures.numbers(column, rows))
 
 
 def smallest_ratio(column: str, rows: pd.DataFrame) -> Estimate | None:
-    """The smallest over lengths of a ratio of times, with the extent that the quartiles of both times give it."""
+    """Return the smallest ratio of times over lengths, with an interval from the quartiles of both times."""
     if column not in rows or f"{column}_low" not in rows:
         return None
     rows = rows.dropna(subset=[column])
@@ -41,31 +31,19 @@ def smallest_ratio(column: str, rows: pd.DataFrame) -> Estimate | None:
 
 
 def slope(rows: pd.DataFrame) -> Estimate | None:
-    """The exponent of a single regression."""
-    if len(rows) != 1:
-        return None
-    line = rows.iloc[0]
-    return Estimate(float(line["slope"]), float(line["slope_low"]), float(line["slope_high"]), "repeats", int(line["points"]))
-
-
-def largest(column: str, rows: pd.DataFrame) -> Estimate | None:
-    """The largest value there is."""
-    values = _values(column, rows)
-    return exact(max(values), len(values)) if values else None
+    """Return the exponent of a regression, or None unless there is exactly one."""
+    return measures.from_columns("slope", rows, n="points", covers="repeats") if len(rows) == 1 else None
 
 
 def source_use(rows: pd.DataFrame) -> Estimate | None:
-    """What the source is worth in nats: the row furthest from nothing."""
+    """Return what the source is worth in nats per token, from the row furthest from 0; None if no row has it."""
     if "source_nats" not in rows or rows["source_nats"].dropna().empty:
         return None
-    line = rows.loc[rows["source_nats"].abs().idxmax()]
-    return Estimate(
-        float(line["source_nats"]), float(line["source_nats_low"]), float(line["source_nats_high"]), "test examples", int(line["n_valid"])
-    )
+    return measures.from_columns("source_nats", rows.loc[[rows["source_nats"].abs().idxmax()]], n="n_valid", covers="test examples")
 
 
 def deviation_over_seeds(rows: pd.DataFrame) -> Estimate | None:
-    """The deviation of BLEU over seeds, pooled over layers, with its χ² interval; None with fewer than two degrees of freedom."""
+    """Return the standard deviation of BLEU over seeds, pooled over layers, with its χ² interval; None below two degrees of freedom."""
     from scipy import stats
 
     if "bleu" not in rows:
@@ -80,7 +58,7 @@ def deviation_over_seeds(rows: pd.DataFrame) -> Estimate | None:
 
 
 def order_of_the_paper(rows: pd.DataFrame) -> Estimate | None:
-    """Spearman's ρ of the mean BLEU of the convolutions with the paper's Table 3, in the longest training that has all seven."""
+    """Return Spearman's ρ of the mean BLEU of the convolutions with the paper's Table 3, in the longest training that has all seven."""
     from scipy import stats
 
     chosen = rows.dropna(subset=["bleu", "paper_bleu"])
@@ -90,7 +68,3 @@ def order_of_the_paper(rows: pd.DataFrame) -> Estimate | None:
         return None
     chosen = whole[-1]
     return fisher_z(float(stats.spearmanr(chosen["bleu"], chosen["paper_bleu"]).statistic), len(chosen), "models", "spearman")
-
-
-def _values(column: str, rows: pd.DataFrame) -> list[float]:
-    return [float(v) for v in rows[column].dropna()] if column in rows else []
