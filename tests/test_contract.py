@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import itertools
 import json
+from functools import partial
 from types import UnionType
 from typing import Annotated, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -70,6 +71,16 @@ def test_claims_are_whole(myth):
         assert claim.calibration is None or claim.calibration in ids
         assert claim.gives_way_to is None or (claim.decisive and claim.gives_way_to in set(ids) - {claim.id})
         assert not (claim.decisive and claim.paper_checked == "recalled, unsure")
+
+
+@pytest.mark.parametrize("myth", MYTHS)
+def test_claims_are_data_and_measures_stand_in_two_files(myth):
+    """A reader finds a claim's number behind four files: claims, measures, tables, trials. What several myths measure is the lab's."""
+    for claim in myth.claims:
+        measure = claim.measure
+        while isinstance(measure, partial):
+            measure = measure.func
+        assert measure.__module__ in (f"myths.{myth.folder}.measures", "myths.lab.measures"), claim.id
 
 
 @pytest.mark.parametrize("myth", MYTHS)
