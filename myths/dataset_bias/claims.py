@@ -143,7 +143,7 @@ CLAIMS: tuple[Claim, ...] = (
         **cited("recalled", FIGURE_2),
         unit="pp",
         where=INDEPENDENT | {"feature": ("hog", "color thumbnail")},
-        measure=partial(paired_difference, "accuracy_percent", "feature", "hog", "color thumbnail"),
+        measure=partial(paired_difference, "accuracy_percent", "feature", ("hog", "color thumbnail")),
         criterion=above(0),
     ),
     _naming(
@@ -152,7 +152,7 @@ CLAIMS: tuple[Claim, ...] = (
         **cited("recalled", FIGURE_2),
         unit="pp",
         where=INDEPENDENT | {"feature": ("gray thumbnail", "color thumbnail")},
-        measure=partial(paired_difference, "accuracy_percent", "feature", "color thumbnail", "gray thumbnail"),
+        measure=partial(paired_difference, "accuracy_percent", "feature", ("color thumbnail", "gray thumbnail")),
         criterion=above(0),
     ),
     _naming(
@@ -292,7 +292,7 @@ CLAIMS: tuple[Claim, ...] = (
         table="probe",
         where={"task": "pacs", "features": ("trained", "random")},
         trial=ProbeNetwork,
-        measure=partial(paired_difference, "accuracy_percent", "features", "trained", "random"),
+        measure=partial(paired_difference, "accuracy_percent", "features", ("trained", "random")),
         criterion=above(0),
     ),
 )

@@ -33,4 +33,4 @@ def rank_correlation(rows: pd.DataFrame) -> Estimate | None:
 def last_gain(rows: pd.DataFrame) -> Estimate | None:
     """Return the accuracy at the largest training size minus that at half of it, paired by split."""
     most = int(rows["n_per_set"].max())
-    return measures.paired_difference("accuracy_percent", "n_per_set", most, most // 2, rows)
+    return measures.paired_difference("accuracy_percent", "n_per_set", (most, most // 2), rows)

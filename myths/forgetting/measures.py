@@ -34,7 +34,7 @@ def share_difference(more: str, fewer: tuple[str, ...], rows: pd.DataFrame) -> E
         rows: Rows of the table ``counts``.
     """
     other = next((name for name in fewer if name in set(rows["dataset"])), None)
-    return measures.paired_difference("unforgettable_percent", "dataset", more, other, rows)
+    return measures.paired_difference("unforgettable_percent", "dataset", (more, other), rows)
 
 
 def over_examples(column: str, kind: Literal["pearson", "spearman"], rows: pd.DataFrame) -> Estimate | None:

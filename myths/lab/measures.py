@@ -36,22 +36,22 @@ def mean_over_seeds(column: str, rows: pd.DataFrame) -> Estimate | None:
 
 
 def paired_difference(
-    column: str, by: str, first: Any, second: Any, rows: pd.DataFrame, *, unit: str = "seed", covers: Covers = "seeds"
+    column: str, by: str, conditions: tuple[Any, Any], rows: pd.DataFrame, *, unit: str = "seed", covers: Covers = "seeds"
 ) -> Estimate | None:
     """Return the mean difference between two conditions with Student's t interval over pairs.
 
     Args:
         column: The column whose numbers are compared.
         by: The column that holds the condition.
-        first: The condition that is subtracted from.
-        second: The condition that is subtracted.
+        conditions: The two conditions; the second is subtracted from the first.
         rows: Rows of both conditions. The value of a unit that has several rows of one condition is their mean.
         unit: The column whose values are paired, such as "seed" or "model".
         covers: What the interval covers.
 
     Returns:
-        The estimate of ``first - second``, or None if a condition is missing or there are fewer than two pairs.
+        The estimate, or None if a condition is missing or there are fewer than two pairs.
     """
+    first, second = conditions
     wide = rows.pivot_table(index=unit, columns=by, values=column)
     if not {first, second} <= set(wide):
         return None

@@ -37,17 +37,17 @@ def test_a_paired_difference_is_that_of_what_both_conditions_have():
         [(0, "a", 5.0), (0, "b", 2.0), (1, "a", 6.0), (1, "b", 5.0), (2, "a", 9.0), (2, "b", 7.0)], columns=["seed", "way", "accuracy"]
     )
     alone = pd.DataFrame({"seed": [7], "way": ["a"], "accuracy": [100.0]})
-    found = measures.paired_difference("accuracy", "way", "a", "b", pd.concat([rows, alone]))
+    found = measures.paired_difference("accuracy", "way", ("a", "b"), pd.concat([rows, alone]))
     assert numbers(found) == pytest.approx(interval([3.0, 1.0, 2.0]))
     assert found.n == 3
-    assert numbers(measures.paired_difference("accuracy", "way", "b", "a", rows)) == pytest.approx(interval([-3.0, -1.0, -2.0]))
-    assert measures.paired_difference("accuracy", "way", "a", "c", rows) is None
-    assert measures.paired_difference("accuracy", "way", "a", "b", rows[rows["seed"] == 0]) is None
+    assert numbers(measures.paired_difference("accuracy", "way", ("b", "a"), rows)) == pytest.approx(interval([-3.0, -1.0, -2.0]))
+    assert measures.paired_difference("accuracy", "way", ("a", "c"), rows) is None
+    assert measures.paired_difference("accuracy", "way", ("a", "b"), rows[rows["seed"] == 0]) is None
 
 
 def test_pairs_may_be_models():
     rows = pd.DataFrame({"model": list("xyxy"), "set": ["v4", "v4", "v6", "v6"], "accuracy": [80.0, 90.0, 81.0, 94.0], "seed": 0})
-    found = measures.paired_difference("accuracy", "set", "v4", "v6", rows, unit="model", covers="models")
+    found = measures.paired_difference("accuracy", "set", ("v4", "v6"), rows, unit="model", covers="models")
     assert numbers(found) == pytest.approx(interval([-1.0, -4.0]))
     assert (found.covers, found.n) == ("models", 2)
 
