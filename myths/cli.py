@@ -344,12 +344,12 @@ def protocols_() -> None:
 
 @command(app, "site")
 def site_(folder: Annotated[Path, typer.Argument()] = Path("site")) -> None:
-    """Build the site of the published runs into one folder."""
+    """Build the site of the published runs, those that came with the suite included, into one folder."""
     from myths import suite
     from myths.lab.report import site
 
     with terminal.waiting("site", ticking=False):
-        found, wrong = _derive(suite.runs(suite.PUBLISHED))
+        found, wrong = _derive(suite.runs(suite.PUBLISHED, suite.CARRIED))
         page = site.build(found, folder, suite.OURS)
     terminal.say(f"site: {page.resolve().as_uri()}")
     terminal.say(f"Any web server can serve the folder {folder} as it is.")

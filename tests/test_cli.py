@@ -444,3 +444,15 @@ def test_data_that_are_added_are_described_found_by_either_spelling_and_removed(
     assert "None" not in myths("data", "get", "digits", cwd=tmp_path).stdout
     assert myths("data", "remove", "my-pets", cwd=tmp_path).returncode == 0
     assert "my_pets" not in myths("data", "list", cwd=tmp_path).stdout
+
+
+def test_the_site_is_of_the_runs_that_the_suite_carries_where_the_folder_has_none(tmp_path, monkeypatch):
+    from myths import suite
+    from myths.lab.report import site
+
+    chosen = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(cli, "_derive", lambda runs: (chosen.extend(runs) or [], []))
+    monkeypatch.setattr(site, "build", lambda found, folder, myths: folder / "index.html")
+    cli.site_(tmp_path / "site")
+    assert [run.name for run in chosen] == [run.name for run in suite.runs(suite.CARRIED)] != []
