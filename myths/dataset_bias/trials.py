@@ -49,7 +49,7 @@ def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = (
 def chains(splits: int) -> list[Trial]:
     """The mechanism on simulated cameras, and its null: one camera under five names."""
     listed: list[Trial] = []
-    for feature in ("hog", "color thumbnail", "gray thumbnail"):
+    for feature in ("hog", "gray thumbnail"):
         for seed in range(splits):
             listed.append(NameThatDataset(sets=CHAINS, feature=feature, sizes=(1, 5, 20, 140), seed=seed))
             listed.append(NameThatDataset(sets=SAME_CHAINS, feature=feature, sizes=(140,), seed=seed))

@@ -88,7 +88,6 @@ def _quick(seeds: int | None) -> list[Trial]:
         *_epochs(digits, (10, 22), ALL, 1),
         *_epochs(digits, (22,), RIVALS, seeds or 2),
         *_epochs(digits, (112,), (*RIVALS, "he"), 1),
-        *_epochs(digits, (256,), ("fixup", "he"), 1),
         *_rates(digits, 10, 1),
         *_ends(end, (0.0,), seeds or 2),
         *_laws({"dataset": "digits", "width": 4, "examples_a_step": 32}, (10, 16, 28, 52), seeds or 3),

@@ -128,8 +128,8 @@ def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = (
     cheap: tuple[MethodName, ...] = ("ours", "torch-loop", "torch-func", "jax")
     if profile == "quick":
         listed = [
-            *_decisive(several, (256,)), *_hessians(("quad",), DECIDING, (128, 512)), *_hessians(PAPER, cheap, (256,)),
-            *_hessians(PAPER, ("torch-functional", "autograd"), (128,)),
+            *_decisive(several, (256,)), *_hessians(("quad",), DECIDING, (128, 512)),
+            *_hessians(PAPER, ("torch-func", "torch-functional", "autograd", "jax"), (128,)),
             *(TimeGradient(problem="quad", method=method, size=512) for method in ("ours", "torch", "jax")), NewtonStep(rows=100),
         ]  # fmt: skip
     elif profile == "laptop":
