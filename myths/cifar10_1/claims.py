@@ -165,23 +165,20 @@ CLAIMS: tuple[Claim, ...] = (
         criterion=at_most(0),
     ),
     *sorted(PUBLISHED_MODELS, key=lambda claim: claim.where["test_set"]),
-    _of_models(
-        id="G4-gap-v4",
-        statement="On CIFAR-10.1 v4, models with higher original accuracy have smaller accuracy gaps.",
-        **cited("computed", RECOMPUTED),
-        unit="Spearman ρ",
-        where={"test_set": "v4"},
-        measure=partial(spearman, "original_accuracy_percent", "gap_pp"),
-        criterion=below(-0.8),
-    ),
-    _of_models(
-        id="G4-ratio-v4",
-        statement="On CIFAR-10.1 v4, models with higher original accuracy have larger error ratios (new error / original error).",
-        **cited("computed", RECOMPUTED),
-        unit="Spearman ρ",
-        where={"test_set": "v4"},
-        measure=partial(spearman, "original_accuracy_percent", "error_ratio"),
-        criterion=above(0),
+    *(
+        _of_models(
+            id=id,
+            statement=f"On CIFAR-10.1 v4, models with higher original accuracy have {what}.",
+            **cited("computed", RECOMPUTED),
+            unit="Spearman ρ",
+            where={"test_set": "v4"},
+            measure=partial(spearman, "original_accuracy_percent", column),
+            criterion=criterion,
+        )
+        for id, what, column, criterion in (
+            ("G4-gap-v4", "smaller accuracy gaps", "gap_pp", below(-0.8)),
+            ("G4-ratio-v4", "larger error ratios (new error / original error)", "error_ratio", above(0)),
+        )
     ),
     _of_models(
         id="G6-mean",
@@ -189,7 +186,7 @@ CLAIMS: tuple[Claim, ...] = (
         **cited("computed", f"{APPENDIX_D}; {RECOMPUTED}", -0.33),
         unit="pp",
         where={"test_set": ("v4", "v6")},
-        measure=partial(paired_difference, "accuracy_percent", "test_set", ("v4", "v6"), unit="model", covers="models"),
+        measure=partial(paired_difference, "accuracy_percent", "test_set", ("v4", "v6"), pair="model", covers="models"),
         criterion=between(-0.5, 0.5),
     ),
     _of_fits(

@@ -78,8 +78,7 @@ CROSSED: tuple[Claim, ...] = tuple(
         ),
         Claim(
             id=f"D8-{task}",
-            statement=f"{on}, training images of another dataset are worth less than native ones in at least 80 % of the pairs "
-            "of datasets.",
+            statement=f"{on}, images of another dataset are worth less for training than native ones in at least 80 % of the pairs.",
             **cited("recalled", f"{PAPER}, Table 3: 20 of 20 below one (15 of them above zero)", 100.0),
             unit="% of pairs with α < 1",
             table="devalued",
@@ -117,8 +116,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     _naming(
         id="D1",
-        statement="A linear classifier on HOG features classifies the dataset of an image, out of ten independent ones, with at least "
-        "3 times the accuracy of chance.",
+        statement="A linear classifier on HOG features classifies the dataset, out of ten, with at least 3 times the accuracy of chance.",
         **cited("read", f"{FIGURE_2}: 39 % of twelve, chance 8 %", 4.68),
         unit="× chance",
         where=HOG,
@@ -137,23 +135,20 @@ CLAIMS: tuple[Claim, ...] = (
         criterion=above(1),
         controls=("N2",),
     ),
-    _naming(
-        id="D1-hog-color",
-        statement="HOG features classify the dataset more accurately than color thumbnails.",
-        **cited("recalled", FIGURE_2),
-        unit="pp",
-        where=INDEPENDENT | {"feature": ("hog", "color thumbnail")},
-        measure=partial(paired_difference, "accuracy_percent", "feature", ("hog", "color thumbnail")),
-        criterion=above(0),
-    ),
-    _naming(
-        id="D1-color-gray",
-        statement="Color thumbnails classify the dataset more accurately than gray thumbnails.",
-        **cited("recalled", FIGURE_2),
-        unit="pp",
-        where=INDEPENDENT | {"feature": ("gray thumbnail", "color thumbnail")},
-        measure=partial(paired_difference, "accuracy_percent", "feature", ("color thumbnail", "gray thumbnail")),
-        criterion=above(0),
+    *(
+        _naming(
+            id=id,
+            statement=f"{names[0]} classify the dataset more accurately than {names[1]}.",
+            **cited("recalled", FIGURE_2),
+            unit="pp",
+            where=INDEPENDENT | {"feature": features},
+            measure=partial(paired_difference, "accuracy_percent", "feature", features),
+            criterion=above(0),
+        )
+        for id, features, names in (
+            ("D1-hog-color", ("hog", "color thumbnail"), ("HOG features", "color thumbnails")),
+            ("D1-color-gray", ("color thumbnail", "gray thumbnail"), ("Color thumbnails", "gray thumbnails")),
+        )
     ),
     _naming(
         id="D3-rank",
@@ -175,8 +170,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     _siblings(
         id="D4",
-        statement="Datasets of one parent or maker are confused with each other at least twice as often as an even spread of errors "
-        "predicts.",
+        statement="Datasets of one parent or maker are confused at least twice as often as an even spread of errors predicts.",
         **cited("recalled", f"{FIGURE_2}, right, in words (block structure); the limit is {PROPOSAL}"),
         where={"list": "all", "feature": "hog", "treatment": "none", "set": "all"},
         measure=partial(mean_over_seeds, "lift"),
@@ -184,8 +178,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     _siblings(
         id="D4-caltech",
-        statement="Images of Caltech-101 are misclassified as Caltech-256 (ten of its classes) more often than an even spread of errors "
-        "predicts.",
+        statement="Caltech-101 is misclassified as Caltech-256 (ten of its classes) more often than an even spread of errors predicts.",
         **cited("read", f'{PAPER}, in words: "predictably confused"'),
         where={"list": "all", "feature": "hog", "treatment": "none", "set": "caltech101"},
         measure=partial(mean_over_seeds, "lift"),
@@ -204,8 +197,7 @@ CLAIMS: tuple[Claim, ...] = (
     *(
         Claim(
             id=f"D7-{task}",
-            statement=f"Negatives of other datasets lower the average precision of a detector of {task}, compared with negatives of its "
-            "own dataset.",
+            statement=f"A detector of {task} has lower average precision on negatives of other datasets than on those of its own dataset.",
             **cited("recalled", f"{PAPER}, Table 2 (detection)", drop),
             unit="% drop of AP, mean over sets",
             table="negatives",
@@ -242,7 +234,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     _survives(
         id="C1",
-        statement="HOG keeps at least 50 % of its accuracy above chance when all datasets are preprocessed into a common format.",
+        statement="With all datasets in a common format, HOG keeps at least 50 % of its accuracy above chance in dataset classification.",
         **cited("computed", NO_CONTROL),
         where={"list": "independent", "feature": "hog", "treatment": "same container"},
         needs=({"deduplicated": False}, {"treatment": "none", "deduplicated": False}),
@@ -251,8 +243,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     _survives(
         id="C2",
-        statement="Near-duplicates do not explain dataset classification: without them, HOG keeps at least 75 % of its accuracy above "
-        "chance.",
+        statement="Without near-duplicates, HOG keeps at least 75 % of its accuracy above chance in dataset classification.",
         **cited("computed", NO_CONTROL),
         where={"list": "independent", "feature": "hog", "treatment": "without near-duplicates"},
         needs=({"treatment": "none"},),
@@ -285,8 +276,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         id="Y2",
-        statement="Features of a network trained to classify datasets classify the objects of PACS more accurately than features of the "
-        "untrained network.",
+        statement="Features of a dataset classifier classify the objects of PACS more accurately than those of the untrained network.",
         **cited("read", "Liu & He 2024: linear probe on ImageNet-1K 27.7 %, random features 6.7 %", 21.0),
         unit="pp",
         table="probe",

@@ -12,15 +12,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from myths.forgetting.measures import (
-    RANDOM,
-    intersection_share,
-    mean_correlation,
-    over_examples,
-    share_difference,
-    smallest_rise,
-    window_depth,
-)
+from myths.forgetting import measures
+from myths.forgetting.measures import RANDOM
 from myths.forgetting.naming import LEAST_FORGOTTEN
 from myths.forgetting.train_kept import RemoveNothing, TrainKept
 from myths.forgetting.trials import CompareCounts, CountForgetting, Stability, Unforgettable
@@ -180,7 +173,7 @@ CLAIMS: tuple[Claim, ...] = (
                 **said,
                 unit="% of examples",
                 where={"dataset": dataset, "nearest": True, "first_seed": 0},
-                measure=intersection_share,
+                measure=measures.intersection_share,
                 criterion=between(low, high),
                 calibration=f"F1-calibration-{suffix}",
             ),
@@ -200,12 +193,11 @@ CLAIMS: tuple[Claim, ...] = (
     *(
         _counts(
             id=f"F1-order-{suffix}",
-            statement=f"{names[0]} has a higher percentage of unforgettable examples than {names[1]} "
-            "(single training runs, equally many presentations).",
+            statement=f"In training runs of equal length, {names[0]} has a higher percentage of unforgettable examples than {names[1]}.",
             **said,
             unit="pp",
             where={"dataset": (more, *fewer), **CLEAN},
-            measure=partial(share_difference, more, fewer),
+            measure=partial(measures.share_difference, more, fewer),
             criterion=above(0),
         )
         for suffix, more, fewer, names, said in (
@@ -220,7 +212,7 @@ CLAIMS: tuple[Claim, ...] = (
         statement="Forgetting counts of two CIFAR-10 training runs are correlated with r ≥ 0.85 (mean over pairs of runs).",
         **cited("read", SEC_6, 0.892),
         where={"dataset": "cifar10", "kind": "pairs", "nearest": True},
-        measure=mean_correlation,
+        measure=measures.mean_correlation,
         criterion=at_least(0.85),
     ),
     _stability(
@@ -229,7 +221,7 @@ CLAIMS: tuple[Claim, ...] = (
         statement="Forgetting counts summed over five CIFAR-10 training runs are correlated with sums over five others (r ≥ 0.95).",
         **cited("read", SEC_6, 0.976),
         where={"dataset": "cifar10", "kind": "sums", "trainings": 5, "nearest": True},
-        measure=partial(over_examples, "pearson", "pearson"),
+        measure=partial(measures.over_examples, "pearson", "pearson"),
         criterion=at_least(0.95),
     ),
     *(
@@ -238,7 +230,7 @@ CLAIMS: tuple[Claim, ...] = (
             statement=f"Forgetting counts of two {name} training runs with different seeds are correlated (r ≥ 0.5).",
             **cited("read", f"{SEC_6} (a number for CIFAR-10 and 200 epochs only); the limit is {PROPOSAL}", correlation),
             where={"dataset": dataset, "kind": "pairs", "nearest": True},
-            measure=mean_correlation,
+            measure=measures.mean_correlation,
             criterion=at_least(0.5),
         )
         for suffix, dataset, name, correlation in (
@@ -266,12 +258,11 @@ CLAIMS: tuple[Claim, ...] = (
         for claim in (
             _unforgettable(
                 id=f"F2c-{suffix}-level",
-                statement=f"On CIFAR-10, examples that five training runs forget more often {words} "
-                f"(rank correlation {level.low} to {level.high}).",
+                statement=f"Over five CIFAR-10 training runs, examples forgotten more often {words} (ρ from {level.low} to {level.high}).",
                 **cited("read", SEC_4_1, rho),
                 unit="Spearman ρ",
                 where={"dataset": "cifar10", "nearest": True, "first_seed": 0},
-                measure=partial(over_examples, f"spearman_{suffix.replace('-', '_')}", "spearman"),
+                measure=partial(measures.over_examples, f"spearman_{suffix.replace('-', '_')}", "spearman"),
                 criterion=level,
             ),
             _counts(
@@ -288,17 +279,16 @@ CLAIMS: tuple[Claim, ...] = (
     *PRUNING,
     _windows(
         id="F5",
-        statement="Pruning the worst window of 10 % of CIFAR-10, chosen on other seeds, costs at least 0.3 points more accuracy than "
-        "pruning a random 10 %.",
+        statement="Pruning the worst window of 10 % of CIFAR-10, chosen on other seeds, costs at least 0.3 points more than a random 10 %.",
         **cited("computed", FIG_5_RIGHT, 0.7),
-        measure=partial(window_depth, "below_random_pp"),
+        measure=partial(measures.window_depth, "below_random_pp"),
         criterion=at_least(0.3),
     ),
     _windows(
         id="F5-u",
         statement="Pruning the most-forgotten 10 % of CIFAR-10 costs less accuracy than pruning the worst window of 10 %.",
         **cited("computed", FIG_5_RIGHT, 0.35),
-        measure=partial(window_depth, "below_last_pp"),
+        measure=partial(measures.window_depth, "below_last_pp"),
         criterion=above(0),
     ),
     _pruning(
@@ -314,18 +304,16 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     _agreements(
         id="F6-small",
-        statement="Forgetting counts of a small network (two convolutions, two linear layers) rank the examples of CIFAR-10 like those of "
-        "the larger network (ρ ≥ 0.5).",
+        statement="Forgetting counts of a four-layer network rank the examples of CIFAR-10 like those of the larger network (ρ ≥ 0.5).",
         **cited("read", f"{SEC_6} and Fig. 7 right, in words; the limit is {PROPOSAL}"),
         unit="Spearman ρ",
         where={"dataset": CIFAR10, "what": "network", "network": "mnist_cnn"},
-        measure=partial(over_examples, "spearman", "spearman"),
+        measure=partial(measures.over_examples, "spearman", "spearman"),
         criterion=at_least(0.5),
     ),
     _counts(
         id="F7",
-        statement="With 20 % of the labels of CIFAR-10 flipped, the forgetting count separates flipped from clean labels with an AUROC of "
-        "at least 0.9.",
+        statement="With 20 % of the labels of CIFAR-10 flipped, forgetting counts separate flipped from clean labels (AUROC ≥ 0.9).",
         **cited("read", FIG_3),
         unit="AUROC",
         where=NOISY,
@@ -343,15 +331,14 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     _counts(
         id="F8",
-        statement="On CIFAR-10, the mean forgetting count increases with the standard deviation of the pixel noise, at every step "
-        "(0, 0.5, 1, 2, 10).",
+        statement="On CIFAR-10, the mean forgetting count increases with the pixel noise (standard deviations 0, 0.5, 1, 2, 10).",
         paper_checked="read",
         source=f"{PAPER}, Fig. 11, with the noise of the published code. That noise has mean 120 in one channel of every pixel, "
         "whatever the deviation, so 0.5 and 10 gray levels look alike; test images stay clean. Issue 6 of the authors' repository reports "
         "that the figure is not reached this way",
         unit="events",
         where={"dataset": "cifar10", "label_noise": 0.0, "nearest": True},
-        measure=smallest_rise,
+        measure=measures.smallest_rise,
         criterion=above(0),
     ),
     _pruning(

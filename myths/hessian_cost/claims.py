@@ -20,7 +20,6 @@ from myths.hessian_cost.measures import (
     speed_up,
     spread_of_gradients,
 )
-from myths.hessian_cost.problems import PAPER
 from myths.hessian_cost.trials import NewtonStep, TimeGradient, TimeHessian
 from myths.lab.claim import PROPOSED, Claim, at_least, at_most, cited
 from myths.lab.measures import largest
@@ -31,6 +30,7 @@ ABSTRACT = "Laue et al. 2018, abstract: up to two orders of magnitude on CPUs, a
 COMPRESSION = "Laue et al. 2020, compression: orders of magnitude, (nk)³ becomes k³ in the solve"
 PROBLEMS = {"quad": "a quadratic form", "logreg": "logistic regression", "matfac": "matrix factorization"}
 FRAMEWORKS = ("ours", "torch", "tensorflow", "autograd", "pytensor", "jax")
+"""The paper's frameworks, their successors, and JAX."""
 TODAY = {
     "torch": ("torch-func", "torch.func.hessian"),
     "compile": ("torch-compile", "torch.compile of torch.func.hessian"),
@@ -51,8 +51,7 @@ OF_BOTH_DEVICES: tuple[Claim, ...] = (
     *(
         _hessians(
             id=f"H1-{device}-{problem}",
-            statement=f"{on}, the tensor calculus computes the Hessian of {PROBLEMS[problem]} at least {limit} times as fast as a loop "
-            "over gradient rows.",
+            statement=f"{on}, tensor calculus computes the Hessian of {name} at least {limit} times as fast as a loop over gradient rows.",
             **cited("read", ABSTRACT, speed),
             unit="x",
             where=_on(device, problem=problem),
@@ -63,13 +62,12 @@ OF_BOTH_DEVICES: tuple[Claim, ...] = (
             controls=(f"H3-{device}-float64",),
         )
         for (device, on), speed, limit in zip(DEVICES, (100, 1000), (30, 300), strict=True)
-        for problem in PAPER
+        for problem, name in PROBLEMS.items()
     ),
     *(
         _hessians(
             id=f"H1-{device}-quad-slope",
-            statement=f"{on}, the time of the row loop grows with a higher power of n than that of the tensor calculus "
-            "(Hessian of a quadratic form).",
+            statement=f"{on}, the time of a row loop for a quadratic form grows with a higher power of n than that of the tensor calculus.",
             **PROPOSED,
             unit="difference of exponents",
             where=_on(device, problem="quad"),
@@ -83,8 +81,7 @@ OF_BOTH_DEVICES: tuple[Claim, ...] = (
     *(
         Claim(
             id=f"H2-{device}-{problem}",
-            statement=f"{on}, the slowest framework takes at most 5 times as long as the fastest for the gradient of {PROBLEMS[problem]} "
-            "(the paper's frameworks, their successors, and JAX).",
+            statement=f"{on}, the slowest framework takes at most 5 times as long as the fastest for the gradient of {name}.",
             **cited("recalled", "Laue et al. 2018, figure of gradients: within a small constant factor"),
             unit="x",
             table="gradients",
@@ -94,7 +91,7 @@ OF_BOTH_DEVICES: tuple[Claim, ...] = (
             criterion=at_most(5),
         )
         for device, on in DEVICES
-        for problem in PAPER
+        for problem, name in PROBLEMS.items()
     ),
     *(
         _hessians(
@@ -127,8 +124,7 @@ OF_BOTH_DEVICES: tuple[Claim, ...] = (
     *(
         _hessians(
             id=f"H5-{device}-logreg",
-            statement=f"{on}, multiplying the factors of the Hessian of logistic regression in reverse order takes at least 10 % longer "
-            "than in cross-country order.",
+            statement=f"{on}, reverse order takes at least 10 % longer than cross-country order for the Hessian of logistic regression.",
             **cited("recalled, unsure", "Laue et al. 2020, experiments", 30),
             unit="%",
             where=_on(device, problem="logreg"),

@@ -36,7 +36,7 @@ def mean_over_seeds(column: str, rows: pd.DataFrame) -> Estimate | None:
 
 
 def paired_difference(
-    column: str, by: str, conditions: tuple[Any, Any], rows: pd.DataFrame, *, unit: str = "seed", covers: Covers = "seeds"
+    column: str, by: str, conditions: tuple[Any, Any], rows: pd.DataFrame, *, pair: str = "seed", covers: Covers = "seeds"
 ) -> Estimate | None:
     """Return the mean difference between two conditions with Student's t interval over pairs.
 
@@ -44,15 +44,15 @@ def paired_difference(
         column: The column whose numbers are compared.
         by: The column that holds the condition.
         conditions: The two conditions; the second is subtracted from the first.
-        rows: Rows of both conditions. The value of a unit that has several rows of one condition is their mean.
-        unit: The column whose values are paired, such as "seed" or "model".
+        rows: Rows of both conditions. The value of a pair that has several rows of one condition is their mean.
+        pair: The column whose values are paired, such as "seed" or "model".
         covers: What the interval covers.
 
     Returns:
         The estimate, or None if a condition is missing or there are fewer than two pairs.
     """
     first, second = conditions
-    wide = rows.pivot_table(index=unit, columns=by, values=column)
+    wide = rows.pivot_table(index=pair, columns=by, values=column)
     if not {first, second} <= set(wide):
         return None
     return mean((wide[first] - wide[second]).dropna().tolist(), covers)

@@ -9,17 +9,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from myths.lab.claim import PROPOSAL, PROPOSED, Claim, Criterion, above, at_least, at_most, between, cited
+from myths.lab.claim import PROPOSAL, Claim, Criterion, above, at_least, at_most, between, cited
 from myths.lab.measures import largest, mean_over_seeds
+from myths.lightweight_conv import measures
 from myths.lightweight_conv.language_models import TrainLanguageModel
-from myths.lightweight_conv.measures import (
-    deviation_over_seeds,
-    order_of_the_paper,
-    ratio_over_repeats,
-    slope,
-    smallest_ratio,
-    source_use,
-)
 from myths.lightweight_conv.published import ABLATION
 from myths.lightweight_conv.speed import TimeDecoding, TimeLayer
 from myths.lightweight_conv.tables import SLOPE_LENGTHS
@@ -107,18 +100,17 @@ CONTROLS = (
         **cited("computed", PROPOSAL, 0),
         unit="nats a token",
         where={**TESTS, "shuffled": True},
-        measure=source_use,
+        measure=measures.source_use,
         criterion=between(-0.05, 0.05),
     ),
     _translation(
         id="L0-seeds",
         kind="control",
-        statement="The standard deviation of BLEU over the seeds of one layer is at most 1, the paper's difference between DynamicConv "
-        "and a plain convolution.",
-        **PROPOSED,
+        statement="The standard deviation of BLEU over the seeds of one layer is at most 1.",
+        **cited("computed", f"{PROPOSAL}: the difference between DynamicConv and a plain convolution in the paper"),
         unit="BLEU",
         where={"dataset": "multi30k", "test": "test_2016_flickr", "shuffled": False},
-        measure=deviation_over_seeds,
+        measure=measures.deviation_over_seeds,
         criterion=at_most(1.0),
     ),
 )
@@ -166,32 +158,31 @@ QUALITY_OF_TRANSLATION = (
         id="L3-order", statement="The seven convolutions of the ablation rank by BLEU as in the paper.",
         **cited("read", TABLE_3, 1), unit="Spearman ρ",
         table="ablation", where=TESTS, trial=TrainTranslator, needs=({"shuffled": False, "layer": tuple(ABLATION)},),
-        measure=order_of_the_paper, criterion=above(0), controls=DIFFER,
+        measure=measures.order_of_the_paper, criterion=above(0), controls=DIFFER,
     ),
 )  # fmt: skip
 
 SPEED = (
-    _decoding(
-        id="L4-decoding",
-        statement="DynamicConv translates more sentences per second than self-attention as implemented in 2019.",
-        **cited("read", TABLE_3, 1.20),
-        measure=partial(ratio_over_repeats, "ratio_plain"),
-        criterion=above(1),
-        decisive=True,
-    ),
-    _decoding(
-        id="L4-decoding-window",
-        statement="DynamicConv translates more sentences per second than self-attention with a window of the same size.",
-        **cited("read", TABLE_3, 1.14),
-        measure=partial(ratio_over_repeats, "ratio_window"),
-        criterion=above(1),
+    *(
+        _decoding(
+            id=id,
+            statement=f"DynamicConv translates more sentences per second than self-attention {how}.",
+            **cited("read", TABLE_3, ratio),
+            measure=partial(measures.ratio_over_repeats, column),
+            criterion=above(1),
+            decisive=id == "L4-decoding",
+        )
+        for id, how, ratio, column in (
+            ("L4-decoding", "as implemented in 2019", 1.20, "ratio_plain"),
+            ("L4-decoding-window", "with a window of the same size", 1.14, "ratio_window"),
+        )
     ),
     _decoding(
         id="L4-today-decoding",
         kind="today",
         statement="DynamicConv translates at most 1.05 times as many sentences per second as full self-attention as implemented today.",
         **cited("read", PROPOSAL),
-        measure=partial(ratio_over_repeats, "ratio"),
+        measure=partial(measures.ratio_over_repeats, "ratio"),
         criterion=at_most(1.05),
     ),
     *(
@@ -209,7 +200,7 @@ SPEED = (
                 "length": tuple(2**p for p in range(7, 15)),
             },
             trial=TimeLayer,
-            measure=partial(smallest_ratio, column),
+            measure=partial(measures.smallest_ratio, column),
             criterion=above(1),
             controls=TIMED,
         )
@@ -228,7 +219,7 @@ SPEED = (
             where={"layer": layer, "scope": "layer", "direction": "training", "causal": False},
             trial=TimeLayer,
             needs=({"length": _is_on_the_slope},),
-            measure=slope,
+            measure=measures.slope,
             criterion=criterion,
         )
         for layer, name, how, exponent, criterion in (

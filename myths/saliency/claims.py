@@ -91,8 +91,7 @@ CONTROL_CLAIMS = (
         Claim(
             id=f"K-{SHORT[method]}",
             kind="control",
-            statement=f"The attributions of {NAMES[method]} sum to the change of the output between baseline and image, up to {limit:g} % "
-            "(median over images).",
+            statement=f"Attributions of {NAMES[method]} sum to the change of the output from the baseline, up to {limit:g} % (median).",
             **cited("recalled", f"{axiom}; {LIMIT}", 0.0),
             unit="% off",
             table="completeness",
@@ -125,16 +124,15 @@ CONTROL_CLAIMS = (
 )
 
 
-def _below_random(rows: tuple[tuple[str, str, float, str, float], ...], name: str, on: dict[str, Any], source: str) -> tuple[Claim, ...]:
+def _below_random(rows: tuple[tuple[str, str, float, str, float], ...], on: str, where: dict[str, Any], source: str) -> tuple[Claim, ...]:
     """Claims that an attack leaves less of the top pixels than random perturbations: id, method, ε in 1/255, baseline and limit."""
     return tuple(
         _contrasts(
             id=id,
-            statement=f"On {name}, the top-k attack at ε = {epsilon:g}/255 changes more of the top pixels of {NAMES[method]} than "
-            f"{RANDOM[against]}.",
+            statement=f"{on}, the top-k attack at ε = {epsilon:g}/255 changes more top pixels of {NAMES[method]} than {RANDOM[against]}.",
             **cited("computed", f"{source}; {LIMIT}", round(shown(method, "random-walk", epsilon) - shown(method, "top-k", epsilon), 3)),
             unit="of the top k, random less attack",
-            where={"contrast": "attack below random", "method": method, "attack": "top-k", "against": against, **on, "epsilon": epsilon},
+            where={"contrast": "attack below random", "method": method, "attack": "top-k", "against": against, **where, "epsilon": epsilon},
             needs=({"attack": ("top-k", against)},),
             criterion=above(limit),
             decisive=id == "S1-cifar",
@@ -153,15 +151,14 @@ FRAGILE = (
             ("S1-cifar-ig", "integrated-gradients", LARGEST, "random-walk", 0.05),
             ("S1-cifar-deeplift", "deeplift", LARGEST, "random-walk", 0.2),
         ),
-        "CIFAR-10",
+        "On CIFAR-10",
         CIFAR,
         FOR_IMAGENET,
     ),
     *(
         _contrasts(
             id=f"S1-cifar-center-{short}",
-            statement=f"On CIFAR-10, the mass-center attack moves the center of the map of {NAMES[method]} more than 1 px further than "
-            "a random walk does.",
+            statement=f"On CIFAR-10, the mass-center attack moves the center of {NAMES[method]} more than 1 px further than a random walk.",
             **cited("computed", f"{FIGURE_3}: of 227 px, attack less random baseline; {LIMIT}", _shift(method)),
             unit="px, attack less random",
             where={"contrast": "center shift beyond random", "method": method, "attack": "mass-center", "against": "random-walk", **CIFAR},
@@ -236,7 +233,7 @@ FRAGILE = (
             ("S1-photographs-ig", "integrated-gradients", LARGEST, "random-walk", 0.035),
             ("S1-photographs-deeplift", "deeplift", LARGEST, "random-walk", 0.1),
         ),
-        "ImageNet photographs",
+        "On ImageNet photographs",
         PHOTOGRAPHS,
         FIGURE_3,
     ),
@@ -246,8 +243,7 @@ MOST_ROBUST = (
     *(
         _contrasts(
             id=id,
-            statement=f"{on}, the top-k attack leaves more of the top pixels of {method.replace('-', ' ')} than of the simple gradient "
-            "or DeepLIFT.",
+            statement=f"{on}, the top-k attack leaves more top pixels of {method.replace('-', ' ')} than of simple gradients or DeepLIFT.",
             **said,
             unit="of the top k",
             where={"contrast": HARDEST, "method": method, "attack": "top-k", **where},
