@@ -47,7 +47,7 @@ def test_a_paired_difference_is_that_of_what_both_conditions_have():
 
 def test_pairs_may_be_models():
     rows = pd.DataFrame({"model": list("xyxy"), "set": ["v4", "v4", "v6", "v6"], "accuracy": [80.0, 90.0, 81.0, 94.0], "seed": 0})
-    found = measures.paired_difference("accuracy", "set", ("v4", "v6"), rows, unit="model", covers="models")
+    found = measures.paired_difference("accuracy", "set", ("v4", "v6"), rows, pair="model", covers="models")
     assert numbers(found) == pytest.approx(interval([-1.0, -4.0]))
     assert (found.covers, found.n) == ("models", 2)
 
