@@ -185,15 +185,21 @@ def outcome_rows(trial, folder, types, continued=False):
     return [{k: v for k, v in row.items() if k not in type(trial).measured} for row in record.rows]
 
 
+@pytest.fixture(scope="module")
+def once(tmp_path_factory):
+    """Where trials are stored that several tests need: what one depends on may have run for another."""
+    return tmp_path_factory.mktemp("once")
+
+
 @pytest.mark.parametrize(("myth", "kind"), TRIAL_TYPES)
-def test_tiny_trials_repeat_themselves_also_from_published_arrays_and_heed_their_seed(myth, kind, tmp_path):
+def test_tiny_trials_repeat_themselves_also_from_published_arrays_and_heed_their_seed(myth, kind, once, tmp_path):
     trial = kind.tiny()
     types = myth.types_by_name
-    first = outcome_rows(trial, tmp_path / "first", types)
+    first = outcome_rows(trial, once / myth.folder, types)
     assert first, "a trial gives at least one row"
-    assert outcome_rows(trial, tmp_path / "second", types, continued=True) == first
+    assert outcome_rows(trial, tmp_path / "again", types, continued=True) == first
     if "seed" in {f.name for f in dataclasses.fields(kind)}:
-        assert outcome_rows(dataclasses.replace(trial, seed=trial.seed + 1), tmp_path / "other", types) != first
+        assert outcome_rows(dataclasses.replace(trial, seed=trial.seed + 1), once / myth.folder, types) != first
 
 
 @pytest.mark.parametrize("myth", MYTHS)

@@ -1,5 +1,6 @@
 """The smallest member of each family of torchvision's classifiers, with weights that leave no unit idle."""
 
+import functools
 import warnings
 
 import torch
@@ -15,6 +16,7 @@ FAMILIES = {
 """The least image size that each takes, of those that are quick to draw."""
 
 
+@functools.lru_cache(maxsize=1)  # several tests in a row take the same
 def build(name, classes=5, dtype=torch.float64):
     """A network of random weights whose activations are of size 1, as after training."""
     torch.manual_seed(0)
