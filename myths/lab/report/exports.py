@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
@@ -59,9 +60,17 @@ def latex(table: pd.DataFrame) -> str:
 
 
 def _as_text(table: pd.DataFrame, escape: Any) -> pd.DataFrame:
-    cells = table.astype(object).map(lambda value: escape(_words(value)))
-    cells.columns = [escape(str(column)) for column in table.columns]
-    return cells
+    import pandas as pd
+
+    escaped_once = functools.cache(escape)  # texts repeat from row to row
+    columns = []
+    for _, column in table.items():
+        values = column.astype(object).tolist()
+        if column.dtype.kind == "f":  # a number has no sign that is markup
+            columns.append(["" if math.isnan(value) else f"{value:.10g}" for value in values])
+        else:
+            columns.append([escaped_once(_words(value)) for value in values])
+    return pd.DataFrame(list(zip(*columns, strict=True)), columns=[escape(str(column)) for column in table.columns], dtype=object)
 
 
 def _words(value: Any) -> str:
