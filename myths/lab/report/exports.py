@@ -64,7 +64,8 @@ def _as_text(table: pd.DataFrame, escape: Any) -> pd.DataFrame:
 
     escaped_once = functools.cache(escape)  # texts repeat from row to row
     columns = []
-    for _, column in table.items():
+    for place in range(table.shape[1]):
+        column = table.iloc[:, place]
         values = column.astype(object).tolist()
         if column.dtype.kind == "f":  # a number has no sign that is markup
             columns.append(["" if math.isnan(value) else f"{value:.10g}" for value in values])
