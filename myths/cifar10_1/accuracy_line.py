@@ -102,13 +102,12 @@ def off_the_line(
     original: Float[Array, " models"],
     new: Float[Array, " models"],
     n_new: Num[Array, " models"],
-    errors: float = 2.0,
 ) -> int:
-    """How many models lie farther from the line than ``errors`` binomial standard errors of the new test set.
+    """How many models lie farther from the line than two binomial standard errors of the new test set.
 
     The standard error is that of ``n_new`` images at the accuracy that the line predicts, as if each model were tested on its own
     draw. All are tested on the same images, whose common luck the line takes up, so residuals vary less than this: a lenient count.
     """
     predicted = np.clip(line.predict(original), 0.5 / n_new, 1 - 0.5 / n_new)
     deviation = np.sqrt(predicted * (1 - predicted) / n_new)
-    return int((np.abs(new - predicted) > errors * deviation).sum())
+    return int((np.abs(new - predicted) > 2 * deviation).sum())

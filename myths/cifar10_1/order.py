@@ -53,9 +53,9 @@ class Order:
         """Pairs whose order is strictly reversed; a tie on either test set is no reversal."""
         return len(self.first)
 
-    def significant(self, level: float = 0.05) -> int:
-        """Flips whose p-value is below ``level``."""
-        return int((self.p_values < level).sum())
+    def significant(self) -> int:
+        """Flips whose p-value is below 0.05."""
+        return int((self.p_values < 0.05).sum())
 
 
 def compare(original: Bool[Array, "models images"], new: Bool[Array, "models others"]) -> Order:

@@ -112,9 +112,9 @@ def numbered(words: Sequence[str], classes: Sequence[str]) -> Int64[Tensor, " n"
     return torch.tensor([numbers.get(word, -1) for word in words], dtype=torch.int64)
 
 
-def held_out(n: int, context: Context, share: float = 0.25) -> Tensor:
+def held_out(n: int, context: Context) -> Tensor:
     """Training examples on which the strength of a regularization is chosen."""
-    return torch.from_numpy(context.rng(f"held out of {n}").random(n) < share)
+    return torch.from_numpy(context.rng(f"held out of {n}").random(n) < 0.25)
 
 
 @functools.lru_cache(maxsize=2)

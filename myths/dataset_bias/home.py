@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray as Array
-
-from myths.lab.estimate import Estimate, student_t
 
 EXACT_PERMUTATIONS = 50_000  # all of them up to eight sets
 
@@ -88,12 +85,3 @@ def home_test(ap: Float[Array, "*splits sets sets"], rng: np.random.Generator, s
     at_least = totals >= totals[0] - 1e-9 * np.abs(mean).sum()  # sums in another order round differently
     advantage = at_home(mean).mean() - elsewhere(mean).mean()
     return HomeTest(float(advantage), float(at_least.mean()), len(homes), exact)
-
-
-def over_splits(statistic: Callable[[Array], Array], ap: Float[Array, "splits sets sets"]) -> Estimate:
-    """A statistic's mean over random splits with Student's t interval, as in ``over_splits(drop_of_means, ap)``.
-
-    The splits are of the same data sets and share images: the interval covers the draw of images, not of data sets. Raises ValueError for
-    fewer than two splits.
-    """
-    return student_t(statistic(ap), "seeds")

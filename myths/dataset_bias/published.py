@@ -1,4 +1,4 @@
-"""What Torralba & Efros 2011 and Liu & He 2024 print, and what follows from the printed cells: drops, means, baskets, one misprint."""
+"""What Torralba & Efros 2011 print, and what follows from the printed cells: drops, means, baskets, one misprint."""
 
 from __future__ import annotations
 
@@ -68,18 +68,6 @@ class MarketValueTable:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Accuracy:
-    """One number of Liu & He 2024, in percent; ``chance`` is None where there is none."""
-
-    experiment: str
-    setting: str
-    percent: float
-    chance: float | None
-    source: str
-    paper_checked: Checked
-
-
-@dataclass(frozen=True, kw_only=True)
 class Recomputed:
     """A printed margin beside the same from the printed cells; ``tolerance`` is what rounding of the cells and of itself can do."""
 
@@ -116,11 +104,6 @@ def market_value() -> MarketValueTable:
         basket=np.array([value["basket", benchmark] for benchmark in CURRENCIES]),
         paper_checked={cell: _checked(r) for cell, r in rows.items()},
     )
-
-
-def liu_he_2024() -> list[Accuracy]:
-    """Key numbers of "A Decade's Battle on Dataset Bias"."""
-    return [_accuracy(r) for r in _rows("liu_he_2024")]
 
 
 def recomputed() -> list[Recomputed]:
@@ -217,17 +200,6 @@ def _negative_set(task: str, rows: Iterable[dict[str, str]]) -> NegativeSet:
         drop_of_means=float(last["drop_percent"]),
         source=last["source"],
         paper_checked=_checked(last),
-    )
-
-
-def _accuracy(row: dict[str, str]) -> Accuracy:
-    return Accuracy(
-        experiment=row["experiment"],
-        setting=row["setting"],
-        percent=float(row["percent"]),
-        chance=float(row["chance_percent"]) if row["chance_percent"] else None,
-        source=row["source"],
-        paper_checked=_checked(row),
     )
 
 

@@ -10,8 +10,7 @@ from myths.fixup.translation import SPELLED, TrainTransformer
 from myths.fixup.treatments import Name
 from myths.fixup.trials import TO_THE_END, TrainOneEpoch, TrainToTheEnd
 from myths.fixup.update import MeasureUpdate
-from myths.lab.errors import UsageError
-from myths.lab.myth import Profile
+from myths.lab.myth import Profile, each_once
 from myths.lab.trial import Trial
 
 Settings = Mapping[str, Any]
@@ -24,15 +23,12 @@ LAWS: tuple[Name, ...] = ("fixup", "he", "he-scaled", "batch-norm")
 RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
 
 
+@each_once
 def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = ()) -> list[Trial]:
     """What a profile runs; with own ``data``, sets of small images with a training part, the first epoch on each of those."""
-    if seeds is not None and seeds < 1:
-        raise UsageError(f"--seeds {seeds}: at least one")
     if data:
-        listed = [t for name in data for t in _epochs({"dataset": name}, (22, 112), (*RIVALS, "he"), seeds or 1)]
-    else:
-        listed = {"quick": _quick, "laptop": _laptop, "gpu": _gpu, "paper": _paper}[profile](seeds)
-    return list({trial.id: trial for trial in listed}.values())
+        return [t for name in data for t in _epochs({"dataset": name}, (22, 112), (*RIVALS, "he"), seeds or 1)]
+    return {"quick": _quick, "laptop": _laptop, "gpu": _gpu, "paper": _paper}[profile](seeds)
 
 
 def _epochs(settings: Settings, depths: Iterable[int], treatments: Iterable[Name], seeds: int, **changed: Any) -> list[Trial]:

@@ -16,8 +16,7 @@ from myths.forgetting.removal import Order
 from myths.forgetting.train_kept import RemoveNothing, ScoreExamples, TrainKept
 from myths.forgetting.training import PAPER, PAPER_REMOVAL
 from myths.forgetting.trials import DIGITS, CompareCounts, CountForgetting, Stability, Unforgettable
-from myths.lab.errors import UsageError
-from myths.lab.myth import Profile
+from myths.lab.myth import Profile, each_once
 from myths.lab.trial import Trial
 
 Settings = Mapping[str, Any]
@@ -45,13 +44,12 @@ _FAST: Settings = {
 """Settings of the fast network as in the other myths (Jordan 2024 in kind); they were not chosen on forgetting."""
 
 
+@each_once
 def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = ()) -> list[Trial]:
     """What a profile runs; ``seeds`` replaces its number of seeds. With own ``data``, counting on those sets and nothing else."""
     if data:
         return [trial for name in data for trial in _own(name, profile, seeds or COUNTED)]
-    if seeds is not None and seeds < 1:
-        raise UsageError(f"--seeds {seeds}: at least one")
-    return list({trial.id: trial for trial in {"quick": _quick, "laptop": _laptop, "gpu": _gpu, "paper": _paper}[profile](seeds)}.values())
+    return {"quick": _quick, "laptop": _laptop, "gpu": _gpu, "paper": _paper}[profile](seeds)
 
 
 # --- parts that profiles are made of ---------------------------------------------------------------

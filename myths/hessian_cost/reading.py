@@ -381,10 +381,10 @@ class Reader:
         kept = tuple(1 if place in axes else size for place, size in enumerate(x.shape))
         return Term(self.ops.reshape(value, shape, kept), kept)
 
-    def matrix(self, x: Term, node: ast.expr, square: bool = True) -> Term:
-        """Refuses what is no (square) matrix."""
-        if len(x.shape) != 2 or (square and x.shape[0] != x.shape[1]):
-            raise self.text.refused(node, f"this needs a {'square ' * square}matrix, not shape {list(x.shape)}")
+    def matrix(self, x: Term, node: ast.expr) -> Term:
+        """Refuses what is no square matrix."""
+        if len(x.shape) != 2 or x.shape[0] != x.shape[1]:
+            raise self.text.refused(node, f"this needs a square matrix, not shape {list(x.shape)}")
         return x
 
     def _misfit(self, node: ast.expr, *terms: Term) -> UsageError:

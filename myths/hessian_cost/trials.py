@@ -9,7 +9,7 @@ from typing import ClassVar
 from myths.hessian_cost.methods import METHODS, Dtype, MethodName
 from myths.hessian_cost.problems import PAPER, PROBLEMS, Name
 from myths.hessian_cost.timed import GIB, Timed, timed_row, where
-from myths.lab.myth import Profile
+from myths.lab.myth import Profile, each_once
 from myths.lab.setting import Count, Seed
 from myths.lab.trial import Context, Outcome, Trial
 
@@ -107,8 +107,8 @@ def _hessians(
     ]
 
 
-def _gradients(size: int, dtype: Dtype = "float64", seed: int = 0) -> list[Trial]:
-    return [TimeGradient(problem=problem, method=method, size=size, dtype=dtype, seed=seed) for problem in PAPER for method in GRADIENTS]
+def _gradients(size: int) -> list[Trial]:
+    return [TimeGradient(problem=problem, method=method, size=size) for problem in PAPER for method in GRADIENTS]
 
 
 def _orders(seeds: int) -> list[Trial]:
@@ -122,6 +122,7 @@ def _decisive(seeds: int, sizes: Iterable[int], on_cpu: bool = False) -> list[Tr
     return [trial for seed in range(seeds) for trial in _hessians(PAPER, DECIDING, sizes, seed=seed, on_cpu=on_cpu)]
 
 
+@each_once
 def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = ()) -> list[Trial]:
     """What a profile runs; ``seeds`` replaces the number of draws of the decisive comparison (3, of ``quick`` 2)."""
     several = seeds if seeds is not None else 2 if profile == "quick" else 3
@@ -162,4 +163,4 @@ def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = (
             *(t for t in _gradients(4096) if isinstance(t, TimeGradient) and METHODS[t.method].cuda),
             *(NewtonStep(rows=1000, seed=seed) for seed in range(several)),
         ]
-    return list(dict.fromkeys(listed))
+    return listed

@@ -47,7 +47,7 @@ def exact(value: float, n: int) -> Estimate:
     return Estimate(value, value, value, "exact", n)
 
 
-def clopper_pearson(successes: int, trials: int, confidence: float = CONFIDENCE) -> Estimate:
+def clopper_pearson(successes: int, trials: int) -> Estimate:
     """A proportion with its Clopper–Pearson interval, as Recht et al. use for accuracies.
 
     Raises ValueError unless 0 ≤ successes ≤ trials and trials > 0.
@@ -55,25 +55,25 @@ def clopper_pearson(successes: int, trials: int, confidence: float = CONFIDENCE)
     from scipy import stats
 
     _check_proportion(successes, trials)
-    tail = (1 - confidence) / 2
+    tail = (1 - CONFIDENCE) / 2
     low = 0.0 if successes == 0 else float(stats.beta.ppf(tail, successes, trials - successes + 1))
     high = 1.0 if successes == trials else float(stats.beta.ppf(1 - tail, successes + 1, trials - successes))
     return Estimate(successes / trials, low, high, "test examples", trials)
 
 
-def difference_of_proportions(successes: tuple[int, int], trials: tuple[int, int], confidence: float = CONFIDENCE) -> Estimate:
+def difference_of_proportions(successes: tuple[int, int], trials: tuple[int, int]) -> Estimate:
     """First minus second proportion of independent samples, with Newcombe's hybrid-score interval (1998, method 10).
 
     Raises ValueError for counts that are no proportions.
     """
-    (p1, l1, u1), (p2, l2, u2) = (_wilson(k, n, confidence) for k, n in zip(successes, trials, strict=True))
+    (p1, l1, u1), (p2, l2, u2) = (_wilson(k, n) for k, n in zip(successes, trials, strict=True))
     value = p1 - p2
     low = value - np.hypot(p1 - l1, u2 - p2)
     high = value + np.hypot(u1 - p1, p2 - l2)
     return Estimate(value, float(low), float(high), "test examples", min(trials))
 
 
-def ratio_of_proportions(successes: tuple[int, int], trials: tuple[int, int], confidence: float = CONFIDENCE) -> Estimate:
+def ratio_of_proportions(successes: tuple[int, int], trials: tuple[int, int]) -> Estimate:
     """First over second proportion of independent samples, with Katz's log interval (1978).
 
     Raises ValueError for counts that are no proportions, and when one of them is zero, where the interval does not exist.
@@ -84,24 +84,22 @@ def ratio_of_proportions(successes: tuple[int, int], trials: tuple[int, int], co
         raise ValueError("Katz's interval of a ratio needs at least one success in each sample")
     (k1, k2), (n1, n2) = successes, trials
     ratio = (k1 / n1) / (k2 / n2)
-    half = _z(confidence) * np.sqrt(1 / k1 - 1 / n1 + 1 / k2 - 1 / n2)
+    half = _z() * np.sqrt(1 / k1 - 1 / n1 + 1 / k2 - 1 / n2)
     return Estimate(ratio, float(ratio * np.exp(-half)), float(ratio * np.exp(half)), "test examples", min(trials))
 
 
-def student_t(values: Sequence[float] | Float[Array, " n"], covers: Covers, confidence: float = CONFIDENCE) -> Estimate:
+def student_t(values: Sequence[float] | Float[Array, " n"], covers: Covers) -> Estimate:
     """A mean with Student's t interval over independent values. Raises ValueError for fewer than two."""
     from scipy import stats
 
     x = np.asarray(values, dtype=np.float64)
     if len(x) < 2:
         raise ValueError("a t interval needs at least two values")
-    half = stats.t.ppf((1 + confidence) / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
+    half = stats.t.ppf((1 + CONFIDENCE) / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
     return Estimate(float(x.mean()), float(x.mean() - half), float(x.mean() + half), covers, len(x))
 
 
-def fisher_z(
-    correlation: float, n: int, covers: Covers, kind: Literal["pearson", "spearman"] = "pearson", confidence: float = CONFIDENCE
-) -> Estimate:
+def fisher_z(correlation: float, n: int, covers: Covers, kind: Literal["pearson", "spearman"] = "pearson") -> Estimate:
     """A correlation of ``n`` pairs with its Fisher-z interval.
 
     For Spearman's ρ the variance of z is (1 + ρ²/2)/(n − 3) (Bonett & Wright 2000). A perfect ranking has no finite z; its
@@ -119,7 +117,7 @@ def fisher_z(
         swap = 12 / (n**3 - n)  # what ρ loses by one swap of neighbors
         near, z = r * (1 - swap), r * np.log((2 - swap) / swap) / 2  # arctanh(near), right where near rounds to ±1
     variance = (1.0 if kind == "pearson" else 1 + near * near / 2) / (n - 3)
-    half = _z(confidence) * np.sqrt(variance)
+    half = _z() * np.sqrt(variance)
     low, high = np.tanh(z - half), np.tanh(z + half)
     return Estimate(r, min(r, float(low)), max(r, float(high)), covers, n)  # near ±1 rounding may pass r
 
@@ -130,7 +128,6 @@ def bootstrap(
     covers: Covers,
     rng: np.random.Generator,
     resamples: int = 10_000,
-    confidence: float = CONFIDENCE,
 ) -> Estimate:
     """A statistic of ``n`` things with its percentile-bootstrap interval.
 
@@ -144,7 +141,7 @@ def bootstrap(
     finite = draws[np.isfinite(draws)]
     if len(finite) < 0.99 * resamples:
         raise ValueError(f"the statistic is not finite on {resamples - len(finite)} of {resamples} resamples")
-    low, high = np.quantile(finite, [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = np.quantile(finite, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Estimate(value, min(value, float(low)), max(value, float(high)), covers, n)
 
 
@@ -153,15 +150,15 @@ def _check_proportion(successes: int, trials: int) -> None:
         raise ValueError(f"{successes} of {trials} is not a proportion")
 
 
-def _z(confidence: float) -> float:
+def _z() -> float:
     from scipy import special
 
-    return float(special.ndtri((1 + confidence) / 2))
+    return float(special.ndtri((1 + CONFIDENCE) / 2))
 
 
-def _wilson(successes: int, trials: int, confidence: float) -> tuple[float, float, float]:
+def _wilson(successes: int, trials: int) -> tuple[float, float, float]:
     _check_proportion(successes, trials)
-    z, p = _z(confidence), successes / trials
+    z, p = _z(), successes / trials
     center = (p + z * z / (2 * trials)) / (1 + z * z / trials)
     half = z / (1 + z * z / trials) * np.sqrt(p * (1 - p) / trials + z * z / (4 * trials * trials))
     return p, float(center - half), float(center + half)

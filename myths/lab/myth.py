@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from myths.lab.claim import Claim, Verdict
 from myths.lab.errors import UsageError
@@ -26,6 +27,25 @@ def profile_named(word: str) -> Profile:
         if word == profile:
             return profile
     raise UsageError(f"there is no profile {word!r}; there are: {', '.join(PROFILES)}")
+
+
+class Listing(Protocol):
+    """What lists the trials of a profile."""
+
+    def __call__(self, profile: Profile, seeds: int | None = None, data: tuple[str, ...] = ()) -> list[Trial]:
+        """Return them, each once."""
+
+
+def each_once(list_trials: Listing) -> Listing:
+    """Let a function that lists trials list each once, and refuse fewer seeds than one."""
+
+    @functools.wraps(list_trials)
+    def listed(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = ()) -> list[Trial]:
+        if seeds is not None and seeds < 1:
+            raise UsageError(f"--seeds {seeds}: at least one")
+        return list({trial.id: trial for trial in list_trials(profile, seeds, data)}.values())
+
+    return listed
 
 
 def rank(profiles: str, decisive: Iterable[Verdict]) -> tuple[int, int]:

@@ -10,10 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from myths.lab.data.own_texts import languages_of
-from myths.lab.errors import UsageError
 from myths.lab.language.texts import MULTI30K_TESTS
 from myths.lab.language.tokenizers import tokenizer_for
-from myths.lab.myth import Profile
+from myths.lab.myth import Profile, each_once
 from myths.lab.trial import Trial
 from myths.lightweight_conv.kernels import ListKernels
 from myths.lightweight_conv.language_models import Corpus, TrainLanguageModel
@@ -78,13 +77,12 @@ IWSLT: Settings = {
 """The IWSLT recipe of Wu et al. 2019 (fairseq), with as many encoder layers for all."""
 
 
+@each_once
 def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = ()) -> list[Trial]:
     """What a profile runs; ``seeds`` replaces its number of seeds. With own parallel texts, layers trained on those and nothing else."""
-    if seeds is not None and seeds < 1:
-        raise UsageError(f"--seeds {seeds}: at least one")
     if data:
         return [trial for name in data for trial in _own(name.replace("-", "_"), profile, seeds)]
-    return list({trial.id: trial for trial in {"quick": _quick, "laptop": _laptop, "gpu": _gpu, "paper": _paper}[profile](seeds)}.values())
+    return {"quick": _quick, "laptop": _laptop, "gpu": _gpu, "paper": _paper}[profile](seeds)
 
 
 # --- parts that profiles are made of ---------------------------------------------------------------

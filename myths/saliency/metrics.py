@@ -77,11 +77,6 @@ def ssim(one: Float[Tensor, "n h w"], other: Float[Tensor, "n h w"]) -> Float[Te
     return _of_maps((above / below).mean((1, 2, 3)).to(one.dtype), one, other)
 
 
-def chance_intersection(k: int, pixels: int) -> float:
-    """What two random sets of ``k`` pixels have in common on average, as a share of ``k``."""
-    return k / pixels
-
-
 def _of_maps(values: Tensor, one: Tensor, other: Tensor) -> Tensor:
     return torch.where(is_map(one) & is_map(other), values, torch.nan)
 

@@ -11,7 +11,7 @@ from myths.lab.data.images import ImageSet
 from myths.lab.errors import CannotStart
 from myths.saliency.names import SAMPLE
 
-SIDE = 64
+SIDE, SAMPLE_SIDE = 64, 224
 PARENT = "imagenette/"
 """The photographs of ``dataset_bias`` that are used: ten classes of ImageNet, a hundred images each."""
 
@@ -36,7 +36,7 @@ def imagenette(device: str) -> ImageSet:
     )
 
 
-def imagenet_sample(device: str, side: int = 224) -> ImageSet:
+def imagenet_sample(device: str) -> ImageSet:
     """The photographs of ``imagenet_sample`` with ImageNet's class numbers; all of them for testing.
 
     Raises CannotStart when the index of the folder does not name each file with its class.
@@ -48,4 +48,4 @@ def imagenet_sample(device: str, side: int = 224) -> ImageSet:
         labels = torch.tensor([label_of[file] for file in folder.files])
     except (OSError, KeyError, ValueError) as error:
         raise CannotStart(f"{folder.root}/index.csv does not give file and class_index of each photograph ({error})") from error
-    return ImageSet(SAMPLE, None, None, decode(folder, side).to(device), labels.to(device), tuple(str(c) for c in range(1000)))
+    return ImageSet(SAMPLE, None, None, decode(folder, SAMPLE_SIDE).to(device), labels.to(device), tuple(str(c) for c in range(1000)))

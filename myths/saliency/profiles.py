@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from myths.lab.errors import UsageError
-from myths.lab.myth import Profile
+from myths.lab.myth import Profile, each_once
 from myths.lab.trial import Trial
 from myths.saliency.names import METHODS, SQUEEZENET, AttackName, Method
 from myths.saliency.networks import IMAGENETTE, MAIN, Network, Pretrained, TrainNetwork
@@ -32,20 +32,18 @@ _SOFTPLUS = 2.0
 """Sharpness of the network that is trained smooth."""
 
 
+@each_once
 def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = ()) -> list[Trial]:
     """What a profile runs; with ``data``, only these: weights, the user's or "squeezenet", are attacked on photographs, pictures under
     each of the weights.
 
     Raises UsageError for pictures without weights and for fewer than one network.
     """
-    if seeds is not None and seeds < 1:
-        raise UsageError(f"--seeds {seeds}: at least one")
     if data and seeds is not None:
         raise UsageError(f"--seeds {seeds}: with --data the networks are given, not trained, so there is nothing to repeat; leave it out")
     if data:
         return _own(tuple(name.replace("-", "_") for name in data), profile)
-    listed = {"quick": _quick, "laptop": _laptop, "gpu": _gpu, "paper": _paper}[profile](seeds)
-    return list({trial.id: trial for trial in listed}.values())
+    return {"quick": _quick, "laptop": _laptop, "gpu": _gpu, "paper": _paper}[profile](seeds)
 
 
 def _attacks(network: Network, methods: Iterable[Method], attacks: Iterable[AttackName], **settings: Any) -> list[Trial]:

@@ -20,7 +20,6 @@ from myths.dataset_bias.home import (
     elsewhere,
     home_advantage,
     home_test,
-    over_splits,
     percent_drop,
 )
 
@@ -250,20 +249,8 @@ def test_splits_are_averaged_before_the_permutation():
     assert home_test(ap, np.random.default_rng(0)) == home_test(ap.mean(0), np.random.default_rng(0))
 
 
-def test_interval_over_splits_is_students():
-    from scipy import stats
-
-    ap = np.random.default_rng(12).uniform(0.4, 0.6, (8, 3, 3)) + 0.3 * np.eye(3)
-    found = over_splits(drop_of_means, ap)
-    theirs = stats.ttest_1samp(drop_of_means(ap), 0).confidence_interval()
-    assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high))
-    assert (found.covers, found.n) == ("seeds", 8)
-
-
-def test_too_few_sets_or_splits_are_refused():
+def test_too_few_sets_are_refused():
     with pytest.raises(ValueError, match="three sets"):
         home_advantage(np.ones((2, 2)))
     with pytest.raises(ValueError, match="two sets"):
         home_test(np.ones((1, 1)), np.random.default_rng(0))
-    with pytest.raises(ValueError, match="two values"):
-        over_splits(drop_of_means, np.ones((1, 3, 3)))

@@ -93,15 +93,3 @@ def test_the_paper_itself_has_zeros_in_a_quarter_of_its_cells():
     alpha = published.market_value().alpha
     assert share_between(alpha) == 0.75
     assert share_below_one(alpha) == 1.0
-
-
-def test_liu_and_he():
-    rows = {(r.experiment, r.setting): r for r in published.liu_he_2024()}
-    assert rows["name that dataset", "ConvNeXt-T; YFCC CC DataComp"].percent == 84.7
-    assert rows["user study", "mean of 20 researchers"].percent == 45.4
-    assert rows["pseudo-data-sets", "three samples of YFCC; validation"].percent == 33
-    probe = [r.percent for r in rows.values() if r.experiment == "linear probe on ImageNet-1K"]
-    assert probe == [6.7, 27.7, 34.8, 68.0, 76.7]
-    assert sum(r.experiment.startswith("corruption") for r in rows.values()) == 8
-    assert all(r.paper_checked == "read" and r.source and (r.chance is None or 0 < r.chance <= r.percent + 1) for r in rows.values())
-    assert len(rows) == len(published.liu_he_2024())

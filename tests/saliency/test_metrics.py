@@ -81,7 +81,7 @@ def test_a_map_beside_itself():
 
 def test_chance_is_what_random_maps_have_in_common():
     a, b = maps(2000, 8, 8, 0), maps(2000, 8, 8, 1)
-    assert metrics.intersection(a, b, 6).mean().item() == pytest.approx(metrics.chance_intersection(6, 64), abs=0.01)
+    assert metrics.intersection(a, b, 6).mean().item() == pytest.approx(6 / 64, abs=0.01)
 
 
 def test_center_of_mass_against_scipy_and_shift_in_pixels():

@@ -11,7 +11,7 @@ from typing import Any
 from myths.hessian_cost.tensor_calculus.backends import Array, backend_of, operations
 from myths.hessian_cost.tensor_calculus.codegen import Program
 from myths.hessian_cost.tensor_calculus.compressed import Compressed
-from myths.hessian_cost.tensor_calculus.errors import NotDifferentiable, ShapeError, TensorError, UnknownVariable
+from myths.hessian_cost.tensor_calculus.errors import NotDifferentiable, ShapeError, UnknownVariable
 from myths.hessian_cost.tensor_calculus.expression import Expression, Variable, variables
 from myths.hessian_cost.tensor_calculus.lines import identifier
 
@@ -33,7 +33,6 @@ class Compiled:
     sizes: Mapping[str, int]
     compressed: bool
     check: bool
-    jit: bool
     _functions: dict[Sizes, Callable[..., Any]] = field(default_factory=dict)
     _by_shapes: dict[tuple[Any, ...], Callable[..., Any]] = field(default_factory=dict)
 
@@ -77,8 +76,6 @@ class Compiled:
         space: dict[str, Any] = table | {"_guard": _guard}
         exec(source, space)
         run: Callable[..., Any] = space["program"]
-        if self.jit:
-            run = _jitted(run, self.backend)
         if not self.compressed:
             return run
 
@@ -123,7 +120,6 @@ def compile(
     sizes: Mapping[str, int] | None = None,
     compressed: bool = False,
     check: bool = False,
-    jit: bool = False,
 ) -> Compiled:
     """A function of arrays, which computes one expression, or several with their common parts computed once.
 
@@ -131,7 +127,7 @@ def compile(
     ``sizes``: axis sizes; when they say all, the program is written now and not at the first call.
     ``compressed``: return Compressed results, which keep their deltas. ``check``: raise
     NotDifferentiable at points where an expression does not exist or is not finite (costs a synchronization each).
-    ``jit``: through torch.compile or jax.jit. A result that is a mere transpose of an input shares its memory.
+    A result that is a mere transpose of an input shares its memory.
     Raises TensorError for an unknown backend.
     """
     single = isinstance(expression, Expression)
@@ -143,9 +139,7 @@ def compile(
     if len({x.name for x in taken}) < len(taken):
         raise UnknownVariable(f"two variables of {roots[0]} have the same name: {sorted(f'{x.name} {list(x.axes)}' for x in taken)}")
     operations(backend)
-    if jit and (backend == "numpy" or check):
-        raise TensorError("jit is for torch and jax, without check")
-    compiled = Compiled(roots, single, backend, taken, dict(sizes or {}), compressed, check, jit)
+    compiled = Compiled(roots, single, backend, taken, dict(sizes or {}), compressed, check)
     if sizes and {axis for x in taken for axis in x.axes} <= set(sizes):
         compiled.function(compiled.sizes)
     return compiled
@@ -187,16 +181,6 @@ def evaluate(
 
         values = {name: np.asarray(array) for name, array in values.items()}
     return compiled(**values)
-
-
-def _jitted(run: Callable[..., Any], backend: str) -> Callable[..., Any]:
-    if backend == "torch":
-        import torch
-
-        return torch.compile(run, dynamic=False)
-    import jax
-
-    return jax.jit(run)
 
 
 def _guard(kind: str, array: Array, written: str) -> None:

@@ -11,7 +11,7 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from myths.lab.data import prepared
-from myths.lab.data.folders import ImageFolder, decode, image_folder, whole
+from myths.lab.data.folders import ImageFolder, image_folder, whole
 from myths.lab.errors import CannotStart
 
 
@@ -28,16 +28,16 @@ class ImageSet:
     """Named by their numbers where the set brings no names."""
 
 
-def image_set(name: str, device: str | torch.device, side: int | None = None) -> ImageSet:
+def image_set(name: str, device: str | torch.device) -> ImageSet:
     """A prepared or embedded image set, whole, on ``device``; gray images have one channel.
 
     An image folder is read as ``layout`` says. Without parts all of it is the test part. With parts, val/ is the test part where there is
-    no test/, and otherwise unused. Images have one size, or are cropped and resized to ``side``, as ``folders.decode`` does. Raises
-    CannotStart when the set is absent or damaged, holds no images with labels, or its images differ in size and no ``side`` is given.
+    no test/, and otherwise unused. Raises CannotStart when the set is absent or damaged, holds no images with labels, or its images
+    differ in size.
     """
     found = prepared.require(name)
     if found.kind == "images" and found.path is not None:
-        arrays: Mapping[str, np.ndarray] = _decode(image_folder(name), side)
+        arrays: Mapping[str, np.ndarray] = _decode(image_folder(name))
     else:
         arrays = prepared.load(name)
     if not {"x_test", "y_test"} <= arrays.keys():
@@ -58,7 +58,7 @@ def image_set(name: str, device: str | torch.device, side: int | None = None) ->
     )
 
 
-def _decode(folder: ImageFolder, side: int | None) -> dict[str, np.ndarray]:
+def _decode(folder: ImageFolder) -> dict[str, np.ndarray]:
     """The arrays of an image folder: NHWC, three channels."""
     layout = folder.layout
     chosen: dict[str, list[int]] = {"test": list(range(len(folder)))}
@@ -73,9 +73,7 @@ def _decode(folder: ImageFolder, side: int | None) -> dict[str, np.ndarray]:
         if not labeled and part == "test":
             raise CannotStart(f"{folder.name} has no classes: lay it out as CLASS/image, or train/CLASS/image and test/CLASS/image")
         if labeled:
-            arrays[f"x_{part}"] = (
-                _whole(folder, labeled) if side is None else decode(folder, side, files=labeled).permute(0, 2, 3, 1).numpy()
-            )
+            arrays[f"x_{part}"] = _whole(folder, labeled)
             arrays[f"y_{part}"] = np.array([number[layout.labels[i]] for i in labeled])
     return arrays
 

@@ -193,9 +193,9 @@ def length_buckets(pairs: Pairs, batch_tokens: int, order: torch.Generator | Non
     return [sorted_pairs[starts[i][0] : starts[i][1]].to(device) for i in where]
 
 
-def cross_entropy(model: Translator, pairs: Pairs, *, batch_tokens: int = 8000, precision: Precision = "fp32") -> float:
+def cross_entropy(model: Translator, pairs: Pairs, *, precision: Precision = "fp32") -> float:
     """Mean nats a target token (EOS counts), without label smoothing, in evaluation mode."""
-    nats, tokens = sentence_nats(model, pairs, batch_tokens=batch_tokens, precision=precision)
+    nats, tokens = sentence_nats(model, pairs, precision=precision)
     return float(nats.sum() / tokens.sum())
 
 

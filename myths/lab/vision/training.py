@@ -143,21 +143,14 @@ def predict(
     device: str,
     batch: int = 1000,
     precision: Precision = "fp32",
-    flip_average: bool = False,
 ) -> Float[Tensor, "n classes"]:
-    """Logits in float32 on the CPU, in evaluation mode; ``batch`` is halved where memory runs out.
-
-    ``flip_average`` gives the mean of the logits of each image and of its mirror image.
-    """
+    """Logits in float32 on the CPU, in evaluation mode; ``batch`` is halved where memory runs out."""
     memory_format = place(network, device)
     was_training = network.training
 
     def work(piece: slice) -> Tensor:
         pixels = (x[piece].to(device).float() / 255).contiguous(memory_format=memory_format)
-        logits = network(pixels).float()
-        if flip_average:
-            logits = (logits + network(pixels.flip(-1)).float()) / 2
-        return logits.cpu()
+        return network(pixels).float().cpu()
 
     network.eval()
     try:

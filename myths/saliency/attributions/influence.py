@@ -14,6 +14,9 @@ from torch import Tensor
 
 from myths.lab.errors import UsageError
 
+STEPS = 100
+"""Steps of Newton's method at most."""
+
 
 @dataclass(frozen=True)
 class LastLayer:
@@ -44,7 +47,7 @@ class LastLayer:
         return F.pad(features.to(self.weights.dtype) / self.scale, (0, 1), value=1.0)
 
 
-def last_layer(features: Float[Tensor, "m f"], labels: Int64[Tensor, " m"], l2: float = 0.01, most: int = 100) -> LastLayer:
+def last_layer(features: Float[Tensor, "m f"], labels: Int64[Tensor, " m"], l2: float = 0.01) -> LastLayer:
     """Fits by Newton's method in double precision to the mean loss plus l2/2 ‖weights‖².
 
     Raises UsageError when labels are not both 0 and 1, or ``l2`` is not above 0; ArithmeticError when it does not converge.
@@ -59,7 +62,7 @@ def last_layer(features: Float[Tensor, "m f"], labels: Int64[Tensor, " m"], l2: 
     def loss(w: Tensor) -> Tensor:
         return F.binary_cross_entropy_with_logits(x @ w, y) + l2 / 2 * w.square().sum()
 
-    for _ in range(most):
+    for _ in range(STEPS):
         p = torch.sigmoid(x @ weights)
         gradient = x.T @ (p - y) / len(x) + l2 * weights
         hessian = (x.T * (p * (1 - p))) @ x / len(x) + l2 * identity
@@ -70,4 +73,4 @@ def last_layer(features: Float[Tensor, "m f"], labels: Int64[Tensor, " m"], l2: 
         while loss(weights - length * step) > loss(weights) and length > 1e-6:
             length /= 2
         weights = weights - length * step
-    raise ArithmeticError(f"the last layer did not converge in {most} steps of Newton's method")
+    raise ArithmeticError(f"the last layer did not converge in {STEPS} steps of Newton's method")

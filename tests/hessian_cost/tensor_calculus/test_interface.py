@@ -163,7 +163,7 @@ def test_through_the_compilers(backend: str) -> None:
     expected = evaluate(h, A=a, x=v)
     if backend == "jax":
         jax = pytest.importorskip("jax", reason="JAX is not installed")
-        found = compile(h, "jax", jit=True)(A=jax.numpy.asarray(a), x=jax.numpy.asarray(v))
+        found = jax.jit(compile(h, "jax").function({"n": 3}))(jax.numpy.asarray(a), jax.numpy.asarray(v))
         assert np.allclose(found, expected, atol=1e-5)
     else:
         run = torch.compile(compile(h).function({"n": 3}), backend="aot_eager", fullgraph=True)

@@ -52,7 +52,7 @@ def test_a_flat_folder_of_mixed_sizes(tmp_path, home):
     assert image_folder("flat").labels == ("", "")
     assert decode(image_folder("flat"), 8).shape == (2, 3, 8, 8)
     with pytest.raises(CannotStart, match="CLASS/image"):
-        image_set("flat", "cpu", side=8)
+        image_set("flat", "cpu")
 
 
 def test_broken_images_are_left_out_and_named(folder, home):
