@@ -76,7 +76,7 @@ LONGEST = 50
 MOST_PARAMETERS = 6
 WIDE = {
     "myths.run", "myths.cli.run", "myths.cli.table_", "myths.cli.try_", "myths.saliency.notebook.attack", "myths.saliency.notebook.explain",
-    "myths.hessian_cost.tensor_calculus.evaluate.compile", "myths.lab.vision.training.fit", "myths.saliency.attributions.explanation",
+    "myths.lab.vision.training.fit", "myths.saliency.attributions.explanation",
 }  # fmt: skip
 """Functions with more parameters: each is an option that a user may leave out, or one thing that a training takes."""
 LIKE_TORCH = {"myths.saliency.attributions.rules._attention", "myths.saliency.attributions.rules._instance_norm"}

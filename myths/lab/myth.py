@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from myths.lab.claim import Claim, Verdict
 from myths.lab.errors import UsageError
@@ -29,6 +29,7 @@ def profile_named(word: str) -> Profile:
     raise UsageError(f"there is no profile {word!r}; there are: {', '.join(PROFILES)}")
 
 
+@runtime_checkable
 class Listing(Protocol):
     """What lists the trials of a profile."""
 
