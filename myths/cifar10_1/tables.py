@@ -14,7 +14,7 @@ from myths.cifar10_1.trials import PublishedAccuracy, PublishedHardImages, Publi
 from myths.cifar10_1.weights import PredictClasses
 from myths.lab.estimate import Estimate, clopper_pearson, difference_of_proportions, ratio_of_proportions
 from myths.lab.store import Results
-from myths.lab.trial import weakest
+from myths.lab.tables import ABOUT, TRIALS, about, unite
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +43,7 @@ def accuracies(results: Results) -> pd.DataFrame:
     original_ranks = dict(zip(originals.index, order.ranks(originals["correct"].to_numpy()), strict=True))
     rows = []
     for test_set, group in counts.groupby("test_set", sort=False):
+        ids = unite([*group[TRIALS], *originals[TRIALS]])  # a rank comes from all models
         for line, rank in zip(group.to_dict("records"), order.ranks(group["correct"].to_numpy()), strict=True):
             original = originals.loc[line["model"]]
             row = {
@@ -58,7 +59,7 @@ def accuracies(results: Results) -> pd.DataFrame:
             if test_set != "original":
                 row |= _against(int(original["correct"]), int(original["n"]), line["correct"], line["n"])
                 row["rank_change"] = original_ranks[line["model"]] - rank
-            rows.append(row | {name: line[name] for name in ("source", "protocol", "device")})
+            rows.append(row | {name: line[name] for name in ("source", "protocol", "device")} | {TRIALS: ids})
     return pd.DataFrame(rows)
 
 
@@ -67,8 +68,10 @@ def recomputed(results: Results) -> pd.DataFrame:
     counts = results.frame(PublishedAccuracy)
     if counts.empty or set(counts["source"]) != {"predictions", "known table"}:
         return counts.iloc[:0]
-    numbers = counts.melt(["model", "test_set", "source", "protocol", "device"], ["n", "correct", "balanced_percent"], "quantity")
-    wide = numbers.pivot(index=["model", "test_set", "quantity", "protocol", "device"], columns="source", values="value").reset_index()
+    keys = ["model", "test_set", "quantity", "protocol", "device"]
+    numbers = counts.melt([*(key for key in keys if key != "quantity"), "source", TRIALS], ["n", "correct", "balanced_percent"], "quantity")
+    wide = numbers.pivot(index=keys, columns="source", values="value")
+    wide = wide.join(numbers.groupby(keys)[TRIALS].agg(unite)).reset_index()
     wide = wide.rename(columns={"known table": "known", "predictions": "computed"})
     wide["equal"] = (wide["known"] - wide["computed"]).abs() < 0.5e-4 + 1e-9  # the known table has four decimals
     wide["dataset"] = wide["test_set"].map(DATASETS)
@@ -91,8 +94,9 @@ def fits(results: Results) -> pd.DataFrame:
     for test_set, group in table[table["test_set"] != "original"].groupby("test_set", sort=False):
         original = originals.loc[group["model"]]
         source = group["source"].iloc[0]
-        about = {"test_set": test_set, "dataset": _named(str(test_set), source), **_about(group), "source": source}
-        rows += _fit_rows(original, group["correct"], group["n"], about)
+        told = {"test_set": test_set, **about(group), "dataset": _named(str(test_set), source), "source": source}
+        told[TRIALS] = unite([*group[TRIALS], *original[TRIALS]])
+        rows += _fit_rows(original, group["correct"], group["n"], told)
     return pd.DataFrame(rows)
 
 
@@ -127,7 +131,7 @@ def hard_images(results: Results) -> pd.DataFrame:
             }
             if new[0] and original[0]:
                 row |= _columns("ratio", ratio_of_proportions((new[0], original[0]), (new[1], original[1])))
-            rows.append(row | {name: line[name] for name in ("dataset", "protocol", "device")})
+            rows.append(row | {name: line[name] for name in ABOUT})
     return pd.DataFrame(rows)
 
 
@@ -151,7 +155,7 @@ def ladder(results: Results) -> pd.DataFrame:
                 **{name: line[name] for name in ("new_n", "new_correct")},
                 **_percent("new", new),
                 **_against(line["original_correct"], line["original_n"], line["new_correct"], line["new_n"]),
-                **{name: line[name] for name in ("dataset", "protocol", "device")},
+                **{name: line[name] for name in ABOUT},
             }
         )
     return pd.DataFrame(rows)
@@ -167,10 +171,10 @@ def ladder_fits(results: Results) -> pd.DataFrame:
         return table
     for (test_set, ways), group in table.groupby(["test_set", "ways"], sort=False):
         sums = group.groupby("model", sort=False)[["original_correct", "original_n", "new_correct", "new_n"]].sum()
-        about = {"test_set": test_set, "ways": ways, "dataset": test_set, **_about(group)}
+        told = {"test_set": test_set, "ways": ways, **about(group), "dataset": test_set}
         original = sums.rename(columns={"original_correct": "correct", "original_n": "n"})
         # Seeds share the images, so the images of one seed are what the new set's noise comes from.
-        rows += _fit_rows(original, sums["new_correct"], sums["new_n"], about, images=int(group["new_n"].iloc[0]))
+        rows += _fit_rows(original, sums["new_correct"], sums["new_n"], told, images=int(group["new_n"].iloc[0]))
     return pd.DataFrame(rows)
 
 
@@ -198,8 +202,10 @@ def reuse_share(results: Results) -> pd.DataFrame:
     table, published = reuse(results), accuracies(results)
     if table.empty or published.empty:
         return table.iloc[:0]
-    gaps = published[published["test_set"] == "v4"]["gap_pp"]
-    table = table[["dataset", "strategy", "k", "seed", "n_reused", "optimism_pp", "protocol", "device"]].copy()
+    v4 = published[published["test_set"] == "v4"]
+    gaps = v4["gap_pp"]
+    table = table[["dataset", "strategy", "k", "seed", "n_reused", "optimism_pp", "protocol", "device", TRIALS]].copy()
+    table[TRIALS] = [unite([ids, *v4[TRIALS]]) for ids in table[TRIALS]]
     table["dataset"] += f", {DATASETS['v4']}"
     table.insert(6, "drop_pp", gaps.mean())
     table.insert(7, "share_percent", 100 * table["optimism_pp"] / gaps.mean())
@@ -231,7 +237,12 @@ def placed(results: Results) -> pd.DataFrame:
                 row |= _against(int(original["correct"]), int(original["n"]), correct, n)
                 row |= _off_line(published, line["test_set"], original["correct"] / original["n"], correct / n, n)
             row |= {"reordering": line["reordering"], "reordered_percent": 100 * line["reordered_correct"] / n}
-            rows.append(row | {name: line[name] for name in ("dataset", "protocol", "device")})
+            ids = [
+                line[TRIALS],
+                original[TRIALS],
+                *(published[published["test_set"] == line["test_set"]][TRIALS] if len(published) else ()),
+            ]
+            rows.append(row | {name: line[name] for name in ABOUT} | {TRIALS: unite(ids)})
     return pd.DataFrame(rows)
 
 
@@ -279,7 +290,7 @@ def normalizations(results: Results) -> pd.DataFrame:
         "p_value",
         "clearly_better",
     ]
-    return table[[*columns, "dataset", "protocol", "device"]]
+    return table[[*columns, *ABOUT]]
 
 
 def _sets_of(trial: PlaceModel) -> str:
@@ -301,19 +312,19 @@ def _off_line(published: pd.DataFrame, test_set: str, original: float, new: floa
 
 
 def _fit_rows(
-    original: pd.DataFrame, correct: pd.Series, n: pd.Series, about: dict[str, Any], images: int | None = None
+    original: pd.DataFrame, correct: pd.Series, n: pd.Series, told: dict[str, Any], images: int | None = None
 ) -> list[dict[str, Any]]:
     x = accuracy_line.share(original["correct"].to_numpy(), original["n"].to_numpy())
     y = accuracy_line.share(correct.to_numpy(), n.to_numpy())
     of = n.to_numpy() if images is None else np.full(len(n), images)
-    head = {name: about[name] for name in ("test_set", "ways") if name in about}
+    head = {name: told[name] for name in ("test_set", "ways") if name in told}
     rows = []
     for scale in accuracy_line.SCALES:
         line = accuracy_line.fit(x, y, scale, np.random.default_rng(0), BOOTSTRAP)
         if line is not None:
             columns = _columns("slope", line.slope) | _columns("intercept", line.intercept) | _columns("r2", line.r2)
             off = {"models": len(x), "off_line": accuracy_line.off_the_line(line, x, y, of)}
-            rows.append(head | {"scale": scale} | columns | off | about)
+            rows.append(head | {"scale": scale} | columns | off | told)
     return rows
 
 
@@ -342,10 +353,6 @@ def _percent(name: str, share: Estimate) -> dict[str, float]:
 
 def _columns(name: str, estimate: Estimate) -> dict[str, float]:
     return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
-
-
-def _about(group: pd.DataFrame) -> dict[str, str]:
-    return {"protocol": weakest(group["protocol"]), "device": ", ".join(sorted(set(group["device"])))}
 
 
 def _kind_of(table: pd.DataFrame, kind: str) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from myths.dataset_bias.printed import RecomputePrinted
 from myths.dataset_bias.sets import list_name
 from myths.lab.estimate import student_t
 from myths.lab.store import Results
+from myths.lab.tables import ABOUT, TRIALS, about, unite, unite_columns
 from myths.lab.trial import weakest
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def naming(results: Results) -> pd.DataFrame:
     table["above_chance_pp"] = table["accuracy_percent"] - table["chance_percent"]
     table["times_chance"] = table["accuracy_percent"] / table["chance_percent"]
     columns = ["n_per_set", "n_train", "n_test", "accuracy_percent", "chance_percent", "above_chance_pp", "times_chance", "cost", "seed"]
-    return table[[*SETTINGS, "sets", *columns, "largest", "dataset", "protocol", "device"]]
+    return table[[*SETTINGS, "sets", *columns, "largest", *ABOUT]]
 
 
 def accuracy(results: Results) -> pd.DataFrame:
@@ -50,7 +51,7 @@ def accuracy(results: Results) -> pd.DataFrame:
     rows = []
     for settings, group in [] if table.empty else table.groupby([*SETTINGS, "n_per_set"], sort=False):
         head = dict(zip([*SETTINGS, "n_per_set"], settings, strict=True))
-        rows.append(head | _interval("accuracy", group["accuracy_percent"]) | _first(group, "chance_percent", "sets") | _about(group))
+        rows.append(head | _interval("accuracy", group["accuracy_percent"]) | _first(group, "chance_percent", "sets") | about(group))
     return pd.DataFrame(rows)
 
 
@@ -60,12 +61,16 @@ def confusion(results: Results) -> pd.DataFrame:
     if table.empty:
         return table
     keys = [*SETTINGS, "set", "named"]
-    summed = table.groupby(keys, sort=False).agg({"images": "sum", "n_set": "sum", "dataset": "first", "device": "first"}).reset_index()
+    summed = (
+        table.groupby(keys, sort=False)
+        .agg({"images": "sum", "n_set": "sum", "dataset": "first", "device": "first", TRIALS: unite})
+        .reset_index()
+    )
     summed["percent"] = 100 * summed["images"] / summed["n_set"]
     summed["protocol"] = weakest(table["protocol"]) if table["protocol"].nunique() == 1 else None
     if table["protocol"].nunique() > 1:
         summed["protocol"] = table.groupby(keys, sort=False)["protocol"].first().to_numpy()
-    return summed[[*keys, "images", "n_set", "percent", "dataset", "protocol", "device"]]
+    return summed[[*keys, "images", "n_set", "percent", *ABOUT]]
 
 
 def siblings(results: Results) -> pd.DataFrame:
@@ -89,7 +94,7 @@ def siblings(results: Results) -> pd.DataFrame:
         for name, members in [("all", with_sibling), *((n, [n]) for n in with_sibling)] if with_sibling else []:
             found, chance = sum(int(hits.get(m, 0)) for m in members), sum(expected[m] for m in members)
             errors_here = sum(int(errors[m]) for m in members)
-            rows.append(head | {"set": name, "errors": errors_here, "on_siblings": found, "lift": found / chance} | _about(group))
+            rows.append(head | {"set": name, "errors": errors_here, "on_siblings": found, "lift": found / chance} | about(group))
     return pd.DataFrame(rows)
 
 
@@ -100,7 +105,7 @@ def null(results: Results) -> pd.DataFrame:
         return table
     table["above_chance_pp"] = table["accuracy_percent"] - table["chance_percent"]
     columns = ["parts", "n_images", "n_test", "right", "accuracy_percent", "chance_percent", "above_chance_pp", "seed"]
-    return table[["set", "feature", "treatment", *columns, "dataset", "protocol", "device"]]
+    return table[["set", "feature", "treatment", *columns, *ABOUT]]
 
 
 def survives(results: Results) -> pd.DataFrame:
@@ -112,12 +117,13 @@ def survives(results: Results) -> pd.DataFrame:
     keys = ["list", "feature", "seed"]
     plain = table[(table["treatment"] == "none") & ~table["deduplicated"].astype(bool)].set_index(keys)
     changed = table[(table["treatment"] != "none") | table["deduplicated"].astype(bool)].copy()
-    before = [plain["above_chance_pp"].get(key, np.nan) for key in changed[keys].itertuples(index=False, name=None)]
-    changed["before_above_chance_pp"] = before
+    pairs = list(changed[keys].itertuples(index=False, name=None))
+    changed["before_above_chance_pp"] = [plain["above_chance_pp"].get(key, np.nan) for key in pairs]
+    changed[TRIALS] = unite_columns(changed[TRIALS], (plain[TRIALS].get(key) for key in pairs))
     changed["survives_percent"] = 100 * changed["above_chance_pp"] / changed["before_above_chance_pp"]
     changed["treatment"] = changed["treatment"].where(~changed["deduplicated"].astype(bool), "without near-duplicates")
     columns = ["list", "feature", "treatment", "before_above_chance_pp", "above_chance_pp", "survives_percent", "accuracy_percent"]
-    return changed.dropna(subset="before_above_chance_pp")[[*columns, "chance_percent", "seed", "dataset", "protocol", "device"]]
+    return changed.dropna(subset="before_above_chance_pp")[[*columns, "chance_percent", "seed", *ABOUT]]
 
 
 def near_duplicates(results: Results) -> pd.DataFrame:
@@ -126,7 +132,7 @@ def near_duplicates(results: Results) -> pd.DataFrame:
     if table.empty:
         return table
     found = table[(table["pairs"] > 0) | (table["set"] == table["other"])]
-    return found[["list", "set", "other", "pairs", "images", "n_images", "bits", "dataset", "protocol", "device"]]
+    return found[["list", "set", "other", "pairs", "images", "n_images", "bits", *ABOUT]]
 
 
 def network(results: Results) -> pd.DataFrame:
@@ -136,7 +142,7 @@ def network(results: Results) -> pd.DataFrame:
         return table
     table["above_chance_pp"] = table["accuracy_percent"] - table["chance_percent"]
     columns = ["n_per_set", "n_test", "accuracy_percent", "chance_percent", "above_chance_pp", "train_loss", "train_seconds", "seed"]
-    return table[["list", "network", "side", "epochs", "treatment", "sets", *columns, "dataset", "protocol", "device"]]
+    return table[["list", "network", "side", "epochs", "treatment", "sets", *columns, *ABOUT]]
 
 
 def probe(results: Results) -> pd.DataFrame:
@@ -147,7 +153,7 @@ def probe(results: Results) -> pd.DataFrame:
     if table.empty:
         return table
     columns = ["task", "network", "features", "classes", "n_train", "n_test", "accuracy_percent", "chance_percent", "seed"]
-    return table[[*columns, "dataset", "protocol", "device"]]
+    return table[[*columns, *ABOUT]]
 
 
 # --- across sets ----------------------------------------------------------------------------------
@@ -162,7 +168,7 @@ def cross_set(results: Results) -> pd.DataFrame:
     for (task, feature, train, test), group in [] if table.empty else table.groupby(["task", "feature", "train", "test"], sort=False):
         last = group[group["n_per_class"] == group["n_per_class"].max()]
         head = {"task": task, "feature": feature, "train": train, "test": test}
-        rows.append(head | _interval("ap", last["ap_percent"]) | _first(last, "n_per_class", "classes") | _about(last))
+        rows.append(head | _interval("ap", last["ap_percent"]) | _first(last, "n_per_class", "classes") | about(last))
     return pd.DataFrame(rows)
 
 
@@ -183,7 +189,7 @@ def drops(results: Results) -> pd.DataFrame:
             rows.append({
                 "task": task, "feature": feature, "seed": int(seed), "self_percent": home.mean(), "mean_others_percent": away.mean(),
                 "drop_percent": float(drop_of_means(one)), "better_at_home_percent": 100 * (home > away).mean(),
-                "advantage_pp": float(home_advantage(one).mean()), "sets": len(one), **_about(group),
+                "advantage_pp": float(home_advantage(one).mean()), "sets": len(one), **about(group[group["seed"] == seed]),
             })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -202,7 +208,7 @@ def home_test(results: Results) -> pd.DataFrame:
         found = home.home_test(ap[..., -1], np.random.default_rng(0))
         rows.append({
             "task": task, "feature": feature, "advantage_pp": found.advantage, "p_value": found.p_value,
-            "permutations": found.permutations, "splits": len(ap), **_about(group),
+            "permutations": found.permutations, "splits": len(ap), **about(group),
         })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -222,13 +228,13 @@ def market_value(results: Results) -> pd.DataFrame:
         found = market_math.market_value(ap, sizes, np.random.default_rng(0))
         value, low, high = found.interval()
         basket = found.interval(market_math.basket_of_currencies)
-        about = {"splits": len(ap), **_about(group)}
+        told = {"splits": len(ap), **about(group)}
         for j, market in enumerate(names):
             for i, sample in enumerate(names):
                 cell = {"alpha": value[i, j], "alpha_low": low[i, j], "alpha_high": high[i, j], "note": found.note[i][j]}
-                rows.append({"task": task, "feature": feature, "sample": sample, "market": market, **cell, **about})
+                rows.append({"task": task, "feature": feature, "sample": sample, "market": market, **cell, **told})
             ends = {"alpha": basket[0][j], "alpha_low": basket[1][j], "alpha_high": basket[2][j], "note": "mean of the column"}
-            rows.append({"task": task, "feature": feature, "sample": "basket", "market": market, **ends, **about})
+            rows.append({"task": task, "feature": feature, "sample": "basket", "market": market, **ends, **told})
     return pd.DataFrame(rows)
 
 
@@ -246,7 +252,7 @@ def devalued(results: Results) -> pd.DataFrame:
         rows.append({
             "task": task, "feature": feature, "cells": ap.shape[1] * (ap.shape[1] - 1), "below_one_percent": below[0],
             "below_one_low_percent": below[1], "below_one_high_percent": below[2], "between_percent": between[0],
-            "between_low_percent": between[1], "between_high_percent": between[2], "splits": len(ap), **_about(group),
+            "between_low_percent": between[1], "between_high_percent": between[2], "splits": len(ap), **about(group),
         })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -258,7 +264,7 @@ def negatives(results: Results) -> pd.DataFrame:
         return table
     table["drop_percent"] = 100 * (1 - table["all_percent"] / table["own_percent"])
     columns = ["task", "feature", "set", "own_percent", "all_percent", "drop_percent", "n_positive", "n_negative", "seed"]
-    return table[[*columns, "dataset", "protocol", "device"]]
+    return table[[*columns, *ABOUT]]
 
 
 # --- the paper's tables ---------------------------------------------------------------------------
@@ -274,13 +280,13 @@ def printed_cross_set(results: Results) -> pd.DataFrame:
     import pandas as pd
 
     rows = []
-    for _, record in results.of(RecomputePrinted):
-        about = {"dataset": "Torralba & Efros 2011", "protocol": "paper", "device": record.device}
+    for trial, record in results.of(RecomputePrinted):
+        told = {"dataset": "Torralba & Efros 2011", "protocol": "paper", "device": record.device, TRIALS: trial.id}
         for t in published.cross_set():
             for i, train in enumerate(published.SETS):
                 for j, test in enumerate(published.SETS):
                     cell = {"task": t.task, "train": train, "test": test, "ap_percent": float(t.ap[i, j])}
-                    rows.append(cell | {"paper_checked": t.paper_checked, "source": t.source} | about)
+                    rows.append(cell | {"paper_checked": t.paper_checked, "source": t.source} | told)
     return pd.DataFrame(rows)
 
 
@@ -289,13 +295,13 @@ def printed_market_value(results: Results) -> pd.DataFrame:
     import pandas as pd
 
     rows = []
-    for _, record in results.of(RecomputePrinted):
-        about = {"dataset": "Torralba & Efros 2011", "protocol": "paper", "device": record.device}
+    for trial, record in results.of(RecomputePrinted):
+        told = {"dataset": "Torralba & Efros 2011", "protocol": "paper", "device": record.device, TRIALS: trial.id}
         t = published.market_value()
         for j, market in enumerate(published.CURRENCIES):
             for sample, alpha in [*zip(published.CURRENCIES, t.alpha[:, j], strict=True), ("basket", t.basket[j])]:
                 checked = t.paper_checked.get((sample, market), "recalled")
-                rows.append({"sample": sample, "market": market, "alpha": float(alpha), "paper_checked": checked, **about})
+                rows.append({"sample": sample, "market": market, "alpha": float(alpha), "paper_checked": checked, **told})
     return pd.DataFrame(rows)
 
 
@@ -349,8 +355,3 @@ def _interval(name: str, values: pd.Series) -> dict[str, float]:
 
 def _first(group: pd.DataFrame, *columns: str) -> dict[str, Any]:
     return {column: group[column].iloc[0] for column in columns}
-
-
-def _about(group: pd.DataFrame) -> dict[str, str]:
-    together = {column: ", ".join(sorted(set(group[column]))) for column in ("dataset", "device")}
-    return {"dataset": together["dataset"], "protocol": weakest(group["protocol"]), "device": together["device"]}

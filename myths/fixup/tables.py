@@ -13,6 +13,7 @@ from myths.fixup.trials import FIRST_EPOCH, TrainOneEpoch, TrainToTheEnd
 from myths.fixup.update import MeasureUpdate
 from myths.lab.estimate import clopper_pearson
 from myths.lab.store import Results
+from myths.lab.tables import TRIALS, unite, unite_columns
 from myths.lab.trial import PROTOCOLS
 
 if TYPE_CHECKING:
@@ -73,11 +74,12 @@ def against_bn(results: Results) -> pd.DataFrame:
             "seed",
             *(["nearest"] if "nearest" in table else []),
         ]
-        values = [*keys, "initialization", "test_accuracy_percent"]
+        values = [*keys, "initialization", "test_accuracy_percent", TRIALS]
         with_bn = table[table["initialization"] == "batch-norm"][values].drop(columns="initialization")
         others = table[table["initialization"] != "batch-norm"][values]
         pairs = others.merge(with_bn, on=keys, suffixes=("", "_of_bn"))
         pairs["above_bn_pp"] = pairs["test_accuracy_percent"] - pairs["test_accuracy_percent_of_bn"]
+        pairs[TRIALS] = unite_columns(pairs[TRIALS], pairs.pop(f"{TRIALS}_of_bn"))
         parts.append(pairs.assign(trained=trained))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
@@ -88,8 +90,9 @@ def translations(results: Results) -> pd.DataFrame:
     if table.empty:
         return table
     keys = ["dataset", "channels", "hidden", "heads", "layers", "updates", "learning_rate", "dropout", "protocol", "device", "seed"]
-    normalized = table[table["normalization"] == "layer"][[*keys, "bleu"]]
+    normalized = table[table["normalization"] == "layer"][[*keys, "bleu", TRIALS]]
     found = table.merge(normalized, how="left", on=keys, suffixes=("", "_of_layer_normalization"))
+    found[TRIALS] = unite_columns(found[TRIALS], found.pop(f"{TRIALS}_of_layer_normalization"))
     found["above_layer_normalization"] = found["bleu"] - found["bleu_of_layer_normalization"]
     found["share_of_layer_normalization"] = found["bleu"] / found["bleu_of_layer_normalization"].where(lambda bleu: bleu > 0)
     longest = found["updates"] == found.groupby("dataset")["updates"].transform("max")
@@ -107,7 +110,7 @@ def curves(results: Results) -> pd.DataFrame:
     parts = [part for part in parts if len(part)]
     if not parts:
         return pd.DataFrame()
-    names = [*SETTING, "protocol", "trained", "depth", "initialization", "learning_rate", "mixup", "seed", "step", "loss"]
+    names = [*SETTING, "protocol", "trained", "depth", "initialization", "learning_rate", "mixup", "seed", "step", "loss", TRIALS]
     return pd.concat([part[names] for part in parts], ignore_index=True)
 
 
@@ -147,7 +150,7 @@ def slopes(results: Results) -> pd.DataFrame:
                 line["gradient_growth"] = float(np.expm1(np.polyfit(found["branches"], logarithm, 1)[0]))
             else:
                 line[f"{column}_slope"] = float(np.polyfit(np.log(found["branches"]), logarithm, 1)[0])
-        rows.append(line | {"depths": len(group)})
+        rows.append(line | {"depths": len(group), TRIALS: unite(group[TRIALS])})
     return pd.DataFrame(rows)
 
 
@@ -175,6 +178,7 @@ def _over_seeds(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
         peak_memory_bytes=("peak_memory_bytes", "max"),
         blocks_a_segment=("blocks_a_segment", "max"),
         parameters=("parameters", "first"),
+        **{TRIALS: (TRIALS, unite)},
     ).reset_index()
 
 

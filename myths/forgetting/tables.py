@@ -15,6 +15,7 @@ from myths.forgetting.training import dataset_name
 from myths.forgetting.trials import CompareCounts, CountForgetting, Stability, Unforgettable
 from myths.lab.estimate import clopper_pearson, student_t
 from myths.lab.store import Results
+from myths.lab.tables import ABOUT, TRIALS, unite, unite_columns
 from myths.lab.trial import PROTOCOLS
 from myths.lab.vision.classifier import COST
 
@@ -43,7 +44,7 @@ def histogram(results: Results) -> pd.DataFrame:
     if table.empty:
         return table
     table = table[(table["label_noise"] == 0) & (table["pixel_noise"] == 0)]
-    names = ["dataset", "network", "epochs", "seed", "count", "examples", "protocol", "device"]
+    names = ["dataset", "network", "epochs", "seed", "count", "examples", "protocol", "device", TRIALS]
     return _nearest(table[names].astype({"count": int, "examples": int}), ["dataset"])
 
 
@@ -67,7 +68,7 @@ def extremes(results: Results) -> pd.DataFrame:
         return table
     first = table[table["first_seed"] == 0]
     rows = [
-        {name: line[name] for name in SETTING} | {"which": which, "rank": rank, "index": index}
+        {name: line[name] for name in (*SETTING, TRIALS)} | {"which": which, "rank": rank, "index": index}
         for line in first.to_dict("records")
         for which in ("least_forgotten", "most_forgotten")
         for rank, index in enumerate(line[which], start=1)
@@ -84,17 +85,21 @@ def stability(results: Results) -> pd.DataFrame:
         return table
     rows: list[dict[str, Any]] = []
     for setting, group in table.groupby(list(SETTING), sort=False, dropna=False):
-        about = dict(zip(SETTING, setting, strict=True))
+        told = dict(zip(SETTING, setting, strict=True))
         pairs = group[group["kind"] == "pair"].dropna(subset="pearson")
         found = agreement.mean_correlation(
             {(int(a), int(b)): float(r) for a, b, r in zip(pairs["first"], pairs["second"], pairs["pearson"], strict=True)}
         )
         if found is not None:
             rows.append(
-                {"kind": "pairs", "pearson": found.value, "low": found.low, "high": found.high, "seeds": found.n, "trainings": 1} | about
+                {"kind": "pairs", "pearson": found.value, "low": found.low, "high": found.high, "seeds": found.n, "trainings": 1}
+                | told
+                | {TRIALS: unite(pairs[TRIALS])}
             )
         rows += [
-            {"kind": "sums", "pearson": line["pearson"], "trainings": int(line["trainings"]), "n": int(line["n"])} | about
+            {"kind": "sums", "pearson": line["pearson"], "trainings": int(line["trainings"]), "n": int(line["n"])}
+            | told
+            | {TRIALS: line[TRIALS]}
             for line in group[group["kind"] == "sums"].to_dict("records")
             if line["pearson"] == line["pearson"]
         ]
@@ -146,14 +151,17 @@ def removal(results: Results) -> pd.DataFrame:
     other = [b != "" and a.removesuffix("_dropout") != b for a, b in zip(table["network"], table["counted_with"], strict=True)]
     table["transfer"] = table.assign(other=other).groupby("setting")["other"].transform("any")
     accuracy, key = table["test_accuracy_percent"], ["setting", "seed", "removed"]
-    random = table[table["order"] == "random"].set_index(key)["test_accuracy_percent"].to_dict()
-    full = [random.get((s, seed, 0.0), np.nan) for s, seed in zip(table["setting"], table["seed"], strict=True)]
-    same = [random.get(tuple(k), np.nan) for k in table[key].itertuples(index=False)]
-    table["loss_pp"], table["above_random_pp"] = np.array(full) - accuracy, accuracy - np.array(same)
+    random = table[table["order"] == "random"].set_index(key)
+    at_random, ids = random["test_accuracy_percent"].to_dict(), random[TRIALS].to_dict()
+    same = list(table[key].itertuples(index=False, name=None))
+    full = [(setting, seed, 0.0) for setting, seed, _ in same]
+    table["loss_pp"] = np.array([at_random.get(each, np.nan) for each in full]) - accuracy
+    table["above_random_pp"] = accuracy - np.array([at_random.get(each, np.nan) for each in same])
+    table[TRIALS] = unite_columns(table[TRIALS], map(ids.get, full), map(ids.get, same))
     names = [
         *("dataset", "network", "order", "counted_with", "transfer", "removed_percent", "skipped_percent", "window", "seed", "epochs"),
         *("test_accuracy_percent", "n_test", "n_train", "loss_pp", "above_random_pp", "removed_lowest", "removed_mean", "removed_highest"),
-        *("same_updates", "steps", "train_loss", "train_seconds", "diverged_at", "protocol", "device"),
+        *("same_updates", "steps", "train_loss", "train_seconds", "diverged_at", "protocol", "device", TRIALS),
     ]
     table = table[[name for name in names if name in table]].copy()
     return _nearest(table, ["dataset", "transfer"])
@@ -171,6 +179,7 @@ def removal_curve(results: Results) -> pd.DataFrame:
     for setting, group in table.groupby(keys, sort=False):
         losses = group["loss_pp"].dropna().tolist()
         row = dict(zip(keys, setting, strict=True)) | {"seeds": len(losses), "nearest": bool(group["nearest"].all())}
+        row[TRIALS] = unite(group[TRIALS])
         if len(losses) > 1:
             found = student_t(losses, "seeds")
             row |= {"loss_pp": found.value, "loss_low_pp": found.low, "loss_high_pp": found.high}
@@ -208,7 +217,7 @@ def label_errors(results: Results) -> pd.DataFrame:
     if table.empty:
         return table
     columns = ["rank", "file", "index", "label", "predicted", "label_probability", "confidence", "flipped"]
-    return table[[*(c for c in columns if c in table), "dataset", "protocol", "device"]].sort_values(["dataset", "rank"], kind="stable")
+    return table[[*(c for c in columns if c in table), *ABOUT]].sort_values(["dataset", "rank"], kind="stable")
 
 
 def held_out(results: Results) -> pd.DataFrame:
@@ -222,7 +231,7 @@ def removal_list(results: Results) -> pd.DataFrame:
     if table.empty:
         return table
     ordered = table.sort_values(["dataset", "removal_rank"], kind="stable")
-    return ordered[["index", "file", "label", "never_forgotten", "events", "dataset", "protocol", "device"]]
+    return ordered[["index", "file", "label", "never_forgotten", "events", *ABOUT]]
 
 
 def removal_list_balanced(results: Results) -> pd.DataFrame:
@@ -238,7 +247,7 @@ def removal_list_balanced(results: Results) -> pd.DataFrame:
     for _, rows in table.groupby("dataset", sort=False):
         place, droppable = balanced(rows["label"].tolist(), rows["events"].to_numpy(), rows["removal_rank"].to_numpy())
         parts.append(rows.assign(balanced_rank=place, may_be_dropped=droppable).sort_values("balanced_rank"))
-    return pd.concat(parts)[["index", "file", "label", "may_be_dropped", "events", "dataset", "protocol", "device"]]
+    return pd.concat(parts)[["index", "file", "label", "may_be_dropped", "events", *ABOUT]]
 
 
 # --- names ---------------------------------------------------------------------------------------

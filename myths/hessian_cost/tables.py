@@ -9,7 +9,7 @@ import numpy as np
 from myths.hessian_cost.methods import METHODS
 from myths.hessian_cost.trials import NewtonStep, TimeGradient, TimeHessian
 from myths.lab.store import Results
-from myths.lab.trial import weakest
+from myths.lab.tables import TRIALS, about, unite
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +36,7 @@ _COLUMNS = (
     "dataset",
     "protocol",
     "device",
+    TRIALS,
 )
 
 
@@ -81,7 +82,7 @@ def factors(results: Results) -> pd.DataFrame:
                         "at": at, "variables": size, "dtype": dtype,
                         "factor": _center(mine["ratio"]), "draws": len(mine),
                         "speed_up": _center(theirs["ratio"]) / _center(mine["ratio"]) if len(theirs) else None,
-                        "device_kind": device_kind, **_about(mine),
+                        "device_kind": device_kind, **about(mine), TRIALS: unite([*mine[TRIALS], *theirs[TRIALS]]),
                     }
                 )  # fmt: skip
     return pd.DataFrame(rows)
@@ -103,7 +104,7 @@ def slopes(results: Results) -> pd.DataFrame:
         rows.append(
             {
                 "problem": problem, "method": method, "slope": float(slope), "from_variables": group["variables"].min(),
-                "to_variables": group["variables"].max(), "points": len(group), "device_kind": device_kind, **_about(group),
+                "to_variables": group["variables"].max(), "points": len(group), "device_kind": device_kind, **about(group),
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
@@ -136,7 +137,3 @@ def _memory_ratio(table: pd.DataFrame) -> Any:
 def _center(values: Any) -> float:
     """The geometric mean over draws."""
     return float(np.exp(np.log(np.asarray(values, dtype=float)).mean()))
-
-
-def _about(rows: pd.DataFrame) -> dict[str, Any]:
-    return {"dataset": DATASET, "protocol": weakest(rows["protocol"]), "device": ", ".join(sorted(set(rows["device"])))}

@@ -13,6 +13,7 @@ from myths.lab.errors import UsageError
 from myths.lab.myth import Myth
 from myths.lab.run_folder import RunFolder, write_atomically
 from myths.lab.store import Record, Results, Store
+from myths.lab.tables import TRIALS, checked, trial_ids
 from myths.lab.trial import Trial, decode
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 CLAIM_COLUMNS = (
     "claim", "myth", "kind", "statement", "source", "paper", "paper_low", "paper_high", "unit", "paper_checked", "criterion",
-    "estimate", "low", "high", "interval", "n", "verdict", "reason", "decisive", "protocol", "profile", "device", "dataset",
+    "estimate", "low", "high", "interval", "n", "verdict", "reason", "decisive", "protocol", "profile", "device", "dataset", TRIALS,
 )  # fmt: skip
 
 
@@ -49,6 +50,17 @@ class Derived:
         """The verdict on the myth."""
         return myth_verdict(self.judgements)
 
+    def records_of(self, judgement: Judgement) -> tuple[Record, ...]:
+        """Return the records that the number of a claim comes from, in the order in which they were stored; none without a number.
+
+        They are the trials that the rows of the claim are made of. Those that the claim does not select are left out: a row may hold
+        numbers against several baselines, and a claim speaks of one of them.
+        """
+        if judgement.estimate is None:
+            return ()
+        named = trial_ids(judgement.claim.rows(self.tables))
+        return tuple(record for record in self.records if record.trial.id in named and judgement.claim.selects(record.trial))
+
     def claims_table(self) -> pd.DataFrame:
         """One line a claim, in the columns of ``claims.csv``."""
         import pandas as pd
@@ -60,7 +72,7 @@ def derive(myth: Myth, run: RunFolder) -> Derived:
     """Tables and judgements of a myth from the trials stored in a run."""
     facts, store = run.facts(), run.store(myth)
     results = Results(store.records, prepared.sha256_of)
-    tables = {name: table(results) for name, table in myth.tables.items()}
+    tables = {name: checked(name, table(results)) for name, table in myth.tables.items()}
     done = {record.trial.id for record in store.records if record.status == "ok"}
     failed = tuple({r.trial.id: r for r in store.records if r.trial.id not in done}.values())
     skipped = tuple((trial, reason) for trial, reason in _absent(myth, facts) if trial.id not in done)
@@ -157,4 +169,5 @@ def _claim_line(judgement: Judgement, derived: Derived) -> dict[str, Any]:
         "profile": derived.profile,
         "device": judgement.device,
         "dataset": judgement.dataset,
+        TRIALS: " ".join(record.trial.id for record in derived.records_of(judgement)),
     }

@@ -31,15 +31,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import numpy as np
 
 from myths.lab.errors import CannotStart, MythsError, UsageError
+from myths.lab.tables import TRIALS
 from myths.lab.trial import Outcome, Trial, canonical, decode
 
 if TYPE_CHECKING:
     import pandas as pd
 
 T = TypeVar("T", bound=Trial)
-
-TRIAL_INDEX = "trial"
-"""The name of an index of lines that are rows of trials: the trial's id, a slash, the row's number."""
 
 Hashes = Callable[[str], str | None]
 """Gives the content hash of a data set as it lies here, None where it does not."""
@@ -257,20 +255,20 @@ class Results:
     def frame(self, kind: type[T], **columns: Callable[[T], Any]) -> pd.DataFrame:
         """One line a row: the row's values, the trial's plain settings, ``protocol``, ``device``, and ``columns`` computed from the trial.
 
-        Empty where no such trial has finished. A row's own value wins over a setting of the same name. The index says of each
-        line which row of which trial it is (``TRIAL_INDEX``): what only leaves lines out or adds columns keeps it, so that a number
-        can be followed to the trials it came from; what makes new lines of several loses it.
+        Empty where no such trial has finished. A row's own value wins over a setting of the same name. The last column, ``trials``, is
+        the trial's id; a table that puts rows together unites it (``myths.lab.tables``).
         """
         import pandas as pd
 
-        lines, places = [], []
+        lines = []
         for trial, record in self.of(kind):
             plain = {k: v for k, v in canonical(trial)["settings"].items() if not isinstance(v, dict | list)}
             defaults = {f.name: v for f in fields(trial) if isinstance(v := getattr(trial, f.name), str | int | float | bool | None)}
             extra = {name: compute(trial) for name, compute in columns.items()}
-            lines += [{**defaults, **plain, "protocol": trial.protocol, "device": record.device, **extra, **row} for row in record.rows]
-            places += [f"{trial.id}/{place}" for place in range(len(record.rows))]
-        return pd.DataFrame(lines, index=pd.Index(places, name=TRIAL_INDEX)) if lines else pd.DataFrame()
+            settings = {**defaults, **plain, "protocol": trial.protocol, "device": record.device, **extra}
+            lines += [{**settings, **row, TRIALS: trial.id} for row in record.rows]
+        table = pd.DataFrame(lines)
+        return table[[*(column for column in table.columns if column != TRIALS), TRIALS]] if lines else table
 
 
 _OF_A_RECORD = tuple(f.name for f in fields(Record) if f.name not in ("trial", "status"))
@@ -360,8 +358,10 @@ _ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
 def check_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Rows as they will be read back: plain values, NaN and infinities as None.
 
-    Raises TypeError that names the column for a value that JSON cannot hold.
+    Raises TypeError that names the column for a value that JSON cannot hold, and for a column that tables fill.
     """
+    if any(TRIALS in row for row in rows):
+        raise TypeError(f"column {TRIALS!r} of a row is filled by tables with the ids of trials; choose another name")
     cleaned = [{column: _plain_value(value, column) for column, value in row.items()} for row in rows]
     return json.loads(json.dumps(cleaned, allow_nan=False))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from myths.lab.store import Results
+from myths.lab.tables import TRIALS, unite, unite_columns
 from myths.lab.trial import weakest
 from myths.lightweight_conv.kernels import ListKernels
 from myths.lightweight_conv.language_models import TrainLanguageModel
@@ -38,8 +39,11 @@ def translation(results: Results) -> pd.DataFrame:
         *("valid_nats", "source_nats", "source_nats_low", "source_nats_high", "n_valid", "n_test", "n_train", "epochs", "updates"),
         *("parameters", "parameter_ratio", "channels", "encoder_layers", "decoder_layers", "vocabulary", "beam"),
         *("sentences_per_second", "target_tokens_per_second", "train_seconds", "train_loss", "diverged_at", "precision", "signature"),
-        *("protocol", "device"),
+        *("protocol", "device", TRIALS),
     ]
+    attention = table[table["layer"] == "attention"].sort_values(["shuffled", "seed"]).drop_duplicates("setting").set_index("setting")
+    table["parameter_ratio"] = table["parameters"] / table["setting"].map(attention["parameters"])
+    table[TRIALS] = unite_columns(table[TRIALS], table["setting"].map(attention[TRIALS]))
     return table[[name for name in names if name in table]]
 
 
@@ -56,18 +60,17 @@ def compared(results: Results) -> pd.DataFrame:
     table = table[~table["shuffled"] & (table["dataset"] != SUMMARIES)]
     if "bleu" not in table:
         return table.iloc[:0]
-    score = {
-        (line["setting"], line["layer"], line["test"], line["seed"]): 0.0 if pd.notna(line["diverged_at"]) else line["bleu"]
-        for line in table.to_dict("records")
-    }
+    lines = {(line["setting"], line["layer"], line["test"], line["seed"]): line for line in table.to_dict("records")}
+    score = {key: 0.0 if pd.notna(line["diverged_at"]) else line["bleu"] for key, line in lines.items()}
     rows = [
         {
             **{name: line[name] for name in ("dataset", "test", "seed", "updates", "layer")},
             "against": other,
-            "bleu_difference": score[line["setting"], line["layer"], line["test"], line["seed"]] - score[key],
+            "bleu_difference": score[own] - score[key],
             **{name: line[name] for name in ("protocol", "device")},
+            TRIALS: unite([line[TRIALS], lines[key][TRIALS]]),
         }
-        for line in table.to_dict("records")
+        for own, line in lines.items()
         for layer, other in COMPARED
         if line["layer"] == layer and (key := (line["setting"], other, line["test"], line["seed"])) in score
     ]
@@ -107,6 +110,7 @@ def ablation(results: Results) -> pd.DataFrame:
                 "protocol": weakest(group["protocol"]),
                 "device": group["device"].iloc[0],
                 "setting": setting,
+                TRIALS: unite(group[TRIALS]),
             }
         )
     return pd.DataFrame(rows).drop(columns="setting") if rows else table.iloc[:0]
@@ -150,6 +154,7 @@ def slopes(results: Results) -> pd.DataFrame:
             dict(zip(keys, key, strict=True))
             | {"slope": found.slope, "slope_low": found.slope - half, "slope_high": found.slope + half, "points": len(x)}
             | lengths
+            | {TRIALS: unite(group[TRIALS])}
         )
     return pd.DataFrame(rows)
 
@@ -168,7 +173,7 @@ def crossover(results: Results) -> pd.DataFrame:
         for name, column in (("crossover_length", "ratio"), ("crossover_length_plain", "ratio_plain")):
             if column in group:
                 row[name] = _first_faster(group.dropna(subset=column).groupby("length")[column].median())
-        rows.append(row)
+        rows.append(row | {TRIALS: unite(group[TRIALS])})
     return pd.DataFrame(rows)
 
 
@@ -185,10 +190,11 @@ def language(results: Results) -> pd.DataFrame:
     table = results.frame(TrainLanguageModel, setting=_setting)
     if table.empty or "perplexity" not in table:
         return table.drop(columns="setting") if len(table) else table
-    attention = {(line["setting"], line["seed"]): line["perplexity"] for line in table.to_dict("records") if line["layer"] == "attention"}
-    table["perplexity_ratio"] = [
-        line["perplexity"] / attention.get((line["setting"], line["seed"]), np.nan) for line in table.to_dict("records")
-    ]
+    keys = list(table[["setting", "seed"]].itertuples(index=False, name=None))
+    attention = {key: line for key, line in zip(keys, table.to_dict("records"), strict=True) if line["layer"] == "attention"}
+    others = [attention.get(key, {}) for key in keys]
+    table["perplexity_ratio"] = table["perplexity"] / np.array([other.get("perplexity", np.nan) for other in others], dtype=float)
+    table[TRIALS] = unite_columns(table[TRIALS], (other.get(TRIALS) for other in others))
     return table.drop(columns="setting")
 
 
@@ -203,12 +209,7 @@ def kernels(results: Results) -> pd.DataFrame:
 
 
 def _translators(results: Results) -> pd.DataFrame:
-    table = results.frame(TrainTranslator, setting=_setting)
-    if table.empty:
-        return table
-    attention = {line["setting"]: line["parameters"] for line in table.to_dict("records") if line["layer"] == "attention"}
-    table["parameter_ratio"] = [line["parameters"] / attention.get(line["setting"], np.nan) for line in table.to_dict("records")]
-    return table
+    return results.frame(TrainTranslator, setting=_setting)
 
 
 def _setting(trial: TrainTranslator | TrainLanguageModel) -> str:
@@ -233,14 +234,17 @@ def _against(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     """Times of other layers over the row's own, in the same trial: above 1 is faster. ``_low`` and ``_high`` by the quartiles of both."""
     lines = table.to_dict("records")
     columns: dict[str, list[float]] = {}
+    ids: list[list[str]] = [[line[TRIALS]] for line in lines]
     for name, layer in (("ratio", "attention"), ("ratio_plain", "attention-plain"), ("ratio_window", "attention-window")):
         others = {tuple(line[k] for k in keys): line for line in lines if line["layer"] == layer}
         other = [others.get(tuple(line[k] for k in keys), {}) for line in lines]
+        for each, found in zip(ids, other, strict=True):
+            each.append(found.get(TRIALS, ""))
         for suffix, over, under in (("", "", ""), ("_low", "q25_", "q75_"), ("_high", "q75_", "q25_")):
             columns[name + suffix] = [
                 o.get(f"{over}seconds", np.nan) / line[f"{under}seconds"] for o, line in zip(other, lines, strict=True)
             ]
-    return table.assign(**columns)
+    return table.assign(**columns, **{TRIALS: list(map(unite, ids))})
 
 
 def _first_faster(ratios: pd.Series) -> float:

@@ -17,6 +17,7 @@ from numpy import ndarray as Array
 
 from myths.lab.estimate import Estimate, bootstrap, student_t
 from myths.lab.store import Results
+from myths.lab.tables import TRIALS, unite
 from myths.saliency.tables import about, mean, numbers
 from myths.saliency.trials import AttackImages, method_name
 
@@ -153,14 +154,15 @@ def _within(series: dict[Key, Series]) -> Iterator[dict[str, Any]]:
             if other is None:
                 continue
             if attack == "mass-center":
-                yield from _row("center shift beyond random", paired(one, other, "center_shift_px"), one, row | against)
-            yield from _row("attack below random", paired(other, one, "intersection"), one, row | against)
-        yield from _row("locality", locality(one), one, row)
+                yield from _row("center shift beyond random", paired(one, other, "center_shift_px"), (one, other), row | against)
+            yield from _row("attack below random", paired(other, one, "intersection"), (one, other), row | against)
+        yield from _row("locality", locality(one), (one,), row)
         gradient, deeplift = (series.get((name, attack, epsilon)) for name in ("gradient", "deeplift"))
         if method.startswith("integrated-gradients") and gradient and deeplift:
-            yield from _row("integrated gradients above the others", above_the_better(one, (gradient, deeplift)), one, row)
+            found = above_the_better(one, (gradient, deeplift))
+            yield from _row("integrated gradients above the others", found, (one, gradient, deeplift), row)
         if method in ("deeplift", "smoothgrad") and gradient:
-            yield from _row(f"{method} above gradient", paired(one, gradient, "intersection"), one, row)
+            yield from _row(f"{method} above gradient", paired(one, gradient, "intersection"), (one, gradient), row)
 
 
 def _between(found: dict[Subject, dict[Key, Series]]) -> Iterator[dict[str, Any]]:
@@ -173,10 +175,10 @@ def _between(found: dict[Subject, dict[Key, Series]]) -> Iterator[dict[str, Any]
                 continue
             if one.about["defence"] != "none" and _alike(one, other, "defence"):
                 difference = unpaired(one.values["intersection"][one.kept], other.values["intersection"][other.kept])
-                yield from _row("defence", difference, one, row | {"against": "none"})
+                yield from _row("defence", difference, (one, other), row | {"against": "none"})
             if (one.about["dataset"], other.about["dataset"]) == ("cifar10", "imagenette") and _alike(one, other, "dataset"):
                 scaled = [_rescaled(s.values["intersection"][s.kept], mean(s.other["intersection"])) for s in (one, other)]
-                yield from _row("small images", unpaired(*scaled), one, row | {"against": "imagenette"})
+                yield from _row("small images", unpaired(*scaled), (one, other), row | {"against": "imagenette"})
 
 
 def _alike(one: Series, other: Series, but: str) -> bool:
@@ -187,6 +189,9 @@ def _alike(one: Series, other: Series, but: str) -> bool:
     )  # fmt: skip
 
 
-def _row(contrast: str, found: Estimate | None, of: Series, row: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _row(contrast: str, found: Estimate | None, of: tuple[Series, ...], row: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A row that says of which series it is, the first one first."""
     if found is not None:
-        yield {"contrast": contrast, **row, "value": found.value, "low": found.low, "high": found.high, "n": found.n, **of.about}
+        each = [series.about for series in of]
+        numbers = {"value": found.value, "low": found.low, "high": found.high, "n": found.n}
+        yield {"contrast": contrast, **row, **numbers, **each[0], TRIALS: unite(told[TRIALS] for told in each)}

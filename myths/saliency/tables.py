@@ -13,6 +13,7 @@ import numpy as np
 
 from myths.lab.estimate import Estimate, bootstrap, fisher_z, student_t
 from myths.lab.store import Record, Results
+from myths.lab.tables import TRIALS
 from myths.saliency.networks import Pretrained, TrainNetwork
 from myths.saliency.own import Attack
 from myths.saliency.trials import AttackImages, Curvature, Influence, RandomizeParameters, method_name, of_network
@@ -205,7 +206,8 @@ def own_pictures(results: Results) -> pd.DataFrame:
 
 def about(trial: Any, record: Record) -> dict[str, Any]:
     """What every row says of how it came about."""
-    return of_network(trial.network) | {"seed": trial.seed, "protocol": trial.protocol, "device": record.device}
+    told = {"seed": trial.seed, "protocol": trial.protocol, "device": record.device, TRIALS: trial.id}
+    return of_network(trial.network) | told
 
 
 def numbers(values: Sequence[float | None]) -> np.ndarray:

@@ -140,8 +140,8 @@ def _claim(row: ClaimView, view: RunView) -> dict[str, Any]:
         "protocol": judgement.protocol or None,
         "dataset": judgement.dataset or None,
         "device": judgement.device or None,
-        "trials": {"ids": [record.trial.id for record in row.behind.records], "exact": row.behind.exact},
-        "invocations": list(dict.fromkeys(record.invocation for record in row.behind.records)),
+        "trials": [record.trial.id for record in row.records],
+        "invocations": list(dict.fromkeys(record.invocation for record in row.records)),
     }
 
 

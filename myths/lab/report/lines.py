@@ -7,17 +7,13 @@ import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from myths.lab import tryout
-from myths.lab.claim import Claim
 from myths.lab.errors import UsageError
 from myths.lab.report import words
-from myths.lab.store import TRIAL_INDEX, Record
+from myths.lab.store import Record
 from myths.lab.trial import Trial, canonical
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 MOST_VALUES = 8
 """A setting of more values is shown by its first ones."""
@@ -183,30 +179,6 @@ def anchor(key: str, trial: Trial) -> str:
     return f"{key}-trial-{trial.id}"
 
 
-@dataclass(frozen=True)
-class Behind:
-    """The stored lines that a number came from."""
-
-    records: tuple[Record, ...]
-    exact: bool
-    """Whether the number came from all of these and from no other; else it came from some of them."""
-
-
-def behind(claim: Claim, tables: Mapping[str, pd.DataFrame], records: Iterable[Record]) -> Behind:
-    """What stands behind the number of a claim.
-
-    Exact where the rows it is measured on are rows as trials gave them, whose index still names the trial of each. Where the table
-    made them of several (a mean over seeds, a difference to a baseline) nothing tells which entered: then the trials of the claim's
-    class, those first whose settings or rows fit its ``where``.
-    """
-    rows, records = claim.rows(tables), tuple(records)
-    if rows.index.name == TRIAL_INDEX:
-        named = {str(label).partition("/")[0] for label in rows.index}
-        return Behind(tuple(record for record in records if record.trial.id in named), exact=True)
-    same = [record for record in records if type(record.trial) is claim.trial]
-    return Behind(tuple(sorted(same, key=lambda r: not all(_fits(r, column, value) for column, value in claim.where.items()))), exact=False)
-
-
 def command(myth: str, trial: Trial) -> str:
     """``myths try …`` for one trial; empty where no words rebuild exactly this trial."""
     found = ["=".join(pair) for pair in _words(canonical(trial)["settings"])]
@@ -215,15 +187,6 @@ def command(myth: str, trial: Trial) -> str:
     except UsageError:
         return ""
     return shlex.join(["myths", "try", myth, type(trial).__name__, *found]) if same else ""
-
-
-def _fits(record: Record, column: str, wanted: Any) -> bool:
-    allowed = wanted if isinstance(wanted, tuple) else (wanted,)
-    found = [row[column] for row in record.rows if column in row]
-    own = getattr(record.trial, column, None)
-    if not found and not isinstance(own, str | int | float):
-        return True
-    return any(value in allowed for value in found or [own])
 
 
 def _some(values: Sequence[str]) -> str:

@@ -18,6 +18,7 @@ from myths.lab.failures import causes, reasons, summary
 from myths.lab.myth import Myth, rank
 from myths.lab.report import lines, words
 from myths.lab.report.forest import forest
+from myths.lab.store import Record
 
 SYMBOLS = {
     Verdict.REPRODUCED: "✓",
@@ -176,17 +177,15 @@ class ClaimView:
         return "" if self.judgement.estimate is None else f"{self.judgement.estimate.value:.12g}"
 
     @cached_property
-    def behind(self) -> lines.Behind:
-        """The trials that the number came from."""
-        if self.run is None or self.judgement.estimate is None:
-            return lines.Behind((), exact=True)
-        return lines.behind(self.judgement.claim, self.run.derived.tables, self.run.derived.records)
+    def records(self) -> tuple[Record, ...]:
+        """The stored trials that the number comes from; none without a number."""
+        return self.run.derived.records_of(self.judgement) if self.run else ()
 
     @property
     def origin(self) -> str:
         """The anchor of the line that the number came from; of the list of its lines where there are several."""
-        if self.run and len(self.behind.records) == 1:
-            return lines.anchor(self.run.key, self.behind.records[0].trial)
+        if self.run and len(self.records) == 1:
+            return lines.anchor(self.run.key, self.records[0].trial)
         return f"{self.anchor}-from"
 
 
