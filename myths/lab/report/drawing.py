@@ -93,6 +93,6 @@ def _tables(derived: Derived, key: str, folder: Path) -> Tables:
             write_atomically(folder / file, table.to_csv(index=False, float_format="%.10g", lineterminator="\n"))
             write_atomically((folder / file).with_suffix(".md"), exports.markdown(table))
             write_atomically((folder / file).with_suffix(".tex"), exports.latex(table))
-        drawn = data_table(table, f"{key}-{view.slug(name)}") if name != "claims" else Markup("")
+        drawn = data_table(table, f"{key}-{view.slug(name)}", key) if name != "claims" else Markup("")
         shown.append((name, drawn, file.as_posix(), len(table)))
     return shown

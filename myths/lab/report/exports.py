@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from myths.lab.report import references
 from myths.lab.report.latex import escaped
 from myths.lab.run_folder import write_atomically
+from myths.lab.tables import TRIALS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,12 +41,16 @@ def write(runs: Iterable[RunView], folder: Path) -> None:
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """A table in GitHub's Markdown; nothing in a cell is read as markup."""
-    return _as_text(table, markdown_cell).to_markdown(index=False, disable_numparse=True) + "\n"
+    """Return a table in GitHub's Markdown, without the ids of its trials; nothing in a cell is read as markup."""
+    return _as_text(table.drop(columns=TRIALS, errors="ignore"), markdown_cell).to_markdown(index=False, disable_numparse=True) + "\n"
 
 
 def latex(table: pd.DataFrame) -> str:
-    """A table for LaTeX with booktabs (and longtable where it has more than 40 rows); nothing in a cell is read as a command."""
+    """Return a table for LaTeX with booktabs (longtable for more than 40 rows), without the ids of its trials.
+
+    Nothing in a cell is read as a command.
+    """
+    table = table.drop(columns=TRIALS, errors="ignore")
     aligned = "".join("r" if table[column].dtype.kind in "if" else "l" for column in table.columns)
     cells = _as_text(table, escaped)
     head, *body = (" & ".join(map(str, line)) + r" \\" for line in [cells.columns, *cells.itertuples(index=False, name=None)])

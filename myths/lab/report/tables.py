@@ -9,16 +9,25 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from myths.lab.report import words
+from myths.lab.tables import TRIALS
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MOST_ROWS = 120
 """A longer table shows its first rows; all are in its CSV."""
+MOST_TRIALS = 3
+"""A row of more trials shows how many; all are in its CSV."""
 
 
-def data_table(table: pd.DataFrame, identity: str) -> Markup:
-    """The first rows of a table as an HTML table with the id ``identity``; empty for an empty table."""
+def data_table(table: pd.DataFrame, identity: str, key: str = "") -> Markup:
+    """Return the first rows of a table as an HTML table; empty for an empty table.
+
+    Args:
+        table: A table of a myth.
+        identity: The id of the HTML table.
+        key: The run in the anchors of its trials, to which the column ``trials`` links.
+    """
     if table.empty or not len(table.columns):
         return Markup("")
     shown = table.head(MOST_ROWS)
@@ -29,15 +38,17 @@ def data_table(table: pd.DataFrame, identity: str) -> Markup:
         for side, column in zip(sides, columns, strict=True)
     )
     cells = [
-        [Markup('<td class="{}">{}</td>').format(side, text) for text in map(_formatter(column), column)]
+        [Markup('<td class="{}">{}</td>').format(side, text) for text in map(_formatter(column, key), column)]
         for side, column in zip(sides, columns, strict=True)
     ]
     body = Markup("\n").join(Markup("<tr>{}</tr>").format(Markup("").join(row)) for row in zip(*cells, strict=True))
     return Markup('<table class="data" id="{}"><thead><tr>{}</tr></thead><tbody>\n{}\n</tbody></table>').format(identity, head, body)
 
 
-def _formatter(column: Any) -> Callable[[Any], str]:
+def _formatter(column: Any, key: str) -> Callable[[Any], str]:
     """One number of decimals for a column: four digits of its middle value, six decimals at most; other values as they are."""
+    if column.name == TRIALS:
+        return lambda cell: _links(cell.split(), key)
     if column.dtype.kind not in "if":
         return _text
     values = [abs(float(v)) for v in column if math.isfinite(v) and v]
@@ -46,6 +57,13 @@ def _formatter(column: Any) -> Callable[[Any], str]:
     middle = sorted(values)[len(values) // 2]
     decimals = min(6, max(0, 3 - math.floor(math.log10(middle))))
     return lambda value: _number(value, decimals)
+
+
+def _links(trials: list[str], key: str) -> Markup:
+    """The trials of a row as links to their lines on the page; their number where they are many."""
+    if len(trials) > MOST_TRIALS:
+        return Markup("{} trials").format(len(trials))
+    return Markup(" ").join(Markup('<a href="#{}-trial-{}"><code>{}</code></a>').format(key, trial, trial) for trial in trials)
 
 
 def _text(value: Any) -> str:
