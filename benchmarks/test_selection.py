@@ -13,7 +13,7 @@ def test_every_chosen_trial_is_missed_but_those_that_are_excused(benchmark):
             for identity in sorted(chosen(myth, claim)):
                 trial = records(myth)[identity].trial
                 found["dropped"].append(f"{claim.id} {trial}")
-                if idle(myth, claim, identity):
+                if idle(myth, claim, identity, chosen(myth, claim)):
                     found["idle"].append(f"{claim.id} {trial}")
                 if excused(claim, trial):
                     found["excused"].append(f"{claim.id} {trial}")

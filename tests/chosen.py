@@ -1,4 +1,4 @@
-"""The numbers of the published run, derived from no more than the trials that claims choose."""
+"""The numbers of the published runs, derived from no more than some of their trials: those that claims choose, or those that are named."""
 
 import csv
 from collections.abc import Callable, Iterator
@@ -12,9 +12,10 @@ from myths.lab.claim import Claim
 from myths.lab.myth import Myth
 from myths.lab.run_folder import RunFolder
 from myths.lab.store import Record, Results
+from myths.lab.tables import TRIALS
 from myths.lab.trial import Trial
 
-RUN = RunFolder(Path(__file__).parents[1] / "results" / "published" / "cpu-laptop")
+LAPTOP, H200 = (RunFolder(Path(__file__).parents[1] / "results" / "published" / name) for name in ("cpu-laptop", "h200-gpu"))
 EXCUSED: tuple[tuple[str, Callable[[str, dict[str, Any]], bool]], ...] = (
     # The numbers of the paper's table are used where the predictions are absent; this run has both. G0-table is on the table.
     ("PublishedAccuracy", lambda claim, trial: trial["source"] == "known table" and claim != "G0-table"),
@@ -34,13 +35,13 @@ def excused(claim: Claim, trial: Trial) -> bool:
     return any(type(trial).__name__ == kind and case(claim.id, dict(trial.columns)) for kind, case in EXCUSED)
 
 
-def records(myth: Myth) -> dict[str, Record]:
-    return _records(myth.name)
+def records(myth: Myth, run: RunFolder = LAPTOP) -> dict[str, Record]:
+    return _records(run, myth.name)
 
 
 @cache
-def _records(name: str) -> dict[str, Record]:
-    return {record.trial.id: record for record in Results(RUN.store(suite.find(name)).records).records}
+def _records(run: RunFolder, name: str) -> dict[str, Record]:
+    return {record.trial.id: record for record in Results(run.store(suite.find(name)).records).records}
 
 
 def chosen(myth: Myth, claim: Claim) -> frozenset[str]:
@@ -51,47 +52,64 @@ def chosen(myth: Myth, claim: Claim) -> frozenset[str]:
 @cache
 def _planned(name: str) -> tuple[Trial, ...]:
     """What the run planned: the profile, and with own weights (which may not be at hand) what nothing else depends on."""
-    stored = [record.trial for record in _records(name).values()]
+    stored = [record.trial for record in _records(LAPTOP, name).values()]
     wanted = {dependency.id for trial in stored for dependency in trial.dependencies}
     listed = {trial.id for trial in suite.find(name).trials("laptop", None, ())}
     return tuple(trial for trial in stored if trial.id in listed or trial.id not in wanted)
 
 
-def _table(myth: Myth, name: str, ids: frozenset[str]):
-    return _table_of(myth.name, name, ids)
+def table(myth: Myth, name: str, ids: frozenset[str], run: RunFolder = LAPTOP):
+    """A table of some of the stored trials."""
+    return _table_of(run, myth.name, name, ids)
 
 
 @cache
-def _table_of(myth: str, name: str, ids: frozenset[str]):
-    return suite.find(myth).tables[name](Results([record for identity, record in _records(myth).items() if identity in ids]))
+def _table_of(run: RunFolder, myth: str, name: str, ids: frozenset[str]):
+    return suite.find(myth).tables[name](Results([record for identity, record in _records(run, myth).items() if identity in ids]))
 
 
-def number(myth: Myth, claim: Claim, ids: frozenset[str]) -> tuple | None:
+def number(myth: Myth, claim: Claim, ids: frozenset[str], run: RunFolder = LAPTOP) -> tuple | None:
     """Value, low, high and n of a claim from some of the stored trials."""
-    rows = claim.rows({claim.table: _table(myth, claim.table, ids)})
+    rows = claim.rows({claim.table: table(myth, claim.table, ids, run)})
     found = claim.measure(rows) if len(rows) else None
     return None if found is None else (found.value, found.low, found.high, found.n)
 
 
-def rows(myth: Myth, claim: Claim, ids: frozenset[str]):
-    return claim.rows({claim.table: _table(myth, claim.table, ids)}).reset_index(drop=True)
+def rows(myth: Myth, claim: Claim, ids: frozenset[str], run: RunFolder = LAPTOP):
+    """The rows of a claim from some of the stored trials, without the names of these."""
+    found = claim.rows({claim.table: table(myth, claim.table, ids, run)})
+    return found.drop(columns=TRIALS, errors="ignore").reset_index(drop=True)
 
 
-def measured() -> Iterator[tuple[Myth, Claim, tuple[float, float, float, int]]]:
+def lines(run: RunFolder, myth: Myth, name: str) -> list[dict[str, str]]:
+    """The lines of a published table, or of "claims"."""
+    return _lines(run.path / myth.folder / f"{name}.csv")
+
+
+@cache
+def _lines(file: Path) -> list[dict[str, str]]:
+    with file.open(newline="", encoding="utf-8") as opened:
+        return list(csv.DictReader(opened))
+
+
+def measured(run: RunFolder = LAPTOP) -> Iterator[tuple[Myth, Claim, tuple[float, float, float, int]]]:
     """Each claim with a published number."""
-    for myth in suite.OURS:
-        with (RUN.path / myth.folder / "claims.csv").open(encoding="utf-8") as file:
-            lines = {line["claim"]: line for line in csv.DictReader(file)}
+    for myth in (myth for myth in suite.OURS if run.has(myth)):
+        judged = {line["claim"]: line for line in lines(run, myth, "claims")}
         for claim in myth.claims:
-            line = lines[claim.id]
+            line = judged[claim.id]
             if line["estimate"]:
                 yield myth, claim, (float(line["estimate"]), float(line["low"]), float(line["high"]), int(float(line["n"])))
 
 
-def idle(myth: Myth, claim: Claim, dropped: str) -> bool:
-    """Whether dropping one chosen trial changes neither the claim's number nor the rows that it is measured on."""
-    ids = chosen(myth, claim)
-    if number(myth, claim, ids - {dropped}) != number(myth, claim, ids):
+def named(myth: Myth, claim: Claim, run: RunFolder = LAPTOP) -> frozenset[str]:
+    """The trials that the published claim names."""
+    return next(frozenset(line[TRIALS].split()) for line in lines(run, myth, "claims") if line["claim"] == claim.id)
+
+
+def idle(myth: Myth, claim: Claim, dropped: str, ids: frozenset[str], run: RunFolder = LAPTOP) -> bool:
+    """Whether dropping one of the trials changes neither the claim's number nor the rows that it is measured on."""
+    if number(myth, claim, ids - {dropped}, run) != number(myth, claim, ids, run):
         return False
-    before, after = rows(myth, claim, ids), rows(myth, claim, ids - {dropped})
+    before, after = rows(myth, claim, ids, run), rows(myth, claim, ids - {dropped}, run)
     return len(before) == len(after) and before.equals(after)

@@ -26,7 +26,7 @@ def test_a_chosen_trial_that_is_dropped_is_missed():
     cases = [(myth, claim, identity) for myth, claim, _ in measured() for identity in sorted(chosen(myth, claim))]
     for myth, claim, identity in random.Random(0).sample(cases, DROPPED):
         trial = records(myth)[identity].trial
-        assert idle(myth, claim, identity) == excused(claim, trial), (claim.id, str(trial))
+        assert idle(myth, claim, identity, chosen(myth, claim)) == excused(claim, trial), (claim.id, str(trial))
 
 
 def test_claims_choose_a_part_of_what_a_profile_plans():

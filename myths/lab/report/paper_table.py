@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from myths.lab.errors import UsageError
 from myths.lab.report.exports import markdown_cell
 from myths.lab.report.latex import escaped
+from myths.lab.tables import TRIALS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +79,7 @@ def paper_table(table: pd.DataFrame, columns: Sequence[str], better: Mapping[str
 
     Args:
         table: A table of a myth.
-        columns: Columns in the order in which they are printed; all but the ends of intervals if empty.
+        columns: Columns in the order in which they are printed; all but the ends of intervals and the ids of trials if empty.
         better: Column -> which of its numbers are better.
         within: Columns that divide the rows into groups; each group has its own best. Without any, nothing is compared.
 
@@ -89,7 +90,7 @@ def paper_table(table: pd.DataFrame, columns: Sequence[str], better: Mapping[str
         if column not in table:
             raise UsageError(f"there is no column {column!r}; the table has: {', '.join(map(str, table.columns))}")
     ends = {column: interval_columns(table, column) for column in table.columns}
-    hidden = {end for pair in ends.values() if pair for end in pair}
+    hidden = {TRIALS, *(end for pair in ends.values() if pair for end in pair)}
     shown = list(columns) or [column for column in table.columns if column not in hidden]
     numeric = [table[column].dtype.kind in "iuf" for column in shown]
     printed = [_printed(table, column, ends[column]) for column in shown]

@@ -42,8 +42,7 @@ def test_claims_keep_to_their_schema_and_to_the_judgements(built):
         assert (line["claim"], line["verdict"]) == (judgement.claim.id, judgement.verdict)
         assert line["here"] == (judgement.estimate and pytest.approx(judgement.estimate.value))
         assert line["invocations"] == (["20260101T000000-ab12"] if judgement.estimate else [])
-        assert len(line["trials"]["ids"]) == ({"ducat": 3}.get(judgement.claim.where["coin"], 1) if judgement.estimate else 0)
-        assert line["trials"]["exact"]
+        assert len(line["trials"]) == ({"ducat": 3}.get(judgement.claim.where["coin"], 1) if judgement.estimate else 0)
 
 
 @pytest.mark.parametrize("change", [{"verdict": "true"}, {"here": "50 %"}, {"surprise": 1}, {"interval": {"low": 1.0}}])

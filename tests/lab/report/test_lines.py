@@ -1,20 +1,24 @@
-"""What stands behind a number: exactly the trials it came from, or the word that it is not known which."""
+"""What stands behind a number: exactly the trials that it came from, whether its table keeps their rows or makes its own."""
 
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
-from myths.lab.report import lines, site, view
+from myths.lab.report import site, view
+from myths.lab.tables import about
 from tests.lab.report import coin
 
 
 def by_coin(results):
-    """A table that makes its own rows: the mean over the seeds of a coin."""
+    """A table that makes its own rows: the sum over the seeds of a coin."""
     table = coin.tosses(results)
-    if table.empty:
-        return table
-    summed = table.groupby("coin", as_index=False)[["heads", "times"]].sum()
-    return summed.assign(protocol="reduced", dataset=summed["coin"], device="cpu")
+    groups = table.groupby("coin", sort=False) if len(table) else ()
+    return pd.DataFrame([{"coin": name, **group[["heads", "times"]].sum(), **about(group)} for name, group in groups])
+
+
+def without_trials(results):
+    return by_coin(results).drop(columns="trials", errors="ignore")
 
 
 @pytest.fixture(scope="module")
@@ -24,38 +28,31 @@ def run(tmp_path_factory):
     return coin.derived(tmp_path_factory.mktemp("lines") / "published" / "cpu-laptop", myth=myth)
 
 
-def behind(run, claim):
-    return lines.behind(next(c for c in run.myth.claims if c.id == claim), run.tables, run.records)
+@pytest.mark.parametrize("claim", ["C1-ducat", "C8-mixed"])
+def test_a_number_names_its_trials_also_where_its_table_makes_the_rows(run, claim):
+    found = run.records_of(next(judgement for judgement in run.judgements if judgement.claim.id == claim))
+    assert [record.trial for record in found] == [coin.Toss(coin="ducat", times=10_000, seed=seed) for seed in range(3)]
+    line = run.claims_table().set_index("claim").loc[claim]
+    assert line["trials"].split() == [record.trial.id for record in found]
 
 
-def test_rows_that_a_table_keeps_name_their_trials(run):
-    found = behind(run, "C1-ducat")
-    assert found.exact
-    assert [record.trial for record in found.records] == [coin.Toss(coin="ducat", times=10_000, seed=seed) for seed in range(3)]
-
-
-def test_rows_that_a_table_makes_name_all_of_the_class_those_that_fit_first(run):
-    found = behind(run, "C8-mixed")
-    assert not found.exact
-    assert len(found.records) == len(run.records)
-    assert [record.trial.coin for record in found.records][:4] == ["ducat", "ducat", "ducat", "guilder"]
-
-
-def test_the_index_is_no_column(run):
-    assert "trial" not in run.tables["tosses"].columns
-    assert run.tables["tosses"].index.is_unique
+def test_a_table_that_loses_the_trials_is_refused(tmp_path):
+    myth = replace(coin.COIN, tables={**coin.COIN.tables, "by_coin": without_trials})
+    with pytest.raises(ValueError, match="table by_coin: a row names no trial in its column 'trials'"):
+        coin.derived(tmp_path / "cpu-laptop", myth=myth)
 
 
 def test_the_page_says_which(run, tmp_path):
     site.build([run], tmp_path)
     text = (tmp_path / "fair-coin.html").read_text()
-    listed = {claim: text[(at := text.index(f'id="published-cpu-laptop-claim-{claim}-from"')) : text.index("</tr>", at)] for claim in
-              ("c1-ducat", "c8-mixed")}  # fmt: skip
-    assert "from among" in listed["c8-mixed"]
-    assert "from among" not in listed["c1-ducat"]
-    assert listed["c1-ducat"].count("-trial-") == 3
+    for claim in ("c1-ducat", "c8-mixed"):
+        listed = text[(at := text.index(f'id="published-cpu-laptop-claim-{claim}-from"')) : text.index("</tr>", at)]
+        assert listed.count('href="#published-cpu-laptop-trial-') == 3
+    assert text.count('<table class="data" id="published-cpu-laptop-by-coin">') == 1
+    table = text[(at := text.index('id="published-cpu-laptop-by-coin"')) : text.index("</table>", at)]
+    assert table.count('href="#published-cpu-laptop-trial-') == len(run.records)
 
 
 def test_without_a_number_nothing_stands_behind(run):
     franc = next(claim for claim in view.RunView(run, "k", {}).claims if claim.id == "C5-franc")
-    assert franc.behind.records == ()
+    assert franc.records == ()

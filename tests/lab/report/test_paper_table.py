@@ -87,8 +87,9 @@ def test_only_rows_that_were_measured_on_the_same_are_compared(tmp_path):
     assert "**" not in standings.paper_table(bare, "accuracies", "run", [], [], [], "markdown", results=tmp_path)
 
 
-def test_columns_keep_their_order_and_the_ends_of_intervals_are_printed_with_their_number():
-    assert paper_table(TABLE, [], {}).head == ("model", "test set", "accuracy (%)", "seconds", "n")
+def test_columns_keep_their_order_ends_of_intervals_are_printed_with_their_number_and_trials_where_asked_for():
+    assert paper_table(TABLE.assign(trials="0a" * 6), [], {}).head == ("model", "test set", "accuracy (%)", "seconds", "n")
+    assert paper_table(TABLE.assign(trials="0a" * 6), ["trials"], {}).head == ("trials",)
     assert [row[0] for row in csv.reader(io.StringIO(paper_table(TABLE, ["n", "model"], {}).csv()))] == ["n", "10000", "10000", "2021"]
     assert interval_columns(TABLE, "seconds") is None
     assert heading("gap_pp") == "gap (points)"

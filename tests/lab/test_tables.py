@@ -1,0 +1,49 @@
+"""Rows that are put together name all trials that they are made of, and no others."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from myths.lab.store import check_rows
+from myths.lab.tables import TRIALS, about, checked, trial_ids, unite, unite_columns
+
+IDS = st.sets(st.sampled_from([f"{i:012x}" for i in range(6)]))
+CELLS = st.lists(st.one_of(IDS.map(lambda ids: " ".join(sorted(ids))), st.none(), st.just(np.nan)), max_size=5)
+
+
+@given(CELLS)
+def test_a_union_names_each_trial_of_the_cells_once(cells):
+    """A missing cell, as a left join gives it, names none; the order of the cells does not matter."""
+    expected = {identity for cell in cells if isinstance(cell, str) for identity in cell.split()}
+    assert unite(cells).split() == sorted(expected)
+    assert unite([unite(cells), *reversed(cells)]) == unite(cells)
+    assert trial_ids(pd.DataFrame({TRIALS: cells})) == expected
+
+
+def test_a_merge_with_a_baseline_names_both():
+    rows = pd.DataFrame({"seed": [0, 1], TRIALS: ["a", "b"]})
+    merged = rows.merge(pd.DataFrame({"seed": [0], TRIALS: ["c"]}), how="left", on="seed", suffixes=("", "_of_baseline"))
+    assert unite_columns(merged[TRIALS], merged[f"{TRIALS}_of_baseline"]) == ["a c", "b"]
+
+
+def test_a_row_of_several_says_how_they_came_about():
+    rows = pd.DataFrame(
+        {"dataset": ["mnist", "cifar10"], "protocol": ["paper", "reduced"], "device": ["cpu", "cpu"], TRIALS: ["b a", "a"], "x": [1, 2]}
+    )
+    assert about(rows) == {"dataset": "cifar10, mnist", "protocol": "reduced", "device": "cpu", TRIALS: "a b"}
+    assert list(about(rows.drop(columns="dataset"))) == ["protocol", "device", TRIALS]
+
+
+@pytest.mark.parametrize("cell", ["", None, np.nan])
+def test_a_table_with_a_row_that_names_no_trial_is_refused(cell):
+    with pytest.raises(ValueError, match="table sums: a row names no trial in its column 'trials'"):
+        checked("sums", pd.DataFrame({TRIALS: ["a", cell], "x": [1, 2]}))
+    assert list(checked("sums", pd.DataFrame({TRIALS: ["a"], "x": [1]}))) == ["x", TRIALS]
+    assert checked("sums", pd.DataFrame()).empty
+
+
+def test_a_row_of_a_trial_cannot_say_what_the_table_fills():
+    with pytest.raises(TypeError, match="'trials'"):
+        check_rows([{"trials": 3}])
