@@ -1,8 +1,8 @@
-"""Every trial that a claim chooses from the published run is dropped once: about a minute. See tests/test_selection.py."""
+"""Every trial that a published claim chooses, or names, is dropped once: a minute each. See tests/test_selection.py, test_traces.py."""
 
 import pytest
 
-from tests.chosen import chosen, excused, idle, measured, records
+from tests.chosen import H200, LAPTOP, chosen, excused, idle, measured, named, records
 
 
 @pytest.mark.benchmark(group="selection")
@@ -23,3 +23,21 @@ def test_every_chosen_trial_is_missed_but_those_that_are_excused(benchmark):
     benchmark.extra_info.update({name: len(trials) for name, trials in found.items()})
     assert found["idle"] == found["excused"]
     assert len(found["dropped"]) > 1500
+
+
+@pytest.mark.benchmark(group="selection")
+def test_every_named_trial_is_missed(benchmark):
+    def drop_each() -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {"idle": [], "dropped": []}
+        for run in (LAPTOP, H200):
+            for myth, claim, _ in measured(run):
+                for identity in sorted(ids := named(myth, claim, run)):
+                    found["dropped"].append(f"{claim.id} {identity}")
+                    if idle(myth, claim, identity, ids, run):
+                        found["idle"].append(f"{claim.id} {identity}")
+        return found
+
+    found = benchmark.pedantic(drop_each, rounds=1)
+    benchmark.extra_info.update({name: len(trials) for name, trials in found.items()})
+    assert found["idle"] == []
+    assert len(found["dropped"]) > 1700

@@ -113,4 +113,4 @@ def test_trial_classes_are_found_however_they_are_spelled():
 
     assert selection.trial_classes([FORGETTING], ["count-forgetting"]) == (CountForgetting,)
     with pytest.raises(UsageError, match="there is no such trial class; there are: CompareCounts"):
-        selection.trial_classes([FORGETTING], ["Nothing"])
+        selection.trial_classes([FORGETTING], ["Qqq"])

@@ -53,13 +53,12 @@ class Derived:
     def records_of(self, judgement: Judgement) -> tuple[Record, ...]:
         """Return the records that the number of a claim comes from, in the order in which they were stored; none without a number.
 
-        They are the trials that the rows of the claim are made of. Those that the claim does not select are left out: a row may hold
+        They are the trials that the rows of the claim are made of. Those that the claim does not need are left out: a row may hold
         numbers against several baselines, and a claim speaks of one of them.
         """
-        if judgement.estimate is None:
-            return ()
-        named = trial_ids(judgement.claim.rows(self.tables))
-        return tuple(record for record in self.records if record.trial.id in named and judgement.claim.selects(record.trial))
+        claim = judgement.claim
+        named = trial_ids(claim.rows(self.tables)) if judgement.estimate is not None else ()
+        return tuple(r for r in self.records if r.trial.id in named and (claim.selects(r.trial) or not claim.needs))
 
     def claims_table(self) -> pd.DataFrame:
         """One line a claim, in the columns of ``claims.csv``."""
