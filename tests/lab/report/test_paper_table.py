@@ -73,7 +73,7 @@ def test_only_rows_that_were_measured_on_the_same_are_compared(tmp_path):
     measured_on = ["dataset", "test_set", "protocol", "device", "temperature"]
     lines = [("mint", "old", "paper", "cpu", 20), ("mint", "new", "paper", "cpu", 20), ("mint", "old", "paper", "cpu", 90)]
     lines += [("bank", "old", "paper", "cpu", 20), ("mint", "old", "reduced", "cpu", 20), ("mint", "old", "paper", "cuda", 20)]
-    table = pd.DataFrame(lines, columns=measured_on)
+    table = pd.DataFrame(lines, columns=measured_on).assign(trials="0a" * 6)
     table = pd.concat([table.assign(model=model, percent=percent + 0.5 * table.index) for model, percent in (("a", 80.0), ("b", 70.0))])
     myth = replace(coin.COIN, tables={"accuracies": lambda results: table}, better={"percent": "higher"}, conditions=("temperature",))
     myth = replace(myth, claims=(), figures={})
@@ -83,7 +83,7 @@ def test_only_rows_that_were_measured_on_the_same_are_compared(tmp_path):
     assert [row[-2] for row in rows if "**" in row[-1]] == ["a"] * len(lines)
     together = standings.paper_table(myth, "accuracies", "run", ["percent"], [], ["dataset"], "markdown", results=tmp_path)
     assert together.count("**") == 4  # as the user says: one best in each of the two datasets
-    bare = replace(myth, tables={"accuracies": lambda results: table[["model", "percent"]]})
+    bare = replace(myth, tables={"accuracies": lambda results: table[["model", "percent", "trials"]]})
     assert "**" not in standings.paper_table(bare, "accuracies", "run", [], [], [], "markdown", results=tmp_path)
 
 
