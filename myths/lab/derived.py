@@ -58,7 +58,7 @@ class Derived:
         """
         claim = judgement.claim
         named = trial_ids(claim.rows(self.tables)) if judgement.estimate is not None else ()
-        return tuple(r for r in self.records if r.trial.id in named and (claim.selects(r.trial) or not claim.needs))
+        return tuple(r for r in self.records if r.trial.id in named and (claim.selects(r.trial) or claim.is_only_cited))
 
     def claims_table(self) -> pd.DataFrame:
         """One line a claim, in the columns of ``claims.csv``."""

@@ -78,13 +78,14 @@ def test_only_rows_that_were_measured_on_the_same_are_compared(tmp_path):
     myth = replace(coin.COIN, tables={"accuracies": lambda results: table}, better={"percent": "higher"}, conditions=("temperature",))
     myth = replace(myth, claims=(), figures={})
     coin.make_run(tmp_path / "run")
-    printed = standings.paper_table(myth, "accuracies", "run", [*measured_on, "model", "percent"], [], [], "markdown", results=tmp_path)
+    shown = standings.PrintedTable(myth, "accuracies", "run", results=tmp_path)
+    printed = shown.written([*measured_on, "model", "percent"], [], form="markdown")
     rows = [line.split(" | ") for line in printed.splitlines() if "| mint" in line or "| bank" in line]
     assert [row[-2] for row in rows if "**" in row[-1]] == ["a"] * len(lines)
-    together = standings.paper_table(myth, "accuracies", "run", ["percent"], [], ["dataset"], "markdown", results=tmp_path)
+    together = shown.written(["percent"], ["dataset"], form="markdown")
     assert together.count("**") == 4  # as the user says: one best in each of the two datasets
     bare = replace(myth, tables={"accuracies": lambda results: table[["model", "percent", "trials"]]})
-    assert "**" not in standings.paper_table(bare, "accuracies", "run", [], [], [], "markdown", results=tmp_path)
+    assert "**" not in standings.PrintedTable(bare, "accuracies", "run", results=tmp_path).written([], [], form="markdown")
 
 
 def test_columns_keep_their_order_ends_of_intervals_are_printed_with_their_number_and_trials_where_asked_for():
