@@ -27,7 +27,7 @@ def of_own_data(tables: Mapping[str, pd.DataFrame]) -> str | None:
         means = ", ".join(
             f"{CALLED.get(row['layer'], row['layer'])} {row['bleu']:.1f}" for row in rows.dropna(subset="bleu").to_dict("records")
         )
-        sentences.append(f"{name}: BLEU on the test part after {updates:,} updates, mean of {_counted(seeds)}: {means}")
+        sentences.append(f"{name}: BLEU on the test part after {updates:,} updates, {_counted(seeds)}: {means}")
         if diverged := int(rows["diverged"].sum()):
             sentences.append(f"  {diverged} of {int(rows['seeds'].sum())} trainings diverged")
         pairs = compared[(compared["dataset"] == name) & (compared["updates"] == updates) & (compared["against"] == "attention")]
@@ -37,7 +37,7 @@ def of_own_data(tables: Mapping[str, pd.DataFrame]) -> str | None:
 
 
 def _counted(seeds: int) -> str:
-    return f"{seeds} trainings" if seeds > 1 else "one training"
+    return f"mean of {seeds} trainings" if seeds > 1 else "one training each"
 
 
 def _interval(differences: list[float]) -> str:
