@@ -17,7 +17,7 @@ from myths.forgetting.measures import RANDOM
 from myths.forgetting.naming import LEAST_FORGOTTEN
 from myths.forgetting.train_kept import RemoveNothing, TrainKept
 from myths.forgetting.trials import CompareCounts, CountForgetting, Stability, Unforgettable
-from myths.lab.claim import PROPOSAL, Claim, Criterion, above, at_least, at_most, below, between, cited
+from myths.lab.claim import PROPOSAL, PROPOSED, Claim, Criterion, above, at_least, at_most, below, between, cited
 from myths.lab.measures import largest, mean_over_seeds, only_value
 
 PAPER = "Toneva et al. 2019"
@@ -32,6 +32,7 @@ FIG_6 = f"{PAPER}, Fig. 6"
 CIFAR10 = ("cifar10", "cifar10 subset", "digits")
 MNIST = ("mnist", "digits")
 """Digits, of scikit-learn, stand in where a run holds nothing else: then no conclusion is drawn."""
+EL2N = ("EL2N after 4 epochs, lowest first", "EL2N after 20 epochs, lowest first")
 CLEAN = {"label_noise": 0.0, "pixel_noise": 0.0, "nearest": True}
 NOISY = {"dataset": CIFAR10, "label_noise": 0.2, "nearest": True}
 CONTROLS = ("F0-nothing", "F0-shuffled-30")
@@ -54,7 +55,7 @@ _windows = partial(
 def _pruning(
     id: str,
     statement: str,
-    paper: float | None,
+    said: dict[str, Any],
     criterion: Criterion,
     percent: float,
     *,
@@ -66,82 +67,96 @@ def _pruning(
 ) -> Claim:
     """A claim on what pruning costs, paired by seed: ``against`` the full set (a loss) or an equal random pruning (a gain)."""
     baseline = {"order": RANDOM, **({"removed_percent": 0.0} if against == "full" else {}), "transfer": ...}
-    rows = {"dataset": dataset, "order": order, "removed_percent": percent, "skipped_percent": 0.0, "transfer": transfer, "nearest": True}
     return Claim(
-        **{"kind": "effect", "source": FIG_5, "paper_checked": "computed"} | more,
         id=id,
         statement=statement,
-        paper=paper,
+        **said,
         unit="pp",
         table="removal",
-        where=rows,
+        where={
+            "dataset": dataset, "order": order, "removed_percent": percent, "skipped_percent": 0.0, "transfer": transfer, "nearest": True,
+        },
         trial=TrainKept,
         needs=({}, baseline),
         measure=partial(mean_over_seeds, "loss_pp" if against == "full" else "above_random_pp"),
         criterion=criterion,
-    )
+        **more,
+    )  # fmt: skip
 
 
 PRUNING_CONTROLS = (
     _pruning(
         "F0-shuffled-30", "Pruning 30 % of CIFAR-10 by shuffled counts costs as much accuracy as pruning at random (within 0.4 points).",
-        0, between(-0.4, 0.4), 30.0, kind="control", source=PROPOSAL, order="shuffled counts", against="random",
+        cited("computed", PROPOSAL, 0), between(-0.4, 0.4), 30.0, kind="control", order="shuffled counts", against="random",
     ),
     _pruning(
         "F0-shuffled-mnist", "Pruning 80 % of MNIST by shuffled counts costs as much accuracy as pruning at random (within 0.4 points).",
-        0, between(-0.4, 0.4), 80.0, kind="control", source=PROPOSAL, order="shuffled counts", against="random", dataset="mnist",
+        cited("computed", PROPOSAL, 0), between(-0.4, 0.4), 80.0, kind="control", order="shuffled counts", against="random",
+        dataset="mnist",
     ),
 )  # fmt: skip
 
 PRUNING = (
     _pruning(
         "F3-ordered-30", "Pruning the least-forgotten 30 % of CIFAR-10 costs at most 0.3 points of accuracy.",
-        0.12, at_most(0.3), 30.0, dataset=("cifar10", "digits"), decisive=True, controls=CONTROLS,
+        cited("computed", FIG_5, 0.12), at_most(0.3), 30.0, dataset=("cifar10", "digits"), decisive=True, controls=CONTROLS,
     ),
     _pruning(
         "F3-vs-random-30", "Pruning the least-forgotten 30 % of CIFAR-10 costs at least 0.4 points less accuracy than a random 30 %.",
-        0.76, at_least(0.4), 30.0, dataset=("cifar10", "digits"), against="random", decisive=True, controls=CONTROLS,
+        cited("computed", FIG_5, 0.76), at_least(0.4), 30.0, dataset=("cifar10", "digits"), against="random", decisive=True,
+        controls=CONTROLS,
     ),
     _pruning(
         "F3-random-30", "Pruning a random 30 % of CIFAR-10 costs at least 0.4 points of accuracy.",
-        0.83, at_least(0.4), 30.0, order=RANDOM, source=f"{FIG_5} (1 point in the article's words)",
+        cited("computed", f"{FIG_5} (1 point in the article's words)", 0.83), at_least(0.4), 30.0, order=RANDOM,
     ),
     _pruning(
         "F3-ordered-35", "Pruning the least-forgotten 35 % of CIFAR-10 costs at most 0.4 points of accuracy.",
-        0.2, at_most(0.4), 35.0, paper_checked="read", source=f"{FIG_5}; the limit allows 0.2 points more",
+        cited("read", f"{FIG_5}; the limit allows 0.2 points more", 0.2), at_most(0.4), 35.0,
     ),
     _pruning(
-        "F3-ordered-50", "Pruning the least-forgotten 50 % of CIFAR-10 costs more than 0.3 points of accuracy.", 0.76, above(0.3), 50.0,
+        "F3-ordered-50", "Pruning the least-forgotten 50 % of CIFAR-10 costs more than 0.3 points of accuracy.",
+        cited("computed", FIG_5, 0.76), above(0.3), 50.0,
     ),
     _pruning(
         "F3-vs-random-50", "Pruning the least-forgotten 50 % of CIFAR-10 costs at least 0.7 points less accuracy than a random 50 %.",
-        1.44, at_least(0.7), 50.0, against="random",
+        cited("computed", FIG_5, 1.44), at_least(0.7), 50.0, against="random",
     ),
     _pruning(
         "F3-cifar100-8", "Pruning the least-forgotten 8 % of CIFAR-100 costs at most 0.5 points of accuracy.",
-        0.0, at_most(0.5), 8.0, dataset="cifar100", paper_checked="recalled", source="Chang & Lipson 2019, citing Toneva et al. 2019",
+        cited("recalled", "Chang & Lipson 2019, citing Toneva et al. 2019", 0.0), at_most(0.5), 8.0, dataset="cifar100",
     ),
     _pruning(
         "F3-subset", "Pruning the least-forgotten 30 % of the first 10,000 examples of CIFAR-10 costs less accuracy than a random 30 %.",
-        None, above(0), 30.0, dataset="cifar10 subset", against="random", source=PROPOSAL,
+        PROPOSED, above(0), 30.0, dataset="cifar10 subset", against="random",
     ),
     _pruning(
         "F4-mnist", "Pruning the least-forgotten 80 % of MNIST costs at most 0.3 points of accuracy.",
-        0.12, at_most(0.3), 80.0, dataset=MNIST, source=f"{FIG_6} (0.12 points at 83 %)", controls=MNIST_CONTROLS,
+        cited("computed", f"{FIG_6} (0.12 points at 83 %)", 0.12), at_most(0.3), 80.0, dataset=MNIST, controls=MNIST_CONTROLS,
     ),
     _pruning(
         "F4-permuted-mnist", "Pruning the least-forgotten 60 % of permuted MNIST costs at most 0.5 points of accuracy.",
-        0.20, at_most(0.5), 60.0, dataset="permuted mnist", source=f"{FIG_6} (0.20 points at 58 %)", controls=("F0-nothing",),
+        cited("computed", f"{FIG_6} (0.20 points at 58 %)", 0.20), at_most(0.5), 60.0, dataset="permuted mnist", controls=("F0-nothing",),
     ),
     _pruning(
         "F4-vs-random-mnist", "Pruning the least-forgotten 80 % of MNIST costs less accuracy than pruning a random 80 %.",
-        None, above(0), 80.0, dataset=MNIST, against="random", paper_checked="read", source=f"{FIG_6}, in words",
-        controls=MNIST_CONTROLS,
+        cited("read", f"{FIG_6}, in words"), above(0), 80.0, dataset=MNIST, against="random", controls=MNIST_CONTROLS,
     ),
     _pruning(
         "F4-vs-random-permuted-mnist", "Pruning the least-forgotten 60 % of permuted MNIST costs less accuracy than pruning a random 60 %.",
-        None, above(0), 60.0, dataset="permuted mnist", against="random", paper_checked="read", source=f"{FIG_6}, in words",
+        cited("read", f"{FIG_6}, in words"), above(0), 60.0, dataset="permuted mnist", against="random", controls=("F0-nothing",),
+    ),
+)  # fmt: skip
+
+BY_ANOTHER_NETWORK, BY_EL2N = (
+    _pruning(
+        "F6", "Pruning the 30 % of CIFAR-10 that another network forgets least costs at most 0.4 points of accuracy.",
+        cited("read", f"{SEC_6} (WRN-28-10 with the order of ResNet-18, in words)"), at_most(0.4), 30.0, transfer=True,
         controls=("F0-nothing",),
+    ),
+    _pruning(
+        "F9-el2n", "Pruning the 50 % of CIFAR-10 with the lowest EL2N scores costs at least 0.3 points less accuracy than a random 50 %.",
+        cited("read", f"Paul et al. 2021, in words; the limit is {PROPOSAL}"), at_least(0.3), 50.0, against="random", order=EL2N,
     ),
 )  # fmt: skip
 
@@ -291,17 +306,7 @@ CLAIMS: tuple[Claim, ...] = (
         measure=partial(measures.window_depth, "below_last_pp"),
         criterion=above(0),
     ),
-    _pruning(
-        "F6",
-        "Pruning the 30 % of CIFAR-10 that another network forgets least costs at most 0.4 points of accuracy.",
-        None,
-        at_most(0.4),
-        30.0,
-        transfer=True,
-        paper_checked="read",
-        source=f"{SEC_6} (WRN-28-10 with the order of ResNet-18, in words)",
-        controls=("F0-nothing",),
-    ),
+    BY_ANOTHER_NETWORK,
     _agreements(
         id="F6-small",
         statement="Forgetting counts of a four-layer network rank the examples of CIFAR-10 like those of the larger network (ρ ≥ 0.5).",
@@ -341,15 +346,5 @@ CLAIMS: tuple[Claim, ...] = (
         measure=measures.smallest_rise,
         criterion=above(0),
     ),
-    _pruning(
-        "F9-el2n",
-        "Pruning the 50 % of CIFAR-10 with the lowest EL2N scores costs at least 0.3 points less accuracy than pruning a random 50 %.",
-        None,
-        at_least(0.3),
-        50.0,
-        against="random",
-        order=("EL2N after 4 epochs, lowest first", "EL2N after 20 epochs, lowest first"),
-        paper_checked="read",
-        source=f"Paul et al. 2021, in words; the limit is {PROPOSAL}",
-    ),
+    BY_EL2N,
 )

@@ -20,6 +20,7 @@ from myths.lab.claim import (
     at_most,
     below,
     between,
+    cited,
     judge,
     myth_verdict,
 )
@@ -154,6 +155,19 @@ def table(*rows, protocol="reduced"):
 def only(claims, tables, absent=()):
     (judgement,) = [j for j in judge(claims, tables, absent) if j.claim is claims[0]]
     return judgement.verdict, judgement.reason
+
+
+def test_a_citation_says_what_the_paper_states_and_how_that_is_known():
+    found = claim(**cited("recalled", "Fig. 2", 4.5, 4.0, 5.0))
+    assert (found.source, found.paper, found.paper_low, found.paper_high, found.paper_checked) == ("Fig. 2", 4.5, 4.0, 5.0, "recalled")
+    in_words = claim(**cited("read", "Fig. 2, in words"))
+    assert (in_words.paper, in_words.paper_low, in_words.paper_high) == (None, None, None)
+
+
+def test_what_no_profile_measures_is_cited_and_never_judged():
+    tables = table(("svhn", 2.0, 3.0))
+    assert only([claim()], tables) == (REPRODUCED, "")
+    assert only([claim(needs=())], tables) == (NOT_TESTED, "no profile measures it")
 
 
 def test_the_criterion_is_printed_with_its_unit():
