@@ -155,7 +155,8 @@ BY_ANOTHER_NETWORK, BY_EL2N = (
         controls=("F0-nothing",),
     ),
     _pruning(
-        "F9-el2n", "Pruning the 50 % of CIFAR-10 with the lowest EL2N scores costs at least 0.3 points less accuracy than a random 50 %.",
+        "F9-el2n",
+        "Pruning the 50 % of CIFAR-10 with the lowest EL2N scores costs at least 0.3 points less accuracy than pruning a random 50 %.",
         cited("read", f"Paul et al. 2021, in words; the limit is {PROPOSAL}"), at_least(0.3), 50.0, against="random", order=EL2N,
     ),
 )  # fmt: skip
