@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import csv
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from myths import suite
-from myths.lab.claim import MythVerdict, Verdict, verdict_of
+from myths.lab.claim import Judgement, MythVerdict, Verdict, verdict_of
+from myths.lab.claim_record import ClaimRecord
 from myths.lab.errors import UsageError
 from myths.lab.myth import CONDITIONS, Myth, rank
+from myths.lab.report import words
 from myths.lab.run_folder import RunFolder
 from myths.terminal import VERDICT_STYLES
 
@@ -23,31 +26,33 @@ if TYPE_CHECKING:
     from myths.lab.report.view import ClaimView
     from myths.terminal import Terminal
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Standing:
-    """A myth in one run: the verdict, and the lines of ``claims.csv``."""
+    """A myth in one run: the verdict, and the records of ``claims.csv``."""
 
     run: str
     published: bool
     profile: str
     verdict: MythVerdict
-    claims: tuple[dict[str, str], ...]
+    claims: tuple[ClaimRecord, ...]
 
     @property
     def decisive(self) -> list[Verdict]:
         """The verdicts of the claims that decide."""
-        return [Verdict(line["verdict"]) for line in self.claims if line["decisive"] == "True"]
+        return [record.verdict for record in self.claims if record.decisive]
 
 
 def of(myth: Myth, results: Path | None = None) -> Iterator[Standing]:
     """The myth in every run at hand; ``results`` is another folder for runs than results/local."""
     for run in suite.runs(*suite.roots(results)):
-        lines = _claims(myth, run)
-        if lines:
-            decisive = [Verdict(line["verdict"]) for line in lines if line["decisive"] == "True"]
-            today = [Verdict(line["verdict"]) for line in lines if line["kind"] == "today"]
-            yield Standing(run.name, run.is_published, lines[0]["profile"], verdict_of(decisive, today), tuple(lines))
+        records = _claims(myth, run)
+        if records:
+            today = [record.verdict for record in records if record.kind == "today"]
+            decisive = [record.verdict for record in records if record.decisive]
+            yield Standing(run.name, run.is_published, records[0].profile, verdict_of(decisive, today), records)
 
 
 def best(myth: Myth, results: Path | None = None) -> Standing | None:
@@ -58,27 +63,12 @@ def best(myth: Myth, results: Path | None = None) -> Standing | None:
 def show(myth: Myth, terminal: Terminal, as_json: bool, results: Path | None = None) -> None:
     """Prints a myth as a page of the article."""
     standing = best(myth, results)
-    latest = {line["claim"]: line for line in standing.claims} if standing else {}
-    lines: list[dict[str, Any]] = []
-    for claim in myth.claims:
-        found = latest.get(claim.id, {})
-        lines.append(
-            {
-                "claim": claim.id,
-                "kind": claim.kind,
-                "statement": claim.statement,
-                "source": claim.source,
-                "paper": claim.paper,
-                "paper_checked": claim.paper_checked,
-                "criterion": claim.printed_criterion,
-                "here": _interval(found),
-                "verdict": found.get("verdict", "not tested"),
-                "reason": found.get("reason", ""),
-                "decisive": found["decisive"] == "True" if found else claim.decisive,  # another claim may have decided in its place
-            }
-        )
+    judged = {record.claim: record for record in standing.claims} if standing else {}
+    # A claim that the run did not know is as before a run: not tested, and decisive as declared.
+    untested = (ClaimRecord.of(Judgement(claim, None, Verdict.NOT_TESTED, decisive=claim.decisive), myth.name) for claim in myth.claims)
+    records = [judged.get(record.claim, record) for record in untested]
     if as_json:
-        terminal.listing("", lines, as_json)
+        terminal.listing("", [record.json() for record in records], as_json)
         return
     terminal.say(f"Myth {myth.number}: {myth.belief}", "bold")
     terminal.say()
@@ -90,8 +80,8 @@ def show(myth: Myth, terminal: Terminal, as_json: bool, results: Path | None = N
         terminal.say(myth.example())
         terminal.say()
     terminal.say("The claims, written before the runs that judge them", "bold")
-    for line in lines:
-        _show_claim(line, terminal)
+    for record in records:
+        _show_claim(record, terminal)
     terminal.say()
     if standing is None:
         terminal.say(f"Not run yet: myths run {myth.name}")
@@ -102,15 +92,15 @@ def show(myth: Myth, terminal: Terminal, as_json: bool, results: Path | None = N
         terminal.say(str(paper), "dim")
 
 
-def _show_claim(line: dict[str, Any], terminal: Terminal) -> None:
-    verdict, weight = line["verdict"], ", decisive" if line["decisive"] else ""
+def _show_claim(record: ClaimRecord, terminal: Terminal) -> None:
     terminal.say()
-    terminal.say(f"{line['claim']}: {verdict}{weight}", VERDICT_STYLES[verdict])
-    terminal.say(f"  {line['statement']}")
-    paper = "" if line["paper"] is None else f"paper {line['paper']:g} ({line['paper_checked']}), "
-    here = f"here {line['here']}" if line["here"] else "no number here"
-    terminal.say(f"  {paper}{here}, criterion {line['criterion']}{'; ' + line['reason'] if line['reason'] else ''}")
-    terminal.say(f"  {line['source']}", "dim")
+    terminal.say(f"{record.claim}: {record.verdict}{', decisive' if record.decisive else ''}", VERDICT_STYLES[record.verdict])
+    terminal.say(f"  {record.statement}")
+    paper = "" if record.paper is None else f"paper {words.paper_number(record)} ({record.paper_checked}), "
+    found = record.measured
+    here = f"here {words.here(found, record.unit)} {words.interval(found)}".rstrip() if found else "no number here"
+    terminal.say(f"  {paper}{here}, criterion {words.criterion(record.criterion)}{'; ' + record.reason if record.reason else ''}")
+    terminal.say(f"  {record.source}", "dim")
 
 
 def compare(one: RunFolder, other: RunFolder) -> Comparison:
@@ -165,20 +155,16 @@ def _numbers(claim: ClaimView) -> str:
     return " ".join(part for part in (claim.here, claim.interval, claim.unit) if part)
 
 
-def _claims(myth: Myth, run: RunFolder) -> list[dict[str, str]]:
+def _claims(myth: Myth, run: RunFolder) -> tuple[ClaimRecord, ...]:
     path = run.path / myth.folder / "claims.csv"
     if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def _interval(line: dict[str, str]) -> str:
-    if not line.get("estimate"):
-        return ""
-    estimate, low, high = (float(line[name]) for name in ("estimate", "low", "high"))
-    bounds = "" if low == high else f" [{low:.4g}, {high:.4g}]"
-    return f"{estimate:.4g}{bounds} {line['unit']}".rstrip()
+        return ()
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return tuple(map(ClaimRecord.read, csv.DictReader(file)))
+    except (KeyError, ValueError) as error:
+        log.warning("%s is not of this version (%s) and is left out; myths report %s writes it anew", path, error, run.name)
+        return ()
 
 
 @dataclass(frozen=True)

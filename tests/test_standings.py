@@ -6,6 +6,7 @@ import json
 import pytest
 
 from myths import standings, suite
+from myths.lab.run_folder import RunFolder
 from myths.terminal import Terminal
 
 HELD = [(myth, run) for run in suite.runs(suite.CARRIED) for myth in suite.OURS if run.has(myth)]
@@ -16,10 +17,26 @@ def test_the_page_of_a_myth_says_of_each_claim_what_the_run_judged(myth, run, mo
     """A claim that decides in another one's place is marked, and the other one is not."""
     monkeypatch.setattr(suite, "runs", lambda *roots: [run])
     standings.show(myth, Terminal(), as_json=True)
-    shown = {line["claim"]: (line["verdict"], line["decisive"], line["reason"]) for line in json.loads(capsys.readouterr().out)}
+    shown = {line["claim"]: line for line in json.loads(capsys.readouterr().out)}
     with (run.path / myth.folder / "claims.csv").open(newline="", encoding="utf-8") as file:
-        judged = {line["claim"]: (line["verdict"], line["decisive"] == "True", line["reason"]) for line in csv.DictReader(file)}
-    assert {claim: shown[claim] for claim in judged} == judged
+        for line in csv.DictReader(file):
+            found = shown[line["claim"]]
+            assert (found["verdict"], str(found["decisive"]), found["reason"]) == (line["verdict"], line["decisive"], line["reason"])
+            assert found["estimate"] == (float(line["estimate"]) if line["estimate"] else None)
+            assert found["trials"] == line["trials"].split()
+
+
+def test_a_run_of_another_version_is_left_out_with_a_word(tmp_path, monkeypatch, capsys, caplog):
+    """Its claims.csv lacks a column or has a verdict that this version does not know."""
+    myth = suite.OURS[0]
+    for place, text in enumerate(("claim,verdict\nH1,reproduced\n", "")):
+        folder = tmp_path / f"run-{place}" / myth.folder
+        folder.mkdir(parents=True)
+        (folder / "claims.csv").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(suite, "runs", lambda *roots: [RunFolder(path) for path in sorted(tmp_path.iterdir())])
+    standings.show(myth, Terminal(), as_json=False)
+    assert f"Not run yet: myths run {myth.name}" in capsys.readouterr().out
+    assert "claims.csv is not of this version ('myth') and is left out; myths report run-0 writes it anew" in caplog.text
 
 
 def test_the_page_of_a_myth_that_was_never_run_marks_what_is_declared(monkeypatch, capsys):

@@ -80,7 +80,7 @@ def test_it_knows_the_published_verdicts_and_numbers(myths):
     published = {p.parents[1].name for p in (ROOT / "results/published").glob("*/*/claims.csv")}
     assert set(verdicts.values()) <= published
     assert None not in verdicts.values()
-    assert any(line["here"] for line in json.loads(myths("show", "cifar10-1", "--json")))
+    assert any(line["estimate"] for line in json.loads(myths("show", "cifar10-1", "--json")))
     assert not (myths.folder / "results").exists()
 
 

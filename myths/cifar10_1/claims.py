@@ -186,7 +186,7 @@ CLAIMS: tuple[Claim, ...] = (
         **cited("computed", f"{APPENDIX_D}; {RECOMPUTED}", -0.33),
         unit="pp",
         where={"test_set": ("v4", "v6")},
-        measure=partial(paired_difference, "accuracy_percent", "test_set", ("v4", "v6"), pair="model", covers="models"),
+        measure=partial(paired_difference, "accuracy_percent", "test_set", ("v4", "v6"), pair="model", source_of_variation="models"),
         criterion=between(-0.5, 0.5),
     ),
     _of_fits(

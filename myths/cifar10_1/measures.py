@@ -12,7 +12,7 @@ from myths.lab.estimate import Estimate, exact, fisher_z
 if TYPE_CHECKING:
     import pandas as pd
 
-from_fit = partial(measures.from_columns, n="models", covers="models")
+from_fit = partial(measures.from_columns, n="models", source_of_variation="models")
 """An estimate of a table of fits, with its bootstrap interval over models."""
 
 
@@ -20,7 +20,7 @@ def smallest_gap(rows: pd.DataFrame) -> Estimate | None:
     """Return the gap (pp) of the model whose interval reaches lowest: if even this one is above 0, all are."""
     row = rows.loc[[rows["gap_low_pp"].idxmin()]]
     n = "n" if "n" in rows else "new_n"
-    return measures.from_columns("gap_pp", row, low="gap_low_pp", high="gap_high_pp", n=n, covers="test examples")
+    return measures.from_columns("gap_pp", row, low="gap_low_pp", high="gap_high_pp", n=n, source_of_variation="test examples")
 
 
 def mean_gap(rows: pd.DataFrame) -> Estimate | None:
@@ -41,4 +41,4 @@ def hard_ratio(rows: pd.DataFrame) -> Estimate | None:
     """Return the percentage of images that no model classifies correctly, new over original; None if either has no such image."""
     if not rows.iloc[0]["new_images"] or not rows.iloc[0]["original_images"]:
         return None
-    return measures.from_columns("ratio", rows, n="new_n", covers="test examples")
+    return measures.from_columns("ratio", rows, n="new_n", source_of_variation="test examples")

@@ -17,7 +17,7 @@ below_one = partial(
     low="below_one_low_percent",
     high="below_one_high_percent",
     n="splits",
-    covers="seeds",
+    source_of_variation="seeds",
 )
 """The percentage of pairs of datasets with α < 1, with its bootstrap interval over splits."""
 

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 RANDOM = "random"
 
 
-mean_correlation = partial(measures.from_columns, "pearson", low="low", high="high", n="seeds", covers="seeds")
+mean_correlation = partial(measures.from_columns, "pearson", low="low", high="high", n="seeds", source_of_variation="seeds")
 """The mean correlation over pairs of training runs, with its jackknife interval over seeds: pairs share seeds."""
 
 
 def intersection_share(rows: pd.DataFrame) -> Estimate | None:
     """Return the percentage of examples that the first five training runs together never forget, with an interval over examples."""
     row = rows.iloc[0]
-    return replace(clopper_pearson(int(row["unforgettable"]), int(row["n"])).scaled(100), covers="training examples")
+    return replace(clopper_pearson(int(row["unforgettable"]), int(row["n"])).scaled(100), source_of_variation="training examples")
 
 
 def share_difference(more: str, fewer: tuple[str, ...], rows: pd.DataFrame) -> Estimate | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from myths.lab.estimate import Estimate
 from myths.lab.failures import causes
-from myths.lab.trial import Trial, dependency_types, weakest
+from myths.lab.trial import Protocol, Trial, dependency_types, weakest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -259,7 +259,7 @@ class Judgement:
     estimate: Estimate | None
     verdict: Verdict
     reason: str = ""
-    protocol: str = ""
+    protocol: Protocol | None = None
     dataset: str = ""
     device: str = ""
     decisive: bool = False

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from myths.lab import pictures
 from myths.lab.claim import Criterion, Judgement, MythVerdict, judge, myth_verdict
+from myths.lab.claim_record import COLUMNS, ClaimRecord
 from myths.lab.data import prepared
 from myths.lab.errors import UsageError
 from myths.lab.myth import Myth
 from myths.lab.run_folder import RunFolder, write_atomically
 from myths.lab.store import Record, Results, Store
-from myths.lab.tables import TRIALS, checked, trial_ids
+from myths.lab.tables import as_csv, checked, trial_ids
 from myths.lab.trial import Trial, decode
 
 if TYPE_CHECKING:
     import pandas as pd
-
-CLAIM_COLUMNS = (
-    "claim", "myth", "kind", "statement", "source", "paper", "paper_low", "paper_high", "unit", "paper_checked", "criterion",
-    "estimate", "low", "high", "interval", "n", "verdict", "reason", "decisive", "protocol", "profile", "device", "dataset", TRIALS,
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -60,11 +57,16 @@ class Derived:
         named = trial_ids(claim.rows(self.tables)) if judgement.estimate is not None else ()
         return tuple(r for r in self.records if r.trial.id in named and (claim.selects(r.trial) or claim.is_only_cited))
 
+    @cached_property
+    def claims(self) -> tuple[ClaimRecord, ...]:
+        """The record of each judgement, in the order of the claims."""
+        return tuple(ClaimRecord.of(each, self.myth.name, self.profile, self.records_of(each)) for each in self.judgements)
+
     def claims_table(self) -> pd.DataFrame:
-        """One line a claim, in the columns of ``claims.csv``."""
+        """Return ``claims.csv``: a row for each record."""
         import pandas as pd
 
-        return pd.DataFrame([_claim_line(j, self) for j in self.judgements], columns=list(CLAIM_COLUMNS))
+        return pd.DataFrame([record.cells() for record in self.claims], columns=list(COLUMNS))
 
 
 def derive(myth: Myth, run: RunFolder) -> Derived:
@@ -99,7 +101,7 @@ def write(derived: Derived) -> None:
     folder = derived.run.path / derived.myth.folder
     for name, table in [*derived.tables.items(), ("claims", derived.claims_table())]:
         if len(table):
-            write_atomically(folder / f"{name}.csv", table.to_csv(index=False, float_format="%.10g", lineterminator="\n"))
+            write_atomically(folder / f"{name}.csv", as_csv(table))
     for name, svg in draw(derived).items():
         write_atomically(folder / "figures" / f"{name}.svg", svg)
     write_pictures(derived)
@@ -140,33 +142,3 @@ def _warnings(myth: Myth, store: Store, results: Results, invocations: list[dict
     if results.left_out:
         warned.append(f"{results.left_out} stored trials were made from other contents of their data sets and are left out")
     return tuple(warned)
-
-
-def _claim_line(judgement: Judgement, derived: Derived) -> dict[str, Any]:
-    claim, estimate = judgement.claim, judgement.estimate
-    return {
-        "claim": claim.id,
-        "myth": derived.myth.name,
-        "kind": claim.kind,
-        "statement": claim.statement,
-        "source": claim.source,
-        "paper": claim.paper,
-        "paper_low": claim.paper_low,
-        "paper_high": claim.paper_high,
-        "unit": claim.unit,
-        "paper_checked": claim.paper_checked,
-        "criterion": claim.printed_criterion,
-        "estimate": estimate and estimate.value,
-        "low": estimate and estimate.low,
-        "high": estimate and estimate.high,
-        "interval": estimate and estimate.covers,
-        "n": estimate and estimate.n,
-        "verdict": str(judgement.verdict),
-        "reason": judgement.reason,
-        "decisive": judgement.decisive,
-        "protocol": judgement.protocol,
-        "profile": derived.profile,
-        "device": judgement.device,
-        "dataset": judgement.dataset,
-        TRIALS: " ".join(record.trial.id for record in derived.records_of(judgement)),
-    }

@@ -16,17 +16,17 @@ from numpy import ndarray as Array
 
 CONFIDENCE = 0.95
 
-Covers = Literal["exact", "test examples", "training examples", "seeds", "models", "problems", "repeats"]
+SourceOfVariation = Literal["exact", "test examples", "training examples", "seeds", "models", "problems", "repeats"]
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number, the ends of its interval, what the interval covers, and from how many of them."""
+    """A number, the ends of its interval, the source of the variation that the interval is over, and how many there were of it."""
 
     value: float
     low: float
     high: float
-    covers: Covers
+    source_of_variation: SourceOfVariation
     n: int
 
     def __post_init__(self) -> None:
@@ -88,7 +88,7 @@ def ratio_of_proportions(successes: tuple[int, int], trials: tuple[int, int]) ->
     return Estimate(ratio, float(ratio * np.exp(-half)), float(ratio * np.exp(half)), "test examples", min(trials))
 
 
-def student_t(values: Sequence[float] | Float[Array, " n"], covers: Covers) -> Estimate:
+def student_t(values: Sequence[float] | Float[Array, " n"], source_of_variation: SourceOfVariation) -> Estimate:
     """A mean with Student's t interval over independent values. Raises ValueError for fewer than two."""
     from scipy import stats
 
@@ -96,10 +96,12 @@ def student_t(values: Sequence[float] | Float[Array, " n"], covers: Covers) -> E
     if len(x) < 2:
         raise ValueError("a t interval needs at least two values")
     half = stats.t.ppf((1 + CONFIDENCE) / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
-    return Estimate(float(x.mean()), float(x.mean() - half), float(x.mean() + half), covers, len(x))
+    return Estimate(float(x.mean()), float(x.mean() - half), float(x.mean() + half), source_of_variation, len(x))
 
 
-def fisher_z(correlation: float, n: int, covers: Covers, kind: Literal["pearson", "spearman"] = "pearson") -> Estimate:
+def fisher_z(
+    correlation: float, n: int, source_of_variation: SourceOfVariation, kind: Literal["pearson", "spearman"] = "pearson"
+) -> Estimate:
     """A correlation of ``n`` pairs with its Fisher-z interval.
 
     For Spearman's ρ the variance of z is (1 + ρ²/2)/(n − 3) (Bonett & Wright 2000). A perfect ranking has no finite z; its
@@ -110,7 +112,7 @@ def fisher_z(correlation: float, n: int, covers: Covers, kind: Literal["pearson"
         raise ValueError("a Fisher-z interval needs at least four pairs")
     r = float(np.clip(correlation, -1, 1))
     if abs(r) == 1.0 and kind == "pearson":
-        return Estimate(r, r, r, covers, n)
+        return Estimate(r, r, r, source_of_variation, n)
     if abs(r) < 1:
         near, z = r, np.arctanh(r)
     else:
@@ -119,13 +121,13 @@ def fisher_z(correlation: float, n: int, covers: Covers, kind: Literal["pearson"
     variance = (1.0 if kind == "pearson" else 1 + near * near / 2) / (n - 3)
     half = _z() * np.sqrt(variance)
     low, high = np.tanh(z - half), np.tanh(z + half)
-    return Estimate(r, min(r, float(low)), max(r, float(high)), covers, n)  # near ±1 rounding may pass r
+    return Estimate(r, min(r, float(low)), max(r, float(high)), source_of_variation, n)  # near ±1 rounding may pass r
 
 
 def bootstrap(
     statistic: Callable[[Num[Array, "resamples n"]], Float[Array, " resamples"]],
     n: int,
-    covers: Covers,
+    source_of_variation: SourceOfVariation,
     rng: np.random.Generator,
     resamples: int = 10_000,
 ) -> Estimate:
@@ -142,7 +144,7 @@ def bootstrap(
     if len(finite) < 0.99 * resamples:
         raise ValueError(f"the statistic is not finite on {resamples - len(finite)} of {resamples} resamples")
     low, high = np.quantile(finite, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Estimate(value, min(value, float(low)), max(value, float(high)), covers, n)
+    return Estimate(value, min(value, float(low)), max(value, float(high)), source_of_variation, n)
 
 
 def _check_proportion(successes: int, trials: int) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from myths.lab.estimate import Covers, Estimate, exact, student_t
+from myths.lab.estimate import Estimate, SourceOfVariation, exact, student_t
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +36,13 @@ def mean_over_seeds(column: str, rows: pd.DataFrame) -> Estimate | None:
 
 
 def paired_difference(
-    column: str, by: str, conditions: tuple[Any, Any], rows: pd.DataFrame, *, pair: str = "seed", covers: Covers = "seeds"
+    column: str,
+    by: str,
+    conditions: tuple[Any, Any],
+    rows: pd.DataFrame,
+    *,
+    pair: str = "seed",
+    source_of_variation: SourceOfVariation = "seeds",
 ) -> Estimate | None:
     """Return the mean difference between two conditions with Student's t interval over pairs.
 
@@ -46,7 +52,7 @@ def paired_difference(
         conditions: The two conditions; the second is subtracted from the first.
         rows: Rows of both conditions. The value of a pair that has several rows of one condition is their mean.
         pair: The column whose values are paired, such as "seed" or "model".
-        covers: What the interval covers.
+        source_of_variation: What the interval is over.
 
     Returns:
         The estimate, or None if a condition is missing or there are fewer than two pairs.
@@ -55,11 +61,11 @@ def paired_difference(
     wide = rows.pivot_table(index=pair, columns=by, values=column)
     if not {first, second} <= set(wide):
         return None
-    return mean((wide[first] - wide[second]).dropna().tolist(), covers)
+    return mean((wide[first] - wide[second]).dropna().tolist(), source_of_variation)
 
 
 def from_columns(
-    column: str, rows: pd.DataFrame, *, n: str, covers: Covers, low: str | None = None, high: str | None = None
+    column: str, rows: pd.DataFrame, *, n: str, source_of_variation: SourceOfVariation, low: str | None = None, high: str | None = None
 ) -> Estimate | None:
     """Return the estimate that is stored in the first row of a table, with its interval in two more columns.
 
@@ -67,7 +73,7 @@ def from_columns(
         column: The column of the value.
         rows: The rows; those after the first are ignored.
         n: The column that holds how many things the interval is over.
-        covers: What the interval covers.
+        source_of_variation: What the interval is over.
         low: The column of the interval's lower end. Default: ``{column}_low``.
         high: The column of the interval's upper end. Default: ``{column}_high``.
 
@@ -77,7 +83,9 @@ def from_columns(
     if rows.empty or rows.iloc[0][[column]].isna().any():
         return None
     row = rows.iloc[0]
-    return Estimate(float(row[column]), float(row[low or f"{column}_low"]), float(row[high or f"{column}_high"]), covers, int(row[n]))
+    return Estimate(
+        float(row[column]), float(row[low or f"{column}_low"]), float(row[high or f"{column}_high"]), source_of_variation, int(row[n])
+    )
 
 
 def only_value(column: str, rows: pd.DataFrame, *, n: str | None = None) -> Estimate | None:
@@ -132,18 +140,18 @@ def numbers(column: str, rows: pd.DataFrame) -> list[float]:
     return [float(value) for value in rows[column].dropna()] if column in rows else []
 
 
-def mean(values: Sequence[float], covers: Covers = "seeds") -> Estimate | None:
+def mean(values: Sequence[float], source_of_variation: SourceOfVariation = "seeds") -> Estimate | None:
     """Return the mean of independent values with Student's t interval, or None for fewer than two values."""
-    return student_t(values, covers) if len(values) > 1 else None
+    return student_t(values, source_of_variation) if len(values) > 1 else None
 
 
-def geometric_mean(values: Sequence[float], covers: Covers = "repeats") -> Estimate | None:
+def geometric_mean(values: Sequence[float], source_of_variation: SourceOfVariation = "repeats") -> Estimate | None:
     """Return the geometric mean of independent positive values, or None for fewer than two values.
 
     The interval is Student's t interval of the logarithms.
     """
-    found = mean(np.log(values).tolist(), covers)
+    found = mean(np.log(values).tolist(), source_of_variation)
     if found is None:
         return None
     value, low, high = (float(np.exp(end)) for end in (found.value, found.low, found.high))
-    return Estimate(value, low, high, covers, found.n)
+    return Estimate(value, low, high, source_of_variation, found.n)

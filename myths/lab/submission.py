@@ -28,6 +28,7 @@ from myths.lab.myth import Myth
 from myths.lab.publish import publish
 from myths.lab.run_folder import RunFolder
 from myths.lab.store import complete_lines
+from myths.lab.tables import as_csv
 from myths.lab.trial import decode
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ log = logging.getLogger(__name__)
 SUMS = "SHA256SUMS"
 MOST_BYTES = 256 * 2**20
 """Of an archive when unpacked; rows, tables and figures of all myths take a few per cent of it."""
-SENTENCES = ("statement", "source", "interval", "reason")
+SENTENCES = ("statement", "source", "source_of_variation", "reason")
 """Columns of claims.csv that say something in words, which may be put better without a number being another."""
 SAME = 1e-6
 """Relative difference that two machines may have in a number derived from the same rows."""
@@ -436,7 +437,7 @@ def _difference(file: Path, table: pd.DataFrame, but: Collection[str] = ()) -> s
     import pandas as pd
 
     try:
-        there, rebuilt = (pd.read_csv(source, dtype=str, keep_default_na=False) for source in (file, io.StringIO(_csv(table))))
+        there, rebuilt = (pd.read_csv(source, dtype=str, keep_default_na=False) for source in (file, io.StringIO(as_csv(table))))
     except ValueError as error:
         return f"it is no table ({error})"
     if list(there.columns) != list(rebuilt.columns) or len(there) != len(rebuilt):
@@ -446,10 +447,6 @@ def _difference(file: Path, table: pd.DataFrame, but: Collection[str] = ()) -> s
             if one != other and not _close(one, other):
                 return f"row {row}, {column}: {one[:60]!r}, rebuilt {other[:60]!r}"
     return None
-
-
-def _csv(table: pd.DataFrame) -> str:
-    return table.to_csv(index=False, float_format="%.10g", lineterminator="\n")
 
 
 def _close(one: str, other: str) -> bool:

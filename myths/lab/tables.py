@@ -64,3 +64,8 @@ def checked(name: str, table: pd.DataFrame) -> pd.DataFrame:
             "and put rows together with the functions of myths.lab.tables"
         )
     return table[[*(column for column in table.columns if column != TRIALS), TRIALS]]
+
+
+def as_csv(table: pd.DataFrame) -> str:
+    """Return a table as CSV, as every file of a run and of a report holds it: numbers with ten significant digits."""
+    return table.to_csv(index=False, float_format="%.10g", lineterminator="\n")

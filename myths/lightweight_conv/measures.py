@@ -32,14 +32,16 @@ def smallest_ratio(column: str, rows: pd.DataFrame) -> Estimate | None:
 
 def slope(rows: pd.DataFrame) -> Estimate | None:
     """Return the exponent of a regression, or None unless there is exactly one."""
-    return measures.from_columns("slope", rows, n="points", covers="repeats") if len(rows) == 1 else None
+    return measures.from_columns("slope", rows, n="points", source_of_variation="repeats") if len(rows) == 1 else None
 
 
 def source_use(rows: pd.DataFrame) -> Estimate | None:
     """Return what the source is worth in nats per token, from the row furthest from 0; None if no row has it."""
     if "source_nats" not in rows or rows["source_nats"].dropna().empty:
         return None
-    return measures.from_columns("source_nats", rows.loc[[rows["source_nats"].abs().idxmax()]], n="n_valid", covers="test examples")
+    return measures.from_columns(
+        "source_nats", rows.loc[[rows["source_nats"].abs().idxmax()]], n="n_valid", source_of_variation="test examples"
+    )
 
 
 def deviation_over_seeds(rows: pd.DataFrame) -> Estimate | None:

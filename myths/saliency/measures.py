@@ -46,4 +46,6 @@ over_attacked = partial(over_networks, fewest_images=FEWEST_IMAGES)
 def worst_gap(rows: pd.DataFrame) -> Estimate | None:
     """Return the median gap of completeness (percent) of the network whose interval reaches highest."""
     worst = rows.loc[[rows["gap_high_percent"].idxmax()]]
-    return measures.from_columns("gap_percent", worst, low="gap_low_percent", high="gap_high_percent", n="n", covers="test examples")
+    return measures.from_columns(
+        "gap_percent", worst, low="gap_low_percent", high="gap_high_percent", n="n", source_of_variation="test examples"
+    )

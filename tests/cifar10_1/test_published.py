@@ -200,7 +200,7 @@ def test_fits_agree_with_statsmodels_and_its_bootstrap_with_its_standard_error()
     theirs = sm.OLS(y, sm.add_constant(x)).fit()
     assert [line.intercept.value, line.slope.value] == pytest.approx(theirs.params.tolist())
     assert line.slope.high - line.slope.low == pytest.approx(2 * 1.96 * theirs.bse[1], rel=0.15)
-    assert line.slope.covers == "models"
+    assert line.slope.source_of_variation == "models"
     assert line.slope.n == 40
 
 

@@ -142,7 +142,7 @@ def test_differences_are_paired_by_seed():
     pairs = tables.against_bn(results)
     assert sorted(pairs["above_bn_pp"]) == pytest.approx([-3.0, -1.0])
     estimate = mean_over_seeds("above_bn_pp", pairs)
-    assert (estimate.value, estimate.n, estimate.covers) == (pytest.approx(-2.0), 2, "seeds")
+    assert (estimate.value, estimate.n, estimate.source_of_variation) == (pytest.approx(-2.0), 2, "seeds")
 
 
 def test_the_worst_training_decides_whether_a_depth_trains_and_the_best_whether_it_fails():

@@ -33,7 +33,7 @@ def test_clopper_pearson_is_that_of_statsmodels(count):
     # statsmodels gives NaN or 0 for the ends that are 0 and 1 by definition, depending on its version
     assert found.low == pytest.approx(0.0 if successes == 0 else low, abs=1e-12)
     assert found.high == pytest.approx(1.0 if successes == trials else high, abs=1e-12)
-    assert (found.covers, found.n) == ("test examples", trials)
+    assert (found.source_of_variation, found.n) == ("test examples", trials)
 
 
 @settings(deadline=None)
@@ -62,7 +62,7 @@ def test_student_t_is_that_of_scipy(values):
         return
     interval = stats.ttest_1samp(values, 0).confidence_interval(0.95)
     assert (found.low, found.high) == pytest.approx((interval.low, interval.high), abs=1e-8)
-    assert (found.covers, found.n) == ("seeds", len(values))
+    assert (found.source_of_variation, found.n) == ("seeds", len(values))
 
 
 @pytest.mark.parametrize(("n", "noise"), [(4, 1.0), (30, 0.1), (30, 3.0), (500, 1.0)])
@@ -230,7 +230,7 @@ def test_scaling_keeps_the_order(factor, value, below, above):
     before = Estimate(value, value - below, value + above, "seeds", 3)
     after = before.scaled(factor, 7.0)
     assert after.low <= after.value <= after.high
-    assert (after.covers, after.n) == ("seeds", 3)
+    assert (after.source_of_variation, after.n) == ("seeds", 3)
 
 
 def test_scaled_to_percent_and_negated():

@@ -23,7 +23,7 @@ def test_a_mean_over_seeds_is_that_of_the_means_of_each_seed():
     rows = pd.DataFrame({"seed": [1, 0, 1, 0, 2, 3], "gain": [3.0, 1.0, 5.0, 2.0, 9.0, np.nan]})
     found = measures.mean_over_seeds("gain", rows)
     assert numbers(found) == pytest.approx(interval([1.5, 4.0, 9.0]))
-    assert (found.covers, found.n) == ("seeds", 3)
+    assert (found.source_of_variation, found.n) == ("seeds", 3)
 
 
 @pytest.mark.parametrize("rows", [{"seed": [0], "gain": [1.0]}, {"seed": [0, 0], "gain": [1.0, 2.0]}, {"seed": [0, 1], "loss": [1.0, 2.0]}])
@@ -47,17 +47,17 @@ def test_a_paired_difference_is_that_of_what_both_conditions_have():
 
 def test_pairs_may_be_models():
     rows = pd.DataFrame({"model": list("xyxy"), "set": ["v4", "v4", "v6", "v6"], "accuracy": [80.0, 90.0, 81.0, 94.0], "seed": 0})
-    found = measures.paired_difference("accuracy", "set", ("v4", "v6"), rows, pair="model", covers="models")
+    found = measures.paired_difference("accuracy", "set", ("v4", "v6"), rows, pair="model", source_of_variation="models")
     assert numbers(found) == pytest.approx(interval([-1.0, -4.0]))
-    assert (found.covers, found.n) == ("models", 2)
+    assert (found.source_of_variation, found.n) == ("models", 2)
 
 
 def test_an_estimate_in_columns_is_taken_as_it_is():
     rows = pd.DataFrame({"slope": [1.5, 9.0], "slope_low": [1.0, 8.0], "slope_high": [3.0, 10.0], "models": [30, 4], "top": [2.0, 0.0]})
-    assert measures.from_columns("slope", rows, n="models", covers="models") == Estimate(1.5, 1.0, 3.0, "models", 30)
-    assert measures.from_columns("slope", rows, high="top", n="models", covers="seeds") == Estimate(1.5, 1.0, 2.0, "seeds", 30)
-    assert measures.from_columns("slope", rows.iloc[:0], n="models", covers="models") is None
-    assert measures.from_columns("slope", rows.assign(slope=np.nan), n="models", covers="models") is None
+    assert measures.from_columns("slope", rows, n="models", source_of_variation="models") == Estimate(1.5, 1.0, 3.0, "models", 30)
+    assert measures.from_columns("slope", rows, high="top", n="models", source_of_variation="seeds") == Estimate(1.5, 1.0, 2.0, "seeds", 30)
+    assert measures.from_columns("slope", rows.iloc[:0], n="models", source_of_variation="models") is None
+    assert measures.from_columns("slope", rows.assign(slope=np.nan), n="models", source_of_variation="models") is None
 
 
 def test_exact_values_count_the_numbers_they_are_taken_from():
@@ -81,5 +81,5 @@ def test_exceptions_and_percentages_are_counts():
 def test_a_geometric_mean_is_the_exponential_of_the_mean_logarithm():
     found = measures.geometric_mean([1.0, 10.0, 100.0])
     assert numbers(found) == pytest.approx(tuple(10**end for end in interval([0.0, 1.0, 2.0])))
-    assert (found.covers, found.n) == ("repeats", 3)
+    assert (found.source_of_variation, found.n) == ("repeats", 3)
     assert measures.geometric_mean([10.0]) is None

@@ -16,6 +16,7 @@ from myths.lab.report import exports, style, view
 from myths.lab.report.processes import spread
 from myths.lab.report.tables import data_table
 from myths.lab.run_folder import write_atomically
+from myths.lab.tables import as_csv
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -90,7 +91,7 @@ def _tables(derived: Derived, key: str, folder: Path) -> Tables:
     for name, table in [*derived.tables.items(), ("claims", derived.claims_table())]:
         file = Path("tables") / key / derived.myth.folder / f"{name}.csv"
         if len(table):
-            write_atomically(folder / file, table.to_csv(index=False, float_format="%.10g", lineterminator="\n"))
+            write_atomically(folder / file, as_csv(table))
             write_atomically((folder / file).with_suffix(".md"), exports.markdown(table))
             write_atomically((folder / file).with_suffix(".tex"), exports.latex(table))
         drawn = data_table(table, f"{key}-{view.slug(name)}", key) if name != "claims" else Markup("")

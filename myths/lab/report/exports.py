@@ -7,20 +7,24 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from myths.lab.claim_record import ClaimRecord
 from myths.lab.report import references
+from myths.lab.report.json_schema import json_schema
 from myths.lab.report.latex import escaped
 from myths.lab.run_folder import write_atomically
+from myths.lab.setting import Text
 from myths.lab.tables import TRIALS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from myths.lab.report.view import ClaimView, RunView
+    from myths.lab.report.view import RunView
 
-FORMAT = "seven-myths-claims/1"
+FORMAT = "seven-myths-claims/2"
 """Which schema ``claims.json`` keeps to: ``schema/claims.schema.json``."""
 LONG = 40
 """A LaTeX table of more rows breaks over pages."""
@@ -95,61 +99,79 @@ def markdown_cell(text: str) -> str:
 # --- claims.json -------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class InvocationFacts:
+    """One call of `myths run`."""
+
+    id: str
+    """Id, as claims name it."""
+    started: str | None
+    """ISO 8601, UTC."""
+    commit: str | None
+    """Commit of the suite; null outside a checkout."""
+    dirty: bool | None
+    """Whether anything differed from that commit."""
+    machine: Mapping[str, Any] | None
+    """Device, driver, threads, precision."""
+    packages: Mapping[str, str] | None
+    """Versions of the packages."""
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """Where the numbers of a run come from."""
+
+    name: str
+    """Name of the run's folder."""
+    published: bool
+    """Whether it is committed with the suite; else it was made on the machine that wrote the report."""
+    machine_class: str | None
+    """cpu, or the model of the GPU."""
+    data: Mapping[str, Annotated[str, Text(r"[0-9a-f]{64}", "64 hexadecimal digits")] | None]
+    """SHA-256 of the content of each dataset that the run read."""
+    invocations: tuple[InvocationFacts, ...]
+    """Calls of `myths run`, the oldest first."""
+
+
 def claims(views: Iterable[RunView]) -> dict[str, Any]:
-    """Every claim of every run as plain JSON: the paper's number, ours, the criterion, the verdict, and where it comes from."""
+    """Return every claim of every run as plain JSON, each as its record says it, with the key of its run."""
     views = list(views)
     return {
         "format": FORMAT,
-        "runs": {view.key: _provenance(view) for view in views},
-        "claims": [_claim(claim, view) for view in views for claim in view.claims],
+        "runs": {view.key: asdict(_run_facts(view)) for view in views},
+        "claims": [{"run": view.key, **record.json()} for view in views for record in view.derived.claims],
     }
 
 
-def _provenance(view: RunView) -> dict[str, Any]:
-    named = ("id", "started", "commit", "dirty", "machine", "packages")
+def _run_facts(view: RunView) -> RunFacts:
+    facts = view.facts
+    named = [field.name for field in fields(InvocationFacts)]
+    return RunFacts(
+        name=view.name,
+        published=view.derived.run.is_published,
+        machine_class=facts.get("machine_class"),
+        data={name: entry.get("sha256") if isinstance(entry, Mapping) else None for name, entry in facts["data"].items()},
+        invocations=tuple(InvocationFacts(**{name: each.get(name) for name in named}) for each in facts["invocations"]),
+    )
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of ``claims.json``, made from the records that it holds; ``schema/claims.schema.json`` is a copy."""
+    claim = json_schema(ClaimRecord)
+    claim["properties"] = {"run": {"type": "string", "description": "A key of `runs`."}, **claim["properties"]}
+    claim["required"] = list(claim["properties"])
+    properties = {
+        "format": {"const": FORMAT, "description": "Rises when a key changes its meaning or goes."},
+        "runs": {"type": "object", "additionalProperties": json_schema(RunFacts), "description": "Runs by the key that claims name."},
+        "claims": {"type": "array", "items": claim},
+    }
     return {
-        "name": view.name,
-        "published": view.where == "published",
-        "machine_class": view.facts.get("machine_class"),
-        "data": {name: entry.get("sha256") if isinstance(entry, Mapping) else None for name, entry in view.facts["data"].items()},
-        "invocations": [{name: i.get(name) for name in named} for i in view.facts["invocations"]],
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "claims.json of a Seven Myths report",
+        "description": "Every claim of every run in a report: the paper's number beside the one measured here, the criterion that was "
+        "committed before the run, and the verdict. Intervals are 95 %. Infinite or absent numbers are null.",
+        "type": "object",
+        "required": list(properties),
+        "additionalProperties": False,
+        "properties": properties,
     }
-
-
-def _claim(row: ClaimView, view: RunView) -> dict[str, Any]:
-    judgement = row.judgement
-    claim, estimate = judgement.claim, judgement.estimate
-    return {
-        "run": view.key,
-        "myth": view.derived.myth.name,
-        "claim": claim.id,
-        "kind": claim.kind,
-        "decisive": judgement.decisive,
-        "statement": claim.statement,
-        "source": claim.source,
-        "unit": claim.unit,
-        "paper": {"value": claim.paper, "low": claim.paper_low, "high": claim.paper_high, "checked": claim.paper_checked},
-        "here": None if estimate is None else _number(estimate.value),
-        "interval": None
-        if estimate is None
-        else {"low": _number(estimate.low), "high": _number(estimate.high), "over": estimate.covers, "n": int(estimate.n)},
-        "criterion": {
-            "text": claim.printed_criterion,
-            "low": _number(claim.criterion.low),
-            "high": _number(claim.criterion.high),
-            "strict": claim.criterion.strict,
-        },
-        "verdict": str(judgement.verdict),
-        "reason": judgement.reason,
-        "profile": view.derived.profile,
-        "protocol": judgement.protocol or None,
-        "dataset": judgement.dataset or None,
-        "device": judgement.device or None,
-        "trials": [record.trial.id for record in row.records],
-        "invocations": list(dict.fromkeys(record.invocation for record in row.records)),
-    }
-
-
-def _number(value: float) -> float | None:
-    """JSON knows no infinity: an open end is null."""
-    return float(value) if math.isfinite(value) else None

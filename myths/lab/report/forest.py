@@ -55,7 +55,7 @@ def spoken(judgement: Judgement) -> str:
     """The drawing in words."""
     claim, estimate = judgement.claim, judgement.estimate
     ours = f"here {words.here(estimate, claim.unit)} {words.interval(estimate)}".rstrip() if estimate else "no number here"
-    return f"Paper {words.paper(claim)}; {ours}; asked for {words.criterion(claim)}"
+    return f"Paper {words.paper(claim)}; {ours}; asked for {words.criterion(claim.printed_criterion)}"
 
 
 def _finite(values: Sequence[float | None]) -> list[float]:

@@ -65,7 +65,7 @@ def is_published(derived: Derived) -> bool:
 
 def intervals(derived: Iterable[Derived]) -> int:
     """How many numbers have an interval that chance could make miss."""
-    return sum(j.estimate is not None and j.estimate.covers != "exact" for d in derived for j in d.judgements)
+    return sum(j.estimate is not None and j.estimate.source_of_variation != "exact" for d in derived for j in d.judgements)
 
 
 def slug(text: str) -> str:
@@ -106,12 +106,12 @@ class ClaimView:
     @property
     def printed_criterion(self) -> str:
         """The criterion with its unit as a page shows it."""
-        return words.criterion(self.judgement.claim)
+        return words.criterion(self.judgement.claim.printed_criterion)
 
     @property
     def protocol(self) -> str:
         """paper, reduced or stand-in; empty without a number."""
-        return self.judgement.protocol if self.judgement.estimate else ""
+        return self.judgement.protocol or "" if self.judgement.estimate else ""
 
     @property
     def device(self) -> str:
@@ -152,9 +152,9 @@ class ClaimView:
         return words.interval(self.judgement.estimate) if self.judgement.estimate else ""
 
     @property
-    def covers(self) -> str:
-        """What the interval covers."""
-        return words.covers(self.judgement.estimate) if self.judgement.estimate else ""
+    def source_of_variation(self) -> str:
+        """What the interval is over, and how many of them."""
+        return words.source_of_variation(self.judgement.estimate) if self.judgement.estimate else ""
 
     @property
     def forest(self) -> Markup:

@@ -6,6 +6,7 @@ import math
 import re
 
 from myths.lab.claim import Claim
+from myths.lab.claim_record import ClaimRecord
 from myths.lab.estimate import Estimate
 
 SPACE = "\u202f"
@@ -18,16 +19,6 @@ CHECKED = {
     "recalled, unsure": "recalled without confidence: nothing is decided by it",
 }
 """What ``Claim.paper_checked`` says of the paper's number."""
-
-COVERS = {
-    "exact": "exact",
-    "test examples": "over test examples",
-    "training examples": "over training examples",
-    "seeds": "over seeds",
-    "models": "over models",
-    "problems": "over problems",
-    "repeats": "over repeats",
-}
 
 
 def number(value: float, decimals: int | None = None) -> str:
@@ -63,9 +54,9 @@ def shown_unit(unit: str) -> str:
     return re.sub(r"(?<!\S)x(?!\S)", "×", unit)
 
 
-def criterion(claim: Claim) -> str:
-    """Return a claim's criterion as a page shows it: with real minus signs, and its unit."""
-    return re.sub(r"(?:(?<=\de)|(?<!\w))-(?=\d)", "−", shown_unit(claim.printed_criterion))
+def criterion(text: str) -> str:
+    """Return a criterion with its unit, as ``ClaimRecord.criterion`` has it, as a page shows it: with real minus signs."""
+    return re.sub(r"(?:(?<=\de)|(?<!\w))-(?=\d)", "−", shown_unit(text))
 
 
 def kept(text: str) -> str:
@@ -98,27 +89,28 @@ def measured(estimate: Estimate) -> str:
 def interval(estimate: Estimate) -> str:
     """The interval in brackets; empty where nothing varies."""
     decimals = decimals_of(estimate)
-    if estimate.covers == "exact" and estimate.low == estimate.high:
+    if estimate.source_of_variation == "exact" and estimate.low == estimate.high:
         return ""
     return f"[{number(estimate.low, decimals)}, {number(estimate.high, decimals)}]"
 
 
-def covers(estimate: Estimate) -> str:
-    """What the interval covers and over how many: "over seeds, n = 5"."""
-    return f"{COVERS[estimate.covers]}, n = {estimate.n:,}"
+def source_of_variation(estimate: Estimate) -> str:
+    """Return what the interval is over, and how many of them: "over seeds, n = 5"."""
+    over = "" if estimate.source_of_variation == "exact" else "over "
+    return f"{over}{estimate.source_of_variation}, n = {estimate.n:,}"
 
 
-def paper(claim: Claim) -> str:
+def paper(claim: Claim | ClaimRecord) -> str:
     """The paper's number with its unit and the range the paper gives; a dash where it gives neither."""
     return " ".join(part for part in (paper_number(claim), paper_range(claim)) if part) or "–"
 
 
-def paper_number(claim: Claim) -> str:
+def paper_number(claim: Claim | ClaimRecord) -> str:
     """The paper's number with its unit; empty where it gives none."""
     return "" if claim.paper is None else with_unit(printed(claim.paper), claim.unit)
 
 
-def paper_range(claim: Claim) -> str:
+def paper_range(claim: Claim | ClaimRecord) -> str:
     """The range the paper gives, in brackets, with its unit where no number carries it; empty where it gives none."""
     ends = [claim.paper_low, claim.paper_high]
     if ends == [None, None]:

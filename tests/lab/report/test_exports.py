@@ -1,11 +1,13 @@
 """What others take from a report reads back as what was measured."""
 
+import csv
 import io
 import itertools
 import json
 import re
 import shutil
 import subprocess
+from dataclasses import fields, replace
 from pathlib import Path
 
 import jsonschema
@@ -14,8 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from myths.lab.claim_record import ClaimRecord
 from myths.lab.myth import Paper
 from myths.lab.report import exports, latex, references, site
+from myths.lab.tables import as_csv
 from tests.lab.report import coin
 
 SCHEMA = json.loads((Path(__file__).parents[3] / "schema" / "claims.schema.json").read_text())
@@ -40,12 +44,34 @@ def test_claims_keep_to_their_schema_and_to_the_judgements(built):
     assert len(found["claims"]) == len(judgements)
     for line, judgement in zip(found["claims"], judgements, strict=True):
         assert (line["claim"], line["verdict"]) == (judgement.claim.id, judgement.verdict)
-        assert line["here"] == (judgement.estimate and pytest.approx(judgement.estimate.value))
+        assert line["estimate"] == (judgement.estimate and pytest.approx(judgement.estimate.value))
+        assert line["source_of_variation"] == (judgement.estimate and judgement.estimate.source_of_variation)
         assert line["invocations"] == (["20260101T000000-ab12"] if judgement.estimate else [])
         assert len(line["trials"]) == ({"ducat": 3}.get(judgement.claim.where["coin"], 1) if judgement.estimate else 0)
 
 
-@pytest.mark.parametrize("change", [{"verdict": "true"}, {"here": "50 %"}, {"surprise": 1}, {"interval": {"low": 1.0}}])
+def test_the_schema_is_made_from_the_records():
+    """To write it anew: python -c "import json; from myths.lab.report import exports; print(json.dumps(exports.schema(), indent=1))"."""
+    assert exports.schema() == SCHEMA
+
+
+def test_claims_csv_and_claims_json_say_the_same(built):
+    """Each record is read back from its line as it was; a number in the CSV has ten digits."""
+    runs, folder = built
+    found = json.loads((folder / "claims.json").read_text())["claims"]
+    for run in runs:
+        read = [ClaimRecord.read(line) for line in csv.DictReader(io.StringIO(as_csv(run.claims_table())))]
+        assert [replace(record, **numbers(record)) for record in read] == [replace(record, **numbers(record)) for record in run.claims]
+        assert [record.json() for record in run.claims] == [{k: v for k, v in line.items() if k != "run"} for line in found[: len(read)]]
+        found = found[len(read) :]
+
+
+def numbers(record):
+    """The fields that hold a number, with eight digits."""
+    return {field.name: float(f"{v:.8g}") for field in fields(record) if isinstance(v := getattr(record, field.name), float)}
+
+
+@pytest.mark.parametrize("change", [{"verdict": "true"}, {"estimate": "50 %"}, {"surprise": 1}, {"n": -1}, {"trials": ["x"]}])
 def test_the_schema_refuses_what_is_no_claim(built, change):
     found = json.loads((built[1] / "claims.json").read_text())
     found["claims"][0] |= change
@@ -54,10 +80,10 @@ def test_the_schema_refuses_what_is_no_claim(built, change):
 
 
 def test_tables_stand_beside_their_csv_and_figures_in_both_forms(built):
-    for csv in (files := sorted(built[1].glob("tables/*/*/*.csv"))):
-        rows = len(pd.read_csv(csv))
-        assert csv.with_suffix(".md").read_text().count("\n") == rows + 2
-        tex = csv.with_suffix(".tex").read_text()
+    for file in (files := sorted(built[1].glob("tables/*/*/*.csv"))):
+        rows = len(pd.read_csv(file))
+        assert file.with_suffix(".md").read_text().count("\n") == rows + 2
+        tex = file.with_suffix(".tex").read_text()
         assert tex.count(r"\\") == rows + 1
         assert all(rule in tex for rule in (r"\toprule", r"\midrule", r"\bottomrule"))
     assert len(files) == 4

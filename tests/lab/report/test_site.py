@@ -368,7 +368,7 @@ def test_runs_side_by_side_say_what_each_claim_asks(tmp_path):
         assert (f"<code>{claim.id}</code>" in table) == (claim.id in shown)
         if claim.id in shown:
             assert html.escape(claim.statement, quote=False)[:30] in table.replace("&#34;", '"')
-            assert html.escape(words.kept(words.criterion(claim))) in table
+            assert html.escape(words.kept(words.criterion(claim.printed_criterion))) in table
     assert f"{len(coin.CLAIMS) - len(shown)} of {len(coin.CLAIMS)} claims have no number in any of these runs" in page
 
 

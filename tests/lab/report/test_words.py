@@ -34,7 +34,7 @@ def test_numbers(value, decimals, text):
 
 @pytest.mark.parametrize(("low", "text"), [(-0.5, "≥ −0.5 top-5"), (1e-10, "≥ 1e−10 top-5")])
 def test_a_criterion_has_real_minus_signs(low, text):
-    assert words.criterion(coin.claim("C", "ducat", at_least(low), unit="top-5")) == text
+    assert words.criterion(coin.claim("C", "ducat", at_least(low), unit="top-5").printed_criterion) == text
 
 
 def test_a_number_and_its_percent_sign_stay_together():
@@ -45,13 +45,13 @@ def test_digits_follow_the_interval():
     estimate = Estimate(8.11493, 7.0213, 9.2044, "seeds", 5)
     assert words.here(estimate, "pp") == f"8.1{words.SPACE}pp"
     assert words.interval(estimate) == "[7.0, 9.2]"
-    assert words.covers(estimate) == "over seeds, n = 5"
+    assert words.source_of_variation(estimate) == "over seeds, n = 5"
 
 
 def test_an_exact_number_has_no_interval():
     assert words.interval(exact(24.0, 435)) == ""
     assert words.here(exact(24.0, 435), "") == "24"
-    assert words.covers(exact(24.0, 1435)) == "exact, n = 1,435"
+    assert words.source_of_variation(exact(24.0, 1435)) == "exact, n = 1,435"
 
 
 @pytest.mark.parametrize(
