@@ -27,6 +27,7 @@ TESTS = {"dataset": ("multi30k", "dates"), "test": ("test_2016_flickr", "test")}
 """Written dates stand in where a run holds nothing else: then no conclusion is drawn."""
 DECODED = (16, 24)
 """Tokens of the sentences that are decoded; the paper's have some 27 words. Longer ones are in the table."""
+BLOCKS = {"scope": "block", "direction": "training", "causal": False}
 QUALITY = ("L0-shuffled", "L0-parameters")
 DIFFER = (*QUALITY, "L0-seeds")
 """Controls of claims that one layer is better than another."""
@@ -192,13 +193,7 @@ SPEED = (
             **cited("read", f"{ABSTRACT}; the limit is {PROPOSAL}"),
             unit="x",
             table="speed",
-            where={
-                "scope": "block",
-                "direction": "training",
-                "causal": False,
-                "layer": "dynamic",
-                "length": tuple(2**p for p in range(7, 15)),
-            },
+            where={**BLOCKS, "layer": "dynamic", "length": tuple(2**p for p in range(7, 15))},
             trial=TimeLayer,
             measure=partial(measures.smallest_ratio, column),
             criterion=above(1),

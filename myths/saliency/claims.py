@@ -28,6 +28,8 @@ DOMBROWSKI = "Dombrowski et al. 2019"
 REVIEW = "a review of Kamath et al. 2024"
 OF_THE_LOGIT = f"{PROPOSAL}; the authors' notebook explains the probability"
 LIMIT = f"the limit is {PROPOSAL}"
+CONFIDENCE = f"{PAPER}, abstract, in words; the authors' notebooks print the size of the perturbation as the confidence after; {LIMIT}"
+NOISE = f'{FIGURE_3}; "< 30 %" is from {DIGEST}; the authors draw walks (their utils.py); the range is {PROPOSAL}'
 LARGEST = 8.0
 
 PLAIN: dict[str, Any] = {"defence": "none", "epsilon": LARGEST}
@@ -170,10 +172,7 @@ FRAGILE = (
     _attacks(
         id="S1-cifar-confidence",
         statement="On CIFAR-10, the top-k attack on the simple gradient lowers the confidence by at most 10 points (mean over images).",
-        **cited(
-            "read",
-            f"{PAPER}, abstract, in words; the authors' notebooks print the size of the perturbation as the confidence after; {LIMIT}",
-        ),
+        **cited("read", CONFIDENCE),
         unit="pp",
         where={"method": "gradient", "attack": "top-k", **CIFAR},
         measure=partial(over_attacked, "confidence_change_pp"),
@@ -212,11 +211,7 @@ FRAGILE = (
                     kind="level",
                     statement=f"On ImageNet photographs, {RANDOM[attack]} at ε = 8/255 leaves 10 to 40 % of the top 1,000 pixels of "
                     f"{NAMES[method]} unchanged.",
-                    **cited(
-                        "computed",
-                        f'{FIGURE_3}; "< 30 %" is from {DIGEST}; the authors draw walks (their utils.py); the range is {PROPOSAL}',
-                        shown(method, "random-walk", LARGEST),
-                    ),
+                    **cited("computed", NOISE, shown(method, "random-walk", LARGEST)),
                     unit="of the top 1,000",
                     where=_of_photographs(method, attack),
                     measure=partial(over_attacked, "intersection"),
