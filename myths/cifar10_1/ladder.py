@@ -94,9 +94,7 @@ class FitClassical(Trial):
         """Images [n, c, h, w] and labels [n] that this trial fits to."""
         import torch
 
-        if images.x_train is None or images.y_train is None:
-            raise UsageError(f"{self.dataset} has no training part; fit to another set and test on it")
-        x, y = images.x_train, images.y_train
+        x, y = images.training_part()
         if not self.train_examples:
             return x, y
         # The stream is this trial's own, also when another trial asks for its training part.

@@ -65,10 +65,9 @@ class FitCandidates(Trial):
         from myths.lab.data.images import image_set
 
         images = image_set(self.dataset, context.device)
-        assert images.x_train is not None  # both sets have a training part
-        assert images.y_train is not None
-        kept = torch.randperm(len(images.x_train), generator=context.generator("subset"))[: self.train_examples].to(context.device)
-        x_train, y_train = images.x_train[kept], images.y_train[kept]
+        x, y = images.training_part()
+        kept = torch.randperm(len(x), generator=context.generator("subset"))[: self.train_examples].to(context.device)
+        x_train, y_train = x[kept], y[kept]
         small = x_train.shape[-1] < 32
         features = RandomPatches(x_train, self.filters, context.generator("patches"), stride=1 if small else 2)
         generator = context.generator("candidates")

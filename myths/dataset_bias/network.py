@@ -82,7 +82,8 @@ class NameByNetwork(Trial):
 
         from myths.dataset_bias import described
         from myths.dataset_bias.naming import accuracy
-        from myths.lab.vision.training import fit, predict
+        from myths.lab.vision.networks import arrays_of
+        from myths.lab.vision.training import fit_as_drawn, predict
 
         pictures = described.pictures(described.Choice(self.sets, self.treatment), context.device)
         train, test = (p.to(pictures.owner.device) for p in described.part(pictures.owner, pictures.groups, self.test, self.train, context))
@@ -91,13 +92,11 @@ class NameByNetwork(Trial):
             network = self.fresh()
         network.calibrate(x[train])
         recipe = self._recipe(context.device)
-        order, augment = context.generator("order"), context.generator("augment", context.device)
-        with context.seeded("dropout"):
-            done = fit(network, x[train], pictures.owner[train], recipe, order=order, augmentation=augment, device=context.device)
+        done = fit_as_drawn(context, network, x[train], pictures.owner[train], recipe)
         logits = predict(network, x[test], device=context.device, precision=recipe.precision).to(x.device)
         row = {"n_per_set": self.train, "n_train": len(train), "train_seconds": done.seconds, "train_loss": done.loss}
         row |= accuracy(torch.nan_to_num(logits, nan=-torch.inf), pictures.owner[test], len(self.sets))
-        return Outcome(rows=[row], arrays={name: value.detach().cpu().numpy() for name, value in network.state_dict().items()})
+        return Outcome(rows=[row], arrays=arrays_of(network))
 
     def fresh(self) -> Classifier:
         """The network, drawn from torch's global generator."""

@@ -109,9 +109,7 @@ class OnImages(Trial):
         from myths.lab.data.images import image_set
 
         images = image_set(self.dataset, context.device)
-        if images.x_train is None or images.y_train is None:
-            raise UsageError(f"{self.dataset} has no training part; train on another set")
-        x, y, x_test = images.x_train, images.y_train, images.x_test
+        (x, y), x_test = images.training_part(), images.x_test
         if self.train_examples:
             if self.train_examples > len(x):
                 raise UsageError(f"train_examples={self.train_examples}: {self.dataset} has {len(x)} training examples")

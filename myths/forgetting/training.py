@@ -176,12 +176,9 @@ class Training(Trial):
         epochs: float | None = None,
     ) -> Fit:
         """Trains in place; order, augmentation and dropout come from streams of the seed alone, so that trials are paired."""
-        from myths.lab.vision.training import fit
+        from myths.lab.vision.training import fit_as_drawn
 
-        order, augmentation = context.generator("order"), context.generator("augment", context.device)
-        recipe = self.recipe(context.device, self.epochs if epochs is None else epochs)
-        with context.seeded("dropout"):
-            return fit(network, x, y, recipe, order=order, augmentation=augmentation, device=context.device, on_batch=on_batch)
+        return fit_as_drawn(context, network, x, y, self.recipe(context.device, self.epochs if epochs is None else epochs), on_batch)
 
     def accuracy_percent(self, context: Context, network: Classifier, examples: Examples) -> float | None:
         """Of the trained network on the test part; None where there is none."""
@@ -231,13 +228,12 @@ def load_examples(name: str, device: str) -> Examples:
     if found.kind == "images":
         return _own_examples(name, device)
     images = image_set(name, device)
-    if images.x_train is None or images.y_train is None:
-        raise UsageError(f"{name} has no training part whose examples could be forgotten")
+    x, y = images.training_part()
     classes = len(images.classes)
-    if int(images.y_train.min()) < 0 or int(images.y_train.max()) >= classes:
-        low, high = int(images.y_train.min()), int(images.y_train.max())
+    if int(y.min()) < 0 or int(y.max()) >= classes:
+        low, high = int(y.min()), int(y.max())
         raise UsageError(f"the labels of {name} go from {low} to {high}; with {classes} classes they are 0 … {classes - 1}")
-    return Examples(images.x_train, images.y_train, images.x_test, images.y_test, classes)
+    return Examples(x, y, images.x_test, images.y_test, classes)
 
 
 def _own_examples(name: str, device: str) -> Examples:

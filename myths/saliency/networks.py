@@ -5,18 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
-
-from myths.lab.errors import UsageError
 from myths.lab.setting import DatasetName, Range
 from myths.lab.trial import Context, Outcome, Protocol, Trial
 from myths.lab.vision.classifier import EMBEDDED, TrainClassifier, load_classifier
 from myths.saliency.names import LEVEL, SAMPLE, SHARPNESS, SHARPNESS_OF_CAFFE, SQUEEZENET, UNTRAINED
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from myths.lab.data.images import ImageSet
+    from myths.lab.vision.networks import Classifier
     from myths.saliency.subjects import Subject
 
 IMAGENETTE = "imagenette"
@@ -80,50 +78,42 @@ class TrainNetwork(TrainClassifier):
 
         return imagenette(device) if self.dataset == IMAGENETTE else image_set(self.dataset, device)
 
-    def run(self, context: Context) -> Outcome:
-        """One row: test accuracy, what it was trained on; the weights as arrays, as ``TrainClassifier`` stores them.
-
-        Raises UsageError for a data set without a training part.
-        """
+    def subset(self, context: Context, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the training examples that it takes, shuffled also where they are all."""
         import torch
 
+        kept = torch.from_numpy(context.rng("subset").permutation(len(x)))[: self.train_examples or None].to(context.device)
+        return x[kept], y[kept]
+
+    def trained(self, context: Context, network: Classifier, x: Tensor, y: Tensor) -> dict[str, Any]:
+        """Train the network in place, robustly or with softplus. Return what a row says of the training."""
         from myths.lab.timing import Stopwatch
-        from myths.lab.vision.networks import build
-        from myths.lab.vision.training import accuracy, fit, predict
+        from myths.lab.vision.training import fit_as_drawn
         from myths.saliency.robust_training import RobustTraining
         from myths.saliency.surrogate import softened
 
-        images = self.images(context.device)
-        if images.x_train is None or images.y_train is None:
-            raise UsageError(f"{self.dataset} has no training part; train on another set")
-        kept = torch.from_numpy(context.rng("subset").permutation(len(images.x_train)))[: self.train_examples or None]
-        x, y = images.x_train[kept.to(context.device)], images.y_train[kept.to(context.device)]
-        shape = (len(images.classes), x.shape[1], x.shape[-1])
-        with context.seeded("init"):
-            network = build(self.network, *shape).to(context.device)
-        network.calibrate(x)
-        trained = softened(network, self.beta)
-        recipe = self.recipe(context.device)
-        draws: dict[str, Any] = {"order": context.generator("order"), "augmentation": context.generator("augment", context.device)}
-        with Stopwatch(context.device) as watch, context.seeded("dropout"):
+        smooth, recipe = softened(network, self.beta), self.recipe(context.device)
+        with Stopwatch(context.device) as watch:
             if self.adversarial_epsilon:
-                start = context.generator("start", context.device)
-                epsilon = self.adversarial_epsilon * LEVEL
-                loss = RobustTraining(recipe, epsilon, context.device).fit(trained, x, y, **draws, start=start)
+                robust = RobustTraining(recipe, self.adversarial_epsilon * LEVEL, context.device)
+                draws = {"augmentation": "augment", "start": "start"}
+                streams = {name: context.generator(axis, context.device) for name, axis in draws.items()}
+                with context.seeded("dropout"):
+                    loss = robust.fit(smooth, x, y, order=context.generator("order"), **streams)
             else:
-                loss = fit(trained, x, y, recipe, **draws, device=context.device).loss
-        logits = predict(trained, images.x_test, device=context.device)
-        row = {
-            "test_accuracy_percent": 100 * accuracy(logits, images.y_test),
-            "n_test": len(logits),
-            "n_train": len(x),
-            "train_loss": loss,
-            "train_seconds": watch.seconds,
-            "examples_per_second": self.epochs * len(x) / watch.seconds,
-            "precision": recipe.precision,
-        }
-        weights = {name: value.detach().cpu().numpy() for name, value in network.state_dict().items()}
-        return Outcome(rows=[row], arrays=weights | {"shape": np.array(shape)})
+                loss = fit_as_drawn(context, smooth, x, y, recipe).loss
+        examples_per_second = self.epochs * len(x) / watch.seconds
+        return {
+            "train_loss": loss, "train_seconds": watch.seconds, "examples_per_second": examples_per_second, "precision": recipe.precision
+        }  # fmt: skip
+
+    def tested(self, context: Context, network: Classifier, images: ImageSet) -> dict[str, Any]:
+        """Return what a row says of the test, in single precision."""
+        from myths.lab.vision.training import accuracy, predict
+        from myths.saliency.surrogate import softened
+
+        logits = predict(softened(network, self.beta), images.x_test, device=context.device)
+        return {"test_accuracy_percent": 100 * accuracy(logits, images.y_test)}
 
 
 @dataclass(frozen=True, kw_only=True)

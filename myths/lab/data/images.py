@@ -12,7 +12,7 @@ from torch import Tensor
 
 from myths.lab.data import prepared
 from myths.lab.data.folders import ImageFolder, image_folder, whole
-from myths.lab.errors import CannotStart
+from myths.lab.errors import CannotStart, UsageError
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,12 @@ class ImageSet:
     y_test: Int64[Tensor, " m"]
     classes: tuple[str, ...]
     """Named by their numbers where the set brings no names."""
+
+    def training_part(self) -> tuple[UInt8[Tensor, "n c h w"], Int64[Tensor, " n"]]:
+        """Return the training images and their labels. Raises UsageError for a set that has none."""
+        if self.x_train is None or self.y_train is None:
+            raise UsageError(f"{self.name} has no training part: train on another set and test on it")
+        return self.x_train, self.y_train
 
 
 def image_set(name: str, device: str | torch.device) -> ImageSet:

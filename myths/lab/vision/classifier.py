@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
-from myths.lab.errors import UsageError
 from myths.lab.setting import (
     BatchSize,
     DatasetName,
@@ -24,6 +23,9 @@ from myths.lab.setting import (
 from myths.lab.trial import Context, Outcome, Protocol, Trial
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from myths.lab.data.images import ImageSet
     from myths.lab.vision.networks import Classifier
     from myths.lab.vision.training import Recipe
 
@@ -104,32 +106,40 @@ class TrainClassifier(Trial):
 
         Raises UsageError for a data set without a training part.
         """
-        import torch
+        from myths.lab.vision.networks import arrays_of, build
 
-        from myths.lab.data.images import image_set
-        from myths.lab.vision.networks import build
-        from myths.lab.vision.training import accuracy, fit, predict
-
-        images = image_set(self.dataset, context.device)
-        if images.x_train is None or images.y_train is None:
-            raise UsageError(f"{self.dataset} has no training part; train on another set and test on it")
-        x, y = images.x_train, images.y_train
-        if self.train_examples:
-            kept = torch.from_numpy(context.rng("subset").permutation(len(x))[: self.train_examples]).to(x.device)
-            x, y = x[kept], y[kept]
+        images = self.images(context.device)
+        x, y = self.subset(context, *images.training_part())
         shape = (len(images.classes), x.shape[1], x.shape[-1])
         with context.seeded("init"):
             network = build(self.network, *shape).to(context.device)
         network.calibrate(x)
+        trained = self.trained(context, network, x, y)
+        row = {**self.tested(context, network, images), "n_test": len(images.y_test), "n_train": len(x), **trained}
+        return Outcome(rows=[row], arrays=arrays_of(network) | {"shape": np.array(shape)})
+
+    def images(self, device: str) -> ImageSet:
+        """Return the images that it is trained and tested on."""
+        from myths.lab.data.images import image_set
+
+        return image_set(self.dataset, device)
+
+    def subset(self, context: Context, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the training examples that it takes, of all."""
+        import torch
+
+        if not self.train_examples:
+            return x, y
+        kept = torch.from_numpy(context.rng("subset").permutation(len(x))[: self.train_examples]).to(x.device)
+        return x[kept], y[kept]
+
+    def trained(self, context: Context, network: Classifier, x: Tensor, y: Tensor) -> dict[str, Any]:
+        """Train the network in place. Return what a row says of the training."""
+        from myths.lab.vision.training import fit_as_drawn
+
         recipe = self.recipe(context.device)
-        order, augmentation = context.generator("order"), context.generator("augment", context.device)
-        with context.seeded("dropout"):
-            done = fit(network, x, y, recipe, order=order, augmentation=augmentation, device=context.device)
-        logits = predict(network, images.x_test, device=context.device, precision=recipe.precision)
-        row = {
-            "test_accuracy_percent": 100 * accuracy(logits, images.y_test),
-            "n_test": len(logits),
-            "n_train": len(x),
+        done = fit_as_drawn(context, network, x, y, recipe)
+        return {
             "train_seconds": done.seconds,
             "examples_per_second": done.examples / done.seconds,
             "train_loss": done.loss,
@@ -138,8 +148,13 @@ class TrainClassifier(Trial):
             "parameters": sum(p.numel() for p in network.parameters()),
             "precision": recipe.precision,
         }
-        weights = {name: value.detach().cpu().numpy() for name, value in network.state_dict().items()}
-        return Outcome(rows=[row], arrays=weights | {"shape": np.array(shape)})
+
+    def tested(self, context: Context, network: Classifier, images: ImageSet) -> dict[str, Any]:
+        """Return what a row says of the test."""
+        from myths.lab.vision.training import accuracy, predict
+
+        logits = predict(network, images.x_test, device=context.device, precision=self.recipe(context.device).precision)
+        return {"test_accuracy_percent": 100 * accuracy(logits, images.y_test)}
 
     def recipe(self, device: str) -> Recipe:
         """The settings as the training loop takes them, with the precision that "auto" means on ``device``."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
@@ -48,6 +49,11 @@ def channel_statistics(x: UInt8[Tensor, "n c h w"]) -> tuple[Float[Tensor, " c"]
     mean = share @ values
     deviation = (share @ values.square() - mean.square()).clamp_min(0).sqrt()
     return mean.float().to(x.device), torch.where(deviation > 0, deviation, 1.0).float().to(x.device)
+
+
+def arrays_of(network: nn.Module) -> dict[str, np.ndarray]:
+    """Return the weights and buffers of a network, by name."""
+    return {name: value.detach().cpu().numpy() for name, value in network.state_dict().items()}
 
 
 class Classifier(nn.Module):

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from myths.lab.device import CHANNELS, Precision, autocast, halve_on_out_of_memory
 from myths.lab.timing import Stopwatch
+from myths.lab.trial import Context
 from myths.lab.vision.augmentation import Augmentation, Border, augment
 from myths.lab.vision.memory_format import place
 from myths.lab.vision.networks import channel_statistics
@@ -134,6 +135,20 @@ def fit(
             scheduler.step()
             examples += len(indices)
     return Fit(watch.steps, stopwatch.seconds, examples, watch.loss(), watch.diverged_at())
+
+
+def fit_as_drawn(
+    context: Context,
+    network: nn.Module,
+    x_train: UInt8[Tensor, "n c h w"],
+    y_train: Int64[Tensor, " n"],
+    recipe: Recipe,
+    on_batch: Callable[[Batch], None] | None = None,
+) -> Fit:
+    """``fit`` with the streams "order", "augment" and "dropout" of a trial, so that trials of one seed are paired."""
+    order, augmentation = context.generator("order"), context.generator("augment", context.device)
+    with context.seeded("dropout"):
+        return fit(network, x_train, y_train, recipe, order=order, augmentation=augmentation, device=context.device, on_batch=on_batch)
 
 
 def predict(
