@@ -6,6 +6,7 @@ same chunk. ``extra_info`` holds both and their ratio; what is compared is check
 """
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
@@ -70,7 +71,7 @@ def timed(benchmark, methods, group, unit):
 @pytest.mark.parametrize("method", ["gradient", "deeplift", "integrated-gradients"])
 def test_attacked_images_per_second(benchmark, method):
     network, images, labels, reference = case(ATTACKED)
-    how = explanation(method, reference, passes=STEPS, chunk=CHUNK)
+    how = replace(explanation(method, reference, passes=STEPS), chunk=CHUNK)
 
     def attacked(x, y):
         top = Perturbation(attack="top-k", inside=how, judged=how, epsilons=EPSILONS, k=100, schedule=SCHEDULE)
@@ -87,7 +88,7 @@ def test_attributions_per_second_beside_captum(benchmark, method):
     network, images, labels, reference = case(IMAGES)
     network = Modules().to(DEVICE).requires_grad_(False) if method == "deeplift" else network
     baselines = reference.expand_as(images)
-    how = explanation(method, reference, output="logit", passes=STEPS, chunk=CHUNK)
+    how = replace(explanation(method, reference, output="logit", passes=STEPS), chunk=CHUNK)
 
     def ours():
         return how.attribute(network, images, labels)
@@ -118,7 +119,7 @@ def test_second_derivatives_by_the_chunk(benchmark, times):
     fit, surrogate = chunk_for(images), softened(network, 30.0)
 
     def step(chunk):
-        how = explanation("integrated-gradients", reference, passes=10, chunk=chunk)
+        how = replace(explanation("integrated-gradients", reference, passes=10), chunk=chunk)
         aim = target("top-k", how.maps(network, images, labels), 100)
         return lambda: how.ascent(surrogate, images, labels, aim.objective)
 
@@ -131,7 +132,7 @@ def test_second_derivatives_by_the_chunk(benchmark, times):
 @pytest.mark.skipif(GPU, reason="a GPU takes torch's own")
 def test_second_derivatives_by_the_softplus(benchmark, monkeypatch):
     network, images, labels, reference = case(64)
-    how, surrogate = explanation("integrated-gradients", reference, passes=10, chunk=chunk_for(images)), softened(network, 30.0)
+    how, surrogate = explanation("integrated-gradients", reference, passes=10).of(images), softened(network, 30.0)
     aim = target("top-k", how.maps(network, images, labels), 100)
 
     def step():

@@ -60,7 +60,7 @@ def along(
 
 def _attack_direction(subject: Subject, beta: float, k: int) -> Tensor:
     """The first step of the top-k attack on the simple gradient."""
-    simple = explanation("gradient", subject.reference, chunk=chunk_for(subject.images))
+    simple = explanation("gradient", subject.reference).of(subject.images)
     aim = target("top-k", simple.maps(subject.network, subject.images, subject.labels), k)
     return simple.ascent(softened(subject.network, beta), subject.images, subject.labels, aim.objective).sign()
 

@@ -26,7 +26,7 @@ from myths.lab.vision.networks import Standardize
 from myths.lab.vision.pretrained import Standardized
 from myths.saliency import metrics
 from myths.saliency.attacks import Perturbation, perturb
-from myths.saliency.attributions import COMPLETE, Explanation, chunk_for, explanation
+from myths.saliency.attributions import COMPLETE, Explanation, chunk_for, explanation, noise_for
 from myths.saliency.attributions.grad_cam import find_layer
 from myths.saliency.attributions.gradient import score
 from myths.saliency.maps import is_map, pixel_map
@@ -280,16 +280,10 @@ class _How:
             raise UsageError(f"n_steps={n_steps}: at least one step")
         if self.method == "grad-cam":
             find_layer(network, self.layer or "")
-        return explanation(
-            cast(Method, self.method),
-            _baseline(network, images, self.baseline),
-            output=cast(Output, self.output),
-            passes=n_steps,
-            size=(images.shape[-2], images.shape[-1]),
-            generator=torch.Generator(images.device).manual_seed(self.seed),
-            chunk=chunk_for(images),
-            layer=self.layer or "",
-        )
+        generator = torch.Generator(images.device).manual_seed(self.seed)
+        noise = noise_for(method := cast(Method, self.method), n_steps, images, generator)
+        reference, output = _baseline(network, images, self.baseline), cast(Output, self.output)
+        return explanation(method, reference, output=output, passes=n_steps, noise=noise, layer=self.layer or "").of(images)
 
 
 def _attacked(how: Perturbation, network: nn.Module, images: Tensor, generator: torch.Generator) -> Attacked:

@@ -13,7 +13,6 @@ from myths.saliency.names import GRADIENT_ATTACKS, SHARPNESS, AttackName, Method
 from myths.saliency.networks import Network, Pretrained, TrainNetwork, stands_in
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
     from myths.saliency.attributions import Explanation
@@ -327,14 +326,11 @@ def explained(
     subject: Subject, method: Method, passes: int, context: Context, output: Output | None = None, layer: str = ""
 ) -> Explanation:
     """A method for the images of a subject; SmoothGrad's noise is the stream "noise" of the trial."""
-    from myths.saliency.attributions import chunk_for, explanation
+    from myths.saliency.attributions import explanation, noise_for
 
     images: Tensor = subject.images
-    size = (images.shape[-2], images.shape[-1])
-    generator: torch.Generator = context.generator("noise", context.device)
-    return explanation(
-        method, subject.reference, output=output, passes=passes, size=size, generator=generator, chunk=chunk_for(images), layer=layer
-    )
+    noise = noise_for(method, passes, images, context.generator("noise", context.device))
+    return explanation(method, subject.reference, output=output, passes=passes, noise=noise, layer=layer).of(images)
 
 
 def _of_clean(clean: Any, subject: Subject, judged: Explanation, k: int) -> dict[str, Any]:

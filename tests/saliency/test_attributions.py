@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from myths.lab.errors import UsageError
-from myths.saliency.attributions import deeplift, explanation, grad_cam
+from myths.saliency.attributions import deeplift, explanation, grad_cam, noise_for
 from myths.saliency.maps import pixel_map
 from myths.saliency.names import METHODS
 from myths.saliency.surrogate import softened, softplus
@@ -67,7 +67,7 @@ def test_integrated_gradients_are_captums_midpoint_rule(network, images, labels,
 
 
 def test_smoothgrad_is_the_mean_of_captums_saliency_over_the_noise(network, images, labels, reference):
-    smooth = explanation("smoothgrad", reference, passes=5, size=(16, 16), generator=torch.Generator().manual_seed(3))
+    smooth = explanation("smoothgrad", reference, passes=5, noise=noise_for("smoothgrad", 5, images, torch.Generator().manual_seed(3)))
     noisy = [(images + n).requires_grad_() for n in smooth.noise]
     theirs = torch.stack([captum.Saliency(network).attribute(x, labels, abs=False) for x in noisy]).mean(0)
     torch.testing.assert_close(smooth.attribute(network, images, labels), theirs)
@@ -138,7 +138,7 @@ def test_deeplift_of_an_image_that_is_the_reference_is_zero_and_finite(network, 
 @pytest.mark.parametrize("method", METHODS)
 def test_parts_and_chunks_change_nothing(images, labels, reference, method):
     network = lively("small_cnn").double()
-    whole = explanation(method, reference, passes=7, size=(16, 16), generator=torch.Generator().manual_seed(0))
+    whole = explanation(method, reference, passes=7, noise=noise_for(method, 7, images, torch.Generator().manual_seed(0)))
     weights = torch.rand(4, 16, 16, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     smooth = softened(network, 10.0)
 
@@ -156,7 +156,7 @@ def test_parts_and_chunks_change_nothing(images, labels, reference, method):
 def test_the_attack_climbs_the_true_gradient_of_the_map(images, labels, reference, method):
     """Against central differences of the softplus network's maps; max-pooling makes no kink at these points."""
     smooth = softened(lively("small_cnn").double(), 10.0)
-    e = explanation(method, reference, passes=3, size=(16, 16), generator=torch.Generator().manual_seed(0))
+    e = explanation(method, reference, passes=3, noise=noise_for(method, 3, images, torch.Generator().manual_seed(0)))
     weights = torch.rand(4, 16, 16, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     step = 1e-7 * torch.randn(images.shape, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from myths.lab.errors import UsageError
 from myths.lab.vision.networks import NETWORKS
-from myths.saliency.attributions import explanation
+from myths.saliency.attributions import explanation, noise_for
 from myths.saliency.maps import pixel_map
 from myths.saliency.names import METHODS
 from myths.saliency.surrogate import softened
@@ -38,7 +38,7 @@ def pairs():
 def assert_same(network, size, method, channels=3):
     images = torch.rand(1, channels, size, size, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     reference = torch.full((channels, 1, 1), 0.5, dtype=torch.float64)
-    how = explanation(method, reference, passes=2, size=(size, size), generator=torch.Generator().manual_seed(0))
+    how = explanation(method, reference, passes=2, noise=noise_for(method, 2, images, torch.Generator().manual_seed(0)))
     with torch.no_grad():
         likely = network(images).argsort(1, descending=True)
     # Grad-CAM of a class that nothing speaks for is empty: the likeliest class with a map.

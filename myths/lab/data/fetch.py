@@ -91,9 +91,9 @@ def listing() -> list[dict[str, Any]]:
     return rows + [_row(name, others[name], "") for name in sorted(others) if name not in CATALOG and name not in EMBEDDED]
 
 
-def _row(name: str, title: str, licence: str, entry: DataSet | None = None, kind: str = "arrays") -> dict[str, Any]:
+def _row(name: str, title: str, licence: str, entry: DataSet | None = None) -> dict[str, Any]:
     note = entry.note if entry else ""
-    state, size = "absent", 0
+    state, size, kind = "absent", 0, "arrays"
     try:
         if here := prepared.find(name):
             state = "embedded" if here.kind == "embedded" else prepared.state_of(here)

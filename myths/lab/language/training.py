@@ -67,6 +67,8 @@ class Prediction:
     answers: Int64[Tensor, "*b"]
 
 
+BATCH_TOKENS = 8000
+"""Tokens whose cross-entropy is computed together."""
 CHECKED_EVERY = 50
 """Updates between looks at the loss, which wait for the device."""
 
@@ -200,7 +202,7 @@ def cross_entropy(model: Translator, pairs: Pairs, *, precision: Precision = "fp
 
 
 def sentence_nats(
-    model: Translator, pairs: Pairs, *, batch_tokens: int = 8000, precision: Precision = "fp32"
+    model: Translator, pairs: Pairs, *, precision: Precision = "fp32"
 ) -> tuple[Float[Tensor, " pairs"], Int64[Tensor, " pairs"]]:
     """What each target costs given its source, in nats, and of how many tokens it is; on the CPU, in the order of ``pairs``."""
     device = str(pairs.source.device)
@@ -209,7 +211,7 @@ def sentence_nats(
     nats = torch.zeros(len(pairs), dtype=torch.float64)
     try:
         with torch.inference_mode(), autocast(device, precision):
-            for indices in length_buckets(pairs, batch_tokens, None):
+            for indices in length_buckets(pairs, BATCH_TOKENS, None):
                 prediction = predict_pairs(model, pairs, indices)
                 logits = prediction.logits.float().transpose(1, 2)
                 each = F.cross_entropy(logits, prediction.answers, ignore_index=PAD, reduction="none")

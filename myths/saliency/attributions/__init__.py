@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -52,6 +52,10 @@ class Explanation:
     """Images times passes that are in memory at once; halved, and kept so, when memory runs out."""
     layer: str = ""
     """Layer of Grad-CAM; "" is the last convolution."""
+
+    def of(self, images: Float[Tensor, "n c h w"]) -> Explanation:
+        """The same with as much in memory at once as suits images of this size."""
+        return replace(self, chunk=chunk_for(images))
 
     def attribute(self, network: nn.Module, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, " n"]) -> Float[Tensor, "n d h w"]:
         """Attributions, detached; d is the number of channels, or 1 for Grad-CAM."""
@@ -136,26 +140,27 @@ def explanation(
     *,
     output: Output | None = None,
     passes: int = 50,
-    size: tuple[int, int] | None = None,
-    generator: torch.Generator | None = None,
-    chunk: int = 1024,
+    noise: Float[Tensor, "passes c h w"] | None = None,
     layer: str = "",
 ) -> Explanation:
     """A method as the paper uses it: of the logit, and integrated gradients of the probability, unless ``output`` says otherwise.
 
-    ``passes`` are the steps of integrated gradients, or the samples of SmoothGrad, which needs the ``size`` of the images and a
-    ``generator`` for its noise; other methods make one pass. ``layer`` is that of Grad-CAM. Raises UsageError for a layer with another
-    method.
+    ``passes`` are the steps of integrated gradients, or the samples of SmoothGrad, which needs their ``noise`` (``noise_for``); other
+    methods make one pass. ``layer`` is that of Grad-CAM. Raises UsageError for a layer with another method.
     """
     check_layer(layer, method)
+    if method == "smoothgrad" and noise is None:
+        raise ValueError("smoothgrad needs noise")
     several = method in ("integrated-gradients", "smoothgrad")
-    noise = None
-    if method == "smoothgrad":
-        if size is None or generator is None:
-            raise ValueError("smoothgrad needs the size of the images and a generator")
-        noise = DEVIATION * torch.randn(passes, len(reference), *size, generator=generator, device=generator.device).to(reference)
     paper: Output = "probability" if method == "integrated-gradients" else "logit"
-    return Explanation(method, reference, output or paper, passes if several else 1, noise, chunk, layer)
+    return Explanation(method, reference, output or paper, passes if several else 1, noise, layer=layer)
+
+
+def noise_for(method: Method, samples: int, images: Float[Tensor, "n c h w"], generator: torch.Generator) -> Tensor | None:
+    """SmoothGrad's noise for images of this shape [samples c h w], drawn on the device of the generator; None for other methods."""
+    if method != "smoothgrad":
+        return None
+    return DEVIATION * torch.randn(samples, *images.shape[1:], generator=generator, device=generator.device).to(images)
 
 
 def chunk_for(images: Float[Tensor, "n c h w"]) -> int:
