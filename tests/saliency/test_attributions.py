@@ -262,5 +262,5 @@ def test_grad_cam_needs_a_convolution(images, labels):
 
 
 def test_smoothgrad_needs_its_noise(reference):
-    with pytest.raises(ValueError, match="generator"):
+    with pytest.raises(ValueError, match="needs noise"):
         explanation("smoothgrad", reference)
