@@ -122,11 +122,6 @@ class EvaluateModel(Trial):
     published_arrays: ClassVar[tuple[str, ...]] = ("original_*", "new_*")
 
     @property
-    def protocol(self) -> Protocol:
-        """That of the model: its training is what differs from the paper's."""
-        return self.model.protocol
-
-    @property
     def data(self) -> tuple[str, ...]:
         """The new test set and the set that the model was trained on."""
         return (self.test_set, self.model.dataset)
@@ -191,13 +186,6 @@ class LadderOrder(Trial):
 
     evaluations: Annotated[tuple[EvaluateModel, ...], Items(at_least=2)]
     """Evaluations of the models that are ordered, all on one test set."""
-
-    @property
-    def protocol(self) -> Protocol:
-        """The weakest of the models'."""
-        from myths.lab.trial import weakest
-
-        return weakest(e.protocol for e in self.evaluations)
 
     @classmethod
     def tiny(cls) -> LadderOrder:

@@ -104,11 +104,6 @@ class ReuseTestSet(Trial):
     seed: Seed
 
     @property
-    def protocol(self) -> Protocol:
-        """That of the candidates."""
-        return self.candidates.protocol
-
-    @property
     def work(self) -> float:
         """Climbing goes over all images once a query."""
         return self.splits / 20 * self.candidates.work * (20.0 if self.strategy == "hill climbing" else 1.0)

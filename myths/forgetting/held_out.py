@@ -13,7 +13,7 @@ from myths.forgetting.training import Training, dataset_name
 from myths.forgetting.trials import DIGITS
 from myths.lab.errors import UsageError
 from myths.lab.setting import Fraction, Items, Range
-from myths.lab.trial import Context, Outcome, Protocol, Trial, weakest
+from myths.lab.trial import Context, Outcome, Trial
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,11 +89,6 @@ class FindLabelErrors(Trial):
 
     held_out: Annotated[tuple[PredictHeldOut, ...], Items(at_least=2, distinct=True)]
     """Predictions of all folds."""
-
-    @property
-    def protocol(self) -> Protocol:
-        """The weakest of the trainings'."""
-        return weakest(trial.protocol for trial in self.held_out)
 
     @property
     def data(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from myths.forgetting.trials import CountForgetting
 from myths.lab.data import prepared
 from myths.lab.errors import UsageError
 from myths.lab.setting import Items
-from myths.lab.trial import Context, Outcome, Protocol, Trial, weakest
+from myths.lab.trial import Context, Outcome, Trial
 
 
 def check_own(name: str) -> int:
@@ -40,11 +40,6 @@ class ListExamples(Trial):
 
     counts: Annotated[tuple[CountForgetting, ...], Items(at_least=1)]
     """Counts of several training runs."""
-
-    @property
-    def protocol(self) -> Protocol:
-        """The weakest of the trainings'."""
-        return weakest(c.protocol for c in self.counts)
 
     @property
     def data(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import numpy as np
 from myths.forgetting import agreement
 from myths.forgetting.training import Training
 from myths.lab.setting import Fraction, Items, Range
-from myths.lab.trial import Context, Outcome, Protocol, Trial, weakest
+from myths.lab.trial import Context, Outcome, Trial
 
 DIGITS: dict[str, Any] = {
     "dataset": "digits",
@@ -107,11 +107,6 @@ class Unforgettable(Trial):
     """Counts of several training runs."""
 
     @property
-    def protocol(self) -> Protocol:
-        """The weakest of the trainings'."""
-        return weakest(c.protocol for c in self.counts)
-
-    @property
     def columns(self) -> Mapping[str, Any]:
         """What tables say of the trial that its settings alone decide."""
         first = self.counts[0]
@@ -151,11 +146,6 @@ class Stability(Trial):
     version: ClassVar[int] = 2
     counts: Annotated[tuple[CountForgetting, ...], Items(at_least=2)]
     """Counts of several training runs that differ by their seed."""
-
-    @property
-    def protocol(self) -> Protocol:
-        """The weakest of the trainings'."""
-        return weakest(c.protocol for c in self.counts)
 
     @property
     def columns(self) -> Mapping[str, Any]:
@@ -203,11 +193,6 @@ class CompareCounts(Trial):
     """The long schedule, or the other network."""
     what: Literal["schedule", "network"] = "schedule"
     """What the two differ in."""
-
-    @property
-    def protocol(self) -> Protocol:
-        """The weakest of the trainings'."""
-        return weakest(c.protocol for c in (*self.counts, *self.reference))
 
     @property
     def columns(self) -> Mapping[str, Any]:

@@ -82,8 +82,8 @@ class Trial:
 
     @property
     def protocol(self) -> Protocol:
-        """How near the settings are to the paper's."""
-        return "reduced"
+        """How near the settings are to the paper's. Default: as near as those of the trials it depends on; reduced without such."""
+        return weakest(trial.protocol for trial in self.dependencies) if self.dependencies else "reduced"
 
     @property
     def work(self) -> float:

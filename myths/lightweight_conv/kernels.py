@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from myths.lab.trial import Context, Outcome, Protocol, Trial
+from myths.lab.trial import Context, Outcome, Trial
 from myths.lightweight_conv.translators import TrainTranslator
 
 
@@ -14,11 +14,6 @@ class ListKernels(Trial):
 
     model: TrainTranslator
     """Translator whose kernels are listed."""
-
-    @property
-    def protocol(self) -> Protocol:
-        """That of the training."""
-        return self.model.protocol
 
     @property
     def work(self) -> float:
