@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from myths.dataset_bias.crossing import CrossSet, NegativeSet
-from myths.dataset_bias.measures import below_one, last_gain, rank_correlation
+from myths.dataset_bias.measures import below_one, last_gain, mean_over_features, rank_correlation
 from myths.dataset_bias.naming import NameParts, NameThatDataset
 from myths.dataset_bias.network import NameByNetwork, ProbeNetwork
 from myths.dataset_bias.printed import RecomputePrinted
@@ -106,7 +106,7 @@ CLAIMS: tuple[Claim, ...] = (
         **cited("computed", PROPOSAL, 0.0),
         unit="pp",
         where={"list": "one camera (null)", "largest": True},
-        measure=partial(mean_over_seeds, "above_chance_pp"),
+        measure=partial(mean_over_features, "above_chance_pp"),
         criterion=between(-5, 5),
     ),
     _naming(

@@ -22,6 +22,11 @@ below_one = partial(
 """The percentage of pairs of datasets with α < 1, with its bootstrap interval over splits."""
 
 
+def mean_over_features(column: str, rows: pd.DataFrame) -> Estimate | None:
+    """Return the mean of a column over features and splits; each feature on each split counts as a draw of its own."""
+    return measures.mean(measures.numbers(column, rows))
+
+
 def rank_correlation(rows: pd.DataFrame) -> Estimate | None:
     """Return Spearman's ρ of accuracy and training size within each split, averaged over splits of more than three sizes."""
     from scipy import stats
