@@ -3,10 +3,8 @@
 A line is appended and fsynced the moment its trial finishes, so whatever ends the process loses at
 most the trial that was running. Tables, claims and figures are derived from these lines alone.
 
-- A line is JSON: id, trial (class), version, settings (those that differ from their defaults), protocol, status "ok" or "failed",
-  rows, arrays (name to SHA-256 of dtype, shape and bytes), data (set to content hash), seconds, peak_memory_bytes, device,
-  invocation (of ``run.json``), error; energy_joules where a GPU's power could be read; attempt from the second success of a trial on;
-  beside, how many other trials ran beside it at most, where any did. The id is recomputed from class, version and settings when read.
+- A line is JSON: the id, the trial as ``canonical`` writes it, its protocol, and the fields of its ``Record``. The id is recomputed when
+  read. ``line_fault`` says what is wrong with a line.
 - A last line cut short is ignored with a warning, and taken away when the next one is written. Any other line that is no result
   stops the reading with the number of the line.
 - A line of an unknown class, another version or settings that no longer fit is stale: kept, and left out of everything.
@@ -21,16 +19,19 @@ import hashlib
 import json
 import math
 import os
+import typing
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union
 
 import numpy as np
 
 from myths.lab.errors import CannotStart, MythsError, UsageError
+from myths.lab.setting import Range
 from myths.lab.tables import TRIALS
 from myths.lab.trial import Outcome, Trial, canonical, decode
 
@@ -45,7 +46,7 @@ Hashes = Callable[[str], str | None]
 
 @dataclass(frozen=True)
 class Record:
-    """One finished trial as stored: the typed trial, what it gave, and under what circumstances."""
+    """One finished trial as stored: the typed trial, what it gave, and under what circumstances. The fields are the keys of its line."""
 
     trial: Trial
     status: Literal["ok", "failed"]
@@ -54,15 +55,17 @@ class Record:
     """Array name to the SHA-256 of its dtype, shape and bytes."""
     data: Mapping[str, str] = field(default_factory=dict)
     """Data set to its content hash."""
-    seconds: float = 0.0
-    peak_memory_bytes: int = 0
+    seconds: Annotated[float, Range(at_least=0)] = 0.0
+    peak_memory_bytes: Annotated[int, Range(at_least=0)] = 0
     device: str = "cpu"
     invocation: str = ""
+    """Id of the invocation in ``run.json``."""
     error: str | None = None
-    energy_joules: float | None = None
-    attempt: int = 1
+    energy_joules: Annotated[float, Range(above=0)] | None = None
+    """None where a GPU's power could not be read."""
+    attempt: Annotated[int, Range(at_least=1)] = 1
     """1 for the first success of a trial, then counted on: ``myths run --again``, or arrays that were gone."""
-    beside: int = 0
+    beside: Annotated[int, Range(at_least=0)] = 0
     """How many other trials ran beside it at most; its seconds are then not those of a trial that has the device for itself."""
 
     @property
@@ -75,24 +78,65 @@ class Record:
         return all(hashes(name) in (None, sha256) for name, sha256 in self.data.items())
 
     def line(self) -> dict[str, Any]:
-        """The stored form."""
-        return {
-            "id": self.trial.id,
-            **canonical(self.trial),
-            "protocol": self.trial.protocol,
-            "status": self.status,
-            "rows": self.rows,
-            "arrays": dict(self.arrays),
-            "data": dict(self.data),
-            "seconds": round(self.seconds, 3),
-            "peak_memory_bytes": self.peak_memory_bytes,
-            "device": self.device,
-            "invocation": self.invocation,
-            "error": self.error,
-            **({} if self.energy_joules is None else {"energy_joules": round(self.energy_joules, 1)}),
-            **({} if self.attempt == 1 else {"attempt": self.attempt}),
-            **({} if not self.beside else {"beside": self.beside}),
-        }
+        """Return the stored form. What most trials have no use for is left out where it says nothing."""
+        found: dict[str, Any] = {"id": self.trial.id, **canonical(self.trial), "protocol": self.trial.protocol}
+        for each in fields(self)[1:]:
+            value = getattr(self, each.name)
+            if each.name in _DECIMALS and value is not None:
+                value = round(value, _DECIMALS[each.name])
+            if each.name not in SELDOM or value != each.default:
+                found[each.name] = dict(value) if isinstance(value, Mapping) else value
+        return found
+
+
+SELDOM = ("energy_joules", "attempt", "beside")
+"""What a line holds only where it differs from the default."""
+_DECIMALS = {"seconds": 3, "energy_joules": 1}
+
+
+def line_fault(line: Any) -> str | None:
+    """Return what keeps a line of ``trials.jsonl`` from being a result; None for a result. Further keys are no fault here."""
+    if not isinstance(line, dict):
+        return "it is no object"
+    for name, (hint, default) in _keys().items():
+        if name not in line:
+            if name in SELDOM:
+                continue
+            return f"it has no {name}"
+        value = line[name]
+        if not _is_of(value, hint) or (name in SELDOM and value == default):
+            return f"its {name} is {value if isinstance(value, int | float) else repr(value)[:50]}"
+    return None
+
+
+@functools.cache
+def _keys() -> dict[str, tuple[Any, Any]]:
+    """Key of a line -> its type and its default."""
+    hints = typing.get_type_hints(Record, include_extras=True)
+    of_trial: dict[str, Any] = {"id": str, "trial": str, "version": int, "settings": dict, "protocol": str}
+    return {name: (hint, None) for name, hint in of_trial.items()} | {f.name: (hints[f.name], f.default) for f in fields(Record)[1:]}
+
+
+KEYS = frozenset(_keys())
+"""What a line may hold."""
+
+
+def _is_of(value: Any, hint: Any) -> bool:
+    """Whether a value as JSON gives it is of a type and within its rules."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated:
+        return _is_of(value, arguments[0]) and all(rule.accepts(value) for rule in arguments[1:])
+    if origin is Literal:
+        return isinstance(value, str) and value in arguments
+    if origin in (Union, UnionType):
+        return any(_is_of(value, each) for each in arguments)
+    if origin is list:
+        return isinstance(value, list) and all(_is_of(each, arguments[0]) for each in value)
+    if hint is float:
+        return type(value) in (int, float) and math.isfinite(value)
+    if origin is None:
+        return type(value) is hint
+    return isinstance(value, dict) and (arguments[1] is Any or all(_is_of(each, arguments[1]) for each in value.values()))
 
 
 @dataclass(frozen=True)
@@ -193,12 +237,9 @@ class Store:
     def _take(self, line: str, number: int) -> None:
         try:
             stored = json.loads(line)
-            status = stored["status"]
-            ok = status in ("ok", "failed") and all(isinstance(stored[name], kind) for name, kind in _SHAPE.items())
-            ok = ok and all(isinstance(row, dict) for row in stored["rows"]) and isinstance(stored.get("seconds", 0), int | float)
-        except (ValueError, KeyError, TypeError):
-            ok = False
-        if not ok:
+        except ValueError:
+            stored = None
+        if line_fault(stored):
             raise CannotStart(f"{self.file} line {number} is not a result: delete that line (its trial runs again) or put the file back")
         try:
             trial = decode(stored, self._types)
@@ -208,7 +249,7 @@ class Store:
         if trial.id != stored["id"]:
             self.stale.append(f"{stored['trial']} {stored['id']}")
             return
-        record = Record(trial, status, **{name: stored[name] for name in _OF_A_RECORD if name in stored})
+        record = Record(trial, **{each.name: stored[each.name] for each in fields(Record)[1:] if each.name in stored})
         self._keep(replace(record, beside=max(1, record.beside)) if record.invocation in self._shared else record)
 
     def _array_file(self, identity: str) -> Path:
@@ -269,11 +310,6 @@ class Results:
             lines += [{**settings, **row, TRIALS: trial.id} for row in record.rows]
         table = pd.DataFrame(lines)
         return table[[*(column for column in table.columns if column != TRIALS), TRIALS]] if lines else table
-
-
-_OF_A_RECORD = tuple(f.name for f in fields(Record) if f.name not in ("trial", "status"))
-_SHAPE = {"id": str, "trial": str, "settings": dict, "rows": list, "arrays": dict, "data": dict}
-"""What a line must hold to be a result at all."""
 
 
 def _accepted_data(records: Sequence[Record], hashes: Hashes) -> dict[str, str]:

@@ -27,7 +27,7 @@ from myths.lab.errors import CannotStart, MythsError, UsageError
 from myths.lab.myth import Myth
 from myths.lab.publish import publish
 from myths.lab.run_folder import RunFolder
-from myths.lab.store import complete_lines
+from myths.lab.store import KEYS, complete_lines, line_fault
 from myths.lab.tables import as_csv
 from myths.lab.trial import decode
 
@@ -44,15 +44,6 @@ SENTENCES = ("statement", "source", "source_of_variation", "reason")
 SAME = 1e-6
 """Relative difference that two machines may have in a number derived from the same rows."""
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*){1,3}", flags=re.ASCII)
-_LINE: dict[str, type | tuple[type, ...]] = {
-    "id": str, "trial": str, "version": int, "settings": dict, "protocol": str, "status": str, "rows": list, "arrays": dict, "data": dict,
-    "seconds": (int, float), "peak_memory_bytes": int, "device": str, "invocation": str, "error": (str, type(None)),
-}  # fmt: skip
-"""What a line of trials.jsonl holds."""
-_ENERGY = "energy_joules"
-"""What it may hold besides, a number above 0."""
-_COUNTED = {"attempt": 2, "beside": 1}
-"""What it may hold besides, whole numbers, each with its smallest."""
 
 
 def submit(run: RunFolder, folder: Path, myths: Sequence[Myth]) -> Path:
@@ -268,25 +259,11 @@ def _lines(content: bytes, myth: Myth, invocations: Mapping[str, Mapping[str, An
             line = json.loads(text, parse_constant=_refuse)
         except (ValueError, RecursionError):
             line = None
-        if not isinstance(line, dict) or line.keys() - {_ENERGY, *_COUNTED} != _LINE.keys():
+        if not isinstance(line, dict) or line.keys() - KEYS:
             yield f"{where} is not a result"
             continue
-        if _ENERGY in line and not (isinstance(line[_ENERGY], float) and line[_ENERGY] > 0):
-            yield f"{where}: its {_ENERGY} is {line[_ENERGY]!r}"
-            continue
-        if uncounted := [
-            name for name, least in _COUNTED.items() if type(line.get(name, least)) is not int or line.get(name, least) < least
-        ]:
-            yield f"{where}: its {uncounted[0]} is {line[uncounted[0]]!r}; it is a whole number of at least {_COUNTED[uncounted[0]]}"
-            continue
-        if misfits := [name for name, kind in _LINE.items() if not isinstance(line[name], kind)]:
-            yield f"{where}: {misfits[0]} is a {type(line[misfits[0]]).__name__}"
-            continue
-        if out := [name for name in ("seconds", "peak_memory_bytes", _ENERGY) if not 0 <= line.get(name, 0) < math.inf]:
-            yield f"{where}: {out[0]} is {line[out[0]]}; a measurement is a number of at least 0"
-            continue
-        if line["status"] not in ("ok", "failed"):
-            yield f"{where}: its status is {line['status'][:50]!r}"
+        if (fault := line_fault(line)) is not None:
+            yield f"{where}: {fault}"
             continue
         if text in seen:
             yield f"{where} is line {seen[text]} once more"

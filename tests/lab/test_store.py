@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from myths.lab.errors import CannotStart, MythsError
 from myths.lab.executors import local
-from myths.lab.store import Record, Results, Store, check_arrays, check_rows
+from myths.lab.store import KEYS, SELDOM, Record, Results, Store, check_arrays, check_rows, line_fault
 from myths.lab.trial import Context, Outcome, Trial
 
 
@@ -142,7 +142,19 @@ def test_any_prefix_of_a_file_is_readable_and_can_be_gone_on_with(cut):
 
 
 @pytest.mark.parametrize(
-    "line", [b"{", b"not json", b"[1, 2]", b"3", b"{}", b'{"trial": "Toss"}', b"\xff\xfe", BYTES[: ENDS[0]][:-9], BYTES[: ENDS[0]] * 2]
+    "line",
+    [
+        b"{",
+        b"not json",
+        b"[1, 2]",
+        b"3",
+        b"{}",
+        b'{"trial": "Toss"}',
+        BYTES[: ENDS[0]].replace(b'"version"', b'"edition"'),
+        b"\xff\xfe",
+        BYTES[: ENDS[0]][:-9],
+        BYTES[: ENDS[0]] * 2,
+    ],
 )
 def test_a_mangled_line_in_the_middle_is_named(tmp_path, line):
     file = filled(tmp_path, record(0), record(1))
@@ -150,6 +162,34 @@ def test_a_mangled_line_in_the_middle_is_named(tmp_path, line):
     file.write_bytes(b"\n".join([first, line, second, b""]))
     with pytest.raises(CannotStart, match=r"trials\.jsonl line 2 is not a result: delete that line"):
         store_in(tmp_path)
+
+
+LINE = {**json.loads(BYTES[: ENDS[0]]), "energy_joules": 2.5, "attempt": 2, "beside": 1}
+ODD = [None, True, -1, 1.5, math.inf, "odd", [], [3], {}, {"a": 3}, {"a": [None]}]
+FINE = {
+    "rows": [[]], "settings": [{}, {"a": 3}, {"a": [None]}], "arrays": [{}], "data": [{}], "seconds": [1.5], "energy_joules": [1.5],
+    **{name: ["odd"] for name in ("id", "trial", "protocol", "device", "invocation")}, "error": ["odd", None], "version": [-1],
+}  # fmt: skip
+"""Of these values, those that a key may have."""
+
+
+@pytest.mark.parametrize("name", sorted(KEYS))
+def test_a_line_with_a_key_missing_or_an_odd_value_is_no_result(name):
+    assert line_fault(LINE) is None
+    without = {key: value for key, value in LINE.items() if key != name}
+    assert line_fault(without) == (None if name in SELDOM else f"it has no {name}")
+    for value in ODD:
+        fault = line_fault({**LINE, name: value})
+        assert (fault is None) == any(type(value) is type(fine) and value == fine for fine in FINE.get(name, [])), (value, fault)
+        assert fault is None or fault.startswith(f"its {name} is ")
+
+
+def test_a_line_holds_the_fields_of_its_record_and_what_the_trial_is(tmp_path):
+    """What most trials have no use for is there where it says something."""
+    plain, seldom = (record(0, **more).line() for more in ({}, {"energy_joules": 2.52, "attempt": 2, "beside": 1}))
+    assert KEYS - set(plain) == set(SELDOM)
+    assert set(seldom) == KEYS
+    assert (seldom["energy_joules"], seldom["attempt"], seldom["beside"]) == (2.5, 2, 1)
 
 
 def test_empty_lines_are_nothing(tmp_path):
@@ -228,7 +268,6 @@ def test_what_the_classes_no_longer_know_is_stale_and_stays_in_the_file(tmp_path
         known | {"settings": {"seed": "many"}},
         known | {"settings": {"seed": {"trial": "Gone", "version": 1, "settings": {}}}},
         known | {"id": "0" * 12},
-        {k: v for k, v in known.items() if k != "version"},
     ]
     file.write_text("".join(json.dumps(line) + "\n" for line in [*strange, known]))
     store = store_in(tmp_path)
@@ -398,7 +437,7 @@ def test_a_row_that_cannot_be_stored_fails_its_trial(value):
     execution = gives(Outcome([{"accuracy": 0.5, "what": value}]))
     assert execution.outcome is None
     assert execution.error is not None
-    assert "column 'what' holds a" in execution.error
+    assert "column 'what' holds " in execution.error
 
 
 @pytest.mark.parametrize(
