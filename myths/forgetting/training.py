@@ -158,12 +158,9 @@ class Training(Trial):
 
     def fresh(self, context: Context, examples: Examples) -> Classifier:
         """The network at its start: the same for every trial of this network and seed, whatever is removed later."""
-        from myths.lab.vision.networks import build
+        from myths.lab.vision.networks import fresh
 
-        with context.seeded("init"):
-            network = build(self.network, examples.classes, examples.x.shape[1], examples.x.shape[-1]).to(context.device)
-        network.calibrate(examples.x)
-        return network
+        return fresh(context, self.network, examples.classes, examples.x)
 
     def fit(
         self,

@@ -97,11 +97,8 @@ class CountForgetting(Training):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Unforgettable(Trial):
-    """What several trainings together never forget: learnt in each, forgotten in none (Sec. 4.1, "across 5 seeds").
-
-    Counts are summed over the trainings, as the authors sort by. Shares of single trainings are larger.
-    """
+class _OfCounts(Trial):
+    """What several counts say together."""
 
     counts: Annotated[tuple[CountForgetting, ...], Items(at_least=1)]
     """Counts of several training runs."""
@@ -110,7 +107,20 @@ class Unforgettable(Trial):
     def columns(self) -> Mapping[str, Any]:
         """What tables say of the trial that its settings alone decide."""
         first = self.counts[0]
-        return {**super().columns, "dataset": first.columns["dataset"], "network": first.network, "first_seed": self.counts[0].seed}
+        return {**super().columns, "dataset": first.columns["dataset"], "network": first.network}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unforgettable(_OfCounts):
+    """What several trainings together never forget: learnt in each, forgotten in none (Sec. 4.1, "across 5 seeds").
+
+    Counts are summed over the trainings, as the authors sort by. Shares of single trainings are larger.
+    """
+
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """What tables say of the trial that its settings alone decide."""
+        return {**super().columns, "first_seed": self.counts[0].seed}
 
     @classmethod
     def tiny(cls) -> Unforgettable:
@@ -140,18 +150,12 @@ class Unforgettable(Trial):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stability(Trial):
+class Stability(_OfCounts):
     """Are the counts a property of the examples or of the seed (Sec. 6)? Pearson's r between trainings, and between halves of them."""
 
     version: ClassVar[int] = 2
     counts: Annotated[tuple[CountForgetting, ...], Items(at_least=2)]
     """Counts of several training runs that differ by their seed."""
-
-    @property
-    def columns(self) -> Mapping[str, Any]:
-        """What tables say of the trial that its settings alone decide."""
-        first = self.counts[0]
-        return {**super().columns, "dataset": first.columns["dataset"], "network": first.network}
 
     @classmethod
     def tiny(cls) -> Stability:
@@ -184,7 +188,7 @@ class Stability(Trial):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareCounts(Trial):
+class CompareCounts(_OfCounts):
     """Do two ways of counting speak of the same examples? A short schedule and a long one, or two networks (Sec. 6, Fig. 7 right)."""
 
     counts: Annotated[tuple[CountForgetting, ...], Items(at_least=1)]
@@ -197,13 +201,7 @@ class CompareCounts(Trial):
     @property
     def columns(self) -> Mapping[str, Any]:
         """What tables say of the trial that its settings alone decide."""
-        first = self.counts[0]
-        return {
-            **super().columns,
-            "dataset": first.columns["dataset"],
-            "network": first.network,
-            "reference_protocol": self.reference[0].protocol,
-        }
+        return {**super().columns, "reference_protocol": self.reference[0].protocol}
 
     @classmethod
     def tiny(cls) -> CompareCounts:

@@ -106,17 +106,15 @@ class TrainClassifier(Trial):
 
         Raises UsageError for a data set without a training part.
         """
-        from myths.lab.vision.networks import arrays_of, build
+        from myths.lab.vision.networks import arrays_of, fresh
 
         images = self.images(context.device)
         x, y = self.subset(context, *images.training_part())
-        shape = (len(images.classes), x.shape[1], x.shape[-1])
-        with context.seeded("init"):
-            network = build(self.network, *shape).to(context.device)
-        network.calibrate(x)
+        classes = len(images.classes)
+        network = fresh(context, self.network, classes, x)
         trained = self.trained(context, network, x, y)
         row = {**self.tested(context, network, images), "n_test": len(images.y_test), "n_train": len(x), **trained}
-        return Outcome(rows=[row], arrays=arrays_of(network) | {"shape": np.array(shape)})
+        return Outcome(rows=[row], arrays=arrays_of(network) | {"shape": np.array((classes, x.shape[1], x.shape[-1]))})
 
     def images(self, device: str) -> ImageSet:
         """Return the images that it is trained and tested on."""

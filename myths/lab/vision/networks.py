@@ -16,6 +16,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from myths.lab.errors import UsageError
+from myths.lab.trial import Context
 
 
 class Standardize(nn.Module):
@@ -49,6 +50,14 @@ def channel_statistics(x: UInt8[Tensor, "n c h w"]) -> tuple[Float[Tensor, " c"]
     mean = share @ values
     deviation = (share @ values.square() - mean.square()).clamp_min(0).sqrt()
     return mean.float().to(x.device), torch.where(deviation > 0, deviation, 1.0).float().to(x.device)
+
+
+def fresh(context: Context, name: str, classes: int, x: UInt8[Tensor, "n c h w"]) -> Classifier:
+    """Return a network at its start, on the device: drawn from the stream "init" of a trial, its images standardized as ``x`` are."""
+    with context.seeded("init"):
+        network = build(name, classes, x.shape[1], x.shape[-1]).to(context.device)
+    network.calibrate(x)
+    return network
 
 
 def arrays_of(network: nn.Module) -> dict[str, np.ndarray]:
