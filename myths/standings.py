@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from myths import suite
-from myths.lab.claim import Judgement, MythVerdict, Verdict, verdict_of
+from myths.lab.claim import MythVerdict, Verdict, verdict_of
 from myths.lab.claim_record import ClaimRecord
 from myths.lab.errors import UsageError
 from myths.lab.myth import CONDITIONS, Myth, rank
@@ -64,9 +64,7 @@ def show(myth: Myth, terminal: Terminal, as_json: bool, results: Path | None = N
     """Prints a myth as a page of the article."""
     standing = best(myth, results)
     judged = {record.claim: record for record in standing.claims} if standing else {}
-    # A claim that the run did not know is as before a run: not tested, and decisive as declared.
-    untested = (ClaimRecord.of(Judgement(claim, None, Verdict.NOT_TESTED, decisive=claim.decisive), myth.name) for claim in myth.claims)
-    records = [judged.get(record.claim, record) for record in untested]
+    records = [judged.get(claim.id) or ClaimRecord.declared(claim, myth.name) for claim in myth.claims]
     if as_json:
         terminal.listing("", [record.json() for record in records], as_json)
         return

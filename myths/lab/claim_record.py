@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from myths.lab.claim import Checked, Judgement, Kind, Verdict
+from myths.lab.claim import Checked, Claim, Judgement, Kind, Verdict
 from myths.lab.estimate import Estimate, SourceOfVariation
 from myths.lab.setting import Range, Text
 from myths.lab.store import Record
@@ -120,6 +120,11 @@ class ClaimRecord:
             invocations=tuple(dict.fromkeys(record.invocation for record in records)),
             trials=tuple(record.trial.id for record in records),
         )
+
+    @classmethod
+    def declared(cls, claim: Claim, myth: str) -> ClaimRecord:
+        """Return the record of a claim that no run has judged: not tested, and decisive if it is declared so."""
+        return cls.of(Judgement(claim, None, Verdict.NOT_TESTED, decisive=claim.decisive), myth)
 
     @classmethod
     def read(cls, line: Mapping[str, str]) -> ClaimRecord:

@@ -30,7 +30,7 @@ class Pair:
     @property
     def moved(self) -> bool:
         """Whether the intervals do not overlap."""
-        a, b = self.one.judgement.estimate, self.other.judgement.estimate
+        a, b = self.one.measured, self.other.measured
         return a is not None and b is not None and (a.high < b.low or b.high < a.low)
 
 
@@ -107,7 +107,7 @@ def compared(one: Sequence[RunView], other: Sequence[RunView]) -> Comparison | N
         Pair(a.derived.myth, first, second)
         for a, b in shared
         for first, second in zip(a.claims, b.claims, strict=True)
-        if first.judgement.estimate and second.judgement.estimate
+        if first.measured and second.measured
     )
     return Comparison(one[0], other[0], pairs, tuple(pace for a, b in shared for pace in _paces(a, b)))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from markupsafe import Markup
 
-from myths.lab.claim import Claim, Judgement
+from myths.lab.claim_record import ClaimRecord
 from myths.lab.report import words
 
 WIDTH, HEIGHT = 260, 56
@@ -21,21 +21,21 @@ TOP, ROW_PAPER, ROW_HERE, BOTTOM = 4, 14, 29, 39
 Place = Callable[[float], float]
 
 
-def forest(judgement: Judgement, strip: bool = False) -> Markup:
+def forest(claim: ClaimRecord, strip: bool = False) -> Markup:
     """The drawing as SVG whose colours come from the page, as a ``strip`` without numbers; empty where there is no number to draw.
 
     The mark of what was measured here is full for the paper's protocol, hollow for a reduced one, dashed for stand-in data.
     """
-    claim, estimate = judgement.claim, judgement.estimate
+    estimate = claim.measured
     shown = _finite([claim.paper, claim.paper_low, claim.paper_high, *([estimate.value, estimate.low, estimate.high] if estimate else [])])
     if not shown:
         return Markup("")
-    bounds = sorted(set(_finite([claim.criterion.low, claim.criterion.high])))
+    bounds = sorted(set(_finite([claim.criterion_low, claim.criterion_high])))
     place, logarithmic = _scale(shown + bounds)
     parts = [_band(claim, place), *(_bound(bound, place, strip) for bound in bounds), _paper(claim, place)]
     if estimate is not None:
         low, value, high = (_clamped(place, end) for end in (estimate.low, estimate.value, estimate.high))
-        near = f"ours {judgement.protocol}" if judgement.protocol in ("reduced", "stand-in") else "ours"
+        near = f"ours {claim.protocol}" if claim.protocol in ("reduced", "stand-in") else "ours"
         parts.append(
             Markup('<line class="{}" x1="{}" x2="{}" y1="{y}" y2="{y}"/>').format(near, low, high, y=ROW_HERE)
             + Markup('<circle class="{}" cx="{}" cy="{}" r="4.5"/>').format(near, value, ROW_HERE)
@@ -47,15 +47,15 @@ def forest(judgement: Judgement, strip: bool = False) -> Markup:
         parts.append(Markup('<text class="scale" x="{}" y="{}" text-anchor="end">log scale</text>').format(WIDTH, HEIGHT + ROW_OF_TEXT - 3))
     kind, height = ("forest strip", BOTTOM + 2) if strip else ("forest", HEIGHT + ROW_OF_TEXT * logarithmic)
     return Markup('<svg class="{}" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
-        kind, WIDTH, height, spoken(judgement), Markup("").join(parts)
+        kind, WIDTH, height, spoken(claim), Markup("").join(parts)
     )
 
 
-def spoken(judgement: Judgement) -> str:
+def spoken(claim: ClaimRecord) -> str:
     """The drawing in words."""
-    claim, estimate = judgement.claim, judgement.estimate
+    estimate = claim.measured
     ours = f"here {words.here(estimate, claim.unit)} {words.interval(estimate)}".rstrip() if estimate else "no number here"
-    return f"Paper {words.paper(claim)}; {ours}; asked for {words.criterion(claim.printed_criterion)}"
+    return f"Paper {words.paper(claim)}; {ours}; asked for {words.criterion(claim.criterion)}"
 
 
 def _finite(values: Sequence[float | None]) -> list[float]:
@@ -85,8 +85,9 @@ def _clamped(place: Place, value: float) -> float:
     return place(value)
 
 
-def _band(claim: Claim, place: Place) -> Markup:
-    left, right = _clamped(place, claim.criterion.low), _clamped(place, claim.criterion.high)
+def _band(claim: ClaimRecord, place: Place) -> Markup:
+    left = 0.0 if claim.criterion_low is None else place(claim.criterion_low)
+    right = float(WIDTH) if claim.criterion_high is None else place(claim.criterion_high)
     return Markup('<rect class="asked" x="{}" y="{}" width="{}" height="{}"/>').format(
         left, TOP, round(max(right - left, 1.5), 1), BOTTOM - TOP
     ) + Markup('<line class="ground" x1="0" x2="{}" y1="{y}" y2="{y}"/>').format(WIDTH, y=BOTTOM)
@@ -136,7 +137,7 @@ def _start(middle: float, said: str) -> float:
     return min(max(middle - width / 2, 0.0), WIDTH - width)
 
 
-def _paper(claim: Claim, place: Place) -> Markup:
+def _paper(claim: ClaimRecord, place: Place) -> Markup:
     drawn = Markup("")
     if claim.paper_low is not None and claim.paper_high is not None:
         drawn += Markup('<line class="theirs" x1="{}" x2="{}" y1="{y}" y2="{y}"/>').format(

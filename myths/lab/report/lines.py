@@ -111,7 +111,7 @@ def _kind(kind: type[Trial], records: Sequence[Record], key: str, own: Collectio
     names = dict.fromkeys(name for settings in found for name in settings)
     varying = tuple(name for name in names if len({settings.get(name) for settings in found}) > 1)
     near = [OWN if set(r.data) & set(own) else r.trial.protocol for r in records]
-    return Kind(kind, tuple(Line(r, anchor(key, r.trial), s, varying, p) for r, s, p in zip(records, found, near, strict=True)))
+    return Kind(kind, tuple(Line(r, anchor(key, r.trial.id), s, varying, p) for r, s, p in zip(records, found, near, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -174,9 +174,9 @@ def _number(value: Any) -> str:
     return words.number(value) if isinstance(value, float) else "–" if value is None else str(value)
 
 
-def anchor(key: str, trial: Trial) -> str:
-    """Where a trial stands on the page of its myth."""
-    return f"{key}-trial-{trial.id}"
+def anchor(key: str, trial: str) -> str:
+    """Return where the trial with an id stands on the page of its myth."""
+    return f"{key}-trial-{trial}"
 
 
 def command(myth: str, trial: Trial) -> str:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from myths.lab.claim import Claim
+from myths.lab.claim_record import ClaimRecord
 from myths.lab.myth import PROFILES, Myth
 from myths.lab.report import words
 from myths.lab.trial import Trial
@@ -33,7 +34,10 @@ def _myth(myth: Myth) -> Iterator[str]:
     yield f"Belief: {myth.belief}\n"
     yield from (f"- {paper}" for paper in myth.papers)
     yield "\n### Claims\n"
-    yield from _table(("claim", "statement", "source", "paper", "criterion", "measured on", "holds only with"), map(_claim, myth.claims))
+    yield from _table(
+        ("claim", "statement", "source", "paper", "criterion", "measured on", "holds only with"),
+        (_claim(claim, ClaimRecord.declared(claim, myth.name)) for claim in myth.claims),
+    )
     yield "\n### Trials\n"
     yield from (_trial(kind) for kind in myth.trial_types)
     yield "\n### Profiles\n"
@@ -42,15 +46,17 @@ def _myth(myth: Myth) -> Iterator[str]:
     yield ""
 
 
-def _claim(claim: Claim) -> tuple[str, ...]:
+def _claim(claim: Claim, record: ClaimRecord) -> tuple[str, ...]:
     where = ", ".join(f"{column} = {_value(value, ' or ')}" for column, value in claim.where.items())
     calibration = [f"{claim.calibration} (calibration)"] if claim.calibration else []
     return (
-        f"{claim.id}: {claim.kind}" + ", decisive" * claim.decisive + f" unless {claim.gives_way_to} is judged" * bool(claim.gives_way_to),
-        claim.statement,
-        claim.source,
-        words.paper(claim) + _MARKS.get(claim.paper_checked, "") * (claim.paper is not None),
-        words.shown_unit(claim.printed_criterion),
+        f"{record.claim}: {record.kind}"
+        + ", decisive" * record.decisive
+        + f" unless {claim.gives_way_to} is judged" * bool(claim.gives_way_to),
+        record.statement,
+        record.source,
+        words.paper(record) + _MARKS.get(record.paper_checked, "") * (record.paper is not None),
+        words.shown_unit(record.criterion),
         f"{claim.trial.__name__}, table {claim.table}" + f": {where}" * bool(where),
         ", ".join([*claim.controls, *calibration]),
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+from myths.lab.claim_record import ClaimRecord
 from myths.lab.derived import Derived
 from myths.lab.report import view, words
 
@@ -26,7 +26,7 @@ def scoreboard(derived: Sequence[Derived]) -> str:
         return "\n".join([*lines, "Nothing is published yet. `make quick` runs what needs no download.", ""])
     lines += ["| # | the belief | verdict | run | what decides it: paper → here [95 % interval] |", "|--|--|--|--|--|"]
     for best, *_ in view.by_myth(derived):
-        decisive = [_decisive(view.ClaimView(j), words.paper(j.claim)) for j in best.judgements if j.decisive]
+        decisive = [_decisive(record) for record in best.claims if record.decisive]
         run = f"{_cell(best.run.name)}{f' ({_cell(best.profile)})' if best.profile else ''}"
         verdict = f"{view.SYMBOLS[best.verdict]} **{best.verdict}**<br>{_cell(best.myth.meaning(best.verdict))}"
         lines.append(
@@ -44,11 +44,11 @@ def scoreboard(derived: Sequence[Derived]) -> str:
     ])  # fmt: skip
 
 
-def _decisive(claim: Any, paper: str) -> str:
+def _decisive(claim: ClaimRecord) -> str:
+    paper, found = words.paper(claim), claim.measured
     checked = f" *({claim.paper_checked})*" if "recalled" in claim.paper_checked and paper != "–" else ""
-    label = f" *{claim.protocol}*" if claim.protocol not in ("", "paper") else ""
-    estimate = claim.judgement.estimate
-    here = f"**{_cell(words.here(estimate, claim.unit))}** {claim.interval}".rstrip() + label if estimate else "not measured"
+    label = f" *{claim.protocol}*" if claim.protocol not in (None, "paper") else ""
+    here = f"**{_cell(words.here(found, claim.unit))}** {words.interval(found)}".rstrip() + label if found else "not measured"
     return f"{_cell(words.without_stop(claim.statement))}: {_cell(paper)}{checked} → {here}, {claim.verdict}"
 
 

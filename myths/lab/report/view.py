@@ -11,14 +11,14 @@ from typing import Any
 
 from markupsafe import Markup
 
-from myths.lab.claim import Claim, Judgement, MythVerdict, Verdict
+from myths.lab.claim import Claim, MythVerdict, Verdict
+from myths.lab.claim_record import ClaimRecord
 from myths.lab.data.catalog import CATALOG
 from myths.lab.derived import Derived
 from myths.lab.failures import causes, reasons, summary
 from myths.lab.myth import Myth, rank
 from myths.lab.report import lines, words
 from myths.lab.report.forest import forest
-from myths.lab.store import Record
 
 SYMBOLS = {
     Verdict.REPRODUCED: "✓",
@@ -47,7 +47,7 @@ def best_first(derived: Iterable[Derived]) -> list[Derived]:
 
     def place(each: Derived) -> tuple[int, int, bool, str]:
         measured, profile = rank(each.profile, [j.verdict for j in each.judgements if j.decisive])
-        return -measured, -profile, not is_published(each), each.run.name
+        return -measured, -profile, not each.run.is_published, each.run.name
 
     return sorted(derived, key=place)
 
@@ -58,14 +58,9 @@ def by_myth(derived: Iterable[Derived]) -> list[list[Derived]]:
     return [best_first(group) for _, group in itertools.groupby(ordered, key=lambda d: d.myth.name)]
 
 
-def is_published(derived: Derived) -> bool:
-    """Whether the run lies among the published ones."""
-    return derived.run.is_published
-
-
 def intervals(derived: Iterable[Derived]) -> int:
     """How many numbers have an interval that chance could make miss."""
-    return sum(j.estimate is not None and j.estimate.source_of_variation != "exact" for d in derived for j in d.judgements)
+    return sum(record.source_of_variation not in (None, "exact") for each in derived for record in each.claims)
 
 
 def slug(text: str) -> str:
@@ -75,117 +70,108 @@ def slug(text: str) -> str:
 
 @dataclass(frozen=True)
 class ClaimView:
-    """A row of a claims table; ``run`` is where it was measured, absent where only its words are wanted."""
+    """A row of a claims table, which a page makes of a record: what is not defined here is a field of the record."""
 
-    judgement: Judgement
-    run: RunView | None = None
+    record: ClaimRecord
+    claim: Claim
+    run: RunView
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.judgement.claim, name)
+        return getattr(self.record, name)
 
     @property
-    def verdict(self) -> Verdict:
-        """What the run says of the claim."""
-        return self.judgement.verdict
+    def id(self) -> str:
+        """The id of the claim."""
+        return self.record.claim
 
     @property
-    def reason(self) -> str:
-        """Why, where the criterion alone does not say it."""
-        return self.judgement.reason
-
-    @property
-    def decisive(self) -> bool:
-        """Whether the verdict on the myth rests on it."""
-        return self.judgement.decisive
+    def table(self) -> str:
+        """The table that the claim is measured on."""
+        return self.claim.table
 
     @property
     def unit(self) -> str:
         """The unit as a page shows it."""
-        return words.shown_unit(self.judgement.claim.unit)
+        return words.shown_unit(self.record.unit)
 
     @property
     def printed_criterion(self) -> str:
         """The criterion with its unit as a page shows it."""
-        return words.criterion(self.judgement.claim.printed_criterion)
+        return words.criterion(self.record.criterion)
 
     @property
     def protocol(self) -> str:
         """paper, reduced or stand-in; empty without a number."""
-        return self.judgement.protocol or "" if self.judgement.estimate else ""
+        return self.record.protocol or "" if self.measured else ""
 
     @property
     def device(self) -> str:
         """The kind of device of the number; empty without one."""
-        return self.judgement.device if self.judgement.estimate else ""
+        return self.record.device if self.measured else ""
 
     @property
     def failed(self) -> str:
         """How many trials that the number may need failed, and of what; empty where none did or the reason says so."""
-        if self.run is None or self.judgement.estimate is None:
+        if self.measured is None:
             return ""
-        errors = [r.error or "" for r in self.run.derived.failed if self.judgement.claim.is_hindered_by(r.trial)]
+        errors = [r.error or "" for r in self.run.derived.failed if self.claim.is_hindered_by(r.trial)]
         return f"{len(errors)} trial{'s' * (len(errors) > 1)} that it needs failed: {causes(errors)}" if errors else ""
 
     @property
     def circumstances(self) -> str:
         """The data set and the device of the number."""
-        return ", ".join(part for part in (self.judgement.dataset, self.judgement.device) if part) if self.judgement.estimate else ""
+        return ", ".join(part for part in (self.record.dataset, self.record.device) if part) if self.measured else ""
 
     @property
     def paper_number(self) -> str:
         """The paper's number; empty where it gives none."""
-        return "" if self.judgement.claim.paper is None else words.printed(self.judgement.claim.paper)
+        return "" if self.record.paper is None else words.printed(self.record.paper)
 
     @property
     def paper_range(self) -> str:
         """The range that the paper gives; empty where it gives none."""
-        return words.paper_range(self.judgement.claim)
+        return words.paper_range(self.record)
 
     @property
     def here(self) -> str:
         """The number measured here; empty where there is none."""
-        return words.measured(self.judgement.estimate) if self.judgement.estimate else ""
+        return words.measured(self.measured) if self.measured else ""
 
     @property
     def interval(self) -> str:
         """Its interval in brackets."""
-        return words.interval(self.judgement.estimate) if self.judgement.estimate else ""
+        return words.interval(self.measured) if self.measured else ""
 
     @property
     def source_of_variation(self) -> str:
         """What the interval is over, and how many of them."""
-        return words.source_of_variation(self.judgement.estimate) if self.judgement.estimate else ""
+        return words.source_of_variation(self.measured) if self.measured else ""
 
     @property
     def forest(self) -> Markup:
         """The drawing."""
-        return forest(self.judgement)
+        return forest(self.record)
 
     @property
     def strip(self) -> Markup:
         """The drawing on one line, without numbers."""
-        return forest(self.judgement, strip=True)
+        return forest(self.record, strip=True)
 
     @property
     def anchor(self) -> str:
         """Where the claim stands on the page of its myth."""
-        return f"{self.run.key}-claim-{slug(self.judgement.claim.id)}" if self.run else slug(self.judgement.claim.id)
+        return f"{self.run.key}-claim-{slug(self.id)}"
 
     @property
     def sort(self) -> str:
         """The measured number as a table is sorted by it."""
-        return "" if self.judgement.estimate is None else f"{self.judgement.estimate.value:.12g}"
-
-    @cached_property
-    def records(self) -> tuple[Record, ...]:
-        """The stored trials that the number comes from; none without a number."""
-        return self.run.derived.records_of(self.judgement) if self.run else ()
+        return "" if self.record.estimate is None else f"{self.record.estimate:.12g}"
 
     @property
     def origin(self) -> str:
         """The anchor of the line that the number came from; of the list of its lines where there are several."""
-        if self.run and len(self.records) == 1:
-            return lines.anchor(self.run.key, self.records[0].trial)
+        if len(self.record.trials) == 1:
+            return lines.anchor(self.run.key, self.record.trials[0])
         return f"{self.anchor}-from"
 
 
@@ -220,7 +206,7 @@ class RunView:
     @property
     def where(self) -> str:
         """Published, or from this machine."""
-        return "published" if is_published(self.derived) else "local"
+        return "published" if self.derived.run.is_published else "local"
 
     @property
     def verdict(self) -> MythVerdict:
@@ -235,7 +221,8 @@ class RunView:
     @cached_property
     def claims(self) -> list[ClaimView]:
         """All claims, in their order."""
-        return [ClaimView(j, self) for j in self.derived.judgements]
+        pairs = zip(self.derived.claims, self.derived.judgements, strict=True)
+        return [ClaimView(record, judgement.claim, self) for record, judgement in pairs]
 
     @property
     def decisive(self) -> list[ClaimView]:
@@ -244,18 +231,18 @@ class RunView:
 
     def of_kind(self, *kinds: str) -> list[ClaimView]:
         """The claims of some kinds that have a number here or decide, those that decide first."""
-        shown = [claim for claim in self.claims if claim.kind in kinds and (claim.judgement.estimate or claim.decisive)]
+        shown = [claim for claim in self.claims if claim.kind in kinds and (claim.measured or claim.decisive)]
         return sorted(shown, key=lambda claim: not claim.decisive)
 
     @property
     def measured(self) -> list[ClaimView]:
         """The claims with a number here."""
-        return [claim for claim in self.claims if claim.judgement.estimate]
+        return [claim for claim in self.claims if claim.measured]
 
     @property
     def untested(self) -> list[ClaimView]:
         """The claims that neither have a number nor decide."""
-        return [claim for claim in self.claims if not claim.judgement.estimate and not claim.decisive]
+        return [claim for claim in self.claims if not claim.measured and not claim.decisive]
 
     @property
     def failed_controls(self) -> list[ClaimView]:
@@ -291,7 +278,7 @@ class RunView:
     @property
     def is_of_own_data(self) -> bool:
         """Whether the run is about the user's own data alone: no claim that decides on the myth has a number."""
-        return bool(self.own) and not any(claim.judgement.estimate for claim in self.decisive)
+        return bool(self.own) and not any(claim.measured for claim in self.decisive)
 
     @property
     def emptiness(self) -> str:
@@ -323,7 +310,7 @@ class RunView:
     @property
     def hindered(self) -> list[ClaimView]:
         """The claims that failed trials may hinder."""
-        return [claim for claim in self.claims if any(claim.judgement.claim.is_hindered_by(r.trial) for r in self.derived.failed)]
+        return [claim for claim in self.claims if any(claim.claim.is_hindered_by(r.trial) for r in self.derived.failed)]
 
     @cached_property
     def kinds(self) -> tuple[lines.Kind, ...]:

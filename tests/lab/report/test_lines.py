@@ -55,4 +55,4 @@ def test_the_page_says_which(run, tmp_path):
 
 def test_without_a_number_nothing_stands_behind(run):
     franc = next(claim for claim in view.RunView(run, "k", {}).claims if claim.id == "C5-franc")
-    assert franc.records == ()
+    assert franc.trials == ()
