@@ -69,6 +69,17 @@ def test_every_import_of_the_package_is_seen():
     assert "myths.saliency.tables" in seen["myths.saliency"]
 
 
+def test_only_the_lab_writes_figures_to_files():
+    """A trial draws nothing: what a myth draws goes through the lab, to the folder of the run or of the try."""
+    writing = {
+        module
+        for module, tree in parsed().items()
+        if any(isinstance(node, ast.Attribute) and node.attr in ("savefig", "imsave") for node in ast.walk(tree))
+    }
+    assert "myths.lab.pictures" in writing
+    assert {rank(module) for module in writing} == {LAB}
+
+
 # --- functions -----------------------------------------------------------------------------------
 
 LONGEST = 50
