@@ -87,7 +87,7 @@ LONGEST = 50
 MOST_PARAMETERS = 6
 WIDE = {
     "myths.run", "myths.cli.run", "myths.cli.table_", "myths.cli.try_", "myths.saliency.notebook.attack", "myths.saliency.notebook.explain",
-    "myths.lab.vision.training.fit", "myths.forgetting.claims._pruning", "myths.lightweight_conv.claims._difference",
+    "myths.lab.vision.training.fit", "myths.forgetting.claims._pruning",
 }  # fmt: skip
 """Functions with more parameters: options that a user may leave out, what a training takes, and rows of claims."""
 LIKE_TORCH = {"myths.saliency.attributions.rules._attention", "myths.saliency.attributions.rules._instance_norm"}
