@@ -74,6 +74,21 @@ def test_a_row_is_made_again_of_the_trials_that_it_names_alone(run, myth):
             assert made_again(row, as_csv(table(myth, name, frozenset(row[TRIALS].split()), run))), (name, row)
 
 
+MEDIANS = {"crossover"}
+"""Tables of a median or a first place, which stay where most of the trials that they come from say the same."""
+
+
+@pytest.mark.parametrize(("run", "myth"), MYTHS)
+def test_a_row_is_another_if_one_of_its_trials_is_dropped(run, myth):
+    for name, rows in ((name, rows) for name, rows in tables(run, myth).items() if name not in SHOWN_BESIDE_OTHERS | MEDIANS):
+        several = [row for row in rows if " " in row[TRIALS]]
+        for row in random.Random(0).sample(several, min(ROWS, len(several))):
+            ids = row[TRIALS].split()
+            kept = frozenset(ids) - {random.Random(row[TRIALS]).choice(ids)}
+            numbers = {column: cell for column, cell in row.items() if column != TRIALS}
+            assert not made_again(numbers, as_csv(table(myth, name, kept, run))), (name, row)
+
+
 def as_csv(found):
     return list(csv.DictReader(io.StringIO(found.to_csv(index=False, float_format="%.10g"))))
 

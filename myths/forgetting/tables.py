@@ -22,6 +22,8 @@ from myths.lab.vision.classifier import COST
 if TYPE_CHECKING:
     import pandas as pd
 
+TRIALS_OF_LOSS = "trials_of_loss"
+"""A column inside: the trials that ``loss_pp`` comes from, without those that only ``above_random_pp`` comes from."""
 SETTING = ("dataset", "network", "epochs", "protocol", "device")
 """What rows of different trainings must share to be put together, in tables that aggregate."""
 
@@ -142,6 +144,11 @@ def removal(results: Results) -> pd.DataFrame:
     ``loss_pp`` is against the training of the same settings and seed from which nothing was removed; ``above_random_pp`` against
     the one from which as much was removed at random. ``transfer``: the trained network is not the one that was counted with.
     """
+    return _removal(results).drop(columns=TRIALS_OF_LOSS, errors="ignore")
+
+
+def _removal(results: Results) -> pd.DataFrame:
+    """The table ``removal``, with the trials of the loss alone in a further column."""
     table = results.frame(TrainKept, dataset=dataset_name, ranked_by=ranked_by, counted_with=counted_with, setting=_setting)
     if table.empty:
         return table
@@ -157,11 +164,12 @@ def removal(results: Results) -> pd.DataFrame:
     full = [(setting, seed, 0.0) for setting, seed, _ in same]
     table["loss_pp"] = np.array([at_random.get(each, np.nan) for each in full]) - accuracy
     table["above_random_pp"] = accuracy - np.array([at_random.get(each, np.nan) for each in same])
-    table[TRIALS] = unite_columns(table[TRIALS], map(ids.get, full), map(ids.get, same))
+    table[TRIALS_OF_LOSS] = unite_columns(table[TRIALS], map(ids.get, full))
+    table[TRIALS] = unite_columns(table[TRIALS_OF_LOSS], map(ids.get, same))
     names = [
         *("dataset", "network", "order", "counted_with", "transfer", "removed_percent", "skipped_percent", "window", "seed", "epochs"),
         *("test_accuracy_percent", "n_test", "n_train", "loss_pp", "above_random_pp", "removed_lowest", "removed_mean", "removed_highest"),
-        *("same_updates", "steps", "train_loss", "train_seconds", "diverged_at", "protocol", "device", TRIALS),
+        *("same_updates", "steps", "train_loss", "train_seconds", "diverged_at", "protocol", "device", TRIALS, TRIALS_OF_LOSS),
     ]
     table = table[[name for name in names if name in table]].copy()
     return _nearest(table, ["dataset", "transfer"])
@@ -171,15 +179,16 @@ def removal_curve(results: Results) -> pd.DataFrame:
     """What removals lose on average over seeds, with paired t intervals: the table ``removal``, put together."""
     import pandas as pd
 
-    table = removal(results)
+    table = _removal(results)
     if table.empty:
         return table
     rows = []
     keys = [*SETTING, "order", "transfer", "removed_percent", "skipped_percent"]
     for setting, group in table.groupby(keys, sort=False):
-        losses = group["loss_pp"].dropna().tolist()
+        lost = group.dropna(subset="loss_pp")
+        losses = lost["loss_pp"].tolist()
         row = dict(zip(keys, setting, strict=True)) | {"seeds": len(losses), "nearest": bool(group["nearest"].all())}
-        row[TRIALS] = unite(group[TRIALS])
+        row[TRIALS] = unite((lost if losses else group)[TRIALS_OF_LOSS])
         if len(losses) > 1:
             found = student_t(losses, "seeds")
             row |= {"loss_pp": found.value, "loss_low_pp": found.low, "loss_high_pp": found.high}
