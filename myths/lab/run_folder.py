@@ -25,7 +25,7 @@ _INVOCATION = {
     "criteria": {str: str},
     "absent": [{"myth": str, "trial": {"trial": str, "version": int, "settings": dict}, "reason": str}],
 }
-_SHAPE = {"machine_class": str | None, "data": dict, "invocations": [_INVOCATION], "notes": [str]}
+_SHAPE = {"machine_class": str | None, "data": {str: {"sha256": str | None}}, "invocations": [_INVOCATION], "notes": [str]}
 """What a ``run.json`` must hold, as ``provenance.invocation`` and ``RunFolder.begin`` write it. There may be more."""
 
 

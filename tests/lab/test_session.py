@@ -114,7 +114,7 @@ def test_lines_made_beside_others_say_so_and_are_no_estimates_on_a_gpu(tmp_path)
     [
         ({}, None),
         ({"attempt": 3}, "success 2 of trial"),
-        ({"attempt": 1}, "it is a whole number of at least 2"),
+        ({"attempt": 1}, "its attempt is 1"),
         ({"invocation": "undeclared"}, "did not declare a further attempt"),
         ({"beside": -1}, "its beside is -1"),
     ],

@@ -150,7 +150,7 @@ def _run_facts(view: RunView) -> RunFacts:
         name=view.name,
         published=view.derived.run.is_published,
         machine_class=facts.get("machine_class"),
-        data={name: entry.get("sha256") if isinstance(entry, Mapping) else None for name, entry in facts["data"].items()},
+        data={name: entry["sha256"] for name, entry in facts["data"].items()},
         invocations=tuple(InvocationFacts(**{name: each.get(name) for name in named}) for each in facts["invocations"]),
     )
 
