@@ -58,7 +58,9 @@ def test_publishing_twice_changes_nothing(run, tmp_path):
 def test_only_the_myths_of_the_run_are_replaced(run, tmp_path):
     folder = publish(run, tmp_path / "published", MYTHS)
     kept = (folder / "fair_coin" / "trials.jsonl").read_bytes()
-    later = coin.make_run(tmp_path / "later" / "cpu-laptop", myth=DICE, identity="20260202T000000-cd34", data={"dice": {"note": "", "sha256": "cd" * 32}})
+    later = coin.make_run(
+        tmp_path / "later" / "cpu-laptop", myth=DICE, identity="20260202T000000-cd34", data={"dice": {"note": "", "sha256": "cd" * 32}}
+    )
     publish(later, tmp_path / "published", MYTHS)
     assert (folder / "fair_coin" / "trials.jsonl").read_bytes() == kept
     assert (folder / "fair_dice" / "trials.jsonl").exists()
