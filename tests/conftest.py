@@ -1,12 +1,18 @@
 """Shapes and types are checked at run time in every test; outside the tests they cost nothing."""
 
+import atexit
 import os
+import shutil
 import signal
+import tempfile
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts jobs in the background so, and tests interrupt processes
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if "PYTEST_XDIST_WORKER" in os.environ:  # one process a core: threads of one would wait for those of the other
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+if "TORCHINDUCTOR_CACHE_DIR" not in os.environ:  # kernels that another run left, of another instruction set or cut off, are not ours
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = tempfile.mkdtemp(prefix="myths-compiled-")
+    atexit.register(shutil.rmtree, os.environ["TORCHINDUCTOR_CACHE_DIR"], ignore_errors=True)
 
 from hypothesis import settings
 from jaxtyping import install_import_hook
