@@ -22,7 +22,7 @@ COMPARED = (
 @pytest.mark.parametrize("name", COMPARED)
 def test_hessian(benchmark, name, problem, size):
     method = METHODS[name]
-    if reason := method.missing():
+    if reason := method.unavailable_reason():
         pytest.skip(reason)
     if DEVICE != "cpu" and not method.cuda:
         pytest.skip("runs on the CPU only")

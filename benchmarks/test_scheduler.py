@@ -41,8 +41,8 @@ class Nothing(Trial):
 
 TYPES = {kind.__name__: kind for kind in (Base, Nothing)}
 CLAIM = Claim(
-    id="C", kind="effect", statement="", source="", paper=None, paper_checked="computed", table="t", trial=Nothing,
-    measure=lambda rows: None, criterion=at_least(0), decisive=True, needs=({"seed": lambda seed: seed % 7 == 0},),
+    id="C", kind="effect", statement="", source="", paper=None, paper_value_source="computed", table="t", trial=Nothing,
+    measure=lambda rows: None, criterion=at_least(0), primary=True, needs=({"seed": lambda seed: seed % 7 == 0},),
 )  # fmt: skip
 
 

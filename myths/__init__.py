@@ -32,7 +32,7 @@ def run(
 
     With more than one of ``jobs``, trials that time nothing run side by side; with ``budget_seconds``, a trial that is running when
     they are over is stopped. Both take worker processes, for which a script needs its ``if __name__ == "__main__":``. ``claims``
-    are ids, beginnings of ids up to a hyphen, or "deciding": only what these need is run.
+    are ids, beginnings of ids up to a hyphen, or "primary": only what these need is run.
 
     Raises MythsError, with the sentence that the command would print, when it cannot start or a trial fails.
     """

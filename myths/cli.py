@@ -46,7 +46,7 @@ JobsOption = Annotated[
 ]
 ClaimOption = Annotated[
     list[str] | None,
-    typer.Option(help="Run only what these claims need: ids, beginnings of ids up to a hyphen, or `deciding`. Default: all."),
+    typer.Option(help="Run only what these claims need: ids, beginnings of ids up to a hyphen, or `primary`. Default: all."),
 ]
 TrialOption = Annotated[list[str] | None, typer.Option(help="Run only trials of these classes and what they depend on. Default: all.")]
 BudgetOption = Annotated[
@@ -503,15 +503,15 @@ def _print_plan(request: Request, as_json: bool) -> None:
 
     machine_class = devices.machine_class(request.device)
     lines = []
-    to_download = functools.cache(lambda name: name in CATALOG and session.absent(name) is not None)
-    planned = session.plans(request, lambda name: None if to_download(name) else session.absent(name))
+    to_download = functools.cache(lambda name: name in CATALOG and session.unavailable_reason(name) is not None)
+    planned = session.plans(request, lambda name: None if to_download(name) else session.unavailable_reason(name))
     if (reason := session.nothing_possible(planned)) is not None:
         raise CannotStart(reason)
     for each in planned:
         estimate = Estimates(each.store.records, machine_class)
         for step in each.plan.steps:
-            seconds = estimate(step.trial) if step.state == "to do" else None
-            to_fetch = [name for name in step.trial.data if step.state == "to do" and to_download(name)]
+            seconds = estimate(step.trial) if step.state == "pending" else None
+            to_fetch = [name for name in step.trial.data if step.state == "pending" and to_download(name)]
             lines.append(
                 {
                     "myth": each.myth.name,
@@ -609,9 +609,9 @@ def _print_what_happened(happened: Mapping[str, Ran], request: Request) -> list[
 def _print_verdict(found: Derived, of_own_data: bool) -> None:
     """Print how a myth stands after a run; after one on own data, what was found of them, which is no verdict on the paper."""
     if not of_own_data:
-        counts = {str(j.verdict): sum(k.verdict is j.verdict for k in found.judgements) for j in found.judgements}
+        counts = {str(j.verdict): sum(k.verdict is j.verdict for k in found.claim_results) for j in found.claim_results}
         terminal.say(f"{found.myth.name}: the myth is {found.verdict} ({', '.join(f'{n} {v}' for v, n in counts.items())})")
-        terminal.say(f"  {found.myth.meaning(found.verdict)}")
+        terminal.say(f"  {found.myth.verdict_text(found.verdict)}")
     if found.myth.of_own_data is not None and (words := found.myth.of_own_data(found.tables)):
         terminal.say(words)
     if of_own_data:

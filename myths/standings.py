@@ -40,9 +40,9 @@ class Standing:
     claims: tuple[ClaimRecord, ...]
 
     @property
-    def decisive(self) -> list[Verdict]:
+    def primary(self) -> list[Verdict]:
         """The verdicts of the claims that decide."""
-        return [record.verdict for record in self.claims if record.decisive]
+        return [record.verdict for record in self.claims if record.primary]
 
 
 def of(myth: Myth, results: Path | None = None) -> Iterator[Standing]:
@@ -50,14 +50,14 @@ def of(myth: Myth, results: Path | None = None) -> Iterator[Standing]:
     for run in suite.runs(*suite.roots(results)):
         records = _claims(myth, run)
         if records:
-            today = [record.verdict for record in records if record.kind == "today"]
-            decisive = [record.verdict for record in records if record.decisive]
-            yield Standing(run.name, run.is_published, records[0].profile, verdict_of(decisive, today), records)
+            today = [record.verdict for record in records if record.kind == "follow-up"]
+            primary = [record.verdict for record in records if record.primary]
+            yield Standing(run.name, run.is_published, records[0].profile, verdict_of(primary, today), records)
 
 
 def best(myth: Myth, results: Path | None = None) -> Standing | None:
     """The myth in the run that counts most (``myth.rank``), published before local; None when it was never run."""
-    return max(of(myth, results), key=lambda standing: (rank(standing.profile, standing.decisive), standing.published), default=None)
+    return max(of(myth, results), key=lambda standing: (rank(standing.profile, standing.primary), standing.published), default=None)
 
 
 def show(myth: Myth, terminal: Terminal, as_json: bool, results: Path | None = None) -> None:
@@ -72,7 +72,7 @@ def show(myth: Myth, terminal: Terminal, as_json: bool, results: Path | None = N
     terminal.say()
     terminal.say(myth.rebuttal)
     terminal.say()
-    terminal.say(myth.both_sides)
+    terminal.say(myth.discussion)
     terminal.say()
     if myth.example is not None:
         terminal.say(myth.example())
@@ -84,7 +84,7 @@ def show(myth: Myth, terminal: Terminal, as_json: bool, results: Path | None = N
     if standing is None:
         terminal.say(f"Not run yet: myths run {myth.name}")
     else:
-        terminal.say(f"In run {standing.run} the myth is {standing.verdict}. {myth.meaning(standing.verdict)}")
+        terminal.say(f"In run {standing.run} the myth is {standing.verdict}. {myth.verdict_text(standing.verdict)}")
     terminal.say()
     for paper in myth.papers:
         terminal.say(str(paper), "dim")
@@ -92,9 +92,9 @@ def show(myth: Myth, terminal: Terminal, as_json: bool, results: Path | None = N
 
 def _show_claim(record: ClaimRecord, terminal: Terminal) -> None:
     terminal.say()
-    terminal.say(f"{record.claim}: {record.verdict}{', decisive' if record.decisive else ''}", VERDICT_STYLES[record.verdict])
+    terminal.say(f"{record.claim}: {record.verdict}{', primary' if record.primary else ''}", VERDICT_STYLES[record.verdict])
     terminal.say(f"  {record.statement}")
-    paper = "" if record.paper is None else f"paper {words.paper_number(record)} ({record.paper_checked}), "
+    paper = "" if record.paper is None else f"paper {words.paper_number(record)} ({record.paper_value_source}), "
     found = record.measured
     here = f"here {words.here(found, record.unit)} {words.interval(found)}".rstrip() if found else "no number here"
     terminal.say(f"  {paper}{here}, criterion {words.criterion(record.criterion)}{'; ' + record.reason if record.reason else ''}")

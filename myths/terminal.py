@@ -81,9 +81,9 @@ class Terminal:
 
     def progress(self, myth: Myth, plan: Plan) -> Callable[[Trial, Record | None], None]:
         """Shows a myth's trials as they run: a bar on a terminal, plain lines elsewhere."""
-        todo = len(plan.only("to do"))
-        self.say(f"{myth.name}: {todo} trials to run, {len(plan.only('done'))} done before, {len(plan.absent)} not possible here")
-        for reason in sorted({reason for _, reason in plan.absent}):
+        todo = len(plan.only("pending"))
+        self.say(f"{myth.name}: {todo} trials to run, {len(plan.only('done'))} done before, {len(plan.skipped)} not possible here")
+        for reason in sorted({reason for _, reason in plan.skipped}):
             self.say(f"  not here: {reason}")
         return self._bar(myth, todo) if self.out.is_terminal and not self.out.is_dumb_terminal else self._lines(myth, todo)
 

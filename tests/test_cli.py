@@ -153,9 +153,9 @@ def test_missing_data_cost_the_trials_that_read_them_and_each_reason_is_said_onc
     assert done.stdout.count("myths data get cifar10`") == 1
     (line,) = trial_lines(tmp_path / "results/local/cpu-laptop")
     assert (line["trial"], line["settings"], line["status"]) == ("PublishedAccuracy", {"source": "known table"}, "ok")
-    absent = json.loads((tmp_path / "results/local/cpu-laptop/run.json").read_text())["invocations"][0]["absent"]
-    assert all("not here" in entry["reason"] for entry in absent)
-    assert len(absent) > 20
+    skipped = json.loads((tmp_path / "results/local/cpu-laptop/run.json").read_text())["invocations"][0]["skipped"]
+    assert all("not here" in entry["reason"] for entry in skipped)
+    assert len(skipped) > 20
 
 
 def test_quick_runs_without_any_data_and_says_what_came_out(quick):

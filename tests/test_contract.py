@@ -42,7 +42,7 @@ def test_a_profile_lists_distinct_decodable_trials_of_declared_types(myth, profi
         assert type(step.trial) in myth.trial_types
         assert decode(json.loads(json.dumps(canonical(step.trial))), myth.types_by_name) == step.trial
         assert set(step.trial.data) <= set(CATALOG) | set(EMBEDDED)
-        assert step.trial.work > 0
+        assert step.trial.relative_cost > 0
 
 
 @pytest.mark.parametrize("myth", MYTHS)
@@ -60,7 +60,7 @@ def test_quick_needs_no_download(myth):
 def test_claims_are_whole(myth):
     ids = [claim.id for claim in myth.claims]
     assert len(set(ids)) == len(ids)
-    assert 1 <= sum(claim.decisive for claim in myth.claims) <= 3
+    assert 1 <= sum(claim.primary for claim in myth.claims) <= 3
     for claim in myth.claims:
         assert claim.source
         assert claim.statement
@@ -69,8 +69,8 @@ def test_claims_are_whole(myth):
         assert claim.criterion.low > -np.inf or claim.criterion.high < np.inf
         assert set(claim.controls) <= set(ids)
         assert claim.calibration is None or claim.calibration in ids
-        assert claim.gives_way_to is None or (claim.decisive and claim.gives_way_to in set(ids) - {claim.id})
-        assert not (claim.decisive and claim.paper_checked == "recalled, unsure")
+        assert claim.superseded_by is None or (claim.primary and claim.superseded_by in set(ids) - {claim.id})
+        assert not (claim.primary and claim.paper_value_source == "from memory, unverified")
 
 
 @pytest.mark.parametrize("myth", MYTHS)
@@ -87,8 +87,8 @@ def test_claims_are_data_and_measures_stand_in_two_files(myth):
 def test_tables_without_results_are_empty_and_claims_untested(myth, tmp_path):
     found = derive(myth, RunFolder(tmp_path / "run"))
     assert all(len(table) == 0 for table in found.tables.values())
-    assert {str(j.verdict) for j in found.judgements} == {"not tested"}
-    assert all(j.reason for j in found.judgements)
+    assert {str(j.verdict) for j in found.claim_results} == {"not tested"}
+    assert all(j.reason for j in found.claim_results)
 
 
 @pytest.mark.parametrize("myth", MYTHS)
@@ -103,7 +103,7 @@ def test_a_run_with_one_result_of_the_first_class_knows_the_columns_of_every_cla
 
 @pytest.mark.parametrize("myth", MYTHS)
 def test_every_verdict_has_a_meaning(myth):
-    assert set(myth.meanings) == {"refuted", "still standing", "open", "aged"}
+    assert set(myth.verdict_texts) == {"refuted", "still standing", "open", "aged"}
 
 
 @pytest.mark.parametrize(("myth", "kind"), TRIAL_TYPES)
@@ -135,7 +135,7 @@ ODD = (
 @pytest.mark.parametrize(("myth", "kind"), TRIAL_TYPES)
 def test_an_odd_value_is_refused_before_anything_runs_or_is_one_that_the_field_declares(myth, kind):
     hints, fields = get_type_hints(kind, include_extras=True), [f.name for f in dataclasses.fields(kind)]
-    given = {name: getattr(kind.tiny(), name) for name in fields}
+    given = {name: getattr(kind.test_instance(), name) for name in fields}
     refused = []
     for name, value in itertools.product(fields, ODD):
         try:
@@ -145,7 +145,7 @@ def test_an_odd_value_is_refused_before_anything_runs_or_is_one_that_the_field_d
             continue
         assert declared(getattr(made, name), hints[name]), f"{kind.__name__} took {name}={value!r}"
         assert decode(json.loads(json.dumps(canonical(made), allow_nan=False)), myth.types_by_name) == made
-        assert made.work >= 0
+        assert made.relative_cost >= 0
         assert str(made)
     assert {name for name, _ in refused} == set(fields), "no field takes everything"
     assert [said for _, said in refused if not any(field in said for field in fields) or not said.isprintable()] == []
@@ -182,7 +182,7 @@ def outcome_rows(trial, folder, types, continued=False):
     assert run_all([trial], store).failed == []
     record = store.finished(trial)
     assert record is not None
-    return [{k: v for k, v in row.items() if k not in type(trial).measured} for row in record.rows]
+    return [{k: v for k, v in row.items() if k not in type(trial).nondeterministic_columns} for row in record.rows]
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +193,7 @@ def once(tmp_path_factory):
 
 @pytest.mark.parametrize(("myth", "kind"), TRIAL_TYPES)
 def test_tiny_trials_repeat_themselves_also_from_published_arrays_and_heed_their_seed(myth, kind, once, tmp_path):
-    trial = kind.tiny()
+    trial = kind.test_instance()
     types = myth.types_by_name
     first = outcome_rows(trial, once / myth.folder, types)
     assert first, "a trial gives at least one row"
@@ -227,7 +227,7 @@ def test_quick_runs_and_everything_can_be_derived_again(myth, tmp_path):
 
 @pytest.mark.parametrize("myth", MYTHS)
 def test_ids_are_hashes_of_the_canonical_json(myth):
-    trials = [kind.tiny() for kind in myth.trial_types] + [step.trial for step in everything(myth, "gpu")]
+    trials = [kind.test_instance() for kind in myth.trial_types] + [step.trial for step in everything(myth, "gpu")]
     for trial in trials:
         text = json.dumps(canonical(trial), sort_keys=True)
         assert trial.id == hashlib.sha256(text.encode()).hexdigest()[:12], trial

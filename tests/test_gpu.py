@@ -32,7 +32,7 @@ def record_of(trial, folder, types, device="cuda"):
 
 @pytest.mark.parametrize(("myth", "kind"), TRIAL_TYPES)
 def test_every_trial_runs_on_the_gpu(myth, kind, tmp_path):
-    record, _ = record_of(kind.tiny(), tmp_path, myth.types_by_name)
+    record, _ = record_of(kind.test_instance(), tmp_path, myth.types_by_name)
     assert record.rows
     assert record.device == devices.machine_class("cuda") != "cpu"
 

@@ -29,8 +29,8 @@ def test_the_trials_that_are_left_are_judged(myth, tmp_path):
     for figure in myth.figures.values() if myth.name == "fixup" else ():  # drawing those of all takes too long for every test run
         figure(found.tables)
         plt.close("all")
-    assert {j.claim.id for j in found.judgements} == {claim.id for claim in myth.claims}
+    assert {j.claim.id for j in found.claim_results} == {claim.id for claim in myth.claims}
     assert len(found.failed) == sum(line["status"] == "failed" for line in mixed)
-    lost = [j for j in found.judgements if j.verdict is Verdict.NOT_TESTED and any(j.claim.selects(r.trial) for r in found.failed)]
+    lost = [j for j in found.claim_results if j.verdict is Verdict.NOT_TESTED and any(j.claim.selects(r.trial) for r in found.failed)]
     assert lost, "with so many failures some claim has no number"
     assert all("failed: worker process ended by SIGABRT" in j.reason for j in lost if j.estimate is None)

@@ -49,7 +49,7 @@ def test_needs_name_columns_that_trials_have(myth):
     for claim in myth.claims:
         for need in claim.needs:
             kind = need.get("trial", claim.trial)
-            assert set(need) - {"trial"} <= set(kind.tiny().columns), claim.id
+            assert set(need) - {"trial"} <= set(kind.test_instance().columns), claim.id
 
 
 # --- what a request names ------------------------------------------------------------------------
@@ -82,10 +82,10 @@ def test_the_beginning_of_an_id_ends_at_a_hyphen():
 
 
 def test_deciding_claims_are_those_that_are_open():
-    assert named("deciding")[0] == "F3-ordered-30"
-    assert "F3-vs-random-30" in named("deciding")
-    assert named("deciding", open_=lambda identity: identity != "F3-ordered-30")[0] == "F3-vs-random-30"
-    assert named("deciding", open_=lambda identity: False) == []
+    assert named("primary")[0] == "F3-ordered-30"
+    assert "F3-vs-random-30" in named("primary")
+    assert named("primary", open_=lambda identity: identity != "F3-ordered-30")[0] == "F3-vs-random-30"
+    assert named("primary", open_=lambda identity: False) == []
 
 
 @pytest.mark.parametrize(("device", "kind", "other"), [("cpu", "cpu", "gpu"), ("cuda", "gpu", "cpu"), ("mps", "gpu", "cpu")])
@@ -97,7 +97,7 @@ def test_claims_of_another_kind_of_device_are_left_out_or_the_word_is_refused(de
         return [claim.id for claim in found.get("hessian-cost", [])]
 
     assert f"H1-{kind}-quad" in ids("H1")
-    assert {claim.where.get("device_kind", kind) for claim in hessians.claims if claim.id in ids("H1", "deciding")} == {kind}
+    assert {claim.where.get("device_kind", kind) for claim in hessians.claims if claim.id in ids("H1", "primary")} == {kind}
     with pytest.raises(UsageError, match=f"--claim H2-{other} names H2-{other}-.* and this run is on"):
         ids(f"H2-{other}")
 

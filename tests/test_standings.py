@@ -21,7 +21,7 @@ def test_the_page_of_a_myth_says_of_each_claim_what_the_run_judged(myth, run, mo
     with (run.path / myth.folder / "claims.csv").open(newline="", encoding="utf-8") as file:
         for line in csv.DictReader(file):
             found = shown[line["claim"]]
-            assert (found["verdict"], str(found["decisive"]), found["reason"]) == (line["verdict"], line["decisive"], line["reason"])
+            assert (found["verdict"], str(found["primary"]), found["reason"]) == (line["verdict"], line["primary"], line["reason"])
             assert found["estimate"] == (float(line["estimate"]) if line["estimate"] else None)
             assert found["trials"] == line["trials"].split()
 
@@ -43,5 +43,5 @@ def test_the_page_of_a_myth_that_was_never_run_marks_what_is_declared(monkeypatc
     monkeypatch.setattr(suite, "runs", lambda *roots: [])
     for myth in suite.OURS:
         standings.show(myth, Terminal(), as_json=True)
-        shown = {line["claim"] for line in json.loads(capsys.readouterr().out) if line["decisive"]}
-        assert shown == {claim.id for claim in myth.claims if claim.decisive}
+        shown = {line["claim"] for line in json.loads(capsys.readouterr().out) if line["primary"]}
+        assert shown == {claim.id for claim in myth.claims if claim.primary}

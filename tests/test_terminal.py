@@ -68,8 +68,8 @@ def test_ordinary_text_is_left_alone():
 def test_progress_shows_names_and_errors_as_they_are(tty):
     terminal = on_paper(tty)
     trials = [Toss(coin="[/x]", seed=seed) for seed in range(3)]
-    absent = [Step(Toss(coin=name), "missing", "no [peers]") for name in "ab"]
-    plan = Plan((*(Step(trial, "to do") for trial in trials), *absent))
+    skipped = [Step(Toss(coin=name), "skipped", "no [peers]") for name in "ab"]
+    plan = Plan((*(Step(trial, "pending") for trial in trials), *skipped))
     report = terminal.progress(replace(COIN, name="my[red]myth"), plan)
     for trial in trials:
         report(trial, None)

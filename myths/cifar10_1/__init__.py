@@ -28,7 +28,7 @@ MYTH = Myth(
         "CIFAR-10's test set has chosen among published models for a decade. On new images, collected the same way, every one of "
         "30 models does worse, by 4 to 15 points. The order of the models mostly stays."
     ),
-    both_sides=(
+    discussion=(
         "Nothing here measures whether researchers look at the test set: that they do is taken from the field's own practice. What is "
         "tested is what it costs. A drop on new images is what selection on the test set would cause, and every model shows it. But the "
         "authors themselves conclude that it is likely not due to overfitting based on adaptivity, and no pair of models significantly "
@@ -105,7 +105,7 @@ MYTH = Myth(
     of_own_data=in_sentences,
     better={"accuracy_percent": "higher", "original_percent": "higher", "new_percent": "higher", "gap_pp": "lower", "error_ratio": "lower"},
     conditions=("which", "ways", "model_seed"),
-    meanings={
+    verdict_texts={
         "refuted": "The test set is reused, but that is not what costs the points: the drop is real, and reuse explains little of it.",
         "still standing": "No sure drop on new images, and reuse could explain a quarter or more of one.",
         "open": "Not all that decides was measured here, or its parts disagree: see the drop (G1) and the part of reuse in it (G9).",

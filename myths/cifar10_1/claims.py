@@ -1,6 +1,6 @@
 """Claims of myth 3, with their measures and criteria.
 
-Numbers of the paper marked "computed" were recomputed from the authors' predictions, "read" comes from the abstract, "recalled" from
+Numbers of the paper marked "computed" were recomputed from the authors' predictions, "read" comes from the abstract, "from memory" from
 memory of the paper. The criteria are proposals of this suite; the paper states none.
 """
 
@@ -39,7 +39,7 @@ PUBLISHED_MODELS: tuple[Claim, ...] = (
             where={"test_set": v},
             measure=smallest_gap,
             criterion=above(0),
-            decisive=v == "v4",
+            primary=v == "v4",
             controls=("G0-table",),
         )
         for v, smallest, gaps in (("v4", 4.1, "4.1 to 15.4"), ("v6", 4.0, "4.0 to 14.6"))
@@ -47,7 +47,7 @@ PUBLISHED_MODELS: tuple[Claim, ...] = (
     *(
         _of_models(
             id=f"G1-mean-{v}",
-            kind="level",
+            kind="absolute",
             statement=f"The mean accuracy drop of the 30 published models on CIFAR-10.1 {v} is {mean} points.",
             **cited("computed", f"{MODELS[v]}; {RECOMPUTED}", mean),
             unit="pp",
@@ -218,7 +218,7 @@ CLAIMS: tuple[Claim, ...] = (
         where={"strategy": "best of k", "k": 1000},
         measure=partial(mean_over_seeds, "share_percent"),
         criterion=below(25),
-        decisive=True,
+        primary=True,
     ),
     _of_reuse(
         id="G9-climb",

@@ -33,7 +33,7 @@ OPTIONAL = {
 class FitClassical(Trial):
     """Fit a classifier that is no deep network; what it regularizes with is chosen on held-out training examples.
 
-    "random features" is the family of the weakest models in Recht et al.'s table (Coates & Ng 2012).
+    "random features" is the family of the least_faithful models in Recht et al.'s table (Coates & Ng 2012).
     """
 
     method: Method
@@ -55,7 +55,7 @@ class FitClassical(Trial):
         return "stand-in" if self.dataset in EMBEDDED else "reduced"
 
     @property
-    def work(self) -> float:
+    def relative_cost(self) -> float:
         """Seconds on two cores, roughly, per 50,000 examples."""
         seconds = {"nearest neighbor": 30, "linear on pixels": 10, "random features": 20, "hog + linear svm": 30}
         return seconds[self.method] * (self.train_examples or 50_000) / 50_000
@@ -72,7 +72,7 @@ class FitClassical(Trial):
             raise UsageError('filters=0 does not fit: method="random features" needs 1 or more')
 
     @classmethod
-    def tiny(cls) -> FitClassical:
+    def test_instance(cls) -> FitClassical:
         """Eight random features on 300 digits."""
         return cls(method="random features", dataset="digits", train_examples=300, filters=4, seed=0)
 
@@ -127,11 +127,11 @@ class EvaluateModel(Trial):
         return (self.test_set, self.model.dataset)
 
     @classmethod
-    def tiny(cls) -> EvaluateModel:
+    def test_instance(cls) -> EvaluateModel:
         """A classical model of digits on the digits' own test part: nothing is new, and there is no gap."""
-        return cls(model=FitClassical.tiny(), test_set="digits")
+        return cls(model=FitClassical.test_instance(), test_set="digits")
 
-    def missing(self) -> str | None:
+    def skip_reason(self) -> str | None:
         """The new test set where it is not here and the suite can do without."""
         from myths.lab.data import prepared
 
@@ -188,7 +188,7 @@ class LadderOrder(Trial):
     """Evaluations of the models that are ordered, all on one test set."""
 
     @classmethod
-    def tiny(cls) -> LadderOrder:
+    def test_instance(cls) -> LadderOrder:
         """Five classical models of digits."""
         drawn = [FitClassical(method="random features", dataset="digits", train_examples=300, filters=f) for f in (2, 4, 8)]
         fitted = [FitClassical(method="nearest neighbor", dataset="digits", train_examples=n) for n in (30, 300)]

@@ -66,7 +66,7 @@ class PlaceModel(Trial):
         return tuple(name for name in (self.predictions, self.published) if name != PROCEDURAL)
 
     @classmethod
-    def tiny(cls) -> PlaceModel:
+    def test_instance(cls) -> PlaceModel:
         """A procedural model beside five."""
         return cls(predictions=PROCEDURAL, published=PROCEDURAL)
 

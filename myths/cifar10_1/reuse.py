@@ -42,7 +42,7 @@ class FitCandidates(Trial):
         return "stand-in" if self.dataset == "digits" else "reduced"
 
     @property
-    def work(self) -> float:
+    def relative_cost(self) -> float:
         """Cost relative to 1,000 candidates on CIFAR-10."""
         return (1.0 if self.dataset == "cifar10" else 0.02) * self.candidates / 1000
 
@@ -52,7 +52,7 @@ class FitCandidates(Trial):
         return () if self.dataset == "digits" else (self.dataset,)
 
     @classmethod
-    def tiny(cls) -> FitCandidates:
+    def test_instance(cls) -> FitCandidates:
         """Twenty candidates on digits."""
         return cls(dataset="digits", candidates=20, filters=8, seed=0)
 
@@ -104,14 +104,14 @@ class ReuseTestSet(Trial):
     seed: Seed
 
     @property
-    def work(self) -> float:
+    def relative_cost(self) -> float:
         """Climbing goes over all images once a query."""
-        return self.splits / 20 * self.candidates.work * (20.0 if self.strategy == "hill climbing" else 1.0)
+        return self.splits / 20 * self.candidates.relative_cost * (20.0 if self.strategy == "hill climbing" else 1.0)
 
     @classmethod
-    def tiny(cls) -> ReuseTestSet:
+    def test_instance(cls) -> ReuseTestSet:
         """Twenty candidates, four splits."""
-        return cls(candidates=FitCandidates.tiny(), strategy="hill climbing", splits=4, seed=0)
+        return cls(candidates=FitCandidates.test_instance(), strategy="hill climbing", splits=4, seed=0)
 
     def run(self, context: Context) -> Outcome:
         """A row for every k: reused_percent, fresh_percent and optimism_pp, means over splits; optimism_sd_pp over splits."""

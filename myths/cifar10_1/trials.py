@@ -37,7 +37,7 @@ class PublishedAccuracy(Trial):
         return (PREDICTIONS,) if self.source == "predictions" else ()
 
     @classmethod
-    def tiny(cls) -> PublishedAccuracy:
+    def test_instance(cls) -> PublishedAccuracy:
         """The known table."""
         return cls(source="known table")
 
@@ -93,7 +93,7 @@ class PublishedOrder(_PerImage):
     """
 
     @classmethod
-    def tiny(cls) -> PublishedOrder:
+    def test_instance(cls) -> PublishedOrder:
         """Five procedural models."""
         return cls(test_set="v4", predictions=PROCEDURAL)
 
@@ -132,7 +132,7 @@ class PublishedHardImages(_PerImage):
     """How many images no model gets right, and how many every model does, on the original and on the new test set."""
 
     @classmethod
-    def tiny(cls) -> PublishedHardImages:
+    def test_instance(cls) -> PublishedHardImages:
         """Five procedural models."""
         return cls(test_set="v4", predictions=PROCEDURAL)
 

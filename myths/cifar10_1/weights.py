@@ -55,12 +55,12 @@ class PredictClasses(Trial):
         return () if self.weights == UNTRAINED else (self.weights, *(IMAGES[name] for name in self.test_sets))
 
     @property
-    def work(self) -> float:
+    def relative_cost(self) -> float:
         """Images predicted, in thousands, times what one costs, a third of training on it."""
         return 12 * len(self.test_sets) * COST["resnet18"] / 3
 
     @classmethod
-    def tiny(cls) -> PredictClasses:
+    def test_instance(cls) -> PredictClasses:
         """An untrained small network on procedural shapes."""
         return cls(weights=UNTRAINED, normalization="none")
 

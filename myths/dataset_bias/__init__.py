@@ -34,7 +34,7 @@ MYTH = Myth(
         "Every set has a look of its own. A linear classifier names the set that an image is from far above chance, and a classifier "
         "trained on one set loses much of its precision on another that shows the same things."
     ),
-    both_sides=(
+    discussion=(
         "That sets can be told apart does not say that a model trained on one is useless, nor which of the differences matter: some sets "
         "have other objects by design, others other frames, sizes or compression. The same container takes away color, frame and "
         "compression here, and near-duplicates are left out; what a source did before (enlarging a small picture) stays. "
@@ -106,7 +106,7 @@ MYTH = Myth(
     of_own_data=of_own_data,
     better={"accuracy_percent": "higher", "ap_percent": "higher", "own_percent": "higher"},
     conditions=("list", "set", "task", "treatment", "deduplicated", "n_per_set", "parts", "side", "epochs"),
-    meanings={
+    verdict_texts={
         "refuted": "A set is named far above chance, and what is learned on one set loses much on another: no set stands for all.",
         "still standing": "Sets are hardly told apart, and what is learned on one holds on the others.",
         "open": "Not all that decides was measured here, or its parts disagree: see naming (D1) and training across sets (D6).",

@@ -1,7 +1,7 @@
 """Claims of myth 2, with their measures and criteria.
 
-The datasets of this suite are not all Torralba's, and are smaller: effects are tested, levels are not. Numbers of the paper marked
-"read" come from public copies of it (Table 1 as an image), "recalled" from memory. Criteria without a source are proposals of this suite.
+The datasets of this suite are not all Torralba's, and are smaller: effects are tested, absolute values are not. Numbers of the paper
+marked "read" come from public copies of it (Table 1 as an image). Criteria without a source are proposals of this suite.
 Intervals over splits cover the draw of images, which splits share, and not the choice of datasets.
 """
 
@@ -51,7 +51,7 @@ CROSSED: tuple[Claim, ...] = tuple(
             where={"task": task, "feature": "hog"},
             measure=partial(mean_over_seeds, "drop_percent"),
             criterion=at_least(20.8),
-            decisive=task != "cars",
+            primary=task != "cars",
         ),
         _drops(
             id=f"D6-{task}-sets",
@@ -74,7 +74,7 @@ CROSSED: tuple[Claim, ...] = tuple(
         Claim(
             id=f"D8-{task}",
             statement=f"{on}, images of another dataset are worth less for training than native ones in at least 80 % of the pairs.",
-            **cited("recalled", f"{PAPER}, Table 3: 20 of 20 below one (15 of them above zero)", 100.0),
+            **cited("from memory", f"{PAPER}, Table 3: 20 of 20 below one (15 of them above zero)", 100.0),
             unit="% of pairs with α < 1",
             table="devalued",
             where={"task": task, "feature": "hog"},
@@ -117,7 +117,7 @@ CLAIMS: tuple[Claim, ...] = (
         where=HOG,
         measure=partial(mean_over_seeds, "times_chance"),
         criterion=at_least(3),
-        decisive=True,
+        primary=True,
         controls=("N1",),
     ),
     _naming(
@@ -134,7 +134,7 @@ CLAIMS: tuple[Claim, ...] = (
         _naming(
             id=id,
             statement=f"{names[0]} classify the dataset more accurately than {names[1]}.",
-            **cited("recalled", FIGURE_2),
+            **cited("from memory", FIGURE_2),
             unit="pp",
             where=INDEPENDENT | {"feature": features},
             measure=partial(paired_difference, "accuracy_percent", "feature", features),
@@ -166,7 +166,7 @@ CLAIMS: tuple[Claim, ...] = (
     _siblings(
         id="D4",
         statement="Datasets of one parent or maker are confused at least twice as often as an even spread of errors predicts.",
-        **cited("recalled", f"{FIGURE_2}, right, in words (block structure); the limit is {PROPOSAL}"),
+        **cited("from memory", f"{FIGURE_2}, right, in words (block structure); the limit is {PROPOSAL}"),
         where={"list": "all", "feature": "hog", "treatment": "none", "set": "all"},
         measure=partial(mean_over_seeds, "lift"),
         criterion=at_least(2),
@@ -182,7 +182,7 @@ CLAIMS: tuple[Claim, ...] = (
     _naming(
         id="D5",
         statement="Images of cars are classified by dataset (four datasets) with at least twice the accuracy of chance.",
-        **cited("recalled", f"{PAPER}, p. 2: 61 % of five sets, chance 20 %", 3.05),
+        **cited("from memory", f"{PAPER}, p. 2: 61 % of five sets, chance 20 %", 3.05),
         unit="× chance",
         where=HOG | {"list": "cars"},
         measure=partial(mean_over_seeds, "times_chance"),
@@ -193,7 +193,7 @@ CLAIMS: tuple[Claim, ...] = (
         Claim(
             id=f"D7-{task}",
             statement=f"A detector of {task} has lower average precision on negatives of other datasets than on those of its own dataset.",
-            **cited("recalled", f"{PAPER}, Table 2 (detection)", drop),
+            **cited("from memory", f"{PAPER}, Table 2 (detection)", drop),
             unit="% drop of AP, mean over sets",
             table="negatives",
             where={"task": task, "feature": "hog"},
@@ -247,7 +247,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     _naming(
         id="Y1-hog",
-        kind="today",
+        kind="follow-up",
         statement="In a common format, gray and equally compressed, HOG classifies the dataset at least 20 points above chance.",
         **cited("read", LIU_HE, 51.4),
         unit="pp",
@@ -258,7 +258,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         id="Y1-network",
-        kind="today",
+        kind="follow-up",
         statement="In a common format, a ResNet-18 trained end to end classifies the dataset at least 20 points above chance.",
         **cited("read", LIU_HE, 51.4),
         unit="pp",

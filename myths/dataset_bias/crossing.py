@@ -54,12 +54,12 @@ class CrossSet(_AcrossSets):
     """Training images per class."""
 
     @property
-    def work(self) -> float:
+    def relative_cost(self) -> float:
         """About the number of multiplications."""
         return sum(self.sizes) * len(self.sets) / 100
 
     @classmethod
-    def tiny(cls) -> CrossSet:
+    def test_instance(cls) -> CrossSet:
         """Which of the scenes a crop shows, across simulated chains."""
         return cls(task="chains", feature="gist", sizes=(2, 8))
 
@@ -96,7 +96,7 @@ class NegativeSet(_AcrossSets):
     """Training images with the object, and as many without."""
 
     @classmethod
-    def tiny(cls) -> NegativeSet:
+    def test_instance(cls) -> NegativeSet:
         """One scene against the others, in simulated chains."""
         return cls(task="chains", feature="gray thumbnail", size=3)
 

@@ -53,7 +53,7 @@ class NameThatDataset(Trial):
         return protocol_of(self.sets)
 
     @property
-    def work(self) -> float:
+    def relative_cost(self) -> float:
         """About the number of multiplications of the largest fits."""
         values = {"gray thumbnail": 1.0, "color thumbnail": 3.0, "gist": 0.5, "hog words": 1.0, "hog": 1.7}
         trained = sum(min(size, sets_of.fewest_images(self.sets)) for size in self.sizes)
@@ -70,7 +70,7 @@ class NameThatDataset(Trial):
         return {**super().columns, "list": list_name(self.sets, self.subject)}
 
     @classmethod
-    def tiny(cls) -> NameThatDataset:
+    def test_instance(cls) -> NameThatDataset:
         """Two simulated chains."""
         return cls(sets=("chain 1", "chain 2"), feature="color thumbnail", sizes=(1, 40), test=40)
 
@@ -125,7 +125,7 @@ class NameParts(Trial):
         return sets_of.data_of([self.set])
 
     @classmethod
-    def tiny(cls) -> NameParts:
+    def test_instance(cls) -> NameParts:
         """Two halves of a simulated chain."""
         return cls(set="chain 1", feature="gray thumbnail", parts=2)
 
@@ -171,7 +171,7 @@ class CountDuplicates(Trial):
         return sets_of.data_of(self.sets)
 
     @classmethod
-    def tiny(cls) -> CountDuplicates:
+    def test_instance(cls) -> CountDuplicates:
         """Two simulated chains."""
         return cls(sets=("chain 1", "chain 2"))
 

@@ -44,7 +44,7 @@ class NameByNetwork(Trial):
     """What is done to every image first."""
     seed: Seed = 0
 
-    measured: ClassVar[frozenset[str]] = frozenset({"train_seconds"})
+    nondeterministic_columns: ClassVar[frozenset[str]] = frozenset({"train_seconds"})
 
     def __str__(self) -> str:
         """The list by its name."""
@@ -57,7 +57,7 @@ class NameByNetwork(Trial):
         return protocol_of(self.sets)
 
     @property
-    def work(self) -> float:
+    def relative_cost(self) -> float:
         """Images seen, in thousands, times what one costs."""
         return self.epochs * self.train * len(self.sets) * (self.side / 32) ** 2 * COST.get(self.network, 10.0) / 1000
 
@@ -72,7 +72,7 @@ class NameByNetwork(Trial):
         return {**super().columns, "list": list_name(self.sets)}
 
     @classmethod
-    def tiny(cls) -> NameByNetwork:
+    def test_instance(cls) -> NameByNetwork:
         """Two simulated chains, one epoch."""
         return cls(sets=("chain 1", "chain 4"), epochs=1.0, train=64, test=40)
 
@@ -88,7 +88,7 @@ class NameByNetwork(Trial):
         pictures = described.pictures(described.Choice(self.sets, self.treatment), context.device)
         train, test = (p.to(pictures.owner.device) for p in described.part(pictures.owner, pictures.groups, self.test, self.train, context))
         x = scaled(pictures.images, self.side)
-        with context.seeded("init"):
+        with context.seed_torch("init"):
             network = self.fresh()
         network.calibrate(x[train])
         recipe = self._recipe(context.device)
@@ -143,9 +143,9 @@ class ProbeNetwork(Trial):
         return sets_of.data_of([*self.namer.sets, *sets_of.TASKS[self.task]])
 
     @classmethod
-    def tiny(cls) -> ProbeNetwork:
+    def test_instance(cls) -> ProbeNetwork:
         """Scenes, from features that name two simulated chains."""
-        return cls(namer=NameByNetwork.tiny(), task="chains", features="trained", size=8)
+        return cls(namer=NameByNetwork.test_instance(), task="chains", features="trained", size=8)
 
     def run(self, context: Context) -> Outcome:
         """One row: accuracy_percent (mean recall over object classes), chance_percent, classes, n_train, n_test."""
@@ -172,7 +172,7 @@ class ProbeNetwork(Trial):
 
         if self.features == "pixels":
             return x.flatten(1).float() / 255
-        with context.seeded("random network"):
+        with context.seed_torch("random network"):
             network = self.namer.fresh()
         if self.features == "trained":
             weights = context.outcome(self.namer).arrays

@@ -17,7 +17,7 @@ class RecomputePrinted(Trial):
         return "paper"
 
     @classmethod
-    def tiny(cls) -> RecomputePrinted:
+    def test_instance(cls) -> RecomputePrinted:
         """All of it."""
         return cls()
 

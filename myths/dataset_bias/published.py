@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray as Array
 
-from myths.lab.claim import Checked
+from myths.lab.claim import PaperSource
 
 SETS = ("SUN09", "LabelMe", "PASCAL", "ImageNet", "Caltech101", "MSRC")
 CURRENCIES = SETS[:5]  # Table 3 leaves MSRC out
@@ -37,7 +37,7 @@ class CrossSet:
     mean_others: float
     drop_of_means: float
     source: str
-    paper_checked: Checked
+    paper_value_source: PaperSource
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ class NegativeSet:
     mean_all_sets: float
     drop_of_means: float
     source: str
-    paper_checked: Checked
+    paper_value_source: PaperSource
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ class MarketValueTable:
 
     alpha: Float[Array, "5 5"]
     basket: Float[Array, " 5"]
-    paper_checked: dict[tuple[str, str], Checked]
+    paper_value_source: dict[tuple[str, str], PaperSource]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ class Recomputed:
     printed: float
     recomputed: float
     tolerance: float
-    paper_checked: Checked
+    paper_value_source: PaperSource
 
     @property
     def agrees(self) -> bool:
@@ -102,7 +102,7 @@ def market_value() -> MarketValueTable:
     return MarketValueTable(
         alpha=np.array([[value[sample, benchmark] for benchmark in CURRENCIES] for sample in CURRENCIES]),
         basket=np.array([value["basket", benchmark] for benchmark in CURRENCIES]),
-        paper_checked={cell: _checked(r) for cell, r in rows.items()},
+        paper_value_source={cell: _checked(r) for cell, r in rows.items()},
     )
 
 
@@ -129,7 +129,7 @@ def _recomputed_cross_set() -> Iterator[Recomputed]:
             ("mean of mean others", t.mean_others, others.mean(), 2 * CELL),
             ("drop of means", t.drop_of_means, drop_of_means(t.ap).item(), rounding),
         ]
-        yield from _compared("Table 1", t.task, margins, t.paper_checked)
+        yield from _compared("Table 1", t.task, margins, t.paper_value_source)
 
 
 def _recomputed_negative_set() -> Iterator[Recomputed]:
@@ -143,7 +143,7 @@ def _recomputed_negative_set() -> Iterator[Recomputed]:
             ("mean, negatives of all sets", t.mean_all_sets, everywhere.item(), 2 * CELL),
             ("drop of means", t.drop_of_means, percent_drop(own, everywhere).item(), _drop_rounding(own, everywhere).item()),
         ]
-        yield from _compared("Table 2", t.task, margins, t.paper_checked)
+        yield from _compared("Table 2", t.task, margins, t.paper_value_source)
 
 
 def _recomputed_baskets() -> Iterator[Recomputed]:
@@ -151,13 +151,13 @@ def _recomputed_baskets() -> Iterator[Recomputed]:
 
     t = market_value()
     for benchmark, printed, mean in zip(CURRENCIES, t.basket, basket_of_currencies(t.alpha), strict=True):
-        yield from _compared("Table 3", "car", [(f"basket, {benchmark}", printed, mean, 0.005)], t.paper_checked["basket", benchmark])
+        yield from _compared("Table 3", "car", [(f"basket, {benchmark}", printed, mean, 0.005)], t.paper_value_source["basket", benchmark])
 
 
-def _compared(table: str, task: str, margins: list[tuple[str, float, float, float]], checked: Checked) -> Iterator[Recomputed]:
+def _compared(table: str, task: str, margins: list[tuple[str, float, float, float]], checked: PaperSource) -> Iterator[Recomputed]:
     for quantity, printed, value, tolerance in margins:
         numbers = {"printed": float(printed), "recomputed": float(value), "tolerance": float(tolerance)}
-        yield Recomputed(table=table, task=task, quantity=quantity, paper_checked=checked, **numbers)
+        yield Recomputed(table=table, task=task, quantity=quantity, paper_value_source=checked, **numbers)
 
 
 def _each(quantity: str, printed: Array, value: Array, tolerance: Array) -> list[tuple[str, float, float, float]]:
@@ -183,7 +183,7 @@ def _cross_set(task: str, rows: Iterable[dict[str, str]]) -> CrossSet:
         mean_others=float(last["mean_others_percent"]),
         drop_of_means=float(last["drop_percent"]),
         source=last["source"],
-        paper_checked=_checked(last),
+        paper_value_source=_checked(last),
     )
 
 
@@ -199,7 +199,7 @@ def _negative_set(task: str, rows: Iterable[dict[str, str]]) -> NegativeSet:
         mean_all_sets=float(last["all_negatives_percent"]),
         drop_of_means=float(last["drop_percent"]),
         source=last["source"],
-        paper_checked=_checked(last),
+        paper_value_source=_checked(last),
     )
 
 
@@ -211,8 +211,8 @@ def _numbers(row: dict[str, str], *names: str) -> Array:
     return np.array([float(row[name]) for name in names])
 
 
-def _checked(row: dict[str, str]) -> Checked:
-    return cast(Checked, row["paper_checked"])
+def _checked(row: dict[str, str]) -> PaperSource:
+    return cast(PaperSource, row["paper_value_source"])
 
 
 def _rows(name: str) -> list[dict[str, str]]:

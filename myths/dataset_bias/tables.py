@@ -18,7 +18,7 @@ from myths.dataset_bias.sets import list_name
 from myths.lab.estimate import student_t
 from myths.lab.store import Results
 from myths.lab.tables import ABOUT, TRIALS, about, unite, unite_columns
-from myths.lab.trial import weakest
+from myths.lab.trial import least_faithful
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +67,7 @@ def confusion(results: Results) -> pd.DataFrame:
         .reset_index()
     )
     summed["percent"] = 100 * summed["images"] / summed["n_set"]
-    summed["protocol"] = weakest(table["protocol"]) if table["protocol"].nunique() == 1 else None
+    summed["protocol"] = least_faithful(table["protocol"]) if table["protocol"].nunique() == 1 else None
     if table["protocol"].nunique() > 1:
         summed["protocol"] = table.groupby(keys, sort=False)["protocol"].first().to_numpy()
     return summed[[*keys, "images", "n_set", "percent", *ABOUT]]
@@ -286,7 +286,7 @@ def printed_cross_set(results: Results) -> pd.DataFrame:
             for i, train in enumerate(published.SETS):
                 for j, test in enumerate(published.SETS):
                     cell = {"task": t.task, "train": train, "test": test, "ap_percent": float(t.ap[i, j])}
-                    rows.append(cell | {"paper_checked": t.paper_checked, "source": t.source} | told)
+                    rows.append(cell | {"paper_value_source": t.paper_value_source, "source": t.source} | told)
     return pd.DataFrame(rows)
 
 
@@ -300,8 +300,8 @@ def printed_market_value(results: Results) -> pd.DataFrame:
         t = published.market_value()
         for j, market in enumerate(published.CURRENCIES):
             for sample, alpha in [*zip(published.CURRENCIES, t.alpha[:, j], strict=True), ("basket", t.basket[j])]:
-                checked = t.paper_checked.get((sample, market), "recalled")
-                rows.append({"sample": sample, "market": market, "alpha": float(alpha), "paper_checked": checked, **told})
+                checked = t.paper_value_source.get((sample, market), "from memory")
+                rows.append({"sample": sample, "market": market, "alpha": float(alpha), "paper_value_source": checked, **told})
     return pd.DataFrame(rows)
 
 

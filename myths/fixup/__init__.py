@@ -29,7 +29,7 @@ MYTH = Myth(
         "Started by Fixup, residual networks of up to 10,000 layers train without any normalization, by plain SGD at the learning rate of "
         "batch normalization, and ResNet-110 ends within 0.6 points of it on CIFAR-10."
     ),
-    both_sides=(
+    discussion=(
         "Batch normalization is not necessary, but it is still the easier default. What replaces it needs regularization: Fixup nears it "
         "on ImageNet only with mixup, and normalizer-free networks needed adaptive gradient clipping to pass it. Reruns of the authors' "
         "code report some 40 % after one epoch where the paper's figure is read as 50 % (issue 10), 35 % after 200 epochs (issue 9, "
@@ -88,7 +88,7 @@ MYTH = Myth(
     },
     better={"test_accuracy_percent": "higher", "test_error_percent": "lower", "seconds_per_step": "lower", "peak_memory_bytes": "lower"},
     conditions=("architecture", "depth", "width", "side", "train_examples", "epochs", "batch_size", "mixup"),
-    meanings={
+    verdict_texts={
         "refuted": "A thousand layers train without normalization, and ResNet-110 ends no more than 1.5 points behind it.",
         "still standing": "Without normalization a thousand layers did not train, and ResNet-110 ended more than 1.5 points behind.",
         "open": "Not all that decides was measured here, or it is undecided: see U1-trains-1000 and U2-gap.",

@@ -63,21 +63,21 @@ _one_epoch = partial(
 )
 _to_the_end = partial(
     Claim,
-    kind="level",
+    kind="absolute",
     unit="% error",
     table="to_the_end",
     trial=TrainToTheEnd,
     measure=partial(mean_over_seeds, "test_error_percent"),
 )
 _translations = partial(Claim, table="translations", trial=TrainTransformer)
-_slopes = partial(Claim, **cited("recalled", THEORY), table="slopes", trial=MeasureUpdate)
+_slopes = partial(Claim, **cited("from memory", THEORY), table="slopes", trial=MeasureUpdate)
 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
         id="U0-zero",
         kind="control",
         statement="At initialization, a network with Fixup outputs 0 for every logit of every image.",
-        **cited("recalled", f"{PAPER}, Sec. 3, rule 1", 0),
+        **cited("from memory", f"{PAPER}, Sec. 3, rule 1", 0),
         unit="largest |logit|",
         table="updates",
         where={"initialization": "fixup", "step": 1},
@@ -89,7 +89,7 @@ CLAIMS: tuple[Claim, ...] = (
         id="U0-bn",
         kind="control",
         statement=f"With batch normalization, a network of any depth up to 110 {TRAINS}.",
-        **cited("recalled", PROPOSAL),
+        **cited("from memory", PROPOSAL),
         where=_deep("batch-norm", (10, 20, 32, 40, 56, 110)),
         criterion=above(LIMIT),
         controls=(),
@@ -101,16 +101,16 @@ CLAIMS: tuple[Claim, ...] = (
             _one_epoch(
                 id=f"U1-trains-{depth}",
                 statement=f"With Fixup and the learning rate of batch normalization, a {depth:,}-layer network {TRAINS}.",
-                **cited("recalled", FIG_3),
+                **cited("from memory", FIG_3),
                 where=_deep("fixup", depth),
                 criterion=above(LIMIT),
-                decisive=depth == 1000,
+                primary=depth == 1000,
             ),
             _one_epoch(
                 id=f"U1-level-{depth}",
-                kind="level",
+                kind="absolute",
                 statement=f"After one epoch, a {depth:,}-layer network with Fixup has a test accuracy of at least 30 % on CIFAR-10.",
-                **cited("recalled", f"{FIG_3}; the limit is {PROPOSAL}"),
+                **cited("from memory", f"{FIG_3}; the limit is {PROPOSAL}"),
                 where=_deep("fixup", depth),
                 criterion=at_least(30),
             ),
@@ -120,7 +120,7 @@ CLAIMS: tuple[Claim, ...] = (
         Claim(
             id=f"U1-vs-bn-{depth}",
             statement=f"After one epoch at {depth} layers, Fixup is non-inferior in accuracy to batch normalization (margin 10 points).",
-            **cited("recalled", f"{FIG_3}: about equal; the limit is {PROPOSAL}", 0),
+            **cited("from memory", f"{FIG_3}: about equal; the limit is {PROPOSAL}", 0),
             unit="pp",
             table="against_bn",
             where=_deep("fixup", depth, trained="one epoch"),
@@ -136,7 +136,7 @@ CLAIMS: tuple[Claim, ...] = (
         _one_epoch(
             id=f"U1-{name}-fails-{depth:d}",
             statement=f"With {words}, a {depth:,}-layer network {DOES_NOT_TRAIN}.",
-            **cited("recalled", FIG_3),
+            **cited("from memory", FIG_3),
             where=_deep(initialization, depth),
             measure=partial(extreme, "greatest"),
             criterion=below(LIMIT),
@@ -151,15 +151,15 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     _one_epoch(
         id="U1-level-figure",
-        kind="level",
+        kind="absolute",
         statement="After one epoch, networks of 20, 110 and 500 layers with Fixup have a test accuracy of at least 45 % on CIFAR-10.",
-        **cited("recalled", f"{FIG_3}, as {ISSUE} reads it", 50),
+        **cited("from memory", f"{FIG_3}, as {ISSUE} reads it", 50),
         where=_deep("fixup", (20, 110, 500)),
         criterion=at_least(45),
     ),
     _one_epoch(
         id="U1-level-code",
-        kind="level",
+        kind="absolute",
         statement="After one epoch by the authors' README, ResNet-32 with Fixup has a test accuracy of 35 to 45 % on CIFAR-10.",
         **cited("read", ISSUE, 40),
         where={"dataset": "cifar10", "architecture": "resnet", "depth": 32, "initialization": "fixup", "learning_rate": 0.1},
@@ -179,11 +179,11 @@ CLAIMS: tuple[Claim, ...] = (
             needs=(WITH_BN,),
             measure=partial(mean_over_seeds, "above_bn_pp"),
             criterion=at_least(-1.5),
-            decisive=id == "U2-gap",
+            primary=id == "U2-gap",
             controls=("U0-zero",),
         )
         for id, images, mixup, said in (
-            ("U2-gap", "CIFAR-10", 0.0, cited("recalled", f"{TABLE_1} (7.24 against 6.61 % error); the limit is {PROPOSAL}", -0.63)),
+            ("U2-gap", "CIFAR-10", 0.0, cited("from memory", f"{TABLE_1} (7.24 against 6.61 % error); the limit is {PROPOSAL}", -0.63)),
             ("U2-gap-mixup", "CIFAR-10 with mixup", 1.0, PROPOSED),
         )
     ),
@@ -191,7 +191,7 @@ CLAIMS: tuple[Claim, ...] = (
         _to_the_end(
             id=id,
             statement=f"The test error of ResNet-110 with {words} on CIFAR-10 is {error} % (mean of five training runs).",
-            **cited("recalled", TABLE_1, error),
+            **cited("from memory", TABLE_1, error),
             where=RESNET_110 | {"initialization": initialization, "mixup": 0.0, "nearest": True},
             criterion=between(low, high),
         )
@@ -203,7 +203,7 @@ CLAIMS: tuple[Claim, ...] = (
     _translations(
         id="U4-gap",
         statement="On Multi30k, a transformer with Fixup is non-inferior to one with layer normalization (margin 0.5 BLEU).",
-        **cited("recalled", f"{TABLE_3}: IWSLT 34.5 against 34.2; the limit is {PROPOSAL}", 0.3),
+        **cited("from memory", f"{TABLE_3}: IWSLT 34.5 against 34.2; the limit is {PROPOSAL}", 0.3),
         unit="BLEU",
         where={"dataset": ("multi30k", SPELLED), "normalization": "fixup", "nearest": True},
         measure=partial(mean_over_seeds, "above_layer_normalization"),
@@ -212,7 +212,7 @@ CLAIMS: tuple[Claim, ...] = (
     _translations(
         id="U4-neither",
         statement="On Multi30k, a transformer with neither Fixup nor layer normalization reaches at most half of the BLEU of the latter.",
-        **cited("recalled", PROPOSAL),
+        **cited("from memory", PROPOSAL),
         unit="of its BLEU",
         where={"dataset": ("multi30k", SPELLED), "normalization": "none", "nearest": True},
         measure=partial(mean_over_seeds, "share_of_layer_normalization"),
@@ -220,9 +220,9 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     _translations(
         id="U4-iwslt",
-        kind="level",
+        kind="absolute",
         statement="On IWSLT German-English, a transformer with Fixup reaches at least 34.0 BLEU.",
-        **cited("recalled", f"{TABLE_3}; with layer normalization 34.2", 34.5),
+        **cited("from memory", f"{TABLE_3}; with layer normalization 34.2", 34.5),
         unit="BLEU",
         where={"dataset": "iwslt14", "normalization": "fixup"},
         measure=partial(mean_over_seeds, "bleu"),
@@ -231,7 +231,7 @@ CLAIMS: tuple[Claim, ...] = (
     _to_the_end(
         id="U3",
         statement="On ImageNet, ResNet-50 with Fixup and mixup has a test error of at most 24.6 %.",
-        **cited("recalled", f"{TABLE_2}; with batch normalization 23.6 %", 24.0),
+        **cited("from memory", f"{TABLE_2}; with batch normalization 23.6 %", 24.0),
         where={"dataset": "imagenet"},
         needs=(),
         criterion=at_most(24.6),
@@ -275,7 +275,7 @@ CLAIMS: tuple[Claim, ...] = (
     _one_epoch(
         id="U7-skipinit",
         statement=f"With SkipInit (one zero-initialized scalar per branch), a 1,000-layer network {TRAINS}.",
-        **cited("recalled", "De & Smith 2020 (SkipInit), in words"),
+        **cited("from memory", "De & Smith 2020 (SkipInit), in words"),
         where=_deep("skipinit", 1000),
         criterion=above(LIMIT),
     ),

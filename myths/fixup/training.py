@@ -125,7 +125,7 @@ class OnImages(Trial):
         """The network at its start, on the device; seeds are paired over treatments."""
         from myths.fixup.network import build
 
-        with context.seeded("init"):
+        with context.seed_torch("init"):
             network = build(self.architecture, self.depth, self.initialization, examples.classes, examples.x.shape[1], self.width)
         network.to(context.device).blocks_a_segment = blocks_a_segment
         network.calibrate(examples.x)
@@ -148,7 +148,7 @@ class Training(OnImages, ABC):
     graph: bool = True
     """Forward and backward pass as CUDA graphs, where there is CUDA."""
 
-    measured: ClassVar[frozenset[str]] = frozenset({"seconds_per_step", "train_seconds"})
+    nondeterministic_columns: ClassVar[frozenset[str]] = frozenset({"seconds_per_step", "train_seconds"})
 
     @abstractmethod
     def recipe(self) -> Recipe:
@@ -163,7 +163,7 @@ class Training(OnImages, ABC):
         return "paper" if same and usual and not self.side and not self.train_examples else "reduced"
 
     @property
-    def work(self) -> float:
+    def relative_cost(self) -> float:
         """Images seen times layers, at their size; test images count a third. A tenth where He's weights will diverge."""
         n = self.train_examples or {"digits": 1200, "shapes": 1200}.get(self.dataset, 50_000)
         early = 0.1 if self.initialization == "he" and self.depth > 100 else 1.0

@@ -64,7 +64,7 @@ class TrainTransformer(Trial):
     """Precision of the arithmetic; auto is bf16 where the device has it."""
     seed: Seed = 0
 
-    measured: ClassVar[frozenset[str]] = frozenset({"train_seconds", "updates_per_second"})
+    nondeterministic_columns: ClassVar[frozenset[str]] = frozenset({"train_seconds", "updates_per_second"})
 
     def __post_init__(self) -> None:
         """Raises UsageError for heads that do not divide the channels."""
@@ -77,7 +77,7 @@ class TrainTransformer(Trial):
         return "stand-in" if self.dataset == SPELLED else "reduced"
 
     @property
-    def work(self) -> float:
+    def relative_cost(self) -> float:
         """Tokens that may be seen, times weights."""
         weights = 2 * self.layers * self.channels * (4 * self.channels + 2 * self.hidden) + self.channels * max(self.subwords, 50)
         return (self.updates + 100) * self.batch_tokens * weights / 1e12
@@ -91,12 +91,12 @@ class TrainTransformer(Trial):
             return ()
         return prepared_names(self.dataset, "de", "en", ("test_2016_flickr",))
 
-    def missing(self) -> str | None:
+    def skip_reason(self) -> str | None:
         """The paper's own data set."""
         return UNAVAILABLE.get(self.dataset)
 
     @classmethod
-    def tiny(cls) -> TrainTransformer:
+    def test_instance(cls) -> TrainTransformer:
         """A few updates on words spelled backwards."""
         few = {"channels": 16, "hidden": 16, "heads": 2, "layers": 1, "subwords": 0, "longest": 16, "batch_tokens": 400, "beam": 2}
         return cls(dataset=SPELLED, normalization="fixup", updates=8, warmup=4, dropout=0.0, precision="fp32", **few)
@@ -115,10 +115,10 @@ class TrainTransformer(Trial):
         said = [*parts["train"].source, *parts["train"].target]
         vocabulary: Vocabulary = learn_subwords(parts["train"], self.subwords) if self.subwords else Characters(said)
         train, valid, test = (encode(parts[part], vocabulary, self.longest, context.device, cut=True) for part in ("train", "val", "test"))
-        with context.seeded("init"):
+        with context.seed_torch("init"):
             model = self.model(vocabulary.size)
         recipe = self.recipe(context.device)
-        with threads_for(self.batch_tokens * self.channels, context.device), context.seeded("dropout"):
+        with threads_for(self.batch_tokens * self.channels, context.device), context.seed_torch("dropout"):
             batches = translation_batches(model, train, self.batch_tokens, context.generator("order"))
             done = fit(model, batches, recipe, device=context.device)
         found: dict[str, Any] = {"bleu": 0.0, "signature": "", "valid_nats": None}

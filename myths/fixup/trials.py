@@ -47,7 +47,7 @@ class TrainOneEpoch(Training):
         return self.as_published(FIRST_EPOCH | {"batch_size": 64 if self.depth >= VERY_DEEP else 128})
 
     @classmethod
-    def tiny(cls) -> TrainOneEpoch:
+    def test_instance(cls) -> TrainOneEpoch:
         """Fixup's shallowest network on a few digits."""
         return cls(dataset="digits", depth=10, initialization="fixup", width=4, batch_size=32, train_examples=320)
 
@@ -83,7 +83,7 @@ class TrainToTheEnd(Training):
         return self.as_published(TO_THE_END)
 
     @classmethod
-    def tiny(cls) -> TrainToTheEnd:
+    def test_instance(cls) -> TrainToTheEnd:
         """Two epochs of the shallowest network on a few digits, with mixup."""
         return cls(dataset="digits", depth=8, initialization="fixup", width=4, batch_size=32, train_examples=320, epochs=2.0, mixup=1.0)
 

@@ -45,12 +45,12 @@ class MeasureUpdate(OnImages):
         return "reduced" if self.dataset in REAL else "stand-in"
 
     @property
-    def work(self) -> float:
+    def relative_cost(self) -> float:
         """A gradient, a derivative along it and two passes more: some four passes a step."""
         return self.passes(4.0 * self.examples_a_step * self.steps, self.examples_a_step) + 0.05
 
     @classmethod
-    def tiny(cls) -> MeasureUpdate:
+    def test_instance(cls) -> MeasureUpdate:
         """Two steps of the shallowest network on a few digits."""
         return cls(dataset="digits", depth=10, initialization="fixup", width=4, examples_a_step=16, steps=2)
 

@@ -28,7 +28,7 @@ MYTH = Myth(
         "Most examples of MNIST (91.7 %) and a third of CIFAR-10 (31.3 %) are never forgotten once they are learnt. Trained without the "
         "30 % of CIFAR-10 that are forgotten least, a network is as good as with them; without a random 30 % it loses nearly a point."
     ),
-    both_sides=(
+    discussion=(
         "Which examples can go is known only after training on all of them, five times over; scores from a few epochs (EL2N) do it for "
         "less, scores at initialization (GraND) do not hold up (Kirsch 2023). The share of unforgettable examples is not a property of "
         "a data set alone: it depends on the schedule and on how many trainings are intersected, so short schedules are not held "
@@ -127,7 +127,7 @@ MYTH = Myth(
         "pixel_noise",
         "transfer",
     ),
-    meanings={
+    verdict_texts={
         "refuted": "Nearly a third of CIFAR-10 can stay out of training at next to no loss, chosen by forgetting; not chosen at random.",
         "still standing": "Leaving out the least-forgotten 30 % of CIFAR-10 costs accuracy, and no less than leaving out a random 30 %.",
         "open": "Not all that decides was measured here, or it is undecided: see removal by forgetting (F3) from all of CIFAR-10.",

@@ -39,7 +39,7 @@ NOISY = {"dataset": CIFAR10, "label_noise": 0.2, "nearest": True}
 CONTROLS = ("F0-nothing", "F0-shuffled-30")
 MNIST_CONTROLS = ("F0-nothing", "F0-shuffled-mnist")
 
-_unforgettable = partial(Claim, kind="level", table="unforgettable", trial=Unforgettable)
+_unforgettable = partial(Claim, kind="absolute", table="unforgettable", trial=Unforgettable)
 _counts = partial(Claim, table="counts", trial=CountForgetting)
 _stability = partial(Claim, unit="Pearson r", table="stability", trial=Stability)
 _agreements = partial(Claim, table="agreements", trial=CompareCounts)
@@ -92,11 +92,11 @@ PRUNING_CONTROLS = (
 PRUNING = (
     _pruning(
         "F3-ordered-30", "Pruning the least-forgotten 30 % of CIFAR-10 costs at most 0.3 points of accuracy.",
-        cited("computed", FIG_5, 0.12), at_most(0.3), 30.0, dataset=("cifar10", "digits"), decisive=True, controls=CONTROLS,
+        cited("computed", FIG_5, 0.12), at_most(0.3), 30.0, dataset=("cifar10", "digits"), primary=True, controls=CONTROLS,
     ),
     _pruning(
         "F3-vs-random-30", "Pruning the least-forgotten 30 % of CIFAR-10 costs at least 0.4 points less accuracy than a random 30 %.",
-        cited("computed", FIG_5, 0.76), at_least(0.4), 30.0, dataset=("cifar10", "digits"), against="random", decisive=True,
+        cited("computed", FIG_5, 0.76), at_least(0.4), 30.0, dataset=("cifar10", "digits"), against="random", primary=True,
         controls=CONTROLS,
     ),
     _pruning(
@@ -117,7 +117,7 @@ PRUNING = (
     ),
     _pruning(
         "F3-cifar100-8", "Pruning the least-forgotten 8 % of CIFAR-100 costs at most 0.5 points of accuracy.",
-        cited("recalled", "Chang & Lipson 2019, citing Toneva et al. 2019", 0.0), at_most(0.5), 8.0, dataset="cifar100",
+        cited("from memory", "Chang & Lipson 2019, citing Toneva et al. 2019", 0.0), at_most(0.5), 8.0, dataset="cifar100",
     ),
     _pruning(
         "F3-subset", "Pruning the least-forgotten 30 % of the first 10,000 examples of CIFAR-10 costs less accuracy than a random 30 %.",
@@ -187,7 +187,7 @@ CLAIMS: tuple[Claim, ...] = (
             ("mnist", MNIST, "MNIST", cited("read", f"{SEC_4_1} (55,012 examples)", 91.7), 90, 93),
             ("permuted-mnist", "permuted mnist", "permuted MNIST", cited("read", f"{SEC_4_1} (45,181 examples)", 75.3), 72, 78),
             ("cifar10", "cifar10", "CIFAR-10", cited("read", f"{SEC_4_1} (15,628 examples)", 31.3), 28, 36),
-            ("cifar100", "cifar100", "CIFAR-100", cited("recalled", f"{SEC_4_1} (3,809 examples)", 7.62), 6, 10),
+            ("cifar100", "cifar100", "CIFAR-100", cited("from memory", f"{SEC_4_1} (3,809 examples)", 7.62), 6, 10),
         )
         for claim in (
             _unforgettable(
@@ -226,12 +226,12 @@ CLAIMS: tuple[Claim, ...] = (
         for suffix, more, fewer, names, said in (
             ("mnist", "mnist", ("permuted mnist",), ("MNIST", "permuted MNIST"), cited("read", SHARES, 16.4)),
             ("permuted-mnist", "permuted mnist", CIFAR10, ("Permuted MNIST", "CIFAR-10"), cited("read", SHARES, 44.0)),
-            ("cifar10", "cifar10", ("cifar100",), ("CIFAR-10", "CIFAR-100"), cited("recalled", SHARES, 23.7)),
+            ("cifar10", "cifar10", ("cifar100",), ("CIFAR-10", "CIFAR-100"), cited("from memory", SHARES, 23.7)),
         )
     ),
     _stability(
         id="F2-pairs",
-        kind="level",
+        kind="absolute",
         statement="Forgetting counts of two CIFAR-10 training runs are correlated with r ≥ 0.85 (mean over pairs of runs).",
         **cited("read", SEC_6, 0.892),
         where={"dataset": "cifar10", "kind": "pairs", "nearest": True},
@@ -240,7 +240,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     _stability(
         id="F2-sums",
-        kind="level",
+        kind="absolute",
         statement="Forgetting counts summed over five CIFAR-10 training runs are correlated with sums over five others (r ≥ 0.95).",
         **cited("read", SEC_6, 0.976),
         where={"dataset": "cifar10", "kind": "sums", "trainings": 5, "nearest": True},
@@ -264,7 +264,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     _counts(
         id="F2b",
-        kind="level",
+        kind="absolute",
         statement="After three eighths of a CIFAR-10 training run, forgetting counts rank examples like those of the whole run (ρ ≥ 0.9).",
         **cited("read", f"{SEC_6} and Fig. 7 left, in words: 75 of 200 epochs"),
         unit="Spearman ρ",
@@ -332,7 +332,7 @@ CLAIMS: tuple[Claim, ...] = (
     _counts(
         id="F8",
         statement="On CIFAR-10, the mean forgetting count increases with the pixel noise (standard deviations 0, 0.5, 1, 2, 10).",
-        paper_checked="read",
+        paper_value_source="read",
         source=f"{PAPER}, Fig. 11, with the noise of the published code. That noise has mean 120 in one channel of every pixel, "
         "whatever the deviation, so 0.5 and 10 gray levels look alike; test images stay clean. Issue 6 of the authors' repository reports "
         "that the figure is not reached this way",

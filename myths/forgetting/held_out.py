@@ -31,7 +31,7 @@ class PredictHeldOut(Training):
     label_noise: Fraction = 0.0
     """Fraction of labels that are flipped to another class, to see whether they are found."""
 
-    measured: ClassVar[frozenset[str]] = frozenset({"train_seconds"})
+    nondeterministic_columns: ClassVar[frozenset[str]] = frozenset({"train_seconds"})
 
     def __post_init__(self) -> None:
         """Raise UsageError for a fold that does not exist."""
@@ -40,12 +40,12 @@ class PredictHeldOut(Training):
             raise UsageError(f"fold={self.fold} does not exist: with folds={self.folds} they are 0 to {self.folds - 1}")
 
     @property
-    def work(self) -> float:
+    def relative_cost(self) -> float:
         """Images seen, in thousands, times what one costs with this network."""
         return self.work_of(self.epochs) * (self.folds - 1) / self.folds
 
     @classmethod
-    def tiny(cls) -> PredictHeldOut:
+    def test_instance(cls) -> PredictHeldOut:
         """Three epochs of two thirds of 240 digits, a tenth with wrong labels."""
         return cls(**DIGITS, epochs=3.0, train_examples=240, folds=3, label_noise=0.1)
 
@@ -110,9 +110,9 @@ class FindLabelErrors(Trial):
             )
 
     @classmethod
-    def tiny(cls) -> FindLabelErrors:
+    def test_instance(cls) -> FindLabelErrors:
         """Three folds of digits."""
-        return cls(held_out=every_fold(PredictHeldOut.tiny()))
+        return cls(held_out=every_fold(PredictHeldOut.test_instance()))
 
     def run(self, context: Context) -> Outcome:
         """Rows of ``kind`` "summary" (n, listed, accuracy_percent, temperature, diverged) and "error", the likeliest error first.

@@ -47,9 +47,9 @@ class ListExamples(Trial):
         return self.counts[0].data
 
     @classmethod
-    def tiny(cls) -> ListExamples:
+    def test_instance(cls) -> ListExamples:
         """Two trainings on digits."""
-        return cls(counts=tuple(replace(CountForgetting.tiny(), seed=seed) for seed in (0, 1)))
+        return cls(counts=tuple(replace(CountForgetting.test_instance(), seed=seed) for seed in (0, 1)))
 
     def run(self, context: Context) -> Outcome:
         """Rows: index, file (empty for arrays), label, events a training, trainings that never learnt it, first_learnt, margin,

@@ -14,7 +14,7 @@ from myths.forgetting.training import PAPER_REMOVAL, PAPER_TRANSFER, Training
 from myths.forgetting.trials import DIGITS, CountForgetting
 from myths.lab.errors import UsageError
 from myths.lab.setting import Fraction, Range
-from myths.lab.trial import Context, Outcome, Protocol, weakest
+from myths.lab.trial import Context, Outcome, Protocol, least_faithful
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,7 +29,7 @@ class ScoreExamples(Training):
     method: Literal["EL2N", "GraND"] = "EL2N"
     """Score of an example."""
 
-    measured: ClassVar[frozenset[str]] = frozenset({"score_seconds"})
+    nondeterministic_columns: ClassVar[frozenset[str]] = frozenset({"score_seconds"})
     published_arrays: ClassVar[tuple[str, ...]] = ("scores",)
 
     @property
@@ -38,12 +38,12 @@ class ScoreExamples(Training):
         return "reduced" if super().protocol != "stand-in" else "stand-in"
 
     @property
-    def work(self) -> float:
+    def relative_cost(self) -> float:
         """Scoring costs about a third of an epoch by EL2N, and what two epochs do by gradients."""
         return self.work_of(self.epochs + (2.0 if self.method == "GraND" else 0.3))
 
     @classmethod
-    def tiny(cls) -> ScoreExamples:
+    def test_instance(cls) -> ScoreExamples:
         """Gradients of 100 digits after an epoch."""
         return cls(**DIGITS, epochs=1.0, train_examples=100, method="GraND")
 
@@ -87,7 +87,7 @@ class TrainKept(Training):
     same_updates: bool = False
     """More epochs the fewer examples are left, so that short trainings make as many updates. The paper keeps the epochs."""
 
-    measured: ClassVar[frozenset[str]] = frozenset({"train_seconds"})
+    nondeterministic_columns: ClassVar[frozenset[str]] = frozenset({"train_seconds"})
 
     def __post_init__(self) -> None:
         """Raises UsageError for shares that cannot be removed and an order without scores to order by."""
@@ -104,12 +104,12 @@ class TrainKept(Training):
         own = as_ranked._protocol_against(PAPER_REMOVAL)
         if self.same_updates and own == "paper":
             own = "reduced"
-        return weakest([own, *(r.protocol for r in self.ranking)])
+        return least_faithful([own, *(r.protocol for r in self.ranking)])
 
     @property
-    def work(self) -> float:
+    def relative_cost(self) -> float:
         """Less with fewer examples, unless the updates stay."""
-        return super().work * (1.0 if self.same_updates else 1 - self.removed)
+        return super().relative_cost * (1.0 if self.same_updates else 1 - self.removed)
 
     @property
     def columns(self) -> Mapping[str, Any]:
@@ -124,9 +124,9 @@ class TrainKept(Training):
         }
 
     @classmethod
-    def tiny(cls) -> TrainKept:
+    def test_instance(cls) -> TrainKept:
         """Two epochs on half of 200 digits."""
-        return cls(**DIGITS, epochs=2.0, train_examples=200, ranking=(CountForgetting.tiny(),), removed=0.5, order="lowest first")
+        return cls(**DIGITS, epochs=2.0, train_examples=200, ranking=(CountForgetting.test_instance(),), removed=0.5, order="lowest first")
 
     def run(self, context: Context) -> Outcome:
         """One row: test_accuracy_percent, n_test, n_train, the counts at which removal began and ended, steps."""
@@ -192,7 +192,7 @@ class RemoveNothing(Training):
     """A control: a removal of nothing beside plain training that counts, both deterministic. The weights must be the same bits."""
 
     @classmethod
-    def tiny(cls) -> RemoveNothing:
+    def test_instance(cls) -> RemoveNothing:
         """An epoch of 200 digits, twice."""
         return cls(**DIGITS, epochs=1.0, train_examples=200)
 

@@ -113,7 +113,7 @@ class Training(Trial):
         return self._protocol_against(PAPER)
 
     @property
-    def work(self) -> float:
+    def relative_cost(self) -> float:
         """Images seen, in thousands, times what one costs with this network."""
         return self.work_of(self.epochs)
 

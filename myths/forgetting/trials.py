@@ -39,11 +39,11 @@ class CountForgetting(Training):
     pixel_noise: Annotated[float, Range(at_least=0)] = 0.0
     """Standard deviation of noise on every pixel, in gray levels."""
 
-    measured: ClassVar[frozenset[str]] = frozenset({"train_seconds"})
+    nondeterministic_columns: ClassVar[frozenset[str]] = frozenset({"train_seconds"})
     published_arrays: ClassVar[tuple[str, ...]] = ("counts", "first_learnt", "margin")
 
     @classmethod
-    def tiny(cls) -> CountForgetting:
+    def test_instance(cls) -> CountForgetting:
         """Three epochs of 200 digits, a fifth with wrong labels."""
         return cls(**DIGITS, epochs=3.0, train_examples=200, label_noise=0.2)
 
@@ -123,9 +123,9 @@ class Unforgettable(_OfCounts):
         return {**super().columns, "first_seed": self.counts[0].seed}
 
     @classmethod
-    def tiny(cls) -> Unforgettable:
+    def test_instance(cls) -> Unforgettable:
         """Two trainings on digits."""
-        return cls(counts=tuple(replace(CountForgetting.tiny(), seed=seed) for seed in (0, 1)))
+        return cls(counts=tuple(replace(CountForgetting.test_instance(), seed=seed) for seed in (0, 1)))
 
     def run(self, context: Context) -> Outcome:
         """One row: n, unforgettable, correlations of the summed count with margin and first learning, and the extreme examples' indices."""
@@ -158,9 +158,9 @@ class Stability(_OfCounts):
     """Counts of several training runs that differ by their seed."""
 
     @classmethod
-    def tiny(cls) -> Stability:
+    def test_instance(cls) -> Stability:
         """Four trainings on digits."""
-        return cls(counts=tuple(replace(CountForgetting.tiny(), seed=seed) for seed in range(4)))
+        return cls(counts=tuple(replace(CountForgetting.test_instance(), seed=seed) for seed in range(4)))
 
     def run(self, context: Context) -> Outcome:
         """Rows: ``kind`` "pair" (first and second seed, pearson), "sums" (the first half of the trainings against the second), and
@@ -204,9 +204,9 @@ class CompareCounts(_OfCounts):
         return {**super().columns, "reference_protocol": self.reference[0].protocol}
 
     @classmethod
-    def tiny(cls) -> CompareCounts:
+    def test_instance(cls) -> CompareCounts:
         """Three epochs on digits against five."""
-        short = CountForgetting.tiny()
+        short = CountForgetting.test_instance()
         return cls(counts=(short,), reference=(replace(short, epochs=5.0),))
 
     def run(self, context: Context) -> Outcome:

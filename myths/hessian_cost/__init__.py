@@ -21,7 +21,7 @@ MYTH = Myth(
         "It, and every framework of 2018, manipulated matrices and differentiated scalars. A tensor calculus that derives the Hessian as "
         "one expression is up to two orders of magnitude faster on CPUs and about three on GPUs."
     ),
-    both_sides=(
+    discussion=(
         "The gap was one of interfaces as much as of calculus: gradients were never slow, and vectorized maps (torch.func, jax.hessian, "
         "GradientTape.jacobian) have been added since; whether they close it is what H7 measures. What no batching gives is structure: "
         "that a Hessian is a sum or 2 I ⊗ VᵀV, which need not be computed row by row or even materialized (H6). The frameworks of 2018 "
@@ -66,7 +66,7 @@ MYTH = Myth(
         "dense_seconds": "lower",
     },
     conditions=("problem", "variables", "size", "dtype", "at", "draws", "rows", "rank"),
-    meanings={
+    verdict_texts={
         "refuted": "The loop over rows of the gradient loses by far to one tensor expression, and so do today's interfaces.",
         "still standing": "The loop over rows is nearly as fast as the tensor expression: matrix libraries lose nothing.",
         "open": "The tensor expression wins clearly on some of the three problems only, or not all of them were measured.",

@@ -1,7 +1,7 @@
 """Claims of myth 1, with their measures and criteria.
 
 The speed-ups are the abstract's; sizes, hardware and frameworks are today's, so every timing is "reduced". Every claim is made once for
-CPUs and once for GPUs; the GPU's criteria are the stricter ones of the abstract's larger number. The claims on the CPU are decisive: a run
+CPUs and once for GPUs; the GPU's criteria are the stricter ones of the abstract's larger number. The claims on the CPU are primary: a run
 on a GPU measures them on its own CPU as well. H4 (Einstein notation is at least as fast as Ricci notation) is left out, because the
 engine of 2018 is not available. Criteria without a source are proposals of this suite.
 """
@@ -45,7 +45,7 @@ def _on(device: Device, **more: Any) -> dict[str, Any]:
 
 
 _hessians = partial(Claim, table="hessians", trial=TimeHessian)
-_newton = partial(Claim, table="newton", trial=NewtonStep, **cited("recalled", COMPRESSION))
+_newton = partial(Claim, table="newton", trial=NewtonStep, **cited("from memory", COMPRESSION))
 
 OF_BOTH_DEVICES: tuple[Claim, ...] = (
     *(
@@ -58,7 +58,7 @@ OF_BOTH_DEVICES: tuple[Claim, ...] = (
             needs=({"method": ("torch-loop", "ours")},),
             measure=partial(speed_up, "torch-loop", "ours"),
             criterion=at_least(limit),
-            decisive=device == "cpu",
+            primary=device == "cpu",
             controls=(f"H3-{device}-float64",),
         )
         for (device, on), speed, limit in zip(DEVICES, (100, 1000), (30, 300), strict=True)
@@ -82,7 +82,7 @@ OF_BOTH_DEVICES: tuple[Claim, ...] = (
         Claim(
             id=f"H2-{device}-{problem}",
             statement=f"{on}, the slowest framework takes at most 5 times as long as the fastest for the gradient of {name}.",
-            **cited("recalled", "Laue et al. 2018, figure of gradients: within a small constant factor"),
+            **cited("from memory", "Laue et al. 2018, figure of gradients: within a small constant factor"),
             unit="x",
             table="gradients",
             where=_on(device, problem=problem, method=FRAMEWORKS),
@@ -125,7 +125,7 @@ OF_BOTH_DEVICES: tuple[Claim, ...] = (
         _hessians(
             id=f"H5-{device}-logreg",
             statement=f"{on}, reverse order takes at least 10 % longer than cross-country order for the Hessian of logistic regression.",
-            **cited("recalled, unsure", "Laue et al. 2020, experiments", 30),
+            **cited("from memory, unverified", "Laue et al. 2020, experiments", 30),
             unit="%",
             where=_on(device, problem="logreg"),
             needs=({"method": ("reverse-order", "cross-country-order")},),
@@ -163,7 +163,7 @@ OF_BOTH_DEVICES: tuple[Claim, ...] = (
     *(
         _hessians(
             id=f"H7-{device}-{word}",
-            kind="today",
+            kind="follow-up",
             statement=f"{on}, {name} takes at most 10 times as long as the closed form on at least two of the three problems.",
             **PROPOSED,
             unit="x",

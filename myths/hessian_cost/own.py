@@ -36,9 +36,11 @@ class TimeFormula(Trial):
     was added: ``myths data add mine inputs.npz``, then ``inputs=mine``. ``symmetric=A,K`` names matrices that equal their transposes.
     """
 
-    measured: ClassVar[frozenset[str]] = frozenset({"seconds", "q25_seconds", "q75_seconds", "repeats", "derive_seconds", "ratio"})
+    nondeterministic_columns: ClassVar[frozenset[str]] = frozenset(
+        {"seconds", "q25_seconds", "q75_seconds", "repeats", "derive_seconds", "ratio"}
+    )
     exclusive: ClassVar[bool] = True
-    worker_memory: ClassVar[int | None] = 12 * GIB
+    memory_limit_bytes: ClassVar[int | None] = 12 * GIB
 
     formula: Annotated[str, NOT_EMPTY]
     """Function, as Python would write it with NumPy's names."""
@@ -71,7 +73,7 @@ class TimeFormula(Trial):
         """The user's arrays."""
         return (self.inputs,) if self.inputs else ()
 
-    def missing(self) -> str | None:
+    def skip_reason(self) -> str | None:
         """Arrays that do not fit the formula."""
         if not self.inputs or prepared.find(self.inputs) is None:
             return None
@@ -82,7 +84,7 @@ class TimeFormula(Trial):
         return None
 
     @classmethod
-    def tiny(cls) -> TimeFormula:
+    def test_instance(cls) -> TimeFormula:
         """A quadratic form of 3 variables."""
         return cls(formula="sum(x * (A @ x))", by="x", shapes="x:3 A:3,3", methods=("ours", "torch-loop"))
 
@@ -141,7 +143,7 @@ class _Case:
 def _row(method: Method, case: _Case, reference: Call, exact: np.ndarray) -> dict[str, Any]:
     import torch
 
-    if reason := method.missing():
+    if reason := method.unavailable_reason():
         return {"status": reason}
     device = case.device
     if device.startswith("cuda") and not method.cuda:

@@ -37,9 +37,9 @@ class Timed(Trial):
     ``size`` asks for a number of variables (entries of x). ``on_cpu`` runs it on the CPU whatever the device of the run is.
     """
 
-    measured: ClassVar[frozenset[str]] = _TIMES | {"ratio", "derive_seconds", "predicted_seconds", "peak_bytes"}
+    nondeterministic_columns: ClassVar[frozenset[str]] = _TIMES | {"ratio", "derive_seconds", "predicted_seconds", "peak_bytes"}
     exclusive: ClassVar[bool] = True
-    worker_memory: ClassVar[int | None] = 12 * GIB
+    memory_limit_bytes: ClassVar[int | None] = 12 * GIB
 
     problem: Name
     """Function whose derivative is timed."""
@@ -54,13 +54,13 @@ class Timed(Trial):
     """Whether it runs on the CPU whatever the device of the run is."""
 
     @property
-    def work(self) -> float:
+    def relative_cost(self) -> float:
         """Grows slowly: the time for repeats is bounded."""
         return 1.0 + (self.size / 512) ** 1.5
 
-    def missing(self) -> str | None:
+    def skip_reason(self) -> str | None:
         """An absent peer."""
-        return METHODS[self.method].missing()
+        return METHODS[self.method].unavailable_reason()
 
 
 def where(on_cpu: bool) -> dict[str, str]:

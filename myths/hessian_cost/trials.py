@@ -19,7 +19,7 @@ class TimeHessian(Timed):
     """Seconds, memory and error of one method's Hessian (Laue et al. 2018, Sec. 5, Hessians)."""
 
     @classmethod
-    def tiny(cls) -> TimeHessian:
+    def test_instance(cls) -> TimeHessian:
         """The row loop on 8 variables."""
         return cls(problem="quad", method="torch-loop", size=8)
 
@@ -33,7 +33,7 @@ class TimeGradient(Timed):
     """Seconds of one method's gradient (Laue et al. 2018, Sec. 5, gradients)."""
 
     @classmethod
-    def tiny(cls) -> TimeGradient:
+    def test_instance(cls) -> TimeGradient:
         """PyTorch on 8 variables."""
         return cls(problem="quad", method="torch", size=8)
 
@@ -46,9 +46,11 @@ class TimeGradient(Timed):
 class NewtonStep(Trial):
     """H⁻¹g of unmasked matrix factorization, compressed (one k x k system) and dense (nk x nk) (Laue et al. 2020, Sec. 5)."""
 
-    measured: ClassVar[frozenset[str]] = frozenset({"dense_seconds", "compressed_seconds", "dense_bytes", "compressed_bytes", "time_ratio"})
+    nondeterministic_columns: ClassVar[frozenset[str]] = frozenset(
+        {"dense_seconds", "compressed_seconds", "dense_bytes", "compressed_bytes", "time_ratio"}
+    )
     exclusive: ClassVar[bool] = True
-    worker_memory: ClassVar[int | None] = 12 * GIB
+    memory_limit_bytes: ClassVar[int | None] = 12 * GIB
 
     rows: Count
     """Rows of the factor."""
@@ -59,12 +61,12 @@ class NewtonStep(Trial):
     """Whether it runs on the CPU whatever the device of the run is."""
 
     @property
-    def work(self) -> float:
+    def relative_cost(self) -> float:
         """That of the dense solve, and a start."""
         return 0.1 + (self.rows * self.rank / 1000) ** 3
 
     @classmethod
-    def tiny(cls) -> NewtonStep:
+    def test_instance(cls) -> NewtonStep:
         """20 x 3."""
         return cls(rows=20, rank=3)
 
@@ -85,7 +87,7 @@ EVERY: tuple[MethodName, ...] = (
 LARGE: tuple[MethodName, ...] = ("ours", "ours-compressed", "torch-loop", "torch-func", "jax", "tensorflow")
 """Those that also show their largest size in ``laptop``; the others would take its quarter of an hour alone."""
 GRADIENTS: tuple[MethodName, ...] = ("ours", "torch", "jax", "tensorflow", "autograd", "pytensor", "casadi")
-DECIDING: tuple[MethodName, ...] = ("ours", "torch-loop")
+PRIMARY: tuple[MethodName, ...] = ("ours", "torch-loop")
 OTHERS: tuple[Name, ...] = tuple(name for name in PROBLEMS if name not in PAPER)
 
 
@@ -119,29 +121,29 @@ def _orders(seeds: int) -> list[Trial]:
 def _decisive(seeds: int, sizes: Iterable[int], on_cpu: bool = False) -> list[Trial]:
     """The row loop and the tensor calculus, with new inputs and new processes for each seed."""
     sizes = tuple(sizes)
-    return [trial for seed in range(seeds) for trial in _hessians(PAPER, DECIDING, sizes, seed=seed, on_cpu=on_cpu)]
+    return [trial for seed in range(seeds) for trial in _hessians(PAPER, PRIMARY, sizes, seed=seed, on_cpu=on_cpu)]
 
 
 @each_once
 def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = ()) -> list[Trial]:
-    """What a profile runs; ``seeds`` replaces the number of draws of the decisive comparison (3, of ``quick`` 2)."""
+    """What a profile runs; ``seeds`` replaces the number of draws of the primary comparison (3, of ``quick`` 2)."""
     several = seeds if seeds is not None else 2 if profile == "quick" else 3
     cheap: tuple[MethodName, ...] = ("ours", "torch-loop", "torch-func", "jax")
     if profile == "quick":
         listed = [
-            *_decisive(several, (256,)), *_hessians(("quad",), DECIDING, (128, 512)),
+            *_decisive(several, (256,)), *_hessians(("quad",), PRIMARY, (128, 512)),
             *_hessians(PAPER, ("torch-func", "torch-functional", "autograd", "jax"), (128,)),
             *(TimeGradient(problem="quad", method=method, size=512) for method in ("ours", "torch", "jax")), NewtonStep(rows=100),
         ]  # fmt: skip
     elif profile == "laptop":
         listed = [
             *_decisive(several, (1024,)),
-            *(t for seed in range(several) for t in _hessians(("matfac",), DECIDING, (2048,), seed=seed)),
+            *(t for seed in range(several) for t in _hessians(("matfac",), PRIMARY, (2048,), seed=seed)),
             *_hessians(PAPER, EVERY, (32, 128, 512)),
             *_hessians(PAPER, LARGE, (2048,)),
             *_hessians(PAPER, ("sympy",), (8,)),
             *_hessians(PAPER, ("torch-compile",), (512, 2048)),
-            *_hessians(PAPER, (*DECIDING, "torch-func", "jax"), (512,), "float32"),
+            *_hessians(PAPER, (*PRIMARY, "torch-func", "jax"), (512,), "float32"),
             *_hessians(OTHERS, cheap, (256,)),
             *_hessians(OTHERS, ("ours", "ours-compressed"), (512,)),
             *_orders(several),

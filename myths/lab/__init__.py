@@ -7,7 +7,7 @@ myth          ``Myth``: the belief and its parts (trials, tables, claims, figure
 session       ``run(request)``: one invocation, from the plan to the tables; ``plans(request)``: what it would do.
 selection     Which planned trials a claim needs; which claims and trials a request names.
 runner        ``plan`` and ``run_queue``: each trial once, resume, retry, budget.
-queue         ``Queue``: the order of trials: deciding claims first, a chain at a time.
+queue         ``Queue``: the order of trials: primary claims first, a chain at a time.
 executors     ``local(trial, context) -> Execution``: here, or in a worker process under a cap of memory. ``OneByOne``.
 side_by_side  ``SideBySide(jobs)``: several trials at once where nothing is timed.
 store         ``Store``: finished trials on disk; ``Results.frame(TrialClass, column=function)``: their rows as a table.
@@ -15,8 +15,8 @@ run_folder    ``RunFolder``: the stores of one run with ``run.json`` and a lock.
 provenance    what machine, which software, which commit.
 estimate      ``Estimate`` and its intervals: ``exact``, ``clopper_pearson``, ``student_t``, ``fisher_z``, ``bootstrap``, …
 measures      ``mean_over_seeds``, ``paired_difference``, ``from_columns``, …: what several myths measure, from rows to an estimate.
-claim         ``Claim``, ``Criterion`` (``at_least``, ``between``, …), ``judge``: rows to verdicts.
-derived       ``derive(myth, run)``: tables and judgements from stored rows; ``write``: the files beside them.
+claim         ``Claim``, ``Criterion`` (``at_least``, ``between``, …), ``evaluate_claims``: rows to verdicts.
+derived       ``derive(myth, run)``: tables and claim_results from stored rows; ``write``: the files beside them.
 publish       ``publish``: what may leave the machine, from a clean commit.
 pictures      ``draw``: what shows images of data sets, so that it stays on the machine.
 tryout        ``attempt``: one trial by ``key=value`` words, stored nowhere; its rows and pictures.

@@ -11,19 +11,21 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from myths.lab.estimate import Estimate
 from myths.lab.failures import causes
-from myths.lab.trial import Protocol, Trial, dependency_types, weakest
+from myths.lab.trial import Protocol, Trial, dependency_types, least_faithful
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Kind = Literal["effect", "level", "control", "today"]
-Checked = Literal["read", "computed", "recalled", "recalled, unsure"]
+ClaimKind = Literal["effect", "absolute", "control", "follow-up"]
+PaperSource = Literal["read", "computed", "from memory", "from memory, unverified"]
 
 PROPOSAL = "proposed by this suite"
 """The source of what no paper states."""
 
 
-def cited(checked: Checked, source: str, paper: float | None = None, low: float | None = None, high: float | None = None) -> dict[str, Any]:
+def cited(
+    checked: PaperSource, source: str, paper: float | None = None, low: float | None = None, high: float | None = None
+) -> dict[str, Any]:
     """Return the settings of a claim that say what a paper states: ``Claim(**cited("read", "Fig. 2", 4.68), ...)``.
 
     Args:
@@ -33,7 +35,7 @@ def cited(checked: Checked, source: str, paper: float | None = None, low: float 
         low: The lower end of the range that the paper states.
         high: The upper end of the range that the paper states.
     """
-    return {"source": source, "paper": paper, "paper_low": low, "paper_high": high, "paper_checked": checked}
+    return {"source": source, "paper": paper, "paper_low": low, "paper_high": high, "paper_value_source": checked}
 
 
 PROPOSED = cited("computed", PROPOSAL)
@@ -55,7 +57,7 @@ class Verdict(StrEnum):
         return self in (Verdict.REPRODUCED, Verdict.NOT_REPRODUCED)
 
 
-_HINDRANCES = {Verdict.NOT_REPRODUCED: "did not hold", Verdict.INCONCLUSIVE: "is undecided"}
+_CONTROL_FAILURES = {Verdict.NOT_REPRODUCED: "did not hold", Verdict.INCONCLUSIVE: "is undecided"}
 """What a control's verdict says where it keeps a claim from being judged."""
 
 
@@ -102,7 +104,7 @@ class Criterion:
         except ValueError:
             return None
 
-    def holds(self, value: float) -> bool:
+    def contains(self, value: float) -> bool:
         """Whether one number lies in the range."""
         if self.strict and math.isfinite(value):
             return self.low < value < self.high
@@ -110,7 +112,7 @@ class Criterion:
 
     def judge(self, estimate: Estimate) -> Verdict:
         """Reproduced when the whole interval lies in the range, not reproduced when none of it does."""
-        if self.holds(estimate.low) and self.holds(estimate.high):
+        if self.contains(estimate.low) and self.contains(estimate.high):
             return Verdict.REPRODUCED
         disjoint = estimate.high < self.low or estimate.low > self.high
         touching = self.strict and (estimate.high == self.low or estimate.low == self.high)
@@ -159,18 +161,18 @@ class Claim:
     rows are made from: each entry stands for trials whose ``columns`` are those of ``where``, with the columns of the entry instead
     (a value, a tuple of values, a predicate, or ``...`` for any value; ``trial`` for another class). Empty if no profile measures it.
     ``calibration`` names the control claim that must be reproduced before a reduced protocol may
-    speak on a ``level``; ``controls`` are those without which the claim is inconclusive. A ``decisive``
-    claim ``gives_way_to`` one that needs more than everybody has, and decides in its place where it could be judged.
+    judge an ``absolute`` claim; ``controls`` are those without which the claim is inconclusive. The verdict on the myth rests on the
+    ``primary`` claims; one that is ``superseded_by`` another leaves the decision to it where that one could be judged.
     """
 
     id: str
-    kind: Kind = "effect"
+    kind: ClaimKind = "effect"
     statement: str
     source: str
     paper: float | None = None
     paper_low: float | None = None
     paper_high: float | None = None
-    paper_checked: Checked
+    paper_value_source: PaperSource
     unit: str = ""
     table: str
     where: Mapping[str, Any] = field(default_factory=dict)
@@ -178,8 +180,8 @@ class Claim:
     needs: tuple[Mapping[str, Any], ...] = ({},)
     measure: Callable[[pd.DataFrame], Estimate | None]
     criterion: Criterion
-    decisive: bool = False
-    gives_way_to: str | None = None
+    primary: bool = False
+    superseded_by: str | None = None
     controls: tuple[str, ...] = ()
     calibration: str | None = None
     misprint: bool = False
@@ -215,7 +217,7 @@ class Claim:
         """
         return _fits("cpu" if device == "cpu" else "gpu", self.where.get("device_kind", ...))
 
-    def is_hindered_by(self, trial: Trial) -> bool:
+    def is_blocked_by(self, trial: Trial) -> bool:
         """Return whether the claim lacks a result if a trial has none: it is measured on the trial, or on trials that may depend on it.
 
         Trials that depend on a failed one are not stored. So a trial of a class that they depend on counts unless one of its settings
@@ -232,7 +234,7 @@ class Claim:
         return not self.needs
 
     @property
-    def printed_criterion(self) -> str:
+    def criterion_text(self) -> str:
         """The criterion with its unit, as recorded with every run."""
         return f"{self.criterion} {self.unit}".rstrip()
 
@@ -252,7 +254,7 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Judgement:
+class ClaimResult:
     """A claim, the number measured for it here, and the verdict with its reason."""
 
     claim: Claim
@@ -262,44 +264,44 @@ class Judgement:
     protocol: Protocol | None = None
     dataset: str = ""
     device: str = ""
-    decisive: bool = False
+    primary: bool = False
 
 
-def judge(
+def evaluate_claims(
     claims: Sequence[Claim],
     tables: Mapping[str, pd.DataFrame],
-    absent: Iterable[tuple[Trial, str]] = (),
+    skipped: Iterable[tuple[Trial, str]] = (),
     failed: Iterable[tuple[Trial, str]] = (),
-) -> list[Judgement]:
-    """Return a judgement for every claim, in the order of the claims.
+) -> list[ClaimResult]:
+    """Return the result of every claim, in the order of the claims.
 
     Args:
         claims: All claims of a myth.
         tables: The tables of the myth by name.
-        absent: Trials that could not run on this machine, each with the reason; named at the claims that have no number.
+        skipped: Trials that could not run on this machine, each with the reason; named at the claims that have no number.
         failed: Trials that failed, each with its error; named likewise.
     """
-    absent, failed = list(absent), list(failed)
-    first = {claim.id: _measure(claim, tables, absent, failed) for claim in claims}
+    skipped, failed = list(skipped), list(failed)
+    first = {claim.id: _measure(claim, tables, skipped, failed) for claim in claims}
     judged = {claim.id: _with_controls(first[claim.id], first) for claim in claims}
-    deciding = {_deciding(claim, judged) for claim in claims if claim.decisive}
-    return [replace(judgement, decisive=judgement.claim.id in deciding) for judgement in judged.values()]
+    deciding = {_primary_id(claim, judged) for claim in claims if claim.primary}
+    return [replace(claim_result, primary=claim_result.claim.id in deciding) for claim_result in judged.values()]
 
 
-def myth_verdict(judgements: Sequence[Judgement]) -> MythVerdict:
-    """The verdict on a myth from the judgements of its claims."""
+def myth_verdict(claim_results: Sequence[ClaimResult]) -> MythVerdict:
+    """Return the verdict on a myth from the results of its claims."""
     return verdict_of(
-        [j.verdict for j in judgements if j.decisive],
-        [j.verdict for j in judgements if j.claim.kind == "today"],
+        [j.verdict for j in claim_results if j.primary],
+        [j.verdict for j in claim_results if j.claim.kind == "follow-up"],
     )
 
 
-def verdict_of(decisive: Iterable[Verdict], today: Iterable[Verdict]) -> MythVerdict:
-    """Refuted when all decisive claims are reproduced (aged when a ``today`` claim is too), still standing when none is.
+def verdict_of(primary: Iterable[Verdict], today: Iterable[Verdict]) -> MythVerdict:
+    """Refuted when all primary claims are reproduced (aged when a ``today`` claim is too), still standing when none is.
 
-    Anything decisive that is undecided (inconclusive, not tested, an illustration) leaves the myth open.
+    Anything primary that is undecided (inconclusive, not tested, an illustration) leaves the myth open.
     """
-    found = set(decisive)
+    found = set(primary)
     if found == {Verdict.REPRODUCED}:
         return MythVerdict.AGED if Verdict.REPRODUCED in today else MythVerdict.REFUTED
     return MythVerdict.STILL_STANDING if found == {Verdict.NOT_REPRODUCED} else MythVerdict.OPEN
@@ -316,59 +318,59 @@ def _fits(value: Any, wanted: Any) -> bool:
 
 
 def _measure(
-    claim: Claim, tables: Mapping[str, pd.DataFrame], absent: Sequence[tuple[Trial, str]], failed: Sequence[tuple[Trial, str]]
-) -> Judgement:
+    claim: Claim, tables: Mapping[str, pd.DataFrame], skipped: Sequence[tuple[Trial, str]], failed: Sequence[tuple[Trial, str]]
+) -> ClaimResult:
     if claim.is_only_cited:
-        return Judgement(claim, None, Verdict.NOT_TESTED, "no profile measures it")
+        return ClaimResult(claim, None, Verdict.NOT_TESTED, "no profile measures it")
     rows = claim.rows(tables)
     estimate = claim.measure(rows) if len(rows) else None
     if estimate is None:
-        return Judgement(claim, None, Verdict.NOT_TESTED, _why_absent(claim, absent, failed, len(rows)))
-    protocol = weakest(rows["protocol"])
-    found = Judgement(
+        return ClaimResult(claim, None, Verdict.NOT_TESTED, _not_tested_reason(claim, skipped, failed, len(rows)))
+    protocol = least_faithful(rows["protocol"])
+    found = ClaimResult(
         claim, estimate, claim.criterion.judge(estimate), "", protocol,
         dataset=_distinct(rows, "dataset"), device=_distinct(rows, "device"),
     )  # fmt: skip
     if protocol == "stand-in" and claim.kind != "control":
-        return _overruled(found, Verdict.ILLUSTRATION, "stand-in data: nothing is concluded")
+        return _with_verdict(found, Verdict.ILLUSTRATION, "stand-in data: nothing is concluded")
     if found.verdict is Verdict.INCONCLUSIVE:
-        return _overruled(found, Verdict.INCONCLUSIVE, "the interval straddles the criterion")
+        return _with_verdict(found, Verdict.INCONCLUSIVE, "the interval straddles the criterion")
     return found
 
 
-def _with_controls(judgement: Judgement, all_of_them: Mapping[str, Judgement]) -> Judgement:
-    claim = judgement.claim
-    if judgement.verdict in (Verdict.NOT_TESTED, Verdict.ILLUSTRATION):
-        return judgement
-    if claim.kind == "level" and judgement.protocol != "paper" and not _calibrated(claim, all_of_them):
-        return _overruled(judgement, Verdict.NOT_TESTED, "reduced: the number depends on the protocol")
-    if judgement.verdict is Verdict.INCONCLUSIVE:
-        return judgement
+def _with_controls(claim_result: ClaimResult, all_of_them: Mapping[str, ClaimResult]) -> ClaimResult:
+    claim = claim_result.claim
+    if claim_result.verdict in (Verdict.NOT_TESTED, Verdict.ILLUSTRATION):
+        return claim_result
+    if claim.kind == "absolute" and claim_result.protocol != "paper" and not _calibrated(claim, all_of_them):
+        return _with_verdict(claim_result, Verdict.NOT_TESTED, "reduced: the number depends on the protocol")
+    if claim_result.verdict is Verdict.INCONCLUSIVE:
+        return claim_result
     for control in claim.controls:
-        if all_of_them[control].verdict in _HINDRANCES:
-            return _overruled(judgement, Verdict.INCONCLUSIVE, f"control {control} {_HINDRANCES[all_of_them[control].verdict]}")
-    return judgement
+        if all_of_them[control].verdict in _CONTROL_FAILURES:
+            return _with_verdict(claim_result, Verdict.INCONCLUSIVE, f"control {control} {_CONTROL_FAILURES[all_of_them[control].verdict]}")
+    return claim_result
 
 
-def _calibrated(claim: Claim, all_of_them: Mapping[str, Judgement]) -> bool:
+def _calibrated(claim: Claim, all_of_them: Mapping[str, ClaimResult]) -> bool:
     if claim.calibration is None:
         return False
     calibration = all_of_them[claim.calibration]
     return calibration.verdict is Verdict.REPRODUCED and calibration.protocol != "stand-in"
 
 
-def _deciding(claim: Claim, judged: Mapping[str, Judgement]) -> str:
-    better = claim.gives_way_to
+def _primary_id(claim: Claim, judged: Mapping[str, ClaimResult]) -> str:
+    better = claim.superseded_by
     return better if better and judged[better].verdict not in (Verdict.NOT_TESTED, Verdict.ILLUSTRATION) else claim.id
 
 
-def _overruled(judgement: Judgement, verdict: Verdict, reason: str) -> Judgement:
-    return replace(judgement, verdict=verdict, reason=reason)
+def _with_verdict(claim_result: ClaimResult, verdict: Verdict, reason: str) -> ClaimResult:
+    return replace(claim_result, verdict=verdict, reason=reason)
 
 
-def _why_absent(claim: Claim, absent: Sequence[tuple[Trial, str]], failed: Sequence[tuple[Trial, str]], rows: int) -> str:
-    reasons = sorted({reason for trial, reason in absent if claim.selects(trial)})
-    if errors := [error for trial, error in failed if claim.is_hindered_by(trial)]:
+def _not_tested_reason(claim: Claim, skipped: Sequence[tuple[Trial, str]], failed: Sequence[tuple[Trial, str]], rows: int) -> str:
+    reasons = sorted({reason for trial, reason in skipped if claim.selects(trial)})
+    if errors := [error for trial, error in failed if claim.is_blocked_by(trial)]:
         reasons.append(f"{len(errors)} trial{'s' * (len(errors) > 1)} that it needs failed: {causes(errors)}")
     if reasons:
         return "; ".join(reasons)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from myths.lab.claim import Checked, Claim, Judgement, Kind, Verdict
+from myths.lab.claim import Claim, ClaimKind, ClaimResult, PaperSource, Verdict
 from myths.lab.estimate import Estimate, SourceOfVariation
 from myths.lab.setting import Range, Text
 from myths.lab.store import Record
@@ -25,9 +25,9 @@ class ClaimRecord:
     """Id of the claim, distinct within its myth."""
     myth: str
     """Name of the myth."""
-    kind: Kind
-    """effect: a direction or difference. level: a number that depends on the protocol. control: must hold, or others say nothing. today:
-    what has changed since the paper."""
+    kind: ClaimKind
+    """effect: a direction or difference. absolute: a number that depends on the protocol. control: must hold, or others are inconclusive.
+    follow-up: what has changed since the paper."""
     statement: str
     """What is claimed, in a sentence."""
     source: str
@@ -40,7 +40,7 @@ class ClaimRecord:
     """High end of the range that the paper gives."""
     unit: str
     """Unit of the paper's number, the estimate, its interval and the criterion; empty for a pure number."""
-    paper_checked: Checked
+    paper_value_source: PaperSource
     """How the paper's number got here."""
     criterion: str
     """Range that the whole interval must lie in, with its unit; committed before the run."""
@@ -64,7 +64,7 @@ class ClaimRecord:
     """Result of the comparison of the interval with the criterion."""
     reason: str
     """Why, where the criterion alone does not say it."""
-    decisive: bool
+    primary: bool
     """Whether the verdict on the myth rests on it."""
     protocol: Protocol | None
     """Weakest protocol among the trials of the number."""
@@ -80,16 +80,16 @@ class ClaimRecord:
     """Ids of the trials that the number comes from: all of them and no others."""
 
     @classmethod
-    def of(cls, judgement: Judgement, myth: str, profile: str = "", records: Sequence[Record] = ()) -> ClaimRecord:
-        """Return the record of a judgement.
+    def of(cls, claim_result: ClaimResult, myth: str, profile: str = "", records: Sequence[Record] = ()) -> ClaimRecord:
+        """Return the record of a claim's result.
 
         Args:
-            judgement: A claim with the number measured for it and the verdict.
+            claim_result: A claim with the number measured for it and the verdict.
             myth: The name of its myth.
             profile: The profiles of the run.
             records: The stored trials that the number comes from.
         """
-        claim, found = judgement.claim, judgement.estimate
+        claim, found = claim_result.claim, claim_result.estimate
         measured: dict[str, Any] = {}
         if found is not None:
             measured = {"estimate": found.value, "low": found.low, "high": found.high, "n": found.n}
@@ -104,27 +104,27 @@ class ClaimRecord:
             paper_low=claim.paper_low,
             paper_high=claim.paper_high,
             unit=claim.unit,
-            paper_checked=claim.paper_checked,
-            criterion=claim.printed_criterion,
+            paper_value_source=claim.paper_value_source,
+            criterion=claim.criterion_text,
             criterion_low=_closed(claim.criterion.low),
             criterion_high=_closed(claim.criterion.high),
             criterion_strict=claim.criterion.strict,
             **measured,
-            verdict=judgement.verdict,
-            reason=judgement.reason,
-            decisive=judgement.decisive,
-            protocol=judgement.protocol,
+            verdict=claim_result.verdict,
+            reason=claim_result.reason,
+            primary=claim_result.primary,
+            protocol=claim_result.protocol,
             profile=profile,
-            device=judgement.device,
-            dataset=judgement.dataset,
+            device=claim_result.device,
+            dataset=claim_result.dataset,
             invocations=tuple(dict.fromkeys(record.invocation for record in records)),
             trials=tuple(record.trial.id for record in records),
         )
 
     @classmethod
     def declared(cls, claim: Claim, myth: str) -> ClaimRecord:
-        """Return the record of a claim that no run has judged: not tested, and decisive if it is declared so."""
-        return cls.of(Judgement(claim, None, Verdict.NOT_TESTED, decisive=claim.decisive), myth)
+        """Return the record of a claim that no run has judged: not tested, and primary if it is declared so."""
+        return cls.of(ClaimResult(claim, None, Verdict.NOT_TESTED, primary=claim.primary), myth)
 
     @classmethod
     def read(cls, line: Mapping[str, str]) -> ClaimRecord:

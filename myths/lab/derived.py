@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from myths.lab import pictures
-from myths.lab.claim import Criterion, Judgement, MythVerdict, judge, myth_verdict
+from myths.lab.claim import ClaimResult, Criterion, MythVerdict, evaluate_claims, myth_verdict
 from myths.lab.claim_record import COLUMNS, ClaimRecord
 from myths.lab.data import prepared
 from myths.lab.errors import UsageError
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Derived:
-    """A myth in a run: its tables, the judgement of each claim, and what the reader must know of how they came about."""
+    """A myth in a run: its tables, the result of each claim, and what the reader must know of how they came about."""
 
     myth: Myth
     run: RunFolder
     profile: str
     tables: Mapping[str, pd.DataFrame]
-    judgements: tuple[Judgement, ...]
+    claim_results: tuple[ClaimResult, ...]
     records: tuple[Record, ...]
     warnings: tuple[str, ...]
     failed: tuple[Record, ...] = ()
@@ -45,22 +45,22 @@ class Derived:
     @property
     def verdict(self) -> MythVerdict:
         """The verdict on the myth."""
-        return myth_verdict(self.judgements)
+        return myth_verdict(self.claim_results)
 
-    def records_of(self, judgement: Judgement) -> tuple[Record, ...]:
+    def records_of(self, claim_result: ClaimResult) -> tuple[Record, ...]:
         """Return the records that the number of a claim comes from, in the order in which they were stored; none without a number.
 
         They are the trials that the rows of the claim are made of. Those that the claim does not need are left out: a row may hold
         numbers against several baselines, and a claim speaks of one of them.
         """
-        claim = judgement.claim
-        named = trial_ids(claim.rows(self.tables)) if judgement.estimate is not None else ()
+        claim = claim_result.claim
+        named = trial_ids(claim.rows(self.tables)) if claim_result.estimate is not None else ()
         return tuple(r for r in self.records if r.trial.id in named and (claim.selects(r.trial) or claim.is_only_cited))
 
     @cached_property
     def claims(self) -> tuple[ClaimRecord, ...]:
-        """The record of each judgement, in the order of the claims."""
-        return tuple(ClaimRecord.of(each, self.myth.name, self.profile, self.records_of(each)) for each in self.judgements)
+        """The record of each result, in the order of the claims."""
+        return tuple(ClaimRecord.of(each, self.myth.name, self.profile, self.records_of(each)) for each in self.claim_results)
 
     def claims_table(self) -> pd.DataFrame:
         """Return ``claims.csv``: a row for each record."""
@@ -70,20 +70,20 @@ class Derived:
 
 
 def derive(myth: Myth, run: RunFolder) -> Derived:
-    """Tables and judgements of a myth from the trials stored in a run."""
+    """Tables and claim results of a myth from the trials stored in a run."""
     facts, store = run.facts(), run.store(myth)
     results = Results(store.records, prepared.sha256_of)
     tables = {name: checked(name, table(results)) for name, table in myth.tables.items()}
     done = {record.trial.id for record in store.records if record.status == "ok"}
     failed = tuple({r.trial.id: r for r in store.records if r.trial.id not in done}.values())
     skipped = tuple((trial, reason) for trial, reason in _absent(myth, facts) if trial.id not in done)
-    judgements = judge(myth.claims, tables, skipped, [(record.trial, record.error or "") for record in failed])
+    claim_results = evaluate_claims(myth.claims, tables, skipped, [(record.trial, record.error or "") for record in failed])
     invocations = [i for i in facts["invocations"] if myth.name in i["arguments"].get("myths", [])]
     profile = ", ".join(dict.fromkeys(i["arguments"]["profile"] for i in invocations))
     warned = (*map(str, facts.get("notes", ())), *_warnings(myth, store, results, invocations))
     attempts = (tuple(store.attempts(record.trial)) for record in results.records)
     return Derived(
-        myth, run, profile, tables, tuple(judgements), tuple(results.records), warned, failed, skipped, len(store.stale),
+        myth, run, profile, tables, tuple(claim_results), tuple(results.records), warned, failed, skipped, len(store.stale),
         tuple(each for each in attempts if len(each) > 1),
     )  # fmt: skip
 
@@ -114,23 +114,23 @@ def write_pictures(derived: Derived) -> None:
 
 def _absent(myth: Myth, facts: Mapping[str, Any]) -> list[tuple[Trial, str]]:
     """The trials that the last invocations could not run here, as recorded then."""
-    absent = {}
+    skipped = {}
     for invocation in facts["invocations"]:
-        for entry in invocation.get("absent", []):
+        for entry in invocation.get("skipped", []):
             if entry["trial"]["trial"] in myth.types_by_name and entry["myth"] == myth.name:
                 try:
                     trial = decode(entry["trial"], myth.types_by_name)
                 except (ValueError, KeyError, UsageError):
                     continue
-                absent[trial.id] = (trial, entry["reason"])
-    return list(absent.values())
+                skipped[trial.id] = (trial, entry["reason"])
+    return list(skipped.values())
 
 
 def _warnings(myth: Myth, store: Store, results: Results, invocations: list[dict[str, Any]]) -> tuple[str, ...]:
     warned = []
     used = {record.invocation for record in results.records}
     for claim in myth.claims:
-        now = claim.printed_criterion
+        now = claim.criterion_text
         then = {i["criteria"].get(claim.id, now) for i in invocations if i["id"] in used}
         bounds = Criterion.read(str(claim.criterion))
         if then := {text for text in then if Criterion.read(text) != bounds}:

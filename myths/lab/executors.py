@@ -90,16 +90,16 @@ class OneByOne:
 
 def runs_alone(trial: Trial) -> bool:
     """Whether nothing may run beside a trial: what times or fills the memory."""
-    return trial.exclusive or trial.worker_memory is not None
+    return trial.exclusive or trial.memory_limit_bytes is not None
 
 
 def local(trial: Trial, context: Context, seconds: float | None = None) -> Execution:
     """Run a trial in this process, or in a worker of its own (for ``seconds`` at most) where the trial asks for one."""
-    if trial.worker_memory is None:
+    if trial.memory_limit_bytes is None:
         with EnergyMeter(context.device) as meter:
             execution = here(trial, context)
         return replace(execution, energy_joules=meter.joules)
-    return _in_worker(trial, context, trial.worker_memory, seconds)
+    return _in_worker(trial, context, trial.memory_limit_bytes, seconds)
 
 
 def here(trial: Trial, context: Context) -> Execution:

@@ -49,7 +49,7 @@ def each_once(list_trials: Listing) -> Listing:
     return listed
 
 
-def rank(profiles: str, decisive: Iterable[Verdict]) -> tuple[int, int]:
+def rank(profiles: str, primary: Iterable[Verdict]) -> tuple[int, int]:
     """Return how much a run of a myth counts; the larger counts more.
 
     A run that has measured more of what decides comes first: a larger machine that was stopped early says less than a smaller one that
@@ -57,12 +57,12 @@ def rank(profiles: str, decisive: Iterable[Verdict]) -> tuple[int, int]:
 
     Args:
         profiles: The profiles of the run, separated by commas.
-        decisive: The verdicts of its decisive claims.
+        primary: The verdicts of its primary claims.
 
     Returns:
-        How many decisive claims were measured on real data, and the profile: paper 4, gpu 3, laptop 2, quick 1, unknown 0.
+        How many primary claims were measured on real data, and the profile: paper 4, gpu 3, laptop 2, quick 1, unknown 0.
     """
-    measured = sum(verdict not in (Verdict.NOT_TESTED, Verdict.ILLUSTRATION) for verdict in decisive)
+    measured = sum(verdict not in (Verdict.NOT_TESTED, Verdict.ILLUSTRATION) for verdict in primary)
     return measured, max((PROFILES.index(p) + 1 for p in PROFILES if p in profiles.split(", ")), default=0)
 
 
@@ -103,14 +103,14 @@ class Myth:
     number: int
     belief: str
     rebuttal: str
-    both_sides: str
+    discussion: str
     papers: tuple[Paper, ...]
     trial_types: tuple[type[Trial], ...]
     trials: Callable[[Profile, int | None, tuple[str, ...]], Sequence[Trial]]
     tables: Mapping[str, Callable[[Results], pd.DataFrame]]
     claims: tuple[Claim, ...]
     figures: Mapping[str, Callable[[Mapping[str, pd.DataFrame]], Figure | None]]
-    meanings: Mapping[str, str]
+    verdict_texts: Mapping[str, str]
     pictures: Mapping[str, Callable[[Mapping[str, pd.DataFrame], Store], Figure | None]] = field(default_factory=dict)
     """Like figures, but they show images of data sets, so they are never published; from the tables and the stored arrays."""
     of_own_data: Callable[[Mapping[str, pd.DataFrame]], str | None] | None = None
@@ -138,6 +138,6 @@ class Myth:
         """For decoding stored trials, those that are only dependencies included."""
         return {kind.__name__: kind for kind in self.trial_types}
 
-    def meaning(self, verdict: Any) -> str:
+    def verdict_text(self, verdict: Any) -> str:
         """One sentence on what a verdict on the myth says of the belief."""
-        return self.meanings[str(verdict)]
+        return self.verdict_texts[str(verdict)]

@@ -36,8 +36,8 @@ def invocation(device: str, arguments: Mapping[str, Any], claims: Iterable[Claim
         "machine": machine(device),
         "packages": packages(),
         "peers": packages(PEERS),
-        "criteria": {claim.id: claim.printed_criterion for claim in claims},
-        "absent": [],
+        "criteria": {claim.id: claim.criterion_text for claim in claims},
+        "skipped": [],
     }
 
 

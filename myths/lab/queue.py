@@ -19,7 +19,7 @@ class Entry:
     Attributes:
         trial: The trial.
         place: The index of the part that it belongs to.
-        urgent: Whether an open deciding claim waits for it.
+        urgent: Whether an open primary claim waits for it.
         alone: Whether it runs for the second time, with nothing beside it, because its worker process died.
         waits_for: How many of its dependencies have not finished.
         dependents: The entries that wait for it.
@@ -39,7 +39,7 @@ class Entry:
 class Queue:
     """The trials of several parts in one order.
 
-    1. What an open deciding claim waits for, a chain (a trial and all it depends on) at a time: if the time ends, claims are decided
+    1. What an open primary claim waits for, a chain (a trial and all it depends on) at a time: if the time ends, claims are decided
        instead of many being begun.
     2. The rest. If several trials run at once, those at the head of the longest chain of estimated seconds go first, lest in the
        end everything waits for one of them. If one runs at a time, a chain at a time.

@@ -23,7 +23,7 @@ _INVOCATION = {
     "machine": dict,
     "packages": {str: str},
     "criteria": {str: str},
-    "absent": [{"myth": str, "trial": {"trial": str, "version": int, "settings": dict}, "reason": str}],
+    "skipped": [{"myth": str, "trial": {"trial": str, "version": int, "settings": dict}, "reason": str}],
 }
 _SHAPE = {"machine_class": str | None, "data": {str: {"sha256": str | None}}, "invocations": [_INVOCATION], "notes": [str]}
 """What a ``run.json`` must hold, as ``provenance.invocation`` and ``RunFolder.begin`` write it. There may be more."""

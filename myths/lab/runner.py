@@ -13,7 +13,7 @@ from myths.lab.queue import Entry, Queue
 from myths.lab.store import Hashes, Record, Store
 from myths.lab.trial import Context, Outcome, Trial, dependencies_first
 
-State = Literal["done", "to do", "missing"]
+State = Literal["done", "pending", "skipped"]
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,14 @@ class Plan:
         return [step.trial for step in self.steps if step.state == state]
 
     @property
-    def absent(self) -> list[tuple[Trial, str]]:
+    def skipped(self) -> list[tuple[Trial, str]]:
         """The trials that cannot run here, with the reasons."""
-        return [(step.trial, step.reason) for step in self.steps if step.state == "missing"]
+        return [(step.trial, step.reason) for step in self.steps if step.state == "skipped"]
 
     @property
     def data(self) -> tuple[str, ...]:
         """The data sets that the trials to be run read."""
-        return tuple(dict.fromkeys(name for trial in self.only("to do") for name in trial.data))
+        return tuple(dict.fromkeys(name for trial in self.only("pending") for name in trial.data))
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Part:
     plan: Plan
     store: Store
     urgent: Sequence[Trial] = ()
-    """The trials that open deciding claims are measured on, the most urgent first."""
+    """The trials that open primary claims are measured on, the most urgent first."""
     report: Report = lambda trial, record: None
     ended: Callable[[Progress], None] = lambda progress: None
     """Called once, when no trial of the part is left to run."""
@@ -115,12 +115,12 @@ class Estimates:
         """Learn from a record. A trial that shared a GPU with others says nothing of how long it takes."""
         if record.status == "ok" and record.device == self.machine_class and record.seconds_tell:
             seconds, work = self._known.get(type(record.trial), (0.0, 0.0))
-            self._known[type(record.trial)] = seconds + record.seconds, work + record.trial.work
+            self._known[type(record.trial)] = seconds + record.seconds, work + record.trial.relative_cost
 
     def __call__(self, trial: Trial) -> float | None:
         """Return the estimated seconds of a trial, scaled by its ``work``; None if no trial of its class has finished."""
         seconds, work = self._known.get(type(trial), (0.0, 0.0))
-        return seconds / work * trial.work if work else None
+        return seconds / work * trial.relative_cost if work else None
 
 
 def plan(
@@ -150,23 +150,23 @@ def plan(
     records = {trial.id: store.finished(trial, hashes) for trial in ordered}
     finished = {identity for identity, record in records.items() if record is not None and identity not in again}
     whole = {identity for identity in finished if (record := records[identity]) is not None and store.has_arrays(record)}
-    hindrance: dict[str, str] = {}
+    skip_reason: dict[str, str] = {}
     for trial in ordered:
         if trial.id not in whole:
             of_data = next((why for name in trial.data if (why := unavailable(name))), None)
-            hindrance[trial.id] = (
-                trial.missing() or of_data or next((h for d in trial.dependencies if (h := hindrance.get(d.id, ""))), "")
+            skip_reason[trial.id] = (
+                trial.skip_reason() or of_data or next((h for d in trial.dependencies if (h := skip_reason.get(d.id, ""))), "")
             )  # fmt: skip
     named, needed = {trial.id for trial in listed} | again, set[str]()
     steps = []
     for trial in reversed(ordered):  # dependents come before what they depend on
         if trial.id in finished and (trial.id in whole or trial.id not in needed):
             steps.append(Step(trial, "done"))
-        elif hindrance[trial.id] and trial.id in named:
-            steps.append(Step(trial, "missing", hindrance[trial.id]))
-            named.update(d.id for d in trial.dependencies if hindrance.get(d.id))  # what is to blame is named too
-        elif not hindrance[trial.id] and (trial.id in named or trial.id in needed):
-            steps.append(Step(trial, "to do"))
+        elif skip_reason[trial.id] and trial.id in named:
+            steps.append(Step(trial, "skipped", skip_reason[trial.id]))
+            named.update(d.id for d in trial.dependencies if skip_reason.get(d.id))  # what is to blame is named too
+        elif not skip_reason[trial.id] and (trial.id in named or trial.id in needed):
+            steps.append(Step(trial, "pending"))
             needed.update(dependency.id for dependency in trial.dependencies)
     return Plan(tuple(reversed(steps)))
 
@@ -229,9 +229,9 @@ class _Run:
     def __init__(self, parts: Sequence[Part], invocation: Invocation, budget: Budget | None, executor: Executor) -> None:
         self.parts, self.invocation, self.budget, self.executor = parts, invocation, budget, executor
         self.estimates = Estimates((record for part in parts for record in part.store.records), invocation.machine_class)
-        self.queue = Queue([(part.plan.only("to do"), part.urgent) for part in parts], self.estimates, executor.jobs > 1)
+        self.queue = Queue([(part.plan.only("pending"), part.urgent) for part in parts], self.estimates, executor.jobs > 1)
         self.progress = [Progress() for _ in parts]
-        self.unsettled = [len(part.plan.only("to do")) for part in parts]
+        self.unsettled = [len(part.plan.only("pending")) for part in parts]
         self.running: list[_Running] = []
 
     def through(self) -> list[Progress]:

@@ -10,8 +10,8 @@ from myths.lab.errors import UsageError
 from myths.lab.myth import Myth
 from myths.lab.trial import Trial, dependencies_first
 
-DECIDING = "deciding"
-"""What stands for the deciding claims that are open."""
+PRIMARY = "primary"
+"""What stands for the primary claims that are open."""
 
 
 def claims(
@@ -23,7 +23,7 @@ def claims(
 
     Args:
         myths: The myths to look in.
-        words: Ids, beginnings of ids up to a hyphen, or ``deciding``.
+        words: Ids, beginnings of ids up to a hyphen, or ``primary``.
         is_open: For a myth, whether a claim of it is undecided in the run, by id.
         device: The device of the run.
 
@@ -35,8 +35,8 @@ def claims(
     """
     found: dict[str, dict[str, Claim]] = {}
     for word in words:
-        named = {myth.name: _deciding(myth, is_open) if word == DECIDING else _named(myth, word) for myth in myths}
-        if word != DECIDING and not any(named.values()):
+        named = {myth.name: _open_primary(myth, is_open) if word == PRIMARY else _named(myth, word) for myth in myths}
+        if word != PRIMARY and not any(named.values()):
             ids = [claim.id for myth in myths for claim in myth.claims]
             near = difflib.get_close_matches(word, ids, 3) or ids[:3]
             asked = ", ".join(myth.name for myth in myths)
@@ -45,7 +45,7 @@ def claims(
             )
         if elsewhere := [claim.id for each in named.values() for claim in each if not claim.is_measured_on(device)]:
             named = {name: [claim for claim in each if claim.is_measured_on(device)] for name, each in named.items()}
-            if word != DECIDING and not any(named.values()):
+            if word != PRIMARY and not any(named.values()):
                 here, there, fix = ("a CPU", "a GPU", "cuda") if device == "cpu" else ("a GPU", "a CPU", "cpu")
                 raise UsageError(
                     f"--claim {word} names {', '.join(elsewhere[:3])}, measured on {there}, and this run is on {here}: use --device {fix}"
@@ -76,15 +76,15 @@ def needed_by(chosen: Iterable[Claim], trials: Iterable[Trial]) -> list[Trial]:
 
 
 def most_urgent(all_claims: Sequence[Claim], trials: Sequence[Trial]) -> list[Trial]:
-    """Return the trials that the deciding claims are measured on, a claim at a time, each claim followed by its controls.
+    """Return the trials that the primary claims are measured on, a claim at a time, each claim followed by its controls.
 
     A claim that another gives way to comes after those that everybody can decide.
     """
     by_id = {claim.id: claim for claim in all_claims}
-    decisive = [claim for claim in all_claims if claim.decisive]
-    better = [by_id[claim.gives_way_to] for claim in decisive if claim.gives_way_to]
+    primary = [claim for claim in all_claims if claim.primary]
+    better = [by_id[claim.superseded_by] for claim in primary if claim.superseded_by]
     found: dict[str, Trial] = {}
-    for claim in (*decisive, *better):
+    for claim in (*primary, *better):
         for each in with_controls(claim, by_id):
             found.update((trial.id, trial) for trial in trials if trial.id not in found and each.selects(trial))
     return list(found.values())
@@ -116,8 +116,8 @@ def _named(myth: Myth, word: str) -> list[Claim]:
     return exact or [claim for claim in myth.claims if claim.id.startswith(word.rstrip("-") + "-")]
 
 
-def _deciding(myth: Myth, is_open: Callable[[Myth], Callable[[str], bool]]) -> list[Claim]:
-    decisive = [claim for claim in myth.claims if claim.decisive]
-    better = {claim.gives_way_to for claim in decisive}
+def _open_primary(myth: Myth, is_open: Callable[[Myth], Callable[[str], bool]]) -> list[Claim]:
+    primary = [claim for claim in myth.claims if claim.primary]
+    better = {claim.superseded_by for claim in primary}
     open_here = is_open(myth)
-    return [claim for claim in myth.claims if (claim.decisive or claim.id in better) and open_here(claim.id)]
+    return [claim for claim in myth.claims if (claim.primary or claim.id in better) and open_here(claim.id)]

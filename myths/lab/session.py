@@ -30,7 +30,7 @@ class Request:
     """What is asked for: which myths, in which profile, on what device, into which run.
 
     Attributes:
-        claims: Ids of claims, or beginnings of ids up to a hyphen, or ``deciding``. Only what these need is run.
+        claims: Ids of claims, or beginnings of ids up to a hyphen, or ``primary``. Only what these need is run.
         trial_classes: Names of trial classes. Only their trials, and what these depend on, are run.
         again: Ids of stored trials to run once more. Nothing else is run.
         source: A published run that is copied into the run first, unless the run holds its results already.
@@ -166,10 +166,10 @@ def run(request: Request, watch: Watch) -> dict[str, Ran]:
         planned, notes = _with_data(request)
         _check_room(request.run)
         invocation = provenance.invocation(request.device, request.arguments, [c for p in planned for c in p.myth.claims])
-        invocation["absent"] = [
-            {"myth": p.myth.name, "trial": canonical(trial), "reason": reason} for p in planned for trial, reason in p.plan.absent
+        invocation["skipped"] = [
+            {"myth": p.myth.name, "trial": canonical(trial), "reason": reason} for p in planned for trial, reason in p.plan.skipped
         ]
-        if again := [trial.id for p in planned for trial in p.plan.only("to do") if p.store.attempts(trial)]:
+        if again := [trial.id for p in planned for trial in p.plan.only("pending") if p.store.attempts(trial)]:
             invocation["again"] = again
         request.run.begin(machine_class, invocation, notes)
         happened: dict[str, Ran] = {}
@@ -184,9 +184,9 @@ def run(request: Request, watch: Watch) -> dict[str, Ran]:
 
 def nothing_possible(planned: Sequence[Planned]) -> str | None:
     """Return why nothing of a request can run here, None if something can or is done already."""
-    if any(step.state != "missing" for p in planned for step in p.plan.steps):
+    if any(step.state != "skipped" for p in planned for step in p.plan.steps):
         return None
-    return next((reason for p in planned for _, reason in p.plan.absent), None)
+    return next((reason for p in planned for _, reason in p.plan.skipped), None)
 
 
 def _listed(request: Request, myth: Myth, store: Store) -> list[Trial]:
@@ -196,8 +196,8 @@ def _listed(request: Request, myth: Myth, store: Store) -> list[Trial]:
 
 
 def _nothing_chosen(request: Request) -> str:
-    if request.claims == (selection.DECIDING,):
-        return f"--claim deciding: in run {request.run.name} no deciding claim is open that the profile {request.profile} measures"
+    if request.claims == (selection.PRIMARY,):
+        return f"--claim primary: in run {request.run.name} no primary claim is open that the profile {request.profile} measures"
     return f"profile {request.profile} has no trial of {', '.join((*request.claims, *request.trial_classes))}: try another --profile"
 
 
@@ -205,7 +205,7 @@ def _part(planned: Planned, run: RunFolder, watch: Watch, happened: dict[str, Ra
     def ended(progress: Progress) -> None:
         happened[planned.myth.name] = _derived(planned.myth, run, progress)
 
-    urgent = selection.most_urgent(planned.myth.claims, planned.plan.only("to do"))
+    urgent = selection.most_urgent(planned.myth.claims, planned.plan.only("pending"))
     return Part(planned.plan, planned.store, urgent, watch(planned.myth, planned.plan), ended)
 
 
@@ -222,7 +222,7 @@ def _derived(myth: Myth, run: RunFolder, progress: Progress) -> Ran:
 
 def _is_open(run: RunFolder, myth: Myth) -> Callable[[str], bool]:
     """Whether a run has not decided a claim of a myth, by id."""
-    decided = {j.claim.id for j in derived.derive(myth, run).judgements if j.verdict.decides} if run.has(myth) else set[str]()
+    decided = {j.claim.id for j in derived.derive(myth, run).claim_results if j.verdict.decides} if run.has(myth) else set[str]()
     return lambda identity: identity not in decided
 
 
@@ -231,7 +231,7 @@ def _with_data(request: Request) -> tuple[list[Planned], dict[str, Any]]:
     corrupt: dict[str, str] = {}
     notes: dict[str, Any] = {}
     while True:
-        planned = plans(request, lambda name: corrupt.get(name) or absent(name))
+        planned = plans(request, lambda name: corrupt.get(name) or unavailable_reason(name))
         if (reason := nothing_possible(planned)) is not None:
             raise CannotStart(reason)
         new = [name for name in dict.fromkeys(name for p in planned for name in p.plan.data) if name not in notes]
@@ -244,7 +244,7 @@ def _with_data(request: Request) -> tuple[list[Planned], dict[str, Any]]:
             return planned, {name: notes[name] for p in planned for name in p.plan.data}
 
 
-def absent(name: str) -> str | None:
+def unavailable_reason(name: str) -> str | None:
     """Return why a data set is not here and how to bring it, None if it is here."""
     try:
         prepared.require(name)

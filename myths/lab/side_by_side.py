@@ -79,7 +79,7 @@ class SideBySide:
         alone = runs_alone(trial)
         if alone:
             self.__exit__()  # an idle worker still holds memory
-        if alone and (trial.worker_memory is not None or not self._bounded):
+        if alone and (trial.memory_limit_bytes is not None or not self._bounded):
             self._alone = trial, context
             return
         worker = self._idle.pop() if self._idle else _worker(trial, 1 if alone else self.jobs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from myths.lab.trial import weakest
+from myths.lab.trial import least_faithful
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +47,7 @@ def about(rows: pd.DataFrame) -> dict[str, Any]:
     """
     together = {name: ", ".join(sorted(set(rows[name]))) for name in ("dataset", "device") if name in rows}
     named = {"dataset": together["dataset"]} if "dataset" in together else {}
-    return {**named, "protocol": weakest(rows["protocol"]), "device": together["device"], TRIALS: unite(rows[TRIALS])}
+    return {**named, "protocol": least_faithful(rows["protocol"]), "device": together["device"], TRIALS: unite(rows[TRIALS])}
 
 
 def checked(name: str, table: pd.DataFrame) -> pd.DataFrame:

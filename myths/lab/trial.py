@@ -34,7 +34,7 @@ LARGEST = 2**63
 """No whole number of a setting is as large: torch and pandas hold none that is."""
 
 
-def weakest(protocols: Iterable[str]) -> Protocol:
+def least_faithful(protocols: Iterable[str]) -> Protocol:
     """The protocol that a number made from several trials has: the furthest from the paper's.
 
     Raises ValueError when there is none to choose from or a word is not a protocol.
@@ -61,13 +61,13 @@ class Trial:
 
     version: ClassVar[int] = 1
     """Part of the identity; raised when the meaning of a result changes, not when code moves."""
-    measured: ClassVar[frozenset[str]] = frozenset()
+    nondeterministic_columns: ClassVar[frozenset[str]] = frozenset()
     """Row columns that measure time or memory, so that two executions differ in them."""
     exclusive: ClassVar[bool] = False
     """Runs with nothing beside it."""
     published_arrays: ClassVar[tuple[str, ...]] = ()
     """Arrays that are published with a run because dependents read them: names, or patterns such as "new_*". Never data or weights."""
-    worker_memory: ClassVar[int | None] = None
+    memory_limit_bytes: ClassVar[int | None] = None
     """Bytes; a trial that sets it runs in a worker process of its own under this cap."""
 
     def __post_init__(self) -> None:
@@ -83,10 +83,10 @@ class Trial:
     @property
     def protocol(self) -> Protocol:
         """How near the settings are to the paper's. Default: as near as those of the trials it depends on; reduced without such."""
-        return weakest(trial.protocol for trial in self.dependencies) if self.dependencies else "reduced"
+        return least_faithful(trial.protocol for trial in self.dependencies) if self.dependencies else "reduced"
 
     @property
-    def work(self) -> float:
+    def relative_cost(self) -> float:
         """Cost relative to other trials of the same class, for budgets and progress."""
         return 1.0
 
@@ -101,11 +101,11 @@ class Trial:
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)} | {"protocol": self.protocol}
 
     @classmethod
-    def tiny(cls) -> Trial:
+    def test_instance(cls) -> Trial:
         """An instance that runs in under two seconds on procedural or embedded data."""
         raise TypeError(f"{cls.__name__} gives no tiny instance of itself")
 
-    def missing(self) -> str | None:
+    def skip_reason(self) -> str | None:
         """Why this trial cannot run here (an absent peer or optional data set), or None."""
         return None
 
@@ -184,7 +184,7 @@ class Context:
         return np.random.default_rng(self.seed(axis))
 
     @contextlib.contextmanager
-    def seeded(self, axis: str) -> Iterator[None]:
+    def seed_torch(self, axis: str) -> Iterator[None]:
         """Seeds torch's global generator for code that can take no other, and restores it after."""
         import torch
 

@@ -73,8 +73,8 @@ def attempt(myth: Myth, name: str, settings: Sequence[str], device: str, folder:
     with tempfile.TemporaryDirectory() as forgotten:
         store = Store(Path(forgotten), myth.types_by_name)
         plan = runner.plan([trial], store, prepared.sha256_of)
-        if plan.absent:
-            raise CannotStart(plan.absent[-1][1])
+        if plan.skipped:
+            raise CannotStart(plan.skipped[-1][1])
         for data in plan.data:
             prepared.require(data)
         from myths.lab import device as devices  # brings torch, which takes seconds: after all that may be wrong in the settings

@@ -27,7 +27,7 @@ MYTH = Myth(
         "A convolution with a kernel that each position makes for itself translates as well as self-attention, with no more parameters, "
         "in time that is linear in the length, and a fifth faster."
     ),
-    both_sides=(
+    discussion=(
         "In the paper's own controlled ablation DynamicConv and self-attention tie (26.9 and 26.9 BLEU); the 29.7 against 29.3 of the "
         "abstract compares different papers. What is gained is speed: 20 % over self-attention, 14 % over self-attention of the same "
         "reach. The decoder's attention to the encoder is kept in every model, so nothing here is without attention. Since then fused "
@@ -107,7 +107,7 @@ MYTH = Myth(
         "precision",
         "beam",
     ),
-    meanings={
+    verdict_texts={
         "refuted": "Convolutions translate as well as self-attention, and decode faster than it did in 2019.",
         "still standing": "Convolutions translate worse than self-attention, and no faster.",
         "open": "Not all that decides was measured here, or it is undecided: see the tie in quality (L2) and the speed (L4).",

@@ -117,7 +117,7 @@ CONTROLS = (
 QUALITY_OF_TRANSLATION = (
     _translation(
         id="L1-wmt-en-de",
-        kind="level",
+        kind="absolute",
         statement="On WMT En-De, DynamicConv reaches at least 29.2 BLEU.",
         **cited("read", f"{PAPER}, Table 1 (newstest2014); self-attention in another paper: 29.3", 29.7),
         unit="BLEU",
@@ -127,12 +127,12 @@ QUALITY_OF_TRANSLATION = (
     ),
     _difference(
         "L2-dynamic", "dynamic", "attention", "Translation models with DynamicConv are non-inferior to self-attention (margin 0.5 BLEU).",
-        cited("read", TABLE_2, 0.8), at_least(-0.5), decisive=True,
+        cited("read", TABLE_2, 0.8), at_least(-0.5), primary=True,
     ),
     _difference(
         "L2-lightweight", "lightweight", "attention",
         "Translation models with LightConv are non-inferior to self-attention (margin 1 BLEU).",
-        cited("read", TABLE_2, 0.4), at_least(-1.0), decisive=True,
+        cited("read", TABLE_2, 0.4), at_least(-1.0), primary=True,
     ),
     _difference(
         "L3-kernels", "growing", "depthwise", "Kernels that grow with depth reach higher BLEU than short kernels.",
@@ -175,7 +175,7 @@ SPEED = (
             **cited("read", TABLE_3, ratio),
             measure=partial(measures.ratio_over_repeats, column),
             criterion=above(1),
-            decisive=id == "L4-decoding",
+            primary=id == "L4-decoding",
         )
         for id, how, ratio, column in (
             ("L4-decoding", "as implemented in 2019", 1.20, "ratio_plain"),
@@ -184,7 +184,7 @@ SPEED = (
     ),
     _decoding(
         id="L4-today-decoding",
-        kind="today",
+        kind="follow-up",
         statement="DynamicConv translates at most 1.05 times as many sentences per second as full self-attention as implemented today.",
         **cited("read", PROPOSAL),
         measure=partial(measures.ratio_over_repeats, "ratio"),
@@ -244,7 +244,7 @@ CLAIMS: tuple[Claim, ...] = (
         Claim(
             id=f"L7-{suffix}",
             statement=f"On {name}, a language model with DynamicConv has at most 1.02 times the perplexity of one with self-attention.",
-            **cited("recalled", f"{PAPER}, Table 4 (Billion Word, test: 26.67 / 26.73)", 0.998),
+            **cited("from memory", f"{PAPER}, Table 4 (Billion Word, test: 26.67 / 26.73)", 0.998),
             unit="x",
             table="language",
             where={"dataset": dataset, "layer": "dynamic"},
@@ -261,7 +261,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     _translation(
         id="L8-cnn-dm",
-        kind="level",
+        kind="absolute",
         statement="On CNN/DailyMail, DynamicConv reaches a ROUGE-1 of at least 39.34.",
         **cited("read", f"{PAPER}, Table 5; a known replication reached 34.18 (fairseq#594)", 39.84),
         unit="ROUGE-1",

@@ -16,14 +16,14 @@ class ListKernels(Trial):
     """Translator whose kernels are listed."""
 
     @property
-    def work(self) -> float:
+    def relative_cost(self) -> float:
         """Next to nothing."""
         return 0.01
 
     @classmethod
-    def tiny(cls) -> ListKernels:
+    def test_instance(cls) -> ListKernels:
         """Of the smallest translator."""
-        return cls(model=TrainTranslator.tiny())
+        return cls(model=TrainTranslator.test_instance())
 
     def run(self, context: Context) -> Outcome:
         """A row a weight: ``side``, ``depth`` from 0, ``head``, ``offset`` in positions (negative is earlier), ``weight``."""

@@ -36,7 +36,7 @@ class TrainLanguageModel(Trial):
     lines of its training part; "wikitext2" has none, so it is trained on nine tenths of the validation part.
     """
 
-    measured: ClassVar[frozenset[str]] = frozenset({"train_seconds", "tokens_per_second"})
+    nondeterministic_columns: ClassVar[frozenset[str]] = frozenset({"train_seconds", "tokens_per_second"})
 
     dataset: Corpus = "tinyshakespeare"
     """Text, as `myths data list` names it."""
@@ -80,7 +80,7 @@ class TrainLanguageModel(Trial):
         return "stand-in" if self.dataset in PROCEDURAL else "reduced"
 
     @property
-    def work(self) -> float:
+    def relative_cost(self) -> float:
         """Tokens seen times weights."""
         weights = self.layers * self.channels * (4 * self.channels + 2 * self.hidden) + self.channels * max(self.subwords, 60)
         return self.updates * self.batch * self.context * weights / 1e12
@@ -91,11 +91,11 @@ class TrainLanguageModel(Trial):
         return FILES.get(self.dataset, ())
 
     @classmethod
-    def tiny(cls) -> TrainLanguageModel:
+    def test_instance(cls) -> TrainLanguageModel:
         """A few updates on number words."""
         return cls(dataset="numbers", layer="lightweight", channels=16, hidden=16, heads=2, layers=1, context=32, batch=4, updates=5)
 
-    def missing(self) -> str | None:
+    def skip_reason(self) -> str | None:
         """Data sets that the suite does not bring."""
         return UNAVAILABLE.get(self.dataset)
 
@@ -120,7 +120,7 @@ class TrainLanguageModel(Trial):
             precision=precision_of(context.device, self.precision),
         )
         windows = _windows(model, streams["train"], self.context, self.batch, context.generator("order"))
-        with context.seeded("dropout"):
+        with context.seed_torch("dropout"):
             done = fit(model, windows, recipe, device=context.device)
         row: dict[str, Any] = {
             "parameters": parameters(model),
@@ -177,7 +177,7 @@ class TrainLanguageModel(Trial):
         )
         taps = language_taps(self.layers)
         build = builder(self.layer, channels=self.channels, heads=self.heads, taps=taps, dropout=self.weight_dropout)
-        with context.seeded("init"):
+        with context.seed_torch("init"):
             return LanguageModel(shape, build)
 
 

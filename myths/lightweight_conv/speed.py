@@ -24,9 +24,9 @@ class _Timed(Trial):
     All in one dtype, with random weights and inputs: what a layer costs does not depend on what it has learnt.
     """
 
-    measured: ClassVar[frozenset[str]] = TIMES
+    nondeterministic_columns: ClassVar[frozenset[str]] = TIMES
     exclusive: ClassVar[bool] = True
-    worker_memory: ClassVar[int | None] = 12 * GIB
+    memory_limit_bytes: ClassVar[int | None] = 12 * GIB
 
     layer: Annotated[tuple[Layer, ...], Items()]
     """Timed beside "attention", which need not be named."""
@@ -72,7 +72,7 @@ class TimeLayer(_Timed):
     """Whether a position sees only earlier ones."""
 
     @property
-    def work(self) -> float:
+    def relative_cost(self) -> float:
         """Grows with what attention computes, up to the length from which that is over budget."""
         return 1 + min(self.length, 8192) / 1024 * (2 if self.direction == "training" else 1) * len(self.layer) / 4
 
@@ -82,7 +82,7 @@ class TimeLayer(_Timed):
         return {**super().columns, "scope": "block" if self.block else "layer", "layer": ("attention", *self.layer)}
 
     @classmethod
-    def tiny(cls) -> TimeLayer:
+    def test_instance(cls) -> TimeLayer:
         """Two layers on 16 positions."""
         return cls(layer=("lightweight", "dynamic"), length=16, channels=16, tokens=32)
 
@@ -121,12 +121,12 @@ class TimeDecoding(_Timed):
     """Width of the beam search."""
 
     @property
-    def work(self) -> float:
+    def relative_cost(self) -> float:
         """Positions times weights."""
         return self.sentences * self.length * self.channels * self.hidden * (self.encoder_layers + self.decoder_layers) / 1e9
 
     @classmethod
-    def tiny(cls) -> TimeDecoding:
+    def test_instance(cls) -> TimeDecoding:
         """Two sentences by a small model."""
         return cls(layer=("dynamic",), length=4, channels=16, hidden=16, encoder_layers=1, decoder_layers=1, vocabulary=50, sentences=2)
 

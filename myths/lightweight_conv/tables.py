@@ -8,7 +8,7 @@ import numpy as np
 
 from myths.lab.store import Results
 from myths.lab.tables import TRIALS, unite, unite_columns
-from myths.lab.trial import weakest
+from myths.lab.trial import least_faithful
 from myths.lightweight_conv.kernels import ListKernels
 from myths.lightweight_conv.language_models import TrainLanguageModel
 from myths.lightweight_conv.names import SUMMARIES
@@ -107,7 +107,7 @@ def ablation(results: Results) -> pd.DataFrame:
                 "paper_bleu": paper.bleu if paper else np.nan,
                 "paper_sd": paper.sd if paper else np.nan,
                 "paper_sentences_per_second": paper.sentences_per_second if paper else np.nan,
-                "protocol": weakest(group["protocol"]),
+                "protocol": least_faithful(group["protocol"]),
                 "device": group["device"].iloc[0],
                 "setting": setting,
                 TRIALS: unite(group[TRIALS]),

@@ -148,14 +148,14 @@ def _translates(model: Translator, source: Tensor, decoding: Decoding) -> Callab
 
 def _model(layer: Layer, shape: Shape, context: Context) -> Translator:
     taps = growing_taps(max(shape.encoder_layers, shape.decoder_layers))
-    with context.seeded("init"):
+    with context.seed_torch("init"):
         return Translator(shape, builder(layer, channels=shape.channels, heads=shape.heads, taps=taps, dropout=0.0))
 
 
 def _call(layer: Layer, length: int, setup: Setup, context: Context) -> tuple[Callable[[], Any], nn.Module, Tensor]:
     """What is timed, the layer or block in it, and its input."""
     dtype = getattr(torch, setup.dtype)
-    with context.seeded("init"):
+    with context.seed_torch("init"):
         mixer = build(layer, Settings(channels=setup.channels, heads=setup.heads, taps=setup.taps, causal=setup.causal))
         module: nn.Module = _block(setup, mixer) if setup.block else mixer
     module.to(context.device, dtype).train()

@@ -64,7 +64,7 @@ class TrainTranslator(Trial):
     every layer. ``shuffled`` puts each target beside the source of another, for the control.
     """
 
-    measured: ClassVar[frozenset[str]] = frozenset({"train_seconds", "target_tokens_per_second", "sentences_per_second"})
+    nondeterministic_columns: ClassVar[frozenset[str]] = frozenset({"train_seconds", "target_tokens_per_second", "sentences_per_second"})
 
     dataset: DatasetName = "multi30k"
     source: DatasetName = "de"
@@ -128,7 +128,7 @@ class TrainTranslator(Trial):
         return "stand-in" if self.dataset in PROCEDURAL else "reduced"
 
     @property
-    def work(self) -> float:
+    def relative_cost(self) -> float:
         """Target tokens that may be seen, times weights, and what decoding takes of it."""
         layers = self.encoder_layers + self.decoder_layers
         weights = layers * self.channels * (4 * self.channels + 2 * self.hidden) + self.channels * max(self.subwords, 50)
@@ -141,12 +141,12 @@ class TrainTranslator(Trial):
         return data_names(self.dataset, self.source, self.target, self.tests)
 
     @classmethod
-    def tiny(cls) -> TrainTranslator:
+    def test_instance(cls) -> TrainTranslator:
         """A few updates on written dates."""
         few = {"updates": 8, "train_pairs": 200, "channels": 16, "hidden": 16, "beam": 2}
         return cls(**{**DATES, **few}, layer="dynamic")
 
-    def missing(self) -> str | None:
+    def skip_reason(self) -> str | None:
         """Data sets that the suite does not bring, and packages that only some of them need."""
         if self.dataset in UNAVAILABLE:
             return UNAVAILABLE[self.dataset]
@@ -174,7 +174,7 @@ class TrainTranslator(Trial):
         model = self.fresh(context, vocabulary.size)
         recipe = self.recipe(context.device)
         batches = translation_batches(model, train, recipe.batch_tokens, context.generator("order"))
-        with context.seeded("dropout"):
+        with context.seed_torch("dropout"):
             done = fit(model, batches, recipe, device=context.device)
         about: dict[str, Any] = {
             "parameters": parameters(model),
@@ -237,7 +237,7 @@ class TrainTranslator(Trial):
         )
         taps = growing_taps(max(self.encoder_layers, self.decoder_layers))
         build = builder(self.layer, channels=self.channels, heads=self.heads, taps=taps, dropout=self.weight_dropout)
-        with context.seeded("init"):
+        with context.seed_torch("init"):
             return Translator(shape, build)
 
     def recipe(self, device: str) -> Recipe:

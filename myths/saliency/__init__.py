@@ -31,7 +31,7 @@ MYTH = Myth(
         "an ImageNet photograph where they were (simple gradient), 1 % with DeepLIFT and 18 % with integrated gradients. Noise of that "
         "size alone leaves less than 30 %."
     ),
-    both_sides=(
+    discussion=(
         "The authors themselves say that this does not show the methods broken: the network is fragile, and a faithful map of it is as "
         "well. Their random baseline is not one draw of noise but a walk of 300 steps of which the worst counts; both are here, apart, "
         "the walk in fewer and longer steps. Their notebooks print the size of the perturbation as the confidence after it. Integrated "
@@ -111,7 +111,7 @@ MYTH = Myth(
         "gap_percent": "lower",
     },
     conditions=("network", "network_seed", "defence", "attack", "epsilon", "k", "images", "sharpness", "direction", "layers"),
-    meanings={
+    verdict_texts={
         "refuted": "Changes too small to see, which keep the prediction, ruin saliency maps, those of integrated gradients the least.",
         "still standing": "Attacks on saliency maps do no more than noise does, and no method resists them better than another.",
         "open": "Not all that decides was reproduced, or it is undecided: see what attacks leave (S1) and the order of methods (S3).",

@@ -94,7 +94,7 @@ CONTROL_CLAIMS = (
             id=f"K-{SHORT[method]}",
             kind="control",
             statement=f"Attributions of {NAMES[method]} sum to the change of the output from the baseline, up to {limit:g} % (median).",
-            **cited("recalled", f"{axiom}; {LIMIT}", 0.0),
+            **cited("from memory", f"{axiom}; {LIMIT}", 0.0),
             unit="% off",
             table="completeness",
             where={"method": method, "dataset": WITH_CONTROLS, "defence": "none"},
@@ -113,7 +113,7 @@ CONTROL_CLAIMS = (
             id=f"P-{method}",
             kind="control",
             statement=f"Maps of {name} depend on the parameters: their rank correlation with maps of random parameters is at most 0.5.",
-            **cited("recalled", f"Adebayo et al. 2018, the test; {LIMIT}"),
+            **cited("from memory", f"Adebayo et al. 2018, the test; {LIMIT}"),
             unit="rank correlation",
             table="sanity",
             where={"method": method, "all_layers": True, "dataset": WITH_CONTROLS},
@@ -137,8 +137,8 @@ def _below_random(rows: tuple[tuple[str, str, float, str, float], ...], on: str,
             where={"contrast": "attack below random", "method": method, "attack": "top-k", "against": against, **where, "epsilon": epsilon},
             needs=({"attack": ("top-k", against)},),
             criterion=above(limit),
-            decisive=id == "S1-cifar",
-            gives_way_to="S1-gradient" if id == "S1-cifar" else None,
+            primary=id == "S1-cifar",
+            superseded_by="S1-gradient" if id == "S1-cifar" else None,
         )
         for id, method, epsilon, against, limit in rows
     )
@@ -195,7 +195,7 @@ FRAGILE = (
         for claim in (
             _attacks(
                 id=f"S1-{SHORT[method]}",
-                kind="level",
+                kind="absolute",
                 statement=f"On ImageNet photographs, the top-k attack at ε = 8/255 leaves at most {100 * limit:g} % of the top 1,000 "
                 f"pixels of {NAMES[method]} unchanged.",
                 **cited("computed", f"{FIGURE_3}; {LIMIT}", shown(method, "top-k", LARGEST)),
@@ -208,7 +208,7 @@ FRAGILE = (
             *(
                 _attacks(
                     id=f"S2-{SHORT[method]}-{suffix}",
-                    kind="level",
+                    kind="absolute",
                     statement=f"On ImageNet photographs, {RANDOM[attack]} at ε = 8/255 leaves 10 to 40 % of the top 1,000 pixels of "
                     f"{NAMES[method]} unchanged.",
                     **cited("computed", NOISE, shown(method, "random-walk", LARGEST)),
@@ -244,8 +244,8 @@ MOST_ROBUST = (
             where={"contrast": HARDEST, "method": method, "attack": "top-k", **where},
             needs=({"method": (method, "gradient", "deeplift")},),
             criterion=above(0.0),
-            decisive=id == "S3",
-            gives_way_to="S3-photographs" if id == "S3" else None,
+            primary=id == "S3",
+            superseded_by="S3-photographs" if id == "S3" else None,
         )
         for id, on, where, method, said in (
             ("S3", "On CIFAR-10", CIFAR, "integrated-gradients", cited("computed", MOST_DIFFICULT, 0.17)),
@@ -337,7 +337,7 @@ CAUSE = (
     Claim(
         id="S5-curvature",
         statement="The curvature of a softplus network, ε‖H·sign‖ over the norm of the gradient, is lower at β = 2 than at β = 30.",
-        **cited("recalled", f"{DOMBROWSKI}; {LIMIT}"),
+        **cited("from memory", f"{DOMBROWSKI}; {LIMIT}"),
         unit="at ε = 1/255",
         table="curvature_drop",
         where={"direction": "top-k attack", "epsilon": 1.0, **TRAINED},
@@ -378,7 +378,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     _contrasts(
         id="T-lens",
-        kind="today",
+        kind="follow-up",
         statement="On CIFAR-10, the simple gradient is more robust to the top-k attack if pixels may move by one (LENS).",
         **cited("read", f"Kamath et al. 2024, read in copies; LENS less intersection, where another image's map counts 0; {LIMIT}"),
         unit="of the top k, rescaled",
@@ -388,7 +388,7 @@ CLAIMS: tuple[Claim, ...] = (
     *(
         _contrasts(
             id=id,
-            kind="today",
+            kind="follow-up",
             statement=f"On CIFAR-10, simple gradients of {words} network.",
             **said,
             unit="of the top k",
@@ -407,7 +407,7 @@ CLAIMS: tuple[Claim, ...] = (
                 "T-softplus",
                 "a softplus network (β = 2) are more robust to the top-k attack than those of the ReLU",
                 "softplus 2",
-                cited("recalled", f"{DOMBROWSKI}, in words; {LIMIT}"),
+                cited("from memory", f"{DOMBROWSKI}, in words; {LIMIT}"),
             ),
         )
     ),

@@ -51,11 +51,11 @@ class TrainNetwork(TrainClassifier):
         return SHARPNESS
 
     @property
-    def work(self) -> float:
+    def relative_cost(self) -> float:
         """As for a plain training; the perturbations double it, softplus costs a half more."""
         pixels = 4.0 if self.dataset == IMAGENETTE else 1.0
         examples = self.train_examples or (700 if self.dataset == IMAGENETTE else 50_000)
-        plain = super().work * examples / (self.train_examples or 50_000)
+        plain = super().relative_cost * examples / (self.train_examples or 50_000)
         return pixels * plain * (2.0 if self.adversarial_epsilon else 1.0) * (1.5 if self.beta else 1.0)
 
     @property
@@ -64,7 +64,7 @@ class TrainNetwork(TrainClassifier):
         return ("dataset_bias",) if self.dataset == IMAGENETTE else (self.dataset,)
 
     @classmethod
-    def tiny(cls) -> TrainNetwork:
+    def test_instance(cls) -> TrainNetwork:
         """An epoch of the small CNN on 128 procedural shapes, perturbed, with softplus."""
         return cls(
             dataset="shapes", network="small_cnn", epochs=1.0, batch_size=32, train_examples=128, precision="fp32",
@@ -98,7 +98,7 @@ class TrainNetwork(TrainClassifier):
                 robust = RobustTraining(recipe, self.adversarial_epsilon * LEVEL, context.device)
                 draws = {"augmentation": "augment", "start": "start"}
                 streams = {name: context.generator(axis, context.device) for name, axis in draws.items()}
-                with context.seeded("dropout"):
+                with context.seed_torch("dropout"):
                     loss = robust.fit(smooth, x, y, order=context.generator("order"), **streams)
             else:
                 loss = fit_as_drawn(context, smooth, x, y, recipe).loss
@@ -162,7 +162,7 @@ class Pretrained(Trial):
         """The photographs."""
         return "shapes" if self.weights == UNTRAINED else SAMPLE
 
-    def missing(self) -> str | None:
+    def skip_reason(self) -> str | None:
         """The photographs have no download, so that a profile goes on without them; own weights that are to be explained need them."""
         from myths.lab.data import prepared
 
@@ -172,7 +172,7 @@ class Pretrained(Trial):
         return f"needs {' and '.join(absent)}: `myths data list` says where they are to be had"
 
     @classmethod
-    def tiny(cls) -> Pretrained:
+    def test_instance(cls) -> Pretrained:
         """SqueezeNet as it is before training, on procedural shapes."""
         return cls(weights=UNTRAINED)
 

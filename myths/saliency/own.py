@@ -60,7 +60,7 @@ class Attack(Trial):
     """Layer of Grad-CAM, such as features.10; empty is the last convolution."""
     seed: Seed = 0
 
-    measured: ClassVar[frozenset[str]] = frozenset({"attack_seconds"})
+    nondeterministic_columns: ClassVar[frozenset[str]] = frozenset({"attack_seconds"})
 
     def __post_init__(self) -> None:
         """Names may be written with dashes, as they were given to ``myths data add``."""
@@ -79,7 +79,7 @@ class Attack(Trial):
         return "stand-in" if self.image in EMBEDDED else "reduced"
 
     @property
-    def work(self) -> float:
+    def relative_cost(self) -> float:
         """Passes, in thousands, for 224 pixels."""
         return self.iterations * self.attack_passes / 100
 
@@ -89,7 +89,7 @@ class Attack(Trial):
         return tuple(name for name in (self.image, self.weights) if name != UNTRAINED)
 
     @classmethod
-    def tiny(cls) -> Attack:
+    def test_instance(cls) -> Attack:
         """A procedural shape under an untrained SqueezeNet."""
         return cls(image="shapes", weights=UNTRAINED, side=48, k=100, iterations=2, step=4.0, checkpoint=1, attack_passes=2, map_passes=2)
 

@@ -98,7 +98,7 @@ class AttackImages(_OnNetwork):
     layer: Annotated[str, NAME_OR_NONE] = ""
     """Layer of Grad-CAM; empty is the last convolution."""
 
-    measured: ClassVar[frozenset[str]] = frozenset({"attack_seconds", "chunk", "attack_chunk"})
+    nondeterministic_columns: ClassVar[frozenset[str]] = frozenset({"attack_seconds", "chunk", "attack_chunk"})
 
     def __post_init__(self) -> None:
         """Raise UsageError for a layer with a method that explains none."""
@@ -120,7 +120,7 @@ class AttackImages(_OnNetwork):
         return "paper" if isinstance(self.network, Pretrained) and full and own else "reduced"
 
     @property
-    def work(self) -> float:
+    def relative_cost(self) -> float:
         """Passes through the network, in thousands, weighted with what a second derivative costs and how large the images are."""
         several = self.method in ("integrated-gradients", "smoothgrad")
         budgets = len(self.epsilons)
@@ -139,7 +139,7 @@ class AttackImages(_OnNetwork):
         return {**super().columns, "method": method_name(self), "epsilon": self.epsilons}
 
     @classmethod
-    def tiny(cls) -> AttackImages:
+    def test_instance(cls) -> AttackImages:
         """Three steps against integrated gradients of six shapes."""
         return cls(
             network=TINY, images=6, method="integrated-gradients", attack="top-k", k=20, epsilons=(2.0, 8.0),
@@ -200,12 +200,12 @@ class RandomizeParameters(_OnNetwork):
         return f"randomized parameters under {self.method} of {_words(self.network)}, seed {self.seed}"
 
     @property
-    def work(self) -> float:
+    def relative_cost(self) -> float:
         """Maps at several stages."""
         return self.images * (self.map_passes if self.method in ("integrated-gradients", "smoothgrad") else 1) / 100
 
     @classmethod
-    def tiny(cls) -> RandomizeParameters:
+    def test_instance(cls) -> RandomizeParameters:
         """Gradients of eight shapes."""
         return cls(network=TINY, images=8, method="gradient", k=20)
 
@@ -219,7 +219,7 @@ class RandomizeParameters(_OnNetwork):
         explanation = explained(subject, self.method, self.map_passes, context)
         before = explanation.maps(subject.network, subject.images, subject.labels)
         rows: list[dict[str, Any]] = []
-        with context.seeded("parameters"):
+        with context.seed_torch("parameters"):
             for layers, of, network in stages(subject.network, subject.images):
                 after = explanation.maps(network, subject.images, subject.labels)
                 rows.append({"layers": layers, "of": of, **likeness(before, after, self.k)})
@@ -248,12 +248,12 @@ class Curvature(_OnNetwork):
         return f"curvature of {_words(self.network)}, {self.images} images, seed {self.seed}"
 
     @property
-    def work(self) -> float:
+    def relative_cost(self) -> float:
         """Some ten passes for each sharpness."""
         return self.images * len(self.betas) / 30
 
     @classmethod
-    def tiny(cls) -> Curvature:
+    def test_instance(cls) -> Curvature:
         """Eight shapes."""
         return cls(network=TINY, images=8, betas=(0.0, 5.0), epsilons=(1.0, 4.0), k=20)
 
@@ -295,12 +295,12 @@ class Influence(_OnNetwork):
         return f"influence of {self.train} training examples in {_words(self.network)}, {self.images} images, seed {self.seed}"
 
     @property
-    def work(self) -> float:
+    def relative_cost(self) -> float:
         """Mostly the retrained layer."""
         return 5.0
 
     @classmethod
-    def tiny(cls) -> Influence:
+    def test_instance(cls) -> Influence:
         """Discs against rings."""
         return cls(network=TINY, images=6, classes=(0, 2), train=100, epsilons=(4.0,))
 

@@ -136,7 +136,10 @@ def test_every_method_learns_digits_and_repeats_itself(method, floor):
 
 
 def test_another_seed_draws_other_examples():
-    one, other = FitClassical.tiny(), FitClassical(method="random features", dataset="digits", train_examples=300, filters=4, seed=1)
+    one, other = (
+        FitClassical.test_instance(),
+        FitClassical(method="random features", dataset="digits", train_examples=300, filters=4, seed=1),
+    )
     assert one.run(Context(one)).rows != other.run(Context(other)).rows
 
 
@@ -173,7 +176,7 @@ def test_labels_are_matched_by_the_names_of_classes():
 
 
 def test_on_its_own_test_set_a_model_has_no_gap():
-    model = FitClassical.tiny()
+    model = FitClassical.test_instance()
     evaluation = EvaluateModel(model=model, test_set="digits")
     done = outcomes(model, evaluation)
     (row,) = done[evaluation.id].rows
@@ -197,7 +200,7 @@ def new_digits(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "model",
     [
-        FitClassical.tiny(),
+        FitClassical.test_instance(),
         FitClassical(method="nearest neighbor", dataset="digits"),
         TrainClassifier(dataset="digits", network="small_cnn", epochs=1.0, batch_size=32),
     ],
@@ -221,14 +224,14 @@ def test_a_new_test_set_with_fewer_classes_is_evaluated_both_ways(new_digits, mo
 def test_cifar10_1_without_its_images_says_how_to_get_them(name, tmp_path, monkeypatch):
     monkeypatch.setenv("MYTHS_DATA", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
-    evaluation = EvaluateModel(model=FitClassical.tiny(), test_set=name)
-    assert evaluation.missing() == f"the CIFAR-10.1 {name[-2:]} images are not here: myths data get {name}"
+    evaluation = EvaluateModel(model=FitClassical.test_instance(), test_set=name)
+    assert evaluation.skip_reason() == f"the CIFAR-10.1 {name[-2:]} images are not here: myths data get {name}"
     prepared.save(name, {"x_test": np.zeros((3, 8, 8), np.uint8), "y_test": np.arange(3)}, source="a test", note="")
-    assert evaluation.missing() is None
+    assert evaluation.skip_reason() is None
 
 
 def test_order_of_the_ladder_and_its_tables():
-    order = LadderOrder.tiny()
+    order = LadderOrder.test_instance()
     models = [e.model for e in order.evaluations]
     done = outcomes(*models, *order.evaluations, order)
     (row,) = done[order.id].rows

@@ -24,7 +24,7 @@ def results(*trials):
 def test_counts_are_those_of_statsmodels_and_places_those_of_sorting():
     from statsmodels.stats.contingency_tables import mcnemar
 
-    found = results(PlaceModel.tiny())
+    found = results(PlaceModel.test_instance())
     mine = own.own_predictions(published.PROCEDURAL)
     for line in tables.placed_against(found).to_dict("records"):
         theirs = published.predictions(published.PROCEDURAL, line["test_set"])

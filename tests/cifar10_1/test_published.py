@@ -13,7 +13,7 @@ from scipy import stats
 from myths.cifar10_1 import MYTH, accuracy_line, order, published, tables
 from myths.cifar10_1.claims import CLAIMS
 from myths.cifar10_1.trials import PublishedAccuracy, PublishedHardImages, PublishedOrder
-from myths.lab.claim import judge
+from myths.lab.claim import evaluate_claims
 from myths.lab.data import prepared
 from myths.lab.store import Record, Results
 from myths.lab.trial import Context
@@ -96,7 +96,7 @@ def test_published_order_hard_images_and_control():
 
 def test_the_known_table_is_read_without_the_prepared_set_and_decides_what_it_can():
     results = finished(PublishedAccuracy(source="known table"))
-    verdicts = {j.claim.id: str(j.verdict) for j in judge(CLAIMS, {name: table(results) for name, table in MYTH.tables.items()})}
+    verdicts = {j.claim.id: str(j.verdict) for j in evaluate_claims(CLAIMS, {name: table(results) for name, table in MYTH.tables.items()})}
     assert verdicts["G1-v4"] == verdicts["G1-v6"] == verdicts["G2-slope-v4"] == verdicts["G6-mean"] == "reproduced"
     assert verdicts["G5-flips-v4"] == verdicts["G8-v4"] == verdicts["G9"] == verdicts["G0-table"] == "not tested"
 
@@ -106,7 +106,7 @@ def test_an_altered_known_table_breaks_the_control_and_with_it_the_claim():
     rows = known.run(Context(known)).rows
     altered = [dict(row, correct=row["correct"] + (i == 4)) for i, row in enumerate(rows)]
     results = Results([Record(known, "ok", rows), Record(computed, "ok", altered)])
-    judged = {j.claim.id: j for j in judge(CLAIMS, {name: table(results) for name, table in MYTH.tables.items()})}
+    judged = {j.claim.id: j for j in evaluate_claims(CLAIMS, {name: table(results) for name, table in MYTH.tables.items()})}
     assert judged["G0-table"].estimate.value == 1
     assert judged["G0-table"].verdict == "not reproduced"
     assert judged["G1-v4"].reason == "control G0-table did not hold"

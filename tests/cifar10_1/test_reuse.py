@@ -124,7 +124,7 @@ def test_a_candidate_is_the_ridge_classifier_that_sklearn_fits():
 
 
 def test_candidates_differ_and_a_seed_gives_them_again():
-    trial = FitCandidates.tiny()
+    trial = FitCandidates.test_instance()
     first, second = (trial.run(Context(trial)) for _ in range(2))
     assert (first.arrays["predicted"] == second.arrays["predicted"]).all()
     assert first.rows == second.rows

@@ -29,5 +29,5 @@ def test_the_work_on_data_of_the_users_is_that_of_their_size(monkeypatch, tmp_pa
                 Image.fromarray(np.full((8, 8, 3), i, np.uint8)).save(tmp_path / name / part / "a" / f"{i}.png")
         own.add(name, tmp_path / name)
     trial = NameThatDataset(sets=("mine", "theirs"), feature="hog", sizes=(10, 700))
-    assert trial.work == replace(trial, sizes=(10, 44)).work  # the smaller set has 44 images, of all parts
-    assert trial.work < replace(trial, sets=("chain 1", "chain 2")).work
+    assert trial.relative_cost == replace(trial, sizes=(10, 44)).relative_cost  # the smaller set has 44 images, of all parts
+    assert trial.relative_cost < replace(trial, sets=("chain 1", "chain 2")).relative_cost

@@ -13,7 +13,7 @@ TASKS = ["car classification", "car detection", "person classification", "person
 def test_table_1_is_complete():
     tables = published.cross_set()
     assert [t.task for t in tables] == TASKS
-    assert all(t.paper_checked == "read" for t in tables)
+    assert all(t.paper_value_source == "read" for t in tables)
     assert all(np.isfinite(t.ap).all() and ((t.ap > 0) & (t.ap <= 100)).all() for t in tables)
     cars = tables[0]
     assert cars.ap[published.SETS.index("PASCAL"), published.SETS.index("ImageNet")] == 43.9  # trained on PASCAL, tested on ImageNet
@@ -40,10 +40,10 @@ def test_margins_that_do_not_follow_from_the_cells():
     """The misprint of Table 1; and one mean of Table 2, which is recalled: 419.0 / 6 = 69.8, so a cell or the mean is wrong by a little."""
     lines = published.recomputed()
     assert len(lines) == 4 * (4 * 6 + 3) + 2 * (6 + 3) + 5
-    wrong = [(r.table, r.task, r.quantity, r.printed, round(r.recomputed, 1), r.paper_checked) for r in lines if not r.agrees]
+    wrong = [(r.table, r.task, r.quantity, r.printed, round(r.recomputed, 1), r.paper_value_source) for r in lines if not r.agrees]
     assert wrong == [
         ("Table 1", "car detection", "drop of means", 48, 38.1, "read"),
-        ("Table 2", "car detection", "mean, own negatives", 70.0, 69.8, "recalled"),
+        ("Table 2", "car detection", "mean, own negatives", 70.0, 69.8, "from memory"),
     ]
 
 
@@ -70,7 +70,7 @@ def test_table_2_prints_what_was_recalled():
     cars, persons = published.negative_set()
     assert (cars.mean_own, cars.mean_all_sets, cars.drop_of_means) == (70.0, 64.1, 8)
     assert (persons.mean_own, persons.mean_all_sets, persons.drop_of_means) == (71.1, 64.6, 9)
-    assert {t.paper_checked for t in (cars, persons)} == {"recalled"}
+    assert {t.paper_value_source for t in (cars, persons)} == {"from memory"}
     assert [int((t.own > t.all_sets).sum()) for t in (cars, persons)] == [4, 4]
 
 
@@ -79,7 +79,7 @@ def test_market_value_runs_from_sample_to_benchmark():
     labelme, pascal = published.CURRENCIES.index("LabelMe"), published.CURRENCIES.index("PASCAL")
     assert table.alpha[labelme, pascal] == 0.26  # a LabelMe car on the PASCAL benchmark
     assert table.alpha[pascal, labelme] == 0.50
-    assert {cell for cell, checked in table.paper_checked.items() if checked == "read"} == {("LabelMe", "PASCAL")}
+    assert {cell for cell, checked in table.paper_value_source.items() if checked == "read"} == {("LabelMe", "PASCAL")}
     assert (np.diag(table.alpha) == 1).all()
 
 

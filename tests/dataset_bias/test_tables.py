@@ -9,7 +9,7 @@ from myths.dataset_bias.crossing import CrossSet, NegativeSet
 from myths.dataset_bias.naming import NameParts, NameThatDataset
 from myths.dataset_bias.network import NameByNetwork, ProbeNetwork
 from myths.dataset_bias.printed import RecomputePrinted
-from myths.lab.claim import Verdict, judge
+from myths.lab.claim import Verdict, evaluate_claims
 from myths.lab.report import style
 from myths.lab.store import Record, Results
 from myths.lab.trial import Context
@@ -42,7 +42,7 @@ def derived(*records):
 
 
 def verdicts(*records):
-    return {j.claim.id: j for j in judge(CLAIMS, derived(*records))}
+    return {j.claim.id: j for j in evaluate_claims(CLAIMS, derived(*records))}
 
 
 CLAIMS = MYTH.claims

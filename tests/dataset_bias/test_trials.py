@@ -63,7 +63,7 @@ def test_fewer_training_images_are_the_first_of_the_more():
 
 def test_every_class_of_every_set_is_in_training_and_test():
     y, owner = torch.arange(4).repeat(50), torch.arange(2).repeat_interleave(100)
-    train, test = stratified(y, owner, 10, Context(CrossSet.tiny()))
+    train, test = stratified(y, owner, 10, Context(CrossSet.test_instance()))
     assert not set(train.tolist()) & set(test.tolist())
     for chosen, n in ((train, 10), (test, 7)):
         assert torch.bincount(owner[chosen] * 4 + y[chosen]).tolist() == [n] * 8
@@ -222,7 +222,7 @@ def test_own_collections_from_folder_to_table_and_picture(home, tmp_path):
     assert last["accuracy_low_percent"] <= last["accuracy_percent"]
     assert last["accuracy_percent"] > 90
     assert set(found.tables["survives"]["treatment"]) == {"same container", "without near-duplicates"}
-    assert not any(str(j.verdict) in ("reproduced", "not reproduced") for j in found.judgements)
+    assert not any(str(j.verdict) in ("reproduced", "not reproduced") for j in found.claim_results)
     words = MYTH.of_own_data(found.tables)
     assert words.startswith(f"mine, theirs: of images not seen before, {last['accuracy_percent']:.3g} %")
     assert "50 % by chance" in words

@@ -29,7 +29,7 @@ def tiny(trial):
         depth = 880 if trial.depth == 1000 else trial.depth  # which stands for 1,000 all the same
         return dataclasses.replace(trial, depth=depth, width=2, train_examples=0, batch_size=12, epochs=1.0)
     assert isinstance(trial, TrainTransformer)
-    return dataclasses.replace(TrainTransformer.tiny(), normalization=trial.normalization, seed=trial.seed)
+    return dataclasses.replace(TrainTransformer.test_instance(), normalization=trial.normalization, seed=trial.seed)
 
 
 def depth_of(trial):
@@ -65,17 +65,17 @@ def rehearsed(tmp_path_factory):
 
 
 def test_the_gpu_profile_measures_every_claim_that_it_is_to_decide(rehearsed):
-    measured = {j.claim.id for j in rehearsed.judgements if j.estimate is not None}
+    measured = {j.claim.id for j in rehearsed.claim_results if j.estimate is not None}
     needed = {c.id for c in MYTH.claims if c.table in ("one_epoch", "against_bn", "updates", "translations")}
     # 10,000 layers are left out of the rehearsal; the rest the profile leaves to "paper", or to nobody.
     assert needed - measured == {"U1-trains-10000", "U1-level-10000", "U1-vs-bn-56", "U2-gap-mixup", "U4-neither", "U4-iwslt"}
     assert not {"U3", "U5"} & measured
-    pairs = {j.claim.id: j.estimate.n for j in rehearsed.judgements if j.decisive}
+    pairs = {j.claim.id: j.estimate.n for j in rehearsed.claim_results if j.primary}
     assert pairs == {"U1-trains-1000": 20, "U2-gap": 2}
 
 
 def test_controls_hold_in_the_rehearsal(rehearsed):
-    verdicts = {j.claim.id: str(j.verdict) for j in rehearsed.judgements}
+    verdicts = {j.claim.id: str(j.verdict) for j in rehearsed.claim_results}
     assert verdicts["U0-zero"] == "reproduced"
 
 

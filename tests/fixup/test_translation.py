@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(importlib.util.find_spec("sacrebleu") is None, r
 
 def learner(normalization, **settings):
     given = {"channels": 32, "hidden": 64, "layers": 1, "updates": 250, "warmup": 30, "batch_tokens": 800, "learning_rate": 5e-3}
-    return dataclasses.replace(TrainTransformer.tiny(), normalization=normalization, **{**given, **settings})
+    return dataclasses.replace(TrainTransformer.test_instance(), normalization=normalization, **{**given, **settings})
 
 
 def test_words_are_spelled_backwards_and_no_test_word_is_trained_on():
@@ -59,16 +59,16 @@ def test_fixup_is_compared_with_layer_normalization_of_its_seed():
 @pytest.mark.parametrize(("settings", "message"), [({"learning_rate": 0.0}, "> 0"), ({"updates": 0}, "updates=0 does not fit")])
 def test_bad_settings_are_named(settings, message):
     with pytest.raises(UsageError, match=message):
-        dataclasses.replace(TrainTransformer.tiny(), **settings)
+        dataclasses.replace(TrainTransformer.test_instance(), **settings)
 
 
 def test_heads_that_do_not_divide_the_channels_are_named():
     with pytest.raises(UsageError, match="heads=3"):
-        dataclasses.replace(TrainTransformer.tiny(), heads=3)
+        dataclasses.replace(TrainTransformer.test_instance(), heads=3)
 
 
 def test_the_paper_s_own_data_are_missing_with_a_reason():
     trial = TrainTransformer(dataset="iwslt14", normalization="fixup", updates=10)
-    assert "IWSLT" in trial.missing()
+    assert "IWSLT" in trial.skip_reason()
     assert trial.data == ()
     assert TrainTransformer(dataset=SPELLED, normalization="fixup", updates=10).protocol == "stand-in"

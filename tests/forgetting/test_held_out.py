@@ -66,7 +66,7 @@ def test_each_example_is_held_out_once_with_equal_shares_of_every_class():
     sizes = np.array([np.bincount(labels[fold == k], minlength=7) for k in range(5)])
     assert np.ptp(sizes, axis=0).max() <= 1
     assert np.ptp(sizes.sum(1)) <= 1
-    held_out = every_fold(replace(PredictHeldOut.tiny(), epochs=0.1))
+    held_out = every_fold(replace(PredictHeldOut.test_instance(), epochs=0.1))
     indices = np.concatenate([trial.run(Context(trial)).arrays["index"] for trial in held_out])
     assert sorted(indices.tolist()) == list(range(240))
 
@@ -94,7 +94,7 @@ def test_planted_errors_are_listed_first_and_clean_labels_seldom():
 
 
 def test_a_training_run_that_diverged_lists_nothing():
-    find = FindLabelErrors(held_out=every_fold(replace(PredictHeldOut.tiny(), learning_rate=1e9)))
+    find = FindLabelErrors(held_out=every_fold(replace(PredictHeldOut.test_instance(), learning_rate=1e9)))
     found = run_all(find)
     assert found.rows[0]["diverged"] >= 1
     assert len(found.rows) == 1
@@ -106,9 +106,9 @@ def test_a_training_run_that_diverged_lists_nothing():
 
 def test_impossible_folds_are_refused():
     with pytest.raises(UsageError, match="fold=3 does not exist"):
-        replace(PredictHeldOut.tiny(), fold=3)
+        replace(PredictHeldOut.test_instance(), fold=3)
     with pytest.raises(UsageError, match="folds 0 to 2"):
-        FindLabelErrors(held_out=every_fold(PredictHeldOut.tiny())[:2])
+        FindLabelErrors(held_out=every_fold(PredictHeldOut.test_instance())[:2])
     few = PredictHeldOut(**DIGITS, epochs=1.0, train_examples=9)
     with pytest.raises(UsageError, match="needs 10 or more"):
         few.run(Context(few))

@@ -76,7 +76,7 @@ def test_wrong_labels_of_own_images_come_first(tmp_path):
     assert (written / "forgetting.csv").read_text().startswith("index,file,label,events")
     assert (written / "removal_list.csv").exists()
     assert (written / "pictures" / "likely_mislabeled.png").read_bytes()[:4] == b"\x89PNG"
-    assert {str(j.verdict) for j in found.judgements} <= {"not tested", "illustration"}
+    assert {str(j.verdict) for j in found.claim_results} <= {"not tested", "illustration"}
 
 
 def test_own_images_in_train_and_test(tmp_path):
@@ -96,11 +96,11 @@ def test_own_images_in_train_and_test(tmp_path):
 def test_a_set_is_estimated_by_its_own_size(tmp_path):
     own.add("mine", folder_of_images(tmp_path / "mine", wrong=0))
     first = trials("quick", None, ("mine",))[0]
-    assert first.work * 50_000 == pytest.approx(replace(first, dataset="cifar10").work * 72)
+    assert first.relative_cost * 50_000 == pytest.approx(replace(first, dataset="cifar10").relative_cost * 72)
     x = np.zeros((40, 16, 16, 3), np.uint8)
     np.savez(tmp_path / "a.npz", x_train=x, y_train=np.arange(40) % 2, x_test=x[:9], y_test=np.zeros(9, int))
     own.add("arrays", tmp_path / "a.npz")
-    assert replace(first, dataset="arrays").work * 72 == pytest.approx(first.work * 40)
+    assert replace(first, dataset="arrays").relative_cost * 72 == pytest.approx(first.relative_cost * 40)
 
 
 def test_one_class_is_nothing_to_learn(tmp_path):

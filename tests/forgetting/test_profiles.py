@@ -68,7 +68,7 @@ def rehearsed(tmp_path_factory):
 
 
 def test_the_gpu_profile_measures_every_claim_that_it_is_to_decide(rehearsed):
-    measured = {j.claim.id for j in rehearsed.judgements if j.estimate is not None}
+    measured = {j.claim.id for j in rehearsed.claim_results if j.estimate is not None}
     open_in_gpu = {c.id for c in MYTH.claims if c.id.startswith("F1-calibration")} | {"F3-subset"}
     # Tiny data may leave a correlation without a value, never a difference of accuracies.
     needed = {
@@ -77,10 +77,10 @@ def test_the_gpu_profile_measures_every_claim_that_it_is_to_decide(rehearsed):
     correlations = {"F2b", "F2c-margin", "F2c-margin-level", "F2c-first-learnt", "F2c-first-learnt-level"}
     assert needed - correlations - open_in_gpu <= measured
     assert not open_in_gpu & measured
-    pairs = {j.claim.id: j.estimate.n for j in rehearsed.judgements if j.decisive}
+    pairs = {j.claim.id: j.estimate.n for j in rehearsed.claim_results if j.primary}
     assert pairs == {"F3-ordered-30": 12, "F3-vs-random-30": 12}
-    assert {str(j.verdict) for j in rehearsed.judgements if j.claim.kind == "level"} == {"not tested"}
-    assert next(j.estimate.value for j in rehearsed.judgements if j.claim.id == "F0-nothing") == 0
+    assert {str(j.verdict) for j in rehearsed.claim_results if j.claim.kind == "absolute"} == {"not tested"}
+    assert next(j.estimate.value for j in rehearsed.claim_results if j.claim.id == "F0-nothing") == 0
 
 
 def test_the_gpu_profile_draws_all_figures_and_pictures(rehearsed):
@@ -115,7 +115,7 @@ def test_losses_are_paired_by_seed_with_the_training_from_which_nothing_went(reh
 def test_budget_in_the_docstring_is_the_profile(tmp_path):
     from myths.forgetting import profiles
 
-    plan = runner.plan(trials("gpu"), RunFolder(tmp_path).store(MYTH), lambda name: None).only("to do")
+    plan = runner.plan(trials("gpu"), RunFolder(tmp_path).store(MYTH), lambda name: None).only("pending")
     trained = Counter((type(t).__name__, t.network, t.epochs) for t in plan if isinstance(t, Training))
     said = " ".join(profiles._gpu.__doc__.split())
     assert trained["CountForgetting", "fast", 16.0] == 32
@@ -139,7 +139,7 @@ def test_bad_numbers_of_seeds():
 
 
 def rows_of(kind, rows, **settings):
-    trial = dataclasses.replace(kind.tiny(), **settings)
+    trial = dataclasses.replace(kind.test_instance(), **settings)
     return Record(trial, "ok", rows=rows)
 
 

@@ -54,7 +54,7 @@ def test_shares_that_cannot_be_removed(removed, skip):
     with pytest.raises(UsageError, match=r"removed|skip"):
         removal.kept(torch.arange(10), removed, skip)
     with pytest.raises(UsageError, match=r"removed|skip"):
-        replace(TrainKept.tiny(), removed=removed, skip=skip)
+        replace(TrainKept.test_instance(), removed=removed, skip=skip)
 
 
 def test_a_removal_that_leaves_next_to_nothing():
@@ -67,23 +67,25 @@ def test_orders_need_their_scores():
         removal.removal_order("lowest first", 5, torch.zeros(4), SEEDED())
     with pytest.raises(UsageError, match="ranking"):
         TrainKept(**DIGITS, epochs=1.0, order="lowest first", removed=0.1)
-    mixed = replace(TrainKept.tiny(), ranking=(CountForgetting.tiny(), replace(ScoreExamples.tiny(), train_examples=200)))
+    mixed = replace(
+        TrainKept.test_instance(), ranking=(CountForgetting.test_instance(), replace(ScoreExamples.test_instance(), train_examples=200))
+    )
     with pytest.raises(UsageError, match="not by both"):
         outcome_of(mixed)
 
 
 def test_removing_nothing_is_plain_training_bit_by_bit():
-    (row,) = outcome_of(replace(RemoveNothing.tiny(), network="mnist_cnn_dropout", epochs=2.0)).rows
+    (row,) = outcome_of(replace(RemoveNothing.test_instance(), network="mnist_cnn_dropout", epochs=2.0)).rows
     assert row["weights"] > 1000
     assert row["weights_that_differ"] == 0
-    plain = replace(TrainKept.tiny(), ranking=(), order="random", removed=0.0, epochs=4.0)
-    ranked = replace(plain, ranking=(CountForgetting.tiny(),), order="lowest first")
+    plain = replace(TrainKept.test_instance(), ranking=(), order="random", removed=0.0, epochs=4.0)
+    ranked = replace(plain, ranking=(CountForgetting.test_instance(),), order="lowest first")
     (a,), (b,) = (outcome_of(t).rows for t in (plain, ranked))
     assert a["test_accuracy_percent"] == b["test_accuracy_percent"]
 
 
 def test_the_same_updates_whatever_is_removed():
-    full = replace(TrainKept.tiny(), ranking=(), order="random", removed=0.0, epochs=4.0)
+    full = replace(TrainKept.test_instance(), ranking=(), order="random", removed=0.0, epochs=4.0)
     steps = {
         same: [outcome_of(replace(full, removed=r, same_updates=same)).rows[0]["steps"] for r in (0.0, 0.36)] for same in (True, False)
     }
@@ -95,8 +97,8 @@ def test_the_same_updates_whatever_is_removed():
 
 def test_more_than_one_class_and_example():
     with pytest.raises(UsageError, match="at least two"):
-        outcome_of(replace(CountForgetting.tiny(), train_examples=1))
-    few = outcome_of(replace(CountForgetting.tiny(), train_examples=5))  # fewer than a batch
+        outcome_of(replace(CountForgetting.test_instance(), train_examples=1))
+    few = outcome_of(replace(CountForgetting.test_instance(), train_examples=5))  # fewer than a batch
     assert few.rows[0]["n"] == 5
 
 
@@ -129,7 +131,7 @@ def test_paper_trials_have_the_papers_settings(kind, dataset, network, augmentat
 
 
 def test_each_seed_permutes_its_own_way_and_all_images_alike():
-    plain = replace(CountForgetting.tiny(), permuted=False)
+    plain = replace(CountForgetting.test_instance(), permuted=False)
     sets = [replace(plain, permuted=True, seed=seed).examples(Context(replace(plain, seed=seed))) for seed in (0, 0, 1)]
     original = plain.examples(Context(plain))
     assert torch.equal(sets[0].x, sets[1].x)

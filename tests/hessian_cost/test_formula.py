@@ -70,7 +70,7 @@ def hessian(method, problem, inputs):
 @pytest.mark.parametrize("name", GENERAL)
 @pytest.mark.parametrize("method", ["ours", "ours-compressed", "torch-loop", "torch-func", "jax", "autograd"])
 def test_every_method_gives_the_same_hessian(method, name):
-    if reason := METHODS[method].missing():
+    if reason := METHODS[method].unavailable_reason():
         pytest.skip(reason)
     problem = Formula(*GENERAL[name])
     inputs = problem.inputs(np.random.default_rng(0))
@@ -266,10 +266,12 @@ def test_arrays_come_in_by_a_name(tmp_path, monkeypatch):
     assert add("my-arrays", tmp_path / "inputs.npz").name == "my_arrays"
     trial = TimeFormula(formula="sum((X @ w)**3)", by="w", inputs="my-arrays", methods=("ours",))
     assert trial.data == ("my_arrays",)
-    assert trial.missing() is None
+    assert trial.skip_reason() is None
     assert trial.run(Context(trial)).rows[0]["checksum"] == pytest.approx(np.hypot(6, 12))
-    assert "inputs have no array v; they have w, X, words" in str(TimeFormula(formula="sum(v)", by="v", inputs="my_arrays").missing())
-    assert "expected finite numbers with 0 to 2 axes" in str(TimeFormula(formula="sum(words)", by="words", inputs="my_arrays").missing())
+    assert "inputs have no array v; they have w, X, words" in str(TimeFormula(formula="sum(v)", by="v", inputs="my_arrays").skip_reason())
+    assert "expected finite numbers with 0 to 2 axes" in str(
+        TimeFormula(formula="sum(words)", by="words", inputs="my_arrays").skip_reason()
+    )
     with pytest.raises(UsageError, match="does not fit: inputs is empty, or a name"):
         TimeFormula(formula="sum(w)", by="w", inputs="../inputs.npz")
 
@@ -368,7 +370,7 @@ def test_other_spellings_mean_the_same(one, other):
 @pytest.mark.filterwarnings("ignore")
 def test_a_trial_times_all_methods(monkeypatch):
     monkeypatch.setattr("myths.hessian_cost.own.METHODS", {name: METHODS[name] for name in ("closed-form", "torch-loop", "ours", "casadi")})
-    monkeypatch.setattr(METHODS["casadi"].__class__, "missing", lambda self: "absent" if self.name == "casadi" else None)
+    monkeypatch.setattr(METHODS["casadi"].__class__, "unavailable_reason", lambda self: "absent" if self.name == "casadi" else None)
     trial = TimeFormula(**LOGREG)
     rows = trial.run(Context(trial)).rows
     assert [row["method"] for row in rows] == ["ours", "torch-loop", "casadi"]

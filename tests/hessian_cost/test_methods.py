@@ -19,7 +19,7 @@ def cases(kind):
 
 def both(name, problem, kind):
     method = METHODS[name]
-    if reason := method.missing():
+    if reason := method.unavailable_reason():
         pytest.skip(reason)
     inputs = PROBLEMS[problem].inputs(16, np.random.default_rng(0))
     return inputs["x"].size, [getattr(m, kind)(PROBLEMS[problem], inputs, "float64", "cpu")() for m in (method, METHODS["closed-form"])]
@@ -53,4 +53,4 @@ def test_single_precision_is_close():
 
 def test_an_absent_peer_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert METHODS["jax"].missing() == "jax is not installed: pip install 'seven-myths[peers]'"
+    assert METHODS["jax"].unavailable_reason() == "jax is not installed: pip install 'seven-myths[peers]'"

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from myths.lab.claim import (
     Claim,
+    ClaimResult,
     Criterion,
-    Judgement,
     MythVerdict,
     Verdict,
     above,
@@ -21,7 +21,7 @@ from myths.lab.claim import (
     below,
     between,
     cited,
-    judge,
+    evaluate_claims,
     myth_verdict,
 )
 from myths.lab.estimate import Estimate, exact
@@ -104,7 +104,7 @@ def test_a_verdict_says_whether_all_or_none_of_the_interval_meets_the_criterion(
         return
     criterion = Criterion(float(low), float(low + width), strict)
     points = [start + length * i / 60 for i in range(61)]  # the whole numbers are among them
-    met = {criterion.holds(p) for p in points}
+    met = {criterion.contains(p) for p in points}
     expected = {frozenset({True}): REPRODUCED, frozenset({False}): NOT_REPRODUCED}.get(frozenset(met), INCONCLUSIVE)
     assert criterion.judge(spanning(start, start + length)) is expected
 
@@ -134,7 +134,7 @@ def claim(identity="C1", kind="effect", **more):
         "statement": "",
         "source": "Table 1",
         "paper": 1.5,
-        "paper_checked": "read",
+        "paper_value_source": "read",
         "table": "values",
         "trial": Measure,
         "measure": mean,
@@ -152,14 +152,20 @@ def table(*rows, protocol="reduced"):
     return {"values": pd.DataFrame(lines, columns=["dataset", "value", "low", "high", "protocol", "device"])}
 
 
-def only(claims, tables, absent=()):
-    (judgement,) = [j for j in judge(claims, tables, absent) if j.claim is claims[0]]
-    return judgement.verdict, judgement.reason
+def only(claims, tables, skipped=()):
+    (claim_result,) = [j for j in evaluate_claims(claims, tables, skipped) if j.claim is claims[0]]
+    return claim_result.verdict, claim_result.reason
 
 
 def test_a_citation_says_what_the_paper_states_and_how_that_is_known():
-    found = claim(**cited("recalled", "Fig. 2", 4.5, 4.0, 5.0))
-    assert (found.source, found.paper, found.paper_low, found.paper_high, found.paper_checked) == ("Fig. 2", 4.5, 4.0, 5.0, "recalled")
+    found = claim(**cited("from memory", "Fig. 2", 4.5, 4.0, 5.0))
+    assert (found.source, found.paper, found.paper_low, found.paper_high, found.paper_value_source) == (
+        "Fig. 2",
+        4.5,
+        4.0,
+        5.0,
+        "from memory",
+    )
     in_words = claim(**cited("read", "Fig. 2, in words"))
     assert (in_words.paper, in_words.paper_low, in_words.paper_high) == (None, None, None)
 
@@ -171,8 +177,8 @@ def test_what_no_profile_measures_is_cited_and_never_judged():
 
 
 def test_the_criterion_is_printed_with_its_unit():
-    assert claim(criterion=at_most(0.3), unit="pp").printed_criterion == "≤ 0.3 pp"
-    assert claim(criterion=at_most(0.3)).printed_criterion == "≤ 0.3"
+    assert claim(criterion=at_most(0.3), unit="pp").criterion_text == "≤ 0.3 pp"
+    assert claim(criterion=at_most(0.3)).criterion_text == "≤ 0.3"
 
 
 @pytest.mark.parametrize(
@@ -183,16 +189,16 @@ def test_the_criterion_is_printed_with_its_unit():
         (0.8, 1.4, (INCONCLUSIVE, "the interval straddles the criterion")),
     ],
 )
-@pytest.mark.parametrize("kind", ["effect", "control", "today"])
+@pytest.mark.parametrize("kind", ["effect", "control", "follow-up"])
 def test_by_its_interval(low, high, verdict, kind):
     assert only([claim(kind=kind)], table(("digits", low, high))) == verdict
 
 
 def test_a_judgement_says_on_what_it_rests():
-    (judgement,) = judge([claim()], table(("digits", 1.2, 1.4), ("cifar", 1.2, 1.4)))
-    assert (judgement.protocol, judgement.dataset, judgement.device) == ("reduced", "cifar, digits", "cpu")
-    assert judgement.estimate is not None
-    assert judgement.estimate.n == 2
+    (claim_result,) = evaluate_claims([claim()], table(("digits", 1.2, 1.4), ("cifar", 1.2, 1.4)))
+    assert (claim_result.protocol, claim_result.dataset, claim_result.device) == ("reduced", "cifar, digits", "cpu")
+    assert claim_result.estimate is not None
+    assert claim_result.estimate.n == 2
 
 
 def test_only_its_own_rows_are_measured():
@@ -229,31 +235,31 @@ def test_without_rows_or_a_number_it_is_not_tested():
 
 
 def test_the_reason_is_that_of_the_absent_trials_of_the_claim():
-    absent = [
+    skipped = [
         (Measure(dataset="cifar"), "cifar is not here"),
         (Measure(dataset="cifar", size=2), "cifar is not here"),
         (Measure(dataset="svhn"), "svhn is not here"),
         (Other(dataset="cifar"), "other"),
     ]
-    assert only([claim(where={"dataset": "cifar"})], table(), absent) == (NOT_TESTED, "cifar is not here")
-    assert only([claim(where={"dataset": "digits"})], table(), absent) == (NOT_TESTED, "no trial of this run measures it")
-    assert only([claim()], table(), absent) == (NOT_TESTED, "cifar is not here; svhn is not here")
-    assert only([claim(where={"method": "a"})], table(), absent[:1]) == (NOT_TESTED, "cifar is not here")  # no such field: may be it
-    assert only([claim()], table(("digits", 1.2, 1.4)), absent) == (REPRODUCED, "")
+    assert only([claim(where={"dataset": "cifar"})], table(), skipped) == (NOT_TESTED, "cifar is not here")
+    assert only([claim(where={"dataset": "digits"})], table(), skipped) == (NOT_TESTED, "no trial of this run measures it")
+    assert only([claim()], table(), skipped) == (NOT_TESTED, "cifar is not here; svhn is not here")
+    assert only([claim(where={"method": "a"})], table(), skipped[:1]) == (NOT_TESTED, "cifar is not here")  # no such field: may be it
+    assert only([claim()], table(("digits", 1.2, 1.4)), skipped) == (REPRODUCED, "")
 
 
 @pytest.mark.parametrize(("low", "high"), [(1.2, 1.4), (0.2, 0.4), (0.8, 1.4)])
 def test_stand_in_data_illustrate_but_controls_are_judged(low, high):
     tables = table(("digits", low, high), protocol="stand-in")
-    for kind in ("effect", "level", "today"):
+    for kind in ("effect", "absolute", "follow-up"):
         assert only([claim(kind=kind)], tables) == (ILLUSTRATION, "stand-in data: nothing is concluded")
     assert only([claim(kind="control")], tables)[0] is above(1.0).judge(spanning(low, high))
 
 
 def test_one_stand_in_row_makes_it_an_illustration():
     mixed = pd.concat(table(("digits", 1.2, 1.4), protocol=p)["values"] for p in ("paper", "stand-in"))
-    (judgement,) = judge([claim()], {"values": mixed})
-    assert (judgement.verdict, judgement.protocol) == (ILLUSTRATION, "stand-in")
+    (claim_result,) = evaluate_claims([claim()], {"values": mixed})
+    assert (claim_result.verdict, claim_result.protocol) == (ILLUSTRATION, "stand-in")
 
 
 CONTROL = {"kind": "control", "where": {"dataset": "null"}, "criterion": between(-1.0, 1.0)}
@@ -289,17 +295,17 @@ REDUCED = (NOT_TESTED, "reduced: the number depends on the protocol")
 @pytest.mark.parametrize("value", [(1.2, 1.4), (0.2, 0.4), (0.8, 1.4)])
 def test_a_level_speaks_from_the_papers_protocol_only(value):
     by_interval = above(1.0).judge(spanning(*value))
-    assert only([claim(kind="level")], table(("digits", *value), protocol="paper"))[0] is by_interval
-    assert only([claim(kind="level")], table(("digits", *value))) == REDUCED
-    (judgement,) = judge([claim(kind="level")], table(("digits", *value)))
-    assert judgement.estimate is not None  # the number is shown
+    assert only([claim(kind="absolute")], table(("digits", *value), protocol="paper"))[0] is by_interval
+    assert only([claim(kind="absolute")], table(("digits", *value))) == REDUCED
+    (claim_result,) = evaluate_claims([claim(kind="absolute")], table(("digits", *value)))
+    assert claim_result.estimate is not None  # the number is shown
 
 
 @pytest.mark.parametrize("value", [(1.2, 1.4), (0.2, 0.4), (0.8, 1.4)])
 @pytest.mark.parametrize(("null", "speaks"), [((-0.5, 0.5), True), ((0, 3), False), ((2, 3), False), (None, False)])
 def test_a_level_speaks_from_a_calibrated_reduction(value, null, speaks):
     tables = table(("digits", *value), *([("null", *null)] if null else []))
-    found = only([claim(kind="level", where={"dataset": "digits"}, calibration="C0"), claim("C0", **CONTROL)], tables)
+    found = only([claim(kind="absolute", where={"dataset": "digits"}, calibration="C0"), claim("C0", **CONTROL)], tables)
     if speaks:
         assert found[0] is above(1.0).judge(spanning(*value))
     else:
@@ -308,14 +314,14 @@ def test_a_level_speaks_from_a_calibrated_reduction(value, null, speaks):
 
 def test_stand_in_data_calibrate_nothing():
     tables = pd.concat([table(("digits", 1.2, 1.4))["values"], table(("null", -0.5, 0.5), protocol="stand-in")["values"]])
-    claims = [claim(kind="level", where={"dataset": "digits"}, calibration="C0"), claim("C0", **CONTROL)]
+    claims = [claim(kind="absolute", where={"dataset": "digits"}, calibration="C0"), claim("C0", **CONTROL)]
     assert only(claims, {"values": tables}) == REDUCED
 
 
 def test_a_calibrated_level_whose_control_failed_is_inconclusive():
     tables = table(("digits", 1.2, 1.4), ("null", -0.5, 0.5), ("broken", 2, 3))
     claims = [
-        claim(kind="level", where={"dataset": "digits"}, calibration="C0", controls=("C9",)),
+        claim(kind="absolute", where={"dataset": "digits"}, calibration="C0", controls=("C9",)),
         claim("C0", **CONTROL),
         claim("C9", **(CONTROL | {"where": {"dataset": "broken"}})),
     ]
@@ -327,41 +333,43 @@ def test_a_claim_gives_way_to_a_better_one_that_could_be_judged(better, deciding
     """Not to one without data, nor to one that stand-in data illustrate."""
     real, stand_in = table(("cifar", 1.2, 1.4), ("photographs", 0.2, 0.4)), table(("digits", 1.2, 1.4), protocol="stand-in")
     tables = {"values": pd.concat([real["values"], stand_in["values"]])}
-    on_cifar = {"decisive": True, "where": {"dataset": "cifar"}}
-    judged = judge([claim("A", **on_cifar), claim("common", **on_cifar, gives_way_to="B"), claim("B", where={"dataset": better})], tables)
-    assert [j.claim.id for j in judged if j.decisive] == deciding
+    on_cifar = {"primary": True, "where": {"dataset": "cifar"}}
+    judged = evaluate_claims(
+        [claim("A", **on_cifar), claim("common", **on_cifar, superseded_by="B"), claim("B", where={"dataset": better})], tables
+    )
+    assert [j.claim.id for j in judged if j.primary] == deciding
     assert myth_verdict(judged) is (MythVerdict.OPEN if "B" in deciding else MythVerdict.REFUTED)
 
 
 def test_judgements_come_in_the_order_of_the_claims():
     claims = [claim(str(i)) for i in (3, 1, 2)]
-    assert [j.claim.id for j in judge(claims, table())] == ["3", "1", "2"]
+    assert [j.claim.id for j in evaluate_claims(claims, table())] == ["3", "1", "2"]
 
 
 # --- the myth's verdict --------------------------------------------------------------------------
 
 
-def judged(verdict, *, decisive=True, kind="effect"):
-    return Judgement(claim(kind=kind), exact(1.0, 1), verdict, decisive=decisive)
+def judged(verdict, *, primary=True, kind="effect"):
+    return ClaimResult(claim(kind=kind), exact(1.0, 1), verdict, primary=primary)
 
 
 @pytest.mark.parametrize("verdicts", list(itertools.chain(*(itertools.product(Verdict, repeat=n) for n in (1, 2, 3)))))
 def test_the_myths_verdict_by_its_decisive_claims(verdicts):
-    decisive = [judged(v) for v in verdicts]
+    primary = [judged(v) for v in verdicts]
     if all(v is REPRODUCED for v in verdicts):
         expected = MythVerdict.REFUTED
     elif all(v is NOT_REPRODUCED for v in verdicts):
         expected = MythVerdict.STILL_STANDING
     else:
         expected = MythVerdict.OPEN
-    assert myth_verdict(decisive) is expected
-    others = [judged(v, decisive=False, kind=k) for v in Verdict for k in ("effect", "level", "control")]
-    assert myth_verdict(decisive + others) is expected
+    assert myth_verdict(primary) is expected
+    others = [judged(v, primary=False, kind=k) for v in Verdict for k in ("effect", "absolute", "control")]
+    assert myth_verdict(primary + others) is expected
 
 
 @pytest.mark.parametrize("today", list(Verdict))
 def test_a_refuted_myth_has_aged_when_a_today_claim_is_reproduced(today):
-    now = judged(today, decisive=False, kind="today")
+    now = judged(today, primary=False, kind="follow-up")
     aged = today is REPRODUCED
     assert myth_verdict([judged(REPRODUCED), now]) is (MythVerdict.AGED if aged else MythVerdict.REFUTED)
     assert myth_verdict([judged(NOT_REPRODUCED), now]) is MythVerdict.STILL_STANDING
@@ -370,4 +378,4 @@ def test_a_refuted_myth_has_aged_when_a_today_claim_is_reproduced(today):
 
 def test_without_decisive_claims_a_myth_is_open():
     assert myth_verdict([]) is MythVerdict.OPEN
-    assert myth_verdict([judged(REPRODUCED, decisive=False)]) is MythVerdict.OPEN
+    assert myth_verdict([judged(REPRODUCED, primary=False)]) is MythVerdict.OPEN

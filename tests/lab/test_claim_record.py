@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from myths.lab.claim import Claim, Judgement, Verdict, above, between
+from myths.lab.claim import Claim, ClaimResult, Verdict, above, between
 from myths.lab.claim_record import COLUMNS, ClaimRecord
 from myths.lab.estimate import Estimate, SourceOfVariation
 from myths.lab.report.json_schema import json_schema
@@ -39,9 +39,9 @@ def records(draw):
         st.none() | st.just(Estimate(low, draw(st.sampled_from([low, -math.inf])), draw(st.sampled_from([high, math.inf])), over, n))
     )
     protocol = draw(st.sampled_from([None, "paper", "reduced", "stand-in"]))
-    judgement = Judgement(claim, found, draw(st.sampled_from(Verdict)), draw(TEXT), protocol, decisive=draw(st.booleans()))
+    claim_result = ClaimResult(claim, found, draw(st.sampled_from(Verdict)), draw(TEXT), protocol, primary=draw(st.booleans()))
     ids = tuple(draw(st.lists(st.integers(0, 16**12 - 1).map(lambda i: f"{i:012x}"), max_size=3)))
-    return dataclasses.replace(ClaimRecord.of(judgement, "fair-coin", "gpu, quick"), trials=ids, invocations=ids[:1])
+    return dataclasses.replace(ClaimRecord.of(claim_result, "fair-coin", "gpu, quick"), trials=ids, invocations=ids[:1])
 
 
 @given(st.lists(records(), min_size=1, max_size=4))
@@ -63,11 +63,11 @@ def test_a_record_as_json_keeps_to_the_schema_that_is_made_of_it(record):
 
 @pytest.mark.parametrize(
     ("change", "error"),
-    [({"verdict": "true"}, ValueError), ({"kind": "law"}, ValueError), ({"decisive": "yes"}, ValueError), ({"low": "wide"}, ValueError),
+    [({"verdict": "true"}, ValueError), ({"kind": "law"}, ValueError), ({"primary": "yes"}, ValueError), ({"low": "wide"}, ValueError),
      ({"statement": None}, KeyError)],
 )  # fmt: skip
 def test_a_line_of_another_version_is_no_record(change, error):
-    record = ClaimRecord.of(Judgement(coin.CLAIMS[0], Estimate(1.0, 0.0, 2.0, "seeds", 3), Verdict.REPRODUCED), "fair-coin")
+    record = ClaimRecord.of(ClaimResult(coin.CLAIMS[0], Estimate(1.0, 0.0, 2.0, "seeds", 3), Verdict.REPRODUCED), "fair-coin")
     line = {name: "" if cell is None else str(cell) for name, cell in record.cells().items()}
     assert ClaimRecord.read(line) == record
     changed = {name: cell for name, cell in {**line, **change}.items() if cell is not None}
@@ -77,5 +77,5 @@ def test_a_line_of_another_version_is_no_record(change, error):
 
 def test_a_record_says_all_that_a_claim_says_in_words_or_numbers():
     """What it leaves out says how the claim is measured."""
-    how = {"table", "where", "trial", "needs", "measure", "gives_way_to", "controls", "calibration", "misprint"}
+    how = {"table", "where", "trial", "needs", "measure", "superseded_by", "controls", "calibration", "misprint"}
     assert {field.name for field in dataclasses.fields(Claim)} - how - {"id"} <= set(COLUMNS)

@@ -39,14 +39,14 @@ class Here(Trial):
 class There(Here):
     """The same in a worker."""
 
-    worker_memory: ClassVar[int | None] = 4 * GIGABYTE
+    memory_limit_bytes: ClassVar[int | None] = 4 * GIGABYTE
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cramped(Here):
     """The same in a worker that may hold little."""
 
-    worker_memory: ClassVar[int | None] = GIGABYTE
+    memory_limit_bytes: ClassVar[int | None] = GIGABYTE
 
 
 def give(trial: Here, context: Context) -> Outcome:
@@ -114,7 +114,7 @@ def add(trial: Here, context: Context) -> Outcome:
 def multiply(trial: Here, context: Context) -> Outcome:
     import torch
 
-    with context.seeded("init"):
+    with context.seed_torch("init"):
         x = torch.randn(200, 200, dtype=torch.float64, requires_grad=True)
     (gradient,) = torch.autograd.grad((x @ x).sum(), x)
     return Outcome([{"norm": float(gradient.norm()), "threads": torch.get_num_threads()}], {"gradient": gradient.numpy()})

@@ -60,7 +60,7 @@ def test_a_reason_to_skip_is_said_once():
 
 def claim(trial, **where):
     return Claim(
-        id="C", kind="effect", statement="", source="", paper=None, paper_checked="read", table="t", where=where, trial=trial,
+        id="C", kind="effect", statement="", source="", paper=None, paper_value_source="read", table="t", where=where, trial=trial,
         measure=lambda rows: None, criterion=above(0),
     )  # fmt: skip
 
@@ -70,12 +70,12 @@ def test_a_claim_is_hindered_by_its_trials_and_all_that_those_depend_on():
     assert dependency_types(Train) == ()
     cifar, digits = Train(dataset="cifar10"), Train(dataset="digits")
     pruned = Prune(models=(cifar,), share=0.3)
-    assert claim(Train, dataset="cifar10").is_hindered_by(cifar)
-    assert not claim(Train, dataset="cifar10").is_hindered_by(digits)
-    assert claim(Prune, dataset=("cifar10", "cifar100")).is_hindered_by(cifar)
-    assert not claim(Prune, dataset="cifar10").is_hindered_by(digits)
-    assert not claim(Prune).is_hindered_by(Compare(one=pruned))
-    assert not claim(Train).is_hindered_by(pruned)
-    assert claim(Compare, a_column_of_the_table=1).is_hindered_by(digits)
-    assert not claim(Compare, dataset="cifar10").is_hindered_by(digits)
+    assert claim(Train, dataset="cifar10").is_blocked_by(cifar)
+    assert not claim(Train, dataset="cifar10").is_blocked_by(digits)
+    assert claim(Prune, dataset=("cifar10", "cifar100")).is_blocked_by(cifar)
+    assert not claim(Prune, dataset="cifar10").is_blocked_by(digits)
+    assert not claim(Prune).is_blocked_by(Compare(one=pruned))
+    assert not claim(Train).is_blocked_by(pruned)
+    assert claim(Compare, a_column_of_the_table=1).is_blocked_by(digits)
+    assert not claim(Compare, dataset="cifar10").is_blocked_by(digits)
     assert not claim(Compare).selects(digits)

@@ -39,8 +39,8 @@ if __name__ == "__main__":  # a process that Windows starts imports this file ag
     assert free_bytes("cpu") > 0
     with RunFolder(Path(sys.argv[1])).locked():
         pass
-    trial = TimeHessian.tiny()
-    assert trial.worker_memory is not None
+    trial = TimeHessian.test_instance()
+    assert trial.memory_limit_bytes is not None
     execution = executors.local(trial, Context(trial))
     assert execution.error is None, execution.error
     print(len(execution.outcome.rows), "rows")

@@ -79,7 +79,7 @@ def test_only_what_dependents_read_of_what_has_dependents_is_published(source):
 
 def test_a_published_run_is_continued_with_what_was_open_and_finds_its_arrays(source, tmp_path):
     there = request(tmp_path / "elsewhere", source=source)
-    assert [t for p in session.plans(there) for t in p.plan.only("to do")] == list(OPEN)
+    assert [t for p in session.plans(there) for t in p.plan.only("pending")] == list(OPEN)
     assert not there.run.path.exists()  # a plan writes nothing
     assert go(there).finished == 2
     stored = there.run.store(MYTH)
@@ -188,7 +188,7 @@ def test_the_published_gpu_run_can_be_continued():
     store = run.store(forgetting)
     plan = runner.plan(forgetting.trials("gpu", None, ()), store, lambda name: None)
     done = {record.trial.id for record in store.records if record.status == "ok"}
-    to_do = plan.only("to do")
+    to_do = plan.only("pending")
     assert len(done) > 40
     assert not {trial.id for trial in to_do} & done
     read = {dependency for trial in to_do for dependency in trial.dependencies if dependency.id in done}

@@ -1,4 +1,4 @@
-"""The order of trials, over random graphs: valid, each once, nothing that is not admitted, deciding chains first."""
+"""The order of trials, over random graphs: valid, each once, nothing that is not admitted, primary chains first."""
 
 import itertools
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ class Node(Trial):
     seconds: float = 1.0
 
     @property
-    def work(self) -> float:
+    def relative_cost(self) -> float:
         return self.seconds
 
 
@@ -89,7 +89,7 @@ class Memory(Store):
 
 def through(executor: Pretend, *parts: list[Trial], urgent=((), ()), budget=None):
     stores = [Memory(Path("nowhere"), TYPES) for _ in parts]
-    planned = [Plan(tuple(Step(t, "to do") for t in dependencies_first(trials))) for trials in parts]
+    planned = [Plan(tuple(Step(t, "pending") for t in dependencies_first(trials))) for trials in parts]
     return runner.run_queue(
         [Part(plan, store, wanted) for plan, store, wanted in zip(planned, stores, urgent, strict=False)],
         runner.Invocation("cpu", lambda name: None, "i"), executor=executor, budget=budget,
@@ -151,7 +151,7 @@ def test_one_at_a_time_each_deciding_chain_is_finished_before_the_next_begins(tr
 def test_nothing_begins_while_something_that_a_deciding_claim_waits_for_could(trials, jobs, data):
     urgent = data.draw(st.lists(st.sampled_from(trials), unique=True, min_size=1))
     wanted = {t.id for t in dependencies_first(urgent)}
-    queue = Queue([(trials, urgent)], lambda trial: trial.work, True)
+    queue = Queue([(trials, urgent)], lambda trial: trial.relative_cost, True)
     running: list = []
     ended: set[str] = set()
     while queue or running:
@@ -171,7 +171,7 @@ def test_side_by_side_the_longest_chain_begins_first():
     short = [Node(name=i) for i in range(3)]
     head = Node(name=10)
     tail = Node(name=11, after=(head,), seconds=3.0)
-    queue = Queue([([*short, head, tail], ())], lambda trial: trial.work, True)
+    queue = Queue([([*short, head, tail], ())], lambda trial: trial.relative_cost, True)
     assert [queue.next(lambda t: True, False).trial.name for _ in range(4)] == [10, 0, 1, 2]
 
 

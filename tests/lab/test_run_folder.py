@@ -85,8 +85,8 @@ def changed(facts, place, value=None):
 
 
 def test_a_run_json_that_lacks_or_confuses_something_is_refused_or_read_as_ever(tmp_path):
-    absent = [{"myth": coin.COIN.name, "trial": canonical(coin.Toss(coin="krona")), "reason": "no krona here"}]
-    run = coin.make_run(tmp_path / "cpu-laptop", heads={"euro": (5040,)}, absent=absent)
+    skipped = [{"myth": coin.COIN.name, "trial": canonical(coin.Toss(coin="krona")), "reason": "no krona here"}]
+    run = coin.make_run(tmp_path / "cpu-laptop", heads={"euro": (5040,)}, skipped=skipped)
     whole = run.facts() | {"notes": ["Made by hand."]}
     refused = {}
     for place in places(whole):
@@ -114,7 +114,7 @@ def test_a_run_json_that_lacks_or_confuses_something_is_refused_or_read_as_ever(
             exports.claims([shown])
     assert all(re.search(r"run\.json is not the record of a run \([a-z]\S* (has no|is) .*put it", said) for said in refused.values())
     first = ("invocations", 0)
-    assert refused.keys() >= {((*first, name), True) for name in ("commit", "dirty", "arguments", "criteria", "absent")}
+    assert refused.keys() >= {((*first, name), True) for name in ("commit", "dirty", "arguments", "criteria", "skipped")}
     assert refused.keys() >= {((*first, "arguments", name), kind) for name in ("myths", "profile") for kind in (True, False)}
 
 

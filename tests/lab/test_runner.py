@@ -28,14 +28,14 @@ class Part(Trial):
     reads: tuple[str, ...] = ()
 
     @property
-    def work(self) -> float:
+    def relative_cost(self) -> float:
         return self.size
 
     @property
     def data(self) -> tuple[str, ...]:
         return self.reads
 
-    def missing(self) -> str | None:
+    def skip_reason(self) -> str | None:
         return ABSENT.get(self.name)
 
     def run(self, context: Context) -> Outcome:
@@ -272,12 +272,12 @@ def test_what_is_missing_is_named_with_its_dependents_and_their_other_dependenci
         "a": "a is not installed",
         "AB": "a is not installed",
         "ALL": "a is not installed",
-        "bb": "to do",
-        "ccc": "to do",
-        "BC": "to do",
+        "bb": "pending",
+        "ccc": "pending",
+        "BC": "pending",
     }
     assert states([AB], tmp_path) == {"a": "a is not installed", "AB": "a is not installed"}  # bb: for AB alone
-    assert [(t.name, r) for t, r in planned([AB], tmp_path).absent] == [(n, "a is not installed") for n in ("a", "AB")]  # type: ignore[attr-defined]
+    assert [(t.name, r) for t, r in planned([AB], tmp_path).skipped] == [(n, "a is not installed") for n in ("a", "AB")]  # type: ignore[attr-defined]
     progress = go([ALL, BC], tmp_path)
     assert RAN == ["bb", "ccc", "BC"]
     assert [progress.failed, progress.blocked] == [[], []]
@@ -304,7 +304,7 @@ def test_what_is_done_serves_though_it_could_not_run_here(tmp_path):
 def test_an_unlisted_dependency_of_what_is_done_does_not_run(tmp_path):
     store_in(tmp_path).append(Record(AB, "ok", [{"length": 3}]))
     assert states([AB], tmp_path) == {"AB": "done"}
-    assert states([ALL], tmp_path) == {"AB": "done", "bb": "to do", "ccc": "to do", "BC": "to do", "ALL": "to do"}
+    assert states([ALL], tmp_path) == {"AB": "done", "bb": "pending", "ccc": "pending", "BC": "pending", "ALL": "pending"}
 
 
 # --- gone arrays ---------------------------------------------------------------------------------
@@ -348,8 +348,8 @@ class Clock:
         from myths.lab.executors import Execution
 
         RAN.append(trial.name)  # type: ignore[attr-defined]
-        self.now += trial.work
-        return Execution(Outcome([{"length": 1}], {"length": np.array(1)}), trial.work, 1)
+        self.now += trial.relative_cost
+        return Execution(Outcome([{"length": 1}], {"length": np.array(1)}), trial.relative_cost, 1)
 
     def go(self, trials, seconds: float):
         return go(trials, self.folder, budget=Budget(seconds, begun=self.now), executor=OneByOne(self.execute))

@@ -53,8 +53,8 @@ EURO = Toss(coin="euro")
 def test_only_what_a_claim_needs_is_run(tmp_path):
     assert go(request(tmp_path, *DUCATS, EURO, claims=("C2-euro",))).finished == 1
     assert [line["settings"]["coin"] for line in lines(tmp_path)] == ["euro"]
-    assert go(request(tmp_path, *DUCATS, EURO, claims=("deciding",))).finished == 3
-    assert json.loads((tmp_path / "cpu-quick/run.json").read_text())["invocations"][1]["arguments"]["claims"] == ["deciding"]
+    assert go(request(tmp_path, *DUCATS, EURO, claims=("primary",))).finished == 3
+    assert json.loads((tmp_path / "cpu-quick/run.json").read_text())["invocations"][1]["arguments"]["claims"] == ["primary"]
 
 
 def test_a_claim_that_the_profile_does_not_measure_is_said_before_anything_begins(tmp_path):

@@ -34,7 +34,7 @@ def test_more_trials_at_once_than_cores_are_warned_of_with_a_better_number(monke
 class Span(Trial):
     """Says from when to when it ran and in which process."""
 
-    measured: ClassVar[frozenset[str]] = frozenset({"begun", "ended", "process"})
+    nondeterministic_columns: ClassVar[frozenset[str]] = frozenset({"begun", "ended", "process"})
     name: str
     seconds: float = 0.0
     seed: int = 0

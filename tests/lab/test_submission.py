@@ -264,7 +264,7 @@ def measured(files):
     """What an archive says was measured, and what it concludes from it."""
     lines = [json.loads(line) for line in files[TRIALS].splitlines()]
     results = sorted(json.dumps([line[name] for name in ("trial", "settings", "rows", "status")]) for line in lines)
-    claims = pd.read_csv(io.BytesIO(files["fair_coin/claims.csv"]))[["claim", "estimate", "low", "high", "n", "verdict", "decisive"]]
+    claims = pd.read_csv(io.BytesIO(files["fair_coin/claims.csv"]))[["claim", "estimate", "low", "high", "n", "verdict", "primary"]]
     return results, claims.round(6).astype(str).to_numpy().tolist()
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from myths.lab.errors import UsageError
-from myths.lab.trial import Context, Outcome, Trial, build, canonical, decode, weakest
+from myths.lab.trial import Context, Outcome, Trial, build, canonical, decode, least_faithful
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,13 +142,13 @@ def test_seeded_restores_the_global_generator():
     import torch
 
     before = torch.get_rng_state()
-    with Context(Toss(bias=0.1, seed=4)).seeded("init"):
+    with Context(Toss(bias=0.1, seed=4)).seed_torch("init"):
         first = torch.rand(3)
     assert torch.equal(torch.get_rng_state(), before)
-    with Context(Toss(bias=0.2, seed=4)).seeded("init"):
+    with Context(Toss(bias=0.2, seed=4)).seed_torch("init"):
         assert torch.equal(torch.rand(3), first)
 
 
 def test_the_weakest_protocol_counts():
-    assert weakest(["paper", "reduced"]) == "reduced"
-    assert weakest(["stand-in", "paper"]) == "stand-in"
+    assert least_faithful(["paper", "reduced"]) == "reduced"
+    assert least_faithful(["stand-in", "paper"]) == "stand-in"

@@ -57,7 +57,7 @@ def test_a_training_that_diverges_is_a_row_that_says_so(monkeypatch):
     from myths.lab.language import training
 
     monkeypatch.setattr(training, "rate", lambda recipe, update: 1e12)
-    (row,) = rows(dataclasses.replace(TrainTranslator.tiny(), layer="dynamic-no-softmax", updates=60))
+    (row,) = rows(dataclasses.replace(TrainTranslator.test_instance(), layer="dynamic-no-softmax", updates=60))
     assert row["diverged_at"] is not None
     assert "bleu" not in row
 
@@ -87,7 +87,7 @@ def test_own_parallel_texts_are_trained_on(tmp_path, monkeypatch):
 
 def test_settings_that_do_not_fit_are_refused_in_words():
     with pytest.raises(UsageError, match="heads=3 does not fit: it does not divide channels=16"):
-        rows(dataclasses.replace(TrainTranslator.tiny(), heads=3))
+        rows(dataclasses.replace(TrainTranslator.test_instance(), heads=3))
     with pytest.raises(UsageError, match=r"layer=fourier does not fit.*attention, .*dynamic"):
         from_words(TrainTranslator, ["layer=fourier", "updates=5"])
     with pytest.raises(CannotStart, match="WMT"):
@@ -103,7 +103,7 @@ def test_rouge_is_rouge():
 
 
 def test_a_language_model_is_better_than_chance_and_counts_bytes():
-    trial = dataclasses.replace(TrainLanguageModel.tiny(), updates=60, channels=32, warmup=5, learning_rate=5e-3, batch=16)
+    trial = dataclasses.replace(TrainLanguageModel.test_instance(), updates=60, channels=32, warmup=5, learning_rate=5e-3, batch=16)
     (row,) = rows(trial)
     assert row["perplexity"] == pytest.approx(np.exp(row["nats"]))
     assert row["perplexity"] < 0.6 * row["vocabulary"]
@@ -114,7 +114,7 @@ def test_a_language_model_is_better_than_chance_and_counts_bytes():
 def test_the_nats_of_a_stream_do_not_depend_on_where_it_is_cut_into_batches():
     from myths.lightweight_conv.language_models import _nats
 
-    trial = TrainLanguageModel.tiny()
+    trial = TrainLanguageModel.test_instance()
     streams, size, _ = trial.streams("cpu")
     model = trial.fresh(Context(trial), size).eval()
     stream = streams["test"][:101]
@@ -167,7 +167,7 @@ def test_what_takes_too_long_or_too_much_is_a_row_that_says_so(monkeypatch):
 
 def test_decoding_gives_sentences_of_the_length_that_is_asked():
     source, shape = torch.randint(4, 50, (2, 4)), Shape(**SMALL)
-    model = timed._model("dynamic", shape, Context(TimeDecoding.tiny())).eval()
+    model = timed._model("dynamic", shape, Context(TimeDecoding.test_instance())).eval()
     tokens = timed._translates(model, source, timed.Decoding(shape, sentences=2, length=4, beam=4, dtype="float32"))()
     assert tokens.shape == (2, 4)
     assert (tokens[:, :3] != 2).all()
@@ -176,7 +176,7 @@ def test_decoding_gives_sentences_of_the_length_that_is_asked():
 
 def test_a_worker_killed_for_memory_leaves_tables_whole(tmp_path):
     store = Store(tmp_path, MYTH.types_by_name)
-    trial = TimeLayer.tiny()
+    trial = TimeLayer.test_instance()
     plan = runner.plan([trial], store, prepared.sha256_of)
 
     def killed(trial, context):

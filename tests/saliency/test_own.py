@@ -95,7 +95,7 @@ def test_own_data_make_a_profile_of_their_own(mine):
     assert all(isinstance(t, Attack) for t in listed)
     photographs = trials("laptop", None, ("my-weights",))
     assert {t.network.weights for t in photographs} == {"my_weights"}
-    assert all(t.missing() is None and "imagenet_sample" in t.data for t in photographs)
+    assert all(t.skip_reason() is None and "imagenet_sample" in t.data for t in photographs)
     with pytest.raises(UsageError, match="weights as well"):
         trials("quick", None, ("my-picture",))
 

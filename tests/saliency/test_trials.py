@@ -216,9 +216,9 @@ def test_photographs_are_attacked_where_they_and_the_weights_are(monkeypatch):
     network = on_photographs[2][0].network
     assert network.data == ("imagenet_sample", "squeezenet")
     monkeypatch.setattr(prepared, "find", lambda name: None if name == "imagenet_sample" else object())
-    assert "needs imagenet_sample: `myths data list`" in network.missing()
+    assert "needs imagenet_sample: `myths data list`" in network.skip_reason()
     monkeypatch.setattr(prepared, "find", lambda name: object())
-    assert network.missing() is None
+    assert network.skip_reason() is None
 
 
 def test_the_papers_schedule_on_its_photographs_is_the_papers_protocol():

@@ -44,7 +44,7 @@ class Method:
     fixed_cost: bool = False
     """Costs no more than the closed form by construction: no probe either."""
 
-    def missing(self) -> str | None:
+    def unavailable_reason(self) -> str | None:
         """Why it cannot run here, or None."""
         if importlib.util.find_spec(self.package) is None:
             return f"{self.package} is not installed: pip install 'seven-myths[peers]'"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from myths.lab.report.view import RunView
 
-FORMAT = "seven-myths-claims/2"
+FORMAT = "seven-myths-claims/3"
 """Which schema ``claims.json`` keeps to: ``schema/claims.schema.json``."""
 LONG = 40
 """A LaTeX table of more rows breaks over pages."""

@@ -58,19 +58,19 @@ class Answers:
         return [row.runs[0] for row in self.rows if row.runs]
 
     @property
-    def decisive(self) -> list[ClaimView]:
+    def primary(self) -> list[ClaimView]:
         """The claims that decide."""
-        return [claim for run in self.best for claim in run.decisive]
+        return [claim for run in self.best for claim in run.primary]
 
     @property
     def decided(self) -> list[tuple[Verdict, int]]:
         """The verdicts on them, with how many."""
-        return _counts((claim.verdict for claim in self.decisive), Verdict)
+        return _counts((claim.verdict for claim in self.primary), Verdict)
 
     @property
     def protocols(self) -> list[tuple[str, int]]:
         """The protocols of their numbers, the paper's first, with how many."""
-        return _counts((claim.protocol for claim in self.decisive), ("paper", "reduced", "stand-in"))
+        return _counts((claim.protocol for claim in self.primary), ("paper", "reduced", "stand-in"))
 
     @property
     def hardware(self) -> list[tuple[str, list[Row]]]:

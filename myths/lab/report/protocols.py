@@ -21,7 +21,7 @@ Made by `myths protocols` from the claims and trials of the suite; do not edit i
 recalled and not read again, ‡ where it was recalled without confidence. How a criterion becomes a verdict stands in the
 [README](../README.md#how-to-read-a-verdict).
 """
-_MARKS = {"recalled": " †", "recalled, unsure": " ‡"}
+_MARKS = {"from memory": " †", "from memory, unverified": " ‡"}
 
 
 def protocols(myths: Iterable[Myth]) -> str:
@@ -51,11 +51,11 @@ def _claim(claim: Claim, record: ClaimRecord) -> tuple[str, ...]:
     calibration = [f"{claim.calibration} (calibration)"] if claim.calibration else []
     return (
         f"{record.claim}: {record.kind}"
-        + ", decisive" * record.decisive
-        + f" unless {claim.gives_way_to} is judged" * bool(claim.gives_way_to),
+        + ", primary" * record.primary
+        + f" unless {claim.superseded_by} is judged" * bool(claim.superseded_by),
         record.statement,
         record.source,
-        words.paper(record) + _MARKS.get(record.paper_checked, "") * (record.paper is not None),
+        words.paper(record) + _MARKS.get(record.paper_value_source, "") * (record.paper is not None),
         words.shown_unit(record.criterion),
         f"{claim.trial.__name__}, table {claim.table}" + f": {where}" * bool(where),
         ", ".join([*claim.controls, *calibration]),
@@ -64,10 +64,10 @@ def _claim(claim: Claim, record: ClaimRecord) -> tuple[str, ...]:
 
 def _trial(kind: type[Trial]) -> str:
     facts = [f"version {kind.version}"] + ["runs alone"] * kind.exclusive
-    if kind.worker_memory:
-        facts.append(f"in a process of its own with {kind.worker_memory / 2**30:g} GiB")
-    if kind.measured:
-        facts.append(f"measures {', '.join(sorted(kind.measured))}")
+    if kind.memory_limit_bytes:
+        facts.append(f"in a process of its own with {kind.memory_limit_bytes / 2**30:g} GiB")
+    if kind.nondeterministic_columns:
+        facts.append(f"measures {', '.join(sorted(kind.nondeterministic_columns))}")
     settings = ", ".join(_setting(f, typing.get_type_hints(kind)[f.name]) for f in dataclasses.fields(kind))
     first = " ".join(inspect.cleandoc(kind.__doc__ or "").split("\n\n")[0].split())
     return f"- **{kind.__name__}** ({'; '.join(facts)}): {first}  \n  Settings: {settings or 'none'}."

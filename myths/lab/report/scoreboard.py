@@ -26,11 +26,11 @@ def scoreboard(derived: Sequence[Derived]) -> str:
         return "\n".join([*lines, "Nothing is published yet. `make quick` runs what needs no download.", ""])
     lines += ["| # | the belief | verdict | run | what decides it: paper → here [95 % interval] |", "|--|--|--|--|--|"]
     for best, *_ in view.by_myth(derived):
-        decisive = [_decisive(record) for record in best.claims if record.decisive]
+        primary = [_decisive(record) for record in best.claims if record.primary]
         run = f"{_cell(best.run.name)}{f' ({_cell(best.profile)})' if best.profile else ''}"
-        verdict = f"{view.SYMBOLS[best.verdict]} **{best.verdict}**<br>{_cell(best.myth.meaning(best.verdict))}"
+        verdict = f"{view.SYMBOLS[best.verdict]} **{best.verdict}**<br>{_cell(best.myth.verdict_text(best.verdict))}"
         lines.append(
-            f"| {best.myth.number} | {_cell(words.without_stop(best.myth.belief))} | {verdict} | {run} | {'<br>'.join(decisive) or '–'} |"
+            f"| {best.myth.number} | {_cell(words.without_stop(best.myth.belief))} | {verdict} | {run} | {'<br>'.join(primary) or '–'} |"
         )
     count = view.intervals(derived)
     chance = f"{count / 20:.0f}" if count >= 20 else f"{count / 20:.1f}"
@@ -38,7 +38,7 @@ def scoreboard(derived: Sequence[Derived]) -> str:
         *lines, "",
         f"These runs hold {count} intervals at 95 %: about {chance} would miss the true value by chance alone. "
         "A criterion is set before the run and compared with the whole interval. "
-        "A paper's number marked *recalled* was not read again; "
+        "A paper's number marked *from memory* was not read again; "
         "one here marked *reduced* or *stand-in* was not made by the paper's protocol.",
         "",
     ])  # fmt: skip
@@ -46,7 +46,7 @@ def scoreboard(derived: Sequence[Derived]) -> str:
 
 def _decisive(claim: ClaimRecord) -> str:
     paper, found = words.paper(claim), claim.measured
-    checked = f" *({claim.paper_checked})*" if "recalled" in claim.paper_checked and paper != "–" else ""
+    checked = f" *({claim.paper_value_source})*" if "from memory" in claim.paper_value_source and paper != "–" else ""
     label = f" *{claim.protocol}*" if claim.protocol not in (None, "paper") else ""
     here = f"**{_cell(words.here(found, claim.unit))}** {words.interval(found)}".rstrip() + label if found else "not measured"
     return f"{_cell(words.without_stop(claim.statement))}: {_cell(paper)}{checked} → {here}, {claim.verdict}"

@@ -53,7 +53,7 @@ def build(derived: Sequence[Derived], folder: Path, myths: Sequence[Myth] = ()) 
 def _of_myth(runs: Sequence[view.RunView], compared: Sequence[Comparison]) -> dict[str, Any]:
     myth = runs[0].derived.myth
     ours = [comparison for comparison in compared if any(pair.myth is myth for pair in comparison.pairs)]
-    shown = [i for i, claim in enumerate(runs[0].claims) if claim.decisive or any(run.claims[i].here for run in runs)]
+    shown = [i for i, claim in enumerate(runs[0].claims) if claim.primary or any(run.claims[i].here for run in runs)]
     return {"myth": myth, "runs": runs, "notes": view.footnotes(myth.claims), "compared": ours, "side_by_side": shown}
 
 

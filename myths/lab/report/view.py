@@ -46,7 +46,7 @@ def best_first(derived: Iterable[Derived]) -> list[Derived]:
     """Runs of one myth by rank, published before local, then by name."""
 
     def place(each: Derived) -> tuple[int, int, bool, str]:
-        measured, profile = rank(each.profile, [j.verdict for j in each.judgements if j.decisive])
+        measured, profile = rank(each.profile, [j.verdict for j in each.claim_results if j.primary])
         return -measured, -profile, not each.run.is_published, each.run.name
 
     return sorted(derived, key=place)
@@ -95,7 +95,7 @@ class ClaimView:
         return words.shown_unit(self.record.unit)
 
     @property
-    def printed_criterion(self) -> str:
+    def criterion_text(self) -> str:
         """The criterion with its unit as a page shows it."""
         return words.criterion(self.record.criterion)
 
@@ -114,7 +114,7 @@ class ClaimView:
         """How many trials that the number may need failed, and of what; empty where none did or the reason says so."""
         if self.measured is None:
             return ""
-        errors = [r.error or "" for r in self.run.derived.failed if self.claim.is_hindered_by(r.trial)]
+        errors = [r.error or "" for r in self.run.derived.failed if self.claim.is_blocked_by(r.trial)]
         return f"{len(errors)} trial{'s' * (len(errors) > 1)} that it needs failed: {causes(errors)}" if errors else ""
 
     @property
@@ -214,25 +214,25 @@ class RunView:
         return self.derived.verdict
 
     @property
-    def meaning(self) -> str:
+    def verdict_text(self) -> str:
         """What the verdict says of the belief."""
-        return self.derived.myth.meaning(self.verdict)
+        return self.derived.myth.verdict_text(self.verdict)
 
     @cached_property
     def claims(self) -> list[ClaimView]:
         """All claims, in their order."""
-        pairs = zip(self.derived.claims, self.derived.judgements, strict=True)
-        return [ClaimView(record, judgement.claim, self) for record, judgement in pairs]
+        pairs = zip(self.derived.claims, self.derived.claim_results, strict=True)
+        return [ClaimView(record, claim_result.claim, self) for record, claim_result in pairs]
 
     @property
-    def decisive(self) -> list[ClaimView]:
+    def primary(self) -> list[ClaimView]:
         """The claims that decide on the myth."""
-        return [claim for claim in self.claims if claim.decisive]
+        return [claim for claim in self.claims if claim.primary]
 
     def of_kind(self, *kinds: str) -> list[ClaimView]:
         """The claims of some kinds that have a number here or decide, those that decide first."""
-        shown = [claim for claim in self.claims if claim.kind in kinds and (claim.measured or claim.decisive)]
-        return sorted(shown, key=lambda claim: not claim.decisive)
+        shown = [claim for claim in self.claims if claim.kind in kinds and (claim.measured or claim.primary)]
+        return sorted(shown, key=lambda claim: not claim.primary)
 
     @property
     def measured(self) -> list[ClaimView]:
@@ -242,7 +242,7 @@ class RunView:
     @property
     def untested(self) -> list[ClaimView]:
         """The claims that neither have a number nor decide."""
-        return [claim for claim in self.claims if not claim.measured and not claim.decisive]
+        return [claim for claim in self.claims if not claim.measured and not claim.primary]
 
     @property
     def failed_controls(self) -> list[ClaimView]:
@@ -278,7 +278,7 @@ class RunView:
     @property
     def is_of_own_data(self) -> bool:
         """Whether the run is about the user's own data alone: no claim that decides on the myth has a number."""
-        return bool(self.own) and not any(claim.measured for claim in self.decisive)
+        return bool(self.own) and not any(claim.measured for claim in self.primary)
 
     @property
     def emptiness(self) -> str:
@@ -310,7 +310,7 @@ class RunView:
     @property
     def hindered(self) -> list[ClaimView]:
         """The claims that failed trials may hinder."""
-        return [claim for claim in self.claims if any(claim.claim.is_hindered_by(r.trial) for r in self.derived.failed)]
+        return [claim for claim in self.claims if any(claim.claim.is_blocked_by(r.trial) for r in self.derived.failed)]
 
     @cached_property
     def kinds(self) -> tuple[lines.Kind, ...]:
@@ -427,9 +427,9 @@ def footnotes(claims: Iterable[Claim]) -> dict[str, Footnote]:
     """The footnotes of a page, by the claim's id."""
     found: dict[str, Footnote] = {}
     for claim in claims:
-        recalled = claim.paper_checked.startswith("recalled") and words.paper(claim) != "–"
+        recalled = claim.paper_value_source.startswith("from memory") and words.paper(claim) != "–"
         if claim.misprint or recalled:
-            said = words.CHECKED[claim.paper_checked]
+            said = words.CHECKED[claim.paper_value_source]
             number = f"{words.paper(claim)} was {said}" if recalled else claim.statement
             found[claim.id] = Footnote(len(found) + 1, claim, f"{words.without_stop(number)} ({claim.source}).")
     return found

@@ -15,10 +15,10 @@ SPACE = "\u202f"
 CHECKED = {
     "read": "read in the paper or the authors' repository",
     "computed": "computed from what the authors published",
-    "recalled": "recalled from the paper, not read again",
-    "recalled, unsure": "recalled without confidence: nothing is decided by it",
+    "from memory": "recalled from the paper, not read again",
+    "from memory, unverified": "recalled without confidence: nothing is decided by it",
 }
-"""What ``Claim.paper_checked`` says of the paper's number."""
+"""What ``Claim.paper_value_source`` says of the paper's number."""
 
 
 def number(value: float, decimals: int | None = None) -> str:

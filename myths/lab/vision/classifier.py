@@ -79,7 +79,7 @@ class TrainClassifier(Trial):
     """Precision of the arithmetic; auto is bf16 where the device has it."""
     seed: Seed = 0
 
-    measured: ClassVar[frozenset[str]] = frozenset({"train_seconds", "examples_per_second"})
+    nondeterministic_columns: ClassVar[frozenset[str]] = frozenset({"train_seconds", "examples_per_second"})
 
     @property
     def protocol(self) -> Protocol:
@@ -87,7 +87,7 @@ class TrainClassifier(Trial):
         return "stand-in" if self.dataset in EMBEDDED else "reduced"
 
     @property
-    def work(self) -> float:
+    def relative_cost(self) -> float:
         """Images seen, in thousands, times what one costs with this network."""
         return self.epochs * (self.train_examples or 50_000) * COST.get(self.network, 100.0) / 1000
 
@@ -97,7 +97,7 @@ class TrainClassifier(Trial):
         return (self.dataset,)
 
     @classmethod
-    def tiny(cls) -> TrainClassifier:
+    def test_instance(cls) -> TrainClassifier:
         """An epoch of the small CNN on 256 procedural shapes."""
         return cls(dataset="shapes", network="small_cnn", epochs=1.0, batch_size=32, train_examples=256)
 

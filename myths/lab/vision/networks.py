@@ -54,7 +54,7 @@ def channel_statistics(x: UInt8[Tensor, "n c h w"]) -> tuple[Float[Tensor, " c"]
 
 def fresh(context: Context, name: str, classes: int, x: UInt8[Tensor, "n c h w"]) -> Classifier:
     """Return a network at its start, on the device: drawn from the stream "init" of a trial, its images standardized as ``x`` are."""
-    with context.seeded("init"):
+    with context.seed_torch("init"):
         network = build(name, classes, x.shape[1], x.shape[-1]).to(context.device)
     network.calibrate(x)
     return network

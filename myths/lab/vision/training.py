@@ -147,7 +147,7 @@ def fit_as_drawn(
 ) -> Fit:
     """``fit`` with the streams "order", "augment" and "dropout" of a trial, so that trials of one seed are paired."""
     order, augmentation = context.generator("order"), context.generator("augment", context.device)
-    with context.seeded("dropout"):
+    with context.seed_torch("dropout"):
         return fit(network, x_train, y_train, recipe, order=order, augmentation=augmentation, device=context.device, on_batch=on_batch)
 
 

@@ -61,20 +61,20 @@ def figure(tables):
 def claim(name, coin, criterion, **changes) -> Claim:
     given = {
         "id": name, "kind": "effect", "statement": f"A {coin} shows heads more often than tails", "source": "Sec. 2, Fig. 3", "paper": 50.8,
-        "paper_low": 50.6, "paper_high": 51.0, "paper_checked": "read", "unit": "%", "table": "tosses", "where": {"coin": coin},
+        "paper_low": 50.6, "paper_high": 51.0, "paper_value_source": "read", "unit": "%", "table": "tosses", "where": {"coin": coin},
         "trial": Toss, "measure": share, "criterion": criterion,
     }  # fmt: skip
     return Claim(**{**given, **changes})
 
 
 CLAIMS = (
-    claim("C1-ducat", "ducat", above(50.0), decisive=True, statement="A tossed ducat lands more often on the side it started from"),
-    claim("C1-guilder", "guilder", at_least(51.0), decisive=True, paper_checked="recalled"),
+    claim("C1-ducat", "ducat", above(50.0), primary=True, statement="A tossed ducat lands more often on the side it started from"),
+    claim("C1-guilder", "guilder", at_least(51.0), primary=True, paper_value_source="from memory"),
     claim("C2-euro", "euro", above(50.0), paper_low=None, paper_high=None),
-    claim("C3-level", "guilder", between(40.0, 60.0), kind="level", paper=None, paper_low=None, paper_high=None,
-          paper_checked="recalled, unsure"),
+    claim("C3-level", "guilder", between(40.0, 60.0), kind="absolute", paper=None, paper_low=None, paper_high=None,
+          paper_value_source="from memory, unverified"),
     claim("C4-button", "button", above(50.0), statement=HOSTILE, source=HOSTILE),
-    claim("C5-franc", "franc", above(50.0), kind="today"),
+    claim("C5-franc", "franc", above(50.0), kind="follow-up"),
     claim("C6-control", "ducat", at_least(1.0), kind="control", unit="tosses", paper=1.0, paper_low=None, paper_high=None,
           measure=lambda rows: exact(float(rows["times"].sum()), len(rows))),
     claim("C7-spread", "ducat", between(0.1, 5.0), unit="pp", paper=0.5, paper_low=None, paper_high=None,
@@ -86,7 +86,7 @@ COIN = Myth(
     number=8,
     belief="A coin has no memory of the side it lay on",
     rebuttal="It lands a little more often on the side that it started from: about 51 of 100 times.",
-    both_sides="For the belief: nobody can use the bias in a single toss.\n\nAgainst it: 350,757 tosses, all recorded on film.",
+    discussion="For the belief: nobody can use the bias in a single toss.\n\nAgainst it: 350,757 tosses, all recorded on film.",
     papers=(
         Paper(
             "Bartoš, F. et al.", 2023, "Fair coins tend to land on the same side they started", "arXiv", "https://arxiv.org/abs/2310.04153"
@@ -98,10 +98,10 @@ COIN = Myth(
     tables={"tosses": tosses, "nothing": lambda results: pd.DataFrame()},
     claims=CLAIMS,
     figures={},
-    meanings={
+    verdict_texts={
         "refuted": "Coins remember.",
         "still standing": "Coins do not remember.",
-        "open": "The decisive tosses disagree, or were too few.",
+        "open": "The primary tosses disagree, or were too few.",
         "aged": "Coins remembered once.",
     },
 )
@@ -121,8 +121,8 @@ def invocation(profile: str, identity: str = "20260101T000000-ab12", **changes) 
         "arguments": {"myths": [COIN.name], "profile": profile, "seeds": None, "data": []},
         "machine": {"device": "cpu", "system": "Linux x86_64", "python": "3.12.1", "cpu": "Abacus 3000", "cores": 2},
         "packages": {"torch": "2.15.0", "numpy": "2.3"},
-        "criteria": {c.id: c.printed_criterion for c in CLAIMS},
-        "absent": [],
+        "criteria": {c.id: c.criterion_text for c in CLAIMS},
+        "skipped": [],
         **changes,
     }
 

@@ -40,14 +40,14 @@ def test_claims_keep_to_their_schema_and_to_the_judgements(built):
     found = json.loads((folder / "claims.json").read_text())
     jsonschema.validate(found, SCHEMA)
     assert set(found["runs"]) == {"published-h200-gpu", "local-cpu-quick"}
-    judgements = [j for run in runs for j in run.judgements]
-    assert len(found["claims"]) == len(judgements)
-    for line, judgement in zip(found["claims"], judgements, strict=True):
-        assert (line["claim"], line["verdict"]) == (judgement.claim.id, judgement.verdict)
-        assert line["estimate"] == (judgement.estimate and pytest.approx(judgement.estimate.value))
-        assert line["source_of_variation"] == (judgement.estimate and judgement.estimate.source_of_variation)
-        assert line["invocations"] == (["20260101T000000-ab12"] if judgement.estimate else [])
-        assert len(line["trials"]) == ({"ducat": 3}.get(judgement.claim.where["coin"], 1) if judgement.estimate else 0)
+    claim_results = [j for run in runs for j in run.claim_results]
+    assert len(found["claims"]) == len(claim_results)
+    for line, claim_result in zip(found["claims"], claim_results, strict=True):
+        assert (line["claim"], line["verdict"]) == (claim_result.claim.id, claim_result.verdict)
+        assert line["estimate"] == (claim_result.estimate and pytest.approx(claim_result.estimate.value))
+        assert line["source_of_variation"] == (claim_result.estimate and claim_result.estimate.source_of_variation)
+        assert line["invocations"] == (["20260101T000000-ab12"] if claim_result.estimate else [])
+        assert len(line["trials"]) == ({"ducat": 3}.get(claim_result.claim.where["coin"], 1) if claim_result.estimate else 0)
 
 
 def test_the_schema_is_made_from_the_records():

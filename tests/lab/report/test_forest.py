@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from myths.lab.claim import Judgement, Verdict, at_least, at_most, between
+from myths.lab.claim import ClaimResult, Verdict, at_least, at_most, between
 from myths.lab.claim_record import ClaimRecord
 from myths.lab.estimate import Estimate, exact
 from myths.lab.report.forest import WIDTH, _ticks, forest, spoken
@@ -20,7 +20,7 @@ numbers = st.floats(-1e9, 1e9)
 
 def record(estimate, criterion=None, **changes):
     claim = coin.claim("C", "ducat", criterion or at_least(50.0), **changes)
-    return ClaimRecord.of(Judgement(claim, estimate, Verdict.INCONCLUSIVE), "fair-coin")
+    return ClaimRecord.of(ClaimResult(claim, estimate, Verdict.INCONCLUSIVE), "fair-coin")
 
 
 def marks(drawn):

@@ -30,7 +30,7 @@ def run(tmp_path_factory):
 
 @pytest.mark.parametrize("claim", ["C1-ducat", "C8-mixed"])
 def test_a_number_names_its_trials_also_where_its_table_makes_the_rows(run, claim):
-    found = run.records_of(next(judgement for judgement in run.judgements if judgement.claim.id == claim))
+    found = run.records_of(next(claim_result for claim_result in run.claim_results if claim_result.claim.id == claim))
     assert [record.trial for record in found] == [coin.Toss(coin="ducat", times=10_000, seed=seed) for seed in range(3)]
     line = run.claims_table().set_index("claim").loc[claim]
     assert line["trials"].split() == [record.trial.id for record in found]

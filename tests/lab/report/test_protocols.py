@@ -19,7 +19,7 @@ def test_every_claim_and_trial_is_on_the_page():
     for myth in suite.OURS:
         section = text.split(f"## {myth.number}. {myth.name}\n")[1].split("\n## ")[0]
         assert all(
-            f"| {claim.id}: {claim.kind}" in section and shown_unit(claim.printed_criterion).replace("|", "\\|") in section
+            f"| {claim.id}: {claim.kind}" in section and shown_unit(claim.criterion_text).replace("|", "\\|") in section
             for claim in myth.claims
         )
         assert all(f"- **{kind.__name__}** (version {kind.version}" in section for kind in myth.trial_types)

@@ -118,12 +118,12 @@ def test_headings_landmarks_and_alternatives(page):
 
 def test_every_claim_says_all_that_a_reader_needs(pages, results):
     text = Checker(pages[0]["fair-coin.html"]).text
-    for judgement in results[0].judgements:
-        assert judgement.claim.id in text
-        assert judgement.claim.printed_criterion in text
+    for claim_result in results[0].claim_results:
+        assert claim_result.claim.id in text
+        assert claim_result.claim.criterion_text in text
     wanted = (
         "read",
-        "recalled",
+        "from memory",
         "reduced protocol",
         "stand-in data",
         "over test examples",
@@ -231,14 +231,14 @@ def test_a_run_that_says_nothing_says_why(make, said, tmp_path):
 
 
 def test_a_page_says_what_failed_and_what_was_skipped_at_the_claims_that_miss_it(tmp_path):
-    absent = [{"myth": coin.COIN.name, "trial": canonical(coin.Toss(coin="euro")), "reason": "no euro is here: myths data get euro"}]
+    skipped = [{"myth": coin.COIN.name, "trial": canonical(coin.Toss(coin="euro")), "reason": "no euro is here: myths data get euro"}]
     heads = {"ducat": (5400, 5350), "button": (5500,)}
-    run = coin.make_run(tmp_path / "local" / "cpu-laptop", heads=heads, absent=absent * 2)
+    run = coin.make_run(tmp_path / "local" / "cpu-laptop", heads=heads, skipped=skipped * 2)
     for name, seed, error in (("ducat", 7, "lost [/bold] <i>it</i>"), ("guilder", 0, "the worker process was ended by SIGABRT")):
         trial = coin.Toss(coin=name, seed=seed)
         run.store(coin.COIN).append(Record(trial, "failed", error=error, invocation=coin.invocation("laptop")["id"]))
     derived = derive(coin.COIN, run)
-    said = {j.claim.id: j.reason for j in derived.judgements if j.estimate is None}
+    said = {j.claim.id: j.reason for j in derived.claim_results if j.estimate is None}
     assert said["C1-guilder"] == "1 trial that it needs failed: worker process ended by SIGABRT (1)"
     assert said["C2-euro"] == "no euro is here: myths data get euro"
     site.build([derived], tmp_path / "report")
@@ -346,7 +346,7 @@ def test_a_page_of_own_data_begins_with_what_was_found_and_how_to_find_it_again(
     front = Checker((tmp_path / "report" / "index.html").read_text()).text
     assert "3 of 4 tosses" in front
     assert "It does not test the claims of the paper." in front
-    assert coin.COIN.meaning(MythVerdict.OPEN) not in front
+    assert coin.COIN.verdict_text(MythVerdict.OPEN) not in front
 
 
 def test_every_number_without_a_verdict_has_its_reason_wherever_it_stands(tmp_path):
@@ -362,13 +362,13 @@ def test_runs_side_by_side_say_what_each_claim_asks(tmp_path):
     site.build(runs, tmp_path / "report")
     page = (tmp_path / "report" / "fair-coin.html").read_text().split("The runs side by side</h3>")[1]
     table = page.split("</table>")[0]
-    shown = {j.claim.id for run in runs for j in run.judgements if j.estimate or j.decisive}
+    shown = {j.claim.id for run in runs for j in run.claim_results if j.estimate or j.primary}
     assert 3 < len(shown) < len(coin.CLAIMS)
     for claim in coin.CLAIMS:
         assert (f"<code>{claim.id}</code>" in table) == (claim.id in shown)
         if claim.id in shown:
             assert html.escape(claim.statement, quote=False)[:30] in table.replace("&#34;", '"')
-            assert html.escape(words.kept(words.criterion(claim.printed_criterion))) in table
+            assert html.escape(words.kept(words.criterion(claim.criterion_text))) in table
     assert f"{len(coin.CLAIMS) - len(shown)} of {len(coin.CLAIMS)} claims have no number in any of these runs" in page
 
 

@@ -34,7 +34,7 @@ def test_numbers(value, decimals, text):
 
 @pytest.mark.parametrize(("low", "text"), [(-0.5, "≥ −0.5 top-5"), (1e-10, "≥ 1e−10 top-5")])
 def test_a_criterion_has_real_minus_signs(low, text):
-    assert words.criterion(coin.claim("C", "ducat", at_least(low), unit="top-5").printed_criterion) == text
+    assert words.criterion(coin.claim("C", "ducat", at_least(low), unit="top-5").criterion_text) == text
 
 
 def test_a_number_and_its_percent_sign_stay_together():

@@ -18,7 +18,7 @@ images = pytest.importorskip("myths.lab.data.images")
 
 @pytest.fixture(scope="module")
 def tiny():
-    return TrainClassifier.tiny()
+    return TrainClassifier.test_instance()
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def outcome(tiny):
 
 
 def without_times(outcome):
-    return [{k: v for k, v in row.items() if k not in TrainClassifier.measured} for row in outcome.rows]
+    return [{k: v for k, v in row.items() if k not in TrainClassifier.nondeterministic_columns} for row in outcome.rows]
 
 
 def test_importing_it_does_not_import_torch():
@@ -49,7 +49,7 @@ def test_the_row_says_what_happened(outcome):
     assert row["n_train"] == 256
     assert row["diverged_at"] is None
     assert 0 <= row["test_accuracy_percent"] <= 100
-    assert TrainClassifier.measured <= set(row)
+    assert TrainClassifier.nondeterministic_columns <= set(row)
 
 
 def test_the_weights_are_the_whole_network(tiny, outcome, tmp_path):
@@ -80,13 +80,13 @@ def test_settings_say_where_they_stand():
     assert five.protocol == "reduced"
     assert replace(five, dataset="digits").protocol == "stand-in"
     assert replace(five, dataset="cifar100").data == ("cifar100",)
-    assert replace(five, epochs=10).work == 2 * five.work
-    assert replace(five, train_examples=25_000).work == five.work / 2
+    assert replace(five, epochs=10).relative_cost == 2 * five.relative_cost
+    assert replace(five, train_examples=25_000).relative_cost == five.relative_cost / 2
 
 
 def test_every_network_has_a_cost():
     default = 100.0
-    costs = {name: TrainClassifier(network=name, epochs=0.02).work for name in NETWORKS}
+    costs = {name: TrainClassifier(network=name, epochs=0.02).relative_cost for name in NETWORKS}
     assert default not in costs.values()
 
 
