@@ -12,8 +12,8 @@ import pytest
 
 from myths import cli, standings, suite
 from myths.lab import runner, selection
+from myths.lab.analysis import analyze
 from myths.lab.claim import Claim, at_least
-from myths.lab.derived import derive
 from myths.lab.executors import Execution, OneByOne
 from myths.lab.report import site
 from myths.lab.session import Request
@@ -98,8 +98,8 @@ def test_read_and_plan_again(benchmark, tmp_path, no_fsync, n):
 COMMANDS = {
     "list": lambda myth, one, other, request: cli._print_standings(),
     "show": lambda myth, one, other, request: standings.show(myth, cli.terminal, False),
-    "derive": lambda myth, one, other, request: derive(myth, one),
-    "report": lambda myth, one, other, request: site.build([derive(myth, one)], one.path / "report", (myth,)),
+    "derive": lambda myth, one, other, request: analyze(myth, one),
+    "report": lambda myth, one, other, request: site.build([analyze(myth, one)], one.path / "report", (myth,)),
     "compare": lambda myth, one, other, request: standings.compare(one, other),
     "dry-run --json": lambda myth, one, other, request: cli._print_plan(request, True),
     "dry-run": lambda myth, one, other, request: cli._print_plan(request, False),

@@ -70,7 +70,7 @@ def run(
 def results(name: str, run: str | None = None) -> dict[str, pd.DataFrame]:
     """The tables of a myth in a run (by default the newest local one, else the newest published one), and ``claims``."""
     from myths import suite
-    from myths.lab.derived import derive
+    from myths.lab.analysis import analyze
     from myths.lab.errors import UsageError
 
     myth = suite.find(name)
@@ -78,6 +78,6 @@ def results(name: str, run: str | None = None) -> dict[str, pd.DataFrame]:
     folders = [suite.find_run(run)] if run else newest_first
     for folder in folders:
         if folder.has(myth):
-            found = derive(myth, folder)
+            found = analyze(myth, folder)
             return {**found.tables, "claims": found.claims_table()}
     raise UsageError(f"no run holds results of {myth.name}: myths run {myth.name}")

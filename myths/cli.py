@@ -23,7 +23,7 @@ from myths.lab.errors import CannotStart, MythsError, UsageError
 from myths.terminal import Terminal
 
 if TYPE_CHECKING:
-    from myths.lab.derived import Derived
+    from myths.lab.analysis import Analysis
     from myths.lab.run_folder import RunFolder
     from myths.lab.runner import Progress
     from myths.lab.session import Ran, Request
@@ -545,7 +545,7 @@ def _print_standings(as_json: bool = False, results: Path | None = None) -> None
 def _write_report(runs: Sequence[str], results: Path | None) -> list[str]:
     """Rebuild the report from some runs, or from all. Return what could not be rebuilt, a sentence each."""
     from myths import suite
-    from myths.lab import derived
+    from myths.lab import analysis
     from myths.lab.report import site
     from myths.lab.report.processes import spread
 
@@ -553,24 +553,24 @@ def _write_report(runs: Sequence[str], results: Path | None) -> list[str]:
     chosen = [suite.find_run(name, *roots, suite.CARRIED) for name in runs] if runs else suite.runs(*roots)
     found, wrong = _derive(chosen)
     ours = [each for each in found if not each.run.is_published]
-    spread([functools.partial(derived.write, each) for each in ours], "tables and figures of runs")
+    spread([functools.partial(analysis.write, each) for each in ours], "tables and figures of runs")
     page = site.build(found, (results or Path("results")) / "report", suite.MYTHS)
     terminal.say(f"report: {page.resolve().as_uri()}")
     return wrong
 
 
-def _derive(chosen: Sequence[RunFolder]) -> tuple[list[Derived], list[str]]:
+def _derive(chosen: Sequence[RunFolder]) -> tuple[list[Analysis], list[str]]:
     """Derive each myth of each run. What cannot be derived costs only itself and is returned as a sentence."""
     from myths import suite
-    from myths.lab import derived
+    from myths.lab import analysis
 
-    found: list[Derived] = []
+    found: list[Analysis] = []
     wrong: list[str] = []
     for run in chosen:
         for myth in (myth for myth in suite.MYTHS if run.has(myth)):
             log.info("%s: tables of %s", run.name, myth.name)
             try:
-                found.append(derived.derive(myth, run))
+                found.append(analysis.analyze(myth, run))
             except MythsError as error:
                 wrong.append(f"{run.name}, {myth.name} left out: {error}")
             except Exception as error:  # noqa: BLE001 (rows that a table does not expect: the other myths have their pages)
@@ -599,14 +599,14 @@ def _print_what_happened(happened: Mapping[str, Ran], request: Request) -> list[
 
     of_own_data = any(name not in CATALOG for name in request.data)
     for ran in happened.values():
-        if ran.derived is not None and ran.derived.run.has(ran.derived.myth):
-            _print_verdict(ran.derived, of_own_data)
+        if ran.analysis is not None and ran.analysis.run.has(ran.analysis.myth):
+            _print_verdict(ran.analysis, of_own_data)
     progress = {name: ran.progress for name, ran in happened.items()}
     _print_what_is_left(progress)
     return [*_failures(progress, request.run), *(f"{name}: {ran.broken}" for name, ran in happened.items() if ran.broken)]
 
 
-def _print_verdict(found: Derived, of_own_data: bool) -> None:
+def _print_verdict(found: Analysis, of_own_data: bool) -> None:
     """Print how a myth stands after a run; after one on own data, what was found of them, which is no verdict on the paper."""
     if not of_own_data:
         counts = {str(j.verdict): sum(k.verdict is j.verdict for k in found.claim_results) for j in found.claim_results}

@@ -21,7 +21,7 @@ from myths.terminal import VERDICT_STYLES
 if TYPE_CHECKING:
     import pandas as pd
 
-    from myths.lab.derived import Derived
+    from myths.lab.analysis import Analysis
     from myths.lab.report.comparison import Comparison
     from myths.lab.report.view import ClaimView
     from myths.terminal import Terminal
@@ -106,12 +106,12 @@ def compare(one: RunFolder, other: RunFolder) -> Comparison:
 
     Raises UsageError when they share none.
     """
-    from myths.lab.derived import derive
+    from myths.lab.analysis import analyze
     from myths.lab.report.comparison import compared
     from myths.lab.report.view import RunView
 
     sides = [
-        [RunView(derive(myth, run), run.name, run.facts()) for myth in suite.MYTHS if one.has(myth) and other.has(myth)]
+        [RunView(analyze(myth, run), run.name, run.facts()) for myth in suite.MYTHS if one.has(myth) and other.has(myth)]
         for run in (one, other)
     ]
     found = compared(*sides)
@@ -210,8 +210,8 @@ class PrintedTable:
         label = label or f"tab:{self.myth.name}-{self.name}".replace("_", "-")
         return printed.markdown(caption) if form == "markdown" else printed.latex(caption, label)
 
-    def _rows(self) -> tuple[Derived, pd.DataFrame]:
-        from myths.lab.derived import derive
+    def _rows(self) -> tuple[Analysis, pd.DataFrame]:
+        from myths.lab.analysis import analyze
 
         myth, name, run = self.myth, self.name, self.run
         if name != "claims" and name not in myth.tables:
@@ -221,7 +221,7 @@ class PrintedTable:
             if standing is None:
                 raise UsageError(f"no run holds results of {myth.name}: myths run {myth.name}")
             run = standing.run
-        found = derive(myth, suite.find_run(run, *suite.roots(self.results)))
+        found = analyze(myth, suite.find_run(run, *suite.roots(self.results)))
         table = found.claims_table() if name == "claims" else found.tables[name]
         for word in self.where:
             column, equals, value = word.partition("=")

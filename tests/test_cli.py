@@ -337,7 +337,7 @@ def test_a_myth_whose_tables_break_costs_itself_only(quick, tmp_path, monkeypatc
 
 @pytest.mark.parametrize("words", ["mine: 3 of 4 tosses may be dropped", None])
 def test_after_a_run_on_own_data_comes_what_was_found_of_them_and_no_verdict_on_the_paper(words, tmp_path):
-    found = coin.derived(tmp_path / "local/cpu-laptop", myth=replace(coin.COIN, of_own_data=lambda tables: words))
+    found = coin.analysis(tmp_path / "local/cpu-laptop", myth=replace(coin.COIN, of_own_data=lambda tables: words))
     said = {}
     for own in (False, True):
         with contextlib.redirect_stdout(io.StringIO()) as out:

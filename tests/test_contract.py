@@ -13,10 +13,10 @@ import pytest
 
 from myths import suite
 from myths.lab import published_arrays, runner, tryout
+from myths.lab.analysis import analyze, write
 from myths.lab.data import prepared
 from myths.lab.data.catalog import CATALOG
 from myths.lab.data.embedded import EMBEDDED
-from myths.lab.derived import derive, write
 from myths.lab.errors import UsageError
 from myths.lab.myth import PROFILES
 from myths.lab.run_folder import RunFolder
@@ -85,7 +85,7 @@ def test_claims_are_data_and_measures_stand_in_two_files(myth):
 
 @pytest.mark.parametrize("myth", MYTHS)
 def test_tables_without_results_are_empty_and_claims_untested(myth, tmp_path):
-    found = derive(myth, RunFolder(tmp_path / "run"))
+    found = analyze(myth, RunFolder(tmp_path / "run"))
     assert all(len(table) == 0 for table in found.tables.values())
     assert {str(j.verdict) for j in found.claim_results} == {"not tested"}
     assert all(j.reason for j in found.claim_results)
@@ -213,7 +213,7 @@ def test_quick_runs_and_everything_can_be_derived_again(myth, tmp_path):
     assert run_all([in_short(trial) for trial in myth.trials("quick", 2, ())], run.store(myth)).failed == []
     written = []
     for _ in range(2):
-        write(derive(myth, RunFolder(run.path)))
+        write(analyze(myth, RunFolder(run.path)))
         files = sorted(p for p in run.path.rglob("*") if p.suffix in {".csv", ".svg"})
         written.append({str(p): p.read_bytes() for p in files})
     assert written[0] == written[1]

@@ -8,8 +8,8 @@ import matplotlib.pyplot as plt
 import pytest
 
 from myths import suite
+from myths.lab.analysis import analyze
 from myths.lab.claim import Verdict
-from myths.lab.derived import derive
 from myths.lab.run_folder import RunFolder
 
 PUBLISHED = RunFolder(Path(__file__).parents[1] / "results" / "published" / "cpu-laptop")
@@ -25,7 +25,7 @@ def test_the_trials_that_are_left_are_judged(myth, tmp_path):
     (run.path / myth.folder).mkdir(parents=True)
     (run.path / myth.folder / "trials.jsonl").write_text("".join(json.dumps(line) + "\n" for line in mixed))
     (run.path / "run.json").write_text((PUBLISHED.path / "run.json").read_text())
-    found = derive(myth, run)
+    found = analyze(myth, run)
     for figure in myth.figures.values() if myth.name == "fixup" else ():  # drawing those of all takes too long for every test run
         figure(found.tables)
         plt.close("all")

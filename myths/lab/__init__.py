@@ -16,7 +16,7 @@ provenance    what machine, which software, which commit.
 estimate      ``Estimate`` and its intervals: ``exact``, ``clopper_pearson``, ``student_t``, ``fisher_z``, ``bootstrap``, …
 measures      ``mean_over_seeds``, ``paired_difference``, ``from_columns``, …: what several myths measure, from rows to an estimate.
 claim         ``Claim``, ``Criterion`` (``at_least``, ``between``, …), ``evaluate_claims``: rows to verdicts.
-derived       ``derive(myth, run)``: tables and claim_results from stored rows; ``write``: the files beside them.
+analysis      ``analyze(myth, run)``: tables and claim_results from stored rows; ``write``: the files beside them.
 publish       ``publish``: what may leave the machine, from a clean commit.
 pictures      ``draw``: what shows images of data sets, so that it stays on the machine.
 tryout        ``attempt``: one trial by ``key=value`` words, stored nowhere; its rows and pictures.

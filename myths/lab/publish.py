@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from myths.lab import provenance, published_arrays
-from myths.lab.derived import derive, write
+from myths.lab.analysis import analyze, write
 from myths.lab.errors import CannotStart
 from myths.lab.home import home
 from myths.lab.myth import Myth
@@ -52,7 +52,7 @@ def publish(run: RunFolder, published: Path, myths: Sequence[Myth]) -> Path:
     merged = _merged(RunFolder(folder), facts, {myth.name for myth in having}, myths)
     for myth in having:
         log.info("tables and figures of %s", myth.name)
-        write(derive(myth, run))
+        write(analyze(myth, run))
     write_atomically(folder / "run.json", json.dumps(merged, indent=1, ensure_ascii=False) + "\n")
     for myth in having:
         _replace(run, myth, stored[myth.name], folder)

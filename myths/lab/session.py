@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from myths.lab import continuation, derived, device, provenance, runner, selection
+from myths.lab import analysis, continuation, device, provenance, runner, selection
+from myths.lab.analysis import Analysis
 from myths.lab.data import prepared
 from myths.lab.data.names import canonical_name
-from myths.lab.derived import Derived
 from myths.lab.errors import CannotStart, MythsError, UsageError
 from myths.lab.myth import Myth, Profile, profile_named
 from myths.lab.run_folder import RunFolder
@@ -139,7 +139,7 @@ class Ran:
     """What happened to a myth in a run, and what follows from all that the run now holds of it."""
 
     progress: Progress
-    derived: Derived | None
+    analysis: Analysis | None
     broken: str = ""
     """Why nothing could be derived from the stored trials; empty where all is well."""
 
@@ -211,8 +211,8 @@ def _part(planned: Planned, run: RunFolder, watch: Watch, happened: dict[str, Ra
 
 def _derived(myth: Myth, run: RunFolder, progress: Progress) -> Ran:
     try:
-        found = derived.derive(myth, run)
-        derived.write(found)
+        found = analysis.analyze(myth, run)
+        analysis.write(found)
     except MythsError:
         raise
     except Exception as error:  # noqa: BLE001 (rows that a table does not expect: the other myths still run)
@@ -222,7 +222,7 @@ def _derived(myth: Myth, run: RunFolder, progress: Progress) -> Ran:
 
 def _is_open(run: RunFolder, myth: Myth) -> Callable[[str], bool]:
     """Whether a run has not decided a claim of a myth, by id."""
-    decided = {j.claim.id for j in derived.derive(myth, run).claim_results if j.verdict.decides} if run.has(myth) else set[str]()
+    decided = {j.claim.id for j in analysis.analyze(myth, run).claim_results if j.verdict.decides} if run.has(myth) else set[str]()
     return lambda identity: identity not in decided
 
 

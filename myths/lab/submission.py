@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from myths.lab import published_arrays
-from myths.lab.derived import Derived, derive, draw
+from myths.lab.analysis import Analysis, analyze, render_figures
 from myths.lab.errors import CannotStart, MythsError, UsageError
 from myths.lab.myth import Myth
 from myths.lab.publish import publish
@@ -154,11 +154,11 @@ def verify(archive: Path, myths: Sequence[Myth], checkout: Path | None = None) -
 def _made_again(run: RunFolder, myth: Myth, files: Mapping[str, bytes]) -> tuple[list[str], list[str]]:
     """Make what is derived from whole lines again. Return what is wrong and what could not be checked, a sentence each."""
     wrong = [*_arrays(run, myth, files)]
-    derived = _derive(run, myth)
-    if isinstance(derived, str):
-        return [*wrong, derived], []
-    bad, unsure = _figures(derived, {name: files[name] for name in files if name.startswith(f"{myth.folder}/figures/")})
-    return [*wrong, *_derived(derived, run), *bad], [*unsure]
+    analysis = _analysis(run, myth)
+    if isinstance(analysis, str):
+        return [*wrong, analysis], []
+    bad, unsure = _figures(analysis, {name: files[name] for name in files if name.startswith(f"{myth.folder}/figures/")})
+    return [*wrong, *_changed_tables(analysis, run), *bad], [*unsure]
 
 
 def _commits(commits: Collection[str], checkout: Path | None) -> tuple[list[str], list[str]]:
@@ -306,15 +306,15 @@ def _refuse(constant: str) -> float:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _derive(run: RunFolder, myth: Myth) -> Derived | str:
+def _analysis(run: RunFolder, myth: Myth) -> Analysis | str:
     """Tables and claims made of the lines; a sentence where none can be made."""
     try:
-        return derive(myth, run)
+        return analyze(myth, run)
     except Exception as error:  # noqa: BLE001 (rows that a table does not expect: whatever it says is the finding)
         return f"{myth.folder}: no tables can be made of its trials ({' '.join(str(error).split())[:200]})"
 
 
-def _derived(found: Derived, run: RunFolder) -> Iterator[str]:
+def _changed_tables(found: Analysis, run: RunFolder) -> Iterator[str]:
     """Where the tables and claims of the archive are not what its lines give."""
     myth = found.myth
     if stale := run.store(myth).stale:
@@ -337,7 +337,7 @@ def _arrays(run: RunFolder, myth: Myth, files: Mapping[str, bytes]) -> Iterator[
             yield f"{name} {said}"
 
 
-def _figures(found: Derived, files: Mapping[str, bytes]) -> tuple[list[str], list[str]]:
+def _figures(found: Analysis, files: Mapping[str, bytes]) -> tuple[list[str], list[str]]:
     """Which figures are not what the tables give, and which this machine cannot tell."""
     import matplotlib
 
@@ -346,7 +346,7 @@ def _figures(found: Derived, files: Mapping[str, bytes]) -> tuple[list[str], lis
     if wrong:
         return wrong, []
     try:
-        drawn = {f"{myth.folder}/figures/{name}.svg": svg for name, svg in draw(found).items()}
+        drawn = {f"{myth.folder}/figures/{name}.svg": svg for name, svg in render_figures(found).items()}
     except Exception as error:  # noqa: BLE001 (as above)
         return [f"{myth.folder}: no figures can be drawn of its tables ({' '.join(str(error).split())[:200]})"], []
     wrong += [f"{name} is not there, and its trials give it" for name in sorted(drawn.keys() - files.keys())]

@@ -14,8 +14,8 @@ from myths.dataset_bias.network import NameByNetwork, ProbeNetwork
 from myths.dataset_bias.sets import CHAINS, SAME_CHAINS
 from myths.dataset_bias.trials import trials
 from myths.lab import runner
+from myths.lab.analysis import analyze, write
 from myths.lab.data import own, prepared
-from myths.lab.derived import derive, write
 from myths.lab.errors import CannotStart, UsageError
 from myths.lab.run_folder import RunFolder
 from myths.lab.trial import Context
@@ -181,7 +181,7 @@ def test_a_profile_is_rehearsed_with_tiny_settings(profile, tmp_path):
     store = run.store(MYTH)
     happened = runner.run(runner.plan(listed, store, prepared.sha256_of), store, runner.Invocation("cpu", prepared.sha256_of, "x"))
     assert happened.failed == []
-    write(derive(MYTH, run))
+    write(analyze(MYTH, run))
 
 
 # --- own collections ------------------------------------------------------------------------------
@@ -215,7 +215,7 @@ def test_own_collections_from_folder_to_table_and_picture(home, tmp_path):
     run = RunFolder(tmp_path / "run")
     store = run.store(MYTH)
     assert runner.run(runner.plan(chosen, store, lambda n: None), store, runner.Invocation("cpu", lambda n: None, "x")).failed == []
-    found = derive(MYTH, run)
+    found = analyze(MYTH, run)
     table = found.tables["accuracy"]
     last = table[(table["n_per_set"] == 700) & (table["treatment"] == "none") & ~table["deduplicated"]].iloc[0]
     assert (last["list"], last["chance_percent"], last["dataset"]) == ("mine, theirs", 50, "mine, theirs")

@@ -13,8 +13,8 @@ from myths.fixup.translation import TrainTransformer
 from myths.fixup.trials import TrainOneEpoch
 from myths.fixup.update import MeasureUpdate
 from myths.lab import runner
+from myths.lab.analysis import analyze, write
 from myths.lab.data import prepared
-from myths.lab.derived import derive, write
 from myths.lab.measures import mean_over_seeds
 from myths.lab.run_folder import RunFolder
 from myths.lab.store import Record, Results
@@ -59,7 +59,7 @@ def rehearsed(tmp_path_factory):
             runner.plan(listed.values(), store, prepared.sha256_of), store, runner.Invocation("cpu", prepared.sha256_of, "test")
         )
         assert done.failed == []
-        found = derive(MYTH, run)
+        found = analyze(MYTH, run)
         write(found)
         yield found
 

@@ -10,8 +10,8 @@ from myths.forgetting import MYTH
 from myths.forgetting.labeled import labeled
 from myths.forgetting.profiles import trials
 from myths.lab import runner
+from myths.lab.analysis import analyze, write
 from myths.lab.data import own, prepared
-from myths.lab.derived import derive, write
 from myths.lab.errors import UsageError
 from myths.lab.run_folder import RunFolder
 from myths.lab.trial import Context
@@ -45,7 +45,7 @@ def run_on(name, tmp_path):
     plan = runner.plan(MYTH.trials("quick", None, (name,)), run.store(MYTH), prepared.sha256_of)
     done = runner.run(plan, run.store(MYTH), runner.Invocation("cpu", prepared.sha256_of, "test"))
     assert done.failed == []
-    found = derive(MYTH, run)
+    found = analyze(MYTH, run)
     write(found)
     return found
 

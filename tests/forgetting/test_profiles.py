@@ -12,8 +12,8 @@ from myths.forgetting.train_kept import TrainKept
 from myths.forgetting.training import Training
 from myths.forgetting.trials import CountForgetting, Stability, Unforgettable
 from myths.lab import runner
+from myths.lab.analysis import analyze, write
 from myths.lab.data import prepared
-from myths.lab.derived import derive, write
 from myths.lab.errors import UsageError
 from myths.lab.run_folder import RunFolder
 from myths.lab.store import Record, Results
@@ -62,7 +62,7 @@ def rehearsed(tmp_path_factory):
         plan = runner.plan([tiny(t) for t in trials("gpu")], store, prepared.sha256_of)
         done = runner.run(plan, store, runner.Invocation("cpu", prepared.sha256_of, "test"))
         assert done.failed == []
-        found = derive(MYTH, run)
+        found = analyze(MYTH, run)
         write(found)
         yield found
 

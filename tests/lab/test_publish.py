@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from myths.lab import provenance
-from myths.lab.derived import derive
+from myths.lab.analysis import analyze
 from myths.lab.errors import CannotStart
 from myths.lab.publish import hindrance, publish
 from myths.lab.run_folder import RunFolder
@@ -45,7 +45,7 @@ def test_what_is_derived_and_the_trials_are_copied_and_nothing_else(run, tmp_pat
     assert files(folder) == [f"fair_coin/{name}" for name in ("claims.csv", "figures/heads.svg", "tosses.csv", "trials.jsonl")] + [
         "run.json"
     ]
-    assert derive(coin.COIN, RunFolder(folder)).claim_results == derive(coin.COIN, run).claim_results
+    assert analyze(coin.COIN, RunFolder(folder)).claim_results == analyze(coin.COIN, run).claim_results
 
 
 def test_publishing_twice_changes_nothing(run, tmp_path):

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from myths.lab.derived import derive
+from myths.lab.analysis import analyze
 from myths.lab.errors import CannotStart
 from myths.lab.report import exports, view
 from myths.lab.run_folder import RunFolder, write_atomically
@@ -93,7 +93,7 @@ def test_a_run_json_that_lacks_or_confuses_something_is_refused_or_read_as_ever(
         for value in (None, 7, "7", [7]):
             (run.path / "run.json").write_text(json.dumps(changed(whole, place, value)))
             try:
-                shown = view.RunView(derive(coin.COIN, run), "a", run.facts())
+                shown = view.RunView(analyze(coin.COIN, run), "a", run.facts())
             except CannotStart as error:
                 refused[place, value is None] = str(error)
                 continue

@@ -99,12 +99,12 @@ def comparisons(myths: Sequence[Sequence[RunView]]) -> list[Comparison]:
 
 def compared(one: Sequence[RunView], other: Sequence[RunView]) -> Comparison | None:
     """Two runs, each as its myths; None where they have no myth in common."""
-    theirs = {view.derived.myth.name: view for view in other}
-    shared = [(view, theirs[view.derived.myth.name]) for view in one if view.derived.myth.name in theirs]
+    theirs = {view.analysis.myth.name: view for view in other}
+    shared = [(view, theirs[view.analysis.myth.name]) for view in one if view.analysis.myth.name in theirs]
     if not shared:
         return None
     pairs = tuple(
-        Pair(a.derived.myth, first, second)
+        Pair(a.analysis.myth, first, second)
         for a, b in shared
         for first, second in zip(a.claims, b.claims, strict=True)
         if first.measured and second.measured
@@ -124,12 +124,12 @@ def _paces(one: RunView, other: RunView) -> list[Pace]:
         seconds = theirs.get((record.trial.id, at_a_time), 0.0)
         if seconds > 0 and record.seconds > 0:
             logs.setdefault(type(record.trial).__name__, []).append(math.log(seconds / record.seconds))
-    return [Pace(one.derived.myth, kind, _geometric(values)) for kind, values in logs.items()]
+    return [Pace(one.analysis.myth, kind, _geometric(values)) for kind, values in logs.items()]
 
 
 def _with_company(view: RunView) -> Iterator[tuple[Record, int]]:
     """The trials of a run, each with how many might run at a time when it did."""
-    for record in filter(lambda record: record.seconds_tell, view.derived.records):
+    for record in filter(lambda record: record.seconds_tell, view.analysis.records):
         yield record, 1 if runs_alone(record.trial) else view.jobs.get(record.invocation, 1)
 
 

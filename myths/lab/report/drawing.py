@@ -21,7 +21,7 @@ from myths.lab.tables import as_csv
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from myths.lab.derived import Derived
+    from myths.lab.analysis import Analysis
 
 Tables = Sequence[tuple[str, Markup, str, int]]
 """Name, HTML, address of the CSV, rows."""
@@ -35,37 +35,37 @@ class Drawn:
     tables: Tables
 
 
-def draw(runs: Sequence[tuple[Derived, str]], folder: Path) -> list[Drawn]:
+def draw(runs: Sequence[tuple[Analysis, str]], folder: Path) -> list[Drawn]:
     """Draws and writes the figures and tables of runs, each with its key, on all cores.
 
     ``figures/KEY/MYTH/*.svg`` and ``*.pdf``, ``tables/KEY/MYTH/*.csv``, ``*.md`` and ``*.tex``.
     Raises CannotStart where a file cannot be written.
     """
-    names = [(derived, key, name) for derived, key in runs for name in derived.myth.figures]
-    drawings: list[Callable[[], str | None]] = [partial(_figure, derived, key, name, folder) for derived, key, name in names]
-    tabulations: list[Callable[[], Tables]] = [partial(_tables, derived, key, folder) for derived, key in runs]
+    names = [(analysis, key, name) for analysis, key in runs for name in analysis.myth.figures]
+    drawings: list[Callable[[], str | None]] = [partial(_figure, analysis, key, name, folder) for analysis, key, name in names]
+    tabulations: list[Callable[[], Tables]] = [partial(_tables, analysis, key, folder) for analysis, key in runs]
     done: list[Any] = spread([*drawings, *tabulations], "figures and tables")
     drawn = {
-        (key, derived.myth.name, name): Markup(svg)
-        for (derived, key, name), svg in zip(names, done[: len(names)], strict=True)
+        (key, analysis.myth.name, name): Markup(svg)
+        for (analysis, key, name), svg in zip(names, done[: len(names)], strict=True)
         if svg is not None
     }
     return [
-        Drawn({name: drawn[place] for name in derived.myth.figures if (place := (key, derived.myth.name, name)) in drawn}, tables)
-        for (derived, key), tables in zip(runs, done[len(names) :], strict=True)
+        Drawn({name: drawn[place] for name in analysis.myth.figures if (place := (key, analysis.myth.name, name)) in drawn}, tables)
+        for (analysis, key), tables in zip(runs, done[len(names) :], strict=True)
     ]
 
 
-def _figure(derived: Derived, key: str, name: str, folder: Path) -> str | None:
+def _figure(analysis: Analysis, key: str, name: str, folder: Path) -> str | None:
     try:
-        figure = derived.myth.figures[name](derived.tables)
+        figure = analysis.myth.figures[name](analysis.tables)
     except Exception as error:  # noqa: BLE001 (rows that a figure does not expect cost that figure, not the report)
-        warnings.warn(f"{derived.run.name}: figure {name} of {derived.myth.name} left out: {type(error).__name__}: {error}", stacklevel=2)
+        warnings.warn(f"{analysis.run.name}: figure {name} of {analysis.myth.name} left out: {type(error).__name__}: {error}", stacklevel=2)
         return None
     if figure is None:
         return None
     svg = style.own_ids(style.svg(figure), key)
-    drawing = folder / "figures" / key / derived.myth.folder / f"{name}.svg"
+    drawing = folder / "figures" / key / analysis.myth.folder / f"{name}.svg"
     printing = drawing.with_suffix(".pdf")
     try:
         drawing.parent.mkdir(parents=True, exist_ok=True)
@@ -86,10 +86,10 @@ def _print(figure: Figure, file: Path) -> None:
         figure.savefig(file, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
 
 
-def _tables(derived: Derived, key: str, folder: Path) -> Tables:
+def _tables(analysis: Analysis, key: str, folder: Path) -> Tables:
     shown = []
-    for name, table in [*derived.tables.items(), ("claims", derived.claims_table())]:
-        file = Path("tables") / key / derived.myth.folder / f"{name}.csv"
+    for name, table in [*analysis.tables.items(), ("claims", analysis.claims_table())]:
+        file = Path("tables") / key / analysis.myth.folder / f"{name}.csv"
         if len(table):
             write_atomically(folder / file, as_csv(table))
             write_atomically((folder / file).with_suffix(".md"), exports.markdown(table))

@@ -38,7 +38,7 @@ def write(runs: Iterable[RunView], folder: Path) -> None:
     views = list(runs)
     if views:
         write_atomically(folder / "claims.json", json.dumps(claims(views), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-        write_atomically(folder / "seven-myths.bib", references.bibtex(paper for view in views for paper in view.derived.myth.papers))
+        write_atomically(folder / "seven-myths.bib", references.bibtex(paper for view in views for paper in view.analysis.myth.papers))
 
 
 # --- tables ----------------------------------------------------------------------------------------
@@ -139,7 +139,7 @@ def claims(views: Iterable[RunView]) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "runs": {view.key: asdict(_run_facts(view)) for view in views},
-        "claims": [{"run": view.key, **record.json()} for view in views for record in view.derived.claims],
+        "claims": [{"run": view.key, **record.json()} for view in views for record in view.analysis.claims],
     }
 
 
@@ -148,7 +148,7 @@ def _run_facts(view: RunView) -> RunFacts:
     named = [field.name for field in fields(InvocationFacts)]
     return RunFacts(
         name=view.name,
-        published=view.derived.run.is_published,
+        published=view.analysis.run.is_published,
         machine_class=facts.get("machine_class"),
         data={name: entry["sha256"] for name, entry in facts["data"].items()},
         invocations=tuple(InvocationFacts(**{name: each.get(name) for name in named}) for each in facts["invocations"]),

@@ -30,7 +30,7 @@ class Row:
 
 def rows(runs: Iterable[Sequence[RunView]], myths: Iterable[Myth]) -> list[Row]:
     """A row for each myth that was run or is named, by number."""
-    found = {each[0].derived.myth.name: Row(each[0].derived.myth, each) for each in runs}
+    found = {each[0].analysis.myth.name: Row(each[0].analysis.myth, each) for each in runs}
     missing = {myth.name: Row(myth, ()) for myth in myths if myth.name not in found}
     return sorted([*found.values(), *missing.values()], key=lambda row: (row.myth.number, row.myth.name))
 
@@ -91,11 +91,11 @@ def choices(runs: Sequence[Sequence[RunView]]) -> dict[str, list[str]]:
     """What the table of all claims can be filtered by: column -> the values in it."""
     every = [(run, claim) for each in runs for run in each for claim in run.claims]
     return {
-        "myth": list(dict.fromkeys(run.derived.myth.name for run, _ in every)),
+        "myth": list(dict.fromkeys(run.analysis.myth.name for run, _ in every)),
         "verdict": [verdict for verdict in Verdict if any(claim.verdict is verdict for _, claim in every)],
         "protocol": sorted({claim.protocol for _, claim in every} - {""}),
         "device": sorted({part for _, claim in every for part in claim.device.split(", ")} - {""}),
-        "profile": sorted({part for run, _ in every for part in run.derived.profile.split(", ")} - {""}),
+        "profile": sorted({part for run, _ in every for part in run.analysis.profile.split(", ")} - {""}),
     }
 
 
@@ -103,7 +103,7 @@ def folders(runs: Sequence[Sequence[RunView]]) -> list[dict[str, Any]]:
     """The runs, each once, with every myth in it."""
     found: dict[str, list[RunView]] = {}
     for run in (run for each in runs for run in each):
-        found.setdefault(os.fspath(run.derived.run.path), []).append(run)
+        found.setdefault(os.fspath(run.analysis.run.path), []).append(run)
     return [_folder(each) for each in found.values()]
 
 
@@ -113,12 +113,12 @@ def _folder(runs: Sequence[RunView]) -> dict[str, Any]:
         "name": first.name,
         "where": first.where,
         "machine_class": first.facts.get("machine_class") or "",
-        "profiles": ", ".join(dict.fromkeys(run.derived.profile for run in runs if run.derived.profile)),
+        "profiles": ", ".join(dict.fromkeys(run.analysis.profile for run in runs if run.analysis.profile)),
         "machines": "; ".join(dict.fromkeys(run.machines for run in runs if run.machines)),
         "dates": "; ".join(dict.fromkeys(run.dates for run in runs if run.dates)),
         "commits": list(dict.fromkeys(commit for run in runs for commit in run.commits)),
         "packages": first.packages,
-        "myths": [run.derived.myth for run in runs],
+        "myths": [run.analysis.myth for run in runs],
         "data": view.data_notes(first.facts),
     }
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from myths.lab.derived import Derived
+from myths.lab.analysis import Analysis
 from myths.lab.myth import Myth
 from myths.lab.report import drawing, exports, front, lines, view, words
 from myths.lab.report.comparison import Comparison, comparisons
@@ -24,7 +24,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 PICTURES = {".png": "image/png", ".jpg": "image/jpeg", ".svg": "image/svg+xml", ".webp": "image/webp"}
 
 
-def build(derived: Sequence[Derived], folder: Path, myths: Sequence[Myth] = ()) -> Path:
+def build(analyses: Sequence[Analysis], folder: Path, myths: Sequence[Myth] = ()) -> Path:
     """Writes the front page, which it gives, a page for each myth and for every two runs that share claims, and the files they link to.
 
     ``myths`` are those that the front page names even where no run holds them. Nothing is written into the runs.
@@ -32,17 +32,17 @@ def build(derived: Sequence[Derived], folder: Path, myths: Sequence[Myth] = ()) 
     """
     environment = _environment()
     taken: dict[str, Path] = {}
-    keyed = [[(each, _key(each.run, taken)) for each in group] for group in view.by_myth(derived)]
+    keyed = [[(each, _key(each.run, taken)) for each in group] for group in view.by_myth(analyses)]
     drawn = iter(drawing.draw([pair for group in keyed for pair in group], folder))
     runs = [[_run(each, key, next(drawn)) for each, key in group] for group in keyed]
     compared = comparisons(runs)
     rows = front.rows(runs, myths)
     pages: list[tuple[str, str, dict[str, Any]]] = [(each.file, "compare.html.j2", {"comparison": each}) for each in compared]
-    pages += [(f"{each[0].derived.myth.name}.html", "myth.html.j2", _of_myth(each, compared)) for each in runs]
+    pages += [(f"{each[0].analysis.myth.name}.html", "myth.html.j2", _of_myth(each, compared)) for each in runs]
     pages.append((
         "index.html",
         "index.html.j2",
-        {"rows": rows, "answers": front.Answers(rows), "runs": runs, "compared": compared, "intervals": view.intervals(derived),
+        {"rows": rows, "answers": front.Answers(rows), "runs": runs, "compared": compared, "intervals": view.intervals(analyses),
          "folders": front.folders(runs), "choices": front.choices(runs)},
     ))  # fmt: skip
     spread([partial(_write, environment, folder / file, template, values) for file, template, values in pages], "pages")
@@ -51,7 +51,7 @@ def build(derived: Sequence[Derived], folder: Path, myths: Sequence[Myth] = ()) 
 
 
 def _of_myth(runs: Sequence[view.RunView], compared: Sequence[Comparison]) -> dict[str, Any]:
-    myth = runs[0].derived.myth
+    myth = runs[0].analysis.myth
     ours = [comparison for comparison in compared if any(pair.myth is myth for pair in comparison.pairs)]
     shown = [i for i, claim in enumerate(runs[0].claims) if claim.primary or any(run.claims[i].here for run in runs)]
     return {"myth": myth, "runs": runs, "notes": view.footnotes(myth.claims), "compared": ours, "side_by_side": shown}
@@ -90,8 +90,8 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _run(derived: Derived, key: str, drawn: drawing.Drawn) -> view.RunView:
-    return view.RunView(derived, key, derived.run.facts(), drawn.figures, _pictures(derived), drawn.tables)
+def _run(analysis: Analysis, key: str, drawn: drawing.Drawn) -> view.RunView:
+    return view.RunView(analysis, key, analysis.run.facts(), drawn.figures, _pictures(analysis), drawn.tables)
 
 
 def _key(run: RunFolder, taken: dict[str, Path]) -> str:
@@ -103,9 +103,9 @@ def _key(run: RunFolder, taken: dict[str, Path]) -> str:
     return key
 
 
-def _pictures(derived: Derived) -> dict[str, str]:
+def _pictures(analysis: Analysis) -> dict[str, str]:
     """Pictures that show images of data sets, embedded from where they lie; name -> data URI."""
-    lie = derived.run.path / derived.myth.folder / "pictures"
+    lie = analysis.run.path / analysis.myth.folder / "pictures"
     files = sorted(file for file in lie.glob("*") if file.suffix in PICTURES)
     return {file.stem: f"data:{PICTURES[file.suffix]};base64,{base64.b64encode(file.read_bytes()).decode()}" for file in files}
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from markupsafe import Markup
 
+from myths.lab.analysis import Analysis
 from myths.lab.claim import Claim, MythVerdict, Verdict
 from myths.lab.claim_record import ClaimRecord
 from myths.lab.data.catalog import CATALOG
-from myths.lab.derived import Derived
 from myths.lab.failures import causes, reasons, summary
 from myths.lab.myth import Myth, rank
 from myths.lab.report import lines, words
@@ -42,25 +42,25 @@ _HELD = {
 """What a verdict says of a control."""
 
 
-def best_first(derived: Iterable[Derived]) -> list[Derived]:
+def best_first(analyses: Iterable[Analysis]) -> list[Analysis]:
     """Runs of one myth by rank, published before local, then by name."""
 
-    def place(each: Derived) -> tuple[int, int, bool, str]:
+    def place(each: Analysis) -> tuple[int, int, bool, str]:
         measured, profile = rank(each.profile, [j.verdict for j in each.claim_results if j.primary])
         return -measured, -profile, not each.run.is_published, each.run.name
 
-    return sorted(derived, key=place)
+    return sorted(analyses, key=place)
 
 
-def by_myth(derived: Iterable[Derived]) -> list[list[Derived]]:
+def by_myth(analyses: Iterable[Analysis]) -> list[list[Analysis]]:
     """The runs of each myth, best first; myths by number."""
-    ordered = sorted(derived, key=lambda d: (d.myth.number, d.myth.name))
+    ordered = sorted(analyses, key=lambda d: (d.myth.number, d.myth.name))
     return [best_first(group) for _, group in itertools.groupby(ordered, key=lambda d: d.myth.name)]
 
 
-def intervals(derived: Iterable[Derived]) -> int:
+def intervals(analyses: Iterable[Analysis]) -> int:
     """How many numbers have an interval that chance could make miss."""
-    return sum(record.source_of_variation not in (None, "exact") for each in derived for record in each.claims)
+    return sum(record.source_of_variation not in (None, "exact") for each in analyses for record in each.claims)
 
 
 def slug(text: str) -> str:
@@ -114,7 +114,7 @@ class ClaimView:
         """How many trials that the number may need failed, and of what; empty where none did or the reason says so."""
         if self.measured is None:
             return ""
-        errors = [r.error or "" for r in self.run.derived.failed if self.claim.is_blocked_by(r.trial)]
+        errors = [r.error or "" for r in self.run.analysis.failed if self.claim.is_blocked_by(r.trial)]
         return f"{len(errors)} trial{'s' * (len(errors) > 1)} that it needs failed: {causes(errors)}" if errors else ""
 
     @property
@@ -190,7 +190,7 @@ class DataNote:
 class RunView:
     """A myth in a run, as a section of its page; ``files`` are the parts that ``site`` adds."""
 
-    derived: Derived
+    analysis: Analysis
     key: str
     facts: Mapping[str, Any]
     figures: Mapping[str, Markup] = field(default_factory=dict)
@@ -201,27 +201,27 @@ class RunView:
     @property
     def name(self) -> str:
         """The run's name."""
-        return self.derived.run.name
+        return self.analysis.run.name
 
     @property
     def where(self) -> str:
         """Published, or from this machine."""
-        return "published" if self.derived.run.is_published else "local"
+        return "published" if self.analysis.run.is_published else "local"
 
     @property
     def verdict(self) -> MythVerdict:
         """The verdict on the myth in this run."""
-        return self.derived.verdict
+        return self.analysis.verdict
 
     @property
     def verdict_text(self) -> str:
         """What the verdict says of the belief."""
-        return self.derived.myth.verdict_text(self.verdict)
+        return self.analysis.myth.verdict_text(self.verdict)
 
     @cached_property
     def claims(self) -> list[ClaimView]:
         """All claims, in their order."""
-        pairs = zip(self.derived.claims, self.derived.claim_results, strict=True)
+        pairs = zip(self.analysis.claims, self.analysis.claim_results, strict=True)
         return [ClaimView(record, claim_result.claim, self) for record, claim_result in pairs]
 
     @property
@@ -272,7 +272,7 @@ class RunView:
     @property
     def own_words(self) -> list[str]:
         """What the run found of the user's own data, a paragraph each; empty where it measured none."""
-        said = self.derived.myth.of_own_data(self.derived.tables) if self.own and self.derived.myth.of_own_data else None
+        said = self.analysis.myth.of_own_data(self.analysis.tables) if self.own and self.analysis.myth.of_own_data else None
         return [line.strip() for line in (said or "").splitlines() if line.strip()]
 
     @property
@@ -283,52 +283,52 @@ class RunView:
     @property
     def emptiness(self) -> str:
         """Why the run says nothing of the myth; empty where it says something."""
-        if self.derived.records:
+        if self.analysis.records:
             return ""
-        if self.derived.failed:
-            return f"No trial of this run finished: {len(self.derived.failed)} failed."
-        if self.derived.stale:
+        if self.analysis.failed:
+            return f"No trial of this run finished: {len(self.analysis.failed)} failed."
+        if self.analysis.stale:
             return "The trials of this run were made by another version of the suite."
         return "No trial of this run has finished yet."
 
     @property
     def failures(self) -> str:
         """All failed trials in a sentence; empty where none failed."""
-        failed = [(record.trial, record.error or "") for record in self.derived.failed]
-        return summary(failed, of=len(failed) + len(self.derived.records)) if failed else ""
+        failed = [(record.trial, record.error or "") for record in self.analysis.failed]
+        return summary(failed, of=len(failed) + len(self.analysis.records)) if failed else ""
 
     @property
     def failed_lines(self) -> tuple[lines.Kind, ...]:
         """The failed trials by class."""
-        return lines.kinds(self.derived.failed, self.key)
+        return lines.kinds(self.analysis.failed, self.key)
 
     @property
     def skipped(self) -> list[tuple[str, int]]:
         """Why trials were skipped, with how many."""
-        return reasons(self.derived.skipped)
+        return reasons(self.analysis.skipped)
 
     @property
     def hindered(self) -> list[ClaimView]:
         """The claims that failed trials may hinder."""
-        return [claim for claim in self.claims if any(claim.claim.is_blocked_by(r.trial) for r in self.derived.failed)]
+        return [claim for claim in self.claims if any(claim.claim.is_blocked_by(r.trial) for r in self.analysis.failed)]
 
     @cached_property
     def kinds(self) -> tuple[lines.Kind, ...]:
         """The trials by class."""
-        return lines.kinds(self.derived.records, self.key, self.own)
+        return lines.kinds(self.analysis.records, self.key, self.own)
 
     @property
     def repeated(self) -> tuple[lines.Repeated, ...]:
         """The trials that ran several times, with all their attempts."""
-        return lines.repeated(self.derived.repeated, self.derived.records)
+        return lines.repeated(self.analysis.repeated, self.analysis.records)
 
     @cached_property
     def invocations(self) -> list[Mapping[str, Any]]:
         """The invocations that made the trials; where none is named, those that ran the myth."""
-        used = {record.invocation for record in (*self.derived.records, *self.derived.failed)}
+        used = {record.invocation for record in (*self.analysis.records, *self.analysis.failed)}
         all_of_them = self.facts.get("invocations", [])
         made = [i for i in all_of_them if i.get("id") in used]
-        return made or [i for i in all_of_them if self.derived.myth.name in i.get("arguments", {}).get("myths", [])]
+        return made or [i for i in all_of_them if self.analysis.myth.name in i.get("arguments", {}).get("myths", [])]
 
     @property
     def jobs(self) -> dict[str, int]:
@@ -382,7 +382,7 @@ class RunView:
     @property
     def effort(self) -> str:
         """How many trials, how long they took together, and how many of them ran at a time."""
-        records = self.derived.records
+        records = self.analysis.records
         if not records:
             return "no finished trial"
         trials = f"{len(records):,} trial{'' if len(records) == 1 else 's'}"
@@ -398,20 +398,20 @@ class RunView:
     @property
     def data(self) -> list[DataNote]:
         """Notes of the data sets that the trials read."""
-        used = {name for record in self.derived.records for name in record.data}
+        used = {name for record in self.analysis.records for name in record.data}
         return data_notes(self.facts, used)
 
     @property
     def commands(self) -> list[str]:
         """What to type for these numbers."""
-        return commands(self.derived.myth, self.derived.profile, self.name, self.invocations)
+        return commands(self.analysis.myth, self.analysis.profile, self.name, self.invocations)
 
     @property
     def again(self) -> str:
         """The command that runs the newest failed trials again."""
-        newest = self.derived.failed[-1].invocation if self.derived.failed else ""
+        newest = self.analysis.failed[-1].invocation if self.analysis.failed else ""
         arguments: dict[str, Any] = next((i.get("arguments", {}) for i in self.invocations if i.get("id") == newest), {})
-        return run_command(self.derived.myth, self.name, {"profile": self.derived.profile.split(", ")[-1], **arguments})
+        return run_command(self.analysis.myth, self.name, {"profile": self.analysis.profile.split(", ")[-1], **arguments})
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from myths.lab.analysis import Analysis, analyze
 from myths.lab.claim import Claim, above, at_least, between
-from myths.lab.derived import Derived, derive
 from myths.lab.estimate import clopper_pearson, exact, student_t
 from myths.lab.myth import Myth, Paper
 from myths.lab.report import style
@@ -143,8 +143,8 @@ def make_run(path: Path, profile: str = "laptop", heads=None, myth: Myth = COIN,
     return run
 
 
-def derived(path: Path, *args, myth: Myth = COIN, **changes) -> Derived:
-    return derive(myth, make_run(path, *args, myth=myth, **changes))
+def analysis(path: Path, *args, myth: Myth = COIN, **changes) -> Analysis:
+    return analyze(myth, make_run(path, *args, myth=myth, **changes))
 
 
 def lines(path: Path) -> list[dict]:

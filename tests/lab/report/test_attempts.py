@@ -6,7 +6,7 @@ from html import unescape
 
 import pytest
 
-from myths.lab.derived import derive
+from myths.lab.analysis import analyze
 from myths.lab.report import site
 from tests.lab.report import coin
 
@@ -28,18 +28,18 @@ def test_all_attempts_are_shown_and_the_last_is_marked_as_the_one_that_counts(he
     euro = store.records[0]
     run.begin("cpu", coin.invocation("laptop", "20260102T000000-cd34", again=[euro.trial.id]), {})
     store.append(replace(euro, invocation="20260102T000000-cd34", rows=[{**euro.rows[0], "heads": heads}]))
-    derived = derive(coin.COIN, run)
-    page = (site.build([derived], tmp_path / "report", (coin.COIN,)).parent / "fair-coin.html").read_text(encoding="utf-8")
+    analysis = analyze(coin.COIN, run)
+    page = (site.build([analysis], tmp_path / "report", (coin.COIN,)).parent / "fair-coin.html").read_text(encoding="utf-8")
     trial = f"Toss {euro.trial.id}"
     assert rows_of(page) == [
         [trial, "1", found[0], "20260101T000000-ab12"],
         [trial, "2 counts", found[1], "20260102T000000-cd34"],
     ]
-    assert derived.tables["tosses"].loc[lambda t: t["coin"] == "euro", "heads"].tolist() == [heads]
+    assert analysis.tables["tosses"].loc[lambda t: t["coin"] == "euro", "heads"].tolist() == [heads]
 
 
 def test_a_run_without_repeated_trials_says_nothing_of_attempts(tmp_path):
-    derived = coin.derived(tmp_path / "local" / "cpu-laptop")
-    page = (site.build([derived], tmp_path / "report", (coin.COIN,)).parent / "fair-coin.html").read_text(encoding="utf-8")
+    analysis = coin.analysis(tmp_path / "local" / "cpu-laptop")
+    page = (site.build([analysis], tmp_path / "report", (coin.COIN,)).parent / "fair-coin.html").read_text(encoding="utf-8")
     assert rows_of(page) == []
     assert "Trials that ran several times" not in page

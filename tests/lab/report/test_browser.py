@@ -18,8 +18,8 @@ PAGES = ("index.html", "fair-coin.html", "compare-local-cpu-quick-published-cpu-
 def folder(tmp_path_factory):
     root = tmp_path_factory.mktemp("site")
     runs = [
-        coin.derived(root / "published" / "cpu-laptop", myth=coin.DRAWN),
-        coin.derived(root / "local" / "cpu-quick", "quick", {"button": (5500,), coin.HOSTILE: (5000,), "ducat": (5100, 5120, 5090)}),
+        coin.analysis(root / "published" / "cpu-laptop", myth=coin.DRAWN),
+        coin.analysis(root / "local" / "cpu-quick", "quick", {"button": (5500,), coin.HOSTILE: (5000,), "ducat": (5100, 5120, 5090)}),
     ]  # the hostile coin's name is a setting and a cell of trials.jsonl
     return site.build(runs, root / "report", suite.OURS).parent
 

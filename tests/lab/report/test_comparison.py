@@ -12,8 +12,8 @@ from myths.lab.store import Record
 from tests.lab.report import coin
 
 
-def run_view(derived, key):
-    return view.RunView(derived, key, derived.run.facts())
+def run_view(analysis, key):
+    return view.RunView(analysis, key, analysis.run.facts())
 
 
 def timed(path: Path, seconds, jobs: int = 1):
@@ -24,7 +24,7 @@ def timed(path: Path, seconds, jobs: int = 1):
     for seed, each in enumerate(seconds):
         rows = [{"dataset": "ducat", "heads": 5300, "times": 10_000}]
         store.append(Record(coin.Toss(coin="ducat", times=10_000, seed=seed), "ok", rows, seconds=each, invocation=made["id"]))
-    return coin.derive(coin.COIN, run)
+    return coin.analyze(coin.COIN, run)
 
 
 def compared(one, other):
@@ -33,8 +33,8 @@ def compared(one, other):
 
 
 def test_moved_is_beyond_both_intervals_and_changed_is_another_verdict(tmp_path):
-    one = coin.derived(tmp_path / "one", heads={"ducat": (5400, 5350), "euro": (5040,), "guilder": (5300,)})
-    other = coin.derived(tmp_path / "other", heads={"ducat": (5400, 5350), "euro": (5400,), "guilder": (5310,)})
+    one = coin.analysis(tmp_path / "one", heads={"ducat": (5400, 5350), "euro": (5040,), "guilder": (5300,)})
+    other = coin.analysis(tmp_path / "other", heads={"ducat": (5400, 5350), "euro": (5400,), "guilder": (5310,)})
     found = compared(one, other)
     assert {pair.one.id for pair in found.moved} == {"C2-euro"}
     assert {pair.one.id for pair in found.changed} == {"C2-euro"}
@@ -43,8 +43,8 @@ def test_moved_is_beyond_both_intervals_and_changed_is_another_verdict(tmp_path)
 
 
 def test_runs_that_share_no_claim_are_not_compared(tmp_path):
-    one = coin.derived(tmp_path / "one", heads={"euro": (5040,)})
-    other = coin.derived(tmp_path / "other", heads={"franc": (5040,)})
+    one = coin.analysis(tmp_path / "one", heads={"euro": (5040,)})
+    other = coin.analysis(tmp_path / "other", heads={"franc": (5040,)})
     assert comparisons([[run_view(one, "a"), run_view(other, "b")]]) == []
 
 
@@ -74,11 +74,11 @@ def test_seconds_on_a_shared_gpu_are_neither_compared_nor_summed_nor_estimated_f
         facts = run.facts() | {"notes": ["Put together by hand."]}
         facts["invocations"] = [invocation | {"shared": shared} for invocation in facts["invocations"]]
         (run.path / "run.json").write_text(json.dumps(facts))
-        runs.append(coin.derive(coin.COIN, run))
+        runs.append(coin.analyze(coin.COIN, run))
     one, other = runs
     assert len(compared(one, one).paces) == 1
     assert compared(one, other).paces == ()
-    alone, beside = (run_view(derived, "a") for derived in runs)
+    alone, beside = (run_view(analysis, "a") for analysis in runs)
     assert "of computing" in alone.effort
     assert beside.effort == "3 trials, run at the same time on one device: their times are not comparable"
     assert other.warnings[0] == "Put together by hand."

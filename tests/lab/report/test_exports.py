@@ -28,8 +28,8 @@ SCHEMA = json.loads((Path(__file__).parents[3] / "schema" / "claims.schema.json"
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     root = tmp_path_factory.mktemp("exports")
-    gpu = coin.derived(root / "published" / "h200-gpu", "gpu", myth=coin.DRAWN)
-    runs = [gpu, coin.derived(root / "local" / "cpu-quick", "quick", {"button": (5500,)})]
+    gpu = coin.analysis(root / "published" / "h200-gpu", "gpu", myth=coin.DRAWN)
+    runs = [gpu, coin.analysis(root / "local" / "cpu-quick", "quick", {"button": (5500,)})]
     site.build(runs, root / "report")
     return runs, root / "report"
 

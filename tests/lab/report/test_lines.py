@@ -25,7 +25,7 @@ def without_trials(results):
 def run(tmp_path_factory):
     mixed = coin.claim("C8-mixed", "ducat", coin.above(50.0), table="by_coin")
     myth = replace(coin.COIN, tables={**coin.COIN.tables, "by_coin": by_coin}, claims=(*coin.CLAIMS, mixed))
-    return coin.derived(tmp_path_factory.mktemp("lines") / "published" / "cpu-laptop", myth=myth)
+    return coin.analysis(tmp_path_factory.mktemp("lines") / "published" / "cpu-laptop", myth=myth)
 
 
 @pytest.mark.parametrize("claim", ["C1-ducat", "C8-mixed"])
@@ -39,7 +39,7 @@ def test_a_number_names_its_trials_also_where_its_table_makes_the_rows(run, clai
 def test_a_table_that_loses_the_trials_is_refused(tmp_path):
     myth = replace(coin.COIN, tables={**coin.COIN.tables, "by_coin": without_trials})
     with pytest.raises(ValueError, match="table by_coin: a row names no trial in its column 'trials'"):
-        coin.derived(tmp_path / "cpu-laptop", myth=myth)
+        coin.analysis(tmp_path / "cpu-laptop", myth=myth)
 
 
 def test_the_page_says_which(run, tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from myths import suite
-from myths.lab.derived import derive
+from myths.lab.analysis import analyze
 from myths.lab.report import site
 from tests.lab.report.conftest import DESK, OPEN_ALL, PHONE
 
@@ -21,7 +21,7 @@ PAGES = ["index.html", *(f"{myth.name}.html" for myth in HELD)]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    found = [derive(myth, run) for run in suite.runs(PUBLISHED) for myth in suite.OURS if run.has(myth)]
+    found = [analyze(myth, run) for run in suite.runs(PUBLISHED) for myth in suite.OURS if run.has(myth)]
     return site.build(found, tmp_path_factory.mktemp("published"), suite.OURS).parent
 
 

@@ -9,9 +9,9 @@ DICE = replace(coin.COIN, name="fair-dice", number=9, belief="Dice | are *fair* 
 
 
 def test_the_scoreboard_has_a_row_a_myth_from_its_best_run(tmp_path):
-    gpu = coin.derived(tmp_path / "h200-gpu", "gpu", {**coin.HEADS, "guilder": (5300,)})
-    quick = coin.derived(tmp_path / "cpu-quick", "quick", {"button": (5500,)})
-    dice = coin.derived(tmp_path / "cpu-laptop", myth=DICE)
+    gpu = coin.analysis(tmp_path / "h200-gpu", "gpu", {**coin.HEADS, "guilder": (5300,)})
+    quick = coin.analysis(tmp_path / "cpu-quick", "quick", {"button": (5500,)})
+    dice = coin.analysis(tmp_path / "cpu-laptop", myth=DICE)
     text = scoreboard([quick, dice, gpu])
     rows = [line for line in text.splitlines() if line.startswith(("| 8", "| 9"))]
     assert len(rows) == 2

@@ -8,8 +8,8 @@ from html.parser import HTMLParser
 
 import pytest
 
+from myths.lab.analysis import analyze
 from myths.lab.claim import MythVerdict, Verdict
-from myths.lab.derived import derive
 from myths.lab.report import site, view, words
 from myths.lab.store import Record
 from myths.lab.trial import canonical
@@ -57,13 +57,13 @@ class Checker(HTMLParser):
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     root = tmp_path_factory.mktemp("results")
-    laptop = coin.derived(root / "local" / "cpu-laptop", dirty=True, data=VARIANT, myth=coin.DRAWN)
+    laptop = coin.analysis(root / "local" / "cpu-laptop", dirty=True, data=VARIANT, myth=coin.DRAWN)
     pictures = laptop.run.path / "fair_coin" / "pictures"
     pictures.mkdir()
     (pictures / "both_sides.png").write_bytes(b"\x89PNG")
-    gpu = coin.derived(root / "published" / "h200-gpu", "gpu", {**coin.HEADS, "guilder": (5300,), "franc": (5300,)}, myth=coin.DRAWN)
-    same = coin.derived(root / "published" / "cpu-laptop", "laptop", myth=coin.DRAWN)
-    return [laptop, coin.derived(root / "local" / "cpu-quick", "quick", {"button": (5500,)}, myth=coin.DRAWN), gpu, same]
+    gpu = coin.analysis(root / "published" / "h200-gpu", "gpu", {**coin.HEADS, "guilder": (5300,), "franc": (5300,)}, myth=coin.DRAWN)
+    same = coin.analysis(root / "published" / "cpu-laptop", "laptop", myth=coin.DRAWN)
+    return [laptop, coin.analysis(root / "local" / "cpu-quick", "quick", {"button": (5500,)}, myth=coin.DRAWN), gpu, same]
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +191,7 @@ def test_without_runs_the_page_says_what_to_type(tmp_path):
 
 
 def test_a_run_without_results_still_has_its_page(tmp_path):
-    empty = coin.derived(tmp_path / "local" / "cpu-quick", "quick", {})
+    empty = coin.analysis(tmp_path / "local" / "cpu-quick", "quick", {})
     site.build([empty], tmp_path / "report")
     page = Checker((tmp_path / "report" / "fair-coin.html").read_text())
     assert page.wrong == []
@@ -202,7 +202,7 @@ def failing(path, **changes):
     """A run whose only trial failed."""
     run = coin.make_run(path, heads={}, **changes)
     run.store(coin.COIN).append(Record(coin.Toss(coin="ducat"), "failed", error="the coin rolled away"))
-    return derive(coin.COIN, run)
+    return analyze(coin.COIN, run)
 
 
 def older(path):
@@ -210,13 +210,13 @@ def older(path):
     run = coin.make_run(path)
     file = path / coin.COIN.folder / "trials.jsonl"
     file.write_text(file.read_text().replace('"version": 1', '"version": 0'))
-    return derive(coin.COIN, run)
+    return analyze(coin.COIN, run)
 
 
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda path: coin.derived(path, heads={}), ["No trial of this run has finished yet."]),
+        (lambda path: coin.analysis(path, heads={}), ["No trial of this run has finished yet."]),
         (failing, ["No trial of this run finished: 1 failed.", "the coin rolled away"]),
         (older, ["The trials of this run were made by another version of the suite.", "6 stored trials of another version are left out"]),
     ],
@@ -237,11 +237,11 @@ def test_a_page_says_what_failed_and_what_was_skipped_at_the_claims_that_miss_it
     for name, seed, error in (("ducat", 7, "lost [/bold] <i>it</i>"), ("guilder", 0, "the worker process was ended by SIGABRT")):
         trial = coin.Toss(coin=name, seed=seed)
         run.store(coin.COIN).append(Record(trial, "failed", error=error, invocation=coin.invocation("laptop")["id"]))
-    derived = derive(coin.COIN, run)
-    said = {j.claim.id: j.reason for j in derived.claim_results if j.estimate is None}
+    analysis = analyze(coin.COIN, run)
+    said = {j.claim.id: j.reason for j in analysis.claim_results if j.estimate is None}
     assert said["C1-guilder"] == "1 trial that it needs failed: worker process ended by SIGABRT (1)"
     assert said["C2-euro"] == "no euro is here: myths data get euro"
-    site.build([derived], tmp_path / "report")
+    site.build([analysis], tmp_path / "report")
     page = Checker((tmp_path / "report" / "fair-coin.html").read_text())
     assert page.wrong == []
     assert (
@@ -260,7 +260,7 @@ def test_a_page_says_what_failed_and_what_was_skipped_at_the_claims_that_miss_it
 def test_a_control_that_does_not_hold_is_the_first_thing_said(criterion, said, tmp_path):
     control = coin.claim("C6-control", "ducat", criterion, kind="control")
     myth = replace(coin.COIN, claims=(*coin.CLAIMS[:2], control))
-    site.build([coin.derived(tmp_path / "local" / "cpu-quick", myth=myth)], tmp_path / "report")
+    site.build([coin.analysis(tmp_path / "local" / "cpu-quick", myth=myth)], tmp_path / "report")
     other = {"failed": "undecided", "undecided": "failed"}[said]
     front = Checker((tmp_path / "report" / "index.html").read_text()).text
     assert f"1 {said} control" in front
@@ -295,7 +295,7 @@ def test_footnotes_name_what_was_recalled(pages):
 
 
 def test_two_folders_of_one_name_are_two_sections(tmp_path):
-    one, other = (coin.derived(tmp_path / root / "cpu-quick", "quick", {"button": (5500,)}) for root in ("a", "b"))
+    one, other = (coin.analysis(tmp_path / root / "cpu-quick", "quick", {"button": (5500,)}) for root in ("a", "b"))
     site.build([one, other], tmp_path / "report")
     page = Checker((tmp_path / "report" / "fair-coin.html").read_text())
     assert len(page.ids) == len(set(page.ids))
@@ -304,18 +304,18 @@ def test_two_folders_of_one_name_are_two_sections(tmp_path):
 @pytest.mark.parametrize(("jobs", "said"), [(1, False), (2, True)])
 def test_trials_that_ran_side_by_side_are_said_to(jobs, said, tmp_path):
     arguments = {"myths": [coin.COIN.name], "profile": "laptop", "seeds": None, "data": [], "jobs": jobs}
-    site.build([coin.derived(tmp_path / "published" / "a", arguments=arguments)], tmp_path / "pages")
+    site.build([coin.analysis(tmp_path / "published" / "a", arguments=arguments)], tmp_path / "pages")
     text = (tmp_path / "pages" / f"{coin.COIN.name}.html").read_text()
     assert ("up to 2 at a time where nothing is timed" in text) is said
 
 
 def test_a_run_that_stopped_early_does_not_outrank_one_that_measured_what_decides(tmp_path):
-    whole = coin.derived(tmp_path / "cpu-laptop", "laptop")
-    part = coin.derived(tmp_path / "h200-gpu", "gpu", heads={"euro": (5040,)})
-    more = coin.derived(tmp_path / "h200-paper", "paper")
+    whole = coin.analysis(tmp_path / "cpu-laptop", "laptop")
+    part = coin.analysis(tmp_path / "h200-gpu", "gpu", heads={"euro": (5040,)})
+    more = coin.analysis(tmp_path / "h200-paper", "paper")
     assert [d.run.name for d in view.best_first([part, whole])] == ["cpu-laptop", "h200-gpu"]
     assert [d.run.name for d in view.best_first([part, whole, more])] == ["h200-paper", "cpu-laptop", "h200-gpu"]
-    quick = coin.derived(tmp_path / "cpu-quick", "quick", heads={"euro": (5040,)})
+    quick = coin.analysis(tmp_path / "cpu-quick", "quick", heads={"euro": (5040,)})
     assert [d.run.name for d in view.best_first([quick, part])] == ["h200-gpu", "cpu-quick"]
 
 
@@ -326,7 +326,7 @@ def own_run(path, heads):
     run = coin.make_run(path, heads=heads, myth=myth, arguments=arguments)
     lines = [json.loads(line) for line in (path / "fair_coin/trials.jsonl").read_text().splitlines()]
     (path / "fair_coin/trials.jsonl").write_text("".join(json.dumps({**line, "data": {"mine": "ab" * 32}}) + "\n" for line in lines))
-    return derive(myth, run)
+    return analyze(myth, run)
 
 
 def test_a_page_of_own_data_begins_with_what_was_found_and_how_to_find_it_again(tmp_path):
@@ -350,7 +350,7 @@ def test_a_page_of_own_data_begins_with_what_was_found_and_how_to_find_it_again(
 
 
 def test_every_number_without_a_verdict_has_its_reason_wherever_it_stands(tmp_path):
-    runs = [coin.derived(tmp_path / "local" / "cpu-laptop"), coin.derived(tmp_path / "local" / "cpu-quick", "quick")]
+    runs = [coin.analysis(tmp_path / "local" / "cpu-laptop"), coin.analysis(tmp_path / "local" / "cpu-quick", "quick")]
     site.build(runs, tmp_path / "report")
     for name in ("index.html", "fair-coin.html", "compare-local-cpu-laptop-local-cpu-quick.html"):
         text = (tmp_path / "report" / name).read_text()
@@ -358,7 +358,7 @@ def test_every_number_without_a_verdict_has_its_reason_wherever_it_stands(tmp_pa
 
 
 def test_runs_side_by_side_say_what_each_claim_asks(tmp_path):
-    runs = [coin.derived(tmp_path / "local" / "cpu-laptop"), coin.derived(tmp_path / "local" / "cpu-quick", "quick")]
+    runs = [coin.analysis(tmp_path / "local" / "cpu-laptop"), coin.analysis(tmp_path / "local" / "cpu-quick", "quick")]
     site.build(runs, tmp_path / "report")
     page = (tmp_path / "report" / "fair-coin.html").read_text().split("The runs side by side</h3>")[1]
     table = page.split("</table>")[0]
@@ -382,9 +382,9 @@ def test_a_figure_that_cannot_be_drawn_costs_itself_only(tmp_path):
         raise KeyError("an odd row")
 
     myth = replace(coin.DRAWN, figures={"odd": figure, **coin.DRAWN.figures})
-    derived = coin.derived(tmp_path / "local" / "cpu-laptop", myth=myth)
+    analysis = coin.analysis(tmp_path / "local" / "cpu-laptop", myth=myth)
     with pytest.warns(UserWarning, match="cpu-laptop: figure odd of fair-coin left out: KeyError: 'an odd row'"):
-        site.build([derived], tmp_path / "report")
+        site.build([analysis], tmp_path / "report")
     page = (tmp_path / "report" / "fair-coin.html").read_text()
     assert Checker(page).wrong == []
     assert len(list((tmp_path / "report" / "figures").rglob("*.svg"))) == 1

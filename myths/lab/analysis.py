@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Derived:
+class Analysis:
     """A myth in a run: its tables, the result of each claim, and what the reader must know of how they came about."""
 
     myth: Myth
@@ -69,50 +69,50 @@ class Derived:
         return pd.DataFrame([record.cells() for record in self.claims], columns=list(COLUMNS))
 
 
-def derive(myth: Myth, run: RunFolder) -> Derived:
+def analyze(myth: Myth, run: RunFolder) -> Analysis:
     """Tables and claim results of a myth from the trials stored in a run."""
     facts, store = run.facts(), run.store(myth)
     results = Results(store.records, prepared.sha256_of)
     tables = {name: checked(name, table(results)) for name, table in myth.tables.items()}
     done = {record.trial.id for record in store.records if record.status == "ok"}
     failed = tuple({r.trial.id: r for r in store.records if r.trial.id not in done}.values())
-    skipped = tuple((trial, reason) for trial, reason in _absent(myth, facts) if trial.id not in done)
+    skipped = tuple((trial, reason) for trial, reason in _skipped_trials(myth, facts) if trial.id not in done)
     claim_results = evaluate_claims(myth.claims, tables, skipped, [(record.trial, record.error or "") for record in failed])
     invocations = [i for i in facts["invocations"] if myth.name in i["arguments"].get("myths", [])]
     profile = ", ".join(dict.fromkeys(i["arguments"]["profile"] for i in invocations))
     warned = (*map(str, facts.get("notes", ())), *_warnings(myth, store, results, invocations))
     attempts = (tuple(store.attempts(record.trial)) for record in results.records)
-    return Derived(
+    return Analysis(
         myth, run, profile, tables, tuple(claim_results), tuple(results.records), warned, failed, skipped, len(store.stale),
         tuple(each for each in attempts if len(each) > 1),
     )  # fmt: skip
 
 
-def draw(derived: Derived) -> dict[str, str]:
+def render_figures(analysis: Analysis) -> dict[str, str]:
     """Every figure that has something to show, as SVG text by name."""
     from myths.lab.report import style
 
-    figures = {name: figure(derived.tables) for name, figure in derived.myth.figures.items()}
+    figures = {name: figure(analysis.tables) for name, figure in analysis.myth.figures.items()}
     return {name: style.svg(figure) for name, figure in figures.items() if figure is not None}
 
 
-def write(derived: Derived) -> None:
+def write(analysis: Analysis) -> None:
     """Writes every table with rows, ``claims.csv``, ``figures/*.svg`` and the pictures into the run folder."""
-    folder = derived.run.path / derived.myth.folder
-    for name, table in [*derived.tables.items(), ("claims", derived.claims_table())]:
+    folder = analysis.run.path / analysis.myth.folder
+    for name, table in [*analysis.tables.items(), ("claims", analysis.claims_table())]:
         if len(table):
             write_atomically(folder / f"{name}.csv", as_csv(table))
-    for name, svg in draw(derived).items():
+    for name, svg in render_figures(analysis).items():
         write_atomically(folder / "figures" / f"{name}.svg", svg)
-    write_pictures(derived)
+    write_pictures(analysis)
 
 
-def write_pictures(derived: Derived) -> None:
+def write_pictures(analysis: Analysis) -> None:
     """Draws the pictures that show images of data sets into ``pictures/*.png``, those of which the data lie here."""
-    pictures.draw(derived.myth, derived.tables, derived.run.store(derived.myth), derived.run.path / derived.myth.folder / "pictures")
+    pictures.draw(analysis.myth, analysis.tables, analysis.run.store(analysis.myth), analysis.run.path / analysis.myth.folder / "pictures")
 
 
-def _absent(myth: Myth, facts: Mapping[str, Any]) -> list[tuple[Trial, str]]:
+def _skipped_trials(myth: Myth, facts: Mapping[str, Any]) -> list[tuple[Trial, str]]:
     """The trials that the last invocations could not run here, as recorded then."""
     skipped = {}
     for invocation in facts["invocations"]:
