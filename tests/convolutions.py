@@ -30,7 +30,7 @@ SHAPES = {
 WITHOUT_OWN_CONVOLUTIONS = {
     "TimeHessian", "TimeGradient", "NewtonStep", "TimeFormula",
     "RecomputePrinted", "NameThatDataset", "CrossSet", "CountDuplicates", "NameParts", "NegativeSet", "ProbeNetwork",
-    "PublishedAccuracy", "ReuseTestSet", "PublishedOrder", "PublishedHardImages", "EvaluateModel", "LadderOrder",
+    "PublishedAccuracy", "ReuseTestSet", "PublishedRanks", "PublishedHardImages", "EvaluateModel", "CompareModelRanks",
     "Unforgettable", "Stability", "CompareCounts",
     "TrainTransformer", "ListKernels", "TimeDecoding",
     "AttackImages", "RandomizeParameters", "Curvature", "Influence",

@@ -80,7 +80,7 @@ def one_clear_line(done, status, *words):
         (("run", MYTH, "--device", "abacus"), ("abacus",)),
         (("try", MYTH, "Guess"), ("Guess", "PublishedAccuracy")),
         (("try", MYTH, "PublishedAccuracy", "sauce=predictions"), ("sauce", "source")),
-        (("try", MYTH, "PublishedAccuracy", "source=hearsay"), ("hearsay", "known table")),
+        (("try", MYTH, "PublishedAccuracy", "source=hearsay"), ("hearsay", "reference table")),
         (("try", MYTH, "PublishedAccuracy"), ("needs source",)),
         (("report", "nowhere"), ("nowhere",)),
         (("compare", "one", "other"), ("one",)),
@@ -152,7 +152,7 @@ def test_missing_data_cost_the_trials_that_read_them_and_each_reason_is_said_onc
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("myths data get cifar10`") == 1
     (line,) = trial_lines(tmp_path / "results/local/cpu-laptop")
-    assert (line["trial"], line["settings"], line["status"]) == ("PublishedAccuracy", {"source": "known table"}, "ok")
+    assert (line["trial"], line["settings"], line["status"]) == ("PublishedAccuracy", {"source": "reference table"}, "ok")
     skipped = json.loads((tmp_path / "results/local/cpu-laptop/run.json").read_text())["invocations"][0]["skipped"]
     assert all("not here" in entry["reason"] for entry in skipped)
     assert len(skipped) > 20
@@ -285,7 +285,7 @@ def test_a_corrupt_data_set_costs_its_own_trials_and_is_named_with_both_hashes(t
 
 
 def test_a_trial_that_raises_is_named_and_the_others_finish(tmp_path, monkeypatch):
-    from myths.cifar10_1.reuse import ReuseTestSet
+    from myths.cifar10_1.trials.reuse import ReuseTestSet
 
     def run(self, context):
         raise RuntimeError("the dog ate it")
@@ -308,7 +308,7 @@ def test_failures_are_one_line_and_the_report_is_written_all_the_same(tmp_path, 
     monkeypatch.setattr(PublishedAccuracy, "run", run)
     done = myths("run", MYTH, "--seeds", "1", "--jobs", "1", "--report", cwd=tmp_path)
     errors = "details: results/local/cpu-quick/cifar10_1/errors/"
-    one_clear_line(done, 1, f"{MYTH}: 1 of ", "RuntimeError (1)", "no [/bold] luck with known table", errors, "tries them again")
+    one_clear_line(done, 1, f"{MYTH}: 1 of ", "RuntimeError (1)", "no [/bold] luck with reference table", errors, "tries them again")
     assert list((tmp_path / "results/local/cpu-quick/cifar10_1/errors").iterdir())
     page = (tmp_path / "results/report/index.html").resolve()
     assert page.exists()
@@ -368,7 +368,7 @@ def test_a_budget_in_which_nothing_ends_leaves_a_valid_run(tmp_path):
 
 
 def test_one_trial_can_be_tried(tmp_path):
-    done = myths("try", MYTH, "PublishedAccuracy", "source=known table", cwd=tmp_path)
+    done = myths("try", MYTH, "PublishedAccuracy", "source=reference table", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "alexnet" in done.stdout
     assert not (tmp_path / "results").exists()

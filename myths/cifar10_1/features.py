@@ -1,4 +1,4 @@
-"""What the classical methods see of an image: random patches (Coates & Ng) and histograms of oriented gradients."""
+"""Features of the classical methods: pixels, random patches (Coates & Ng 2012) and histograms of oriented gradients."""
 
 from __future__ import annotations
 
@@ -15,50 +15,55 @@ from myths.lab.vision.memory_format import of_filters
 
 ORIENTATIONS = 9
 THRESHOLD = 0.5
-"""In deviations of a whitened patch along a filter."""
+"""Threshold of a filter response, in standard deviations of whitened patches along a filter."""
 QUADRANTS = 2
 
 
 def pixels(x: UInt8[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
-    """Pixel values in 0..1, flattened."""
+    """Return pixel values from 0 to 1, flattened."""
     return x.flatten(1).float() / 255
 
 
 class RandomPatches:
-    """Convolution with patches of the training images as filters, a two-sided threshold, and mean pooling over quadrants.
+    """Convolution with random training patches, a two-sided threshold, and mean pooling over quadrants.
 
-    The features of Coates & Ng (2012, §3) with filters drawn instead of clustered, as in the ``random_features`` models of
-    Recht et al. Filters are whitened patches of a fifth of the image's side, scaled to unit length.
+    The features of Coates & Ng (2012, §3) with sampled instead of clustered filters, as in the ``random_features`` models of Recht et al.
+    Filters are whitened patches of about a fifth of the image size, scaled to unit length.
+
+    Args:
+        x_train: Images that the patches are sampled from.
+        filters: Number of filters.
+        generator: Random numbers.
+        stride: Stride of the convolution in pixels.
     """
 
     def __init__(self, x_train: UInt8[Tensor, "n c h w"], filters: int, generator: torch.Generator, *, stride: int = 1):
         patch = max(3, round(x_train.shape[-1] * 6 / 32))
-        whitening, mean, deviation = _whitening(_patches(x_train, patch, 20_000, generator))
+        whitening, mean, std = _whitening(_patches(x_train, patch, 20_000, generator))
         drawn = (_patches(x_train, patch, filters, generator) - mean) @ whitening
         unit = F.normalize(drawn, dim=1)
-        # ⟨unit, whitened patch⟩ is linear in the patch, so whitening joins the filter and its offset the bias.
-        weight = (unit @ whitening).reshape(filters, x_train.shape[1], patch, patch) / deviation
+        # ⟨unit, whitened patch⟩ is linear in the patch, so the whitening is folded into filter and bias.
+        weight = (unit @ whitening).reshape(filters, x_train.shape[1], patch, patch) / std
         self.weight = weight.contiguous(memory_format=of_filters(weight, stride))
-        self.bias = -(unit @ whitening @ mean) / deviation
+        self.bias = -(unit @ whitening @ mean) / std
         self.stride = stride
 
     @classmethod
     def of(cls, weight: Float[Tensor, "k c p p"], bias: Float[Tensor, " k"], stride: int) -> RandomPatches:
-        """The features with filters and biases drawn earlier."""
+        """Return the features with given filters and biases."""
         made = cls.__new__(cls)
         made.weight, made.bias, made.stride = weight.contiguous(memory_format=of_filters(weight, stride)), bias, stride
         return made
 
     def __call__(self, x: UInt8[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
-        """The features of images, on the device where they lie."""
-
+        """Return the features of images, on their device."""
         memory_format = of_filters(self.weight, self.stride)
 
         def work(piece: slice) -> Tensor:
             images = (x[piece].float() / 255).contiguous(memory_format=memory_format)
             z = F.conv2d(images, self.weight, self.bias, stride=self.stride)
-            sides = ((z - THRESHOLD).relu_(), (-THRESHOLD - z).relu_())
-            return torch.cat([F.adaptive_avg_pool2d(side, QUADRANTS) for side in sides], dim=1).flatten(1)
+            halves = ((z - THRESHOLD).relu_(), (-THRESHOLD - z).relu_())
+            return torch.cat([F.adaptive_avg_pool2d(half, QUADRANTS) for half in halves], dim=1).flatten(1)
 
         filters, _, *patch = self.weight.shape
         places = [(side - p) // self.stride + 1 for side, p in zip(x.shape[2:], patch, strict=True)]
@@ -67,12 +72,12 @@ class RandomPatches:
 
 
 def hog(x: UInt8[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
-    """Histograms of oriented gradients in nine directions, cells of a quarter of the image's side, blocks of 2×2 cells."""
+    """Return histograms of oriented gradients: nine orientations, cells of a quarter of the image size, blocks of 2×2 cells."""
     return vision_hog.hog(x, ORIENTATIONS, (x.shape[-1] // 4,) * 2, (2, 2))
 
 
 def _whitening(patches: Float[Tensor, "m d"]) -> tuple[Float[Tensor, "d d"], Float[Tensor, " d"], Float[Tensor, ""]]:
-    """ZCA whitening of patches, their mean, and the deviation of a whitened patch along one direction."""
+    """Return the ZCA whitening of patches, their mean, and the standard deviation of whitened patches along one direction."""
     mean = patches.mean(0)
     centered = (patches - mean).double()
     values, vectors = torch.linalg.eigh(centered.T @ centered / len(patches))
@@ -81,17 +86,18 @@ def _whitening(patches: Float[Tensor, "m d"]) -> tuple[Float[Tensor, "d d"], Flo
 
 
 def _batch(x: Tensor) -> int:
-    # On a CPU the work is bound by memory, and fifty images' responses stay in its cache: three times as fast as 500.
+    # On a CPU memory bandwidth limits the speed; the responses to 50 images fit in the cache: three times as fast as 500.
     return 2000 if x.is_cuda else 50
 
 
 def _patches(x: UInt8[Tensor, "n c h w"], size: int, count: int, generator: torch.Generator) -> Float[Tensor, "m d"]:
-    """Patches at random places of random images, pixel values in 0..1, flattened in the order of a convolution's weight."""
+    """Return random patches of random images, with pixel values from 0 to 1, flattened in the order of a convolution's weight."""
 
-    def draw(high: int) -> Tensor:
+    def sample(high: int) -> Tensor:
         return torch.randint(high, (count, 1, 1), generator=generator, device=generator.device).to(x.device)
 
-    image, top, left = draw(len(x)), draw(x.shape[2] - size + 1), draw(x.shape[3] - size + 1)
+    image, top, left = sample(len(x)), sample(x.shape[2] - size + 1), sample(x.shape[3] - size + 1)
+
     offset = torch.arange(size, device=x.device)
     taken = x[image, :, top + offset[:, None], left + offset]  # m, size, size, c
     return taken.permute(0, 3, 1, 2).flatten(1).float() / 255

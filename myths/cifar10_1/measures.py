@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from myths.cifar10_1 import order
+from myths.cifar10_1 import rank_comparison
 from myths.lab import measures
 from myths.lab.estimate import Estimate, exact, fisher_z
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 from_fit = partial(measures.from_columns, n="models", source_of_variation="models")
-"""An estimate of a table of fits, with its bootstrap interval over models."""
+"""Return an estimate of a table of fits with its bootstrap interval over models."""
 
 
 def smallest_gap(rows: pd.DataFrame) -> Estimate | None:
-    """Return the gap (pp) of the model whose interval reaches lowest: if even this one is above 0, all are."""
+    """Return the gap (pp) of the model with the lowest interval end: if this interval is above 0, all are."""
     row = rows.loc[[rows["gap_low_pp"].idxmin()]]
     n = "n" if "n" in rows else "new_n"
     return measures.from_columns("gap_pp", row, low="gap_low_pp", high="gap_high_pp", n=n, source_of_variation="test examples")
@@ -33,12 +33,12 @@ def spearman(x: str, y: str, rows: pd.DataFrame) -> Estimate | None:
     means = rows.groupby("model")[[x, y]].mean()
     if len(means) < 4:
         return None
-    rho, _ = order.correlations(means[x].to_numpy(), means[y].to_numpy())
+    rho, _ = rank_comparison.correlations(means[x].to_numpy(), means[y].to_numpy())
     return None if rho != rho else fisher_z(rho, len(means), "models", "spearman")
 
 
 def hard_ratio(rows: pd.DataFrame) -> Estimate | None:
-    """Return the percentage of images that no model classifies correctly, new over original; None if either has no such image."""
+    """Return the ratio of the percentages of images that no model classifies correctly, new over original; None if either is 0."""
     if not rows.iloc[0]["new_images"] or not rows.iloc[0]["original_images"]:
         return None
     return measures.from_columns("ratio", rows, n="new_n", source_of_variation="test examples")

@@ -1,4 +1,4 @@
-"""What the paper's 30 models answered: the authors' per-image predictions, and a table recomputed from them."""
+"""Predictions of the paper's 30 models: the authors' per-image predictions, and a reference table computed from them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,13 @@ PROCEDURAL = "procedural"
 
 @dataclass(frozen=True)
 class Predictions:
-    """Class numbers that each model gave to each image of one test set."""
+    """Predicted class numbers of several models on one test set.
+
+    Attributes:
+        models: Names of the models.
+        predicted: Predicted class of each image, by model.
+        labels: Class of each image.
+    """
 
     models: tuple[str, ...]
     predicted: UInt8[Array, "models images"]
@@ -30,18 +36,23 @@ class Predictions:
 
     @property
     def correct(self) -> Bool[Array, "models images"]:
-        """Which images each model gets right."""
+        """Whether each model classifies each image correctly."""
         return self.predicted == self.labels
 
     @property
     def balanced(self) -> Float[Array, " models"]:
-        """Mean over classes of the accuracy within the class, 0..1."""
+        """Balanced accuracy of each model, 0 to 1: the mean of the accuracies within classes."""
         members = (self.labels[:, None] == np.unique(self.labels)).astype(np.float64)
         return (self.correct @ (members / members.sum(0))).mean(1)
 
 
 def predictions(name: str, test_set: TestSet) -> Predictions:
-    """The published predictions (prepared set ``cifar10_1_predictions``), or a small ``procedural`` stand-in for tests."""
+    """Load the predictions on a test set.
+
+    Args:
+        name: ``PREDICTIONS`` for the authors' models, or ``PROCEDURAL`` for five models of a few hundred images, for tests.
+        test_set: The test set.
+    """
     if name == PROCEDURAL:
         return _procedural(test_set)
     from myths.lab.data import prepared
@@ -50,9 +61,9 @@ def predictions(name: str, test_set: TestSet) -> Predictions:
     return Predictions(tuple(map(str, arrays["models"])), arrays[test_set], arrays[f"labels_{test_set}"])
 
 
-def known_table() -> Iterator[dict[str, Any]]:
-    """Rows of the table that comes with the suite: model, test_set, n, correct, balanced_percent."""
-    with Path(__file__).with_name("known_table.csv").open(encoding="utf-8") as file:
+def reference_table() -> Iterator[dict[str, Any]]:
+    """Yield the rows of the reference table of this suite: model, test_set, n, correct, balanced_percent."""
+    with Path(__file__).with_name("reference_table.csv").open(encoding="utf-8") as file:
         for row in csv.DictReader(line for line in file if not line.startswith("#")):
             yield {
                 "model": row["model"],
@@ -64,7 +75,7 @@ def known_table() -> Iterator[dict[str, Any]]:
 
 
 def _procedural(test_set: TestSet) -> Predictions:
-    """Five models of growing accuracy on a few hundred images; the "new" sets are harder."""
+    """Return five models of increasing accuracy on a few hundred images. The new test sets are harder."""
     images, shift = {"original": (400, 0.0), "v4": (220, 0.15), "v6": (200, 0.14)}[test_set]
     rng = np.random.default_rng([len(test_set), images])
     labels = (np.arange(images) % 10).astype(np.uint8)

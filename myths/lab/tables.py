@@ -31,6 +31,12 @@ def unite_columns(*columns: Iterable[Any]) -> list[str]:
     return [unite(cells) for cells in zip(*columns, strict=True)]
 
 
+def rows_of_kind(table: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """Return the rows with one value of the column ``kind``, without this column and without columns that are empty in these rows."""
+    rows = table if table.empty else table[table["kind"] == kind]
+    return rows if rows.empty else rows.dropna(axis=1, how="all").drop(columns="kind").copy()
+
+
 def trial_ids(rows: pd.DataFrame) -> frozenset[str]:
     """Return the ids of the trials that rows are made of."""
     return frozenset(unite(rows[TRIALS]).split()) if len(rows) else frozenset()

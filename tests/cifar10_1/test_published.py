@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
-from myths.cifar10_1 import MYTH, accuracy_line, order, published, tables
+from myths.cifar10_1 import MYTH, linear_fit, published, rank_comparison, tables
 from myths.cifar10_1.claims import CLAIMS
-from myths.cifar10_1.trials import PublishedAccuracy, PublishedHardImages, PublishedOrder
+from myths.cifar10_1.trials import PublishedAccuracy, PublishedHardImages, PublishedRanks
 from myths.lab.claim import evaluate_claims
 from myths.lab.data import prepared
 from myths.lab.store import Record, Results
@@ -42,7 +42,7 @@ def expected_cells(model: str, test_set: str) -> dict[str, float]:
     return {ours: float(row[f"{p}_{theirs}"]) for ours, theirs in names.items()}
 
 
-@pytest.mark.parametrize("source", ["known table", pytest.param("predictions", marks=real_predictions)])
+@pytest.mark.parametrize("source", ["reference table", pytest.param("predictions", marks=real_predictions)])
 def test_every_cell_of_the_table(source):
     table = tables.accuracies(finished(PublishedAccuracy(source=source)))
     assert len(table) == 90
@@ -56,7 +56,7 @@ def test_every_cell_of_the_table(source):
 
 
 def test_the_fits_are_those_of_the_claims_sheet():
-    fits = tables.fits(finished(PublishedAccuracy(source="known table"))).set_index(["test_set", "scale"])
+    fits = tables.fits(finished(PublishedAccuracy(source="reference table"))).set_index(["test_set", "scale"])
     assert fits.loc[("v4", "accuracy"), "slope"] == pytest.approx(1.617, abs=5e-4)
     assert fits.loc[("v6", "accuracy"), "slope"] == pytest.approx(1.595, abs=5e-4)
     assert fits.loc[("v4", "accuracy"), "r2"] == pytest.approx(0.989, abs=5e-4)
@@ -68,41 +68,41 @@ def test_the_fits_are_those_of_the_claims_sheet():
 
 @pytest.mark.real_data
 @pytest.mark.skipif(prepared.find(published.PREDICTIONS) is None, reason="cifar10_1_predictions is not here")
-def test_published_order_hard_images_and_control():
-    both = [t(test_set=s) for s in ("v4", "v6") for t in (PublishedOrder, PublishedHardImages)]
-    results = finished(PublishedAccuracy(source="known table"), PublishedAccuracy(source="predictions"), *both)
-    kept = tables.order_kept(results).set_index("test_set")
-    assert kept[["pairs", "flips", "significant", "largest_rank_change"]].T.to_dict("list") == {
+def test_published_ranks_hard_images_and_control():
+    both = [t(test_set=s) for s in ("v4", "v6") for t in (PublishedRanks, PublishedHardImages)]
+    results = finished(PublishedAccuracy(source="reference table"), PublishedAccuracy(source="predictions"), *both)
+    kept = tables.ranks(results).set_index("test_set")
+    assert kept[["pairs", "rank_reversals", "significant_reversals", "largest_rank_change"]].T.to_dict("list") == {
         "v4": [435, 24, 0, 4],
         "v6": [435, 30, 1, 4],
     }
     assert kept["spearman"].tolist() == pytest.approx([0.978, 0.971], abs=5e-4)
     assert kept["kendall"].tolist() == pytest.approx([0.888, 0.861], abs=5e-4)
-    flips = tables.flips(results)
+    flips = tables.rank_reversals(results)
     assert len(flips) == 54
     (significant,) = flips[flips["p_value"] < 0.05].to_dict("records")
     assert (significant["test_set"], significant["better_on_original"], significant["better_on_new"]) == (
         "v6", "resnet_basic_110", "resnet_preact_basic_110",
     )  # fmt: skip
     assert significant["p_value"] == pytest.approx(0.035, abs=5e-4)
-    hard = tables.hard_images(results).set_index(["test_set", "which"])
-    assert hard.loc[("v4", "all_wrong"), ["original_images", "original_n", "new_images", "new_n"]].tolist() == [28, 10_000, 21, 2021]
-    assert hard.loc[("v4", "all_right"), "original_percent"] == pytest.approx(65.1, abs=0.05)
-    assert hard.loc[("v4", "all_right"), "new_percent"] == pytest.approx(43.1, abs=0.05)
+    hard = tables.hard_images(results).set_index(["test_set", "correct_by"])
+    assert hard.loc[("v4", "no model"), ["original_images", "original_n", "new_images", "new_n"]].tolist() == [28, 10_000, 21, 2021]
+    assert hard.loc[("v4", "all models"), "original_percent"] == pytest.approx(65.1, abs=0.05)
+    assert hard.loc[("v4", "all models"), "new_percent"] == pytest.approx(43.1, abs=0.05)
     found = tables.recomputed(results)
     assert len(found) == 270
     assert found["equal"].all()
 
 
-def test_the_known_table_is_read_without_the_prepared_set_and_decides_what_it_can():
-    results = finished(PublishedAccuracy(source="known table"))
+def test_the_reference_table_is_read_without_the_prepared_set_and_decides_what_it_can():
+    results = finished(PublishedAccuracy(source="reference table"))
     verdicts = {j.claim.id: str(j.verdict) for j in evaluate_claims(CLAIMS, {name: table(results) for name, table in MYTH.tables.items()})}
     assert verdicts["G1-v4"] == verdicts["G1-v6"] == verdicts["G2-slope-v4"] == verdicts["G6-mean"] == "reproduced"
     assert verdicts["G5-flips-v4"] == verdicts["G8-v4"] == verdicts["G9"] == verdicts["G0-table"] == "not tested"
 
 
-def test_an_altered_known_table_breaks_the_control_and_with_it_the_claim():
-    known, computed = PublishedAccuracy(source="known table"), PublishedAccuracy(source="predictions")
+def test_an_altered_reference_table_breaks_the_control_and_with_it_the_claim():
+    known, computed = PublishedAccuracy(source="reference table"), PublishedAccuracy(source="predictions")
     rows = known.run(Context(known)).rows
     altered = [dict(row, correct=row["correct"] + (i == 4)) for i, row in enumerate(rows)]
     results = Results([Record(known, "ok", rows), Record(computed, "ok", altered)])
@@ -123,39 +123,39 @@ correctness = hnp.arrays(bool, st.tuples(st.integers(2, 6), st.integers(1, 30)))
 
 
 def test_ties_share_the_smallest_rank():
-    assert order.ranks(np.array([5, 9, 9, 1])).tolist() == [3, 1, 1, 4]
+    assert rank_comparison.ranks(np.array([5, 9, 9, 1])).tolist() == [3, 1, 1, 4]
 
 
 @given(hnp.arrays(np.int64, st.integers(1, 12), elements=st.integers(0, 20)))
 def test_a_rank_is_one_plus_the_number_that_are_better(score):
-    assert order.ranks(score).tolist() == [1 + int((score > s).sum()) for s in score]
+    assert rank_comparison.ranks(score).tolist() == [1 + int((score > s).sum()) for s in score]
 
 
 @given(correctness)
-def test_nothing_flips_on_the_same_images(correct):
-    assert order.compare(correct, correct).flips == 0
-    assert (order.rank_changes(correct.sum(1), correct.sum(1)) == 0).all()
+def test_no_rank_is_reversed_on_the_same_images(correct):
+    assert rank_comparison.compare(correct, correct).rank_reversals == 0
+    assert (rank_comparison.rank_changes(correct.sum(1), correct.sum(1)) == 0).all()
 
 
 @given(correctness, st.data())
-def test_flips_are_counted_pair_by_pair_and_both_ways(original, data):
+def test_rank_reversals_are_counted_pair_by_pair_and_both_ways(original, data):
     new = data.draw(hnp.arrays(bool, original.shape))
     a, b = original.mean(1), new.mean(1)
     expected = {
         (i, j) for i in range(len(a)) for j in range(i + 1, len(a)) if (a[i] > a[j] and b[i] < b[j]) or (a[i] < a[j] and b[i] > b[j])
     }
-    compared = order.compare(original, new)
+    compared = rank_comparison.compare(original, new)
     assert set(zip(compared.first.tolist(), compared.second.tolist(), strict=True)) == expected
-    assert compared.flips == order.compare(new, original).flips
+    assert compared.rank_reversals == rank_comparison.compare(new, original).rank_reversals
     assert compared.pairs == len(a) * (len(a) - 1) // 2
-    assert 0 <= compared.significant() <= compared.flips
+    assert 0 <= compared.significant() <= compared.rank_reversals
 
 
 @given(correctness)
 def test_mcnemar_is_statsmodels_exact(correct):
     from statsmodels.stats.contingency_tables import mcnemar
 
-    ours = order.mcnemar(correct)
+    ours = rank_comparison.mcnemar(correct)
     for i in range(len(correct)):
         for j in range(len(correct)):
             a, b = correct[i], correct[j]
@@ -172,7 +172,7 @@ def test_least_squares_is_scipy_linregress(points):
     x, y = points.T
     if np.ptp(x) < 1e-3 or np.ptp(y) < 1e-3:
         return
-    ours, theirs = accuracy_line.least_squares(x, y), stats.linregress(x, y)
+    ours, theirs = linear_fit.least_squares(x, y), stats.linregress(x, y)
     assert float(ours.slope) == pytest.approx(theirs.slope, rel=1e-8, abs=1e-10)
     assert float(ours.intercept) == pytest.approx(theirs.intercept, rel=1e-8, abs=1e-10)
     assert float(ours.r2) == pytest.approx(theirs.rvalue**2, rel=1e-8, abs=1e-10)
@@ -182,12 +182,12 @@ def test_least_squares_is_scipy_linregress(points):
 def test_a_line_of_probits_is_found_exactly(slope, intercept):
     original = np.linspace(0.3, 0.95, 9)
     new = stats.norm.cdf(slope * stats.norm.ppf(original) + intercept)
-    line = accuracy_line.fit(original, new, "probit", np.random.default_rng(0), 200)
+    line = linear_fit.fit(original, new, "probit", np.random.default_rng(0), 200)
     assert line.slope.value == pytest.approx(slope, abs=1e-6)
     assert line.intercept.value == pytest.approx(intercept, abs=1e-6)
     assert line.r2.value == pytest.approx(1)
     np.testing.assert_allclose(line.predict(original), new)
-    assert accuracy_line.off_the_line(line, original, new, np.full(9, 2000)) == 0
+    assert linear_fit.count_outliers(line, original, new, np.full(9, 2000)) == 0
 
 
 def test_fits_agree_with_statsmodels_and_its_bootstrap_with_its_standard_error():
@@ -196,7 +196,7 @@ def test_fits_agree_with_statsmodels_and_its_bootstrap_with_its_standard_error()
     rng = np.random.default_rng(0)
     x = np.linspace(0.4, 0.9, 40)
     y = 1.5 * x - 0.5 + 0.01 * rng.standard_normal(40)
-    line = accuracy_line.fit(x, y, "accuracy", np.random.default_rng(1), 4000)
+    line = linear_fit.fit(x, y, "accuracy", np.random.default_rng(1), 4000)
     theirs = sm.OLS(y, sm.add_constant(x)).fit()
     assert [line.intercept.value, line.slope.value] == pytest.approx(theirs.params.tolist())
     assert line.slope.high - line.slope.low == pytest.approx(2 * 1.96 * theirs.bse[1], rel=0.15)
@@ -205,16 +205,16 @@ def test_fits_agree_with_statsmodels_and_its_bootstrap_with_its_standard_error()
 
 
 def test_three_models_make_no_interval():
-    assert accuracy_line.fit(np.array([0.1, 0.2, 0.3]), np.array([0.1, 0.2, 0.3]), "accuracy", np.random.default_rng(0)) is None
+    assert linear_fit.fit(np.array([0.1, 0.2, 0.3]), np.array([0.1, 0.2, 0.3]), "accuracy", np.random.default_rng(0)) is None
 
 
 def test_a_perfect_model_has_a_finite_probit():
-    assert np.isfinite(accuracy_line.to_scale(accuracy_line.share(np.array([0, 10]), np.array([10, 10])), "probit")).all()
+    assert np.isfinite(linear_fit.to_scale(linear_fit.clipped_accuracy(np.array([0, 10]), np.array([10, 10])), "probit")).all()
 
 
 def test_models_far_from_the_line_are_counted():
     x = np.linspace(0.5, 0.9, 9)
     y = x.copy()
     y[4] -= 0.1
-    line = accuracy_line.fit(x, y, "accuracy", np.random.default_rng(0), 200)
-    assert accuracy_line.off_the_line(line, x, y, np.full(9, 2000)) == 1
+    line = linear_fit.fit(x, y, "accuracy", np.random.default_rng(0), 200)
+    assert linear_fit.count_outliers(line, x, y, np.full(9, 2000)) == 1

@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from myths.cifar10_1 import MYTH, adaptive_reuse, candidates, tables
-from myths.cifar10_1.reuse import FitCandidates, ReuseTestSet
-from myths.cifar10_1.trials import PublishedAccuracy
+from myths.cifar10_1 import MYTH, adaptive_overfitting, candidates, tables
+from myths.cifar10_1.trials import FitCandidates, PublishedAccuracy, ReuseTestSet
 from myths.lab.store import Record, Results
 from myths.lab.trial import Context
 
@@ -30,11 +29,11 @@ def test_selecting_among_pure_noise_flatters_by_the_expected_maximum(p):
     optimism = []
     for _ in range(pools):
         correct = torch.rand(k, n, generator=g) < p
-        halves, orders = adaptive_reuse.random_halves(splits, n, g), adaptive_reuse.random_orders(splits, k, g)
-        optimism.append(adaptive_reuse.best_of_k(correct, halves, orders).optimism.mean(0))
+        halves, orders = adaptive_overfitting.random_half_splits(splits, n, g), adaptive_overfitting.random_orders(splits, k, g)
+        optimism.append(adaptive_overfitting.best_of_k(correct, halves, orders).optimism.mean(0))
     found = torch.stack(optimism).mean(0).tolist()
     sd = np.sqrt(p * (1 - p) / (n // 2))
-    queries = adaptive_reuse.query_counts(k)
+    queries = adaptive_overfitting.query_counts(k)
     for q, value in zip(queries, found, strict=True):
         assert value == pytest.approx(sd * expected_maximum(q), abs=0.12 * sd), f"k = {q}"
 
@@ -44,11 +43,11 @@ def test_identical_candidates_give_no_optimism(strategy):
     labels = torch.arange(200, dtype=torch.uint8) % 10
     one = torch.where(torch.rand(200, generator=generator()) < 0.7, labels, (labels + 1) % 10).to(torch.uint8)
     predicted = one.expand(30, -1)
-    halves, orders = adaptive_reuse.random_halves(9, 200, generator(1)), adaptive_reuse.random_orders(9, 30, generator(2))
+    halves, orders = adaptive_overfitting.random_half_splits(9, 200, generator(1)), adaptive_overfitting.random_orders(9, 30, generator(2))
     if strategy == "best":
-        found = adaptive_reuse.best_of_k(predicted == labels, halves, orders)
+        found = adaptive_overfitting.best_of_k(predicted == labels, halves, orders)
     else:
-        found = adaptive_reuse.hill_climbing(predicted, labels, halves, orders)
+        found = adaptive_overfitting.greedy_ensemble(predicted, labels, halves, orders)
     assert found.optimism.abs().max() < 1e-6
 
 
@@ -56,10 +55,10 @@ def test_climbing_never_loses_on_the_reused_half_and_flatters_on_noise():
     g = generator()
     labels = torch.randint(0, 10, (1000,), generator=g).to(torch.uint8)
     predicted = torch.randint(0, 10, (200, 1000), generator=g).to(torch.uint8)
-    halves, orders = adaptive_reuse.random_halves(10, 1000, g), adaptive_reuse.random_orders(10, 200, g)
-    climbed = adaptive_reuse.hill_climbing(predicted, labels, halves, orders)
+    halves, orders = adaptive_overfitting.random_half_splits(10, 1000, g), adaptive_overfitting.random_orders(10, 200, g)
+    climbed = adaptive_overfitting.greedy_ensemble(predicted, labels, halves, orders)
     assert (climbed.reused.diff(dim=1) >= 0).all()
-    best = adaptive_reuse.best_of_k(predicted == labels, halves, orders)
+    best = adaptive_overfitting.best_of_k(predicted == labels, halves, orders)
     assert climbed.reused[:, -1].mean() >= best.reused[:, -1].mean()
     # What it finds in noise is nothing: the fresh half stays at chance.
     assert float(climbed.fresh[:, -1].mean()) == pytest.approx(0.1, abs=0.02)
@@ -87,15 +86,15 @@ def test_climbing_is_the_committee_counted_by_hand(seed):
     g = generator(seed)
     labels = torch.randint(0, 4, (30,), generator=g).to(torch.uint8)
     predicted = torch.randint(0, 4, (12, 30), generator=g).to(torch.uint8)
-    halves, orders = adaptive_reuse.random_halves(2, 30, g), adaptive_reuse.random_orders(2, 12, g)
-    found = adaptive_reuse.hill_climbing(predicted, labels, halves, orders)
+    halves, orders = adaptive_overfitting.random_half_splits(2, 30, g), adaptive_overfitting.random_orders(2, 12, g)
+    found = adaptive_overfitting.greedy_ensemble(predicted, labels, halves, orders)
     for split in range(2):
         expected = slow_climb(predicted.numpy(), labels.numpy(), halves[split].numpy(), orders[split].tolist())
         assert (float(found.reused[split, -1]), float(found.fresh[split, -1])) == pytest.approx(expected)
 
 
 def test_halves_are_disjoint_complete_and_random():
-    halves = adaptive_reuse.random_halves(50, 101, generator())
+    halves = adaptive_overfitting.random_half_splits(50, 101, generator())
     assert (halves.sum(1) == 50).all()
     assert halves.float().mean(0).std() < 0.15
     assert (halves[0] != halves[1]).any()
@@ -105,7 +104,7 @@ def test_halves_are_disjoint_complete_and_random():
     ("k", "expected"), [(1, (1,)), (5, (1, 2, 5)), (7, (1, 2, 5, 7)), (1000, (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000))]
 )
 def test_query_counts_end_with_all(k, expected):
-    assert adaptive_reuse.query_counts(k) == expected
+    assert adaptive_overfitting.query_counts(k) == expected
 
 
 def test_a_candidate_is_the_ridge_classifier_that_sklearn_fits():
@@ -129,16 +128,16 @@ def test_candidates_differ_and_a_seed_gives_them_again():
     assert (first.arrays["predicted"] == second.arrays["predicted"]).all()
     assert first.rows == second.rows
     assert len(np.unique(first.arrays["predicted"], axis=0)) == 20
-    other = FitCandidates(dataset="digits", candidates=20, filters=8, seed=1)
+    other = FitCandidates(dataset="digits", n_candidates=20, n_filters=8, seed=1)
     assert other.run(Context(other)).rows != first.rows
 
 
 def test_the_share_of_the_drop():
-    pools = [FitCandidates(dataset="digits", candidates=20, filters=8, seed=s) for s in (0, 1)]
-    trials = [ReuseTestSet(candidates=pool, strategy="best of k", splits=4, seed=pool.seed) for pool in pools]
+    pools = [FitCandidates(dataset="digits", n_candidates=20, n_filters=8, seed=s) for s in (0, 1)]
+    trials = [ReuseTestSet(candidates=pool, strategy="best of k", n_splits=4, seed=pool.seed) for pool in pools]
     done = {pool.id: pool.run(Context(pool)) for pool in pools}
     records = [Record(t, "ok", t.run(Context(t, "cpu", lambda p: done[p.id])).rows) for t in trials]
-    known = PublishedAccuracy(source="known table")
+    known = PublishedAccuracy(source="reference table")
     results = Results([*records, Record(known, "ok", known.run(Context(known)).rows)])
     share = tables.reuse_share(results)
     assert share["drop_pp"].unique() == pytest.approx([8.11], abs=0.005)
@@ -146,7 +145,7 @@ def test_the_share_of_the_drop():
     assert (share["share_of_smallest_percent"] > share["share_percent"]).eq(share["optimism_pp"] > 0).all()
     assert set(share["protocol"]) == {"stand-in"}
     drawn = {name: draw({n: t(results) for n, t in MYTH.tables.items()}) for name, draw in MYTH.figures.items()}
-    assert {name for name, figure in drawn.items() if figure is None} == {"ladder", "placed"}
+    assert {name for name, figure in drawn.items() if figure is None} == {"new_models", "user_models"}
 
 
 def test_without_results_there_are_empty_tables_and_no_figures():

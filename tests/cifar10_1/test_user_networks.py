@@ -7,10 +7,8 @@ import pytest
 import torch
 from torchvision import models
 
-from myths.cifar10_1 import MYTH, own, published, tables, weights
-from myths.cifar10_1.own import PlaceModel
-from myths.cifar10_1.trials import PublishedAccuracy
-from myths.cifar10_1.weights import PredictClasses
+from myths.cifar10_1 import MYTH, profiles, published, tables, user_networks, user_summary
+from myths.cifar10_1.trials import CompareUserModel, PredictClasses, PublishedAccuracy
 from myths.lab.data import prepared
 from myths.lab.data.own import add
 from myths.lab.data.weights import NORMALIZATION_NAMES
@@ -34,7 +32,7 @@ def home(tmp_path, monkeypatch):
     """Only what a test makes is there: images of all three test sets, as many as the procedural models predict."""
     monkeypatch.setattr(prepared, "roots", lambda: (tmp_path,))
     rng = np.random.default_rng(0)
-    for test_set, name in weights.IMAGES.items():
+    for test_set, name in user_networks.IMAGES.items():
         labels = published.predictions(published.PROCEDURAL, test_set).labels
         shade = rng.integers(0, 256, (len(labels), 1, 1, 3))
         x = np.clip(shade + rng.normal(0, 40, (len(labels), 32, 32, 3)), 0, 255).astype(np.uint8)
@@ -64,28 +62,28 @@ def test_the_model_predicts_what_torch_predicts_on_every_test_set(home):
     network = shufflenet()
     torch.save({"state_dict": {f"module.{key}": value for key, value in network.state_dict().items()}}, home / "net.pth")
     add("mine", home / "net.pth", {"normalization": "imagenet-bgr"})
-    accuracy, place = MYTH.trials("quick", None, ("mine",))
+    accuracy, comparison = MYTH.trials("quick", None, ("mine",))
     assert isinstance(accuracy, PublishedAccuracy)
-    trial = place.model
+    trial = comparison.model
     assert (trial.normalization, trial.test_sets) == ("imagenet-bgr", ("original", "v4", "v6"))
-    assert set(trial.data) == {"mine", *weights.IMAGES.values()}
+    assert set(trial.data) == {"mine", *user_networks.IMAGES.values()}
     outcome = trial.run(Context(trial))
-    for test_set, name in weights.IMAGES.items():
+    for test_set, name in user_networks.IMAGES.items():
         x = torch.from_numpy(prepared.load(name)["x_test"].copy()).float()
         with torch.no_grad():
             expected = network(BY_HAND["imagenet"](x).flip(-1).permute(0, 3, 1, 2)).argmax(1).numpy()
         assert (outcome.arrays[test_set] == expected).mean() >= 0.99  # ties of rounding
         assert len(set(expected)) >= 5
-    beside = PlaceModel(predictions="mine", model=trial, published=published.PROCEDURAL)
+    beside = CompareUserModel(predictions="mine", model=trial, published=published.PROCEDURAL)
     rows = beside.run(Context(beside, outcomes=lambda _: outcome)).rows
     correct = {row["test_set"]: row["correct"] for row in rows if row["kind"] == "test set"}
-    for test_set in weights.IMAGES:
+    for test_set in user_networks.IMAGES:
         labels = published.predictions(published.PROCEDURAL, test_set).labels
         assert correct[test_set] == (outcome.arrays[test_set] == labels).sum()
 
 
 @pytest.mark.parametrize("truth", ["imagenet", "bytes", "cifar10-bgr"])
-def test_a_normalization_that_is_clearly_better_is_said(home, truth):
+def test_a_normalization_that_is_significantly_better_is_said(home, truth):
     """The labels are what the network predicts from pixels as it knows them, so that this normalization is always correct."""
     network = shufflenet()
     x = prepared.load("cifar10")["x_test"]
@@ -95,22 +93,24 @@ def test_a_normalization_that_is_clearly_better_is_said(home, truth):
     write_images("cifar10", x, labels)
     torch.save(network.state_dict(), home / "net.pt")
     add("mine", home / "net.pt", {"normalization": "half"})
-    trial = weights.plan("mine")
+    trial = profiles.predict_with("mine")
     found = Results([Record(trial, "ok", trial.run(Context(trial)).rows)])
     table = tables.normalizations(found)
     assert sorted(table["normalization"]) == sorted(NORMALIZATION_NAMES)
     assert table["normalization"].iloc[0] == "half"
     assert table.set_index("normalization").loc[truth, "accuracy_percent"] >= 99
-    assert table.set_index("normalization").loc[truth, "clearly_better"]
-    said = own.in_sentences({name: make(found) for name, make in MYTH.tables.items()})
+    assert table.set_index("normalization").loc[truth, "significantly_better"]
+    said = user_summary.summarize_user_data({name: make(found) for name, make in MYTH.tables.items()})
     assert "mine is a shufflenet_v2_x0_5, pixels normalized with half" in said
     assert f"check the normalization: with {truth} " in said
     assert f"myths data add mine FILE normalization={truth}" in said
     add("told", home / "net.pt", {"normalization": truth})
-    again = weights.plan("told")
+    again = profiles.predict_with("told")
     found = Results([Record(again, "ok", again.run(Context(again)).rows)])
-    assert not tables.normalizations(found)["clearly_better"].any()
-    assert "none of 9 others is clearly better on the first 400 images" in own.in_sentences({n: m(found) for n, m in MYTH.tables.items()})
+    assert not tables.normalizations(found)["significantly_better"].any()
+    assert "none of 9 others is significantly better on the first 400 images" in user_summary.summarize_user_data(
+        {n: m(found) for n, m in MYTH.tables.items()}
+    )
 
 
 @pytest.mark.parametrize("name", ["small_cnn", "resnet20", "fast_narrow", "wide_resnet_10_2", "mnist_cnn"])
@@ -119,9 +119,9 @@ def test_networks_of_the_suite_are_recognized(home, name):
     network = networks.build(name, 10, 3, 32).eval()
     torch.save(network.state_dict(), home / "net.pt")
     add("mine", home / "net.pt")
-    found, architecture = weights.load("mine")
+    found, architecture = user_networks.load("mine")
     assert architecture == name
-    assert weights.plan("mine").normalization == "none"  # they standardize pixels themselves
+    assert profiles.predict_with("mine").normalization == "none"  # they standardize pixels themselves
     x = torch.rand(4, 3, 32, 32)
     with torch.no_grad():
         assert torch.equal(found(x), network(x))
@@ -155,6 +155,6 @@ def test_what_cannot_be_placed_is_refused_with_the_reason(home):
 def test_images_in_another_order_than_the_published_labels_are_refused(home):
     labels = prepared.load("cifar10")["y_test"]
     arrays = {"original": labels, "labels_original": labels[::-1]}
-    place = PlaceModel(predictions="mine", model=PredictClasses(weights="mine"), published=published.PROCEDURAL)
-    with pytest.raises(CannotStart, match="in another order: myths data verify cifar10"):
-        place.run(Context(place, outcomes=lambda _: Outcome(rows=[], arrays=arrays)))
+    comparison = CompareUserModel(predictions="mine", model=PredictClasses(weights="mine"), published=published.PROCEDURAL)
+    with pytest.raises(CannotStart, match="in another order: run myths data verify cifar10"):
+        comparison.run(Context(comparison, outcomes=lambda _: Outcome(rows=[], arrays=arrays)))

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from myths.cifar10_1 import classical, features, ladder, tables
-from myths.cifar10_1.ladder import EvaluateModel, FitClassical, LadderOrder
+from myths.cifar10_1 import classical, features, profiles, tables
+from myths.cifar10_1.trials import CompareModelRanks, EvaluateModel, FitClassical, new_models
 from myths.lab.data import prepared
 from myths.lab.data.images import image_set
 from myths.lab.errors import UsageError
@@ -119,7 +119,7 @@ def test_the_support_vector_machine_is_sklearn_linear_svc(digits, solver):
 def test_only_the_profile_of_two_cores_stops_its_support_vector_machine_early():
     solvers = {
         profile: {m.solver for m in rung(0) if isinstance(m, FitClassical) and m.method == "hog + linear svm"}
-        for profile, rung in {"laptop": ladder._laptop, "gpu": ladder._gpu, "paper": ladder._paper}.items()
+        for profile, rung in {"laptop": profiles._laptop, "gpu": profiles._gpu, "paper": profiles._paper}.items()
     }
     assert solvers == {"laptop": {"lbfgs"}, "gpu": {"newton"}, "paper": {"newton"}}
 
@@ -128,7 +128,7 @@ def test_only_the_profile_of_two_cores_stops_its_support_vector_machine_early():
     ("method", "floor"), [("nearest neighbor", 90), ("linear on pixels", 85), ("random features", 90), ("hog + linear svm", 85)]
 )
 def test_every_method_learns_digits_and_repeats_itself(method, floor):
-    trial = FitClassical(method=method, dataset="digits", filters=16)
+    trial = FitClassical(method=method, dataset="digits", n_filters=16)
     first, second = (trial.run(Context(trial)) for _ in range(2))
     assert first.rows == second.rows
     assert first.rows[0]["test_accuracy_percent"] > floor
@@ -138,7 +138,7 @@ def test_every_method_learns_digits_and_repeats_itself(method, floor):
 def test_another_seed_draws_other_examples():
     one, other = (
         FitClassical.test_instance(),
-        FitClassical(method="random features", dataset="digits", train_examples=300, filters=4, seed=1),
+        FitClassical(method="random features", dataset="digits", train_examples=300, n_filters=4, seed=1),
     )
     assert one.run(Context(one)).rows != other.run(Context(other)).rows
 
@@ -146,33 +146,33 @@ def test_another_seed_draws_other_examples():
 # --- evaluation -----------------------------------------------------------------------------------------
 
 
-def test_the_answer_is_the_best_of_the_allowed_classes():
+def test_the_prediction_is_the_best_of_the_allowed_classes():
     scores = np.array([[0.9, 0.1, 0.5], [0.2, 0.3, 0.1], [0.0, 0.4, 0.6]])
-    assert ladder.answers(scores, np.array([0, 1, 2])).tolist() == [0, 1, 2]
-    assert ladder.answers(scores, np.array([1, 2])).tolist() == [2, 1, 2]
-    assert ladder.answers(scores, np.array([1])).tolist() == [1, 1, 1]
+    assert new_models.restricted_predictions(scores, np.array([0, 1, 2])).tolist() == [0, 1, 2]
+    assert new_models.restricted_predictions(scores, np.array([1, 2])).tolist() == [2, 1, 2]
+    assert new_models.restricted_predictions(scores, np.array([1])).tolist() == [1, 1, 1]
 
 
 @given(hnp.arrays(float, (7, 5), elements=st.floats(-5, 5)), hnp.arrays(np.int64, 7, elements=st.sampled_from([1, 3, 4])))
 def test_fewer_classes_to_choose_from_never_hurt(scores, labels):
     allowed = np.array([1, 3, 4])
-    all_ways, fewer = (ladder.answers(scores, a) == labels for a in (np.arange(5), allowed))
+    all_ways, fewer = (new_models.restricted_predictions(scores, a) == labels for a in (np.arange(5), allowed))
     assert (fewer | ~all_ways).all()
 
 
 def test_labels_are_matched_by_the_names_of_classes():
     known = ("airplane", "cat", "dog")
-    assert ladder.as_numbered(np.array([0, 1]), ("cat", "dog"), known).tolist() == [1, 2]
-    assert ladder.as_numbered(np.array([0, 2]), ("0", "1", "2"), known).tolist() == [0, 2]
-    assert ladder.as_numbered(np.array([0, 2]), known, known).tolist() == [0, 2]
+    assert new_models.map_labels(np.array([0, 1]), ("cat", "dog"), known).tolist() == [1, 2]
+    assert new_models.map_labels(np.array([0, 2]), ("0", "1", "2"), known).tolist() == [0, 2]
+    assert new_models.map_labels(np.array([0, 2]), known, known).tolist() == [0, 2]
     ten = tuple("abcdefghij")
-    assert ladder.as_numbered(np.array([0, 1, 2]), ("0", "1", "3"), ten).tolist() == [0, 1, 3]
-    assert ladder.as_numbered(np.array([1, 0]), ("2", "9"), ten).tolist() == [9, 2]
-    assert ladder.as_numbered(np.array([0]), ("00007",), ten).tolist() == [7]
-    with pytest.raises(UsageError, match="class number 10; the models know 10 classes, 0 to 9"):
-        ladder.as_numbered(np.array([0]), ("1", "10"), ten)
+    assert new_models.map_labels(np.array([0, 1, 2]), ("0", "1", "3"), ten).tolist() == [0, 1, 3]
+    assert new_models.map_labels(np.array([1, 0]), ("2", "9"), ten).tolist() == [9, 2]
+    assert new_models.map_labels(np.array([0]), ("00007",), ten).tolist() == [7]
+    with pytest.raises(UsageError, match="class number 10; expected 0 to 9, since the models have 10 classes"):
+        new_models.map_labels(np.array([0]), ("1", "10"), ten)
     with pytest.raises(UsageError, match="'frog'"):
-        ladder.as_numbered(np.array([0]), ("frog",), known)
+        new_models.map_labels(np.array([0]), ("frog",), known)
 
 
 def test_on_its_own_test_set_a_model_has_no_gap():
@@ -209,7 +209,7 @@ def test_a_new_test_set_with_fewer_classes_is_evaluated_both_ways(new_digits, mo
     evaluation = EvaluateModel(model=model, test_set="new_digits")
     done = outcomes(model, evaluation)
     fewer, all_ways = done[evaluation.id].rows
-    assert (fewer["ways"], all_ways["ways"]) == (5, 10)
+    assert (fewer["n_classes"], all_ways["n_classes"]) == (5, 10)
     assert fewer["new_n"] == all_ways["new_n"] == new_digits
     assert fewer["original_n"] == int((prepared.load("digits")["y_test"] < 5).sum())
     assert fewer["new_correct"] >= all_ways["new_correct"]
@@ -225,48 +225,48 @@ def test_cifar10_1_without_its_images_says_how_to_get_them(name, tmp_path, monke
     monkeypatch.setenv("MYTHS_DATA", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
     evaluation = EvaluateModel(model=FitClassical.test_instance(), test_set=name)
-    assert evaluation.skip_reason() == f"the CIFAR-10.1 {name[-2:]} images are not here: myths data get {name}"
+    assert evaluation.skip_reason() == f"the CIFAR-10.1 {name[-2:]} images are not on this machine: myths data get {name}"
     prepared.save(name, {"x_test": np.zeros((3, 8, 8), np.uint8), "y_test": np.arange(3)}, source="a test", note="")
     assert evaluation.skip_reason() is None
 
 
-def test_order_of_the_ladder_and_its_tables():
-    order = LadderOrder.test_instance()
+def test_ranks_of_new_models_and_their_tables():
+    order = CompareModelRanks.test_instance()
     models = [e.model for e in order.evaluations]
     done = outcomes(*models, *order.evaluations, order)
     (row,) = done[order.id].rows
-    assert (row["models"], row["pairs"], row["flips"]) == (5, 10, 0)
+    assert (row["models"], row["pairs"], row["rank_reversals"]) == (5, 10, 0)
     results = Results([Record(t, "ok", done[t.id].rows) for t in (*order.evaluations, order)])
-    table = tables.ladder(results)
+    table = tables.new_models(results)
     assert table["model"].tolist() == 3 * ["random features"] + 2 * ["nearest neighbor"]
     assert (table["gap_pp"] == 0).all()
-    assert tables.ladder_fits(results).empty  # two kinds of model make no line
-    assert tables.ladder_order(results)["test_set"].tolist() == ["digits"]
+    assert tables.new_model_fits(results).empty  # two kinds of model make no line
+    assert tables.new_model_ranks(results)["test_set"].tolist() == ["digits"]
     assert set(table["protocol"]) == {"stand-in"}
 
 
 def test_quick_trains_nothing_and_says_so_to_those_who_bring_data():
-    assert ladder.ladder("quick", None, ()) == []
+    assert profiles.new_models("quick", None, ()) == []
     with pytest.raises(UsageError, match="quick trains no models"):
-        ladder.ladder("quick", None, ("mine",))
+        profiles.new_models("quick", None, ("mine",))
 
 
 @pytest.mark.parametrize(("profile", "seeds"), [("laptop", 1), ("gpu", 3), ("paper", 3)])
-def test_every_profile_has_a_ladder_of_nine_models_or_more(profile, seeds):
-    evaluations = [t for t in ladder.ladder(profile, None, ("mine",)) if isinstance(t, EvaluateModel)]
-    assert {e.test_set for e in evaluations} == {*ladder.NEW_TEST_SETS, "mine"}
-    names = {ladder.model_name(e) for e in evaluations}
+def test_every_profile_trains_nine_models_or_more(profile, seeds):
+    evaluations = [t for t in profiles.new_models(profile, None, ("mine",)) if isinstance(t, EvaluateModel)]
+    assert {e.test_set for e in evaluations} == {*profiles.NEW_TEST_SETS, "mine"}
+    names = {new_models.model_name(e) for e in evaluations}
     assert len(names) >= 9
     assert len(evaluations) == 4 * seeds * len(names)
     assert all(e.protocol == "reduced" for e in evaluations)
 
 
 @pytest.mark.real_data
-@pytest.mark.skipif(prepared.find("cifar10") is None or prepared.find("cifar10_tiny_imagenet") is None, reason="the real sets are not here")
+@pytest.mark.skipif(prepared.find("cifar10") is None or prepared.find("cifar10_tiny_imagenet") is None, reason="no CIFAR-10")
 def test_a_weak_model_of_cifar10_loses_accuracy_on_tiny_imagenet():
     model = FitClassical(method="nearest neighbor", train_examples=2000)
     evaluation = EvaluateModel(model=model, test_set="cifar10_tiny_imagenet")
     fewer, all_ways = outcomes(model, evaluation)[evaluation.id].rows
-    assert (fewer["ways"], all_ways["ways"], fewer["original_n"], fewer["new_n"]) == (7, 10, 7000, 2100)
+    assert (fewer["n_classes"], all_ways["n_classes"], fewer["original_n"], fewer["new_n"]) == (7, 10, 7000, 2100)
     assert 0.25 < fewer["original_correct"] / 7000 < 0.5
     assert fewer["new_correct"] / 2100 < fewer["original_correct"] / 7000

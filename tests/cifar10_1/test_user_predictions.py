@@ -6,9 +6,9 @@ import json
 import numpy as np
 import pytest
 
-from myths.cifar10_1 import MYTH, own, published, tables
-from myths.cifar10_1.own import PlaceModel, reordered
-from myths.cifar10_1.trials import PublishedAccuracy
+from myths.cifar10_1 import MYTH, published, tables, user_summary
+from myths.cifar10_1.class_permutation import best_class_permutation
+from myths.cifar10_1.trials import CompareUserModel, PublishedAccuracy, user_models
 from myths.lab.data import prepared
 from myths.lab.data.own import add
 from myths.lab.store import Record, Results
@@ -24,19 +24,21 @@ def results(*trials):
 def test_counts_are_those_of_statsmodels_and_places_those_of_sorting():
     from statsmodels.stats.contingency_tables import mcnemar
 
-    found = results(PlaceModel.test_instance())
-    mine = own.own_predictions(published.PROCEDURAL)
-    for line in tables.placed_against(found).to_dict("records"):
+    found = results(CompareUserModel.test_instance())
+    mine = user_models.user_predictions(published.PROCEDURAL)
+    for line in tables.user_model_comparisons(found).to_dict("records"):
         theirs = published.predictions(published.PROCEDURAL, line["test_set"])
         right = mine[line["test_set"]] == theirs.labels
         other = theirs.correct[theirs.models.index(line["model"])]
         table = [[(right & other).sum(), (right & ~other).sum()], [(~right & other).sum(), (~right & ~other).sum()]]
         assert line["p_value"] == pytest.approx(mcnemar(table, exact=True).pvalue)
         assert line["difference_pp"] == pytest.approx(100 * (right.mean() - other.mean()))
-    placed = tables.placed(found).set_index("test_set")
-    assert placed["place"].tolist() == [3, 3, 3]
-    assert set(placed["of"]) == {6}
-    assert placed.loc["v4", "gap_pp"] == pytest.approx(placed.loc["original", "accuracy_percent"] - placed.loc["v4", "accuracy_percent"])
+    compared = tables.user_models(found).set_index("test_set")
+    assert compared["rank"].tolist() == [3, 3, 3]
+    assert set(compared["models"]) == {6}
+    assert compared.loc["v4", "gap_pp"] == pytest.approx(
+        compared.loc["original", "accuracy_percent"] - compared.loc["v4", "accuracy_percent"]
+    )
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -46,7 +48,7 @@ def test_the_best_order_of_classes_is_that_of_trying_all(seed):
     meant = rng.permutation(5)
     predicted = np.where(rng.random(300) < 0.8, meant[labels], rng.integers(5, size=300))
     best = max(int((np.array(order)[predicted] == labels).sum()) for order in itertools.permutations(range(5)))
-    found, swaps = reordered(predicted, labels)
+    found, swaps = best_class_permutation(predicted, labels)
     assert found == best
     moved = {int(a): int(b) for a, b in (s.split(">") for s in swaps.split())}
     assert moved == {int(meant[c]): c for c in range(5) if meant[c] != c}
@@ -57,7 +59,7 @@ def test_a_model_that_merely_guesses_is_not_told_to_reorder_its_classes():
     for seed in range(200):
         rng = np.random.default_rng(seed)
         predicted, labels = rng.integers(10, size=(2, 1000))
-        told += bool(reordered(predicted, labels)[1])
+        told += bool(best_class_permutation(predicted, labels)[1])
     assert told <= 4
 
 
@@ -85,25 +87,25 @@ def test_a_published_model_lies_where_it_lies(add_mine):
     at = each["v4"].models.index("vgg_15_BN_64")
     add_mine("mine", {t: p.predicted[at] for t, p in each.items()})
     listed = MYTH.trials("quick", None, ("mine",))
-    assert [type(t) for t in listed] == [PublishedAccuracy, PlaceModel]
+    assert [type(t) for t in listed] == [PublishedAccuracy, CompareUserModel]
     found = results(*listed)
-    placed = tables.placed(found).set_index("test_set")
+    compared = tables.user_models(found).set_index("test_set")
     accuracies = tables.accuracies(found)
     for test_set in published.TEST_SETS:
         line = accuracies[(accuracies["test_set"] == test_set) & (accuracies["model"] == "vgg_15_BN_64")].iloc[0]
         for name in ("correct", "accuracy_percent", "accuracy_low_percent"):
-            assert placed.loc[test_set, name] == pytest.approx(line[name])
-        assert placed.loc[test_set, "place"] == line["rank"]
+            assert compared.loc[test_set, name] == pytest.approx(line[name])
+        assert compared.loc[test_set, "rank"] == line["rank"]
     new = accuracies[accuracies["test_set"] == "v4"]
     slope, intercept = np.polyfit(new["original_accuracy_percent"], new["accuracy_percent"], 1)
-    expected = placed.loc["v4", "accuracy_percent"] - slope * placed.loc["original", "accuracy_percent"] - intercept
-    assert placed.loc["v4", "residual_pp"] == pytest.approx(expected)
-    assert set(placed["reordering"]) == {""}
+    expected = compared.loc["v4", "accuracy_percent"] - slope * compared.loc["original", "accuracy_percent"] - intercept
+    assert compared.loc["v4", "residual_pp"] == pytest.approx(expected)
+    assert set(compared["class_permutation"]) == {""}
     every = {name: table(found) for name, table in MYTH.tables.items()}
-    said = own.in_sentences(every)
+    said = user_summary.summarize_user_data(every)
     assert "mine on v4: 84.8" in said
-    assert "nearest: vgg_15_BN_64, difference +0.00 points, McNemar's exact p = 1" in said
-    assert MYTH.figures["placed"](every) is not None
+    assert "most similar accuracy: vgg_15_BN_64, difference +0.00 points, McNemar's exact p = 1" in said
+    assert MYTH.figures["user_models"](every) is not None
 
 
 @pytest.mark.real_data
@@ -113,10 +115,10 @@ def test_classes_in_another_order_are_reported(add_mine):
     swapped = np.array([0, 1, 2, 5, 4, 3, 6, 7, 8, 9])
     add_mine("mixed", {"original": swapped[each["original"].predicted[3]], "v6": swapped[each["v6"].predicted[3]]})
     found = results(*MYTH.trials("quick", None, ("mixed",)))
-    placed = tables.placed(found)
-    assert placed["reordering"].tolist() == ["3>5 5>3"] * 2
+    compared = tables.user_models(found)
+    assert compared["class_permutation"].tolist() == ["3>5 5>3"] * 2
     every = {name: table(found) for name, table in MYTH.tables.items()}
-    assert "check the order of the classes: " in own.in_sentences(every)
-    assert "if cat meant dog, dog meant cat" in own.in_sentences(every)
+    assert "check the order of the classes: " in user_summary.summarize_user_data(every)
+    assert "if cat means dog, dog means cat" in user_summary.summarize_user_data(every)
     right = each["original"].predicted[3] == each["original"].labels
-    assert placed.iloc[0]["reordered_percent"] == pytest.approx(100 * right.mean())
+    assert compared.iloc[0]["permuted_percent"] == pytest.approx(100 * right.mean())
