@@ -94,9 +94,7 @@ def short() -> int:
     """Under AVX2, where oneDNN is known to be broken: trials of quick fixup, and the tiny trials that train networks."""
     variables = settings(Cell("AVX2", "today", 1))
     digits = ["dataset=digits", "width=4", "batch_size=32", "epochs=2", "augmentation=none", "depth=10"]
-    commands = [
-        ["-m", "myths", "try", "fixup", "TrainOneEpoch", *digits, f"initialization={treatment}"] for treatment in ("fixup", "batch-norm")
-    ]
+    commands = [["-m", "myths", "try", "fixup", "TrainOneEpoch", *digits, f"method={treatment}"] for treatment in ("fixup", "batch-norm")]
     commands.append(["-m", "pytest", "-q", "tests/test_contract.py", "-k", SHORT_TESTS])
     codes = [
         subprocess.run([sys.executable, *command], cwd=ROOT, env=variables, timeout=300, check=False).returncode for command in commands

@@ -10,10 +10,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from myths.fixup.graph import Graphed
-from myths.fixup.memory import Setup, footprint, free_bytes
+from myths.fixup.cuda_graphs import CUDAGraphModule
+from myths.fixup.memory import Setup, estimate_memory, free_bytes
 from myths.fixup.network import build
-from myths.fixup.training import optimizer
+from myths.fixup.trials.image_training import optimizer
 from myths.lab.device import choose, machine_class
 from myths.lab.memory import peak_bytes
 from myths.lab.timing import Stopwatch
@@ -27,22 +27,22 @@ PATHS = ("eager", "computed again", "graph", "graph, computed again") if GPU els
 ROUNDS = 5
 
 
-def step_of(depth: int, treatment: str, path: str) -> Callable[[], torch.Tensor]:
+def step_of(depth: int, method: str, path: str) -> Callable[[], torch.Tensor]:
     """A function that makes one step of training and gives the loss."""
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(BATCH, 3, 32, 32, generator=generator).to(DEVICE)
     y = torch.randint(0, 10, (BATCH,), generator=generator).to(DEVICE)
-    setup = Setup(architecture="wide-resnet", treatment=treatment, classes=10, channels=3, side=32, width=16, batch=BATCH)
-    taken = footprint(setup)
+    setup = Setup(architecture="wide-resnet", method=method, classes=10, channels=3, image_size=32, width=16, batch=BATCH)
+    taken = estimate_memory(setup)
     blocks = (depth - 4) // 6
     again = path.endswith("computed again")
-    if (taken.recomputed(blocks) if again else taken.everything(blocks)) > 0.8 * free_bytes(DEVICE):
+    if (taken.with_checkpointing(blocks) if again else taken.without_checkpointing(blocks)) > 0.8 * free_bytes(DEVICE):
         pytest.skip(f"{depth} layers do not fit {path}")
     torch.manual_seed(0)
-    network = build("wide-resnet", depth, treatment, 10, 3, 16)
-    network.blocks_a_segment = taken.segment(blocks) if again else 0
+    network = build("wide-resnet", depth, method, 10, 3, 16)
+    network.blocks_per_segment = taken.segment(blocks) if again else 0
     x = x.contiguous(memory_format=place(network.train(), DEVICE))
-    forward = Graphed(network) if path.startswith("graph") else network
+    forward = CUDAGraphModule(network) if path.startswith("graph") else network
     sgd = optimizer(network, 0.01, 0.9, 5e-4)
 
     def step() -> torch.Tensor:
@@ -56,10 +56,10 @@ def step_of(depth: int, treatment: str, path: str) -> Callable[[], torch.Tensor]
 
 
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("treatment", ["fixup", "batch-norm"])
+@pytest.mark.parametrize("method", ["fixup", "batch-norm"])
 @pytest.mark.parametrize("depth", DEPTHS)
-def test_step(benchmark, depth, treatment, path):
-    step = step_of(depth, treatment, path)
+def test_step(benchmark, depth, method, path):
+    step = step_of(depth, method, path)
 
     def synchronized() -> torch.Tensor:
         with Stopwatch(DEVICE):
@@ -75,10 +75,10 @@ def test_step(benchmark, depth, treatment, path):
     assert loss.isfinite()
 
 
-@pytest.mark.parametrize("treatment", ["fixup", "batch-norm"])
+@pytest.mark.parametrize("method", ["fixup", "batch-norm"])
 @pytest.mark.parametrize("path", PATHS[1:])
-def test_all_paths_train_alike(treatment, path):
-    eager, other = (step_of(22, treatment, p) for p in ("eager", path))
+def test_all_paths_train_alike(method, path):
+    eager, other = (step_of(22, method, p) for p in ("eager", path))
     losses = [[float(step()) for _ in range(4)] for step in (eager, other)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
     assert losses[0][-1] != losses[0][0]

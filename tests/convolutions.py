@@ -11,7 +11,7 @@ from myths import suite
 from myths.cifar10_1.features import RandomPatches
 from myths.fixup.architectures import ARCHITECTURES
 from myths.fixup.network import ResidualNetwork
-from myths.fixup.training import OnImages
+from myths.fixup.trials.image_training import ImageTrial
 from myths.lab.kernels import Convolution, MatrixProduct
 from myths.lab.myth import PROFILES
 from myths.lab.vision.memory_format import place
@@ -83,10 +83,10 @@ def of_classifier(name, classes, channels, side):
 
 
 @functools.cache
-def of_residual(architecture, treatment, width, classes, channels, side):
+def of_residual(architecture, method, width, classes, channels, side):
     # Two blocks per stage have every shape that more have.
     depth = ARCHITECTURES[architecture].depth(2)
-    return run_once(ResidualNetwork(architecture, depth, treatment, classes, channels, width), channels, side)
+    return run_once(ResidualNetwork(architecture, depth, method, classes, channels, width), channels, side)
 
 
 @functools.cache
@@ -116,9 +116,9 @@ def of_photographs():
 def cases_of(trial):
     """The fp32 cases of one trial."""
     kind = type(trial).__name__
-    if isinstance(trial, OnImages):
+    if isinstance(trial, ImageTrial):
         classes, channels, side = SHAPES[trial.dataset]
-        return of_residual(trial.architecture, trial.initialization, trial.width, classes, channels, trial.side or side)
+        return of_residual(trial.architecture, trial.method, trial.width, classes, channels, trial.image_size or side)
     if kind == "NameByNetwork":
         return of_classifier(trial.network, len(trial.sets), 3, trial.side)
     if kind == "Pretrained":

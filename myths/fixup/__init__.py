@@ -4,7 +4,7 @@ Without normalization, standard weights make a residual network's output and gra
 with branches that are zero and scales what stands before their last layers, so that a step of gradient descent changes the function by
 as much at any depth. The evidence in five parts:
 
-1. one epoch at every depth, with every treatment, at the learning rate of batch normalization (``treatments``, ``network``, ``trials``);
+1. one epoch at every depth, with every method, at the learning rate of batch normalization (``methods``, ``network``, ``trials``);
 2. training to the end, ResNet-110 with Fixup against batch normalization;
 3. the law itself: how much a step changes the function, and the gradients layer by layer, against depth (``update``);
 4. a translation transformer without layer normalization (``translation``);
@@ -16,9 +16,9 @@ Ten thousand layers fit one GPU by computing activations again (``memory``), and
 from myths.fixup import figures, tables
 from myths.fixup.claims import CLAIMS
 from myths.fixup.profiles import trials
-from myths.fixup.translation import TrainTransformer
-from myths.fixup.trials import TrainOneEpoch, TrainToTheEnd
-from myths.fixup.update import MeasureUpdate
+from myths.fixup.trials import TrainFullSchedule, TrainOneEpoch
+from myths.fixup.trials.translation import TrainTransformer
+from myths.fixup.trials.update import MeasureUpdate
 from myths.lab.myth import ARTICLE, Myth, Paper
 
 MYTH = Myth(
@@ -64,14 +64,14 @@ MYTH = Myth(
         ),
         ARTICLE,
     ),
-    trial_types=(TrainOneEpoch, TrainToTheEnd, MeasureUpdate, TrainTransformer),
+    trial_types=(TrainOneEpoch, TrainFullSchedule, MeasureUpdate, TrainTransformer),
     trials=trials,
     tables={
-        "sweep": tables.sweep,
+        "depth_sweep": tables.depth_sweep,
         "one_epoch": tables.one_epoch,
         "sensitivity": tables.sensitivity,
-        "to_the_end": tables.to_the_end,
-        "against_bn": tables.against_bn,
+        "full_training": tables.full_training,
+        "difference_from_bn": tables.difference_from_bn,
         "curves": tables.curves,
         "updates": tables.updates,
         "gradients": tables.gradients,
@@ -87,7 +87,7 @@ MYTH = Myth(
         "sensitivity": figures.sensitivity,
     },
     better={"test_accuracy_percent": "higher", "test_error_percent": "lower", "seconds_per_step": "lower", "peak_memory_bytes": "lower"},
-    conditions=("architecture", "depth", "width", "side", "train_examples", "epochs", "batch_size", "mixup"),
+    conditions=("architecture", "depth", "width", "image_size", "train_examples", "epochs", "batch_size", "mixup"),
     verdict_texts={
         "refuted": "A thousand layers train without normalization, and ResNet-110 ends no more than 1.5 points behind it.",
         "still standing": "Without normalization a thousand layers did not train, and ResNet-110 ended more than 1.5 points behind.",

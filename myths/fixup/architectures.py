@@ -22,9 +22,9 @@ class Architecture:
     shortcut: Literal["pad", "project"]
     extra: int
 
-    def depth(self, blocks_a_stage: int) -> int:
+    def depth(self, blocks_per_stage: int) -> int:
         """Layers as the papers count them."""
-        return STAGES * len(self.kernels) * blocks_a_stage + self.extra
+        return STAGES * len(self.kernels) * blocks_per_stage + self.extra
 
 
 ARCHITECTURES: dict[str, Architecture] = {
@@ -37,7 +37,7 @@ ARCHITECTURES: dict[str, Architecture] = {
 }
 
 
-def blocks_a_stage(architecture: str, depth: int) -> int:
+def blocks_per_stage(architecture: str, depth: int) -> int:
     """Residual blocks in each of the three stages. Raises UsageError, with the nearest possible, for a depth that there is not."""
     kind = ARCHITECTURES[architecture]
     period = STAGES * len(kind.kernels)

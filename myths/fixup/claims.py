@@ -14,10 +14,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from myths.fixup.measures import extreme
-from myths.fixup.translation import SPELLED, TrainTransformer
-from myths.fixup.trials import FIRST_EPOCH, TrainOneEpoch, TrainToTheEnd
-from myths.fixup.update import MeasureUpdate
+from myths.fixup.measures import extreme_accuracy
+from myths.fixup.trials.training_runs import FIRST_EPOCH, TrainFullSchedule, TrainOneEpoch
+from myths.fixup.trials.translation import REVERSED_WORDS, TrainTransformer
+from myths.fixup.trials.update import MeasureUpdate
 from myths.lab.claim import PROPOSAL, PROPOSED, Claim, above, at_least, at_most, below, between, cited
 from myths.lab.measures import largest, mean_over_seeds
 
@@ -33,7 +33,7 @@ CIFAR10 = ("cifar10", "digits", "shapes")
 """Embedded images stand in where a run holds nothing else: then no conclusion is drawn."""
 AT_RATE = {"learning_rate": FIRST_EPOCH["learning_rate"]}
 """Claims on one epoch are about the paper's learning rate; other rates are in the table ``sensitivity``."""
-WITH_BN = {"initialization": ("fixup", "batch-norm")}
+WITH_BN = {"method": ("fixup", "batch-norm")}
 """Of claims that compare with batch normalization of the same seed and setting."""
 CONTROLS = ("U0-zero", "U0-bn")
 RESNET_110 = {"dataset": "cifar10", "architecture": "resnet", "depth": 110}
@@ -42,14 +42,14 @@ TRAINS = f"trains (accuracy above {LIMIT:g} % after one epoch)"
 DOES_NOT_TRAIN = f"does not train (accuracy below {LIMIT:g} % after one epoch)"
 
 
-def _deep(initialization: str, depth: int | tuple[int, ...], **more: Any) -> dict[str, Any]:
+def _deep(method: str, depth: int | tuple[int, ...], **more: Any) -> dict[str, Any]:
     """The rows of networks of a nominal depth, or of the nearest one that a run holds."""
-    return {"dataset": CIFAR10, "initialization": initialization, "nominal_depth": depth, **more, "nearest": True}
+    return {"dataset": CIFAR10, "method": method, "nominal_depth": depth, **more, "main_setting": True}
 
 
-def _step(initialization: str, step: int | tuple[int, ...]) -> dict[str, Any]:
+def _step(method: str, step: int | tuple[int, ...]) -> dict[str, Any]:
     """The rows on how the update of some training steps grows with the number of branches."""
-    return {"dataset": CIFAR10, "initialization": initialization, "step": step, "nearest": True}
+    return {"dataset": CIFAR10, "method": method, "step": step, "main_setting": True}
 
 
 _one_epoch = partial(
@@ -58,15 +58,15 @@ _one_epoch = partial(
     table="one_epoch",
     trial=TrainOneEpoch,
     needs=(AT_RATE,),
-    measure=partial(extreme, "least"),
+    measure=partial(extreme_accuracy, "min"),
     controls=CONTROLS,
 )
-_to_the_end = partial(
+_full_training = partial(
     Claim,
     kind="absolute",
     unit="% error",
-    table="to_the_end",
-    trial=TrainToTheEnd,
+    table="full_training",
+    trial=TrainFullSchedule,
     measure=partial(mean_over_seeds, "test_error_percent"),
 )
 _translations = partial(Claim, table="translations", trial=TrainTransformer)
@@ -80,7 +80,7 @@ CLAIMS: tuple[Claim, ...] = (
         **cited("from memory", f"{PAPER}, Sec. 3, rule 1", 0),
         unit="largest |logit|",
         table="updates",
-        where={"initialization": "fixup", "step": 1},
+        where={"method": "fixup", "step": 1},
         trial=MeasureUpdate,
         measure=partial(largest, "largest_logit"),
         criterion=at_most(0),
@@ -122,11 +122,11 @@ CLAIMS: tuple[Claim, ...] = (
             statement=f"After one epoch at {depth} layers, Fixup is non-inferior in accuracy to batch normalization (margin 10 points).",
             **cited("from memory", f"{FIG_3}: about equal; the limit is {PROPOSAL}", 0),
             unit="pp",
-            table="against_bn",
-            where=_deep("fixup", depth, trained="one epoch"),
+            table="difference_from_bn",
+            where=_deep("fixup", depth, experiment="one epoch"),
             trial=TrainOneEpoch,
             needs=(WITH_BN | AT_RATE,),
-            measure=partial(mean_over_seeds, "above_bn_pp"),
+            measure=partial(mean_over_seeds, "difference_from_bn_pp"),
             criterion=at_least(-10),
             controls=CONTROLS,
         )
@@ -137,12 +137,12 @@ CLAIMS: tuple[Claim, ...] = (
             id=f"U1-{name}-fails-{depth:d}",
             statement=f"With {words}, a {depth:,}-layer network {DOES_NOT_TRAIN}.",
             **cited("from memory", FIG_3),
-            where=_deep(initialization, depth),
-            measure=partial(extreme, "greatest"),
+            where=_deep(method, depth),
+            measure=partial(extreme_accuracy, "max"),
             criterion=below(LIMIT),
             controls=("U0-bn",),
         )
-        for name, initialization, words, depth in (
+        for name, method, words, depth in (
             ("he", "he", "He initialization and no normalization", 110),
             ("he", "he", "He initialization and no normalization", 1000),
             ("scaled", "he-scaled", "residual sums scaled by √½ and no normalization", 1000),
@@ -162,7 +162,7 @@ CLAIMS: tuple[Claim, ...] = (
         kind="absolute",
         statement="After one epoch by the authors' README, ResNet-32 with Fixup has a test accuracy of 35 to 45 % on CIFAR-10.",
         **cited("read", ISSUE, 40),
-        where={"dataset": "cifar10", "architecture": "resnet", "depth": 32, "initialization": "fixup", "learning_rate": 0.1},
+        where={"dataset": "cifar10", "architecture": "resnet", "depth": 32, "method": "fixup", "learning_rate": 0.1},
         needs=({},),
         measure=partial(mean_over_seeds, "test_accuracy_percent"),
         criterion=between(35, 45),
@@ -172,12 +172,12 @@ CLAIMS: tuple[Claim, ...] = (
             id=id,
             statement=f"On {images}, ResNet-110 with Fixup is non-inferior in final accuracy to batch normalization (margin 1.5 points).",
             **said,
-            where=RESNET_110 | {"initialization": "fixup", "mixup": mixup, "trained": "to the end", "nearest": True},
+            where=RESNET_110 | {"method": "fixup", "mixup": mixup, "experiment": "full schedule", "main_setting": True},
             unit="pp of accuracy",
-            table="against_bn",
-            trial=TrainToTheEnd,
+            table="difference_from_bn",
+            trial=TrainFullSchedule,
             needs=(WITH_BN,),
-            measure=partial(mean_over_seeds, "above_bn_pp"),
+            measure=partial(mean_over_seeds, "difference_from_bn_pp"),
             criterion=at_least(-1.5),
             primary=id == "U2-gap",
             controls=("U0-zero",),
@@ -188,14 +188,14 @@ CLAIMS: tuple[Claim, ...] = (
         )
     ),
     *(
-        _to_the_end(
+        _full_training(
             id=id,
             statement=f"The test error of ResNet-110 with {words} on CIFAR-10 is {error} % (mean of five training runs).",
             **cited("from memory", TABLE_1, error),
-            where=RESNET_110 | {"initialization": initialization, "mixup": 0.0, "nearest": True},
+            where=RESNET_110 | {"method": method, "mixup": 0.0, "main_setting": True},
             criterion=between(low, high),
         )
-        for id, initialization, words, error, low, high in (
+        for id, method, words, error, low, high in (
             ("U2-fixup", "fixup", "Fixup", 7.24, 6.8, 8.0),
             ("U2-bn", "batch-norm", "batch normalization", 6.61, 6.0, 7.0),
         )
@@ -205,8 +205,8 @@ CLAIMS: tuple[Claim, ...] = (
         statement="On Multi30k, a transformer with Fixup is non-inferior to one with layer normalization (margin 0.5 BLEU).",
         **cited("from memory", f"{TABLE_3}: IWSLT 34.5 against 34.2; the limit is {PROPOSAL}", 0.3),
         unit="BLEU",
-        where={"dataset": ("multi30k", SPELLED), "normalization": "fixup", "nearest": True},
-        measure=partial(mean_over_seeds, "above_layer_normalization"),
+        where={"dataset": ("multi30k", REVERSED_WORDS), "normalization": "fixup", "main_setting": True},
+        measure=partial(mean_over_seeds, "difference_from_layer_norm"),
         criterion=at_least(-0.5),
     ),
     _translations(
@@ -214,8 +214,8 @@ CLAIMS: tuple[Claim, ...] = (
         statement="On Multi30k, a transformer with neither Fixup nor layer normalization reaches at most half of the BLEU of the latter.",
         **cited("from memory", PROPOSAL),
         unit="of its BLEU",
-        where={"dataset": ("multi30k", SPELLED), "normalization": "none", "nearest": True},
-        measure=partial(mean_over_seeds, "share_of_layer_normalization"),
+        where={"dataset": ("multi30k", REVERSED_WORDS), "normalization": "none", "main_setting": True},
+        measure=partial(mean_over_seeds, "ratio_to_layer_norm"),
         criterion=at_most(0.5),
     ),
     _translations(
@@ -228,7 +228,7 @@ CLAIMS: tuple[Claim, ...] = (
         measure=partial(mean_over_seeds, "bleu"),
         criterion=at_least(34.0),
     ),
-    _to_the_end(
+    _full_training(
         id="U3",
         statement="On ImageNet, ResNet-50 with Fixup and mixup has a test error of at most 24.6 %.",
         **cited("from memory", f"{TABLE_2}; with batch normalization 23.6 %", 24.0),
@@ -236,7 +236,7 @@ CLAIMS: tuple[Claim, ...] = (
         needs=(),
         criterion=at_most(24.6),
     ),
-    _to_the_end(
+    _full_training(
         id="U5",
         statement="On CIFAR-10, a wide residual network with Fixup, mixup and cutout has a test error of at most 2.6 %.",
         **cited("read", f"{PAPER}, appendix, as listed by Papers with Code", 2.3),
@@ -261,7 +261,7 @@ CLAIMS: tuple[Claim, ...] = (
         statement="With He initialization and no normalization, the update size per learning rate outgrows the number of branches.",
         unit="d log ‖Δf‖ / d log L",
         where=_step("he", 1),
-        measure=partial(mean_over_seeds, "update_per_rate_slope"),
+        measure=partial(mean_over_seeds, "update_over_learning_rate_slope"),
         criterion=above(1),
     ),
     _slopes(

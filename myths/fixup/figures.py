@@ -38,7 +38,7 @@ def depth(tables: Tables) -> Figure | None:
     """
     from myths.lab.report import style
 
-    table = tables["sweep"]
+    table = tables["depth_sweep"]
     if table.empty:
         return None
     groups = [group for _, group in table.groupby(["dataset", "architecture"], sort=False) if group["depth"].nunique() > 1][:3]
@@ -51,39 +51,39 @@ def depth(tables: Tables) -> Figure | None:
         if group["dataset"].iloc[0] == "cifar10":
             ax.plot([10, 1000], [50, 50], ls="--", lw=1.4, color=style.PAPER, label="paper's Fig. 3, read off the plot")
             ax.plot([32], [40], "D", ms=5, color=style.PAPER, label="ResNet-32 by the authors' code (reported)")
-        settings = sorted((one for _, one in group.groupby(["width", "side", "train_examples", "epochs"])), key=len, reverse=True)
+        settings = sorted((one for _, one in group.groupby(["width", "image_size", "train_examples", "epochs"])), key=len, reverse=True)
         for i, setting in enumerate(settings):
-            for treatment, line in _by_treatment(setting):
-                _line(ax, line.sort_values("depth"), "depth", treatment, hollow=i > 0)
+            for method, line in _by_method(setting):
+                _line(ax, line.sort_values("depth"), "depth", method, hollow=i > 0)
         notes = [f"{sign}: {_setting(one)}" for sign, one in zip(("filled", *["hollow"] * 9), settings, strict=False)]
         ax.text(0, -0.19, "\n".join(notes[:3]), transform=ax.transAxes, fontsize=8, color=style.QUIET, va="top")
         ax.axhline(CHANCE, color=style.QUIET, lw=1, ls=":")
         ax.set_xscale("log")
         _plain_ticks(ax, sorted(set(group["depth"])))
-        ax.set_ylim(-2, max(55.0, 1.1 * group["greatest_percent"].max()))
+        ax.set_ylim(-2, max(55.0, 1.1 * group["max_percent"].max()))
     _shared_legend(figure, panels)
     return figure
 
 
 def curves(tables: Tables) -> Figure | None:
-    """Training loss over the first epoch at the depths that most treatments were trained at."""
+    """Training loss over the first epoch at the depths that most methods were trained at."""
     from myths.lab.report import style
 
     table = tables["curves"]
     if table.empty:
         return None
-    table = table[(table["trained"] == "one epoch") & (table["learning_rate"] == 0.1) & (table["seed"] == 0)]
+    table = table[(table["experiment"] == "one epoch") & (table["learning_rate"] == 0.1) & (table["seed"] == 0)]
     if table.empty:
         return None
-    often = table.groupby("depth")["initialization"].nunique()
+    often = table.groupby("depth")["method"].nunique()
     depths = sorted(often.sort_values(kind="stable").index[-3:])
     figure, panels = style.panels([f"{d:,} layers" for d in depths], "step", "training loss", (3.3 * len(depths) + LEGEND, 4.2))
     for ax, layers in zip(panels, depths, strict=True):
         at_depth = table[table["depth"] == layers]
         largest = at_depth[at_depth["width"] == at_depth["width"].max()]
-        for treatment, line in _by_treatment(largest):
+        for method, line in _by_method(largest):
             line = line.sort_values("step")
-            ax.plot(line["step"], line["loss"].astype(float), "-", lw=1.6, color=_color(treatment), label=LABELS[treatment])
+            ax.plot(line["step"], line["loss"].astype(float), "-", lw=1.6, color=_color(method), label=LABELS[method])
         ax.axhline(np.log(10), color=style.QUIET, lw=1, ls=":")
         ax.set_ylim(0, 5)
     _shared_legend(figure, panels)
@@ -99,11 +99,11 @@ def gradients(tables: Tables) -> Figure | None:
         return None
     table = table[(table["seed"] == 0) & (table["branches"] == table["branches"].max()) & (table["gradient_norm"] > 0)]
     figure, ax = style.axes("Gradients layer by layer", "block", "norm of the gradient of its layers", (7.4, 4.5))
-    for treatment, of_treatment in _by_treatment(table):
-        for step, line in of_treatment.groupby("step"):
+    for method, of_method in _by_method(table):
+        for step, line in of_method.groupby("step"):
             dash, words = ("-", "") if step == 1 else ("--", f", step {step:.0f} (0 at the first: its last layers are 0)")
             line = line.sort_values("block")
-            ax.plot(line["block"] + 1, line["gradient_norm"], dash, lw=1.6, color=_color(treatment), label=LABELS[treatment] + words)
+            ax.plot(line["block"] + 1, line["gradient_norm"], dash, lw=1.6, color=_color(method), label=LABELS[method] + words)
     ax.set_yscale("log")
     low, high = ax.get_ylim()
     ax.set_ylim(low, high * (high / low) ** 0.3)
@@ -116,16 +116,16 @@ def updates(tables: Tables) -> Figure | None:
     from myths.lab.report import style
 
     table = tables["updates"]
-    if table.empty or "update_per_rate" not in table:
+    if table.empty or "update_over_learning_rate" not in table:
         return None
-    table = table[table["nearest"].astype(bool)].dropna(subset="update_per_rate")
+    table = table[table["main_setting"].astype(bool)].dropna(subset="update_over_learning_rate")
     figure, ax = style.axes("How much a step changes the function", "residual branches L", "‖Δf‖ over the learning rate, as it goes to 0")
-    for (treatment, step), line in table.groupby(["initialization", "step"], sort=False):
-        if step not in (1, table[table["initialization"] == treatment]["step"].max()):
+    for (method, step), line in table.groupby(["method", "step"], sort=False):
+        if step not in (1, table[table["method"] == method]["step"].max()):
             continue
-        found = line.groupby("branches")["update_per_rate"].median()
+        found = line.groupby("branches")["update_over_learning_rate"].median()
         dash, words = ("-", "") if step == 1 else ("--", f", step {step:.0f}")
-        ax.plot(found.index, found, "o", ls=dash, ms=4, lw=1.6, color=_color(str(treatment)), label=LABELS[str(treatment)] + words)
+        ax.plot(found.index, found, "o", ls=dash, ms=4, lw=1.6, color=_color(str(method)), label=LABELS[str(method)] + words)
     ax.set_xscale("log")
     ax.set_yscale("log")
     _plain_ticks(ax, sorted(set(table["branches"])))
@@ -140,12 +140,12 @@ def sensitivity(tables: Tables) -> Figure | None:
     table = tables["sensitivity"]
     if table.empty:
         return None
-    groups = [group for _, group in table.groupby(["dataset", "architecture", "width", "side", "depth"], sort=False)][:3]
+    groups = [group for _, group in table.groupby(["dataset", "architecture", "width", "image_size", "depth"], sort=False)][:3]
     titles = [f"{group['dataset'].iloc[0]}, {group['depth'].iloc[0]} layers" for group in groups]
     figure, panels = style.panels(titles, "learning rate", "accuracy after one epoch (%)", (4.4 * len(groups) + 1.4, 4.2))
     for ax, group in zip(panels, groups, strict=True):
-        for treatment, line in _by_treatment(group):
-            _line(ax, line.sort_values("learning_rate"), "learning_rate", treatment)
+        for method, line in _by_method(group):
+            _line(ax, line.sort_values("learning_rate"), "learning_rate", method)
         ax.set_title(_setting(group), loc="right", fontsize=8, color=style.QUIET, pad=2)
         ax.axvline(0.1, color=style.PAPER, lw=1.2, ls="--", label="the paper's rate")
         ax.axhline(CHANCE, color=style.QUIET, lw=1, ls=":")
@@ -156,34 +156,34 @@ def sensitivity(tables: Tables) -> Figure | None:
     return figure
 
 
-def _line(ax: Axes, line: pd.DataFrame, x: str, treatment: str, *, hollow: bool = False) -> None:
-    color = _color(treatment)
-    bars = (line["test_accuracy_percent"] - line["least_percent"], line["greatest_percent"] - line["test_accuracy_percent"])
+def _line(ax: Axes, line: pd.DataFrame, x: str, method: str, *, hollow: bool = False) -> None:
+    color = _color(method)
+    bars = (line["test_accuracy_percent"] - line["min_percent"], line["max_percent"] - line["test_accuracy_percent"])
     ax.errorbar(line[x], line["test_accuracy_percent"], yerr=bars, fmt="none", lw=1, capsize=2, color=color)
-    wide = 2.4 if treatment == "fixup" else 1.5
+    wide = 2.4 if method == "fixup" else 1.5
     face = "white" if hollow else color
-    ax.plot(line[x], line["test_accuracy_percent"], "o-", ms=4.5, lw=wide, color=color, mfc=face, label=LABELS[treatment])
+    ax.plot(line[x], line["test_accuracy_percent"], "o-", ms=4.5, lw=wide, color=color, mfc=face, label=LABELS[method])
     gone = line[line["diverged"] > 0]
     ax.plot(gone[x], gone["test_accuracy_percent"], "x", ms=9, mew=2, color=color)
 
 
-def _by_treatment(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    return [(name, table[table["initialization"] == name]) for name in LABELS if (table["initialization"] == name).any()]
+def _by_method(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    return [(name, table[table["method"] == name]) for name in LABELS if (table["method"] == name).any()]
 
 
-def _color(treatment: str) -> str:
+def _color(method: str) -> str:
     from myths.lab.report import style
 
     others = [color for color in (*style.COLORS, style.INK) if color not in (style.HERE, style.PAPER)]
     names = [name for name in LABELS if name != "fixup"]
-    return style.HERE if treatment == "fixup" else (*others, "#b5651d")[names.index(treatment) % (len(others) + 1)]
+    return style.HERE if method == "fixup" else (*others, "#b5651d")[names.index(method) % (len(others) + 1)]
 
 
 def _setting(group: pd.DataFrame) -> str:
     """What a group of rows shares, in words."""
     row = group.iloc[0]
     images = f"{row['train_examples']:,} images" if row["train_examples"] else "all images"
-    pixels = f" at {row['side']} pixels" if row["side"] else ""
+    pixels = f" at {row['image_size']} pixels" if row["image_size"] else ""
     epochs = "" if row["epochs"] == 1 else f", {row['epochs']:g} epochs"
     return f"{images}{pixels}, {row['width']} channels{epochs}"
 

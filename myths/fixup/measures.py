@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def extreme(which: Literal["least", "greatest"], rows: pd.DataFrame) -> Estimate | None:
+def extreme_accuracy(which: Literal["min", "max"], rows: pd.DataFrame) -> Estimate | None:
     """Return the lowest or the highest accuracy (percent) of all training runs, with its interval over test examples.
 
     The lowest is above a bound only if all are, the highest below it only if all are.
     """
-    row = rows.loc[rows["right"].idxmin() if which == "least" else rows["right"].idxmax()]
-    return clopper_pearson(int(row["right"]), int(row["n_test"])).scaled(100)
+    row = rows.loc[rows["n_correct"].idxmin() if which == "min" else rows["n_correct"].idxmax()]
+    return clopper_pearson(int(row["n_correct"]), int(row["n_test"])).scaled(100)

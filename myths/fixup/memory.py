@@ -14,47 +14,52 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from myths.fixup.architectures import ARCHITECTURES, STAGES, blocks_a_stage
+from myths.fixup.architectures import ARCHITECTURES, STAGES, blocks_per_stage
 from myths.fixup.network import build
 from myths.lab.errors import CannotStart
 from myths.lab.spare import free_bytes as free_bytes
 
-SHARE = 0.8
+MAX_FRACTION = 0.8
 """Of the free memory that a prediction may take: workspaces and transient gradients come on top of it."""
 BYTES = 4
 
 
 @dataclass(frozen=True)
-class Footprint:
-    """Bytes of a training by its number of blocks; batch, image and treatment are given.
+class MemoryEstimate:
+    """Memory of a training step as a function of the number of blocks per stage.
 
-    ``weights`` and ``kept`` are those of one block a stage, ``more_weights`` and ``more_kept`` what each further block a stage adds;
-    ``inside`` and ``between`` what a block of the first stage, the largest, keeps inside and gets.
+    Attributes:
+        parameters: Number of parameters with one block per stage.
+        parameters_per_block: Number of parameters that each further block per stage adds.
+        saved: Bytes saved for the backward pass with one block per stage.
+        saved_per_block: Bytes that each further block per stage adds to ``saved``.
+        block_internal: Bytes saved inside a block of the first stage, the largest.
+        block_input: Bytes of the input of a block of the first stage.
     """
 
-    weights: int
-    more_weights: int
-    kept: int
-    more_kept: int
-    inside: int
-    between: int
+    parameters: int
+    parameters_per_block: int
+    saved: int
+    saved_per_block: int
+    block_internal: int
+    block_input: int
 
-    def everything(self, blocks: int) -> int:
+    def without_checkpointing(self, blocks: int) -> int:
         """Bytes when every activation is kept; ``blocks`` are those of a stage."""
-        return self._state(blocks) + self.kept + (blocks - 1) * self.more_kept
+        return self._state(blocks) + self.saved + (blocks - 1) * self.saved_per_block
 
     def segment(self, blocks: int) -> int:
         """The size of segments that takes the least."""
-        return max(1, round(math.sqrt(STAGES * blocks * self.between / self.inside)))
+        return max(1, round(math.sqrt(STAGES * blocks * self.block_input / self.block_internal)))
 
-    def recomputed(self, blocks: int) -> int:
+    def with_checkpointing(self, blocks: int) -> int:
         """At most so many bytes when the segments' insides are computed again."""
         size = self.segment(blocks)
-        return self._state(blocks) + self.kept + math.ceil(STAGES * blocks / size) * self.between + size * self.inside
+        return self._state(blocks) + self.saved + math.ceil(STAGES * blocks / size) * self.block_input + size * self.block_internal
 
     def _state(self, blocks: int) -> int:
         # Weights, their gradients and momenta.
-        return 3 * BYTES * (self.weights + (blocks - 1) * self.more_weights)
+        return 3 * BYTES * (self.parameters + (blocks - 1) * self.parameters_per_block)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,49 +68,49 @@ class Setup:
 
     Attributes:
         architecture: Name of the architecture.
-        treatment: Name of the treatment.
+        method: Name of the method.
         classes: Number of classes.
         channels: Channels of an image.
-        side: Pixels per side of an image.
+        image_size: Pixels per side of an image.
         width: Channels of the first stage.
         batch: Images per minibatch.
     """
 
     architecture: str
-    treatment: str
+    method: str
     classes: int
     channels: int
-    side: int
+    image_size: int
     width: int
     batch: int
 
 
 @functools.cache
-def footprint(setup: Setup) -> Footprint:
+def estimate_memory(setup: Setup) -> MemoryEstimate:
     """Counted on networks with one and two blocks a stage."""
-    kind, channels, side = ARCHITECTURES[setup.architecture], setup.channels, setup.side
+    kind, channels, side = ARCHITECTURES[setup.architecture], setup.channels, setup.image_size
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         one, two = (
-            build(setup.architecture, kind.depth(n), setup.treatment, setup.classes, channels, setup.width) for n in (1, 2)
+            build(setup.architecture, kind.depth(n), setup.method, setup.classes, channels, setup.width) for n in (1, 2)
         )  # fmt: skip
     pixels = torch.rand(2, channels, side, side, generator=torch.Generator().manual_seed(0))
-    kept = [kept_bytes(network, pixels) for network in (one, two)]
-    weights = [sum(p.numel() for p in network.parameters()) for network in (one, two)]
+    saved = [saved_tensor_bytes(network, pixels) for network in (one, two)]
+    parameters = [sum(p.numel() for p in network.parameters()) for network in (one, two)]
     entering = torch.rand(2, setup.width * kind.expansion, side, side, generator=torch.Generator().manual_seed(0))
-    inside = kept_bytes(two.blocks[1], entering)
+    inside = saved_tensor_bytes(two.blocks[1], entering)
     of_batch = setup.batch / 2
-    return Footprint(
-        weights=weights[0],
-        more_weights=weights[1] - weights[0],
-        kept=math.ceil(kept[0] * of_batch),
-        more_kept=math.ceil((kept[1] - kept[0]) * of_batch),
-        inside=math.ceil(inside * of_batch),
-        between=math.ceil(entering.numel() * BYTES * of_batch),
+    return MemoryEstimate(
+        parameters=parameters[0],
+        parameters_per_block=parameters[1] - parameters[0],
+        saved=math.ceil(saved[0] * of_batch),
+        saved_per_block=math.ceil((saved[1] - saved[0]) * of_batch),
+        block_internal=math.ceil(inside * of_batch),
+        block_input=math.ceil(entering.numel() * BYTES * of_batch),
     )
 
 
-def kept_bytes(module: nn.Module, x: Tensor) -> int:
+def saved_tensor_bytes(module: nn.Module, x: Tensor) -> int:
     """Bytes of the distinct tensors that a forward pass keeps for the backward pass, beside the parameters."""
     own = {p.untyped_storage().data_ptr() for p in module.parameters()}
     held: dict[int, tuple[int, Tensor]] = {}
@@ -121,22 +126,22 @@ def kept_bytes(module: nn.Module, x: Tensor) -> int:
     return sum(size for size, _ in held.values())
 
 
-def blocks_a_segment(setup: Setup, depth: int, free: int) -> int:
+def blocks_per_segment(setup: Setup, depth: int, free: int) -> int:
     """0 where a training fits into ``free`` bytes as it is, else how many blocks to compute again together.
 
     Raises CannotStart, with the depth that fits, when even that does not.
     """
-    blocks = blocks_a_stage(setup.architecture, depth)
-    taken = footprint(setup)
-    if taken.everything(blocks) <= SHARE * free:
+    blocks = blocks_per_stage(setup.architecture, depth)
+    taken = estimate_memory(setup)
+    if taken.without_checkpointing(blocks) <= MAX_FRACTION * free:
         return 0
-    if taken.recomputed(blocks) <= SHARE * free:
+    if taken.with_checkpointing(blocks) <= MAX_FRACTION * free:
         return taken.segment(blocks)
     fitting = 0
     for bit in reversed(range(blocks.bit_length())):  # the largest number of blocks that fits, as it grows with them
-        if taken.recomputed(fitting + (1 << bit)) <= SHARE * free:
+        if taken.with_checkpointing(fitting + (1 << bit)) <= MAX_FRACTION * free:
             fitting += 1 << bit
     fits = ARCHITECTURES[setup.architecture].depth(fitting)
     words = f"depth={fits} fits, or a smaller batch_size" if fitting else "not even the shallowest fits"
-    needed = taken.recomputed(blocks) / 1e9
+    needed = taken.with_checkpointing(blocks) / 1e9
     raise CannotStart(f"depth={depth} with batch_size={setup.batch} needs about {needed:.1f} GB, and {free / 1e9:.1f} GB are free: {words}")

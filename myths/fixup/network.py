@@ -1,4 +1,4 @@
-"""One residual network, in the published set-ups, with any of the treatments in its blocks."""
+"""One residual network, in the published set-ups, with any of the methods in its blocks."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from myths.fixup.architectures import ARCHITECTURES, STAGES, Architecture, blocks_a_stage
+from myths.fixup.architectures import ARCHITECTURES, STAGES, Architecture, blocks_per_stage
 from myths.fixup.initializations import fixup_factor, orthonormal, standard_deviation, unit_variance
-from myths.fixup.treatments import GROUPS, TREATMENTS, Treatment
+from myths.fixup.methods import GROUPS, METHODS, Method
 from myths.lab.vision.networks import Classifier, Standardize
 
 
@@ -24,29 +24,29 @@ class Block(nn.Module):
     convs: Sequence[nn.Conv2d]
     norms: Sequence[nn.Module]
 
-    def __init__(self, architecture: Architecture, treatment: Treatment, inputs: int, width: int, stride: int):
+    def __init__(self, architecture: Architecture, method: Method, inputs: int, width: int, stride: int):
         super().__init__()
         kernels = architecture.kernels
         outputs = width * architecture.expansion
         widths = (inputs, *[width] * (len(kernels) - 1), outputs)
-        self.pre_activation, self.factor = architecture.pre_activation, treatment.sum_factor
+        self.pre_activation, self.factor = architecture.pre_activation, method.output_scale
         strides = [stride if i == kernels.index(3) else 1 for i in range(len(kernels))]
         self.convs = nn.ModuleList(  # type: ignore[assignment]
-            nn.Conv2d(a, b, k, s, padding=k // 2, bias=treatment.biased)
+            nn.Conv2d(a, b, k, s, padding=k // 2, bias=method.biased)
             for a, b, k, s in zip(widths[:-1], widths[1:], kernels, strides, strict=True)
         )
         normed = widths[:-1] if self.pre_activation else widths[1:]
-        self.norms = nn.ModuleList(norm_of(treatment, w) for w in normed)  # type: ignore[assignment]
+        self.norms = nn.ModuleList(norm_of(method, w) for w in normed)  # type: ignore[assignment]
         self.shortcut = None
         if stride > 1 or inputs != outputs:
-            after = nn.Identity() if self.pre_activation else norm_of(treatment, outputs if architecture.shortcut == "project" else inputs)
+            after = nn.Identity() if self.pre_activation else norm_of(method, outputs if architecture.shortcut == "project" else inputs)
             if architecture.shortcut == "project":
-                self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=treatment.biased), after)
+                self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=method.biased), after)
             else:
                 self.shortcut = nn.Sequential(nn.AvgPool2d(1, stride), after, PadChannels(outputs - inputs))
         # All biases of a block in one vector: at 10,000 layers the number of parameters to look after is what costs.
-        self.shifts = nn.Parameter(torch.zeros(2 * len(kernels))) if treatment.scalars == "fixup" else None
-        self.scale = None if treatment.scalars == "none" else nn.Parameter(torch.full((), float(treatment.scalars == "fixup")))
+        self.shifts = nn.Parameter(torch.zeros(2 * len(kernels))) if method.scalars == "fixup" else None
+        self.scale = None if method.scalars == "none" else nn.Parameter(torch.full((), float(method.scalars == "fixup")))
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d i j"]:
         """The sum of shortcut and branch."""
@@ -75,13 +75,13 @@ class Block(nn.Module):
         return total if self.factor == 1 else total * self.factor
 
 
-def norm_of(treatment: Treatment, channels: int) -> nn.Module:
+def norm_of(method: Method, channels: int) -> nn.Module:
     """The normalization of a layer of so many channels, or nothing."""
-    if treatment.normalization == "batch":
+    if method.normalization == "batch":
         return nn.BatchNorm2d(channels)
-    if treatment.normalization == "none":
+    if method.normalization == "none":
         return nn.Identity()
-    return nn.GroupNorm(1 if treatment.normalization == "layer" else math.gcd(GROUPS, channels), channels)
+    return nn.GroupNorm(1 if method.normalization == "layer" else math.gcd(GROUPS, channels), channels)
 
 
 class PadChannels(nn.Module):
@@ -99,28 +99,28 @@ class PadChannels(nn.Module):
 class ResidualNetwork(Classifier):
     """A residual network of any possible depth for small images: three stages, each with twice the channels and half the pixels a side.
 
-    ``blocks_a_segment`` is how many blocks are computed again together in the backward pass instead of keeping what they gave
+    ``blocks_per_segment`` is how many blocks are computed again together in the backward pass instead of keeping what they gave
     (``memory``); 0 keeps everything.
     """
 
     blocks: Sequence[Block]
 
-    def __init__(self, architecture: str, depth: int, treatment: str, classes: int, channels: int, width: int = 16):
+    def __init__(self, architecture: str, depth: int, method: str, classes: int, channels: int, width: int = 16):
         super().__init__()
-        self.architecture, self.treatment = ARCHITECTURES[architecture], TREATMENTS[treatment]
-        n, kind = blocks_a_stage(architecture, depth), self.architecture
-        fixup, pre = self.treatment.scalars == "fixup", kind.pre_activation
-        self.blocks_a_segment = 0
+        self.architecture, self.method = ARCHITECTURES[architecture], METHODS[method]
+        n, kind = blocks_per_stage(architecture, depth), self.architecture
+        fixup, pre = self.method.scalars == "fixup", kind.pre_activation
+        self.blocks_per_segment = 0
         self.standardize = Standardize(channels)
-        self.stem = nn.Conv2d(channels, width, 3, padding=1, bias=self.treatment.biased)
+        self.stem = nn.Conv2d(channels, width, 3, padding=1, bias=self.method.biased)
         blocks, inputs = [], width
         for stage in range(STAGES):
             for i in range(n):
-                blocks.append(Block(kind, self.treatment, inputs, width << stage, 2 if stage and i == 0 else 1))
+                blocks.append(Block(kind, self.method, inputs, width << stage, 2 if stage and i == 0 else 1))
                 inputs = (width << stage) * kind.expansion
         self.blocks = nn.ModuleList(blocks)  # type: ignore[assignment]
         # The activation outside of the blocks: after them where they begin with one, else before them.
-        self.norm = norm_of(self.treatment, inputs if pre else width)
+        self.norm = norm_of(self.method, inputs if pre else width)
         self.shifts = nn.Parameter(torch.zeros(2)) if fixup else None
         self.head = nn.Linear(inputs, classes)
 
@@ -140,13 +140,13 @@ class ResidualNetwork(Classifier):
 
     @torch.no_grad()
     def calibrate(self, x: UInt8[Tensor, "n c h w"]) -> None:
-        """Also makes unit variances where the treatment says so, on the first 128 images."""
+        """Also makes unit variances where the method says so, on the first 128 images."""
         super().calibrate(x)
-        if self.treatment.weights == "unit variance":
+        if self.method.weights == "unit variance":
             unit_variance(self, x[:128].to(self.stem.weight) / 255)
 
     def _through_blocks(self, x: Tensor) -> Tensor:
-        size = self.blocks_a_segment
+        size = self.blocks_per_segment
         if not size or not torch.is_grad_enabled():
             for block in self.blocks:
                 x = block(x)
@@ -161,34 +161,34 @@ class ResidualNetwork(Classifier):
         return x
 
 
-def build(architecture: str, depth: int, treatment: str, classes: int, channels: int, width: int = 16) -> ResidualNetwork:
+def build(architecture: str, depth: int, method: str, classes: int, channels: int, width: int = 16) -> ResidualNetwork:
     """A network at its start, drawn from torch's global generator; ``calibrate`` completes it with the training images.
 
     Raises UsageError for a depth that the architecture cannot have.
     """
-    # Drawn before torch initializes the layers by itself, which takes more numbers for some treatments than for others.
+    # Drawn before torch initializes the layers by itself, which takes more numbers for some methods than for others.
     generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
-    network = ResidualNetwork(architecture, depth, treatment, classes, channels, width)
+    network = ResidualNetwork(architecture, depth, method, classes, channels, width)
     initialize(network, generator)
     return network
 
 
 @torch.no_grad()
 def initialize(network: ResidualNetwork, generator: torch.Generator) -> None:
-    """Draws all convolutions and the head, and sets what begins at zero by the treatment; biases begin at zero.
+    """Draws all convolutions and the head, and sets what begins at zero by the method; biases begin at zero.
 
-    Every treatment draws the same normal numbers in the same order, so that seeds are paired. "Unit variance" needs images as well:
+    Every method draws the same normal numbers in the same order, so that seeds are paired. "Unit variance" needs images as well:
     ``unit_variance``. With batch normalization after the last layer of a branch its gain begins at 0, as in the authors' code (Goyal
     et al. 2017); before the layers, as in wide residual networks, it begins at 1.
     """
-    treatment, fixup = network.treatment, network.treatment.scalars == "fixup"
+    method, fixup = network.method, network.method.scalars == "fixup"
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             module.weight.normal_(0, 1, generator=generator)
-            if treatment.weights == "unit variance":
+            if method.weights == "unit variance":
                 module.weight.copy_(orthonormal(module.weight))
             else:
-                module.weight.mul_(standard_deviation(module, treatment.weights))
+                module.weight.mul_(standard_deviation(module, method.weights))
             if module.bias is not None:
                 module.bias.zero_()
     nn.init.kaiming_uniform_(network.head.weight, a=math.sqrt(5), generator=generator)  # as torch begins linear layers
@@ -199,7 +199,7 @@ def initialize(network: ResidualNetwork, generator: torch.Generator) -> None:
             for conv in inner:
                 conv.weight.mul_(fixup_factor(len(network.blocks), len(block.convs)))
             last.weight.zero_()
-        if treatment.normalization == "batch" and not network.architecture.pre_activation:
+        if method.normalization == "batch" and not network.architecture.pre_activation:
             nn.init.zeros_(block.norms[-1].weight)  # type: ignore[arg-type]
     if fixup:
         network.head.weight.zero_()

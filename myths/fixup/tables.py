@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from myths.fixup.training import Training, nominal_depth
-from myths.fixup.translation import TrainTransformer
-from myths.fixup.treatments import TREATMENTS
-from myths.fixup.trials import FIRST_EPOCH, TrainOneEpoch, TrainToTheEnd
-from myths.fixup.update import MeasureUpdate
+from myths.fixup.methods import METHODS
+from myths.fixup.trials.image_training import ImageTraining, nominal_depth
+from myths.fixup.trials.training_runs import FIRST_EPOCH, TrainFullSchedule, TrainOneEpoch
+from myths.fixup.trials.translation import TrainTransformer
+from myths.fixup.trials.update import MeasureUpdate
 from myths.lab.estimate import clopper_pearson
 from myths.lab.store import Results
 from myths.lab.tables import TRIALS, unite, unite_columns
@@ -19,16 +19,16 @@ from myths.lab.trial import PROTOCOLS
 if TYPE_CHECKING:
     import pandas as pd
 
-SETTING = ("dataset", "architecture", "width", "side", "train_examples", "epochs", "batch_size", "device")
+SETTING = ("dataset", "architecture", "width", "image_size", "train_examples", "epochs", "batch_size", "device")
 """What trainings must share to be compared."""
 
 
 def one_epoch(results: Results) -> pd.DataFrame:
     """A row for each training of one epoch, with the Clopper–Pearson interval of its accuracy over test examples."""
-    return _nearest(_trainings(results, TrainOneEpoch))
+    return _mark_main_setting(_training_runs(results, TrainOneEpoch))
 
 
-def sweep(results: Results) -> pd.DataFrame:
+def depth_sweep(results: Results) -> pd.DataFrame:
     """Accuracy after one epoch against depth, at the paper's learning rate: mean, least and greatest over seeds (Fig. 3)."""
     table = one_epoch(results)
     if table.empty:
@@ -41,46 +41,38 @@ def sensitivity(results: Results) -> pd.DataFrame:
     table = one_epoch(results)
     if table.empty:
         return table
-    keys = [*SETTING, "depth", "nominal_depth", "initialization"]
+    keys = [*SETTING, "depth", "nominal_depth", "method"]
     tried = table.groupby(keys, dropna=False)["learning_rate"].transform("nunique")
     return _over_seeds(table[tried >= 3], [*SETTING, "depth", "nominal_depth", "learning_rate"])
 
 
-def to_the_end(results: Results) -> pd.DataFrame:
-    """A row for each training on a whole schedule (Table 1). ``nearest`` are those nearest to the paper's, by protocol, then by epochs."""
-    table = _trainings(results, TrainToTheEnd)
+def full_training(results: Results) -> pd.DataFrame:
+    """A row for each training on a whole schedule (Table 1). ``main_setting``: nearest to the paper's, by protocol, then epochs."""
+    table = _training_runs(results, TrainFullSchedule)
     if table.empty:
         return table
     found = table.assign(_protocol=table["protocol"].map(PROTOCOLS.index), _epochs=-table["epochs"])
     best = found.sort_values(["_protocol", "_epochs"]).iloc[0]
-    return table.assign(nearest=(table["protocol"] == best["protocol"]) & (table["epochs"] == best["epochs"]))
+    return table.assign(main_setting=(table["protocol"] == best["protocol"]) & (table["epochs"] == best["epochs"]))
 
 
-def against_bn(results: Results) -> pd.DataFrame:
-    """Accuracy minus that of batch normalization with the same seed and setting; ``trained`` "one epoch" or "to the end"."""
+def difference_from_bn(results: Results) -> pd.DataFrame:
+    """Accuracy minus that of batch normalization with the same seed and setting; ``experiment`` "one epoch" or "full schedule"."""
     import pandas as pd
 
     parts = []
-    for trained, table in (("one epoch", one_epoch(results)), ("to the end", to_the_end(results))):
+    for experiment, table in (("one epoch", one_epoch(results)), ("full schedule", full_training(results))):
         if table.empty:
             continue
-        keys = [
-            *SETTING,
-            "protocol",
-            "depth",
-            "nominal_depth",
-            "learning_rate",
-            "mixup",
-            "seed",
-            *(["nearest"] if "nearest" in table else []),
-        ]
-        values = [*keys, "initialization", "test_accuracy_percent", TRIALS]
-        with_bn = table[table["initialization"] == "batch-norm"][values].drop(columns="initialization")
-        others = table[table["initialization"] != "batch-norm"][values]
+        shared = [name for name in ("main_setting",) if name in table]
+        keys = [*SETTING, "protocol", "depth", "nominal_depth", "learning_rate", "mixup", "seed", *shared]
+        values = [*keys, "method", "test_accuracy_percent", TRIALS]
+        with_bn = table[table["method"] == "batch-norm"][values].drop(columns="method")
+        others = table[table["method"] != "batch-norm"][values]
         pairs = others.merge(with_bn, on=keys, suffixes=("", "_of_bn"))
-        pairs["above_bn_pp"] = pairs["test_accuracy_percent"] - pairs["test_accuracy_percent_of_bn"]
+        pairs["difference_from_bn_pp"] = pairs["test_accuracy_percent"] - pairs["test_accuracy_percent_of_bn"]
         pairs[TRIALS] = unite_columns(pairs[TRIALS], pairs.pop(f"{TRIALS}_of_bn"))
-        parts.append(pairs.assign(trained=trained))
+        parts.append(pairs.assign(experiment=experiment))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
@@ -89,14 +81,14 @@ def translations(results: Results) -> pd.DataFrame:
     table = results.frame(TrainTransformer)
     if table.empty:
         return table
-    keys = ["dataset", "channels", "hidden", "heads", "layers", "updates", "learning_rate", "dropout", "protocol", "device", "seed"]
+    keys = ["dataset", "embed_dim", "ffn_dim", "heads", "layers", "updates", "learning_rate", "dropout", "protocol", "device", "seed"]
     normalized = table[table["normalization"] == "layer"][[*keys, "bleu", TRIALS]]
-    found = table.merge(normalized, how="left", on=keys, suffixes=("", "_of_layer_normalization"))
-    found[TRIALS] = unite_columns(found[TRIALS], found.pop(f"{TRIALS}_of_layer_normalization"))
-    found["above_layer_normalization"] = found["bleu"] - found["bleu_of_layer_normalization"]
-    found["share_of_layer_normalization"] = found["bleu"] / found["bleu_of_layer_normalization"].where(lambda bleu: bleu > 0)
-    longest = found["updates"] == found.groupby("dataset")["updates"].transform("max")
-    return _apart_from_stand_ins(found.assign(nearest=longest))
+    found = table.merge(normalized, how="left", on=keys, suffixes=("", "_of_layer_norm"))
+    found[TRIALS] = unite_columns(found[TRIALS], found.pop(f"{TRIALS}_of_layer_norm"))
+    found["difference_from_layer_norm"] = found["bleu"] - found["bleu_of_layer_norm"]
+    found["ratio_to_layer_norm"] = found["bleu"] / found["bleu_of_layer_norm"].where(lambda bleu: bleu > 0)
+    most_updates = found["updates"] == found.groupby("dataset")["updates"].transform("max")
+    return _without_stand_ins(found.assign(main_setting=most_updates))
 
 
 def curves(results: Results) -> pd.DataFrame:
@@ -104,20 +96,20 @@ def curves(results: Results) -> pd.DataFrame:
     import pandas as pd
 
     parts = [
-        _kind(results.frame(kind, trained=lambda t: "one epoch" if isinstance(t, TrainOneEpoch) else "to the end"), "curve")
-        for kind in (TrainOneEpoch, TrainToTheEnd)
+        _kind(results.frame(kind, experiment=lambda t: "one epoch" if isinstance(t, TrainOneEpoch) else "full schedule"), "curve")
+        for kind in (TrainOneEpoch, TrainFullSchedule)
     ]
     parts = [part for part in parts if len(part)]
     if not parts:
         return pd.DataFrame()
-    names = [*SETTING, "protocol", "trained", "depth", "initialization", "learning_rate", "mixup", "seed", "step", "loss", TRIALS]
+    names = [*SETTING, "protocol", "experiment", "depth", "method", "learning_rate", "mixup", "seed", "step", "loss", TRIALS]
     return pd.concat([part[names] for part in parts], ignore_index=True)
 
 
 def updates(results: Results) -> pd.DataFrame:
     """A row for each step of each start that was measured: the change of the function, the gradient's norm, the largest logit before."""
     table = _kind(results.frame(MeasureUpdate), "step")
-    return _apart_from_stand_ins(table.dropna(axis=1, how="all")) if len(table) else table
+    return _without_stand_ins(table.dropna(axis=1, how="all")) if len(table) else table
 
 
 def gradients(results: Results) -> pd.DataFrame:
@@ -129,18 +121,18 @@ def gradients(results: Results) -> pd.DataFrame:
 def slopes(results: Results) -> pd.DataFrame:
     """How updates and gradients grow with the number L of branches, for each seed and step, where at least four depths are finite.
 
-    ``update_slope`` and ``update_per_rate_slope`` are d log ‖Δf‖ / d log L; ``gradient_growth`` is the factor of the gradient's norm
-    with each further branch, minus 1.
+    ``update_slope`` and ``update_over_learning_rate_slope`` are d log ‖Δf‖ / d log L; ``gradient_growth`` is the factor by which each
+    further branch multiplies the gradient norm, minus 1.
     """
     import pandas as pd
 
     table = updates(results)
-    keys = ["dataset", "architecture", "width", "side", "examples_a_step", "learning_rate", "initialization", "seed", "step", "protocol"]
-    keys += ["device", "nearest"]
+    keys = ["dataset", "architecture", "width", "image_size", "examples_per_step", "learning_rate", "method", "seed", "step", "protocol"]
+    keys += ["device", "main_setting"]
     rows: list[dict[str, Any]] = []
     for values, group in table.groupby(keys, dropna=False) if len(table) else ():
         line = dict(zip(keys, values, strict=True))
-        for column in ("update", "update_per_rate", "gradient_norm"):
+        for column in ("update", "update_over_learning_rate", "gradient_norm"):
             found = group[["branches", column]].dropna() if column in group else group.iloc[:0]
             found = found[found[column] > 0] if len(found) else found
             if len(found) < 4:
@@ -154,29 +146,29 @@ def slopes(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _trainings(results: Results, kind: type[Training]) -> pd.DataFrame:
+def _training_runs(results: Results, kind: type[ImageTraining]) -> pd.DataFrame:
     table = _kind(results.frame(kind, nominal_depth=lambda t: nominal_depth(t.depth)), "summary")
     if table.empty:
         return table
     table = table.drop(columns=["step", "loss"], errors="ignore")
     peak = [record.peak_memory_bytes for _, record in results.of(kind)]
-    found = [clopper_pearson(int(k), int(n)).scaled(100) for k, n in zip(table["right"], table["n_test"], strict=True)]
+    found = [clopper_pearson(int(k), int(n)).scaled(100) for k, n in zip(table["n_correct"], table["n_test"], strict=True)]
     return table.assign(low_percent=[f.low for f in found], high_percent=[f.high for f in found], peak_memory_bytes=peak)
 
 
 def _over_seeds(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    table = table.assign(treatment=table["initialization"].map(lambda name: TREATMENTS[name].words))
-    grouped = table.groupby([*keys, "initialization", "treatment"], dropna=False)
+    table = table.assign(method_label=table["method"].map(lambda name: METHODS[name].label))
+    grouped = table.groupby([*keys, "method", "method_label"], dropna=False)
     return grouped.agg(
         protocol=("protocol", "first"),
         test_accuracy_percent=("test_accuracy_percent", "mean"),
-        least_percent=("test_accuracy_percent", "min"),
-        greatest_percent=("test_accuracy_percent", "max"),
+        min_percent=("test_accuracy_percent", "min"),
+        max_percent=("test_accuracy_percent", "max"),
         seeds=("seed", "nunique"),
         diverged=("diverged_at", "count"),
         seconds_per_step=("seconds_per_step", "median"),
         peak_memory_bytes=("peak_memory_bytes", "max"),
-        blocks_a_segment=("blocks_a_segment", "max"),
+        blocks_per_segment=("blocks_per_segment", "max"),
         parameters=("parameters", "first"),
         **{TRIALS: (TRIALS, unite)},
     ).reset_index()
@@ -186,30 +178,30 @@ def _kind(table: pd.DataFrame, kind: str) -> pd.DataFrame:
     return table if table.empty else table[table["kind"] == kind].drop(columns="kind").copy()
 
 
-def _nearest(table: pd.DataFrame) -> pd.DataFrame:
-    """Adds ``nearest``: whether the row is of the setting that speaks for its depth.
+def _mark_main_setting(table: pd.DataFrame) -> pd.DataFrame:
+    """Adds ``main_setting``: whether the row is of the setting that speaks for its depth.
 
     A run may train one depth in several settings. Claims compare within one: the nearest to the paper's protocol, then the one with
-    the most treatments, the most images, the most pixels. Stand-in data speak only where a run holds nothing else.
+    the most methods, the most images, the most pixels. Stand-in data speak only where a run holds nothing else.
     """
     if table.empty:
         return table
     usual = table["learning_rate"] == FIRST_EPOCH["learning_rate"]
     own = ["nominal_depth", *SETTING]
-    merit = table[usual].assign(
+    priority = table[usual].assign(
         _protocol=table["protocol"].map(PROTOCOLS.index),
-        _treatments=-table[usual].groupby(own, dropna=False)["initialization"].transform("nunique"),
+        _methods=-table[usual].groupby(own, dropna=False)["method"].transform("nunique"),
         _images=-table["n_train"],
-        _side=-table["side"].replace(0, 1000),
+        _image_size=-table["image_size"].replace(0, 1000),
     )
-    ranked = merit.sort_values(["_protocol", "_treatments", "_images", "_side"], kind="stable")
-    speaks = ranked.drop_duplicates("nominal_depth")[own].assign(nearest=True)
-    marked = table.merge(speaks, how="left", on=own)
-    return _apart_from_stand_ins(
-        marked.assign(nearest=marked["nearest"].notna() & (marked["learning_rate"] == FIRST_EPOCH["learning_rate"]))
+    ranked = priority.sort_values(["_protocol", "_methods", "_images", "_image_size"], kind="stable")
+    selected = ranked.drop_duplicates("nominal_depth")[own].assign(main_setting=True)
+    marked = table.merge(selected, how="left", on=own)
+    return _without_stand_ins(
+        marked.assign(main_setting=marked["main_setting"].notna() & (marked["learning_rate"] == FIRST_EPOCH["learning_rate"]))
     )
 
 
-def _apart_from_stand_ins(table: pd.DataFrame) -> pd.DataFrame:
+def _without_stand_ins(table: pd.DataFrame) -> pd.DataFrame:
     real = table["protocol"] != "stand-in"
-    return table.assign(nearest=table.get("nearest", True) & (real | ~real.any()))
+    return table.assign(main_setting=table.get("main_setting", True) & (real | ~real.any()))

@@ -8,19 +8,19 @@ from scipy import stats
 from torch import nn
 
 from myths.fixup.initializations import fixup_factor, orthonormal
+from myths.fixup.methods import METHODS
 from myths.fixup.network import build
-from myths.fixup.treatments import TREATMENTS
 
 SHAPES = [("wide-resnet", 10), ("wide-resnet", 58), ("resnet", 20), ("resnet", 110), ("bottleneck", 29), ("bottleneck", 110)]
 
 
-def network(architecture="resnet", depth=20, treatment="fixup", seed=0, channels=3, width=16):
+def network(architecture="resnet", depth=20, method="fixup", seed=0, channels=3, width=16):
     torch.manual_seed(seed)
-    return build(architecture, depth, treatment, 10, channels, width)
+    return build(architecture, depth, method, 10, channels, width)
 
 
-def images(n=16, channels=3, side=8):
-    return torch.randint(0, 256, (n, channels, side, side), generator=torch.Generator().manual_seed(1)).to(torch.uint8)
+def images(n=16, channels=3, size=8):
+    return torch.randint(0, 256, (n, channels, size, size), generator=torch.Generator().manual_seed(1)).to(torch.uint8)
 
 
 def assert_deviation(weight, expected):
@@ -72,16 +72,16 @@ def test_a_branch_of_one_layer_has_no_factor():
 
 
 @pytest.mark.parametrize(("architecture", "depth"), [("wide-resnet", 22), ("resnet", 20), ("bottleneck", 29)])
-@pytest.mark.parametrize("treatment", ["he", "he-scaled", "skipinit", "rezero", "batch-norm", "group-norm", "layer-norm"])
-def test_the_other_treatments_draw_their_weights_unscaled(architecture, depth, treatment):
-    made = network(architecture, depth, treatment)
+@pytest.mark.parametrize("method", ["he", "he-scaled", "skipinit", "rezero", "batch-norm", "group-norm", "layer-norm"])
+def test_the_other_treatments_draw_their_weights_unscaled(architecture, depth, method):
+    made = network(architecture, depth, method)
     for module in made.modules():
         if isinstance(module, nn.Conv2d):
             glorot = math.sqrt(2 / ((module.in_channels + module.out_channels) * module.kernel_size[0] ** 2))
-            assert_deviation(module.weight, glorot if treatment == "rezero" else he(module))
-            assert (module.bias is None) == treatment.endswith("norm")
+            assert_deviation(module.weight, glorot if method == "rezero" else he(module))
+            assert (module.bias is None) == method.endswith("norm")
             assert module.bias is None or torch.count_nonzero(module.bias) == 0
-    gated = treatment in ("skipinit", "rezero")
+    gated = method in ("skipinit", "rezero")
     assert all((block.scale is not None and block.scale.item() == 0) if gated else block.scale is None for block in made.blocks)
 
 
@@ -114,9 +114,9 @@ def test_fixup_starts_as_the_zero_function(architecture, depth):
         assert torch.count_nonzero(made(images().float() / 255)) == 0
 
 
-@pytest.mark.parametrize("treatment", ["fixup", "skipinit", "rezero"])
-def test_branches_that_start_at_zero_leave_features_that_do_not_depend_on_the_branches(treatment):
-    made = network("resnet", 20, treatment, width=4)
+@pytest.mark.parametrize("method", ["fixup", "skipinit", "rezero"])
+def test_branches_that_start_at_zero_leave_features_that_do_not_depend_on_the_branches(method):
+    made = network("resnet", 20, method, width=4)
     with torch.no_grad():
         before = made.features(images().float() / 255)
         for block in made.blocks:
@@ -126,20 +126,20 @@ def test_branches_that_start_at_zero_leave_features_that_do_not_depend_on_the_br
 
 def test_without_normalization_features_grow_by_a_factor_a_branch_which_the_scaled_sum_takes_back():
     sizes = {}
-    for treatment in ("he", "he-scaled"):
+    for method in ("he", "he-scaled"):
         for depth in (22, 58):
             with torch.no_grad():
-                features = network("wide-resnet", depth, treatment).double().features(images(8, side=32).double() / 255)
-            sizes[treatment, depth] = float(features.square().mean().sqrt())
+                features = network("wide-resnet", depth, method).double().features(images(8, size=32).double() / 255)
+            sizes[method, depth] = float(features.square().mean().sqrt())
     assert sizes["he", 58] > 1.2**18 * sizes["he", 22]
     for depth in (22, 58):  # without biases the network is homogeneous: every √½ comes out of it
         assert sizes["he-scaled", depth] == pytest.approx(sizes["he", depth] * 0.5 ** ((depth - 4) / 4), rel=1e-6)
 
 
 def test_seeds_are_paired_over_treatments():
-    he_, fixup = network(treatment="he"), network(treatment="fixup")
+    he_, fixup = network(method="he"), network(method="fixup")
     torch.testing.assert_close(fixup.blocks[4].convs[0].weight, he_.blocks[4].convs[0].weight * 9**-0.5)
 
 
 def test_the_table_names_what_the_issue_asks_for():
-    assert set(TREATMENTS) == {"he", "he-scaled", "lsuv", "fixup", "skipinit", "rezero", "batch-norm", "group-norm", "layer-norm"}
+    assert set(METHODS) == {"he", "he-scaled", "lsuv", "fixup", "skipinit", "rezero", "batch-norm", "group-norm", "layer-norm"}

@@ -13,19 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from myths.fixup.architectures import ARCHITECTURES, blocks_a_stage
+from myths.fixup.architectures import ARCHITECTURES, blocks_per_stage
+from myths.fixup.methods import METHODS
 from myths.fixup.network import build
-from myths.fixup.treatments import TREATMENTS
 from myths.lab.errors import UsageError
 
-ALL = [(architecture, treatment) for architecture in ARCHITECTURES for treatment in TREATMENTS]
+ALL = [(architecture, method) for architecture in ARCHITECTURES for method in METHODS]
 
 
-def perturbed(architecture, depth, treatment, blocks_a_segment=0):
+def perturbed(architecture, depth, method, blocks_per_segment=0):
     """A network whose zeros are none, in double precision."""
     torch.manual_seed(0)
-    made = build(architecture, depth, treatment, 10, 3, 4).double()
-    made.blocks_a_segment = blocks_a_segment
+    made = build(architecture, depth, method, 10, 3, 4).double()
+    made.blocks_per_segment = blocks_per_segment
     with torch.no_grad():
         for p in made.parameters():
             p.add_(0.1 * torch.randn(p.shape, dtype=p.dtype))
@@ -123,10 +123,10 @@ def test_a_depth_is_possible_or_the_nearest_possible_are_named(architecture, dep
     period, extra = {"wide-resnet": (6, 4), "resnet": (6, 2), "bottleneck": (9, 2)}[architecture]
     possible = range(period + extra, 30_000, period)
     if depth in possible:
-        assert period * blocks_a_stage(architecture, depth) + extra == depth
+        assert period * blocks_per_stage(architecture, depth) + extra == depth
         return
     with pytest.raises(UsageError) as raised:
-        blocks_a_stage(architecture, depth)
+        blocks_per_stage(architecture, depth)
     named = [int(word) for word in str(raised.value).rpartition(":")[2].replace("and", " ").split()]
     distances = sorted(abs(p - depth) for p in possible)
     assert set(named) <= set(possible)
@@ -143,12 +143,12 @@ def test_depth_counts_the_layers_on_the_longest_way(architecture, depth):
 # --- activations computed again ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("architecture", "treatment"), ALL)
-def test_computing_again_changes_neither_gradients_nor_statistics(architecture, treatment):
+@pytest.mark.parametrize(("architecture", "method"), ALL)
+def test_computing_again_changes_neither_gradients_nor_statistics(architecture, method):
     depth = ARCHITECTURES[architecture].depth(2)
     results = []
     for segment in (0, 4):
-        made = perturbed(architecture, depth, treatment, blocks_a_segment=segment).train()
+        made = perturbed(architecture, depth, method, blocks_per_segment=segment).train()
         for _ in range(2):
             loss = F.cross_entropy(made(pixels()), torch.arange(6))
             gradients = torch.autograd.grad(loss, list(made.parameters()))
@@ -159,7 +159,7 @@ def test_computing_again_changes_neither_gradients_nor_statistics(architecture, 
 
 
 def test_running_statistics_count_each_batch_once():
-    made = perturbed("resnet", 14, "batch-norm", blocks_a_segment=2).train()
+    made = perturbed("resnet", 14, "batch-norm", blocks_per_segment=2).train()
     seen = []
     for norm in (m for m in made.modules() if isinstance(m, nn.BatchNorm2d)):
         norm.register_forward_hook(lambda m, i, o: seen.append(m.momentum))
@@ -169,24 +169,24 @@ def test_running_statistics_count_each_batch_once():
 
 
 def test_graphs_are_the_network_itself_where_there_is_no_gpu():
-    from myths.fixup.graph import Graphed
+    from myths.fixup.cuda_graphs import CUDAGraphModule
 
     made = perturbed("resnet", 14, "fixup").train()
-    forward = Graphed(made)
+    forward = CUDAGraphModule(made)
     torch.testing.assert_close(forward(pixels()), made(pixels()), atol=0, rtol=0)
     assert forward.seconds == 0
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-@pytest.mark.parametrize("treatment", ["fixup", "batch-norm"])
+@pytest.mark.parametrize("method", ["fixup", "batch-norm"])
 @pytest.mark.parametrize("segment", [0, 3])
-def test_graphs_agree_with_the_eager_path(treatment, segment):
-    from myths.fixup.graph import Graphed
+def test_graphs_agree_with_the_eager_path(method, segment):
+    from myths.fixup.cuda_graphs import CUDAGraphModule
 
     found = []
     for graphed in (False, True):
-        made = perturbed("resnet", 14, treatment, blocks_a_segment=segment).float().cuda().train()
-        forward = Graphed(made) if graphed else made
+        made = perturbed("resnet", 14, method, blocks_per_segment=segment).float().cuda().train()
+        forward = CUDAGraphModule(made) if graphed else made
         x = pixels().float().cuda()
         for _ in range(3):
             loss = F.cross_entropy(forward(x), torch.arange(6, device="cuda"))
@@ -196,11 +196,11 @@ def test_graphs_agree_with_the_eager_path(treatment, segment):
         torch.testing.assert_close(replayed, eager, atol=1e-3, rtol=1e-3)
 
 
-@pytest.mark.parametrize("treatment", ["fixup", "batch-norm"])
+@pytest.mark.parametrize("method", ["fixup", "batch-norm"])
 @pytest.mark.parametrize("segment", [0, 3])
-def test_nothing_that_was_recorded_stays_in_the_graph_of_autograd(treatment, segment, monkeypatch):
+def test_nothing_that_was_recorded_stays_in_the_graph_of_autograd(method, segment, monkeypatch):
     """A recording keeps its logits for ever; with their graph it would keep the nodes that accumulate each parameter's gradient."""
-    from myths.fixup import graph
+    from myths.fixup import cuda_graphs
 
     kept = []
 
@@ -217,11 +217,11 @@ def test_nothing_that_was_recorded_stays_in_the_graph_of_autograd(treatment, seg
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: types.SimpleNamespace(wait_stream=id))
     monkeypatch.setattr(torch.cuda, "Stream", lambda device: types.SimpleNamespace(wait_stream=id))
     monkeypatch.setattr(torch.cuda, "stream", nullcontext)
-    made = perturbed("resnet", 14, treatment, blocks_a_segment=segment).train()
+    made = perturbed("resnet", 14, method, blocks_per_segment=segment).train()
     before = [b.clone() for b in made.buffers()]
-    made.register_forward_hook(lambda m, i, o: warmed.append(weakref.ref(o)) if not kept and len(warmed) < graph.WARM_UP else None)
-    graph.record(made, pixels())
-    assert len(warmed) == graph.WARM_UP
+    made.register_forward_hook(lambda m, i, o: warmed.append(weakref.ref(o)) if not kept and len(warmed) < cuda_graphs.WARM_UP else None)
+    cuda_graphs.record(made, pixels())
+    assert len(warmed) == cuda_graphs.WARM_UP
     assert kept[0].grad_fn is None
     for buffer, old in zip(made.buffers(), before, strict=True):
         torch.testing.assert_close(buffer, old, atol=0, rtol=0)
@@ -229,13 +229,13 @@ def test_nothing_that_was_recorded_stays_in_the_graph_of_autograd(treatment, seg
 
 ON_A_GPU = """
 import torch, torch.nn.functional as F
-from myths.fixup.graph import Graphed
+from myths.fixup.cuda_graphs import CUDAGraphModule
 from myths.fixup.network import build
 
 torch.set_warn_always(True)
-made = build("resnet", 14, "{treatment}", 10, 3).cuda().train()
-made.blocks_a_segment = {segment}
-forward, optimizer = Graphed(made), torch.optim.SGD(made.parameters(), 0.1)
+made = build("resnet", 14, "{method}", 10, 3).cuda().train()
+made.blocks_per_segment = {segment}
+forward, optimizer = CUDAGraphModule(made), torch.optim.SGD(made.parameters(), 0.1)
 for n in (64, 64, 40, 64):  # the odd batch is not replayed
     loss = F.cross_entropy(forward(torch.rand(n, 3, 32, 32, device="cuda")), torch.arange(n, device="cuda") % 10)
     loss.backward()
@@ -246,11 +246,11 @@ assert forward.seconds > 0 and torch.isfinite(loss)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-@pytest.mark.parametrize("treatment", ["fixup", "batch-norm"])
+@pytest.mark.parametrize("method", ["fixup", "batch-norm"])
 @pytest.mark.parametrize("segment", [0, 3])
-def test_training_with_graphs_warns_of_nothing(treatment, segment):
+def test_training_with_graphs_warns_of_nothing(method, segment):
     """In a process of its own: the first product of matrices of a process is what may find no CUDA context."""
-    script = ON_A_GPU.format(treatment=treatment, segment=segment)
+    script = ON_A_GPU.format(method=method, segment=segment)
     done = subprocess.run([sys.executable, "-W", "always", "-c", script], capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "Warning" not in done.stderr

@@ -8,10 +8,10 @@ import pytest
 
 from myths.fixup import MYTH, figures, measures, tables
 from myths.fixup.profiles import trials
-from myths.fixup.training import Training
-from myths.fixup.translation import TrainTransformer
 from myths.fixup.trials import TrainOneEpoch
-from myths.fixup.update import MeasureUpdate
+from myths.fixup.trials.image_training import ImageTraining
+from myths.fixup.trials.translation import TrainTransformer
+from myths.fixup.trials.update import MeasureUpdate
 from myths.lab import runner
 from myths.lab.analysis import analyze, write
 from myths.lab.data import prepared
@@ -24,8 +24,8 @@ from myths.lab.trial import Trial
 def tiny(trial):
     """The same trial with few images, thin layers and two steps."""
     if isinstance(trial, MeasureUpdate):
-        return dataclasses.replace(trial, width=2, examples_a_step=8, depth=min(trial.depth, 76))
-    if isinstance(trial, Training):
+        return dataclasses.replace(trial, width=2, examples_per_step=8, depth=min(trial.depth, 76))
+    if isinstance(trial, ImageTraining):
         depth = 880 if trial.depth == 1000 else trial.depth  # which stands for 1,000 all the same
         return dataclasses.replace(trial, depth=depth, width=2, train_examples=0, batch_size=12, epochs=1.0)
     assert isinstance(trial, TrainTransformer)
@@ -66,7 +66,7 @@ def rehearsed(tmp_path_factory):
 
 def test_the_gpu_profile_measures_every_claim_that_it_is_to_decide(rehearsed):
     measured = {j.claim.id for j in rehearsed.claim_results if j.estimate is not None}
-    needed = {c.id for c in MYTH.claims if c.table in ("one_epoch", "against_bn", "updates", "translations")}
+    needed = {c.id for c in MYTH.claims if c.table in ("one_epoch", "difference_from_bn", "updates", "translations")}
     # 10,000 layers are left out of the rehearsal; the rest the profile leaves to "paper", or to nobody.
     assert needed - measured == {"U1-trains-10000", "U1-level-10000", "U1-vs-bn-56", "U2-gap-mixup", "U4-neither", "U4-iwslt"}
     assert not {"U3", "U5"} & measured
@@ -84,7 +84,7 @@ def test_every_figure_is_drawn(rehearsed):
         assert draw(rehearsed.tables) is not None, name
     empty = {name: pd.DataFrame() for name in MYTH.tables}
     assert all(draw(empty) is None for draw in MYTH.figures.values())
-    assert figures.depth({"sweep": rehearsed.tables["sweep"].iloc[:1]}) is None
+    assert figures.depth({"depth_sweep": rehearsed.tables["depth_sweep"].iloc[:1]}) is None
 
 
 def test_ten_thousand_layers_are_in_the_gpu_profile_and_of_the_paper_s_in_the_paper_s():
@@ -96,7 +96,7 @@ def test_ten_thousand_layers_are_in_the_gpu_profile_and_of_the_paper_s_in_the_pa
 def test_every_depth_is_possible_and_batches_fit_their_images(profile):
     for trial in trials(profile):
         assert isinstance(trial, TrainTransformer) or trial.branches >= 3
-        if isinstance(trial, Training):
+        if isinstance(trial, ImageTraining):
             assert trial.batch_size <= (trial.train_examples or 1197)
 
 
@@ -104,53 +104,53 @@ def test_every_depth_is_possible_and_batches_fit_their_images(profile):
 
 
 def row_of(trial, right, n=1000, diverged_at=None):
-    row = {"kind": "summary", "right": right, "n_test": n, "test_accuracy_percent": 100 * right / n, "n_train": 100}
-    row |= {"seconds_per_step": 0.1, "blocks_a_segment": 0, "parameters": 7, "branches": trial.branches, "diverged_at": diverged_at}
+    row = {"kind": "summary", "n_correct": right, "n_test": n, "test_accuracy_percent": 100 * right / n, "n_train": 100}
+    row |= {"seconds_per_step": 0.1, "blocks_per_segment": 0, "parameters": 7, "branches": trial.branches, "diverged_at": diverged_at}
     return Record(trial, "ok", [row], peak_memory_bytes=5)
 
 
-def epochs(depth, treatment, *rights, **settings):
-    return [row_of(TrainOneEpoch(depth=depth, initialization=treatment, seed=i, **settings), right) for i, right in enumerate(rights)]
+def epochs(depth, method, *rights, **settings):
+    return [row_of(TrainOneEpoch(depth=depth, method=method, seed=i, **settings), right) for i, right in enumerate(rights)]
 
 
 def test_claims_speak_of_one_setting_a_depth_and_of_stand_ins_only_alone():
     stand_in = epochs(112, "fixup", 999, dataset="digits")
     thin = epochs(112, "fixup", 300, 310, width=8) + epochs(112, "batch-norm", 350, 330, width=8)
-    alone = epochs(112, "fixup", 400, side=8)
+    alone = epochs(112, "fixup", 400, image_size=8)
     table = tables.one_epoch(Results([*stand_in, *thin, *alone]))
-    assert sorted(table[table["nearest"]]["right"]) == [300, 310, 330, 350]
+    assert sorted(table[table["main_setting"]]["n_correct"]) == [300, 310, 330, 350]
     paper = epochs(112, "fixup", 480)
     table = tables.one_epoch(Results([*stand_in, *thin, *alone, *paper]))
-    assert list(table[table["nearest"]]["right"]) == [480]
+    assert list(table[table["main_setting"]]["n_correct"]) == [480]
     table = tables.one_epoch(Results(stand_in))
-    assert list(table[table["nearest"]]["right"]) == [999]
+    assert list(table[table["main_setting"]]["n_correct"]) == [999]
 
 
 def test_other_learning_rates_are_in_the_sensitivity_and_not_in_the_sweep():
     records = [r for rate in (0.01, 0.1, 1.0) for r in epochs(22, "fixup", int(1000 * rate) // 2, learning_rate=rate)]
     results = Results(records + epochs(22, "he", 100))
-    assert list(tables.sweep(results)["test_accuracy_percent"]) == [5.0, 10.0]
+    assert list(tables.depth_sweep(results)["test_accuracy_percent"]) == [5.0, 10.0]
     grid = tables.sensitivity(results)
     assert list(grid["learning_rate"]) == [0.01, 0.1, 1.0]
-    assert set(grid["initialization"]) == {"fixup"}
+    assert set(grid["method"]) == {"fixup"}
     nearest = tables.one_epoch(results)
-    assert set(nearest[nearest["nearest"]]["learning_rate"]) == {0.1}
+    assert set(nearest[nearest["main_setting"]]["learning_rate"]) == {0.1}
 
 
 def test_differences_are_paired_by_seed():
     results = Results(epochs(22, "fixup", 300, 320, 340) + epochs(22, "batch-norm", 310, 350))
-    pairs = tables.against_bn(results)
-    assert sorted(pairs["above_bn_pp"]) == pytest.approx([-3.0, -1.0])
-    estimate = mean_over_seeds("above_bn_pp", pairs)
+    pairs = tables.difference_from_bn(results)
+    assert sorted(pairs["difference_from_bn_pp"]) == pytest.approx([-3.0, -1.0])
+    estimate = mean_over_seeds("difference_from_bn_pp", pairs)
     assert (estimate.value, estimate.n, estimate.source_of_variation) == (pytest.approx(-2.0), 2, "seeds")
 
 
 def test_the_worst_training_decides_whether_a_depth_trains_and_the_best_whether_it_fails():
-    rows = tables.one_epoch(Results([*epochs(1000, "fixup", 400, 160), row_of(TrainOneEpoch(depth=1000, initialization="he"), 0, 1000, 3)]))
-    least = measures.extreme("least", rows[rows["initialization"] == "fixup"])
+    rows = tables.one_epoch(Results([*epochs(1000, "fixup", 400, 160), row_of(TrainOneEpoch(depth=1000, method="he"), 0, 1000, 3)]))
+    least = measures.extreme_accuracy("min", rows[rows["method"] == "fixup"])
     assert (least.value, least.n) == (16.0, 1000)
     assert least.low < 15 < least.high  # and so would be inconclusive
-    greatest = measures.extreme("greatest", rows[rows["initialization"] == "he"])
+    greatest = measures.extreme_accuracy("max", rows[rows["method"] == "he"])
     assert greatest.value == 0
     assert greatest.high < 15
 

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 
 from myths.fixup import MYTH
 from myths.fixup.network import build
-from myths.fixup.training import LossCurve, optimizer
-from myths.fixup.trials import TrainOneEpoch, TrainToTheEnd
+from myths.fixup.trials import TrainFullSchedule, TrainOneEpoch
+from myths.fixup.trials.image_training import LossCurve, optimizer
 from myths.lab import tryout
 from myths.lab.data import prepared
 from myths.lab.errors import CannotStart, MythsError, UsageError
@@ -28,16 +28,16 @@ def summary(trial):
 
 
 def digits(**settings):
-    given = {"dataset": "digits", "depth": 10, "initialization": "fixup", "width": 4, "batch_size": 32, "augmentation": "none"}
+    given = {"dataset": "digits", "depth": 10, "method": "fixup", "width": 4, "batch_size": 32, "augmentation": "none"}
     return TrainOneEpoch(**{**given, **settings})
 
 
 # --- the loop ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("treatment", "share"), [("fixup", 0.1), ("skipinit", 1.0), ("rezero", 1.0)])
-def test_scalars_have_a_rate_of_their_own_and_every_parameter_is_trained_once(treatment, share):
-    network = build("resnet", 14, treatment, 10, 3, 4)
+@pytest.mark.parametrize(("method", "share"), [("fixup", 0.1), ("skipinit", 1.0), ("rezero", 1.0)])
+def test_scalars_have_a_rate_of_their_own_and_every_parameter_is_trained_once(method, share):
+    network = build("resnet", 14, method, 10, 3, 4)
     groups = optimizer(network, 0.2, 0.9, 1e-4).param_groups
     assert [g["lr"] for g in groups] == [0.2, pytest.approx(0.2 * share)]
     scalars = [name for name, p in network.named_parameters() if any(p is q for q in groups[1]["params"])]
@@ -101,10 +101,10 @@ def test_mixup_mixes_images_and_losses_by_one_share():
 
 
 def test_a_training_that_diverges_ends_soon_and_is_a_result():
-    lost = summary(digits(initialization="he", depth=112, epochs=3.0))
+    lost = summary(digits(method="he", depth=112, epochs=3.0))
     assert lost["diverged_at"] is not None
     assert lost["steps"] <= lost["diverged_at"] + 11  # of 111
-    assert lost["right"] == 0
+    assert lost["n_correct"] == 0
 
 
 def test_the_loss_curve_holds_the_means_of_its_pieces():
@@ -119,20 +119,20 @@ def test_the_loss_curve_holds_the_means_of_its_pieces():
     assert curve.rows() == [{"kind": "curve", "step": s, "loss": m} for s, m in ((4, 1.5), (8, 5.5), (10, 8.5))]
 
 
-@pytest.mark.parametrize("treatment", ["fixup", "batch-norm"])
-def test_a_shallow_network_learns_the_digits(treatment):
-    found = summary(digits(initialization=treatment, width=8, epochs=6.0, batch_size=16))
+@pytest.mark.parametrize("method", ["fixup", "batch-norm"])
+def test_a_shallow_network_learns_the_digits(method):
+    found = summary(digits(method=method, width=8, epochs=6.0, batch_size=16))
     assert found["test_accuracy_percent"] > 40
     assert found["branches"] == 3
 
 
 def test_accuracy_counts_what_the_network_predicts():
-    trial = digits(epochs=2.0, initialization="batch-norm")
+    trial = digits(epochs=2.0, method="batch-norm")
     context = Context(trial)
     examples = trial.examples(context)
     network, done, _ = trial.train(context, examples, lambda batch: None)
     right = (predict(network, examples.x_test, device="cpu").argmax(1) == examples.y_test).sum()
-    assert trial.tested(context, network, examples, done)["right"] == int(right)
+    assert trial.evaluate(context, network, examples, done)["n_correct"] == int(right)
 
 
 def test_computing_again_by_want_of_memory_gives_the_same_training(monkeypatch):
@@ -140,17 +140,17 @@ def test_computing_again_by_want_of_memory_gives_the_same_training(monkeypatch):
 
     trial = digits(depth=22, train_examples=320)
     plain = summary(trial)
-    setup = memory.Setup(architecture="wide-resnet", treatment="fixup", classes=10, channels=1, side=8, width=4, batch=32)
-    taken = memory.footprint(setup)
-    monkeypatch.setattr(memory, "free_bytes", lambda device: int(taken.recomputed(3) / memory.SHARE) + 1)
+    setup = memory.Setup(architecture="wide-resnet", method="fixup", classes=10, channels=1, image_size=8, width=4, batch=32)
+    taken = memory.estimate_memory(setup)
+    monkeypatch.setattr(memory, "free_bytes", lambda device: int(taken.with_checkpointing(3) / memory.MAX_FRACTION) + 1)
     again = summary(trial)
-    assert plain["blocks_a_segment"] == 0 < again["blocks_a_segment"]
+    assert plain["blocks_per_segment"] == 0 < again["blocks_per_segment"]
     assert again["train_loss"] == pytest.approx(plain["train_loss"], rel=1e-5)
-    assert abs(again["right"] - plain["right"]) <= 3
+    assert abs(again["n_correct"] - plain["n_correct"]) <= 3
 
 
 def test_images_are_averaged_to_the_side_asked_for():
-    trial = digits(side=4)
+    trial = digits(image_size=4)
     small, full = trial.examples(Context(trial)), digits().examples(Context(digits()))
     expected = full.x_test.float().unfold(2, 2, 2).unfold(3, 2, 2).mean((4, 5)).round()
     torch.testing.assert_close(small.x_test.float(), expected)
@@ -163,12 +163,12 @@ BOTTLENECK = {"architecture": "bottleneck", "depth": 110}
 
 
 def test_only_the_published_settings_are_the_paper_s():
-    published = TrainOneEpoch(depth=112, initialization="fixup")
+    published = TrainOneEpoch(depth=112, method="fixup")
     assert published.protocol == "paper"
-    assert TrainOneEpoch(depth=10_000, initialization="fixup", batch_size=64).protocol == "paper"
-    assert TrainOneEpoch(depth=10_000, initialization="fixup").protocol == "reduced"
+    assert TrainOneEpoch(depth=10_000, method="fixup", batch_size=64).protocol == "paper"
+    assert TrainOneEpoch(depth=10_000, method="fixup").protocol == "reduced"
     for change in (
-        {"side": 16},
+        {"image_size": 16},
         {"width": 8},
         {"train_examples": 5000},
         {"learning_rate": 0.3},
@@ -178,16 +178,16 @@ def test_only_the_published_settings_are_the_paper_s():
     ):
         assert dataclasses.replace(published, **change).protocol == "reduced"
     assert digits().protocol == "stand-in"
-    assert TrainToTheEnd(initialization="fixup").protocol == "paper"
-    assert TrainToTheEnd(initialization="fixup", mixup=1.0).protocol == "paper"
-    assert TrainToTheEnd(initialization="fixup", epochs=8.0).protocol == "reduced"
+    assert TrainFullSchedule(method="fixup").protocol == "paper"
+    assert TrainFullSchedule(method="fixup", mixup=1.0).protocol == "paper"
+    assert TrainFullSchedule(method="fixup", epochs=8.0).protocol == "reduced"
 
 
 # --- bad input --------------------------------------------------------------------------------------
 
 
 def tried(*words):
-    settings = ["dataset=digits", "initialization=fixup", "depth=10", "width=4", *words]
+    settings = ["dataset=digits", "method=fixup", "depth=10", "width=4", *words]
     return tryout.attempt(MYTH, "TrainOneEpoch", settings, "cpu", Path("nowhere")).rows
 
 
@@ -202,11 +202,11 @@ def tried(*words):
         ("batch_size=1", "batch_size=1 does not fit: batch_size is a whole number ≥ 2"),
         ("batch_size=1198", "batch_size=1198 is larger than the training set of 1197 examples"),
         ("train_examples=5000", "train_examples=5000: digits has 1197 training examples"),
-        ("side=20", "side=20: the images of digits have 8 pixels a side"),
+        ("image_size=20", "image_size=20: the images of digits have 8 pixels a side"),
         ("epochs=0", "epochs=0 does not fit: epochs is a number > 0"),
         ("momentum=-1", "momentum=-1 does not fit: momentum is a number ≥ 0 and < 1"),
         ("width=0", "width=0 does not fit: width is a whole number ≥ 1"),
-        ("initialization=kaiming", "initialization=kaiming does not fit: initialization is one of he"),
+        ("method=kaiming", "method=kaiming does not fit: method is one of he"),
         ("architecture=vgg", "architecture=vgg does not fit"),
         ("dataset=nothing", "nothing"),
     ],
@@ -246,10 +246,10 @@ def test_a_set_without_a_training_part_is_refused(monkeypatch, tmp_path):
 
 def test_images_too_small_for_three_stages_are_refused():
     with pytest.raises(CannotStart, match="at least 4"):
-        ran(digits(side=2))
+        ran(digits(image_size=2))
 
 
 def test_try_gives_a_row_of_the_training_and_its_curve():
     rows = tried("train_examples=320", "learning_rate=0.05")
     assert rows[0]["kind"] == "summary"
-    assert {"test_accuracy_percent", "diverged_at", "seconds_per_step", "blocks_a_segment"} <= set(rows[0])
+    assert {"test_accuracy_percent", "diverged_at", "seconds_per_step", "blocks_per_segment"} <= set(rows[0])

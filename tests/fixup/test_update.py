@@ -10,14 +10,14 @@ import torch.nn.functional as F
 from myths.fixup import tables
 from myths.fixup.network import build
 from myths.fixup.tables import nominal_depth
-from myths.fixup.update import MeasureUpdate, descend, forget_running_statistics
+from myths.fixup.trials.update import MeasureUpdate, descend, forget_running_statistics
 from myths.lab.store import Record, Results
 from myths.lab.trial import Context
 
 
-def started(treatment, depth=16, seed=0):
+def started(method, depth=16, seed=0):
     torch.manual_seed(seed)
-    made = build("wide-resnet", depth, treatment, 10, 3, 4).double()
+    made = build("wide-resnet", depth, method, 10, 3, 4).double()
     forget_running_statistics(made)
     return made
 
@@ -35,15 +35,15 @@ def plain_step(network, rate):
     F.cross_entropy(before, y).backward()
     with torch.no_grad():
         for name, p in network.named_parameters():
-            scalar = name.endswith(("shifts", "scale")) and network.treatment.scalars == "fixup"
+            scalar = name.endswith(("shifts", "scale")) and network.method.scalars == "fixup"
             p -= (0.1 if scalar else 1.0) * rate * p.grad
         return network, (network(x) - before).norm(dim=1).square().mean().sqrt().item()
 
 
-@pytest.mark.parametrize("treatment", ["fixup", "he", "skipinit", "batch-norm"])
-def test_the_update_is_that_of_a_step_and_its_limit_that_of_small_steps(treatment):
-    network = started(treatment)
-    if treatment in ("fixup", "skipinit"):  # from a place where branches have moved, and no activation lies at exactly 0
+@pytest.mark.parametrize("method", ["fixup", "he", "skipinit", "batch-norm"])
+def test_the_update_is_that_of_a_step_and_its_limit_that_of_small_steps(method):
+    network = started(method)
+    if method in ("fixup", "skipinit"):  # from a place where branches have moved, and no activation lies at exactly 0
         for _ in range(2):
             network, _ = plain_step(network, 0.1)
     rate = 1e-6
@@ -51,7 +51,7 @@ def test_the_update_is_that_of_a_step_and_its_limit_that_of_small_steps(treatmen
     _, literal = plain_step(network, 0.01)
     found, layers = descend(network, *batch(), 0.01)
     assert found["update"] == pytest.approx(literal, rel=1e-6)
-    assert found["update_per_rate"] == pytest.approx(small / rate, rel=1e-3)
+    assert found["update_over_learning_rate"] == pytest.approx(small / rate, rel=1e-3)
     assert len(layers) == 6
 
 
@@ -84,10 +84,10 @@ def test_the_first_step_of_fixup_moves_the_head_alone_and_the_third_moves_everyt
     assert all(torch.count_nonzero(conv.weight) > 0 for block in network.blocks for conv in block.convs)
 
 
-def measured(treatment, depths, seed=0, steps=3):
+def measured(method, depths, seed=0, steps=3):
     results = []
     for depth in depths:
-        trial = MeasureUpdate(dataset="digits", depth=depth, initialization=treatment, width=4, examples_a_step=32, steps=steps, seed=seed)
+        trial = MeasureUpdate(dataset="digits", depth=depth, method=method, width=4, examples_per_step=32, steps=steps, seed=seed)
         results.append(Record(trial, "ok", trial.run(Context(trial)).rows))
     return results
 
@@ -96,28 +96,28 @@ def test_slopes_are_those_of_the_law():
     """The tables' own fits against rows made from known laws."""
     records = []
     for depth in (10, 16, 28, 52, 100):
-        trial = MeasureUpdate(dataset="digits", depth=depth, initialization="he")
+        trial = MeasureUpdate(dataset="digits", depth=depth, method="he")
         branches = trial.branches
-        row = {"kind": "step", "step": 1, "branches": branches, "update": 0.3 * branches**1.5, "update_per_rate": 2 / branches}
+        row = {"kind": "step", "step": 1, "branches": branches, "update": 0.3 * branches**1.5, "update_over_learning_rate": 2 / branches}
         records.append(Record(trial, "ok", [{**row, "gradient_norm": 1.07**branches, "largest_logit": 1.0, "loss": 2.0}]))
     (line,) = tables.slopes(Results(records)).to_dict("records")
     assert line["update_slope"] == pytest.approx(1.5)
-    assert line["update_per_rate_slope"] == pytest.approx(-1)
+    assert line["update_over_learning_rate_slope"] == pytest.approx(-1)
     assert line["gradient_growth"] == pytest.approx(0.07)
 
 
 def test_he_s_gradients_grow_with_depth_and_fixup_s_update_does_not():
     depths = (10, 22, 40, 64)
     table = tables.slopes(Results(measured("he", depths, steps=1) + measured("fixup", depths)))
-    of = {(row["initialization"], row["step"]): row for row in table.to_dict("records")}
+    of = {(row["method"], row["step"]): row for row in table.to_dict("records")}
     assert of["he", 1]["gradient_growth"] > 0.1
-    assert of["he", 1]["update_per_rate_slope"] > 1
+    assert of["he", 1]["update_over_learning_rate_slope"] > 1
     assert abs(of["fixup", 1]["update_slope"]) < 0.3
-    assert of["fixup", 3]["update_per_rate_slope"] < 0.5
+    assert of["fixup", 3]["update_over_learning_rate_slope"] < 0.5
 
 
 def test_what_overflows_is_no_number_and_ends_the_steps():
-    trial = MeasureUpdate(dataset="digits", depth=400, initialization="he", width=4, examples_a_step=8, learning_rate=1e3)
+    trial = MeasureUpdate(dataset="digits", depth=400, method="he", width=4, examples_per_step=8, learning_rate=1e3)
     rows = [row for row in trial.run(Context(trial)).rows if row["kind"] == "step"]
     assert len(rows) < 5
     assert not np.isfinite(rows[-1]["update"])

@@ -15,7 +15,7 @@ WARM_UP = 3
 """Passes before the recording, in which libraries choose algorithms and allocate what must not be recorded."""
 
 
-class Graphed:
+class CUDAGraphModule:
     """A network's forward pass, recorded with its backward pass at the first call and replayed for batches of the same shape.
 
     Only where the batch lies on a CUDA device; elsewhere, and for the odd batch at the end of an epoch, the network itself is called,

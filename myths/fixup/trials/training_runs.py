@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from myths.fixup.training import VERY_DEEP, Training
+from myths.fixup.trials.image_training import VERY_DEEP, ImageTraining
 from myths.lab.setting import Count, Epochs, WeightDecay
 from myths.lab.trial import Protocol
 
@@ -21,7 +21,7 @@ FIRST_EPOCH: dict[str, Any] = {
     "epochs": 1.0,
 }
 """The paper's depth study (Sec. 4.1): the learning rate of batch normalization for all, test accuracy after one epoch."""
-TO_THE_END: dict[str, Any] = {
+FULL_SCHEDULE: dict[str, Any] = {
     "architecture": "resnet",
     "depth": 110,
     "learning_rate": 0.1,
@@ -38,18 +38,18 @@ CHECK_EVERY = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainOneEpoch(Training):
+class TrainOneEpoch(ImageTraining):
     """Train for one epoch and test (Zhang et al. 2019, Sec. 4.1 and Fig. 3). A training that diverges ends early and is a result."""
 
     @property
     def protocol(self) -> Protocol:
         """Of the paper with its settings on all images, with batches of 64 at the greatest depths."""
-        return self.as_published(FIRST_EPOCH | {"batch_size": 64 if self.depth >= VERY_DEEP else 128})
+        return self.protocol_against(FIRST_EPOCH | {"batch_size": 64 if self.depth >= VERY_DEEP else 128})
 
     @classmethod
     def test_instance(cls) -> TrainOneEpoch:
         """Fixup's shallowest network on a few digits."""
-        return cls(dataset="digits", depth=10, initialization="fixup", width=4, batch_size=32, train_examples=320)
+        return cls(dataset="digits", depth=10, method="fixup", width=4, batch_size=32, train_examples=320)
 
     def recipe(self) -> Recipe:
         """At a constant rate."""
@@ -67,7 +67,7 @@ class TrainOneEpoch(Training):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainToTheEnd(Training):
+class TrainFullSchedule(ImageTraining):
     """Train on a whole schedule and test at the end, never before (Zhang et al. 2019, Table 1)."""
 
     architecture: Literal["wide-resnet", "resnet", "bottleneck"] = "resnet"
@@ -80,12 +80,12 @@ class TrainToTheEnd(Training):
     @property
     def protocol(self) -> Protocol:
         """Of the paper with its 200 epochs; mixup is compared, so it may be on or off."""
-        return self.as_published(TO_THE_END)
+        return self.protocol_against(FULL_SCHEDULE)
 
     @classmethod
-    def test_instance(cls) -> TrainToTheEnd:
+    def test_instance(cls) -> TrainFullSchedule:
         """Two epochs of the shallowest network on a few digits, with mixup."""
-        return cls(dataset="digits", depth=8, initialization="fixup", width=4, batch_size=32, train_examples=320, epochs=2.0, mixup=1.0)
+        return cls(dataset="digits", depth=8, method="fixup", width=4, batch_size=32, train_examples=320, epochs=2.0, mixup=1.0)
 
     def recipe(self) -> Recipe:
         """A tenth of the rate from half of the training, a hundredth from three quarters, or another schedule of the suite."""

@@ -1,4 +1,4 @@
-"""What all trials of this myth share: a network with a treatment, images, and a training whose scalars have a rate of their own."""
+"""What all trials of this myth share: a network with a method, images, and a training whose scalars have a rate of their own."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from myths.fixup.architectures import STAGES, blocks_a_stage
+from myths.fixup.architectures import STAGES, blocks_per_stage
 from myths.fixup.architectures import Name as ArchitectureName
-from myths.fixup.treatments import Name as TreatmentName
+from myths.fixup.methods import Name as MethodName
 from myths.lab.errors import CannotStart, UsageError
 from myths.lab.setting import Count, DatasetName, Epochs, LearningRate, Momentum, Range, Seed, TrainExamples, WeightDecay
 from myths.lab.trial import Context, Outcome, Protocol, Trial
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 REAL = ("cifar10",)
 """The papers' data that the suite can have; all else stands in."""
-GRAIN = 32_768
+MAX_SINGLE_THREAD_ELEMENTS = 32_768
 """Elements up to which torch's element-wise operations take one thread on a CPU."""
 VERY_DEEP = 5000
 """Layers from which the paper halves the batch to 64."""
@@ -43,30 +43,30 @@ class Examples:
     classes: int
 
 
-NOMINAL = (10, 20, 32, 40, 56, 110, 256, 500, 1000, 10_000)
+NOMINAL_DEPTHS = (10, 20, 32, 40, 56, 110, 256, 500, 1000, 10_000)
 """Depths as papers name them: 22 layers of a wide residual network stand beside 20 of a ResNet."""
 
 
 def nominal_depth(depth: int) -> int:
     """The depth that stands for it in the papers, where one is within an eighth."""
-    near = min(NOMINAL, key=lambda n: abs(math.log(n / depth)))
+    near = min(NOMINAL_DEPTHS, key=lambda n: abs(math.log(n / depth)))
     return near if abs(near - depth) <= near / 8 else depth
 
 
 @dataclass(frozen=True, kw_only=True)
-class OnImages(Trial):
-    """A residual network of some depth with a treatment, and the images that it sees."""
+class ImageTrial(Trial):
+    """A residual network of some depth with a method, and the images that it sees."""
 
     dataset: DatasetName = "cifar10"
     architecture: ArchitectureName = "wide-resnet"
     """Kind of residual network."""
     depth: Count
     """Number of layers; the architecture says which depths are possible."""
-    initialization: TreatmentName
+    method: MethodName
     """Initialization or normalization of the residual branches."""
     width: Count = 16
     """Channels of the first stage; 16 are the papers'."""
-    side: Annotated[int, Range(at_least=1, also=(0, "as they are"))] = 0
+    image_size: Annotated[int, Range(at_least=1, also=(0, "as they are"))] = 0
     """Pixels a side to which images are averaged; 0 leaves them as they are."""
     train_examples: TrainExamples = 0
     """How many training examples, the first of a seeded shuffle; 0 is all of them."""
@@ -76,7 +76,7 @@ class OnImages(Trial):
     def __post_init__(self) -> None:
         """Raises UsageError for a depth that the architecture cannot have."""
         super().__post_init__()
-        blocks_a_stage(self.architecture, self.depth)
+        blocks_per_stage(self.architecture, self.depth)
 
     @property
     def data(self) -> tuple[str, ...]:
@@ -91,14 +91,14 @@ class OnImages(Trial):
     @property
     def branches(self) -> int:
         """L, the number of residual branches."""
-        return STAGES * blocks_a_stage(self.architecture, self.depth)
+        return STAGES * blocks_per_stage(self.architecture, self.depth)
 
-    def passes(self, images: float, batch: int) -> float:
+    def compute_cost(self, images: float, batch: int) -> float:
         """What so many images cost in batches, forward and backward, in thousands of layers at 32 pixels and 16 channels.
 
         Measured on a CPU: calling a layer costs as much as it computes for 1.6 images of that size.
         """
-        side = self.side or {"digits": 8, "shapes": 16}.get(self.dataset, 32)
+        side = self.image_size or {"digits": 8, "shapes": 16}.get(self.dataset, 32)
         return images * self.depth * ((side / 32) ** 2 * (self.width / 16) ** 1.5 + 1.6 / batch) / 1000
 
     def examples(self, context: Context) -> Examples:
@@ -115,25 +115,25 @@ class OnImages(Trial):
                 raise UsageError(f"train_examples={self.train_examples}: {self.dataset} has {len(x)} training examples")
             kept = torch.from_numpy(context.rng("subset").permutation(len(x))[: self.train_examples]).to(x.device)
             x, y = x[kept], y[kept]
-        if self.side:
-            if self.side > x.shape[-1]:
-                raise UsageError(f"side={self.side}: the images of {self.dataset} have {x.shape[-1]} pixels a side")
-            x, x_test = (F.adaptive_avg_pool2d(part.float(), self.side).round().to(torch.uint8) for part in (x, x_test))
+        if self.image_size:
+            if self.image_size > x.shape[-1]:
+                raise UsageError(f"image_size={self.image_size}: the images of {self.dataset} have {x.shape[-1]} pixels a side")
+            x, x_test = (F.adaptive_avg_pool2d(part.float(), self.image_size).round().to(torch.uint8) for part in (x, x_test))
         return Examples(x, y, x_test, images.y_test, len(images.classes))
 
-    def network(self, context: Context, examples: Examples, blocks_a_segment: int = 0) -> ResidualNetwork:
-        """The network at its start, on the device; seeds are paired over treatments."""
+    def network(self, context: Context, examples: Examples, blocks_per_segment: int = 0) -> ResidualNetwork:
+        """The network at its start, on the device; seeds are paired over methods."""
         from myths.fixup.network import build
 
         with context.seed_torch("init"):
-            network = build(self.architecture, self.depth, self.initialization, examples.classes, examples.x.shape[1], self.width)
-        network.to(context.device).blocks_a_segment = blocks_a_segment
+            network = build(self.architecture, self.depth, self.method, examples.classes, examples.x.shape[1], self.width)
+        network.to(context.device).blocks_per_segment = blocks_per_segment
         network.calibrate(examples.x)
         return network
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training(OnImages, ABC):
+class ImageTraining(ImageTrial, ABC):
     """A training by stochastic gradient descent, as in the paper: momentum, no clipping, no warm-up."""
 
     epochs: Epochs = 1.0
@@ -145,7 +145,7 @@ class Training(OnImages, ABC):
     """α of mixup; 0 is none."""
     augmentation: Literal["none", "flip", "crop-flip"] = "crop-flip"
     """How training images are varied."""
-    graph: bool = True
+    cuda_graphs: bool = True
     """Forward and backward pass as CUDA graphs, where there is CUDA."""
 
     nondeterministic_columns: ClassVar[frozenset[str]] = frozenset({"seconds_per_step", "train_seconds"})
@@ -154,20 +154,20 @@ class Training(OnImages, ABC):
     def recipe(self) -> Recipe:
         """The settings as the training loop takes them."""
 
-    def as_published(self, published: Mapping[str, Any]) -> Protocol:
+    def protocol_against(self, published: Mapping[str, Any]) -> Protocol:
         """Of the paper where every setting is and all images are used; a stand-in on data that the paper has not."""
         if self.dataset not in REAL:
             return "stand-in"
         same = all(getattr(self, name) == value for name, value in published.items())
         usual = self.architecture != "bottleneck" and self.width == 16
-        return "paper" if same and usual and not self.side and not self.train_examples else "reduced"
+        return "paper" if same and usual and not self.image_size and not self.train_examples else "reduced"
 
     @property
     def relative_cost(self) -> float:
         """Images seen times layers, at their size; test images count a third. A tenth where He's weights will diverge."""
         n = self.train_examples or {"digits": 1200, "shapes": 1200}.get(self.dataset, 50_000)
-        early = 0.1 if self.initialization == "he" and self.depth > 100 else 1.0
-        return self.passes(early * (self.epochs * n + 3000), self.batch_size) + 0.05
+        early = 0.1 if self.method == "he" and self.depth > 100 else 1.0
+        return self.compute_cost(early * (self.epochs * n + 3000), self.batch_size) + 0.05
 
     def run(self, context: Context) -> Outcome:
         """A row of ``kind`` "summary" (right, n_test, test_accuracy_percent, train_loss, diverged_at, steps …), and rows "curve"."""
@@ -178,7 +178,7 @@ class Training(OnImages, ABC):
         curve = LossCurve(max(1, total // 30))
         with threads_for(self.batch_size * examples.x.shape[-1] ** 2 * self.width, context.device):
             network, done, took = self.train(context, examples, curve)
-            tested = self.tested(context, network, examples, done)
+            tested = self.evaluate(context, network, examples, done)
         summary = {
             "kind": "summary",
             **tested,
@@ -196,8 +196,8 @@ class Training(OnImages, ABC):
 
         Raises UsageError for a batch larger than the training set and CannotStart for a network too large for the memory.
         """
-        from myths.fixup.graph import Graphed
-        from myths.fixup.memory import Setup, blocks_a_segment, free_bytes
+        from myths.fixup.cuda_graphs import CUDAGraphModule
+        from myths.fixup.memory import Setup, blocks_per_segment, free_bytes
         from myths.lab.vision.training import fit
 
         channels, side = examples.x.shape[1], examples.x.shape[-1]
@@ -208,16 +208,16 @@ class Training(OnImages, ABC):
         free = free_bytes(context.device)
         setup = Setup(
             architecture=self.architecture,
-            treatment=self.initialization,
+            method=self.method,
             classes=examples.classes,
             channels=channels,
-            side=side,
+            image_size=side,
             width=self.width,
             batch=self.batch_size,
         )
-        segment = blocks_a_segment(setup, self.depth, free)
+        segment = blocks_per_segment(setup, self.depth, free)
         network = self.network(context, examples, segment)
-        forward = Graphed(network) if self.graph else network
+        forward = CUDAGraphModule(network) if self.cuda_graphs else network
         done = fit(
             network,
             examples.x,
@@ -230,16 +230,16 @@ class Training(OnImages, ABC):
             optimizer=optimizer(network, self.learning_rate, self.momentum, self.weight_decay),
             forward=forward,
         )
-        recording = forward.seconds if isinstance(forward, Graphed) else 0.0
+        recording = forward.seconds if isinstance(forward, CUDAGraphModule) else 0.0
         took = {
             "seconds_per_step": (done.seconds - recording) / done.steps,
             "train_seconds": done.seconds,
-            "blocks_a_segment": segment,
+            "blocks_per_segment": segment,
             "parameters": sum(p.numel() for p in network.parameters()),
         }
         return network, done, took
 
-    def tested(self, context: Context, network: ResidualNetwork, examples: Examples, done: Fit) -> dict[str, Any]:
+    def evaluate(self, context: Context, network: ResidualNetwork, examples: Examples, done: Fit) -> dict[str, Any]:
         """How many test examples the network gets right; none where training diverged, for its weights are no numbers."""
         from myths.lab.vision.training import predict
 
@@ -248,7 +248,7 @@ class Training(OnImages, ABC):
             logits = predict(network, examples.x_test, device=context.device)
             right = int(((logits.argmax(1) == examples.y_test.to(logits.device)) & logits.isfinite().all(1)).sum())
         n = len(examples.x_test)
-        return {"right": right, "n_test": n, "test_accuracy_percent": 100 * right / n, "test_error_percent": 100 - 100 * right / n}
+        return {"n_correct": right, "n_test": n, "test_accuracy_percent": 100 * right / n, "test_error_percent": 100 - 100 * right / n}
 
 
 @contextlib.contextmanager
@@ -260,7 +260,7 @@ def threads_for(activations: int, device: str) -> Iterator[None]:
     import torch
 
     threads = torch.get_num_threads()
-    alone = device == "cpu" and activations <= GRAIN
+    alone = device == "cpu" and activations <= MAX_SINGLE_THREAD_ELEMENTS
     try:
         torch.set_num_threads(1 if alone else threads)
         yield
@@ -269,14 +269,14 @@ def threads_for(activations: int, device: str) -> Iterator[None]:
 
 
 def optimizer(network: ResidualNetwork, rate: float, momentum: float, weight_decay: float) -> torch.optim.Optimizer:
-    """SGD with momentum as the papers have it, not Nesterov's; scalars at the rate that the treatment gives them."""
+    """SGD with momentum as the papers have it, not Nesterov's; scalars at the rate that the method gives them."""
     import torch
 
     scalars = network.scalars()
     own = {id(p) for p in scalars}
     groups = [{"params": [p for p in network.parameters() if id(p) not in own], "lr": rate}]
     if scalars:
-        groups.append({"params": scalars, "lr": rate * network.treatment.scalar_rate})
+        groups.append({"params": scalars, "lr": rate * network.method.scalar_lr_factor})
     return torch.optim.SGD(groups, rate, momentum=momentum, weight_decay=weight_decay, fused=True)
 
 

@@ -14,7 +14,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from myths.fixup.training import REAL, OnImages, threads_for
+from myths.fixup.trials.image_training import REAL, ImageTrial, threads_for
 from myths.lab.errors import UsageError
 from myths.lab.setting import Count
 from myths.lab.trial import Context, Outcome, Protocol
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeasureUpdate(OnImages):
+class MeasureUpdate(ImageTrial):
     """Make a few steps of plain gradient descent from the start and measure the change of the function by each.
 
     Every step is by one minibatch of its own, on which the change is measured too: the root of the mean, over its images, of the
     squared norm of the change of the logits.
     """
 
-    examples_a_step: Count = 64
+    examples_per_step: Count = 64
     """Examples per step."""
     steps: Count = 5
     """Number of steps."""
@@ -47,29 +47,31 @@ class MeasureUpdate(OnImages):
     @property
     def relative_cost(self) -> float:
         """A gradient, a derivative along it and two passes more: some four passes a step."""
-        return self.passes(4.0 * self.examples_a_step * self.steps, self.examples_a_step) + 0.05
+        return self.compute_cost(4.0 * self.examples_per_step * self.steps, self.examples_per_step) + 0.05
 
     @classmethod
     def test_instance(cls) -> MeasureUpdate:
         """Two steps of the shallowest network on a few digits."""
-        return cls(dataset="digits", depth=10, initialization="fixup", width=4, examples_a_step=16, steps=2)
+        return cls(dataset="digits", depth=10, method="fixup", width=4, examples_per_step=16, steps=2)
 
     def run(self, context: Context) -> Outcome:
-        """Rows of ``kind`` "step": step (from 1), loss, largest_logit before it, update (by the step), update_per_rate (its limit for
-        a small rate, over the rate), gradient_norm, stem_gradient_norm; and of "layer": step, block, gradient_norm of its convolutions.
-        What is not finite is None, and steps end there.
+        """Return one row per step and, for the first and the last step, one row per block.
+
+        Rows of ``kind`` "step": step (from 1), loss, largest_logit before it, update (by the step), update_over_learning_rate (its limit
+        for a learning rate of 0), gradient_norm, stem_gradient_norm. Rows of ``kind`` "layer": step, block, gradient_norm of its
+        convolutions. The trial ends at the first step whose loss or update is not finite.
         """
         import torch
 
         examples = self.examples(context)
-        if self.examples_a_step > len(examples.x):
-            raise UsageError(f"examples_a_step={self.examples_a_step}: {self.dataset} has {len(examples.x)} training examples")
+        if self.examples_per_step > len(examples.x):
+            raise UsageError(f"examples_per_step={self.examples_per_step}: {self.dataset} has {len(examples.x)} training examples")
         network = self.network(context, examples)
         forget_running_statistics(network)
         order = torch.from_numpy(context.rng("order").permutation(len(examples.x))).to(examples.x.device)
         rows: list[dict[str, Any]] = []
         for step in range(1, self.steps + 1):
-            chosen = order[torch.arange((step - 1) * self.examples_a_step, step * self.examples_a_step) % len(order)]
+            chosen = order[torch.arange((step - 1) * self.examples_per_step, step * self.examples_per_step) % len(order)]
             pixels = examples.x[chosen].float() / 255
             about = {"step": step, "branches": self.branches}
             with threads_for(pixels[:, 0].numel() * self.width, context.device):
@@ -87,7 +89,7 @@ def descend(
 ) -> tuple[dict[str, float], list[float]]:
     """One step of gradient descent, made in place: the measures named in ``MeasureUpdate.run``, and each block's gradient norm.
 
-    Scalars move at the share of the rate that the treatment gives them.
+    Scalars move at the share of the rate that the method gives them.
     """
     import torch
     import torch.nn.functional as F
@@ -97,7 +99,7 @@ def descend(
     logits = network(pixels)
     loss = F.cross_entropy(logits, labels)
     gradients = dict(zip(parameters, torch.autograd.grad(loss, list(parameters.values())), strict=True))
-    direction = {n: -g * (network.treatment.scalar_rate if id(parameters[n]) in own else 1.0) for n, g in gradients.items()}
+    direction = {n: -g * (network.method.scalar_lr_factor if id(parameters[n]) in own else 1.0) for n, g in gradients.items()}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`torch.jit.script`", FutureWarning)  # torch's own, when it loads its forward mode
         per_rate = torch.func.jvp(
@@ -116,7 +118,7 @@ def descend(
         "loss": float(loss.detach()),
         "largest_logit": float(logits.detach().abs().max()),
         "update": _root_mean_square(after - logits.detach()),
-        "update_per_rate": _root_mean_square(per_rate.detach()),
+        "update_over_learning_rate": _root_mean_square(per_rate.detach()),
         "gradient_norm": float(torch.stack([g.square().sum() for g in gradients.values()]).sum().sqrt()),
         "stem_gradient_norm": float(gradients["stem.weight"].norm()),
     }

@@ -1,4 +1,4 @@
-"""The treatments that are compared: how weights begin, and what a residual block has beside its convolutions.
+"""The methods that are compared: how weights begin, and what a residual block has beside its convolutions.
 
 One table, applied to one definition of the network (``network``). With L residual branches of m layers each, Fixup (Zhang et al.
 2019, Sec. 3) begins with zeros in the classification layer and in the last layer of every branch, with He's standard deviation times
@@ -19,19 +19,19 @@ GROUPS = 4
 
 
 @dataclass(frozen=True)
-class Treatment:
+class Method:
     """What makes a residual network trainable, or does not.
 
-    ``scalars``: "fixup" (biases and a multiplier of 1), "gate" (a multiplier of 0 in each branch), or "none". ``scalar_rate`` is
-    their learning rate relative to that of the weights. ``sum_factor`` multiplies the sum of shortcut and branch.
+    ``scalars``: "fixup" (biases and a multiplier of 1), "gate" (a multiplier of 0 in each branch), or "none". ``scalar_lr_factor`` is
+    their learning rate relative to that of the weights. ``output_scale`` multiplies the sum of shortcut and branch.
     """
 
-    words: str
+    label: str
     weights: Literal["he", "xavier", "unit variance"] = "he"
     normalization: Literal["none", "batch", "group", "layer"] = "none"
     scalars: Literal["none", "gate", "fixup"] = "none"
-    scalar_rate: float = 1.0
-    sum_factor: float = 1.0
+    scalar_lr_factor: float = 1.0
+    output_scale: float = 1.0
 
     @property
     def biased(self) -> bool:
@@ -39,15 +39,15 @@ class Treatment:
         return self.normalization == "none" and self.scalars != "fixup"
 
 
-TREATMENTS: Mapping[str, Treatment] = {
-    "he": Treatment("He et al. 2015, no normalization"),
-    "he-scaled": Treatment("He, sums scaled by √½ (Balduzzi et al. 2017)", sum_factor=math.sqrt(0.5)),
-    "lsuv": Treatment("layer-sequential unit variance (Mishkin & Matas 2016)", weights="unit variance"),
+METHODS: Mapping[str, Method] = {
+    "he": Method("He et al. 2015, no normalization"),
+    "he-scaled": Method("He, sums scaled by √½ (Balduzzi et al. 2017)", output_scale=math.sqrt(0.5)),
+    "lsuv": Method("layer-sequential unit variance (Mishkin & Matas 2016)", weights="unit variance"),
     # The authors' code trains scalars at a tenth of the learning rate; the paper says nothing of it.
-    "fixup": Treatment("Fixup", scalars="fixup", scalar_rate=0.1),
-    "skipinit": Treatment("SkipInit (De & Smith 2020)", scalars="gate"),
-    "rezero": Treatment("ReZero (Bachlechner et al. 2020)", weights="xavier", scalars="gate"),
-    "batch-norm": Treatment("batch normalization", normalization="batch"),
-    "group-norm": Treatment("group normalization", normalization="group"),
-    "layer-norm": Treatment("layer normalization", normalization="layer"),
+    "fixup": Method("Fixup", scalars="fixup", scalar_lr_factor=0.1),
+    "skipinit": Method("SkipInit (De & Smith 2020)", scalars="gate"),
+    "rezero": Method("ReZero (Bachlechner et al. 2020)", weights="xavier", scalars="gate"),
+    "batch-norm": Method("batch normalization", normalization="batch"),
+    "group-norm": Method("group normalization", normalization="group"),
+    "layer-norm": Method("layer normalization", normalization="layer"),
 }

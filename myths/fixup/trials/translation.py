@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from myths.fixup.training import threads_for
+from myths.fixup.trials.image_training import threads_for
 from myths.lab.setting import Count, DatasetName, Dropout, LabelSmoothing, LearningRate, Seed, Subwords, check_divides
 from myths.lab.trial import Context, Outcome, Protocol, Trial
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from myths.lab.language.transformer import Translator
     from myths.lab.language.vocabulary import Vocabulary
 
-SPELLED = "backwards"
+REVERSED_WORDS = "reversed_words"
 """Words spelled backwards: drawn here, no download, no claim."""
 UNAVAILABLE = {"iwslt14": "the training part of IWSLT'14 German-English is not in the catalog"}
 
@@ -31,15 +31,15 @@ class TrainTransformer(Trial):
 
     ``normalization``: "layer" (before each branch), "fixup" (the paper's rules: see ``myths.lab.language.transformer``), or "none"
     (the same Xavier weights with nothing in normalization's place). All else is the same. ``dataset`` is "multi30k", "iwslt14" (the
-    paper's, whose training part is not to be had here) or "backwards" (words spelled backwards, drawn here).
+    paper's, whose training part is not to be had here) or "reversed_words" (words spelled backwards, drawn here).
     """
 
     dataset: DatasetName = "multi30k"
     normalization: Literal["layer", "fixup", "none"]
     """What keeps the residual branches stable."""
-    channels: Count = 256
+    embed_dim: Count = 256
     """Channels of the model."""
-    hidden: Count = 1024
+    ffn_dim: Count = 1024
     """Channels inside the feed-forward layers."""
     heads: Count = 4
     """Attention heads; a divisor of the channels."""
@@ -47,7 +47,7 @@ class TrainTransformer(Trial):
     """Layers of the encoder, and as many of the decoder."""
     subwords: Subwords = 8000
     """Size of the vocabulary of both languages; 0 takes characters."""
-    longest: Count = 256
+    max_length: Count = 256
     """Most tokens of a sentence."""
     updates: Count
     """Number of training steps."""
@@ -58,7 +58,7 @@ class TrainTransformer(Trial):
     """Steps over which the learning rate rises."""
     dropout: Dropout = 0.3
     label_smoothing: LabelSmoothing = 0.1
-    beam: Count = 5
+    beam_size: Count = 5
     """Width of the beam search."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Precision of the arithmetic; auto is bf16 where the device has it."""
@@ -69,17 +69,17 @@ class TrainTransformer(Trial):
     def __post_init__(self) -> None:
         """Raises UsageError for heads that do not divide the channels."""
         super().__post_init__()
-        check_divides(self, "heads", "channels")
+        check_divides(self, "heads", "embed_dim")
 
     @property
     def protocol(self) -> Protocol:
         """Reduced on real data: the paper's data sets are larger, and so are its models."""
-        return "stand-in" if self.dataset == SPELLED else "reduced"
+        return "stand-in" if self.dataset == REVERSED_WORDS else "reduced"
 
     @property
     def relative_cost(self) -> float:
         """Tokens that may be seen, times weights."""
-        weights = 2 * self.layers * self.channels * (4 * self.channels + 2 * self.hidden) + self.channels * max(self.subwords, 50)
+        weights = 2 * self.layers * self.embed_dim * (4 * self.embed_dim + 2 * self.ffn_dim) + self.embed_dim * max(self.subwords, 50)
         return (self.updates + 100) * self.batch_tokens * weights / 1e12
 
     @property
@@ -87,7 +87,7 @@ class TrainTransformer(Trial):
         """The texts of both languages."""
         from myths.lab.language.texts import prepared_names
 
-        if self.dataset == SPELLED or self.dataset in UNAVAILABLE:
+        if self.dataset == REVERSED_WORDS or self.dataset in UNAVAILABLE:
             return ()
         return prepared_names(self.dataset, "de", "en", ("test_2016_flickr",))
 
@@ -98,11 +98,20 @@ class TrainTransformer(Trial):
     @classmethod
     def test_instance(cls) -> TrainTransformer:
         """A few updates on words spelled backwards."""
-        few = {"channels": 16, "hidden": 16, "heads": 2, "layers": 1, "subwords": 0, "longest": 16, "batch_tokens": 400, "beam": 2}
-        return cls(dataset=SPELLED, normalization="fixup", updates=8, warmup=4, dropout=0.0, precision="fp32", **few)
+        few = {
+            "embed_dim": 16,
+            "ffn_dim": 16,
+            "heads": 2,
+            "layers": 1,
+            "subwords": 0,
+            "max_length": 16,
+            "batch_tokens": 400,
+            "beam_size": 2,
+        }
+        return cls(dataset=REVERSED_WORDS, normalization="fixup", updates=8, warmup=4, dropout=0.0, precision="fp32", **few)
 
     def run(self, context: Context) -> Outcome:
-        """One row: bleu (0 where training diverged), valid_nats (a target token's cross-entropy), diverged_at, train_loss, speed.
+        """One row: bleu (0 where training diverged), valid_loss_nats (a target token's cross-entropy), diverged_at, train_loss, speed.
 
         Raises UsageError when the heads do not divide the channels.
         """
@@ -114,18 +123,20 @@ class TrainTransformer(Trial):
         parts = self.texts()
         said = [*parts["train"].source, *parts["train"].target]
         vocabulary: Vocabulary = learn_subwords(parts["train"], self.subwords) if self.subwords else Characters(said)
-        train, valid, test = (encode(parts[part], vocabulary, self.longest, context.device, cut=True) for part in ("train", "val", "test"))
+        train, valid, test = (
+            encode(parts[part], vocabulary, self.max_length, context.device, cut=True) for part in ("train", "val", "test")
+        )
         with context.seed_torch("init"):
             model = self.model(vocabulary.size)
         recipe = self.recipe(context.device)
-        with threads_for(self.batch_tokens * self.channels, context.device), context.seed_torch("dropout"):
+        with threads_for(self.batch_tokens * self.embed_dim, context.device), context.seed_torch("dropout"):
             batches = translation_batches(model, train, self.batch_tokens, context.generator("order"))
             done = fit(model, batches, recipe, device=context.device)
-        found: dict[str, Any] = {"bleu": 0.0, "signature": "", "valid_nats": None}
+        found: dict[str, Any] = {"bleu": 0.0, "signature": "", "valid_loss_nats": None}
         if done.diverged_at is None:
-            with threads_for(self.batch_tokens * self.channels, context.device):
+            with threads_for(self.batch_tokens * self.embed_dim, context.device):
                 found = self._scored(model, test, vocabulary, parts["test"].target, recipe.precision)
-                found["valid_nats"] = cross_entropy(model, valid, precision=recipe.precision)
+                found["valid_loss_nats"] = cross_entropy(model, valid, precision=recipe.precision)
         row = {
             **found,
             "n_test": len(test),
@@ -146,18 +157,18 @@ class TrainTransformer(Trial):
 
         shape = Shape(
             vocabulary=subwords,
-            channels=self.channels,
-            hidden=self.hidden,
+            channels=self.embed_dim,
+            hidden=self.ffn_dim,
             heads=self.heads,
             encoder_layers=self.layers,
             decoder_layers=self.layers,
-            longest=self.longest,
+            longest=self.max_length,
             dropout=self.dropout,
             normalization=self.normalization,
         )
 
         def attention(layer: int, *, causal: bool) -> Mixer:
-            return SelfAttention(self.channels, self.heads, causal=causal, dropout=self.dropout)
+            return SelfAttention(self.embed_dim, self.heads, causal=causal, dropout=self.dropout)
 
         return Translator(shape, attention)
 
@@ -167,7 +178,7 @@ class TrainTransformer(Trial):
         from myths.lab.language.beam import translate
         from myths.lab.language.bleu import bleu
 
-        scored = bleu(vocabulary.decode(translate(model, test, beam=self.beam, precision=precision)), references)
+        scored = bleu(vocabulary.decode(translate(model, test, beam=self.beam_size, precision=precision)), references)
         return {"bleu": scored.score, "signature": scored.signature}
 
     def recipe(self, device: str) -> Recipe:
@@ -189,14 +200,14 @@ class TrainTransformer(Trial):
         """The training, validation and test part."""
         from myths.lab.language.texts import read, without_empty
 
-        if self.dataset == SPELLED:
-            return {part: backwards(part) for part in ("train", "val", "test")}
+        if self.dataset == REVERSED_WORDS:
+            return {part: reversed_words(part) for part in ("train", "val", "test")}
         parts = {part: read(self.dataset, name, "de", "en") for part, name in (("val", "val"), ("test", "test_2016_flickr"))}
         return parts | {"train": without_empty(read(self.dataset, "train", "de", "en"))}
 
 
-def backwards(part: str) -> Texts:
-    """Strings of three to six letters and the same backwards, letters as words: 2,000 pairs to train on, 100 each to validate and test.
+def reversed_words(part: str) -> Texts:
+    """Strings of three to six letters and the same backwards, letters as words: 2,000 training, 100 validation and 100 test pairs.
 
     All different, and the same on every machine.
     """
