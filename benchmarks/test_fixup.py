@@ -14,12 +14,12 @@ from myths.fixup.cuda_graphs import CUDAGraphModule
 from myths.fixup.memory import Setup, estimate_memory, free_bytes
 from myths.fixup.network import build
 from myths.fixup.trials.image_training import optimizer
-from myths.lab.device import choose, machine_class
+from myths.lab.device import machine_class, select_device
 from myths.lab.memory import peak_bytes
 from myths.lab.timing import Stopwatch
 from myths.lab.vision.memory_format import place
 
-DEVICE = choose("auto")
+DEVICE = select_device("auto")
 GPU = DEVICE.startswith("cuda")
 BATCH = 128 if GPU else 16
 DEPTHS = (22, 112, 1000, 10_000) if GPU else (22, 58, 112)

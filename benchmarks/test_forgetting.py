@@ -14,12 +14,12 @@ import pytest
 import torch
 
 from myths.forgetting.counting import ForgettingCounter
-from myths.lab.device import choose, machine_class, precision_of
+from myths.lab.device import machine_class, precision_of, select_device
 from myths.lab.timing import Stopwatch
 from myths.lab.vision.networks import build
 from myths.lab.vision.training import Batch, Recipe, fit
 
-DEVICE = choose("auto")
+DEVICE = select_device("auto")
 BATCH = 128
 GPU = DEVICE != "cpu"
 EXAMPLES = {"resnet18": 25_600 if GPU else 256, "mnist_cnn": 60_000 if GPU else 12_800}

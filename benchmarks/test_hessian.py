@@ -6,10 +6,10 @@ import torch
 
 from myths.hessian_cost.methods import METHODS
 from myths.hessian_cost.problems import PAPER, PROBLEMS
-from myths.lab.device import choose
+from myths.lab.device import select_device
 from myths.lab.timing import synchronize
 
-DEVICE = choose("auto")
+DEVICE = select_device("auto")
 SIZES = (64, 256)
 COMPARED = (
     "closed-form", "ours", "ours-compressed", "torch-loop", "torch-functional", "torch-functional-vectorized", "torch-func", "torch-jacrev",

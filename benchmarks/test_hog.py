@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from myths.lab.device import choose, machine_class
+from myths.lab.device import machine_class, select_device
 from myths.lab.timing import Stopwatch
 from myths.lab.vision.hog import hog
 
-DEVICE = choose("auto")
+DEVICE = select_device("auto")
 ROUNDS = 3
 SETTINGS = {"orientations": 9, "cell": (8, 8), "block": (2, 2)}
 

@@ -8,13 +8,13 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from myths.lab.device import choose, machine_class
+from myths.lab.device import machine_class, select_device
 from myths.lab.timing import synchronize
 from myths.lightweight_conv.convolution import centered, convolve
 from myths.lightweight_conv.layers import Settings, build
 from myths.lightweight_conv.timed import REFERENCE
 
-DEVICE = choose("auto")
+DEVICE = select_device("auto")
 GPU = DEVICE != "cpu"
 CHANNELS, HEADS, TAPS = (1024, 16, 31) if GPU else (128, 4, 31)
 TOKENS = 65_536 if GPU else 4096

@@ -11,8 +11,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from myths.lab.device import choose
-from myths.lab.timing import compare
+from myths.lab.device import select_device
+from myths.lab.timing import compare_timings
 from myths.lab.vision.networks import build
 from myths.saliency.attacks import Perturbation, perturb
 from myths.saliency.attacks.objectives import target
@@ -22,7 +22,7 @@ from myths.saliency.surrogate import softened
 
 captum = pytest.importorskip("captum.attr")
 
-DEVICE = choose("auto")
+DEVICE = select_device("auto")
 GPU = DEVICE != "cpu"
 IMAGES = 512 if GPU else 16
 STEPS = 50 if GPU else 8
@@ -55,7 +55,7 @@ def case(n):
 
 def timed(benchmark, methods, group, unit):
     """Times all methods in turn; pytest-benchmark shows the first, ``extra_info`` all of them."""
-    found = compare(methods, DEVICE, repeats=5, warmup=1, budget_seconds=20.0)
+    found = compare_timings(methods, DEVICE, repeats=5, warmup=1, budget_seconds=20.0)
     ours, theirs = methods
     seconds = {name: timing.median for name, timing in found.timings.items()}
     benchmark.group = group

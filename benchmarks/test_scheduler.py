@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from myths import cli, standings, suite
+from myths import cli, run_summaries, suite
 from myths.lab import runner, selection
 from myths.lab.analysis import analyze
 from myths.lab.claim import Claim, at_least
-from myths.lab.executors import Execution, OneByOne
+from myths.lab.executors import Execution, SerialExecutor
 from myths.lab.report import site
-from myths.lab.session import Request
+from myths.lab.session import RunRequest
 from myths.lab.store import Results, Store
 from myths.lab.trial import Outcome, Trial
 from tests.lab.report.coin import COIN, Toss, make_run
@@ -57,9 +57,9 @@ def no_hash(name: str) -> None:
 
 def through(listed: list[Trial], store: Store) -> runner.Progress:
     plan = runner.plan(listed, store, no_hash)
-    urgent = selection.most_urgent([CLAIM], plan.only("to do"))
+    urgent = selection.most_urgent([CLAIM], plan.in_state("to do"))
     done = Execution(Outcome([{"n": 1}]), 0.0, 0)
-    executor = OneByOne(lambda trial, context: done)
+    executor = SerialExecutor(lambda trial, context: done)
     (progress,) = runner.run_queue([runner.Part(plan, store, urgent)], runner.Invocation("cpu", no_hash, "i"), executor=executor)
     return progress
 
@@ -88,7 +88,7 @@ def test_read_and_plan_again(benchmark, tmp_path, no_fsync, n):
         plan = runner.plan(trials(n), store, no_hash)
         estimate = runner.Estimates(store.records, "cpu")
         assert all(estimate(step.trial) is not None for step in plan.steps)
-        return len(plan.only("done")) + len(Results(store.records).frame(Nothing))
+        return len(plan.in_state("done")) + len(Results(store.records).frame(Nothing))
 
     assert benchmark.pedantic(again, rounds=1) == n + n - n // 10
 
@@ -96,11 +96,11 @@ def test_read_and_plan_again(benchmark, tmp_path, no_fsync, n):
 # --- commands, on a run of one myth --------------------------------------------------------------
 
 COMMANDS = {
-    "list": lambda myth, one, other, request: cli._print_standings(),
-    "show": lambda myth, one, other, request: standings.show(myth, cli.terminal, False),
+    "list": lambda myth, one, other, request: cli._print_summaries(),
+    "show": lambda myth, one, other, request: run_summaries.show(myth, cli.terminal, False),
     "derive": lambda myth, one, other, request: analyze(myth, one),
     "report": lambda myth, one, other, request: site.build([analyze(myth, one)], one.path / "report", (myth,)),
-    "compare": lambda myth, one, other, request: standings.compare(one, other),
+    "compare": lambda myth, one, other, request: run_summaries.compare(one, other),
     "dry-run --json": lambda myth, one, other, request: cli._print_plan(request, True),
     "dry-run": lambda myth, one, other, request: cli._print_plan(request, False),
 }
@@ -117,5 +117,5 @@ def test_command(benchmark, tmp_path, monkeypatch, no_fsync, n, command):
     monkeypatch.setattr(suite, "LOCAL", tmp_path)
     heads = {"ducat": [4900 + 37 * seed % 200 for seed in range(n)]}
     one, other = (make_run(tmp_path / name, heads=heads, myth=myth) for name in ("one", "other"))
-    request = Request(myths=[myth], profile="quick", run=one, device="cpu")
+    request = RunRequest(myths=[myth], profile="quick", run=one, device="cpu")
     benchmark.pedantic(lambda: COMMANDS[command](myth, one, other, request), rounds=1)

@@ -9,14 +9,14 @@ import itertools
 import pytest
 
 from myths.lab import runner
-from myths.lab.executors import OneByOne
-from myths.lab.side_by_side import SideBySide, usual
+from myths.lab.executors import SerialExecutor
 from myths.lab.store import Store
-from myths.lab.timing import compare
+from myths.lab.timing import compare_timings
 from myths.lab.vision.classifier import TrainClassifier
+from myths.lab.worker_pool import WorkerPool, default_jobs
 
 TRIALS = 4
-JOBS = usual("cpu")
+JOBS = default_jobs("cpu")
 
 
 @pytest.mark.skipif(JOBS < 2, reason="one core")
@@ -32,9 +32,9 @@ def test_trainings_a_minute(benchmark, network, tmp_path):
         assert done.finished == TRIALS
         return sorted(record.trial.seed for record in store.records)
 
-    with SideBySide(JOBS) as workers:
-        ways = {f"{JOBS} side by side": lambda: through(workers), "one by one": lambda: through(OneByOne())}
-        found = compare(ways, "cpu", repeats=3, warmup=1, budget_seconds=60.0)
+    with WorkerPool(JOBS) as workers:
+        ways = {f"{JOBS} side by side": lambda: through(workers), "one by one": lambda: through(SerialExecutor())}
+        found = compare_timings(ways, "cpu", repeats=3, warmup=1, budget_seconds=60.0)
         benchmark.group = f"{TRIALS} trainings of {network}"
         benchmark.extra_info |= {f"{way}_per_minute": 60 * TRIALS / timing.median for way, timing in found.timings.items()}
         benchmark.extra_info["ratio"] = found.ratio("one by one", f"{JOBS} side by side")

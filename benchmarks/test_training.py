@@ -15,12 +15,12 @@ from torchvision.transforms import v2
 
 from myths.lab.data import prepared
 from myths.lab.data.images import image_set
-from myths.lab.device import choose, machine_class, precision_of
+from myths.lab.device import machine_class, precision_of, select_device
 from myths.lab.timing import Stopwatch
 from myths.lab.vision.networks import build
 from myths.lab.vision.training import Recipe, fit
 
-DEVICE = choose("auto")
+DEVICE = select_device("auto")
 BATCH = 128
 IMAGES = 1024 if DEVICE == "cpu" else 25_600
 ROUNDS = 3

@@ -40,11 +40,10 @@ def run(
     from myths.lab import device as devices
     from myths.lab import session
     from myths.lab.errors import MythsError
-    from myths.lab.failures import summary
 
-    chosen = devices.choose(device)
+    chosen = devices.select_device(device)
     folder = suite.new_run(run or f"{devices.machine_class(chosen)}-{profile}")
-    request = session.Request(
+    request = session.RunRequest(
         myths=[suite.find(name) for name in names] or suite.MYTHS,
         profile=profile,
         run=folder,
@@ -55,13 +54,9 @@ def run(
         jobs=jobs,
         claims=claims,
     )
-    happened = session.run(request, lambda myth, plan: lambda trial, record: None)
-    wrong = [
-        f"{name}: {summary(ran.progress.failed, len(ran.progress.failed) + ran.progress.finished, len(ran.progress.blocked))}"
-        for name, ran in happened.items()
-        if ran.progress.failed
-    ]
-    wrong += [f"{name}: {ran.broken}" for name, ran in happened.items() if ran.broken]
+    myth_results = session.run(request, lambda myth, plan: lambda trial, record: None)
+    wrong = [f"{name}: {result.progress.failure_summary}" for name, result in myth_results.items() if result.progress.failed]
+    wrong += [f"{name}: {result.analysis_error}" for name, result in myth_results.items() if result.analysis_error]
     if wrong:
         raise MythsError("; ".join(wrong))
     return folder.name
@@ -77,7 +72,7 @@ def results(name: str, run: str | None = None) -> dict[str, pd.DataFrame]:
     newest_first = sorted(suite.runs(), key=lambda r: (r.is_published, -(r.path / "run.json").stat().st_mtime))
     folders = [suite.find_run(run)] if run else newest_first
     for folder in folders:
-        if folder.has(myth):
+        if folder.has_results(myth):
             found = analyze(myth, folder)
             return {**found.tables, "claims": found.claims_table()}
     raise UsageError(f"no run holds results of {myth.name}: myths run {myth.name}")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from myths.lab.analysis import Analysis
     from myths.lab.run_folder import RunFolder
     from myths.lab.runner import Progress
-    from myths.lab.session import Ran, Request
+    from myths.lab.session import MythResult, RunRequest
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 data_app = typer.Typer(no_args_is_help=True, help="List, download, check and add data sets.")
@@ -77,8 +77,8 @@ def main() -> None:
     """Entry point of the ``myths`` command."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # an encoding may lack ≥, or an em dash
-    complain_once = functools.cache(terminal.complain)
-    warnings.showwarning = lambda message, *_, **__: complain_once(str(message))
+    error_once = functools.cache(terminal.error)
+    warnings.showwarning = lambda message, *_, **__: error_once(str(message))
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as `kill`, `timeout` and job schedulers end a command
     app()
 
@@ -88,32 +88,32 @@ def command(target: typer.Typer, name: str, **options: Any) -> Callable[[Callabl
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(function)
-        def guarded(*args: Any, **kwargs: Any) -> None:
+        def wrapper(*args: Any, **kwargs: Any) -> None:
             try:
                 function(*args, **kwargs)
             except (typer.Exit, typer.Abort):
                 raise
             except KeyboardInterrupt:
-                terminal.settle()
-                terminal.complain("interrupted; all that was finished is kept. The same command goes on from here")
+                terminal.stop_progress()
+                terminal.error("interrupted; all that was finished is kept. The same command goes on from here")
                 # CPython keeps an interrupt that struck within eval() in mind and dies of it later; the next eval() clears that.
                 eval("None")
                 raise typer.Exit(130) from None
             except MythsError as error:
-                _end(str(error), error.exit_status)
+                _exit_with_error(str(error), error.exit_status)
             except Exception as error:  # noqa: BLE001 (a bug, or a machine in a state nobody thought of: still one line)
-                _end(f"unexpected {type(error).__name__}: {error}; --debug before the command shows where", 1)
+                _exit_with_error(f"unexpected {type(error).__name__}: {error}; --debug before the command shows where", 1)
 
-        return target.command(name, **options)(guarded)
+        return target.command(name, **options)(wrapper)
 
     return register
 
 
-def _end(sentence: str, status: int) -> None:
-    terminal.settle()
+def _exit_with_error(sentence: str, status: int) -> None:
+    terminal.stop_progress()
     if debugging:
         traceback.print_exc()
-    terminal.complain(" ".join(sentence.split()))
+    terminal.error(" ".join(sentence.split()))
     raise typer.Exit(status)
 
 
@@ -127,15 +127,15 @@ def options(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks
 @command(app, "list")
 def list_(results: ResultsOption = None, as_json: Json = False) -> None:
     """The myths, and where each stands in the best run at hand."""
-    _print_standings(as_json, results)
+    _print_summaries(as_json, results)
 
 
 @command(app, "show")
 def show(myth: str, results: ResultsOption = None, as_json: Json = False) -> None:
     """A myth as a page: belief, what the papers found, the claims with their criteria, the latest verdicts."""
-    from myths import standings, suite
+    from myths import run_summaries, suite
 
-    standings.show(suite.find(myth), terminal, as_json, results)
+    run_summaries.show(suite.find(myth), terminal, as_json, results)
 
 
 @command(app, "run")
@@ -169,24 +169,24 @@ def run(
         myths, profile, device, _Named(run, results, source), seeds=seeds, data=sets, budget=_seconds(budget), jobs=jobs,
         claims=_words("--claim", claim), trial_classes=_words("--trial", trial), again=_words("--again", again), announced=not dry_run,
     )  # fmt: skip
-    from myths.lab import publish, session, side_by_side
+    from myths.lab import publish, session, worker_pool
 
     if dry_run:
         with terminal.waiting("planning"):
             _print_plan(request, as_json)
         return
-    if (slow := side_by_side.too_many(request.jobs, request.device)) is not None:
-        terminal.complain(slow)
-    if (why := publish.hindrance(request.run)) is not None:
-        terminal.say(f"This run cannot be published: {why}.", "dim")
+    if (slow := worker_pool.excess_jobs_warning(request.jobs, request.device)) is not None:
+        terminal.error(slow)
+    if (why := publish.unpublishable_reason(request.run)) is not None:
+        terminal.print(f"This run cannot be published: {why}.", "dim")
     with terminal.waiting("checking datasets and stored trials"):
-        happened = session.run(request, terminal.progress)
-    terminal.settle()
-    wrong = _print_what_happened(happened, request)
+        myth_results = session.run(request, terminal.progress)
+    terminal.stop_progress()
+    wrong = _print_results(myth_results, request)
     if with_report:
         with terminal.waiting("report", ticking=False):
             wrong += _write_report([], results)
-        _print_standings(results=results)
+        _print_summaries(results=results)
         _print_next(request, results)
     _end_with(wrong)
 
@@ -208,26 +208,26 @@ def try_(
     is KEY.KEY=VALUE.
     """
     from myths import suite
-    from myths.lab import tryout
+    from myths.lab import try_trial
 
     if myth is None:
         typer.echo(context.get_help())
         if not help_:
             raise UsageError("name a MYTH and a TRIAL: `myths list` has the myths, `myths try MYTH --help` the trials")
     elif help_ and trial is None:
-        terminal.listing(f"Trials of {suite.find(myth).name}", tryout.listing(suite.find(myth)), False)
+        terminal.table(f"Trials of {suite.find(myth).name}", try_trial.list_trials(suite.find(myth)), False)
     elif help_ and trial is not None:
-        about, lines = tryout.settings_of(suite.find(myth), trial)
-        terminal.listing(about, lines or [{"setting": "none"}], False)
+        about, lines = try_trial.describe_settings(suite.find(myth), trial)
+        terminal.table(about, lines or [{"setting": "none"}], False)
     elif trial is None:
         raise UsageError(f"name a TRIAL of {suite.find(myth).name}: {', '.join(suite.find(myth).types_by_name)}")
     else:
         with terminal.waiting(f"{myth} {trial}"):
-            tried = tryout.attempt(suite.find(myth), trial, settings or [], device, (results or suite.LOCAL) / "pictures")
+            tried = try_trial.run(suite.find(myth), trial, settings or [], device, (results or suite.LOCAL) / "pictures")
         for row in tried.rows:
-            terminal.say("  ".join(f"{key}={value}" for key, value in row.items()))
-        for picture in tried.drawn:
-            terminal.say(f"picture: {picture}")
+            terminal.print("  ".join(f"{key}={value}" for key, value in row.items()))
+        for picture in tried.pictures:
+            terminal.print(f"picture: {picture}")
 
 
 @command(app, "report")
@@ -261,9 +261,9 @@ def table_(
     results: ResultsOption = None,
 ) -> None:
     """Print a table of a run for a paper: chosen columns, rounded by their intervals, the best in bold."""
-    from myths import standings, suite
+    from myths import run_summaries, suite
 
-    printed = standings.PrintedTable(suite.find(myth), table, run, tuple(where or ()), results)
+    printed = run_summaries.PrintedTable(suite.find(myth), table, run, tuple(where or ()), results)
     as_text = printed.written(_names(columns), _names(within), form=format_, caption=caption, label=label)
     typer.echo(as_text, nl=False)
 
@@ -275,13 +275,13 @@ def _names(words: str) -> list[str]:
 @command(app, "compare")
 def compare(one: str, other: str, results: ResultsOption = None, as_json: Json = False) -> None:
     """Put two runs side by side: numbers, verdicts, times; exit status 1 when a number or a time moved beyond its noise."""
-    from myths import standings, suite
+    from myths import run_summaries, suite
 
     with terminal.waiting(f"comparing {one} and {other}"):
-        found = standings.compare(*(suite.find_run(name, *suite.roots(results)) for name in (one, other)))
-    terminal.listing(f"{one} and {other}", standings.compared_lines(found), as_json)
+        found = run_summaries.compare(*(suite.find_run(name, *suite.roots(results)) for name in (one, other)))
+    terminal.table(f"{one} and {other}", run_summaries.compared_lines(found), as_json)
     if not as_json:
-        terminal.say(found.in_words)
+        terminal.print(found.in_words)
     if found.moved or found.moved_paces:
         raise typer.Exit(1)
 
@@ -299,7 +299,7 @@ def publish_(run: str, results: ResultsOption = None) -> None:
         found, wrong = _derive(suite.runs(suite.PUBLISHED))
     board = scoreboard(found)
     write_atomically(Path("results/README.md"), board)
-    terminal.say(f"published: {folder}; scoreboard: results/README.md")
+    terminal.print(f"published: {folder}; scoreboard: results/README.md")
     _end_with(wrong)
 
 
@@ -311,7 +311,7 @@ def submit_(run: str, results: ResultsOption = None) -> None:
 
     with terminal.waiting(f"packing {run}"):
         archive = submit(suite.find_run(run, results or suite.LOCAL, suite.PUBLISHED), Path(), suite.MYTHS)
-    terminal.say(f"packed: {archive}; to check it: myths verify {archive}")
+    terminal.print(f"packed: {archive}; to check it: myths verify {archive}")
 
 
 @command(app, "verify")
@@ -324,13 +324,13 @@ def verify_(archive: Path) -> None:
     with terminal.waiting(f"verifying {archive}"):
         found = verify(archive, suite.MYTHS, provenance.ROOT if (provenance.ROOT / ".git").exists() else None)
     for sentence in found.wrong:
-        terminal.say(sentence)
+        terminal.print(sentence)
     for sentence in found.unchecked:
-        terminal.say(f"not checked: {sentence}")
+        terminal.print(f"not checked: {sentence}")
     if found.wrong:
         raise MythsError(f"{archive} does not hold what its trials give: {len(found.wrong)} finding{'s' * (len(found.wrong) > 1)}")
     what = "all else is" if found.unchecked else "checksums, lines, ids, commits, tables, claims and figures are"
-    terminal.say(f"{archive}: {what} right")
+    terminal.print(f"{archive}: {what} right")
 
 
 @command(app, "protocols")
@@ -351,8 +351,8 @@ def site_(folder: Annotated[Path, typer.Argument()] = Path("site")) -> None:
     with terminal.waiting("site", ticking=False):
         found, wrong = _derive(suite.runs(suite.PUBLISHED, suite.CARRIED))
         page = site.build(found, folder, suite.OURS)
-    terminal.say(f"site: {page.resolve().as_uri()}")
-    terminal.say(f"Any web server can serve the folder {folder} as it is.")
+    terminal.print(f"site: {page.resolve().as_uri()}")
+    terminal.print(f"Any web server can serve the folder {folder} as it is.")
     _end_with(wrong)
 
 
@@ -362,8 +362,8 @@ def doctor(as_json: Json = False) -> None:
     from myths import doctor
 
     with terminal.waiting("checking this machine"):
-        findings = doctor.findings()
-    terminal.listing("", findings, as_json)
+        checks = doctor.checks()
+    terminal.table("", checks, as_json)
 
 
 @command(data_app, "list")
@@ -371,7 +371,7 @@ def data_list(as_json: Json = False) -> None:
     """Data sets that are known or at hand."""
     from myths.lab.data import fetch
 
-    terminal.listing("", fetch.listing(), as_json, columns=("name", "state", "bytes", "licence", "note"))
+    terminal.table("", fetch.listing(), as_json, columns=("name", "state", "bytes", "licence", "note"))
 
 
 @command(data_app, "get")
@@ -381,7 +381,7 @@ def data_get(names: list[str]) -> None:
 
     for name in names:
         found = fetch.get(name, progress=terminal.out.is_terminal)
-        terminal.say(f"{name}: {found.path or f'nothing to download, {found.source}'}")
+        terminal.print(f"{name}: {found.path or f'nothing to download, {found.source}'}")
 
 
 @command(data_app, "verify")
@@ -398,7 +398,7 @@ def data_verify(names: Annotated[list[str] | None, typer.Argument(metavar="[NAME
     with terminal.waiting("computing hashes"):
         found = [asdict(prepared.verify(name)) for name in chosen]
     lines = [{key: value if value is None or isinstance(value, str) else str(value) for key, value in line.items()} for line in found]
-    terminal.listing("", lines, as_json, columns=("name", "state", "note", "expected", "found"))
+    terminal.table("", lines, as_json, columns=("name", "state", "note", "expected", "found"))
     if any(line["state"] == "corrupt" for line in lines):
         raise CannotStart("corrupt: " + ", ".join(str(line["name"]) for line in lines if line["state"] == "corrupt"))
 
@@ -417,9 +417,9 @@ def data_add(
         raise UsageError(f"{wrong!r} is no setting: write KEY=VALUE, such as source=fr target=de")
     with terminal.waiting(f"reading {path}"):
         added = fetch.add(name, path, {key: value for key, _, value in pairs})
-    terminal.say(f"{added.name}: {added.path}" + ("" if added.name == name else f" (use {added.name} or {name})"))
+    terminal.print(f"{added.name}: {added.path}" + ("" if added.name == name else f" (use {added.name} or {name})"))
     for line in added.summary:
-        terminal.say(f"  {line}")
+        terminal.print(f"  {line}")
 
 
 @command(data_app, "remove")
@@ -429,7 +429,7 @@ def data_remove(names: list[str]) -> None:
 
     for name in names:
         for path in prepared.remove(name):
-            terminal.say(f"deleted: {path}")
+            terminal.print(f"deleted: {path}")
 
 
 @dataclass(frozen=True)
@@ -443,10 +443,10 @@ class _Named:
 
 def _request(
     myths: list[str] | None, profile: str | None, device: str, named: _Named, *, jobs: int | None, announced: bool, **more: Any
-) -> Request:
+) -> RunRequest:
     from myths import suite
     from myths.lab import continuation
-    from myths.lab.myth import profile_named
+    from myths.lab.myth import parse_profile
 
     run, results, source = named.run, named.results, named.source
     for option, given in (("--run", run), ("--from", source)):
@@ -454,23 +454,23 @@ def _request(
             raise UsageError(f"{option} '': it names no run (an unset shell variable?); leave out {option} or give a name")
     chosen = [suite.find(name) for name in myths or []] or list(suite.MYTHS)
     published = None if source is None else suite.find_run(source, suite.PUBLISHED, suite.CARRIED)
-    profile = profile_named(profile if profile is not None else continuation.profile_of(published) if published is not None else "quick")
+    profile = parse_profile(profile if profile is not None else continuation.profile_of(published) if published is not None else "quick")
     if run is not None:
         suite.new_run(run, results)
     if announced:
-        terminal.say(f"profile {profile}: {', '.join(myths or ['all myths'])}")  # before torch is imported, which takes seconds
+        terminal.print(f"profile {profile}: {', '.join(myths or ['all myths'])}")  # before torch is imported, which takes seconds
     from myths.lab import device as devices
-    from myths.lab import side_by_side
-    from myths.lab.session import Request
+    from myths.lab import worker_pool
+    from myths.lab.session import RunRequest
 
-    place = devices.choose(device)
+    place = devices.select_device(device)
     name = run or (published.name if published is not None else f"{devices.machine_class(place)}-{profile}")
-    return Request(
+    return RunRequest(
         myths=chosen,
         profile=profile,
         run=suite.new_run(name, results),
         device=place,
-        jobs=jobs or side_by_side.usual(place),
+        jobs=jobs or worker_pool.default_jobs(place),
         source=published,
         **more,
     )
@@ -495,7 +495,7 @@ def _seconds(budget: str | None) -> float | None:
     return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
 
 
-def _print_plan(request: Request, as_json: bool) -> None:
+def _print_plan(request: RunRequest, as_json: bool) -> None:
     from myths.lab import device as devices
     from myths.lab import session
     from myths.lab.data.catalog import CATALOG
@@ -505,7 +505,7 @@ def _print_plan(request: Request, as_json: bool) -> None:
     lines = []
     to_download = functools.cache(lambda name: name in CATALOG and session.unavailable_reason(name) is not None)
     planned = session.plans(request, lambda name: None if to_download(name) else session.unavailable_reason(name))
-    if (reason := session.nothing_possible(planned)) is not None:
+    if (reason := session.nothing_runnable_reason(planned)) is not None:
         raise CannotStart(reason)
     for each in planned:
         estimate = Estimates(each.store.records, machine_class)
@@ -524,7 +524,7 @@ def _print_plan(request: Request, as_json: bool) -> None:
                     "reason": step.reason,
                 }
             )
-    terminal.listing(
+    terminal.table(
         f"run {request.run.name}, profile {request.profile}, device {request.device}",
         lines,
         as_json,
@@ -532,14 +532,14 @@ def _print_plan(request: Request, as_json: bool) -> None:
     )
 
 
-def _print_standings(as_json: bool = False, results: Path | None = None) -> None:
-    from myths import standings, suite
+def _print_summaries(as_json: bool = False, results: Path | None = None) -> None:
+    from myths import run_summaries, suite
 
     lines = [
         {"number": myth.number, "myth": myth.name, "belief": myth.belief, "verdict": best and best.verdict, "run": best and best.run}
-        for myth, best in ((myth, standings.best(myth, results)) for myth in suite.MYTHS)
+        for myth, best in ((myth, run_summaries.best_run(myth, results)) for myth in suite.MYTHS)
     ]
-    terminal.listing("", lines, as_json)
+    terminal.table("", lines, as_json)
 
 
 def _write_report(runs: Sequence[str], results: Path | None) -> list[str]:
@@ -555,7 +555,7 @@ def _write_report(runs: Sequence[str], results: Path | None) -> list[str]:
     ours = [each for each in found if not each.run.is_published]
     spread([functools.partial(analysis.write, each) for each in ours], "tables and figures of runs")
     page = site.build(found, (results or Path("results")) / "report", suite.MYTHS)
-    terminal.say(f"report: {page.resolve().as_uri()}")
+    terminal.print(f"report: {page.resolve().as_uri()}")
     return wrong
 
 
@@ -567,7 +567,7 @@ def _derive(chosen: Sequence[RunFolder]) -> tuple[list[Analysis], list[str]]:
     found: list[Analysis] = []
     wrong: list[str] = []
     for run in chosen:
-        for myth in (myth for myth in suite.MYTHS if run.has(myth)):
+        for myth in (myth for myth in suite.MYTHS if run.has_results(myth)):
             log.info("%s: tables of %s", run.name, myth.name)
             try:
                 found.append(analysis.analyze(myth, run))
@@ -578,14 +578,14 @@ def _derive(chosen: Sequence[RunFolder]) -> tuple[list[Analysis], list[str]]:
     return found, wrong
 
 
-def _print_next(request: Request, results: Path | None) -> None:
+def _print_next(request: RunRequest, results: Path | None) -> None:
     command, place = _called_as(), "" if results is None else f" --results {shlex.quote(str(results))}"
-    example = next((myth.name for myth in request.myths if request.run.has(myth)), request.myths[0].name)
-    terminal.say("next:")
-    terminal.say(f"  {command} show {example}{place}    one myth, claim by claim")
+    example = next((myth.name for myth in request.myths if request.run.has_results(myth)), request.myths[0].name)
+    terminal.print("next:")
+    terminal.print(f"  {command} show {example}{place}    one myth, claim by claim")
     profile = "laptop" if request.profile == "quick" else request.profile
     dry_run = f"{command} run {example} --profile {profile}{place} --dry-run"
-    terminal.say(f"  {dry_run}    what would run, for how long, and which datasets it needs")
+    terminal.print(f"  {dry_run}    what would run, for how long, and which datasets it needs")
 
 
 def _called_as() -> str:
@@ -593,59 +593,60 @@ def _called_as() -> str:
     return "myths" if shutil.which("myths") or not Path(sys.argv[0]).name.startswith("myths") else os.path.relpath(sys.argv[0])
 
 
-def _print_what_happened(happened: Mapping[str, Ran], request: Request) -> list[str]:
+def _print_results(myth_results: Mapping[str, MythResult], request: RunRequest) -> list[str]:
     """Print the verdicts and what the budget left. Return what went wrong, a sentence each."""
     from myths.lab.data.catalog import CATALOG
 
-    of_own_data = any(name not in CATALOG for name in request.data)
-    for ran in happened.values():
-        if ran.analysis is not None and ran.analysis.run.has(ran.analysis.myth):
-            _print_verdict(ran.analysis, of_own_data)
-    progress = {name: ran.progress for name, ran in happened.items()}
-    _print_what_is_left(progress)
-    return [*_failures(progress, request.run), *(f"{name}: {ran.broken}" for name, ran in happened.items() if ran.broken)]
+    user_data = any(name not in CATALOG for name in request.data)
+    for result in myth_results.values():
+        if result.analysis is not None and result.analysis.run.has_results(result.analysis.myth):
+            _print_verdict(result.analysis, user_data)
+    progress = {name: result.progress for name, result in myth_results.items()}
+    _print_not_run(progress)
+    return [
+        *_failures(progress, request.run),
+        *(f"{name}: {result.analysis_error}" for name, result in myth_results.items() if result.analysis_error),
+    ]
 
 
-def _print_verdict(found: Analysis, of_own_data: bool) -> None:
+def _print_verdict(found: Analysis, user_data: bool) -> None:
     """Print how a myth stands after a run; after one on own data, what was found of them, which is no verdict on the paper."""
-    if not of_own_data:
+    if not user_data:
         counts = {str(j.verdict): sum(k.verdict is j.verdict for k in found.claim_results) for j in found.claim_results}
-        terminal.say(f"{found.myth.name}: the myth is {found.verdict} ({', '.join(f'{n} {v}' for v, n in counts.items())})")
-        terminal.say(f"  {found.myth.verdict_text(found.verdict)}")
-    if found.myth.of_own_data is not None and (words := found.myth.of_own_data(found.tables)):
-        terminal.say(words)
-    if of_own_data:
-        terminal.say(f"  {found.myth.name} measured your data. That tests no claim of the paper.")
-    terminal.say(f"  results: {found.run.path / found.myth.folder}")
+        terminal.print(f"{found.myth.name}: the myth is {found.verdict} ({', '.join(f'{n} {v}' for v, n in counts.items())})")
+        terminal.print(f"  {found.myth.verdict_text(found.verdict)}")
+    if found.myth.summarize_user_data is not None and (words := found.myth.summarize_user_data(found.tables)):
+        terminal.print(words)
+    if user_data:
+        terminal.print(f"  {found.myth.name} measured your data. That tests no claim of the paper.")
+    terminal.print(f"  results: {found.run.path / found.myth.folder}")
 
 
-def _print_what_is_left(happened: Mapping[str, Progress]) -> None:
-    left = sum(len(progress.left) for progress in happened.values())
+def _print_not_run(myth_results: Mapping[str, Progress]) -> None:
+    left = sum(len(progress.not_started) for progress in myth_results.values())
     if left:
-        terminal.say(f"the budget is used up; {left} trials are left. The same command goes on from here")
-    if too_long := [str(trial) for progress in happened.values() for trial in progress.too_long]:
-        terminal.say(f"longer than the whole budget, so never begun within it: {'; '.join(too_long)}")
-    if stopped := [str(trial) for progress in happened.values() for trial in progress.stopped]:
-        terminal.say(f"stopped when the budget ended, and not stored: {'; '.join(stopped)}")
+        terminal.print(f"the budget is used up; {left} trials are left. The same command goes on from here")
+    if over_budget := [str(trial) for progress in myth_results.values() for trial in progress.over_budget]:
+        terminal.print(f"longer than the whole budget, so never begun within it: {'; '.join(over_budget)}")
+    if stopped := [str(trial) for progress in myth_results.values() for trial in progress.stopped]:
+        terminal.print(f"stopped when the budget ended, and not stored: {'; '.join(stopped)}")
 
 
-def _failures(happened: Mapping[str, Progress], run: RunFolder) -> list[str]:
+def _failures(myth_results: Mapping[str, Progress], run: RunFolder) -> list[str]:
     """One sentence for each myth with failed trials."""
     from myths import suite
-    from myths.lab.failures import summary
 
     said = []
-    for name, progress in happened.items():
+    for name, progress in myth_results.items():
         if progress.failed:
             details = run.path / suite.find(name).folder / "errors"
-            text = summary(progress.failed, len(progress.failed) + progress.finished, len(progress.blocked))
-            said.append(f"{name}: {text}; details: {details}/. The same command tries them again")
+            said.append(f"{name}: {progress.failure_summary}; details: {details}/. The same command tries them again")
     return said
 
 
 def _end_with(wrong: Sequence[str]) -> None:
     """Print all but the last sentence and raise with the last; return if there is none."""
     for sentence in wrong[:-1]:
-        terminal.complain(" ".join(sentence.split()))
+        terminal.error(" ".join(sentence.split()))
     if wrong:
         raise MythsError(wrong[-1])

@@ -18,7 +18,7 @@ from myths.lab.runner import Plan
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from myths.lab.store import Record
+    from myths.lab.store import TrialRecord
     from myths.lab.trial import Trial
 
 VERDICT_STYLES = {
@@ -40,7 +40,7 @@ _ESCAPES = {code: f"\\u{code:04x}" for code in (*_CONTROL, *range(0xD800, 0xE000
 """Those, and halves of characters that no encoding can write, as JSON and Python write them."""
 
 
-def plain(text: str) -> str:
+def escape_control(text: str) -> str:
     """Return a text as it may go to a terminal: the same, except that control characters are shown as their escapes."""
     return text.translate(_ESCAPES)
 
@@ -57,49 +57,51 @@ class Terminal:
             self.out = Console(markup=False, emoji=False, highlight=False, width=160)
         self.err = Console(stderr=True, markup=False, emoji=False, highlight=False)
         self._shown: Progress | None = None
-        self._wait: Progress | None = None
+        self._waiting: Progress | None = None
         self._causes: set[str] = set()
 
-    def say(self, text: str = "", style: str | None = None) -> None:
+    def print(self, text: str = "", style: str | None = None) -> None:
         """One line, wrapped only on a terminal."""
-        self._make_way()
-        self.out.print(plain(text), style=style, soft_wrap=not self.out.is_terminal)
+        self._clear_waiting()
+        self.out.print(escape_control(text), style=style, soft_wrap=not self.out.is_terminal)
 
-    def listing(self, title: str, lines: Sequence[Mapping[str, Any]], as_json: bool, columns: Iterable[str] | None = None) -> None:
+    def table(self, title: str, lines: Sequence[Mapping[str, Any]], as_json: bool, columns: Iterable[str] | None = None) -> None:
         """A table of lines; all of their keys go into the JSON, ``columns`` into the table."""
-        self._make_way()
+        self._clear_waiting()
         if as_json:
-            self.out.file.write(plain(json.dumps(list(lines), ensure_ascii=False, indent=1)) + "\n")  # rich splits a text into its lines
+            self.out.file.write(
+                escape_control(json.dumps(list(lines), ensure_ascii=False, indent=1)) + "\n"
+            )  # rich splits a text into its lines
             return
         shown = list(columns or (lines[0] if lines else ()))
-        table = Table(title=plain(title), title_justify="left", box=None, pad_edge=False, header_style="bold")
+        table = Table(title=escape_control(title), title_justify="left", box=None, pad_edge=False, header_style="bold")
         for column in shown:
-            table.add_column(plain(column.replace("_", " ")), overflow="fold")
+            table.add_column(escape_control(column.replace("_", " ")), overflow="fold")
         for line in lines:
             table.add_row(*(_cell(line.get(column)) for column in shown), style=VERDICT_STYLES.get(str(line.get("verdict"))))
         self.out.print(table)
 
-    def progress(self, myth: Myth, plan: Plan) -> Callable[[Trial, Record | None], None]:
+    def progress(self, myth: Myth, plan: Plan) -> Callable[[Trial, TrialRecord | None], None]:
         """Shows a myth's trials as they run: a bar on a terminal, plain lines elsewhere."""
-        todo = len(plan.only("pending"))
-        self.say(f"{myth.name}: {todo} trials to run, {len(plan.only('done'))} done before, {len(plan.skipped)} not possible here")
+        todo = len(plan.in_state("pending"))
+        self.print(f"{myth.name}: {todo} trials to run, {len(plan.in_state('done'))} done before, {len(plan.skipped)} not possible here")
         for reason in sorted({reason for _, reason in plan.skipped}):
-            self.say(f"  not here: {reason}")
+            self.print(f"  not here: {reason}")
         return self._bar(myth, todo) if self.out.is_terminal and not self.out.is_dumb_terminal else self._lines(myth, todo)
 
-    def _lines(self, myth: Myth, todo: int) -> Callable[[Trial, Record | None], None]:
+    def _lines(self, myth: Myth, todo: int) -> Callable[[Trial, TrialRecord | None], None]:
         finished = 0
 
-        def report(trial: Trial, record: Record | None) -> None:
+        def report(trial: Trial, record: TrialRecord | None) -> None:
             nonlocal finished
             if record is not None:
                 finished += 1
                 how = "" if record.status == "ok" else f" FAILED: {record.error}"
-                self.say(f"  {myth.name} {finished}/{todo}  {record.seconds:6.1f} s  {trial}{how}")
+                self.print(f"  {myth.name} {finished}/{todo}  {record.seconds:6.1f} s  {trial}{how}")
 
         return report
 
-    def _bar(self, myth: Myth, todo: int) -> Callable[[Trial, Record | None], None]:
+    def _bar(self, myth: Myth, todo: int) -> Callable[[Trial, TrialRecord | None], None]:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
         from rich.table import Column
 
@@ -116,27 +118,27 @@ class Terminal:
             return lambda trial, record: None
         task = bar.add_task("", total=todo, myth=myth.name, start=False)
 
-        def report(trial: Trial, record: Record | None) -> None:
+        def report(trial: Trial, record: TrialRecord | None) -> None:
             if record is None:
                 self.stop_waiting()
                 bar.start()
                 bar.start_task(task)
-                bar.update(task, description=plain(str(trial)))
+                bar.update(task, description=escape_control(str(trial)))
                 return
             bar.advance(task)
             if record.status == "failed":
                 self._fail(trial, record)
             if bar.finished:
-                self.settle()
+                self.stop_progress()
 
         return report
 
-    def _fail(self, trial: Trial, record: Record) -> None:
+    def _fail(self, trial: Trial, record: TrialRecord) -> None:
         """Shows a failed trial if it is the first of its cause; the summary at the end counts the others."""
         cause = causes([record.error or ""])
         if cause not in self._causes:
             self._causes.add(cause)
-            self.out.print(plain(f"  FAILED {trial}: {record.error}"), style="red")
+            self.out.print(escape_control(f"  FAILED {trial}: {record.error}"), style="red")
 
     @contextlib.contextmanager
     def waiting(self, text: str, ticking: bool = True) -> Iterator[None]:
@@ -149,17 +151,17 @@ class Terminal:
             text: What is waited for, until the first message.
             ticking: Refresh the time in a thread. Without, it is refreshed with each message: for blocks that fork processes.
         """
-        if not self.err.is_terminal or self.err.is_dumb_terminal or self._wait is not None:
+        if not self.err.is_terminal or self.err.is_dumb_terminal or self._waiting is not None:
             yield
             return
         from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-        wait = self._wait = Progress(
+        wait = self._waiting = Progress(
             SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn(),
             console=self.err, transient=True, auto_refresh=ticking,
         )  # fmt: skip
-        task = wait.add_task(plain(text), total=None)
-        handler = _Steps(lambda step: wait.update(task, description=plain(step), refresh=True))
+        task = wait.add_task(escape_control(text), total=None)
+        handler = _Steps(lambda step: wait.update(task, description=escape_control(step), refresh=True))
         logger = logging.getLogger("myths")
         level = logger.level
         logger.addHandler(handler)
@@ -174,25 +176,25 @@ class Terminal:
 
     def stop_waiting(self) -> None:
         """Take what ``waiting`` shows off the screen, before something else is shown in its place."""
-        if self._wait is not None:
-            self._wait.stop()
-            self._wait = None
+        if self._waiting is not None:
+            self._waiting.stop()
+            self._waiting = None
 
-    def _make_way(self) -> None:
+    def _clear_waiting(self) -> None:
         """Take what ``waiting`` shows away before a line of output, which would end up behind it on the same screen."""
         if self.out.is_terminal:
             self.stop_waiting()
 
-    def settle(self) -> None:
+    def stop_progress(self) -> None:
         """Ends a bar that an interruption or a budget left on the screen."""
         self.stop_waiting()
         if self._shown is not None:
             self._shown.stop()
             self._shown = None
 
-    def complain(self, text: str) -> None:
+    def error(self, text: str) -> None:
         """One line on standard error, wrapped only on a terminal."""
-        self.err.print(plain(f"myths: {text}"), style="red", soft_wrap=not self.err.is_terminal)
+        self.err.print(escape_control(f"myths: {text}"), style="red", soft_wrap=not self.err.is_terminal)
 
 
 class _Steps(logging.Handler):
@@ -212,4 +214,4 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else ""
-    return f"{value:.4g}" if isinstance(value, float) else plain(str(value))
+    return f"{value:.4g}" if isinstance(value, float) else escape_control(str(value))

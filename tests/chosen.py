@@ -11,7 +11,7 @@ from myths.lab import selection
 from myths.lab.claim import Claim
 from myths.lab.myth import Myth
 from myths.lab.run_folder import RunFolder
-from myths.lab.store import Record, Results
+from myths.lab.store import Results, TrialRecord
 from myths.lab.tables import TRIALS
 from myths.lab.trial import Trial
 
@@ -35,12 +35,12 @@ def excused(claim: Claim, trial: Trial) -> bool:
     return any(type(trial).__name__ == kind and case(claim.id, dict(trial.columns)) for kind, case in EXCUSED)
 
 
-def records(myth: Myth, run: RunFolder = LAPTOP) -> dict[str, Record]:
+def records(myth: Myth, run: RunFolder = LAPTOP) -> dict[str, TrialRecord]:
     return _records(run, myth.name)
 
 
 @cache
-def _records(run: RunFolder, name: str) -> dict[str, Record]:
+def _records(run: RunFolder, name: str) -> dict[str, TrialRecord]:
     return {record.trial.id: record for record in Results(run.store(suite.find(name)).records).records}
 
 
@@ -94,7 +94,7 @@ def _lines(file: Path) -> list[dict[str, str]]:
 
 def measured(run: RunFolder = LAPTOP) -> Iterator[tuple[Myth, Claim, tuple[float, float, float, int]]]:
     """Each claim with a published number."""
-    for myth in (myth for myth in suite.OURS if run.has(myth)):
+    for myth in (myth for myth in suite.OURS if run.has_results(myth)):
         judged = {line["claim"]: line for line in lines(run, myth, "claims")}
         for claim in myth.claims:
             line = judged[claim.id]

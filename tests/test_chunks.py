@@ -103,7 +103,7 @@ def test_no_tensor_of_a_batched_operation_passes_the_bound_and_the_result_is_the
     whole = work()
     with Largest() as free:
         work()
-    monkeypatch.setattr(device, "MOST_ELEMENTS", BOUND)
+    monkeypatch.setattr(device, "MAX_ELEMENTS", BOUND)
     with Largest() as bounded:
         parts = work()
     assert free.numel > BOUND

@@ -337,11 +337,11 @@ def test_a_myth_whose_tables_break_costs_itself_only(quick, tmp_path, monkeypatc
 
 @pytest.mark.parametrize("words", ["mine: 3 of 4 tosses may be dropped", None])
 def test_after_a_run_on_own_data_comes_what_was_found_of_them_and_no_verdict_on_the_paper(words, tmp_path):
-    found = coin.analysis(tmp_path / "local/cpu-laptop", myth=replace(coin.COIN, of_own_data=lambda tables: words))
+    found = coin.analysis(tmp_path / "local/cpu-laptop", myth=replace(coin.COIN, summarize_user_data=lambda tables: words))
     said = {}
     for own in (False, True):
         with contextlib.redirect_stdout(io.StringIO()) as out:
-            cli._print_verdict(found, of_own_data=own)
+            cli._print_verdict(found, summarize_user_data=own)
         said[own] = out.getvalue().splitlines()
     assert said[True][:-1] == [*filter(None, [words]), "  fair-coin measured your data. That tests no claim of the paper."]
     assert said[False][0].startswith("fair-coin: the myth is ")

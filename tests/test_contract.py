@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from myths import suite
-from myths.lab import published_arrays, runner, tryout
+from myths.lab import published_arrays, runner, try_trial
 from myths.lab.analysis import analyze, write
 from myths.lab.data import prepared
 from myths.lab.data.catalog import CATALOG
@@ -22,7 +22,7 @@ from myths.lab.myth import PROFILES
 from myths.lab.run_folder import RunFolder
 from myths.lab.setting import Rule
 from myths.lab.store import Results, Store
-from myths.lab.trial import Trial, build, canonical, decode
+from myths.lab.trial import Trial, canonical, decode, from_settings
 
 MYTHS = [pytest.param(myth, id=myth.name) for myth in suite.MYTHS]
 TRIAL_TYPES = [pytest.param(myth, kind, id=f"{myth.name}-{kind.__name__}") for myth in suite.MYTHS for kind in myth.trial_types]
@@ -111,7 +111,7 @@ def test_every_setting_says_what_it_means_and_which_values_it_takes(myth, kind):
     hints = get_type_hints(kind, include_extras=True)
     for name in (f.name for f in dataclasses.fields(kind)):
         assert loose(hints[name]) == [], f"{kind.__name__}.{name} has no range: annotate it with a rule of lab/setting.py"
-    _, listed = tryout.settings_of(myth, kind.__name__)
+    _, listed = try_trial.describe_settings(myth, kind.__name__)
     assert [line["setting"] for line in listed if not line["meaning"]] == []
 
 
@@ -139,7 +139,7 @@ def test_an_odd_value_is_refused_before_anything_runs_or_is_one_that_the_field_d
     refused = []
     for name, value in itertools.product(fields, ODD):
         try:
-            made = build(kind, given | {name: value})
+            made = from_settings(kind, given | {name: value})
         except UsageError as error:
             refused.append((name, str(error)))
             continue

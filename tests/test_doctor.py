@@ -9,7 +9,7 @@ from myths.lab.kernels import Finding
 
 
 def by_name(lines, start):
-    return [line for line in lines if line["what"].startswith(start)]
+    return [line for line in lines if line["check"].startswith(start)]
 
 
 def test_a_fault_that_the_suite_avoids_is_named_with_what_it_does(monkeypatch):
@@ -17,15 +17,15 @@ def test_a_fault_that_the_suite_avoids_is_named_with_what_it_does(monkeypatch):
     answers = [Finding(fine, "right", 0.0), Finding(contiguous, "right", 0.0), Finding(last, "died (SIGABRT)")]
     monkeypatch.setattr(kernels, "check", lambda *cases, **settings: answers)
     (line,) = by_name(doctor._kernels(), "convolutions")
-    assert line["found"] == "1×1 convolution, stride 2, 4 to 8 channels, channels last, backward: died (SIGABRT)"
-    assert "never calls it" in line["advice"]
+    assert line["status"] == "1×1 convolution, stride 2, 4 to 8 channels, channels last, backward: died (SIGABRT)"
+    assert "never calls it" in line["fix"]
 
 
 @pytest.mark.parametrize("result", ["wrong", "hung", "died (SIGSEGV)"])
 def test_a_fault_that_the_suite_does_not_avoid_warns_of_all_results(monkeypatch, result):
     monkeypatch.setattr(kernels, "check", lambda *cases, **settings: [Finding(kernels.narrow_strided()[0], result)])
     (line,) = by_name(doctor._kernels(), "convolutions")
-    assert "cannot be trusted" in line["advice"]
+    assert "cannot be trusted" in line["fix"]
 
 
 @pytest.mark.skipif("AVX2" not in kernels.available(), reason="this CPU has no AVX2, the instruction set with the fault")
@@ -33,23 +33,23 @@ def test_under_avx2_it_finds_the_fault_in_truth(monkeypatch):
     for name, value in kernels.environment("AVX2").items():
         monkeypatch.setenv(name, value)
     lines = doctor._kernels()
-    assert "AVX2" in by_name(lines, "linear algebra")[0]["found"]
-    assert "channels last, backward: " in by_name(lines, "convolutions")[0]["found"]
+    assert "AVX2" in by_name(lines, "linear algebra")[0]["status"]
+    assert "channels last, backward: " in by_name(lines, "convolutions")[0]["status"]
 
 
 def test_every_peer_is_there_with_its_version_or_absent_with_the_command(monkeypatch):
     monkeypatch.setattr(provenance, "packages", lambda names=(): {"jax": "0.10.2", "jaxlib": "0.10.2", "tensorflow": "2.21.0"})
-    found = {line["what"]: line for line in doctor._peers()}
-    assert found["peer jax"]["found"] == "0.10.2"
-    assert found["peer casadi"]["found"] == "absent"
-    assert "make peers" in found["peer casadi"]["advice"]
+    found = {line["check"]: line for line in doctor._peers()}
+    assert found["peer jax"]["status"] == "0.10.2"
+    assert found["peer casadi"]["status"] == "absent"
+    assert "make peers" in found["peer casadi"]["fix"]
     assert "peer tensorflow-cpu" not in found
 
 
 def test_a_variant_says_what_it_is(monkeypatch):
     rows = [{"name": "a", "state": "variant", "note": "half of it"}, {"name": "b", "state": "absent", "note": ""}]
     monkeypatch.setattr(fetch, "listing", lambda: rows)
-    assert [line["advice"] for line in doctor._data()] == ["not the official content: half of it", "myths data get b"]
+    assert [line["fix"] for line in doctor._data()] == ["not the official content: half of it", "myths data get b"]
 
 
 def test_provenance_names_instruction_set_linear_algebra_and_peers():

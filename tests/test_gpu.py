@@ -9,7 +9,7 @@ from myths.lab import provenance, runner
 from myths.lab.data import prepared
 from myths.lab.data.images import image_set
 from myths.lab.store import Store
-from myths.lab.timing import Stopwatch, compare
+from myths.lab.timing import Stopwatch, compare_timings
 from myths.lab.vision.augmentation import augment
 from myths.lab.vision.classifier import TrainClassifier, load_classifier
 from myths.lab.vision.training import predict
@@ -66,7 +66,7 @@ def test_the_stopwatch_waits_for_the_gpu():
             a @ a
     floor = 20 * 2 * 4096**3 / 1e15  # no GPU multiplies float32 at 1,000 TFLOP/s
     assert watch.seconds > floor
-    compared = compare({"small": lambda: a[:512] @ a, "large": lambda: a @ a}, "cuda", budget_seconds=0.5)
+    compared = compare_timings({"small": lambda: a[:512] @ a, "large": lambda: a @ a}, "cuda", budget_seconds=0.5)
     assert compared.ratio("large", "small") > 2
 
 

@@ -12,9 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from myths.lab.runner import Plan, Step
-from myths.lab.store import Record
-from myths.terminal import Terminal, plain
+from myths.lab.runner import Plan, PlannedTrial
+from myths.lab.store import TrialRecord
+from myths.terminal import Terminal, escape_control
 from tests.lab.report.coin import COIN, Toss
 
 HOSTILE = [
@@ -39,14 +39,14 @@ def written(console):
 @given(texts)
 @example("[/bold]")
 def test_a_text_is_shown_as_it_is_everywhere(text):
-    shown = plain(text)
+    shown = escape_control(text)
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]", shown)
     assert not set(text) & set("\x1b\x07\x9b\u202e\ud800") or shown != text
     terminal = on_paper()
-    terminal.say(text)
-    terminal.complain(text)
-    terminal.listing(text, [{"note": text, "n": 1.0}], as_json=False)
-    terminal.listing("", [{text: text}], as_json=False)
+    terminal.print(text)
+    terminal.error(text)
+    terminal.table(text, [{"note": text, "n": 1.0}], as_json=False)
+    terminal.table("", [{text: text}], as_json=False)
     said = written(terminal.out)
     assert said.startswith(f"{shown}\n")
     assert said.count(shown.strip()) >= 4  # rich strips the blanks at the ends of a cell
@@ -56,25 +56,25 @@ def test_a_text_is_shown_as_it_is_everywhere(text):
 @given(texts)
 def test_json_holds_the_same_text(text):
     terminal = on_paper()
-    terminal.listing("", [{"note": text}], as_json=True)
+    terminal.table("", [{"note": text}], as_json=True)
     assert json.loads(written(terminal.out)) == [{"note": text}]
 
 
 def test_ordinary_text_is_left_alone():
-    assert plain("≥ 0.3 pp\t[0.1, 0.2]\nnaïve – 漢字") == "≥ 0.3 pp\t[0.1, 0.2]\nnaïve – 漢字"
+    assert escape_control("≥ 0.3 pp\t[0.1, 0.2]\nnaïve – 漢字") == "≥ 0.3 pp\t[0.1, 0.2]\nnaïve – 漢字"
 
 
 @pytest.mark.parametrize("tty", [False, True])
 def test_progress_shows_names_and_errors_as_they_are(tty):
     terminal = on_paper(tty)
     trials = [Toss(coin="[/x]", seed=seed) for seed in range(3)]
-    skipped = [Step(Toss(coin=name), "skipped", "no [peers]") for name in "ab"]
-    plan = Plan((*(Step(trial, "pending") for trial in trials), *skipped))
+    skipped = [PlannedTrial(Toss(coin=name), "skipped", "no [peers]") for name in "ab"]
+    plan = Plan((*(PlannedTrial(trial, "pending") for trial in trials), *skipped))
     report = terminal.progress(replace(COIN, name="my[red]myth"), plan)
     for trial in trials:
         report(trial, None)
-        report(trial, Record(trial, "failed", error="ValueError: [/bold] :warning: \x1b[2J"))
-    terminal.settle()
+        report(trial, TrialRecord(trial, "failed", error="ValueError: [/bold] :warning: \x1b[2J"))
+    terminal.stop_progress()
     said = written(terminal.out)
     assert said.count("no [peers]") == 1
     assert "my[red]myth" in said
@@ -113,7 +113,7 @@ def test_an_error_is_wrapped_between_words_on_a_terminal_and_one_line_elsewhere(
     terminal = on_paper(tty)
     terminal.err.width = 80
     words = [f"word{n}" for n in range(60)]
-    terminal.complain(" ".join(words))
+    terminal.error(" ".join(words))
     lines = re.sub("\x1b\\[[0-9;]*m", "", written(terminal.err)).splitlines()
     assert " ".join(lines).split() == ["myths:", *words]
     assert (len(lines) == 1) != tty

@@ -111,7 +111,7 @@ MYTH = Myth(
         "new_models": figures.new_models,
         "user_models": figures.user_models,
     },
-    of_own_data=summarize_user_data,
+    summarize_user_data=summarize_user_data,
     better={"accuracy_percent": "higher", "original_percent": "higher", "new_percent": "higher", "gap_pp": "lower", "error_ratio": "lower"},
     conditions=("correct_by", "n_classes", "model_seed"),
     verdict_texts={

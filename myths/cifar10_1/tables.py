@@ -342,7 +342,7 @@ def _fit_rows(
 
 
 def _gap_columns(original_correct: int, original_n: int, new_correct: int, new_n: int) -> dict[str, float]:
-    gap = difference_of_proportions((original_correct, new_correct), (original_n, new_n)).scaled(100)
+    gap = difference_of_proportions((original_correct, new_correct), (original_n, new_n)).affine(100)
     missed = original_n - original_correct
     ratio = (new_n - new_correct) / new_n / (missed / original_n) if missed else float("nan")
     return {

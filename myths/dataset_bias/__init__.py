@@ -18,7 +18,7 @@ And anybody's own collections: ``myths data add mine PATH``, ``myths run dataset
 from myths.dataset_bias import figures, tables
 from myths.dataset_bias.claims import CLAIMS
 from myths.dataset_bias.crossing import CrossSet, NegativeSet
-from myths.dataset_bias.in_words import of_own_data
+from myths.dataset_bias.in_words import summarize_user_data
 from myths.dataset_bias.naming import CountDuplicates, NameParts, NameThatDataset
 from myths.dataset_bias.network import NameByNetwork, ProbeNetwork
 from myths.dataset_bias.pictures import PICTURES
@@ -103,7 +103,7 @@ MYTH = Myth(
         "market_value": figures.market_value,
     },
     pictures=PICTURES,
-    of_own_data=of_own_data,
+    summarize_user_data=summarize_user_data,
     better={"accuracy_percent": "higher", "ap_percent": "higher", "own_percent": "higher"},
     conditions=("list", "set", "task", "treatment", "deduplicated", "n_per_set", "parts", "side", "epochs"),
     verdict_texts={

@@ -14,7 +14,7 @@ SHOWN = "hog"
 """The feature that the sentences speak of, which is the paper's."""
 
 
-def of_own_data(tables: Mapping[str, pd.DataFrame]) -> str | None:
+def summarize_user_data(tables: Mapping[str, pd.DataFrame]) -> str | None:
     """How surely own collections are told apart, and what survives equal treatment; None where a run has none."""
     accuracy, null = tables["accuracy"], tables["null"]
     if accuracy.empty:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from myths.lab.store import Record, Store
+    from myths.lab.store import Store, TrialRecord
 
 OTHER = ("all", "cars", "one camera (null)")
 """Lists that no picture is made of."""
@@ -53,9 +53,9 @@ def given_away(treatment: Treatment, tables: Mapping[str, pd.DataFrame], store: 
 PICTURES = {"given_away": partial(given_away, "none"), "given_away_same_container": partial(given_away, "same container")}
 
 
-def _chosen(treatment: Treatment, store: Store) -> Record | None:
+def _chosen(treatment: Treatment, store: Store) -> TrialRecord | None:
     """The first split of the list that matters most: own collections, then the real sets, then the simulated cameras."""
-    found: dict[str, Record] = {}
+    found: dict[str, TrialRecord] = {}
     for record in store.records:
         trial = record.trial
         if not isinstance(trial, NameThatDataset) or record.status != "ok" or trial.feature != "hog" or not store.has_arrays(record):

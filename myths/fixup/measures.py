@@ -16,4 +16,4 @@ def extreme_accuracy(which: Literal["min", "max"], rows: pd.DataFrame) -> Estima
     The lowest is above a bound only if all are, the highest below it only if all are.
     """
     row = rows.loc[rows["n_correct"].idxmin() if which == "min" else rows["n_correct"].idxmax()]
-    return clopper_pearson(int(row["n_correct"]), int(row["n_test"])).scaled(100)
+    return clopper_pearson(int(row["n_correct"]), int(row["n_test"])).affine(100)

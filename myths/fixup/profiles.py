@@ -10,7 +10,7 @@ from myths.fixup.methods import Name
 from myths.fixup.trials.training_runs import FULL_SCHEDULE, TrainFullSchedule, TrainOneEpoch
 from myths.fixup.trials.translation import REVERSED_WORDS, TrainTransformer
 from myths.fixup.trials.update import MeasureUpdate
-from myths.lab.myth import Profile, each_once
+from myths.lab.myth import Profile, unique_trials
 from myths.lab.trial import Trial
 
 Settings = Mapping[str, Any]
@@ -23,7 +23,7 @@ SCALING_METHODS: tuple[Name, ...] = ("fixup", "he", "he-scaled", "batch-norm")
 RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
 
 
-@each_once
+@unique_trials
 def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = ()) -> list[Trial]:
     """What a profile runs; with own ``data``, sets of small images with a training part, the first epoch on each of those."""
     if data:

@@ -152,7 +152,7 @@ def _training_runs(results: Results, kind: type[ImageTraining]) -> pd.DataFrame:
         return table
     table = table.drop(columns=["step", "loss"], errors="ignore")
     peak = [record.peak_memory_bytes for _, record in results.of(kind)]
-    found = [clopper_pearson(int(k), int(n)).scaled(100) for k, n in zip(table["n_correct"], table["n_test"], strict=True)]
+    found = [clopper_pearson(int(k), int(n)).affine(100) for k, n in zip(table["n_correct"], table["n_test"], strict=True)]
     return table.assign(low_percent=[f.low for f in found], high_percent=[f.high for f in found], peak_memory_bytes=peak)
 
 

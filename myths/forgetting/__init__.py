@@ -13,7 +13,7 @@ those out of the training set hardly matters. The evidence in four parts:
 from myths.forgetting import figures, pictures, tables
 from myths.forgetting.claims import CLAIMS
 from myths.forgetting.held_out import FindLabelErrors, PredictHeldOut
-from myths.forgetting.in_words import of_own_data
+from myths.forgetting.in_words import summarize_user_data
 from myths.forgetting.own import ListExamples
 from myths.forgetting.profiles import trials
 from myths.forgetting.train_kept import RemoveNothing, ScoreExamples, TrainKept
@@ -114,7 +114,7 @@ MYTH = Myth(
         "likely_mislabeled": pictures.likely_mislabeled,
         "least_and_most_forgotten": pictures.least_and_most_forgotten,
     },
-    of_own_data=of_own_data,
+    summarize_user_data=summarize_user_data,
     better={"test_accuracy_percent": "higher", "loss_pp": "lower"},
     conditions=(
         "permuted",

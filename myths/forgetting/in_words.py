@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def of_own_data(tables: Mapping[str, pd.DataFrame]) -> str | None:
+def summarize_user_data(tables: Mapping[str, pd.DataFrame]) -> str | None:
     """Say how many examples may be dropped and which are likely mislabeled; None where a run has no own data."""
     table = tables["forgetting"]
     if table.empty:

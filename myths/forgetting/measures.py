@@ -22,7 +22,7 @@ mean_correlation = partial(measures.from_columns, "pearson", low="low", high="hi
 def intersection_share(rows: pd.DataFrame) -> Estimate | None:
     """Return the percentage of examples that the first five training runs together never forget, with an interval over examples."""
     row = rows.iloc[0]
-    return replace(clopper_pearson(int(row["unforgettable"]), int(row["n"])).scaled(100), source_of_variation="training examples")
+    return replace(clopper_pearson(int(row["unforgettable"]), int(row["n"])).affine(100), source_of_variation="training examples")
 
 
 def share_difference(more: str, fewer: tuple[str, ...], rows: pd.DataFrame) -> Estimate | None:

@@ -16,7 +16,7 @@ from myths.forgetting.removal import Order
 from myths.forgetting.train_kept import RemoveNothing, ScoreExamples, TrainKept
 from myths.forgetting.training import PAPER, PAPER_REMOVAL
 from myths.forgetting.trials import DIGITS, CompareCounts, CountForgetting, Stability, Unforgettable
-from myths.lab.myth import Profile, each_once
+from myths.lab.myth import Profile, unique_trials
 from myths.lab.trial import Trial
 
 Settings = Mapping[str, Any]
@@ -44,7 +44,7 @@ _FAST: Settings = {
 """Settings of the fast network as in the other myths (Jordan 2024 in kind); they were not chosen on forgetting."""
 
 
-@each_once
+@unique_trials
 def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = ()) -> list[Trial]:
     """What a profile runs; ``seeds`` replaces its number of seeds. With own ``data``, counting on those sets and nothing else."""
     if data:

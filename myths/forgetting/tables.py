@@ -55,7 +55,7 @@ def unforgettable(results: Results) -> pd.DataFrame:
     table = results.frame(Unforgettable, **_of_first(Unforgettable))
     if table.empty:
         return table
-    shares = [clopper_pearson(int(k), int(n)).scaled(100) for k, n in zip(table["unforgettable"], table["n"], strict=True)]
+    shares = [clopper_pearson(int(k), int(n)).affine(100) for k, n in zip(table["unforgettable"], table["n"], strict=True)]
     table["unforgettable_percent"] = [s.value for s in shares]
     table["low_percent"], table["high_percent"] = [s.low for s in shares], [s.high for s in shares]
     return _nearest(table.drop(columns=["least_forgotten", "most_forgotten"]), ["dataset"])

@@ -35,7 +35,7 @@ def speed_up(slow: str, fast: str, rows: pd.DataFrame) -> Estimate | None:
 def gain_percent(rows: pd.DataFrame) -> Estimate | None:
     """Return by how many percent reverse order takes longer than cross-country order."""
     found = speed_up("reverse-order", "cross-country-order", rows)
-    return None if found is None else found.scaled(100, -100)
+    return None if found is None else found.affine(100, -100)
 
 
 def slope_difference(rows: pd.DataFrame) -> Estimate | None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from myths.hessian_cost.problems import PROBLEMS
 from myths.lab.memory import peak_bytes
-from myths.lab.timing import Stopwatch, compare
+from myths.lab.timing import Stopwatch, compare_timings
 
 
 def newton_row(rows: int, rank: int, rng: np.random.Generator, device: str) -> dict[str, Any]:
@@ -43,7 +43,9 @@ def newton_row(rows: int, rank: int, rng: np.random.Generator, device: str) -> d
     with Stopwatch(device) as first:
         step = dense_step()
     bytes_of = {"dense_bytes": peak_bytes(dense_step, device), "compressed_bytes": peak_bytes(compressed, device)}
-    compared = compare({"dense": dense_step, "compressed": compressed}, device, warmup=1 if first.seconds > 1 else 3, budget_seconds=1.0)
+    compared = compare_timings(
+        {"dense": dense_step, "compressed": compressed}, device, warmup=1 if first.seconds > 1 else 3, budget_seconds=1.0
+    )
     difference = float((compressed() - step).norm() / step.norm())
     return {
         "variables": rows * rank,

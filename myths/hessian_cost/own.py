@@ -17,7 +17,7 @@ from myths.hessian_cost.timed import GIB, LONGEST, NOT_ON_DEVICE, OUT_OF_MEMORY,
 from myths.lab.data import prepared
 from myths.lab.errors import MythsError, UsageError
 from myths.lab.setting import ANY_LINE, NAME, NAME_OR_NONE, NOT_EMPTY, Seed
-from myths.lab.timing import Stopwatch, compare
+from myths.lab.timing import Stopwatch, compare_timings
 from myths.lab.trial import Context, Outcome, Trial
 
 REFERENCE = "ours"
@@ -164,7 +164,7 @@ def _row(method: Method, case: _Case, reference: Call, exact: np.ndarray) -> dic
                 call()
             if second.seconds > LONGEST:
                 return {"status": OVER_BUDGET, "seconds": second.seconds, "repeats": 1, **row}
-        compared = compare({"method": call, "reference": reference}, device, warmup=2, budget_seconds=BUDGET)
+        compared = compare_timings({"method": call, "reference": reference}, device, warmup=2, budget_seconds=BUDGET)
     except NotOnDevice:
         return {"status": NOT_ON_DEVICE}
     except Lacking as lacking:

@@ -11,7 +11,7 @@ from myths.hessian_cost.methods import METHODS, Dtype, Method, MethodName, NotOn
 from myths.hessian_cost.problems import PROBLEMS, Inputs, Name
 from myths.lab.memory import peak_bytes
 from myths.lab.setting import Count, Seed
-from myths.lab.timing import Stopwatch, compare
+from myths.lab.timing import Stopwatch, compare_timings
 from myths.lab.trial import Context, Trial
 
 Kind = Literal["hessian", "gradient"]
@@ -110,7 +110,7 @@ def _time(trial: Timed, kind: Kind, inputs: Inputs, exact: Any, device: str, con
         if second.seconds > LONGEST:
             return row | {"status": OVER_BUDGET, "predicted_seconds": second.seconds}
     row["peak_bytes"] = peak_bytes(call, device)
-    compared = compare({"method": call, "closed": floor}, device, warmup=1 if first.seconds > 1 else 3, budget_seconds=BUDGET)
+    compared = compare_timings({"method": call, "closed": floor}, device, warmup=1 if first.seconds > 1 else 3, budget_seconds=BUDGET)
     return {
         **compared.timings["method"].row(),
         **compared.timings["closed"].row("closed_"),

@@ -9,7 +9,7 @@ from typing import ClassVar
 from myths.hessian_cost.methods import METHODS, Dtype, MethodName
 from myths.hessian_cost.problems import PAPER, PROBLEMS, Name
 from myths.hessian_cost.timed import GIB, Timed, timed_row, where
-from myths.lab.myth import Profile, each_once
+from myths.lab.myth import Profile, unique_trials
 from myths.lab.setting import Count, Seed
 from myths.lab.trial import Context, Outcome, Trial
 
@@ -124,7 +124,7 @@ def _decisive(seeds: int, sizes: Iterable[int], on_cpu: bool = False) -> list[Tr
     return [trial for seed in range(seeds) for trial in _hessians(PAPER, PRIMARY, sizes, seed=seed, on_cpu=on_cpu)]
 
 
-@each_once
+@unique_trials
 def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = ()) -> list[Trial]:
     """What a profile runs; ``seeds`` replaces the number of draws of the primary comparison (3, of ``quick`` 2)."""
     several = seeds if seeds is not None else 2 if profile == "quick" else 3

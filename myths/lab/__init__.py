@@ -8,8 +8,8 @@ session       ``run(request)``: one invocation, from the plan to the tables; ``p
 selection     Which planned trials a claim needs; which claims and trials a request names.
 runner        ``plan`` and ``run_queue``: each trial once, resume, retry, budget.
 queue         ``Queue``: the order of trials: primary claims first, a chain at a time.
-executors     ``local(trial, context) -> Execution``: here, or in a worker process under a cap of memory. ``OneByOne``.
-side_by_side  ``SideBySide(jobs)``: several trials at once where nothing is timed.
+executors     ``execute(trial, context) -> Execution``: in this process, or in one with a memory limit. ``SerialExecutor``.
+worker_pool   ``WorkerPool(max_workers)``: several trials at once where nothing is timed.
 store         ``Store``: finished trials on disk; ``Results.frame(TrialClass, column=function)``: their rows as a table.
 run_folder    ``RunFolder``: the stores of one run with ``run.json`` and a lock.
 provenance    what machine, which software, which commit.
@@ -19,9 +19,9 @@ claim         ``Claim``, ``Criterion`` (``at_least``, ``between``, …), ``evalu
 analysis      ``analyze(myth, run)``: tables and claim_results from stored rows; ``write``: the files beside them.
 publish       ``publish``: what may leave the machine, from a clean commit.
 pictures      ``draw``: what shows images of data sets, so that it stays on the machine.
-tryout        ``attempt``: one trial by ``key=value`` words, stored nowhere; its rows and pictures.
+try_trial     ``run``: one trial by ``key=value`` words, stored nowhere; its rows and pictures.
 device        choice of device, precision, out-of-memory.
-timing        ``Stopwatch``, ``compare``: warm-up, synchronize, interleave, median and quartiles.
+timing        ``Stopwatch``, ``compare_timings``: warm-up, synchronize, interleave, median and quartiles.
 energy        ``EnergyMeter``: what a GPU takes, by its sampled power.
 memory        ``peak_bytes``: what a call takes.
 errors        ``UsageError``, ``CannotStart``: a sentence and an exit status.

@@ -14,7 +14,7 @@ from myths.lab.data import prepared
 from myths.lab.errors import UsageError
 from myths.lab.myth import Myth
 from myths.lab.run_folder import RunFolder, write_atomically
-from myths.lab.store import Record, Results, Store
+from myths.lab.store import Results, Store, TrialRecord
 from myths.lab.tables import as_csv, checked, trial_ids
 from myths.lab.trial import Trial, decode
 
@@ -31,15 +31,15 @@ class Analysis:
     profile: str
     tables: Mapping[str, pd.DataFrame]
     claim_results: tuple[ClaimResult, ...]
-    records: tuple[Record, ...]
+    records: tuple[TrialRecord, ...]
     warnings: tuple[str, ...]
-    failed: tuple[Record, ...] = ()
+    failed: tuple[TrialRecord, ...] = ()
     """The newest failure of each trial that has no result."""
     skipped: tuple[tuple[Trial, str], ...] = ()
     """Trials that could not run on that machine and have no result, with the reason."""
     stale: int = 0
     """Stored trials of another version of the suite."""
-    repeated: tuple[tuple[Record, ...], ...] = ()
+    repeated: tuple[tuple[TrialRecord, ...], ...] = ()
     """The successes of each trial that has several, the oldest first; those that count are among ``records``."""
 
     @property
@@ -47,7 +47,7 @@ class Analysis:
         """The verdict on the myth."""
         return myth_verdict(self.claim_results)
 
-    def records_of(self, claim_result: ClaimResult) -> tuple[Record, ...]:
+    def records_of(self, claim_result: ClaimResult) -> tuple[TrialRecord, ...]:
         """Return the records that the number of a claim comes from, in the order in which they were stored; none without a number.
 
         They are the trials that the rows of the claim are made of. Those that the claim does not need are left out: a row may hold
@@ -71,16 +71,16 @@ class Analysis:
 
 def analyze(myth: Myth, run: RunFolder) -> Analysis:
     """Tables and claim results of a myth from the trials stored in a run."""
-    facts, store = run.facts(), run.store(myth)
+    metadata, store = run.metadata(), run.store(myth)
     results = Results(store.records, prepared.sha256_of)
     tables = {name: checked(name, table(results)) for name, table in myth.tables.items()}
     done = {record.trial.id for record in store.records if record.status == "ok"}
     failed = tuple({r.trial.id: r for r in store.records if r.trial.id not in done}.values())
-    skipped = tuple((trial, reason) for trial, reason in _skipped_trials(myth, facts) if trial.id not in done)
+    skipped = tuple((trial, reason) for trial, reason in _skipped_trials(myth, metadata) if trial.id not in done)
     claim_results = evaluate_claims(myth.claims, tables, skipped, [(record.trial, record.error or "") for record in failed])
-    invocations = [i for i in facts["invocations"] if myth.name in i["arguments"].get("myths", [])]
+    invocations = [i for i in metadata["invocations"] if myth.name in i["arguments"].get("myths", [])]
     profile = ", ".join(dict.fromkeys(i["arguments"]["profile"] for i in invocations))
-    warned = (*map(str, facts.get("notes", ())), *_warnings(myth, store, results, invocations))
+    warned = (*map(str, metadata.get("notes", ())), *_warnings(myth, store, results, invocations))
     attempts = (tuple(store.attempts(record.trial)) for record in results.records)
     return Analysis(
         myth, run, profile, tables, tuple(claim_results), tuple(results.records), warned, failed, skipped, len(store.stale),
@@ -112,10 +112,10 @@ def write_pictures(analysis: Analysis) -> None:
     pictures.draw(analysis.myth, analysis.tables, analysis.run.store(analysis.myth), analysis.run.path / analysis.myth.folder / "pictures")
 
 
-def _skipped_trials(myth: Myth, facts: Mapping[str, Any]) -> list[tuple[Trial, str]]:
+def _skipped_trials(myth: Myth, metadata: Mapping[str, Any]) -> list[tuple[Trial, str]]:
     """The trials that the last invocations could not run here, as recorded then."""
     skipped = {}
-    for invocation in facts["invocations"]:
+    for invocation in metadata["invocations"]:
         for entry in invocation.get("skipped", []):
             if entry["trial"]["trial"] in myth.types_by_name and entry["myth"] == myth.name:
                 try:
@@ -139,6 +139,6 @@ def _warnings(myth: Myth, store: Store, results: Results, invocations: list[dict
         warned.append("some trials ran from a checkout with uncommitted changes")
     if store.stale:
         warned.append(f"{len(store.stale)} stored trials of another version are left out: {', '.join(sorted(set(store.stale))[:5])}")
-    if results.left_out:
-        warned.append(f"{results.left_out} stored trials were made from other contents of their data sets and are left out")
+    if results.n_excluded:
+        warned.append(f"{results.n_excluded} stored trials were made from other contents of their data sets and are left out")
     return tuple(warned)

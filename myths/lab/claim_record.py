@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from myths.lab.claim import Claim, ClaimKind, ClaimResult, PaperSource, Verdict
 from myths.lab.estimate import Estimate, SourceOfVariation
 from myths.lab.setting import Range, Text
-from myths.lab.store import Record
+from myths.lab.store import TrialRecord
 from myths.lab.trial import Protocol
 
 TrialId = Annotated[str, Text(r"[0-9a-f]{12}", "12 hexadecimal digits")]
@@ -80,7 +80,7 @@ class ClaimRecord:
     """Ids of the trials that the number comes from: all of them and no others."""
 
     @classmethod
-    def of(cls, claim_result: ClaimResult, myth: str, profile: str = "", records: Sequence[Record] = ()) -> ClaimRecord:
+    def of(cls, claim_result: ClaimResult, myth: str, profile: str = "", records: Sequence[TrialRecord] = ()) -> ClaimRecord:
         """Return the record of a claim's result.
 
         Args:

@@ -21,7 +21,7 @@ def needs_copy(source: RunFolder, run: RunFolder, machine_class: str) -> bool:
         CannotStart: The source was made on another machine class, or the local run has results that the source lacks, without all
             that the source has.
     """
-    made_on = source.facts()["machine_class"]
+    made_on = source.metadata()["machine_class"]
     if made_on != machine_class:
         raise CannotStart(
             f"--from {source.name}: it was made on {made_on}, this machine is {machine_class}: results of the two do not mix; "
@@ -40,7 +40,7 @@ def needs_copy(source: RunFolder, run: RunFolder, machine_class: str) -> bool:
 
 def profile_of(source: RunFolder) -> str:
     """Return the profile that a published run was made with. Raises UsageError for a run of several."""
-    profiles = list(dict.fromkeys(str(invocation["arguments"]["profile"]) for invocation in source.facts()["invocations"]))
+    profiles = list(dict.fromkeys(str(invocation["arguments"]["profile"]) for invocation in source.metadata()["invocations"]))
     if len(profiles) != 1:
         raise UsageError(f"--from {source.name}: it has trials of several profiles ({', '.join(profiles)}); choose one with --profile")
     return profiles[0]

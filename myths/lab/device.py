@@ -18,18 +18,18 @@ WITHOUT_BF16 = {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE
 
 T = TypeVar("T")
 
-MOST_ELEMENTS = 2**31 - 1
+MAX_ELEMENTS = 2**31 - 1
 """Numbers of one tensor: kernels that index with 32 bits refuse more, or are wrong."""
-MOST_BYTES = 2**31
+MAX_BYTES = 2**31
 """Bytes of one tensor of a batched operation, of which a few are held at once."""
 CHANNELS = 64
 """Numbers per pixel of a network's largest activations: its first layers have the size of the image and about so many channels."""
 
-_MAKERS = {"nvidia", "geforce", "tesla", "quadro", "amd", "radeon", "instinct", "graphics", "generation", "gpu"}
+_VENDORS = {"nvidia", "geforce", "tesla", "quadro", "amd", "radeon", "instinct", "graphics", "generation", "gpu"}
 _BUILD = re.compile(r"\d+gb|sxm\d*|hbm\d*e?")
 
 
-def choose(wanted: str) -> str:
+def select_device(wanted: str) -> str:
     """The device to compute on, as torch names it: "cpu", "cuda", "cuda:1", "mps".
 
     "auto" takes a CUDA GPU where there is one, else the CPU. Apple's "mps" must be asked for: it lacks operations.
@@ -64,7 +64,7 @@ def machine_class(device: str) -> str:
 def gpu_slug(name: str) -> str:
     """A GPU's marketing name without maker, memory size and socket: "NVIDIA H100 80GB HBM3" is "h100"."""
     words = re.split(r"[^a-z0-9.]+", name.lower())
-    return "-".join(word.replace(".", "-") for word in words if word and word not in _MAKERS and not _BUILD.fullmatch(word))
+    return "-".join(word.replace(".", "-") for word in words if word and word not in _VENDORS and not _BUILD.fullmatch(word))
 
 
 def precision_of(device: str, wanted: Literal["auto", "fp32", "bf16"]) -> Precision:
@@ -133,19 +133,19 @@ def chunk_size(wanted: int, elements: int, element_bytes: int = 4) -> int:
         element_bytes: Bytes of one of them.
 
     Returns:
-        At most ``wanted``, and so few that the tensor has at most MOST_ELEMENTS numbers and MOST_BYTES bytes. One item where even that
+        At most ``wanted``, and so few that the tensor has at most MAX_ELEMENTS numbers and MAX_BYTES bytes. One item where even that
         passes the bytes.
 
     Raises:
         ValueError: ``wanted`` is below 1.
-        CannotStart: The tensor of one item has more than MOST_ELEMENTS numbers.
+        CannotStart: The tensor of one item has more than MAX_ELEMENTS numbers.
     """
     if wanted < 1:
         raise ValueError(f"a chunk of {wanted} makes no progress")
-    if elements > MOST_ELEMENTS:
-        raise CannotStart(f"one item alone needs a tensor of {elements:,} numbers; at most {MOST_ELEMENTS:,} work: make it smaller")
+    if elements > MAX_ELEMENTS:
+        raise CannotStart(f"one item alone needs a tensor of {elements:,} numbers; at most {MAX_ELEMENTS:,} work: make it smaller")
     elements = max(1, elements)
-    return max(1, min(wanted, MOST_ELEMENTS // elements, MOST_BYTES // (elements * element_bytes)))
+    return max(1, min(wanted, MAX_ELEMENTS // elements, MAX_BYTES // (elements * element_bytes)))
 
 
 def halve_on_out_of_memory(

@@ -10,8 +10,8 @@ from typing import IO
 from myths.lab.timing import Stopwatch
 
 PERIOD_MS = 200
-FEWEST = 5
-"""Samples below which nothing is said: a driver averages power over about a second."""
+MIN_SAMPLES = 5
+"""Samples below which nothing is output: a driver averages power over about a second."""
 
 
 class EnergyMeter:
@@ -40,8 +40,8 @@ class EnergyMeter:
             self._process.terminate()
             self._process.wait()
             self._samples.seek(0)
-            watts = _watts(self._samples.read().decode(errors="replace"))
-        if len(watts) >= FEWEST:
+            watts = _parse_watts(self._samples.read().decode(errors="replace"))
+        if len(watts) >= MIN_SAMPLES:
             self.joules = sum(watts) / len(watts) * seconds
 
 
@@ -58,10 +58,10 @@ def _sampler(device: str, samples: IO[bytes]) -> subprocess.Popen[bytes] | None:
     return None
 
 
-def _watts(said: str) -> list[float]:
+def _parse_watts(output: str) -> list[float]:
     """The lines that are numbers; the last one may be cut off in its middle and is left out."""
     found = []
-    for line in said.split("\n")[:-1]:
+    for line in output.split("\n")[:-1]:
         with contextlib.suppress(ValueError):
             found.append(float(line))
     return found

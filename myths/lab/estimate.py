@@ -35,7 +35,7 @@ class Estimate:
         if not (self.low <= self.value <= self.high):
             raise ValueError(f"an interval must hold its estimate: {self.low} ≤ {self.value} ≤ {self.high} is false")
 
-    def scaled(self, factor: float, shift: float = 0.0) -> Estimate:
+    def affine(self, factor: float, shift: float = 0.0) -> Estimate:
         """The estimate of ``factor * x + shift``."""
         low, high = sorted((factor * self.low + shift, factor * self.high + shift))
         return replace(self, value=factor * self.value + shift, low=low, high=high)

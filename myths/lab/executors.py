@@ -19,7 +19,7 @@ from typing import Protocol, runtime_checkable
 from myths.lab.energy import EnergyMeter
 from myths.lab.errors import MythsError
 from myths.lab.home import home
-from myths.lab.memory import peak, reset_peak
+from myths.lab.memory import peak_memory, reset_peak_memory
 from myths.lab.parent import exit_with_parent
 from myths.lab.store import check_arrays, check_rows
 from myths.lab.timing import Stopwatch
@@ -38,10 +38,10 @@ class Execution:
     seconds: float
     peak_memory_bytes: int
     error: str | None = None
-    trace: str = ""
+    traceback: str = ""
     energy_joules: float | None = None
     """Of a GPU, where it could be had."""
-    died: bool = False
+    crashed: bool = False
     """Whether the worker process ended without an answer."""
     stopped: bool = False
     """Whether it was ended because its time was up."""
@@ -51,64 +51,64 @@ class Execution:
 class Executor(Protocol):
     """Executes the trials that it admits, and hands back the one that ends first."""
 
-    jobs: int
+    max_workers: int
     """How many trials it executes at once at most."""
 
-    def admits(self, trial: Trial) -> bool:
+    def accepts(self, trial: Trial) -> bool:
         """Return whether the trial can be started now."""
 
-    def start(self, trial: Trial, context: Context) -> None:
+    def submit(self, trial: Trial, context: Context) -> None:
         """Start a trial that is admitted."""
 
-    def finished(self, seconds: float | None = None) -> tuple[Trial, Execution]:
+    def wait_any(self, timeout: float | None = None) -> tuple[Trial, Execution]:
         """Wait for one of the started trials; after ``seconds``, stop one if the executor can."""
 
 
-class OneByOne:
+class SerialExecutor:
     """Executes a trial when its end is waited for."""
 
-    jobs = 1
+    max_workers = 1
 
-    def __init__(self, execute: Callable[[Trial, Context], Execution] | None = None):
-        self.execute = execute or local
-        self._begun: tuple[Trial, Context] | None = None
+    def __init__(self, execute_trial: Callable[[Trial, Context], Execution] | None = None):
+        self._execute = execute_trial or execute
+        self._submitted: tuple[Trial, Context] | None = None
 
-    def admits(self, trial: Trial) -> bool:
+    def accepts(self, trial: Trial) -> bool:
         """Admit any trial while it holds none."""
-        return self._begun is None
+        return self._submitted is None
 
-    def start(self, trial: Trial, context: Context) -> None:
+    def submit(self, trial: Trial, context: Context) -> None:
         """Keep the trial for ``finished``."""
-        self._begun = trial, context
+        self._submitted = trial, context
 
-    def finished(self, seconds: float | None = None) -> tuple[Trial, Execution]:
+    def wait_any(self, timeout: float | None = None) -> tuple[Trial, Execution]:
         """Execute the trial that was started; in this process nothing stops it."""
-        assert self._begun is not None
-        (trial, context), self._begun = self._begun, None
-        return trial, self.execute(trial, context)
+        assert self._submitted is not None
+        (trial, context), self._submitted = self._submitted, None
+        return trial, self._execute(trial, context)
 
 
-def runs_alone(trial: Trial) -> bool:
+def is_exclusive(trial: Trial) -> bool:
     """Whether nothing may run beside a trial: what times or fills the memory."""
     return trial.exclusive or trial.memory_limit_bytes is not None
 
 
-def local(trial: Trial, context: Context, seconds: float | None = None) -> Execution:
+def execute(trial: Trial, context: Context, seconds: float | None = None) -> Execution:
     """Run a trial in this process, or in a worker of its own (for ``seconds`` at most) where the trial asks for one."""
     if trial.memory_limit_bytes is None:
         with EnergyMeter(context.device) as meter:
-            execution = here(trial, context)
+            execution = run_inline(trial, context)
         return replace(execution, energy_joules=meter.joules)
     return _in_worker(trial, context, trial.memory_limit_bytes, seconds)
 
 
-def here(trial: Trial, context: Context) -> Execution:
+def run_inline(trial: Trial, context: Context) -> Execution:
     """Runs a trial in this process."""
     outcome, error, trace = None, None, ""
-    watch = Stopwatch(context.device)
+    stopwatch = Stopwatch(context.device)
     try:
-        reset_peak(context.device)
-        with watch:  # inside the try: what went wrong on a GPU may show only when it is waited for
+        reset_peak_memory(context.device)
+        with stopwatch:  # inside the try: what went wrong on a GPU may show only when it is waited for
             given = trial.run(context)
         outcome = Outcome(check_rows(given.rows), check_arrays(given.arrays))
     except MythsError as known:
@@ -118,35 +118,35 @@ def here(trial: Trial, context: Context) -> Execution:
     except BaseException as unforeseen:  # noqa: BLE001 (whatever a trial raises, an exit too, is a failed trial, not the end of the run)
         said = ": ".join(filter(None, [type(unforeseen).__name__, str(unforeseen)]))
         error, trace = _one_line(said), traceback.format_exc()
-    return Execution(outcome, watch.seconds, peak(context.device), error, trace)
+    return Execution(outcome, stopwatch.seconds, peak_memory(context.device), error, trace)
 
 
 def _in_worker(trial: Trial, context: Context, memory: int, seconds: float | None = None) -> Execution:
-    workers = clean_processes(trial)
+    workers = worker_context(trial)
     ours, theirs = workers.Pipe(duplex=False)
-    with Stopwatch() as watch, tempfile.TemporaryDirectory() as folder:
-        words = Path(folder, "words")  # no NamedTemporaryFile: on Windows no other process can open one
-        words.touch()
-        process = workers.Process(target=_work, args=(theirs, str(words), trial, context, memory), daemon=True)
+    with Stopwatch() as stopwatch, tempfile.TemporaryDirectory() as folder:
+        log_file = Path(folder, "output.log")  # no NamedTemporaryFile: on Windows no other process can open one
+        log_file.touch()
+        process = workers.Process(target=_work, args=(theirs, str(log_file), trial, context, memory), daemon=True)
         try:
             process.start()
         except Exception as error:  # noqa: BLE001 (a trial that cannot be sent to a worker is a failed trial)
-            return Execution(None, watch.elapsed, 0, _one_line(f"{type(error).__name__}: {error}"), traceback.format_exc())
+            return Execution(None, stopwatch.elapsed, 0, _one_line(f"{type(error).__name__}: {error}"), traceback.format_exc())
         theirs.close()
         try:
             if not ours.poll(seconds):
-                return Execution(None, watch.elapsed, 0, stopped=True)
+                return Execution(None, stopwatch.elapsed, 0, stopped=True)
             return ours.recv()
         except (EOFError, OSError):  # it died before its answer, or in the middle of it
             process.join()
-            return _of_the_dead(process.exitcode, words.read_text(encoding="utf-8", errors="replace"), watch.elapsed, memory)
+            return _crashed_execution(process.exitcode, log_file.read_text(encoding="utf-8", errors="replace"), stopwatch.elapsed, memory)
         finally:
             process.kill()
             process.join()
             ours.close()
 
 
-def clean_processes(trial: Trial) -> ForkServerContext | SpawnContext:
+def worker_context(trial: Trial) -> ForkServerContext | SpawnContext:
     """Processes that have torch, this package and the trial's module loaded.
 
     A forked server that has run nothing gives each a clean start in milliseconds instead of the seconds that a fresh interpreter needs.
@@ -163,24 +163,24 @@ def clean_processes(trial: Trial) -> ForkServerContext | SpawnContext:
     return workers
 
 
-def _of_the_dead(exit_code: int | None, words: str, seconds: float, memory: int) -> Execution:
+def _crashed_execution(exit_code: int | None, log_file: str, seconds: float, memory: int) -> Execution:
     if exit_code == KILLED:
         return Execution(Outcome([{"status": OUT_OF_MEMORY}]), seconds, memory)
     by_signal = exit_code is not None and exit_code < 0
     end = f"was ended by {signal.Signals(-exit_code).name}" if by_signal else f"ended with status {exit_code}"  # type: ignore[operator]
-    last = [line for line in words.splitlines() if line.strip()][-1:]
-    return Execution(None, seconds, 0, _one_line(": ".join([f"the worker process {end}", *last])), words, died=True)
+    last = [line for line in log_file.splitlines() if line.strip()][-1:]
+    return Execution(None, seconds, 0, _one_line(": ".join([f"the worker process {end}", *last])), log_file, crashed=True)
 
 
-def _work(pipe: Connection, words: str, trial: Trial, context: Context, memory: int) -> None:
+def _work(pipe: Connection, log_file: str, trial: Trial, context: Context, memory: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     exit_with_parent()
     # What libraries say while they load is no part of a run's output; it is kept in case that it was their last.
-    said = os.open(words, os.O_WRONLY | os.O_APPEND)
+    said = os.open(log_file, os.O_WRONLY | os.O_APPEND)
     os.dup2(said, 1)
     os.dup2(said, 2)
     _cap_memory(memory)
-    execution = here(trial, context)
+    execution = run_inline(trial, context)
     without_memory = Execution(Outcome([{"status": OUT_OF_MEMORY}]), execution.seconds, execution.peak_memory_bytes)
     if execution.error is not None and _is_out_of_memory(execution.error):
         execution = without_memory

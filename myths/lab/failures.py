@@ -39,23 +39,24 @@ def causes(errors: Iterable[str]) -> str:
     return ", ".join(said)
 
 
-def summary(failed: Sequence[tuple[Trial, str]], of: int, blocked: int = 0) -> str:
+def summary(failed: Sequence[tuple[Trial, str]], total: int, skipped_dependents: int = 0) -> str:
     """Return one sentence on all failed trials of a myth.
 
     Args:
         failed: Each failed trial with its error; at least one.
-        of: Number of trials that were to run, the failed ones included.
-        blocked: Number of trials that could not start because they depend on a failed one.
+        total: Number of trials that were to run, the failed ones included.
+        skipped_dependents: Number of trials that could not start because they depend on a failed one.
 
     Example:
         >>> from myths.lab.failures import summary
-        >>> summary([(trial, "ValueError: no") for trial in trials], of=7)                # doctest: +SKIP
+        >>> summary([(trial, "ValueError: no") for trial in trials], total=7)                # doctest: +SKIP
         '3 of 7 trials failed: ValueError (3); first: Toss(coin=ducat): ValueError: no'
     """
     trial, error = failed[0]
-    waiting = f"; {blocked} more depend on them and did not run" if blocked else ""
+    waiting = f"; {skipped_dependents} more depend on them and did not run" if skipped_dependents else ""
     return (
-        f"{len(failed)} of {of} trials failed: {causes(e for _, e in failed)}{waiting}; first: {_short(str(trial))}: {_short(error, 400)}"
+        f"{len(failed)} of {total} trials failed: {causes(e for _, e in failed)}{waiting}; "
+        f"first: {_short(str(trial))}: {_short(error, 400)}"
     )
 
 

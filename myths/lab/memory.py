@@ -13,7 +13,7 @@ from typing import Any
 from myths.lab.timing import synchronize
 
 
-def reset_peak(device: str) -> bool:
+def reset_peak_memory(device: str) -> bool:
     """Lets the high-water mark start anew; False where the system has none that can be reset (only Linux and CUDA have)."""
     if device.startswith("cuda"):
         import torch
@@ -30,7 +30,7 @@ def reset_peak(device: str) -> bool:
         return False
 
 
-def peak(device: str) -> int:
+def peak_memory(device: str) -> int:
     """Bytes: on a GPU what the allocator held at most since the reset, on a CPU the resident high-water mark.
 
     Where that cannot be reset it is the mark of the whole process so far. 0 where the system keeps no mark (Windows).
@@ -53,18 +53,18 @@ def peak(device: str) -> int:
 def peak_bytes(call: Callable[[], Any], device: str) -> int | None:
     """Bytes that one call takes at its highest point beyond what was held before, its result included; None where none can tell."""
     gc.collect()
-    if not reset_peak(device):
+    if not reset_peak_memory(device):
         call()
         return None
-    before = _held(device)
+    before = _allocated(device)
     result = call()
     synchronize(device)
-    most = peak(device)
+    most = peak_memory(device)
     del result
     return max(0, most - before)
 
 
-def _held(device: str) -> int:
+def _allocated(device: str) -> int:
     if device.startswith("cuda"):
         import torch
 

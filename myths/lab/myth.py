@@ -21,7 +21,7 @@ Profile = Literal["quick", "laptop", "gpu", "paper"]
 PROFILES: tuple[Profile, ...] = ("quick", "laptop", "gpu", "paper")
 
 
-def profile_named(word: str) -> Profile:
+def parse_profile(word: str) -> Profile:
     """Return the profile of this name. Raises UsageError that lists the names."""
     for profile in PROFILES:
         if word == profile:
@@ -30,14 +30,14 @@ def profile_named(word: str) -> Profile:
 
 
 @runtime_checkable
-class Listing(Protocol):
+class ListTrials(Protocol):
     """What lists the trials of a profile."""
 
     def __call__(self, profile: Profile, seeds: int | None = None, data: tuple[str, ...] = ()) -> list[Trial]:
         """Return them, each once."""
 
 
-def each_once(list_trials: Listing) -> Listing:
+def unique_trials(list_trials: ListTrials) -> ListTrials:
     """Let a function that lists trials list each once, and refuse fewer seeds than one."""
 
     @functools.wraps(list_trials)
@@ -49,7 +49,7 @@ def each_once(list_trials: Listing) -> Listing:
     return listed
 
 
-def rank(profiles: str, primary: Iterable[Verdict]) -> tuple[int, int]:
+def run_rank(profiles: str, primary: Iterable[Verdict]) -> tuple[int, int]:
     """Return how much a run of a myth counts; the larger counts more.
 
     A run that has measured more of what decides comes first: a larger machine that was stopped early says less than a smaller one that
@@ -113,7 +113,7 @@ class Myth:
     verdict_texts: Mapping[str, str]
     pictures: Mapping[str, Callable[[Mapping[str, pd.DataFrame], Store], Figure | None]] = field(default_factory=dict)
     """Like figures, but they show images of data sets, so they are never published; from the tables and the stored arrays."""
-    of_own_data: Callable[[Mapping[str, pd.DataFrame]], str | None] | None = None
+    summarize_user_data: Callable[[Mapping[str, pd.DataFrame]], str | None] | None = None
     """What a run found of the user's own data, in sentences; None where it holds none."""
     better: Mapping[str, Literal["higher", "lower"]] = field(default_factory=dict)
     """Column of a table -> which of its numbers are better; `myths table` prints the best of these columns in bold."""

@@ -22,7 +22,7 @@ from myths.lab.run_folder import RunFolder, write_atomically
 log = logging.getLogger(__name__)
 
 _PRIVATE_KEYS = {"user", "username", "host", "hostname", "node", "cwd", "home", "path"}
-_ORDINARY = {"root", "user", "admin", "ubuntu", "debian", "runner", "docker", "localhost", "linux", "home", "work", "main"}
+_COMMON_NAMES = {"root", "user", "admin", "ubuntu", "debian", "runner", "docker", "localhost", "linux", "home", "work", "main"}
 """Names of users and machines that tell nothing of anyone, and are words besides."""
 _PATH = re.compile(r"""(?:^|[\s"'=(,:;\[])(?:/(?:[\w.@+~-]+/)+[\w.@+~-]*|~[\w-]*/|\\\\\w|[A-Za-z]:\\)|file://|^/\S+$""")
 _OF_TORCH = re.compile(r"(?<![\w.-])/pytorch/(?:aten|c10|torch)/[\w./+-]+")
@@ -42,14 +42,14 @@ def publish(run: RunFolder, published: Path, myths: Sequence[Myth]) -> Path:
     folder = published / run.name
     if folder.resolve() == run.path.resolve():
         raise CannotStart(f"{run.path} is published already: name a run in results/local")
-    having = [myth for myth in myths if run.has(myth)]
+    having = [myth for myth in myths if run.has_results(myth)]
     stored = {myth.name: _lines(run.path / myth.folder / "trials.jsonl") for myth in having}
     if not any(stored.values()):
         raise CannotStart(f"run {run.name} has no results to publish: run `myths run --run {run.name}` first")
-    facts = run.facts()
-    _refuse_unclean(run.name, facts, [line for lines in stored.values() for line in lines])
-    _refuse_private(run.name, facts, stored)
-    merged = _merged(RunFolder(folder), facts, {myth.name for myth in having}, myths)
+    metadata = run.metadata()
+    _check_clean(run.name, metadata, [line for lines in stored.values() for line in lines])
+    _check_private(run.name, metadata, stored)
+    merged = _merged(RunFolder(folder), metadata, {myth.name for myth in having}, myths)
     for myth in having:
         log.info("tables and figures of %s", myth.name)
         write(analyze(myth, run))
@@ -62,7 +62,7 @@ def publish(run: RunFolder, published: Path, myths: Sequence[Myth]) -> Path:
 # --- what may not be published ---------------------------------------------------------------------
 
 
-def hindrance(run: RunFolder) -> str | None:
+def unpublishable_reason(run: RunFolder) -> str | None:
     """Return why what a run measures from now on could not be published, or None.
 
     Said when a run starts: at its end it is too late. Results of earlier invocations are looked at as well.
@@ -75,7 +75,7 @@ def hindrance(run: RunFolder) -> str | None:
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
         return f"uncommitted changes in {', '.join(changed[:3])}{more}"
     try:
-        invocations = run.facts()["invocations"]
+        invocations = run.metadata()["invocations"]
     except CannotStart:
         return None  # the start of the run says what is wrong with the folder
     unclean = {i["id"] for i in invocations if not i.get("commit") or i.get("dirty") is not False}
@@ -85,8 +85,8 @@ def hindrance(run: RunFolder) -> str | None:
     return None
 
 
-def _refuse_unclean(run: str, facts: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> None:
-    known = {invocation.get("id"): invocation for invocation in facts["invocations"]}
+def _check_clean(run: str, metadata: Mapping[str, Any], lines: Iterable[Mapping[str, Any]]) -> None:
+    known = {invocation.get("id"): invocation for invocation in metadata["invocations"]}
     for identity in dict.fromkeys(line.get("invocation") for line in lines):
         invocation = known.get(identity)
         if invocation is None:
@@ -100,21 +100,21 @@ def _refuse_unclean(run: str, facts: Mapping[str, Any], lines: Iterable[Mapping[
             )
 
 
-def _refuse_private(run: str, facts: Mapping[str, Any], stored: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
-    for where, found in _strings(facts, "run.json"):
-        if reason := _private(where.rpartition(".")[2], found):
+def _check_private(run: str, metadata: Mapping[str, Any], stored: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    for where, found in _strings(metadata, "run.json"):
+        if reason := _private_content(where.rpartition(".")[2], found):
             raise CannotStart(f"run {run} is not fit to publish: {where} holds {reason} ({found[:80]!r}); take it out of run.json")
     for myth, lines in stored.items():
         for number, line in enumerate(lines, start=1):
             for where, found in _strings({"rows": line.get("rows"), "error": line.get("error")}, f"{myth} trial {line.get('id')}"):
-                if reason := _private("", found):
+                if reason := _private_content("", found):
                     raise CannotStart(
                         f"run {run} is not fit to publish: {where} (line {number} of its trials.jsonl) holds {reason} "
                         f"({found[:80]!r}); run it again, or delete that line"
                     )
 
 
-def _private(key: str, text: str) -> str | None:
+def _private_content(key: str, text: str) -> str | None:
     """What is private in a text, in words; None where nothing is."""
     if key.lower() in _PRIVATE_KEYS:
         return "what tells where it was made"
@@ -135,7 +135,7 @@ def _own_names() -> set[str]:
         user = ""
     host = platform.node()
     names = {user, home().name, host, host.partition(".")[0]}
-    return {name.lower() for name in names if len(name) > 2} - _ORDINARY
+    return {name.lower() for name in names if len(name) > 2} - _COMMON_NAMES
 
 
 def _strings(value: Any, where: str) -> Iterator[tuple[str, str]]:
@@ -166,12 +166,12 @@ def _lines(file: Path) -> list[dict[str, Any]]:
     return [line for line in lines if line.get("status") == "ok" or line.get("id") not in done]
 
 
-def _merged(there: RunFolder, facts: Mapping[str, Any], having: set[str], myths: Sequence[Myth]) -> dict[str, Any]:
+def _merged(there: RunFolder, metadata: Mapping[str, Any], having: set[str], myths: Sequence[Myth]) -> dict[str, Any]:
     """The run.json of both: the invocations of the myths that stay, and all of this run's."""
-    old = there.facts()
-    if old["machine_class"] not in (None, facts["machine_class"]):
+    old = there.metadata()
+    if old["machine_class"] not in (None, metadata["machine_class"]):
         raise CannotStart(
-            f"the published run {there.name} was made on {old['machine_class']}, this one on {facts['machine_class']}: "
+            f"the published run {there.name} was made on {old['machine_class']}, this one on {metadata['machine_class']}: "
             "results of the two do not mix; publish it under another name"
         )
     staying = {
@@ -180,10 +180,14 @@ def _merged(there: RunFolder, facts: Mapping[str, Any], having: set[str], myths:
         if folder.name not in {myth.folder for myth in myths if myth.name in having}
     }
     made = set().union(*staying.values())
-    ours = {invocation["id"] for invocation in facts["invocations"]}
+    ours = {invocation["id"] for invocation in metadata["invocations"]}
     kept = [i for i in old["invocations"] if i["id"] in made and i["id"] not in ours]
-    data = {**(old["data"] if staying else {}), **facts["data"]}
-    return {**facts, "data": data, "invocations": sorted([*kept, *facts["invocations"]], key=lambda i: (i.get("started", ""), i["id"]))}
+    data = {**(old["data"] if staying else {}), **metadata["data"]}
+    return {
+        **metadata,
+        "data": data,
+        "invocations": sorted([*kept, *metadata["invocations"]], key=lambda i: (i.get("started", ""), i["id"])),
+    }
 
 
 def _replace(run: RunFolder, myth: Myth, lines: Iterable[Mapping[str, Any]], folder: Path) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 from myths.lab.errors import MythsError
 from myths.lab.myth import PROFILES, Myth
 from myths.lab.run_folder import RunFolder
-from myths.lab.store import Record, Store, array_sha256
+from myths.lab.store import Store, TrialRecord, array_sha256
 from myths.lab.trial import dependencies_first
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ MAX_UNPACKED_BYTES = 64 * 2**20
 """Of its arrays; a file that claims more is not read."""
 
 
-def names(record: Record) -> list[str]:
+def names(record: TrialRecord) -> list[str]:
     """Return the names of the arrays of a record that are published."""
     patterns = type(record.trial).published_arrays
     return [name for name in record.arrays if any(fnmatchcase(name, pattern) for pattern in patterns)]
@@ -67,7 +67,7 @@ def write(run: RunFolder, myth: Myth, folder: Path) -> None:
         (folder / "arrays" / f"{identity}.npz").write_bytes(content)
 
 
-def fault(content: bytes, record: Record | None) -> str | None:
+def fault(content: bytes, record: TrialRecord | None) -> str | None:
     """Return what is wrong with the file of published arrays of a trial, None if nothing is.
 
     Args:
@@ -97,7 +97,7 @@ def fault(content: bytes, record: Record | None) -> str | None:
 def _dependencies(run: RunFolder, myth: Myth, store: Store) -> set[str]:
     """The ids of the trials that trials of the run, or of the profiles that it was made with, depend on."""
     trials = [record.trial for record in store.records]
-    for arguments in (invocation["arguments"] for invocation in run.facts()["invocations"]):
+    for arguments in (invocation["arguments"] for invocation in run.metadata()["invocations"]):
         if myth.name in arguments.get("myths", []) and arguments.get("profile") in PROFILES:
             with contextlib.suppress(MythsError):  # user data that are no longer here
                 trials += myth.trials(arguments["profile"], arguments.get("seeds"), tuple(arguments.get("data", ())))

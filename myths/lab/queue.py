@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from myths.lab.executors import runs_alone
+from myths.lab.executors import is_exclusive
 from myths.lab.trial import Trial
 
 Estimate = Callable[[Trial], float | None]
@@ -49,10 +49,10 @@ class Queue:
     Args:
         parts: The trials to run of each part, dependencies first, and its urgent trials, the most urgent first.
         estimate: Seconds that a trial takes, None if unknown.
-        side_by_side: Whether several trials run at once.
+        parallel: Whether several trials run at once.
     """
 
-    def __init__(self, parts: Sequence[tuple[Sequence[Trial], Sequence[Trial]]], estimate: Estimate, side_by_side: bool) -> None:
+    def __init__(self, parts: Sequence[tuple[Sequence[Trial], Sequence[Trial]]], estimate: Estimate, parallel: bool) -> None:
         self._lanes: dict[tuple[bool, bool], list[tuple[tuple[float, ...], Entry]]] = {
             (urgent, alone): [] for urgent in (True, False) for alone in (True, False)
         }
@@ -65,7 +65,7 @@ class Queue:
             entries += of_part.values()
         for position, (entry, path) in enumerate(zip(entries, _longest_paths(entries, estimate), strict=True)):
             if not entry.urgent:
-                entry.key = (*path, position) if side_by_side else (position,)
+                entry.key = (*path, position) if parallel else (position,)
             self._waiting += 1
             if not entry.waits_for:
                 self._push(entry)
@@ -74,11 +74,11 @@ class Queue:
         """How many trials have not been given out."""
         return self._waiting
 
-    def next(self, admits: Callable[[Trial], bool], busy: bool) -> Entry | None:
-        """Take the first entry that is ready and that the executor admits.
+    def next(self, accepts: Callable[[Trial], bool], busy: bool) -> Entry | None:
+        """Take the first entry that is ready and that the executor accepts.
 
         Args:
-            admits: Whether the executor takes a trial now.
+            accepts: Whether the executor takes a trial now.
             busy: Whether anything is running; a trial that runs again after a death then waits.
 
         Returns:
@@ -86,7 +86,7 @@ class Queue:
         """
         for urgent in (True, False):
             lanes = [lane for alone in (True, False) if (lane := self._lanes[urgent, alone])]
-            ready = [lane for lane in lanes if not (busy and lane[0][1].alone) and admits(lane[0][1].trial)]
+            ready = [lane for lane in lanes if not (busy and lane[0][1].alone) and accepts(lane[0][1].trial)]
             if ready:
                 self._waiting -= 1
                 return heapq.heappop(min(ready))[1]
@@ -121,7 +121,7 @@ class Queue:
         self._push(entry)
 
     def _push(self, entry: Entry) -> None:
-        heapq.heappush(self._lanes[entry.urgent, entry.alone or runs_alone(entry.trial)], (entry.key, entry))
+        heapq.heappush(self._lanes[entry.urgent, entry.alone or is_exclusive(entry.trial)], (entry.key, entry))
 
 
 def _connect(entries: dict[str, Entry]) -> None:

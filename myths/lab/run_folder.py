@@ -45,7 +45,7 @@ class RunFolder:
         """Whether it is among published runs, those in an installed package included."""
         return self.path.resolve().parent.name == "published"
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """The content of ``run.json``: machine class, data notes, invocations; empty for a new run.
 
         Two keys are for a person to add: ``notes``, a list of sentences that every page of the run begins with, and ``shared`` of an
@@ -55,39 +55,39 @@ class RunFolder:
         """
         remedy = "put it back, or name another run with --run"
         try:
-            facts = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
+            metadata = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {"machine_class": None, "data": {}, "invocations": []}
         except (ValueError, OSError, RecursionError) as error:
             raise CannotStart(f"cannot read {self.path / 'run.json'} ({error}): {remedy}") from error
-        if (wrong := _misfit({"notes": [], **facts} if isinstance(facts, dict) else facts, _SHAPE)) is not None:
+        if (wrong := _shape_error({"notes": [], **metadata} if isinstance(metadata, dict) else metadata, _SHAPE)) is not None:
             raise CannotStart(f"{self.path / 'run.json'} is not the record of a run ({wrong}): {remedy}")
-        return facts
+        return metadata
 
     def store(self, myth: Myth) -> Store:
         """The myth's results in this run."""
-        shared = frozenset(str(i["id"]) for i in self.facts()["invocations"] if i.get("shared"))
+        shared = frozenset(str(i["id"]) for i in self.metadata()["invocations"] if i.get("shared"))
         return Store(self.path / myth.folder, myth.types_by_name, shared)
 
-    def has(self, myth: Myth) -> bool:
+    def has_results(self, myth: Myth) -> bool:
         """Whether the run holds results of a myth."""
         return (self.path / myth.folder / "trials.jsonl").exists()
 
-    def begin(self, machine_class: str, invocation: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+    def add_invocation(self, machine_class: str, invocation: Mapping[str, Any], data: Mapping[str, Any]) -> None:
         """Records an invocation and the notes of the data it uses.
 
         Raises CannotStart when the run was made on another machine class or the folder cannot be written.
         """
-        facts = self.facts()
-        if facts["machine_class"] not in (None, machine_class):
+        metadata = self.metadata()
+        if metadata["machine_class"] not in (None, machine_class):
             raise CannotStart(
-                f"run {self.name} was made on {facts['machine_class']}, this machine is {machine_class}: "
+                f"run {self.name} was made on {metadata['machine_class']}, this machine is {machine_class}: "
                 "results of the two do not mix; name another run with --run"
             )
-        facts["machine_class"] = machine_class
-        facts["data"].update(data)
-        facts["invocations"].append(dict(invocation))
-        write_atomically(self.path / "run.json", json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+        metadata["machine_class"] = machine_class
+        metadata["data"].update(data)
+        metadata["invocations"].append(dict(invocation))
+        write_atomically(self.path / "run.json", json.dumps(metadata, indent=1, ensure_ascii=False) + "\n")
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -107,7 +107,7 @@ class RunFolder:
             yield
 
 
-def _misfit(value: Any, shape: Any, where: str = "it") -> str | None:
+def _shape_error(value: Any, shape: Any, where: str = "it") -> str | None:
     """Return where a JSON value does not have a shape, None if it has it.
 
     Args:
@@ -127,7 +127,7 @@ def _misfit(value: Any, shape: Any, where: str = "it") -> str | None:
         inside = [(f"{where}.{name}".removeprefix("it."), value[name], part) for name, part in parts.items()]
     else:
         inside = []
-    return next((wrong for each, item, part in inside if (wrong := _misfit(item, part, each)) is not None), None)
+    return next((wrong for each, item, part in inside if (wrong := _shape_error(item, part, each)) is not None), None)
 
 
 def _lock_without_waiting(descriptor: int) -> None:

@@ -8,16 +8,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from myths.lab.executors import Execution, Executor, OneByOne
+from myths.lab import failures
+from myths.lab.executors import Execution, Executor, SerialExecutor
 from myths.lab.queue import Entry, Queue
-from myths.lab.store import Hashes, Record, Store
+from myths.lab.store import HashLookup, Store, TrialRecord
 from myths.lab.trial import Context, Outcome, Trial, dependencies_first
 
 State = Literal["done", "pending", "skipped"]
 
 
 @dataclass(frozen=True)
-class Step:
+class PlannedTrial:
     """A trial of a plan: whether it is done, is to be run, or cannot be run here (with the reason)."""
 
     trial: Trial
@@ -29,9 +30,9 @@ class Step:
 class Plan:
     """What a run comes to: every listed trial and what those depend on, dependencies first."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[PlannedTrial, ...]
 
-    def only(self, state: State) -> list[Trial]:
+    def in_state(self, state: State) -> list[Trial]:
         """The trials in one state."""
         return [step.trial for step in self.steps if step.state == state]
 
@@ -43,7 +44,7 @@ class Plan:
     @property
     def data(self) -> tuple[str, ...]:
         """The data sets that the trials to be run read."""
-        return tuple(dict.fromkeys(name for trial in self.only("pending") for name in trial.data))
+        return tuple(dict.fromkeys(name for trial in self.in_state("pending") for name in trial.data))
 
 
 @dataclass(frozen=True)
@@ -51,14 +52,14 @@ class Budget:
     """Seconds that a run may take, from the moment the budget is made."""
 
     seconds: float
-    begun: float = field(default_factory=time.monotonic)
+    started: float = field(default_factory=time.monotonic)
 
     @property
     def left(self) -> float:
         """Seconds until the budget is used up; negative after that."""
-        return self.seconds - (time.monotonic() - self.begun)
+        return self.seconds - (time.monotonic() - self.started)
 
-    def admits(self, estimate: float | None) -> bool:
+    def allows(self, estimate: float | None) -> bool:
         """Whether a trial of that many seconds may start; an unknown one only while half of the budget is left."""
         return self.left >= (self.seconds / 2 if estimate is None else estimate)
 
@@ -69,18 +70,23 @@ class Progress:
 
     finished: int = 0
     failed: list[tuple[Trial, str]] = field(default_factory=list)
-    blocked: list[tuple[Trial, Trial]] = field(default_factory=list)
-    left: list[Trial] = field(default_factory=list)
+    skipped_dependents: list[tuple[Trial, Trial]] = field(default_factory=list)
+    not_started: list[Trial] = field(default_factory=list)
     """Trials that the budget left unstarted."""
-    too_long: list[Trial] = field(default_factory=list)
+    over_budget: list[Trial] = field(default_factory=list)
     """Those of them that alone would take more than the whole budget, by what is known of their like."""
     stopped: list[Trial] = field(default_factory=list)
     """Trials that were running when the budget ended. Nothing of them is stored."""
 
+    @property
+    def failure_summary(self) -> str:
+        """One sentence on the failed trials; at least one failed."""
+        return failures.summary(self.failed, len(self.failed) + self.finished, len(self.skipped_dependents))
 
-Report = Callable[[Trial, Record | None], None]
+
+ProgressCallback = Callable[[Trial, TrialRecord | None], None]
 """Called before a trial (None) and after it (its record)."""
-Unavailable = Callable[[str], str | None]
+UnavailableReason = Callable[[str], str | None]
 """Return why a data set cannot be read on this machine and how to bring it; None if it can."""
 
 
@@ -92,7 +98,7 @@ class Part:
     store: Store
     urgent: Sequence[Trial] = ()
     """The trials that open primary claims are measured on, the most urgent first."""
-    report: Report = lambda trial, record: None
+    report: ProgressCallback = lambda trial, record: None
     ended: Callable[[Progress], None] = lambda progress: None
     """Called once, when no trial of the part is left to run."""
 
@@ -105,15 +111,15 @@ class Estimates:
         machine_class: The machine class to estimate for; records of others are left out.
     """
 
-    def __init__(self, records: Iterable[Record], machine_class: str) -> None:
+    def __init__(self, records: Iterable[TrialRecord], machine_class: str) -> None:
         self.machine_class = machine_class
         self._known: dict[type[Trial], tuple[float, float]] = {}
         for record in records:
             self.add(record)
 
-    def add(self, record: Record) -> None:
+    def add(self, record: TrialRecord) -> None:
         """Learn from a record. A trial that shared a GPU with others says nothing of how long it takes."""
-        if record.status == "ok" and record.device == self.machine_class and record.seconds_tell:
+        if record.status == "ok" and record.device == self.machine_class and record.has_comparable_seconds:
             seconds, work = self._known.get(type(record.trial), (0.0, 0.0))
             self._known[type(record.trial)] = seconds + record.seconds, work + record.trial.relative_cost
 
@@ -126,8 +132,8 @@ class Estimates:
 def plan(
     trials: Iterable[Trial],
     store: Store,
-    hashes: Hashes,
-    unavailable: Unavailable = lambda name: None,
+    hashes: HashLookup,
+    unavailable: UnavailableReason = lambda name: None,
     again: frozenset[str] = frozenset(),
 ) -> Plan:
     """Find what is done, what is to do and what is missing.
@@ -161,12 +167,12 @@ def plan(
     steps = []
     for trial in reversed(ordered):  # dependents come before what they depend on
         if trial.id in finished and (trial.id in whole or trial.id not in needed):
-            steps.append(Step(trial, "done"))
+            steps.append(PlannedTrial(trial, "done"))
         elif skip_reason[trial.id] and trial.id in named:
-            steps.append(Step(trial, "skipped", skip_reason[trial.id]))
+            steps.append(PlannedTrial(trial, "skipped", skip_reason[trial.id]))
             named.update(d.id for d in trial.dependencies if skip_reason.get(d.id))  # what is to blame is named too
         elif not skip_reason[trial.id] and (trial.id in named or trial.id in needed):
-            steps.append(Step(trial, "pending"))
+            steps.append(PlannedTrial(trial, "pending"))
             needed.update(dependency.id for dependency in trial.dependencies)
     return Plan(tuple(reversed(steps)))
 
@@ -183,7 +189,7 @@ class Invocation:
     """
 
     device: str
-    hashes: Hashes
+    hashes: HashLookup
     id: str
     machine_class: str = "cpu"
 
@@ -195,7 +201,7 @@ def run(
     *,
     budget: Budget | None = None,
     executor: Executor | None = None,
-    report: Report = lambda trial, record: None,
+    report: ProgressCallback = lambda trial, record: None,
 ) -> Progress:
     """Run what is to do of one plan; as ``run_queue`` with one part."""
     (progress,) = run_queue([Part(steps, store, report=report)], invocation, budget=budget, executor=executor)
@@ -220,7 +226,7 @@ def run_queue(
     Returns:
         What happened, for each part.
     """
-    return _Run(parts, invocation, budget, executor or OneByOne()).through()
+    return _Run(parts, invocation, budget, executor or SerialExecutor()).run()
 
 
 class _Run:
@@ -229,76 +235,76 @@ class _Run:
     def __init__(self, parts: Sequence[Part], invocation: Invocation, budget: Budget | None, executor: Executor) -> None:
         self.parts, self.invocation, self.budget, self.executor = parts, invocation, budget, executor
         self.estimates = Estimates((record for part in parts for record in part.store.records), invocation.machine_class)
-        self.queue = Queue([(part.plan.only("pending"), part.urgent) for part in parts], self.estimates, executor.jobs > 1)
+        self.queue = Queue([(part.plan.in_state("pending"), part.urgent) for part in parts], self.estimates, executor.max_workers > 1)
         self.progress = [Progress() for _ in parts]
-        self.unsettled = [len(part.plan.only("pending")) for part in parts]
+        self.unsettled = [len(part.plan.in_state("pending")) for part in parts]
         self.running: list[_Running] = []
 
-    def through(self) -> list[Progress]:
+    def run(self) -> list[Progress]:
         """Run until the queue is empty."""
         for place in range(len(self.parts)):
-            self._settle(place, 0)
+            self._count_settled(place, 0)
         while self.queue or self.running:
-            while (entry := self.queue.next(self._admits, bool(self.running))) is not None:
+            while (entry := self.queue.next(self._accepts, bool(self.running))) is not None:
                 self._start(entry)
             if self.running:
                 self._finish()
         return self.progress
 
-    def _admits(self, trial: Trial) -> bool:
-        return self.executor.admits(trial) and not any(run.entry.alone for run in self.running)
+    def _accepts(self, trial: Trial) -> bool:
+        return self.executor.accepts(trial) and not any(run.entry.alone for run in self.running)
 
     def _start(self, entry: Entry) -> None:
         trial, progress = entry.trial, self.progress[entry.place]
         if self.budget is not None:
             estimate = self.estimates(trial)
-            if not self.budget.admits(estimate):
-                self._leave(entry)
+            if not self.budget.allows(estimate):
+                self._defer(entry)
                 if estimate is not None and estimate > self.budget.seconds:
-                    progress.too_long.append(trial)
+                    progress.over_budget.append(trial)
                 return
         part = self.parts[entry.place]
         part.report(trial, None)
-        context, data = _prepared(trial, part.store, self.invocation)
-        self.executor.start(trial, context)
+        context, data = _make_context(trial, part.store, self.invocation)
+        self.executor.submit(trial, context)
         self.running.append(_Running(entry, data))
         for each in self.running:
-            each.beside = max(each.beside, len(self.running) - 1)
+            each.concurrent_trials = max(each.concurrent_trials, len(self.running) - 1)
 
     def _finish(self) -> None:
-        trial, execution = self.executor.finished(None if self.budget is None else max(0.0, self.budget.left))
+        trial, execution = self.executor.wait_any(None if self.budget is None else max(0.0, self.budget.left))
         run = next(run for run in self.running if run.entry.trial is trial)
         self.running.remove(run)
         entry, progress = run.entry, self.progress[run.entry.place]
         if execution.stopped:
             progress.stopped.append(trial)
-            self._leave(entry)
+            self._defer(entry)
             return
-        if execution.died and not entry.alone:
+        if execution.crashed and not entry.alone:
             self.queue.retry_alone(entry)
             return
         part = self.parts[entry.place]
-        record = _stored(run, execution, part.store, self.invocation)
+        record = _store_record(run, execution, part.store, self.invocation)
         self.estimates.add(record)
         part.report(trial, record)
         if record.status == "ok":
             progress.finished += 1
             self.queue.done(entry)
-            self._settle(entry.place, 1)
+            self._count_settled(entry.place, 1)
         else:
             progress.failed.append((trial, record.error or ""))
             waiting = self.queue.drop(entry)
-            progress.blocked += [(blocked.trial, trial) for blocked in waiting]
-            self._settle(entry.place, 1 + len(waiting))
+            progress.skipped_dependents += [(blocked.trial, trial) for blocked in waiting]
+            self._count_settled(entry.place, 1 + len(waiting))
 
-    def _leave(self, entry: Entry) -> None:
+    def _defer(self, entry: Entry) -> None:
         """Leave a trial, and all that wait for it, for another run."""
         left = [entry, *self.queue.drop(entry)]
         stopped = self.progress[entry.place].stopped
-        self.progress[entry.place].left += [e.trial for e in left if not any(e.trial is trial for trial in stopped)]
-        self._settle(entry.place, len(left))
+        self.progress[entry.place].not_started += [e.trial for e in left if not any(e.trial is trial for trial in stopped)]
+        self._count_settled(entry.place, len(left))
 
-    def _settle(self, place: int, trials: int) -> None:
+    def _count_settled(self, place: int, trials: int) -> None:
         self.unsettled[place] -= trials
         if not self.unsettled[place]:
             self.parts[place].ended(self.progress[place])
@@ -310,11 +316,11 @@ class _Running:
 
     entry: Entry
     data: Mapping[str, str]
-    beside: int = 0
+    concurrent_trials: int = 0
 
 
 @dataclass(frozen=True)
-class StoredOutcomes:
+class DependencyOutcomes:
     """The outcomes that a trial may look up; picklable, so that a worker process can."""
 
     by_id: Mapping[str, Outcome]
@@ -326,19 +332,19 @@ class StoredOutcomes:
         return self.by_id[trial.id]
 
 
-def _prepared(trial: Trial, store: Store, invocation: Invocation) -> tuple[Context, dict[str, str]]:
+def _make_context(trial: Trial, store: Store, invocation: Invocation) -> tuple[Context, dict[str, str]]:
     """What a trial is given, and the checksums of the data that it and its dependencies read."""
     dependencies = {t.id: record for t in dependencies_first(trial.dependencies) if (record := store.finished(t, invocation.hashes))}
-    outcomes = StoredOutcomes({identity: store.outcome(record) for identity, record in dependencies.items()})
+    outcomes = DependencyOutcomes({identity: store.outcome(record) for identity, record in dependencies.items()})
     data = {name: sha256 for name in trial.data if (sha256 := invocation.hashes(name))}
     for record in dependencies.values():
         data |= record.data
     return Context(trial, invocation.device, outcomes), data
 
 
-def _stored(run: _Running, execution: Execution, store: Store, invocation: Invocation) -> Record:
+def _store_record(run: _Running, execution: Execution, store: Store, invocation: Invocation) -> TrialRecord:
     trial, outcome = run.entry.trial, execution.outcome or Outcome([])
-    record = Record(
+    record = TrialRecord(
         trial,
         "failed" if execution.error else "ok",
         outcome.rows,
@@ -349,13 +355,13 @@ def _stored(run: _Running, execution: Execution, store: Store, invocation: Invoc
         invocation=invocation.id,
         error=execution.error,
         energy_joules=execution.energy_joules,
-        beside=run.beside,
+        concurrent_trials=run.concurrent_trials,
     )
     stored = store.append(record, outcome.arrays)
     if execution.error:
         with contextlib.suppress(OSError):  # a help for the reader; the error itself is stored already
             (store.folder / "errors").mkdir(exist_ok=True)
             (store.folder / "errors" / f"{trial.id}.txt").write_text(
-                f"{trial}\n\n{execution.trace or execution.error}\n", encoding="utf-8", errors="backslashreplace"
+                f"{trial}\n\n{execution.traceback or execution.error}\n", encoding="utf-8", errors="backslashreplace"
             )
     return stored

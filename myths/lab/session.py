@@ -14,19 +14,19 @@ from myths.lab.analysis import Analysis
 from myths.lab.data import prepared
 from myths.lab.data.names import canonical_name
 from myths.lab.errors import CannotStart, MythsError, UsageError
-from myths.lab.myth import Myth, Profile, profile_named
+from myths.lab.myth import Myth, Profile, parse_profile
 from myths.lab.run_folder import RunFolder
-from myths.lab.runner import Budget, Part, Plan, Progress, Unavailable
-from myths.lab.side_by_side import SideBySide
-from myths.lab.store import Record, Store
+from myths.lab.runner import Budget, Part, Plan, Progress, UnavailableReason
+from myths.lab.store import Store, TrialRecord
 from myths.lab.trial import Trial, canonical
+from myths.lab.worker_pool import WorkerPool
 
-ROOM_BYTES = 200 * 2**20
+MIN_FREE_BYTES = 200 * 2**20
 """Free space below which a run is not begun."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class RunRequest:
     """What is asked for: which myths, in which profile, on what device, into which run.
 
     Attributes:
@@ -53,7 +53,7 @@ class Request:
 
     def __post_init__(self) -> None:
         """Raises UsageError for a profile, a budget, a number of seeds or of jobs, or a name of data that cannot be."""
-        profile_named(self.profile)
+        parse_profile(self.profile)
         if self.budget is not None and not 0 < self.budget < math.inf:
             raise UsageError(f"budget={self.budget:g}: expected seconds, more than 0")
         if self.seeds is not None and self.seeds < 1:
@@ -81,12 +81,12 @@ class Request:
         }
 
 
-Watch = Callable[[Myth, Plan], Callable[[Trial, Record | None], None]]
+ProgressFactory = Callable[[Myth, Plan], Callable[[Trial, TrialRecord | None], None]]
 """Called for each myth before the first trial; returns what is called before (None) and after (a record) each of its trials."""
 
 
 @dataclass(frozen=True)
-class Planned:
+class MythPlan:
     """A myth of a request: its stored results, and what is done, to do and missing."""
 
     myth: Myth
@@ -94,7 +94,7 @@ class Planned:
     plan: Plan
 
 
-def plans(request: Request, unavailable: Unavailable = lambda name: None) -> list[Planned]:
+def plans(request: RunRequest, unavailable: UnavailableReason = lambda name: None) -> list[MythPlan]:
     """Plan every myth of a request.
 
     Args:
@@ -128,28 +128,28 @@ def plans(request: Request, unavailable: Unavailable = lambda name: None) -> lis
             raise UsageError(_nothing_chosen(request))
     hashes, again = _hashes(), frozenset(request.again)
     return [
-        Planned(myth, stores[myth.name], runner.plan(listed[myth.name], stores[myth.name], hashes, unavailable, again))
+        MythPlan(myth, stores[myth.name], runner.plan(listed[myth.name], stores[myth.name], hashes, unavailable, again))
         for myth in request.myths
         if myth.name in listed
     ]
 
 
 @dataclass(frozen=True)
-class Ran:
-    """What happened to a myth in a run, and what follows from all that the run now holds of it."""
+class MythResult:
+    """What myth_results to a myth in a run, and what follows from all that the run now holds of it."""
 
     progress: Progress
     analysis: Analysis | None
-    broken: str = ""
+    analysis_error: str = ""
     """Why nothing could be derived from the stored trials; empty where all is well."""
 
 
-def run(request: Request, watch: Watch) -> dict[str, Ran]:
+def run(request: RunRequest, progress_of: ProgressFactory) -> dict[str, MythResult]:
     """Run a request and derive its tables, claims and figures.
 
     Args:
         request: What is asked for.
-        watch: Called for each myth before the first trial.
+        progress_of: Called for each myth before the first trial.
 
     Returns:
         What came of each myth, by name.
@@ -160,84 +160,84 @@ def run(request: Request, watch: Watch) -> dict[str, Ran]:
     """
     budget = Budget(request.budget) if request.budget is not None else None
     machine_class = device.machine_class(request.device)
-    with request.run.locked(), SideBySide(request.jobs, bounded=budget is not None) as workers:
+    with request.run.locked(), WorkerPool(request.jobs, bounded=budget is not None) as workers:
         if request.source is not None and continuation.needs_copy(request.source, request.run, machine_class):
             continuation.copy(request.source, request.run)
         planned, notes = _with_data(request)
-        _check_room(request.run)
+        _check_free_space(request.run)
         invocation = provenance.invocation(request.device, request.arguments, [c for p in planned for c in p.myth.claims])
         invocation["skipped"] = [
             {"myth": p.myth.name, "trial": canonical(trial), "reason": reason} for p in planned for trial, reason in p.plan.skipped
         ]
-        if again := [trial.id for p in planned for trial in p.plan.only("pending") if p.store.attempts(trial)]:
+        if again := [trial.id for p in planned for trial in p.plan.in_state("pending") if p.store.attempts(trial)]:
             invocation["again"] = again
-        request.run.begin(machine_class, invocation, notes)
-        happened: dict[str, Ran] = {}
+        request.run.add_invocation(machine_class, invocation, notes)
+        myth_results: dict[str, MythResult] = {}
         runner.run_queue(
-            [_part(p, request.run, watch, happened) for p in planned],
+            [_part(p, request.run, progress_of, myth_results) for p in planned],
             runner.Invocation(request.device, _hashes(), invocation["id"], machine_class),
             budget=budget,
             executor=workers if request.jobs > 1 or budget is not None else None,
         )
-        return {p.myth.name: happened[p.myth.name] for p in planned}
+        return {p.myth.name: myth_results[p.myth.name] for p in planned}
 
 
-def nothing_possible(planned: Sequence[Planned]) -> str | None:
+def nothing_runnable_reason(planned: Sequence[MythPlan]) -> str | None:
     """Return why nothing of a request can run here, None if something can or is done already."""
     if any(step.state != "skipped" for p in planned for step in p.plan.steps):
         return None
     return next((reason for p in planned for _, reason in p.plan.skipped), None)
 
 
-def _listed(request: Request, myth: Myth, store: Store) -> list[Trial]:
+def _listed(request: RunRequest, myth: Myth, store: Store) -> list[Trial]:
     if request.again:
         return list({r.trial.id: r.trial for r in store.records if r.trial.id in request.again and r.status == "ok"}.values())
     return list(myth.trials(cast(Profile, request.profile), request.seeds, request.data))
 
 
-def _nothing_chosen(request: Request) -> str:
+def _nothing_chosen(request: RunRequest) -> str:
     if request.claims == (selection.PRIMARY,):
         return f"--claim primary: in run {request.run.name} no primary claim is open that the profile {request.profile} measures"
     return f"profile {request.profile} has no trial of {', '.join((*request.claims, *request.trial_classes))}: try another --profile"
 
 
-def _part(planned: Planned, run: RunFolder, watch: Watch, happened: dict[str, Ran]) -> Part:
+def _part(planned: MythPlan, run: RunFolder, progress_of: ProgressFactory, myth_results: dict[str, MythResult]) -> Part:
     def ended(progress: Progress) -> None:
-        happened[planned.myth.name] = _derived(planned.myth, run, progress)
+        myth_results[planned.myth.name] = _analyze(planned.myth, run, progress)
 
-    urgent = selection.most_urgent(planned.myth.claims, planned.plan.only("pending"))
-    return Part(planned.plan, planned.store, urgent, watch(planned.myth, planned.plan), ended)
+    urgent = selection.most_urgent(planned.myth.claims, planned.plan.in_state("pending"))
+    return Part(planned.plan, planned.store, urgent, progress_of(planned.myth, planned.plan), ended)
 
 
-def _derived(myth: Myth, run: RunFolder, progress: Progress) -> Ran:
+def _analyze(myth: Myth, run: RunFolder, progress: Progress) -> MythResult:
     try:
         found = analysis.analyze(myth, run)
         analysis.write(found)
     except MythsError:
         raise
     except Exception as error:  # noqa: BLE001 (rows that a table does not expect: the other myths still run)
-        return Ran(progress, None, f"no tables can be made of its trials ({type(error).__name__}: {error})")
-    return Ran(progress, found)
+        return MythResult(progress, None, f"no tables can be made of its trials ({type(error).__name__}: {error})")
+    return MythResult(progress, found)
 
 
 def _is_open(run: RunFolder, myth: Myth) -> Callable[[str], bool]:
     """Whether a run has not decided a claim of a myth, by id."""
-    decided = {j.claim.id for j in analysis.analyze(myth, run).claim_results if j.verdict.decides} if run.has(myth) else set[str]()
+    decided = {j.claim.id for j in analysis.analyze(myth, run).claim_results if j.verdict.decides} if run.has_results(myth) else set[str]()
     return lambda identity: identity not in decided
 
 
-def _with_data(request: Request) -> tuple[list[Planned], dict[str, Any]]:
+def _with_data(request: RunRequest) -> tuple[list[MythPlan], dict[str, Any]]:
     """The plans, without what wants data that are absent or corrupt, and the notes of the data sets that are to be read."""
     corrupt: dict[str, str] = {}
     notes: dict[str, Any] = {}
     while True:
         planned = plans(request, lambda name: corrupt.get(name) or unavailable_reason(name))
-        if (reason := nothing_possible(planned)) is not None:
+        if (reason := nothing_runnable_reason(planned)) is not None:
             raise CannotStart(reason)
         new = [name for name in dict.fromkeys(name for p in planned for name in p.plan.data) if name not in notes]
         for name in new:
             try:
-                notes[name] = prepared.intact(name).facts()
+                notes[name] = prepared.intact(name).metadata()
             except CannotStart as error:
                 corrupt[name] = str(error)
         if not corrupt.keys() & set(new):
@@ -266,7 +266,7 @@ def _hashes() -> Callable[[str], str | None]:
     return sha256_of
 
 
-def _check_room(run: RunFolder) -> None:
+def _check_free_space(run: RunFolder) -> None:
     free = shutil.disk_usage(run.path).free
-    if free < ROOM_BYTES:
+    if free < MIN_FREE_BYTES:
         raise CannotStart(f"only {free / 2**20:.0f} MiB are free in {run.path}: make room or choose another folder with --results")

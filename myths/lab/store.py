@@ -3,8 +3,8 @@
 A line is appended and fsynced the moment its trial finishes, so whatever ends the process loses at
 most the trial that was running. Tables, claims and figures are derived from these lines alone.
 
-- A line is JSON: the id, the trial as ``canonical`` writes it, its protocol, and the fields of its ``Record``. The id is recomputed when
-  read. ``line_fault`` says what is wrong with a line.
+- A line is JSON: the id, the trial as ``canonical`` writes it, its protocol, and the fields of its ``TrialRecord``.
+  The id is recomputed when read. ``record_error`` says what is wrong with a line.
 - A last line cut short is ignored with a warning, and taken away when the next one is written. Any other line that is no result
   stops the reading with the number of the line.
 - A line of an unknown class, another version or settings that no longer fit is stale: kept, and left out of everything.
@@ -40,12 +40,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound=Trial)
 
-Hashes = Callable[[str], str | None]
+HashLookup = Callable[[str], str | None]
 """Gives the content hash of a data set as it lies here, None where it does not."""
 
 
 @dataclass(frozen=True)
-class Record:
+class TrialRecord:
     """One finished trial as stored: the typed trial, what it gave, and under what circumstances. The fields are the keys of its line."""
 
     trial: Trial
@@ -65,46 +65,46 @@ class Record:
     """None where a GPU's power could not be read."""
     attempt: Annotated[int, Range(at_least=1)] = 1
     """1 for the first success of a trial, then counted on: ``myths run --again``, or arrays that were gone."""
-    beside: Annotated[int, Range(at_least=0)] = 0
+    concurrent_trials: Annotated[int, Range(at_least=0)] = 0
     """How many other trials ran beside it at most; its seconds are then not those of a trial that has the device for itself."""
 
     @property
-    def seconds_tell(self) -> bool:
+    def has_comparable_seconds(self) -> bool:
         """Whether its seconds say how long it takes. On a GPU that it shared with others they do not; a CPU is shared out by cores."""
-        return self.device == "cpu" or not self.beside
+        return self.device == "cpu" or not self.concurrent_trials
 
-    def agrees_with(self, hashes: Hashes) -> bool:
+    def matches_data(self, hashes: HashLookup) -> bool:
         """Whether no data set that it was made from lies here with another content."""
         return all(hashes(name) in (None, sha256) for name, sha256 in self.data.items())
 
-    def line(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return the stored form. What most trials have no use for is left out where it says nothing."""
         found: dict[str, Any] = {"id": self.trial.id, **canonical(self.trial), "protocol": self.trial.protocol}
         for each in fields(self)[1:]:
             value = getattr(self, each.name)
             if each.name in _DECIMALS and value is not None:
                 value = round(value, _DECIMALS[each.name])
-            if each.name not in SELDOM or value != each.default:
+            if each.name not in OPTIONAL_KEYS or value != each.default:
                 found[each.name] = dict(value) if isinstance(value, Mapping) else value
         return found
 
 
-SELDOM = ("energy_joules", "attempt", "beside")
+OPTIONAL_KEYS = ("energy_joules", "attempt", "concurrent_trials")
 """What a line holds only where it differs from the default."""
 _DECIMALS = {"seconds": 3, "energy_joules": 1}
 
 
-def line_fault(line: Any) -> str | None:
+def record_error(line: Any) -> str | None:
     """Return what keeps a line of ``trials.jsonl`` from being a result; None for a result. Further keys are no fault here."""
     if not isinstance(line, dict):
         return "it is no object"
     for name, (hint, default) in _keys().items():
         if name not in line:
-            if name in SELDOM:
+            if name in OPTIONAL_KEYS:
                 continue
             return f"it has no {name}"
         value = line[name]
-        if not _is_of(value, hint) or (name in SELDOM and value == default):
+        if not _is_of(value, hint) or (name in OPTIONAL_KEYS and value == default):
             return f"its {name} is {value if isinstance(value, int | float) else repr(value)[:50]}"
     return None
 
@@ -112,12 +112,12 @@ def line_fault(line: Any) -> str | None:
 @functools.cache
 def _keys() -> dict[str, tuple[Any, Any]]:
     """Key of a line -> its type and its default."""
-    hints = typing.get_type_hints(Record, include_extras=True)
+    hints = typing.get_type_hints(TrialRecord, include_extras=True)
     of_trial: dict[str, Any] = {"id": str, "trial": str, "version": int, "settings": dict, "protocol": str}
-    return {name: (hint, None) for name, hint in of_trial.items()} | {f.name: (hints[f.name], f.default) for f in fields(Record)[1:]}
+    return {name: (hint, None) for name, hint in of_trial.items()} | {f.name: (hints[f.name], f.default) for f in fields(TrialRecord)[1:]}
 
 
-KEYS = frozenset(_keys())
+RECORD_KEYS = frozenset(_keys())
 """What a line may hold."""
 
 
@@ -182,35 +182,35 @@ class Store:
         self.file = folder / "trials.jsonl"
         self._types = types_by_name
         self._shared = shared
-        self.records: list[Record] = []
+        self.records: list[TrialRecord] = []
         self.stale: list[str] = []
-        self._by_id: dict[str, list[Record]] = {}
+        self._by_id: dict[str, list[TrialRecord]] = {}
         self._whole_bytes = 0
         """Bytes of the file after the last line that was appended; at that length it ends with a whole line."""
         for number, line in enumerate(complete_lines(self.file), start=1):
             if line.strip():
-                self._take(line, number)
+                self._parse_line(line, number)
 
-    def finished(self, trial: Trial, hashes: Hashes = lambda name: None) -> Record | None:
+    def finished(self, trial: Trial, hashes: HashLookup = lambda name: None) -> TrialRecord | None:
         """The newest successful record of a trial made from data that agree with what lies here."""
-        return next((r for r in reversed(self.attempts(trial)) if r.agrees_with(hashes)), None)
+        return next((r for r in reversed(self.attempts(trial)) if r.matches_data(hashes)), None)
 
-    def attempts(self, trial: Trial) -> list[Record]:
+    def attempts(self, trial: Trial) -> list[TrialRecord]:
         """Return every successful record of a trial, the oldest first."""
         return [record for record in self._by_id.get(trial.id, ()) if record.status == "ok"]
 
-    def has_arrays(self, record: Record) -> bool:
+    def has_arrays(self, record: TrialRecord) -> bool:
         """Whether the arrays of a record are still on disk, not replaced by those of a later execution of its trial."""
         if not record.arrays:
             return True
         same = (r for r in reversed(self._by_id.get(record.trial.id, ())) if r.arrays)
         return next(same, record).arrays == record.arrays and self._array_file(record.trial.id).exists()
 
-    def outcome(self, record: Record) -> Outcome:
+    def outcome(self, record: TrialRecord) -> Outcome:
         """What the trial returned, arrays read when used."""
         return Outcome(record.rows, LazyArrays(self._array_file(record.trial.id), record.arrays) if record.arrays else {})
 
-    def append(self, record: Record, arrays: Mapping[str, np.ndarray] | None = None) -> Record:
+    def append(self, record: TrialRecord, arrays: Mapping[str, np.ndarray] | None = None) -> TrialRecord:
         """Stores a finished trial; when this returns it is on disk.
 
         Raises CannotStart when there is no room or the folder cannot be written: what was finished before stays.
@@ -222,7 +222,7 @@ class Store:
                 record = replace(record, attempt=attempt)
             if arrays:
                 record = replace(record, arrays=self._save_arrays(record.trial.id, arrays))
-            self._whole_bytes = _append_line(self.file, _dumps(record.line()), self._whole_bytes)
+            self._whole_bytes = _append_line(self.file, _dumps(record.to_json()), self._whole_bytes)
         except OSError as error:
             raise CannotStart(
                 f"cannot write {self.file}: {error.strerror or error}; make room or pass another --results folder, then run again"
@@ -230,16 +230,16 @@ class Store:
         self._keep(record)
         return record
 
-    def _keep(self, record: Record) -> None:
+    def _keep(self, record: TrialRecord) -> None:
         self.records.append(record)
         self._by_id.setdefault(record.trial.id, []).append(record)
 
-    def _take(self, line: str, number: int) -> None:
+    def _parse_line(self, line: str, number: int) -> None:
         try:
             stored = json.loads(line)
         except ValueError:
             stored = None
-        if line_fault(stored):
+        if record_error(stored):
             raise CannotStart(f"{self.file} line {number} is not a result: delete that line (its trial runs again) or put the file back")
         try:
             trial = decode(stored, self._types)
@@ -249,8 +249,8 @@ class Store:
         if trial.id != stored["id"]:
             self.stale.append(f"{stored['trial']} {stored['id']}")
             return
-        record = Record(trial, **{each.name: stored[each.name] for each in fields(Record)[1:] if each.name in stored})
-        self._keep(replace(record, beside=max(1, record.beside)) if record.invocation in self._shared else record)
+        record = TrialRecord(trial, **{each.name: stored[each.name] for each in fields(TrialRecord)[1:] if each.name in stored})
+        self._keep(replace(record, concurrent_trials=max(1, record.concurrent_trials)) if record.invocation in self._shared else record)
 
     def _array_file(self, identity: str) -> Path:
         return self.folder / "arrays" / f"{identity}.npz"
@@ -278,16 +278,16 @@ class Results:
     contents of a data set, those that agree with the data here count, else the newest.
     """
 
-    def __init__(self, records: Sequence[Record], hashes: Hashes = lambda name: None) -> None:
+    def __init__(self, records: Sequence[TrialRecord], hashes: HashLookup = lambda name: None) -> None:
         accepted = _accepted_data([r for r in records if r.status == "ok"], hashes)
         self.records = list(
             {
                 r.trial.id: r for r in records if r.status == "ok" and all(accepted[name] == sha256 for name, sha256 in r.data.items())
             }.values()
         )
-        self.left_out = len({r.trial.id for r in records if r.status == "ok"}) - len(self.records)
+        self.n_excluded = len({r.trial.id for r in records if r.status == "ok"}) - len(self.records)
 
-    def of(self, kind: type[T]) -> Iterator[tuple[T, Record]]:
+    def of(self, kind: type[T]) -> Iterator[tuple[T, TrialRecord]]:
         """Each finished trial of a class with its record."""
         for record in self.records:
             if type(record.trial) is kind:
@@ -312,7 +312,7 @@ class Results:
         return table[[*(column for column in table.columns if column != TRIALS), TRIALS]] if lines else table
 
 
-def _accepted_data(records: Sequence[Record], hashes: Hashes) -> dict[str, str]:
+def _accepted_data(records: Sequence[TrialRecord], hashes: HashLookup) -> dict[str, str]:
     accepted: dict[str, str] = {}
     here = functools.cache(hashes)  # each data set is looked up once, not once for each record
     for record in records:
@@ -352,7 +352,7 @@ def _append_line(file: Path, text: str, whole_bytes: int) -> int:
     """
     with file.open("a+b") as handle:
         if handle.seek(0, os.SEEK_END) != whole_bytes:
-            _mend_end(handle)
+            _truncate_partial_line(handle)
         # A lone surrogate (a file name in an error) becomes its JSON escape.
         handle.write(text.encode(errors="backslashreplace") + b"\n")
         handle.flush()
@@ -360,7 +360,7 @@ def _append_line(file: Path, text: str, whole_bytes: int) -> int:
         return handle.seek(0, os.SEEK_END)
 
 
-def _mend_end(handle: Any) -> None:
+def _truncate_partial_line(handle: Any) -> None:
     """Takes away what a crash left of a last line, so that the next line starts on its own."""
     if handle.seek(0, os.SEEK_END) == 0:
         return

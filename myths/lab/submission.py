@@ -27,7 +27,7 @@ from myths.lab.errors import CannotStart, MythsError, UsageError
 from myths.lab.myth import Myth
 from myths.lab.publish import publish
 from myths.lab.run_folder import RunFolder
-from myths.lab.store import KEYS, complete_lines, line_fault
+from myths.lab.store import RECORD_KEYS, complete_lines, record_error
 from myths.lab.tables import as_csv
 from myths.lab.trial import decode
 
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SUMS = "SHA256SUMS"
-MOST_BYTES = 256 * 2**20
+CHECKSUM_FILE = "SHA256SUMS"
+MAX_BYTES = 256 * 2**20
 """Of an archive when unpacked; rows, tables and figures of all myths take a few per cent of it."""
-SENTENCES = ("statement", "source", "source_of_variation", "reason")
+TEXT_COLUMNS = ("statement", "source", "source_of_variation", "reason")
 """Columns of claims.csv that say something in words, which may be put better without a number being another."""
-SAME = 1e-6
+RELATIVE_TOLERANCE = 1e-6
 """Relative difference that two machines may have in a number derived from the same rows."""
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*){1,3}", flags=re.ASCII)
 
@@ -54,25 +54,25 @@ def submit(run: RunFolder, folder: Path, myths: Sequence[Myth]) -> Path:
     Nothing is written into the run. Raises CannotStart for what ``publish`` refuses (no results,
     uncommitted changes, a path, a user or a host in it), and where the archive cannot be written.
     """
-    for myth in (myth for myth in myths if run.has(myth)):
+    for myth in (myth for myth in myths if run.has_results(myth)):
         _ = run.store(myth).records  # a file that cannot be read is named where it is, not where its copy will be
     with tempfile.TemporaryDirectory() as scratch:
         copy = RunFolder(Path(scratch) / "copy" / run.name)
         copy.path.mkdir(parents=True)
         if (run.path / "run.json").exists():
             shutil.copyfile(run.path / "run.json", copy.path / "run.json")
-        for myth in (myth for myth in myths if run.has(myth)):
+        for myth in (myth for myth in myths if run.has_results(myth)):
             (copy.path / myth.folder).mkdir()
             kept = [line for line in complete_lines(run.path / myth.folder / "trials.jsonl") if not _is_stale(line, myth)]
             (copy.path / myth.folder / "trials.jsonl").write_text("".join(f"{line}\n" for line in kept), "utf-8")
         clean = publish(copy, Path(scratch) / "clean", [replace(myth, pictures={}) for myth in myths])
-        for myth in (myth for myth in myths if run.has(myth)):
+        for myth in (myth for myth in myths if run.has_results(myth)):
             published_arrays.write(run, myth, clean / myth.folder)
         files = {p.relative_to(clean).as_posix(): p.read_bytes() for p in sorted(clean.rglob("*")) if p.is_file()}
     sums = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items())
     archive = folder / f"{run.name}.tar.gz"
     try:
-        archive.write_bytes(_packed(run.name, {**files, SUMS: sums.encode()}))
+        archive.write_bytes(_packed(run.name, {**files, CHECKSUM_FILE: sums.encode()}))
     except OSError as error:
         raise CannotStart(f"cannot write {archive}: {error.strerror or error}; make room or go to another folder") from error
     return archive
@@ -117,8 +117,8 @@ def verify(archive: Path, myths: Sequence[Myth], checkout: Path | None = None) -
     """
     files = _unpacked(archive)
     expected = _expected(files, myths)
-    strangers = sorted(files.keys() - expected - {SUMS})
-    wrong = [*_checksums(files), *(f"{name} is nothing that a run of a myth known here holds" for name in strangers)]
+    unknown = sorted(files.keys() - expected - {CHECKSUM_FILE})
+    wrong = [*_checksum_errors(files), *(f"{name} is nothing that a run of a myth known here holds" for name in unknown)]
     unchecked: list[str] = []
     if not any(name.endswith("/trials.jsonl") and files[name].strip() for name in files.keys() & expected):
         wrong.append("it holds no trial")
@@ -128,7 +128,7 @@ def verify(archive: Path, myths: Sequence[Myth], checkout: Path | None = None) -
             (run.path / name).parent.mkdir(parents=True, exist_ok=True)
             (run.path / name).write_bytes(files[name])
         try:
-            invocations = run.facts()["invocations"]
+            invocations = run.metadata()["invocations"]
             for each in invocations:
                 datetime.fromisoformat(each["started"])
         except (MythsError, ValueError):
@@ -136,32 +136,32 @@ def verify(archive: Path, myths: Sequence[Myth], checkout: Path | None = None) -
         known = {invocation["id"]: invocation for invocation in invocations}
         if len(known) < len(invocations):
             wrong.append("run.json names an invocation twice")
-        absent, unknowable = _commits({i["commit"] for i in invocations if i["commit"]}, checkout)
+        absent, unknowable = _commit_errors({i["commit"] for i in invocations if i["commit"]}, checkout)
         wrong += absent
         unchecked += unknowable
         for myth in myths:
-            if run.has(myth):
+            if run.has_results(myth):
                 log.info("lines, tables and claims of %s", myth.name)
-                broken = list(_lines(files[f"{myth.folder}/trials.jsonl"], myth, known))
+                broken = list(_line_errors(files[f"{myth.folder}/trials.jsonl"], myth, known))
                 wrong += broken
                 if not broken:
-                    bad, unsure = _made_again(run, myth, files)
+                    bad, unsure = _rebuild_errors(run, myth, files)
                     wrong += bad
                     unchecked += unsure
     return Verification(tuple(wrong), tuple(unchecked))
 
 
-def _made_again(run: RunFolder, myth: Myth, files: Mapping[str, bytes]) -> tuple[list[str], list[str]]:
+def _rebuild_errors(run: RunFolder, myth: Myth, files: Mapping[str, bytes]) -> tuple[list[str], list[str]]:
     """Make what is derived from whole lines again. Return what is wrong and what could not be checked, a sentence each."""
-    wrong = [*_arrays(run, myth, files)]
+    wrong = [*_array_errors(run, myth, files)]
     analysis = _analysis(run, myth)
     if isinstance(analysis, str):
         return [*wrong, analysis], []
-    bad, unsure = _figures(analysis, {name: files[name] for name in files if name.startswith(f"{myth.folder}/figures/")})
-    return [*wrong, *_changed_tables(analysis, run), *bad], [*unsure]
+    bad, unsure = _figure_errors(analysis, {name: files[name] for name in files if name.startswith(f"{myth.folder}/figures/")})
+    return [*wrong, *_table_errors(analysis, run), *bad], [*unsure]
 
 
-def _commits(commits: Collection[str], checkout: Path | None) -> tuple[list[str], list[str]]:
+def _commit_errors(commits: Collection[str], checkout: Path | None) -> tuple[list[str], list[str]]:
     """What is wrong with the commits, and which could not be looked up."""
     wrong, unknown = [], []
     for commit in sorted(commits):
@@ -201,13 +201,13 @@ def _unpacked(archive: Path) -> dict[str, bytes]:
     """The files of an archive in memory, by name below its one folder. Nothing but plain files with plain names gets in."""
     try:
         with gzip.open(archive) as file:
-            content = file.read(MOST_BYTES + 1)
+            content = file.read(MAX_BYTES + 1)
     except (FileNotFoundError, IsADirectoryError) as error:
         raise UsageError(f"there is no archive {archive}: `myths submit RUN` makes one") from error
     except (OSError, EOFError, zlib.error) as error:
         raise CannotStart(f"{archive} is no .tar.gz, or only a part of one: get it again") from error
-    if len(content) > MOST_BYTES:
-        raise CannotStart(f"{archive} holds more than {MOST_BYTES // 2**20} MiB: that is no submitted run")
+    if len(content) > MAX_BYTES:
+        raise CannotStart(f"{archive} holds more than {MAX_BYTES // 2**20} MiB: that is no submitted run")
     files: dict[str, bytes] = {}
     tops = set()
     try:
@@ -220,21 +220,21 @@ def _unpacked(archive: Path) -> dict[str, bytes]:
                 files[name] = tar.extractfile(entry).read()  # type: ignore[union-attr]
     except tarfile.TarError as error:
         raise CannotStart(f"{archive} is no .tar.gz, or only a part of one: get it again") from error
-    if len(tops) != 1 or not files.keys() >= {"run.json", SUMS}:
-        raise CannotStart(f"{archive} is not the archive of one run: it lacks run.json or {SUMS}")
+    if len(tops) != 1 or not files.keys() >= {"run.json", CHECKSUM_FILE}:
+        raise CannotStart(f"{archive} is not the archive of one run: it lacks run.json or {CHECKSUM_FILE}")
     return files
 
 
-def _checksums(files: Mapping[str, bytes]) -> Iterator[str]:
-    lines = [line.partition("  ") for line in files[SUMS].decode(errors="replace").splitlines()]
+def _checksum_errors(files: Mapping[str, bytes]) -> Iterator[str]:
+    lines = [line.partition("  ") for line in files[CHECKSUM_FILE].decode(errors="replace").splitlines()]
     listed = {name: sha256 for sha256, _, name in lines}
-    for name in sorted((listed.keys() | files.keys()) - {SUMS}):
+    for name in sorted((listed.keys() | files.keys()) - {CHECKSUM_FILE}):
         if name not in files:
-            yield f"{name} is in {SUMS} and not in the archive"
+            yield f"{name} is in {CHECKSUM_FILE} and not in the archive"
         elif name not in listed:
-            yield f"{name} is not in {SUMS}"
+            yield f"{name} is not in {CHECKSUM_FILE}"
         elif hashlib.sha256(files[name]).hexdigest() != listed[name]:
-            yield f"{name} is not what {SUMS} says: it was changed or damaged"
+            yield f"{name} is not what {CHECKSUM_FILE} says: it was changed or damaged"
 
 
 def _expected(files: Mapping[str, bytes], myths: Sequence[Myth]) -> set[str]:
@@ -249,20 +249,20 @@ def _expected(files: Mapping[str, bytes], myths: Sequence[Myth]) -> set[str]:
 # --- lines and what follows from them ----------------------------------------------------------------
 
 
-def _lines(content: bytes, myth: Myth, invocations: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+def _line_errors(content: bytes, myth: Myth, invocations: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """What is wrong with the lines of one myth: form, identity, origin."""
     seen: dict[str | tuple[str, str], int] = {}
     attempts: Counter[str] = Counter()
     for number, text in enumerate(content.decode(errors="replace").rstrip("\n").split("\n"), start=1):
         where = f"{myth.folder}/trials.jsonl line {number}"
         try:
-            line = json.loads(text, parse_constant=_refuse)
+            line = json.loads(text, parse_constant=_reject_constant)
         except (ValueError, RecursionError):
             line = None
-        if not isinstance(line, dict) or line.keys() - KEYS:
+        if not isinstance(line, dict) or line.keys() - RECORD_KEYS:
             yield f"{where} is not a result"
             continue
-        if (fault := line_fault(line)) is not None:
+        if (fault := record_error(line)) is not None:
             yield f"{where}: {fault}"
             continue
         if text in seen:
@@ -283,10 +283,10 @@ def _lines(content: bytes, myth: Myth, invocations: Mapping[str, Mapping[str, An
             yield f"{where} was not made from a clean commit"
         if line["status"] == "ok":
             attempts[line["id"]] += 1
-            yield from _attempt(line, attempts[line["id"]], origin or {}, where)
+            yield from _attempt_errors(line, attempts[line["id"]], origin or {}, where)
 
 
-def _attempt(line: Mapping[str, Any], expected: int, origin: Mapping[str, Any], where: str) -> Iterator[str]:
+def _attempt_errors(line: Mapping[str, Any], expected: int, origin: Mapping[str, Any], where: str) -> Iterator[str]:
     """What is wrong with the number of a success: the first has none, and each further one was declared by its invocation."""
     if line.get("attempt", 1) != expected:
         yield f"{where}: it is success {expected} of trial {line['id']} and calls itself attempt {line.get('attempt', 1)}"
@@ -302,7 +302,7 @@ def _protocol(line: Mapping[str, Any], myth: Myth) -> str | None:
         return None
 
 
-def _refuse(constant: str) -> float:
+def _reject_constant(constant: str) -> float:
     raise ValueError(f"{constant} is not JSON")
 
 
@@ -314,7 +314,7 @@ def _analysis(run: RunFolder, myth: Myth) -> Analysis | str:
         return f"{myth.folder}: no tables can be made of its trials ({' '.join(str(error).split())[:200]})"
 
 
-def _changed_tables(found: Analysis, run: RunFolder) -> Iterator[str]:
+def _table_errors(found: Analysis, run: RunFolder) -> Iterator[str]:
     """Where the tables and claims of the archive are not what its lines give."""
     myth = found.myth
     if stale := run.store(myth).stale:
@@ -325,11 +325,11 @@ def _changed_tables(found: Analysis, run: RunFolder) -> Iterator[str]:
             yield f"{myth.folder}/{name}.csv is there, and its trials give no rows for it"
         elif len(table) and not file.exists():
             yield f"{myth.folder}/{name}.csv is not there, and its trials give {len(table)} rows for it"
-        elif file.exists() and (difference := _difference(file, table, SENTENCES if name == "claims" else ())):
+        elif file.exists() and (difference := _difference(file, table, TEXT_COLUMNS if name == "claims" else ())):
             yield f"{myth.folder}/{name}.csv is not what its trials give: {difference}"
 
 
-def _arrays(run: RunFolder, myth: Myth, files: Mapping[str, bytes]) -> Iterator[str]:
+def _array_errors(run: RunFolder, myth: Myth, files: Mapping[str, bytes]) -> Iterator[str]:
     """Where published arrays are not those of a line."""
     last = {record.trial.id: record for record in run.store(myth).records if record.status == "ok"}
     for name in sorted(name for name in files if name.startswith(f"{myth.folder}/arrays/")):
@@ -337,12 +337,12 @@ def _arrays(run: RunFolder, myth: Myth, files: Mapping[str, bytes]) -> Iterator[
             yield f"{name} {said}"
 
 
-def _figures(found: Analysis, files: Mapping[str, bytes]) -> tuple[list[str], list[str]]:
+def _figure_errors(found: Analysis, files: Mapping[str, bytes]) -> tuple[list[str], list[str]]:
     """Which figures are not what the tables give, and which this machine cannot tell."""
     import matplotlib
 
     myth = found.myth
-    wrong = [f"{name} is not a drawing: {said}" for name, content in files.items() if (said := _no_drawing(content))]
+    wrong = [f"{name} is not a drawing: {said}" for name, content in files.items() if (said := _unsafe_svg_reason(content))]
     if wrong:
         return wrong, []
     try:
@@ -362,7 +362,7 @@ def _figures(found: Analysis, files: Mapping[str, bytes]) -> tuple[list[str], li
     return wrong, []
 
 
-def _no_drawing(content: bytes) -> str | None:
+def _unsafe_svg_reason(content: bytes) -> str | None:
     """Why an SVG may do more than show lines, text and pixels; None where it may not."""
     from xml.etree import ElementTree
 
@@ -406,7 +406,7 @@ def _same_drawing(one: str, other: str) -> bool:
     if _NUMBER.sub("0", first) != _NUMBER.sub("0", second):
         return False
     pairs = zip(_NUMBER.findall(first), _NUMBER.findall(second), strict=True)
-    return all(a == b or math.isclose(float(a), float(b), rel_tol=SAME, abs_tol=1e-3) for a, b in pairs)
+    return all(a == b or math.isclose(float(a), float(b), rel_tol=RELATIVE_TOLERANCE, abs_tol=1e-3) for a, b in pairs)
 
 
 def _difference(file: Path, table: pd.DataFrame, but: Collection[str] = ()) -> str | None:
@@ -428,6 +428,6 @@ def _difference(file: Path, table: pd.DataFrame, but: Collection[str] = ()) -> s
 
 def _close(one: str, other: str) -> bool:
     try:
-        return math.isclose(float(one), float(other), rel_tol=SAME, abs_tol=SAME**2)
+        return math.isclose(float(one), float(other), rel_tol=RELATIVE_TOLERANCE, abs_tol=RELATIVE_TOLERANCE**2)
     except ValueError:
         return False

@@ -12,7 +12,7 @@ import numpy as np
 
 @dataclass
 class Stopwatch:
-    """``with Stopwatch(device) as watch: …`` then ``watch.seconds``; work queued on the device is waited for."""
+    """``with Stopwatch(device) as stopwatch: …`` then ``stopwatch.seconds``; work queued on the device is waited for."""
 
     device: str = "cpu"
     seconds: float = 0.0
@@ -56,7 +56,7 @@ class Timing:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class TimingComparison:
     """Timings of several methods of one result, and what each gave on its last call."""
 
     timings: Mapping[str, Timing]
@@ -67,7 +67,7 @@ class Comparison:
         return self.timings[slow].median / self.timings[fast].median
 
 
-def compare(
+def compare_timings(
     methods: Mapping[str, Callable[[], Any]],
     device: str,
     *,
@@ -75,7 +75,7 @@ def compare(
     warmup: int = 3,
     budget_seconds: float = 10.0,
     check: Callable[[Mapping[str, Any]], None] | None = None,
-) -> Comparison:
+) -> TimingComparison:
     """Times several methods in turn (A B A B …), so that drift of the machine falls on all alike.
 
     Each is warmed up first; its first call, which may compile, is reported apart. Repeats stop at
@@ -84,16 +84,16 @@ def compare(
     """
     first, results = {}, {}
     for name, method in methods.items():
-        with Stopwatch(device) as watch:
+        with Stopwatch(device) as stopwatch:
             results[name] = method()
-        first[name] = watch.seconds
+        first[name] = stopwatch.seconds
     if check is not None:
         check(results)
     for method in methods.values():
         for _ in range(warmup - 1):
-            with Stopwatch(device) as watch:
+            with Stopwatch(device) as stopwatch:
                 method()
-            if watch.seconds > budget_seconds / 10:
+            if stopwatch.seconds > budget_seconds / 10:
                 break
     seconds: dict[str, list[float]] = {name: [] for name in methods}
     for _ in range(repeats):
@@ -101,10 +101,10 @@ def compare(
             if _enough(seconds[name], budget_seconds):
                 continue
             results[name] = None  # frees the last result before the next is made, outside of the time
-            with Stopwatch(device) as watch:
+            with Stopwatch(device) as stopwatch:
                 results[name] = method()
-            seconds[name].append(watch.seconds)
-    return Comparison({name: _timing(s, first[name]) for name, s in seconds.items()}, results)
+            seconds[name].append(stopwatch.seconds)
+    return TimingComparison({name: _timing(s, first[name]) for name, s in seconds.items()}, results)
 
 
 def synchronize(device: str) -> None:

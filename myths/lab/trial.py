@@ -30,7 +30,7 @@ T = TypeVar("T", bound="Trial")
 _hints: Callable[[type], dict[str, Any]] = functools.cache(functools.partial(typing.get_type_hints, include_extras=True))
 """Class -> the types of its fields, with their rules; finding them takes longer than all else that is done for a stored trial."""
 
-LARGEST = 2**63
+INTEGER_LIMIT = 2**63
 """No whole number of a setting is as large: torch and pandas hold none that is."""
 
 
@@ -152,7 +152,7 @@ class Trial:
 class Context:
     """What a running trial is given: a device, the outcomes it depends on, and its random streams.
 
-    Every stream depends on the trial's seed and the name of the axis only, so that trials that
+    Every stream depends on the trial's seed and the name of the stream only, so that trials that
     are to be compared see the same draw of what they share.
     """
 
@@ -166,30 +166,30 @@ class Context:
             raise LookupError(f"{self.trial} was given no outcomes to look {trial} up in")
         return self.outcomes(trial)
 
-    def seed(self, axis: str) -> int:
-        """A 63-bit seed for one named axis of randomness."""
+    def seed(self, stream: str) -> int:
+        """A 63-bit seed for one named stream of randomness."""
         seed = getattr(self.trial, "seed", None)
         if seed is None:
             raise TypeError(f"{type(self.trial).__name__} draws random numbers but has no field 'seed'")
-        return int.from_bytes(hashlib.sha256(f"{seed}/{axis}".encode()).digest()[:8], "big") >> 1
+        return int.from_bytes(hashlib.sha256(f"{seed}/{stream}".encode()).digest()[:8], "big") >> 1
 
-    def generator(self, axis: str, device: str = "cpu") -> torch.Generator:
-        """A torch generator on ``device`` for one axis: "init", "order", "augment", "removal" …"""
+    def generator(self, stream: str, device: str = "cpu") -> torch.Generator:
+        """A torch generator on ``device`` for one stream: "init", "order", "augment", "removal" …"""
         import torch
 
-        return torch.Generator(device).manual_seed(self.seed(axis))
+        return torch.Generator(device).manual_seed(self.seed(stream))
 
-    def rng(self, axis: str) -> np.random.Generator:
-        """A NumPy generator for one axis."""
-        return np.random.default_rng(self.seed(axis))
+    def rng(self, stream: str) -> np.random.Generator:
+        """A NumPy generator for one stream."""
+        return np.random.default_rng(self.seed(stream))
 
     @contextlib.contextmanager
-    def seed_torch(self, axis: str) -> Iterator[None]:
+    def seed_torch(self, stream: str) -> Iterator[None]:
         """Seeds torch's global generator for code that can take no other, and restores it after."""
         import torch
 
         with torch.random.fork_rng(devices=[] if self.device == "cpu" else [torch.device(self.device)]):
-            torch.manual_seed(self.seed(axis))
+            torch.manual_seed(self.seed(stream))
             yield
 
 
@@ -291,10 +291,10 @@ def decode(record: Mapping[str, Any], types_by_name: Mapping[str, type[Trial]]) 
     kind = types_by_name[record["trial"]]
     if record["version"] != kind.version:
         raise ValueError(f"{kind.__name__} is at version {kind.version}, the record at {record['version']}")
-    return build(kind, {k: _decode(v, types_by_name) for k, v in record["settings"].items()})
+    return from_settings(kind, {k: _decode(v, types_by_name) for k, v in record["settings"].items()})
 
 
-def build(kind: type[T], given: Mapping[str, Any]) -> T:
+def from_settings(kind: type[T], given: Mapping[str, Any]) -> T:
     """A trial from settings of any origin, coerced to the annotated types.
 
     Raises UsageError that names the setting which is unknown, lacking, or of a wrong type.
@@ -313,12 +313,12 @@ def coerce(value: Any, hint: Any, name: str) -> Any:
 
     Raises UsageError that names the setting when the value does not fit the type or breaks a rule of it (``setting.py``).
     """
-    if type(value) is hint and (hint not in (int, float, str) or (hint is int and abs(value) < LARGEST)):
+    if type(value) is hint and (hint not in (int, float, str) or (hint is int and abs(value) < INTEGER_LIMIT)):
         return value
     for alternative in _alternatives(hint):
         with contextlib.suppress(TypeError, ValueError, OverflowError):
             return _coerce(value, alternative, name)
-    raise UsageError(f"{name}={_shown(value)} does not fit: {name} is {in_words(hint)}")
+    raise UsageError(f"{name}={_format_value(value)} does not fit: {name} is {describe_type(hint)}")
 
 
 def _coerce(value: Any, hint: Any, name: str) -> Any:
@@ -355,7 +355,7 @@ def _coerce(value: Any, hint: Any, name: str) -> Any:
     if hint is int:
         if isinstance(value, bool | np.bool_) or (not isinstance(value, str) and int(value) != value):
             raise ValueError
-        if abs(whole := int(value)) >= LARGEST:
+        if abs(whole := int(value)) >= INTEGER_LIMIT:
             raise ValueError
         return whole
     if hint is float:
@@ -392,7 +392,7 @@ def _alternatives(hint: Any) -> tuple[Any, ...]:
     return typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
 
 
-def in_words(hint: Any) -> str:
+def describe_type(hint: Any) -> str:
     """Say which values a field takes, by its type with its rules: "a whole number ≥ 1", "one of sgd, adamw"."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Annotated:
@@ -400,23 +400,23 @@ def in_words(hint: Any) -> str:
         if hint.__origin__ is str and rules:
             return ", ".join(rules)
         between = " " if hint.__origin__ in (int, float) else ", "
-        return between.join([in_words(hint.__origin__), *rules])
+        return between.join([describe_type(hint.__origin__), *rules])
     if origin is Literal:
         return "one of " + ", ".join(map(str, arguments))
     if origin is tuple:
         items = arguments[:1] if arguments[1:] == (Ellipsis,) else arguments
-        words = list(dict.fromkeys(map(in_words, items)))
+        words = list(dict.fromkeys(map(describe_type, items)))
         number = "values" if len(items) < len(arguments) else f"{len(items)} values"
         return f"{number} separated by commas, each {' or '.join(words)}"
     if len(_alternatives(hint)) > 1:
-        return " or ".join(in_words(h) for h in _alternatives(hint))
-    return _WORDS.get(hint, getattr(hint, "__name__", str(hint)))
+        return " or ".join(describe_type(h) for h in _alternatives(hint))
+    return _TYPE_NAMES.get(hint, getattr(hint, "__name__", str(hint)))
 
 
-_WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", type(None): "none"}
+_TYPE_NAMES = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", type(None): "none"}
 
 
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     text = ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
     return ascii(text)[1:-1] if not text.isprintable() else text if len(text) <= 60 else f"{text[:57]}…"
 

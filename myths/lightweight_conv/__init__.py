@@ -12,7 +12,7 @@ channels, or made by each position from what it is. Everything else stays, the a
 from myths.lab.myth import ARTICLE, Myth, Paper
 from myths.lightweight_conv import figures, tables
 from myths.lightweight_conv.claims import CLAIMS
-from myths.lightweight_conv.in_words import of_own_data
+from myths.lightweight_conv.in_words import summarize_user_data
 from myths.lightweight_conv.kernels import ListKernels
 from myths.lightweight_conv.language_models import TrainLanguageModel
 from myths.lightweight_conv.profiles import trials
@@ -83,7 +83,7 @@ MYTH = Myth(
         "ablation": figures.ablation,
         "kernels": figures.kernels,
     },
-    of_own_data=of_own_data,
+    summarize_user_data=summarize_user_data,
     better={
         "bleu": "higher",
         "perplexity": "lower",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 CALLED = {"attention": "self-attention", "lightweight": "LightConv", "dynamic": "DynamicConv"}
 
 
-def of_own_data(tables: Mapping[str, pd.DataFrame]) -> str | None:
+def summarize_user_data(tables: Mapping[str, pd.DataFrame]) -> str | None:
     """Say how well each layer translates own texts, and what is sure of the differences; None where a run has no own texts."""
     ablation, compared = tables["ablation"], tables["compared"]
     if ablation.empty:

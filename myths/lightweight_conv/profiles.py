@@ -12,7 +12,7 @@ from typing import Any
 from myths.lab.data.own_texts import languages_of
 from myths.lab.language.texts import MULTI30K_TESTS
 from myths.lab.language.tokenizers import tokenizer_for
-from myths.lab.myth import Profile, each_once
+from myths.lab.myth import Profile, unique_trials
 from myths.lab.trial import Trial
 from myths.lightweight_conv.kernels import ListKernels
 from myths.lightweight_conv.language_models import Corpus, TrainLanguageModel
@@ -77,7 +77,7 @@ IWSLT: Settings = {
 """The IWSLT recipe of Wu et al. 2019 (fairseq), with as many encoder layers for all."""
 
 
-@each_once
+@unique_trials
 def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = ()) -> list[Trial]:
     """What a profile runs; ``seeds`` replaces its number of seeds. With own parallel texts, layers trained on those and nothing else."""
     if data:

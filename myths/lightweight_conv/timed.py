@@ -14,7 +14,7 @@ from myths.lab.language.beam import Beam, search
 from myths.lab.language.mixer import Mixer
 from myths.lab.language.transformer import Block, Shape, Translator, parameters
 from myths.lab.memory import peak_bytes
-from myths.lab.timing import Stopwatch, compare
+from myths.lab.timing import Stopwatch, compare_timings
 from myths.lab.trial import Context
 from myths.lightweight_conv.layers import Settings, build, builder
 from myths.lightweight_conv.layers.dynamic import DynamicConv
@@ -131,7 +131,7 @@ def time_decoding(layers: Sequence[Layer], decoding: Decoding, context: Context)
 
 def _compare(calls: dict[str, Callable[[], Any]], rows: dict[str, dict[str, Any]], device: str) -> None:
     """Times all in turns."""
-    compared = compare(calls, device, warmup=2, budget_seconds=BUDGET)
+    compared = compare_timings(calls, device, warmup=2, budget_seconds=BUDGET)
     for layer in calls:
         rows[layer] |= {"status": "ok", **compared.timings[layer].row()}
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from myths.lab.errors import UsageError
-from myths.lab.myth import Profile, each_once
+from myths.lab.myth import Profile, unique_trials
 from myths.lab.trial import Trial
 from myths.saliency.names import METHODS, SQUEEZENET, AttackName, Method
 from myths.saliency.networks import IMAGENETTE, MAIN, Network, Pretrained, TrainNetwork
@@ -32,7 +32,7 @@ _SOFTPLUS = 2.0
 """Sharpness of the network that is trained smooth."""
 
 
-@each_once
+@unique_trials
 def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = ()) -> list[Trial]:
     """What a profile runs; with ``data``, only these: weights, the user's or "squeezenet", are attacked on photographs, pictures under
     each of the weights.

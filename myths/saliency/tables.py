@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from myths.lab.estimate import Estimate, bootstrap, fisher_z, student_t
-from myths.lab.store import Record, Results
+from myths.lab.store import Results, TrialRecord
 from myths.lab.tables import TRIALS
 from myths.saliency.networks import Pretrained, TrainNetwork
 from myths.saliency.own import Attack
@@ -204,7 +204,7 @@ def own_pictures(results: Results) -> pd.DataFrame:
 # --- what tables share -----------------------------------------------------------------------------
 
 
-def about(trial: Any, record: Record) -> dict[str, Any]:
+def about(trial: Any, record: TrialRecord) -> dict[str, Any]:
     """What every row says of how it came about."""
     told = {"seed": trial.seed, "protocol": trial.protocol, "device": record.device, TRIALS: trial.id}
     return of_network(trial.network) | told

@@ -12,7 +12,7 @@ from myths.cifar10_1.trials import CompareModelRanks, EvaluateModel, FitClassica
 from myths.lab.data import prepared
 from myths.lab.data.images import image_set
 from myths.lab.errors import UsageError
-from myths.lab.store import Record, Results
+from myths.lab.store import Results, TrialRecord
 from myths.lab.trial import Context
 from myths.lab.vision.classifier import TrainClassifier
 
@@ -236,7 +236,7 @@ def test_ranks_of_new_models_and_their_tables():
     done = outcomes(*models, *order.evaluations, order)
     (row,) = done[order.id].rows
     assert (row["models"], row["pairs"], row["rank_reversals"]) == (5, 10, 0)
-    results = Results([Record(t, "ok", done[t.id].rows) for t in (*order.evaluations, order)])
+    results = Results([TrialRecord(t, "ok", done[t.id].rows) for t in (*order.evaluations, order)])
     table = tables.new_models(results)
     assert table["model"].tolist() == 3 * ["random features"] + 2 * ["nearest neighbor"]
     assert (table["gap_pp"] == 0).all()

@@ -15,7 +15,7 @@ from myths.cifar10_1.claims import CLAIMS
 from myths.cifar10_1.trials import PublishedAccuracy, PublishedHardImages, PublishedRanks
 from myths.lab.claim import evaluate_claims
 from myths.lab.data import prepared
-from myths.lab.store import Record, Results
+from myths.lab.store import Results, TrialRecord
 from myths.lab.trial import Context
 
 REFERENCE = {
@@ -31,7 +31,7 @@ real_predictions = [
 
 
 def finished(*trials):
-    return Results([Record(t, "ok", t.run(Context(t)).rows) for t in trials])
+    return Results([TrialRecord(t, "ok", t.run(Context(t)).rows) for t in trials])
 
 
 def expected_cells(model: str, test_set: str) -> dict[str, float]:
@@ -105,7 +105,7 @@ def test_an_altered_reference_table_breaks_the_control_and_with_it_the_claim():
     known, computed = PublishedAccuracy(source="reference table"), PublishedAccuracy(source="predictions")
     rows = known.run(Context(known)).rows
     altered = [dict(row, correct=row["correct"] + (i == 4)) for i, row in enumerate(rows)]
-    results = Results([Record(known, "ok", rows), Record(computed, "ok", altered)])
+    results = Results([TrialRecord(known, "ok", rows), TrialRecord(computed, "ok", altered)])
     judged = {j.claim.id: j for j in evaluate_claims(CLAIMS, {name: table(results) for name, table in MYTH.tables.items()})}
     assert judged["G0-table"].estimate.value == 1
     assert judged["G0-table"].verdict == "not reproduced"

@@ -9,7 +9,7 @@ from scipy import integrate, stats
 
 from myths.cifar10_1 import MYTH, adaptive_overfitting, candidates, tables
 from myths.cifar10_1.trials import FitCandidates, PublishedAccuracy, ReuseTestSet
-from myths.lab.store import Record, Results
+from myths.lab.store import Results, TrialRecord
 from myths.lab.trial import Context
 
 
@@ -136,9 +136,9 @@ def test_the_share_of_the_drop():
     pools = [FitCandidates(dataset="digits", n_candidates=20, n_filters=8, seed=s) for s in (0, 1)]
     trials = [ReuseTestSet(candidates=pool, strategy="best of k", n_splits=4, seed=pool.seed) for pool in pools]
     done = {pool.id: pool.run(Context(pool)) for pool in pools}
-    records = [Record(t, "ok", t.run(Context(t, "cpu", lambda p: done[p.id])).rows) for t in trials]
+    records = [TrialRecord(t, "ok", t.run(Context(t, "cpu", lambda p: done[p.id])).rows) for t in trials]
     known = PublishedAccuracy(source="reference table")
-    results = Results([*records, Record(known, "ok", known.run(Context(known)).rows)])
+    results = Results([*records, TrialRecord(known, "ok", known.run(Context(known)).rows)])
     share = tables.reuse_share(results)
     assert share["drop_pp"].unique() == pytest.approx([8.11], abs=0.005)
     np.testing.assert_allclose(share["share_percent"], 100 * share["optimism_pp"] / share["drop_pp"])

@@ -13,7 +13,7 @@ from myths.lab.data import prepared
 from myths.lab.data.own import add
 from myths.lab.data.weights import NORMALIZATION_NAMES
 from myths.lab.errors import CannotStart, UsageError
-from myths.lab.store import Record, Results
+from myths.lab.store import Results, TrialRecord
 from myths.lab.trial import Context, Outcome
 from myths.lab.vision import networks
 
@@ -94,7 +94,7 @@ def test_a_normalization_that_is_significantly_better_is_said(home, truth):
     torch.save(network.state_dict(), home / "net.pt")
     add("mine", home / "net.pt", {"normalization": "half"})
     trial = profiles.predict_with("mine")
-    found = Results([Record(trial, "ok", trial.run(Context(trial)).rows)])
+    found = Results([TrialRecord(trial, "ok", trial.run(Context(trial)).rows)])
     table = tables.normalizations(found)
     assert sorted(table["normalization"]) == sorted(NORMALIZATION_NAMES)
     assert table["normalization"].iloc[0] == "half"
@@ -106,7 +106,7 @@ def test_a_normalization_that_is_significantly_better_is_said(home, truth):
     assert f"myths data add mine FILE normalization={truth}" in said
     add("told", home / "net.pt", {"normalization": truth})
     again = profiles.predict_with("told")
-    found = Results([Record(again, "ok", again.run(Context(again)).rows)])
+    found = Results([TrialRecord(again, "ok", again.run(Context(again)).rows)])
     assert not tables.normalizations(found)["significantly_better"].any()
     assert "none of 9 others is significantly better on the first 400 images" in user_summary.summarize_user_data(
         {n: m(found) for n, m in MYTH.tables.items()}

@@ -11,14 +11,14 @@ from myths.cifar10_1.class_permutation import best_class_permutation
 from myths.cifar10_1.trials import CompareUserModel, PublishedAccuracy, user_models
 from myths.lab.data import prepared
 from myths.lab.data.own import add
-from myths.lab.store import Record, Results
+from myths.lab.store import Results, TrialRecord
 from myths.lab.trial import Context
 
 REAL = pytest.mark.skipif(prepared.find("cifar10_1_predictions") is None, reason="the published predictions are not here")
 
 
 def results(*trials):
-    return Results([Record(t, "ok", t.run(Context(t)).rows) for t in trials])
+    return Results([TrialRecord(t, "ok", t.run(Context(t)).rows) for t in trials])
 
 
 def test_counts_are_those_of_statsmodels_and_places_those_of_sorting():

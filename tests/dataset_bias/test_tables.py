@@ -11,7 +11,7 @@ from myths.dataset_bias.network import NameByNetwork, ProbeNetwork
 from myths.dataset_bias.printed import RecomputePrinted
 from myths.lab.claim import Verdict, evaluate_claims
 from myths.lab.report import style
-from myths.lab.store import Record, Results
+from myths.lab.store import Results, TrialRecord
 from myths.lab.trial import Context
 
 K = len(sets.INDEPENDENT)
@@ -33,7 +33,7 @@ def named(seed, curves, names=sets.INDEPENDENT, cells=(), **settings):
     sizes = tuple(n for n, _ in curves)
     trial = NameThatDataset(sets=names, sizes=sizes, seed=seed, **({"feature": "hog"} | settings))
     confusions = [{"kind": "confusion", "set": a, "named": b, "images": m, "n_set": total} for a, b, m, total in cells]
-    return Record(trial, "ok", [*(curve(n, a, len(names)) for n, a in curves), *confusions])
+    return TrialRecord(trial, "ok", [*(curve(n, a, len(names)) for n, a in curves), *confusions])
 
 
 def derived(*records):
@@ -47,7 +47,7 @@ def verdicts(*records):
 
 CLAIMS = MYTH.claims
 PARTS = {"n_images": 1000, "n_test": 300, "right": 75}
-NULL = [Record(NameParts(set=s, feature="hog", seed=seed), "ok", [{"accuracy_percent": 25 + d, "chance_percent": 25.0, **PARTS}])
+NULL = [TrialRecord(NameParts(set=s, feature="hog", seed=seed), "ok", [{"accuracy_percent": 25 + d, "chance_percent": 25.0, **PARTS}])
         for seed in range(4) for s, d in (("coil100", 1.0 - seed), ("scenes15", seed - 1.0))]  # fmt: skip
 
 
@@ -60,7 +60,9 @@ def test_naming_above_three_times_chance_is_reproduced_if_the_null_is_at_chance(
     assert (found["D1"].protocol, found["D1"].dataset) == ("reduced", "dataset_bias")
     assert found["D3-last"].estimate.value == pytest.approx(4.0)
     leaky = [
-        Record(NameParts(set="coil100", feature="hog", seed=s), "ok", [{"accuracy_percent": 40.0 + s, "chance_percent": 25.0, **PARTS}])
+        TrialRecord(
+            NameParts(set="coil100", feature="hog", seed=s), "ok", [{"accuracy_percent": 40.0 + s, "chance_percent": 25.0, **PARTS}]
+        )
         for s in range(4)
     ]
     assert verdicts(*records, *leaky)["D1"].verdict is Verdict.INCONCLUSIVE
@@ -126,7 +128,7 @@ def crossed(task, sizes, ap, seed):
     names = sets.TASKS[task]
     rows = [{"train": a, "test": b, "n_per_class": n, "ap_percent": ap(i, j, n), "n_train": n, "n_test": 9, "classes": 2}
             for n in sizes for i, a in enumerate(names) for j, b in enumerate(names)]  # fmt: skip
-    return Record(CrossSet(task=task, sizes=sizes, seed=seed), "ok", rows)
+    return TrialRecord(CrossSet(task=task, sizes=sizes, seed=seed), "ok", rows)
 
 
 def test_drops_home_and_market_value_by_hand():
@@ -167,7 +169,7 @@ def test_negatives_of_all_sets_are_compared_with_the_own():
         {"set": s, "own_percent": 80.0, "all_percent": a, "n_positive": 9, "n_negative": 9}
         for s, a in (("caltech101", 60.0), ("uiuc_cars", 80.0))
     ]
-    records = [Record(NegativeSet(task="cars", seed=seed), "ok", rows) for seed in range(2)]
+    records = [TrialRecord(NegativeSet(task="cars", seed=seed), "ok", rows) for seed in range(2)]
     assert verdicts(*records)["D7-cars"].estimate.value == pytest.approx(12.5)
 
 
@@ -175,13 +177,13 @@ def test_networks_and_their_probes():
     namer = NameByNetwork(sets=sets.INDEPENDENT, network="resnet18", treatment="same container")
     rows = {"n_per_set": 700, "n_test": 3000, "accuracy_percent": 45.0, "chance_percent": 10.0, "train_loss": 0.1, "train_seconds": 1.0}
     records = [
-        Record(NameByNetwork(sets=namer.sets, network="resnet18", treatment="same container", seed=s), "ok", [rows]) for s in range(2)
+        TrialRecord(NameByNetwork(sets=namer.sets, network="resnet18", treatment="same container", seed=s), "ok", [rows]) for s in range(2)
     ]
     probe = {"classes": 7, "n_train": 9, "n_test": 9, "chance_percent": 100 / 7}
     for s in range(2):
         for what, a in (("trained", 60.0), ("random", 50.0), ("pixels", 40.0)):
             trial = ProbeNetwork(namer=namer, task="pacs", features=what, seed=s)
-            records.append(Record(trial, "ok", [probe | {"accuracy_percent": a}]))
+            records.append(TrialRecord(trial, "ok", [probe | {"accuracy_percent": a}]))
     found = verdicts(*records)
     assert found["Y1-network"].estimate.value == 35
     assert found["Y2"].estimate.value == 10
@@ -189,7 +191,7 @@ def test_networks_and_their_probes():
 
 def test_the_misprint_is_the_only_one_of_table_1():
     trial = RecomputePrinted()
-    found = verdicts(Record(trial, "ok", trial.run(Context(trial)).rows))
+    found = verdicts(TrialRecord(trial, "ok", trial.run(Context(trial)).rows))
     assert found["X2"].estimate.value == pytest.approx(38.07, abs=0.01)
     assert (found["X2"].verdict, found["X2-others"].verdict) == (Verdict.REPRODUCED, Verdict.REPRODUCED)
     assert found["X2"].protocol == "paper"
@@ -224,7 +226,7 @@ def test_every_figure_is_drawn_from_real_tables_and_from_none():
     records += [named(s, [(700, 40 + s)], treatment="same container") for s in range(2)]
     records += [crossed("pacs", (2, 4), lambda i, j, n: 30 + 10 * np.log2(n) + 9 * (i == j), s) for s in range(2)]
     trial = RecomputePrinted()
-    full = derived(*records, Record(trial, "ok", trial.run(Context(trial)).rows))
+    full = derived(*records, TrialRecord(trial, "ok", trial.run(Context(trial)).rows))
     empty = {name: pd.DataFrame() for name in MYTH.tables}
     for name, figure in MYTH.figures.items():
         drawn = figure(full)

@@ -223,7 +223,7 @@ def test_own_collections_from_folder_to_table_and_picture(home, tmp_path):
     assert last["accuracy_percent"] > 90
     assert set(found.tables["survives"]["treatment"]) == {"same container", "without near-duplicates"}
     assert not any(str(j.verdict) in ("reproduced", "not reproduced") for j in found.claim_results)
-    words = MYTH.of_own_data(found.tables)
+    words = MYTH.summarize_user_data(found.tables)
     assert words.startswith(f"mine, theirs: of images not seen before, {last['accuracy_percent']:.3g} %")
     assert "50 % by chance" in words
     assert "gray, cropped and compressed alike" in words

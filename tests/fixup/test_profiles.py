@@ -17,7 +17,7 @@ from myths.lab.analysis import analyze, write
 from myths.lab.data import prepared
 from myths.lab.measures import mean_over_seeds
 from myths.lab.run_folder import RunFolder
-from myths.lab.store import Record, Results
+from myths.lab.store import Results, TrialRecord
 from myths.lab.trial import Trial
 
 
@@ -106,7 +106,7 @@ def test_every_depth_is_possible_and_batches_fit_their_images(profile):
 def row_of(trial, right, n=1000, diverged_at=None):
     row = {"kind": "summary", "n_correct": right, "n_test": n, "test_accuracy_percent": 100 * right / n, "n_train": 100}
     row |= {"seconds_per_step": 0.1, "blocks_per_segment": 0, "parameters": 7, "branches": trial.branches, "diverged_at": diverged_at}
-    return Record(trial, "ok", [row], peak_memory_bytes=5)
+    return TrialRecord(trial, "ok", [row], peak_memory_bytes=5)
 
 
 def epochs(depth, method, *rights, **settings):

@@ -12,7 +12,7 @@ from myths.fixup import MYTH
 from myths.fixup.network import build
 from myths.fixup.trials import TrainFullSchedule, TrainOneEpoch
 from myths.fixup.trials.image_training import LossCurve, optimizer
-from myths.lab import tryout
+from myths.lab import try_trial
 from myths.lab.data import prepared
 from myths.lab.errors import CannotStart, MythsError, UsageError
 from myths.lab.trial import Context
@@ -188,7 +188,7 @@ def test_only_the_published_settings_are_the_paper_s():
 
 def tried(*words):
     settings = ["dataset=digits", "method=fixup", "depth=10", "width=4", *words]
-    return tryout.attempt(MYTH, "TrainOneEpoch", settings, "cpu", Path("nowhere")).rows
+    return try_trial.run(MYTH, "TrainOneEpoch", settings, "cpu", Path("nowhere")).rows
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from myths.fixup import tables
 from myths.fixup.trials.translation import REVERSED_WORDS, TrainTransformer, reversed_words
 from myths.lab.errors import UsageError
 from myths.lab.measures import mean_over_seeds
-from myths.lab.store import Record, Results
+from myths.lab.store import Results, TrialRecord
 from myths.lab.trial import Context
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("sacrebleu") is None, reason="needs sacrebleu")
@@ -46,7 +46,7 @@ def test_a_transformer_that_diverges_is_a_result():
 def test_fixup_is_compared_with_layer_normalization_of_its_seed():
     def records(normalization, *scores):
         settings = {"dataset": "multi30k", "updates": 100, "normalization": normalization}
-        return [Record(TrainTransformer(**settings, seed=i), "ok", [{"bleu": bleu}]) for i, bleu in enumerate(scores)]
+        return [TrialRecord(TrainTransformer(**settings, seed=i), "ok", [{"bleu": bleu}]) for i, bleu in enumerate(scores)]
 
     found = tables.translations(Results(records("layer", 30.0, 32.0, 0.0) + records("fixup", 31.0, 31.0, 5.0) + records("none", 3.0, 4.8)))
     of = {name: group.set_index("seed") for name, group in found.groupby("normalization")}

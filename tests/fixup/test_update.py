@@ -11,7 +11,7 @@ from myths.fixup import tables
 from myths.fixup.network import build
 from myths.fixup.tables import nominal_depth
 from myths.fixup.trials.update import MeasureUpdate, descend, forget_running_statistics
-from myths.lab.store import Record, Results
+from myths.lab.store import Results, TrialRecord
 from myths.lab.trial import Context
 
 
@@ -88,7 +88,7 @@ def measured(method, depths, seed=0, steps=3):
     results = []
     for depth in depths:
         trial = MeasureUpdate(dataset="digits", depth=depth, method=method, width=4, examples_per_step=32, steps=steps, seed=seed)
-        results.append(Record(trial, "ok", trial.run(Context(trial)).rows))
+        results.append(TrialRecord(trial, "ok", trial.run(Context(trial)).rows))
     return results
 
 
@@ -99,7 +99,7 @@ def test_slopes_are_those_of_the_law():
         trial = MeasureUpdate(dataset="digits", depth=depth, method="he")
         branches = trial.branches
         row = {"kind": "step", "step": 1, "branches": branches, "update": 0.3 * branches**1.5, "update_over_learning_rate": 2 / branches}
-        records.append(Record(trial, "ok", [{**row, "gradient_norm": 1.07**branches, "largest_logit": 1.0, "loss": 2.0}]))
+        records.append(TrialRecord(trial, "ok", [{**row, "gradient_norm": 1.07**branches, "largest_logit": 1.0, "loss": 2.0}]))
     (line,) = tables.slopes(Results(records)).to_dict("records")
     assert line["update_slope"] == pytest.approx(1.5)
     assert line["update_over_learning_rate_slope"] == pytest.approx(-1)

@@ -8,10 +8,10 @@ import pytest
 from myths.forgetting import tables
 from myths.forgetting.confident import MIN_PER_CLASS, suspects, temperature
 from myths.forgetting.held_out import FindLabelErrors, PredictHeldOut, every_fold, folds_of
-from myths.forgetting.in_words import of_own_data
+from myths.forgetting.in_words import summarize_user_data
 from myths.forgetting.trials import DIGITS
 from myths.lab.errors import UsageError
-from myths.lab.store import Record, Results
+from myths.lab.store import Results, TrialRecord
 from myths.lab.trial import Context
 
 
@@ -83,7 +83,7 @@ def test_planted_errors_are_listed_first_and_clean_labels_seldom():
     assert np.mean(flipped) >= 0.85
     assert sum(flipped) >= 22  # of 35
     assert errors[0]["confidence"] > 0.9 > 0.1 > errors[0]["label_probability"]
-    results = Results([Record(find, "ok", found.rows)])
+    results = Results([TrialRecord(find, "ok", found.rows)])
     table = tables.label_errors(results)
     assert table["rank"].tolist() == list(range(1, len(errors) + 1))
     assert set(table["dataset"]) == {"digits subset"} == set(tables.held_out(results)["dataset"])
@@ -99,7 +99,7 @@ def test_a_training_run_that_diverged_lists_nothing():
     assert found.rows[0]["diverged"] >= 1
     assert len(found.rows) == 1
     assert np.isfinite(found.rows[0]["accuracy_percent"])
-    results = Results([Record(find, "ok", found.rows)])
+    results = Results([TrialRecord(find, "ok", found.rows)])
     assert tables.label_errors(results).empty
     assert tables.held_out(results)["listed"].tolist() == [0]
 
@@ -142,4 +142,4 @@ def of_own(n, listed=(), summary=None):
     ],
 )
 def test_the_summary_says_which_labels_to_look_at_or_why_none_are_named(made, said):
-    assert said in of_own_data(made)
+    assert said in summarize_user_data(made)

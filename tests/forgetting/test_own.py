@@ -68,7 +68,7 @@ def test_wrong_labels_of_own_images_come_first(tmp_path):
     assert (dropped["never_forgotten"] == (dropped["events"] == 0)).all()
     assert wrong <= set(table[~table["never_forgotten"]]["file"])
     assert not found.tables["removal_list_balanced"]["may_be_dropped"].any()  # 72 are too few to say
-    words = MYTH.of_own_data(found.tables)
+    words = MYTH.summarize_user_data(found.tables)
     assert f"mine: {dropped['never_forgotten'].sum()} of 72 examples were never forgotten; 72 are too few" in words
     assert "72 are too few to list label errors" in words
     assert f"smallest margins: {table['file'].iloc[0]}" in words

@@ -16,7 +16,7 @@ from myths.lab.analysis import analyze, write
 from myths.lab.data import prepared
 from myths.lab.errors import UsageError
 from myths.lab.run_folder import RunFolder
-from myths.lab.store import Record, Results
+from myths.lab.store import Results, TrialRecord
 from myths.lab.trial import Trial
 
 EPOCHS = {16.0: 3.0, 10.0: 1.0, 3.0: 1.0}
@@ -115,7 +115,7 @@ def test_losses_are_paired_by_seed_with_the_training_from_which_nothing_went(reh
 def test_budget_in_the_docstring_is_the_profile(tmp_path):
     from myths.forgetting import profiles
 
-    plan = runner.plan(trials("gpu"), RunFolder(tmp_path).store(MYTH), lambda name: None).only("pending")
+    plan = runner.plan(trials("gpu"), RunFolder(tmp_path).store(MYTH), lambda name: None).in_state("pending")
     trained = Counter((type(t).__name__, t.network, t.epochs) for t in plan if isinstance(t, Training))
     said = " ".join(profiles._gpu.__doc__.split())
     assert trained["CountForgetting", "fast", 16.0] == 32
@@ -140,7 +140,7 @@ def test_bad_numbers_of_seeds():
 
 def rows_of(kind, rows, **settings):
     trial = dataclasses.replace(kind.test_instance(), **settings)
-    return Record(trial, "ok", rows=rows)
+    return TrialRecord(trial, "ok", rows=rows)
 
 
 def test_claims_never_mix_settings_of_one_data_set():

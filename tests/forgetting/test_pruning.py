@@ -60,7 +60,7 @@ def tables(counts):
 
 
 def test_a_small_set_gets_no_advice_to_drop_it():
-    words = MYTH.of_own_data(tables({"cat": 30, "dog": 30, "bird": 1}))
+    words = MYTH.summarize_user_data(tables({"cat": 30, "dog": 30, "bird": 1}))
     assert "61 are too few to say which may be dropped" in words
     assert "60" not in words
 
@@ -69,7 +69,7 @@ def test_a_rare_class_is_kept_and_named():
     found = tables({"cat": 300, "dog": 300, "bird": 3})
     list_ = found["removal_list_balanced"]
     assert not list_[list_["label"] == "bird"]["may_be_dropped"].any()
-    words = MYTH.of_own_data(found)
+    words = MYTH.summarize_user_data(found)
     assert "480 of them may be dropped with every class kept" in words
     assert "bird (0 of 3 left)" in words
     assert nearly_removed(["a"] * 10 + ["b"] * 10, [0.0] * 9 + [1.0] + [0.0] * 5 + [1.0] * 5) == [("a", 1, 10)]

@@ -7,7 +7,7 @@ import pytest
 from myths.hessian_cost import MYTH, measures, timed
 from myths.hessian_cost.newton import newton_row
 from myths.hessian_cost.trials import NewtonStep, TimeGradient, TimeHessian
-from myths.lab.store import Record, Results
+from myths.lab.store import Results, TrialRecord
 from myths.lab.trial import Context
 
 
@@ -49,7 +49,7 @@ def stored(trial, **row):
     times = {"seconds": 1.0, "q25_seconds": 0.99, "q75_seconds": 1.01, "repeats": 9}
     closed = {f"closed_{name}": value for name, value in times.items()}
     defaults = {"status": "ok", "variables": trial.size, "relative_error": 0.0, **times, **closed, "ratio": 1.0}
-    return Record(trial, "ok", [defaults | row])
+    return TrialRecord(trial, "ok", [defaults | row])
 
 
 def results():
@@ -60,7 +60,9 @@ def results():
                 seconds = (size / 128) ** power * (1 + 0.01 * seed)
                 trial = TimeHessian(problem="quad", method=method, size=size, seed=seed)
                 records.append(stored(trial, seconds=seconds, ratio=seconds / 2))
-    return Results([*records, Record(TimeHessian(problem="quad", method="torch-loop", size=2048), "ok", [{"status": "out of memory"}])])
+    return Results(
+        [*records, TrialRecord(TimeHessian(problem="quad", method="torch-loop", size=2048), "ok", [{"status": "out of memory"}])]
+    )
 
 
 def tables():

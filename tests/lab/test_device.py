@@ -20,22 +20,22 @@ def test_importing_it_does_not_import_torch():
 
 
 def test_the_cpu_is_always_there():
-    assert device.choose("cpu") == "cpu"
-    assert device.choose("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert device.select_device("cpu") == "cpu"
+    assert device.select_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
     assert device.machine_class("cpu") == "cpu"
 
 
 @pytest.mark.parametrize("word", ["gpu", "cpu:1", "cuda:x", "cuda:-1", ""])
 def test_a_word_that_is_no_device_is_wrong_usage(word):
     with pytest.raises(UsageError, match="none of auto"):
-        device.choose(word)
+        device.select_device(word)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
 @pytest.mark.parametrize("word", ["cuda", "cuda:0"])
 def test_an_absent_device_cannot_start(word):
     with pytest.raises(CannotStart, match="no CUDA device here"):
-        device.choose(word)
+        device.select_device(word)
 
 
 @pytest.mark.parametrize(
@@ -99,18 +99,18 @@ def test_out_of_memory_halves_the_chunk_and_loses_nothing(total, chunk, fits):
 @given(
     total=st.integers(0, 10**5),
     wanted=st.integers(1, 10**5),
-    elements=st.integers(0, device.MOST_ELEMENTS) | st.integers(10**4, 10**8),
+    elements=st.integers(0, device.MAX_ELEMENTS) | st.integers(10**4, 10**8),
     element_bytes=st.sampled_from([1, 2, 4, 8]),
 )
 def test_no_chunk_passes_the_bounds_and_all_items_come_in_order(total, wanted, elements, element_bytes):
     total = min(total, 300 * device.chunk_size(wanted, elements, element_bytes))
     pieces, chunk = device.halve_on_out_of_memory(lambda piece: piece, total, wanted, elements=elements, element_bytes=element_bytes)
     assert 1 <= chunk <= wanted
-    assert chunk * elements <= device.MOST_ELEMENTS
-    assert chunk == 1 or chunk * elements * element_bytes <= device.MOST_BYTES
+    assert chunk * elements <= device.MAX_ELEMENTS
+    assert chunk == 1 or chunk * elements * element_bytes <= device.MAX_BYTES
     # Not smaller than it must be.
     more = (chunk + 1) * elements
-    assert chunk == wanted or more > device.MOST_ELEMENTS or more * element_bytes > device.MOST_BYTES
+    assert chunk == wanted or more > device.MAX_ELEMENTS or more * element_bytes > device.MAX_BYTES
     ends = [0, *(piece.stop for piece in pieces)]
     assert [(piece.start, piece.stop) for piece in pieces] == list(itertools.pairwise(ends))
     assert ends[-1] == total

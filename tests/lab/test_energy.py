@@ -7,15 +7,15 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from myths.lab.energy import FEWEST, EnergyMeter
+from myths.lab.energy import MIN_SAMPLES, EnergyMeter
 from myths.lab.report import words
-from myths.lab.store import Record, Store
+from myths.lab.store import Store, TrialRecord
 from tests.lab.report import coin
 
 SAYS = {
     "200 and 300 watts": ("while :; do echo 200.00; echo 300.00; sleep 0.02; done", 250.0),
     "nothing that it could": ("while :; do echo '[N/A]'; sleep 0.02; done", None),
-    "too little": (f"for i in $(seq {FEWEST - 1}); do echo 100.00; done; sleep 60", None),
+    "too little": (f"for i in $(seq {MIN_SAMPLES - 1}); do echo 100.00; done; sleep 60", None),
     "an error": ("echo 'No devices were found'; exit 6", None),
 }
 
@@ -62,7 +62,7 @@ def test_no_sampler_no_energy(monkeypatch, tmp_path):
 def test_a_line_has_energy_only_where_it_was_read(tmp_path):
     store = Store(tmp_path, {"Toss": coin.Toss})
     for seed, joules in enumerate((None, 7200.04)):
-        store.append(Record(coin.Toss(coin="ducat", times=10, seed=seed), "ok", [{"heads": 5}], energy_joules=joules), {})
+        store.append(TrialRecord(coin.Toss(coin="ducat", times=10, seed=seed), "ok", [{"heads": 5}], energy_joules=joules), {})
     first, second = (json.loads(line) for line in (tmp_path / "trials.jsonl").read_text().splitlines())
     assert "energy_joules" not in first
     assert second["energy_joules"] == 7200.0

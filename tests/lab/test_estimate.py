@@ -228,13 +228,13 @@ def test_nan_is_no_estimate(numbers):
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.floats(0, 1e6), st.floats(0, 1e6))
 def test_scaling_keeps_the_order(factor, value, below, above):
     before = Estimate(value, value - below, value + above, "seeds", 3)
-    after = before.scaled(factor, 7.0)
+    after = before.affine(factor, 7.0)
     assert after.low <= after.value <= after.high
     assert (after.source_of_variation, after.n) == ("seeds", 3)
 
 
 def test_scaled_to_percent_and_negated():
-    error = Estimate(0.5, 0.25, 0.625, "seeds", 3).scaled(-100.0, 100.0)
+    error = Estimate(0.5, 0.25, 0.625, "seeds", 3).affine(-100.0, 100.0)
     assert error == Estimate(50.0, 37.5, 75.0, "seeds", 3)
     assert exact(2.0, 7) == Estimate(2.0, 2.0, 2.0, "exact", 7)
 

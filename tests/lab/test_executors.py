@@ -11,8 +11,9 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from myths.lab import executors
 from myths.lab.errors import CannotStart
-from myths.lab.executors import Execution, local
+from myths.lab.executors import Execution
 from myths.lab.runner import Invocation, plan, run
 from myths.lab.store import Store
 from myths.lab.trial import Context, Outcome, Trial
@@ -130,7 +131,7 @@ ACTIONS = {
 
 
 def execute(trial: Trial, device: str = "cpu") -> Execution:
-    return local(trial, Context(trial, device))
+    return executors.execute(trial, Context(trial, device))
 
 
 @pytest.mark.parametrize("kind", [Here, There])
@@ -152,13 +153,13 @@ def test_it_gives_rows_and_arrays_as_they_will_be_stored(kind):
 def test_what_a_trial_raises_is_its_failure(kind):
     execution = execute(kind(does="fail"))
     assert (execution.outcome, execution.error) == (None, "ValueError: first line second line")
-    assert "in fail\n" in execution.trace
+    assert "in fail\n" in execution.traceback
     left = execute(kind(does="leave_politely"))
     assert (left.outcome, left.error) == (None, "SystemExit: no licence for this library")
     panicked = execute(kind(does="panic"))
     assert (panicked.outcome, panicked.error) == (None, "PanicException")
     known = execute(kind(does="fail_as_known"))
-    assert (known.outcome, known.error, known.trace) == (None, "digits is not here: myths data get digits", "")
+    assert (known.outcome, known.error, known.traceback) == (None, "digits is not here: myths data get digits", "")
 
 
 @pytest.mark.parametrize("does", ["take_2_gigabytes", "take_2_gigabytes_of_torch", "kill_itself", "give_more_than_can_be_sent"])

@@ -8,7 +8,7 @@ import pytest
 import myths
 from myths.lab.data import own, prepared
 from myths.lab.errors import UsageError
-from myths.lab.executors import local
+from myths.lab.executors import execute
 from myths.lab.publish import publish
 from myths.lab.trial import Context
 from tests.lab.report import coin
@@ -34,7 +34,7 @@ def test_data_are_looked_for_below_the_root_trials_run_and_runs_are_published(no
     assert prepared.require("digits").kind == "embedded"
     assert prepared.find("mnist") is None
     trial = coin.Toss(coin="euro")
-    assert local(trial, Context(trial)).error is None
+    assert execute(trial, Context(trial)).error is None
     assert publish(coin.make_run(tmp_path / "local" / "cpu-laptop"), tmp_path / "published", (coin.COIN,)).is_dir()
 
 

@@ -24,7 +24,7 @@ if __name__ == "__main__":  # a process that Windows starts imports this file ag
     from pathlib import Path
     from myths.fixup.memory import free_bytes
     from myths.hessian_cost.trials import TimeHessian
-    from myths.lab import executors, memory, side_by_side
+    from myths.lab import executors, memory, worker_pool
     from myths.lab.run_folder import RunFolder
     from myths.lab.trial import Context
 
@@ -33,15 +33,15 @@ if __name__ == "__main__":  # a process that Windows starts imports this file ag
 
     on_windows = types.SimpleNamespace(**vars(signal))
     signal.SIGKILL = killed  # the standard library's own way to end a worker needs it here
-    executors.signal = side_by_side.signal = on_windows
+    executors.signal = worker_pool.signal = on_windows
     memory._resident = unknown
-    assert memory.peak("cpu") == 0
+    assert memory.peak_memory("cpu") == 0
     assert free_bytes("cpu") > 0
     with RunFolder(Path(sys.argv[1])).locked():
         pass
     trial = TimeHessian.test_instance()
     assert trial.memory_limit_bytes is not None
-    execution = executors.local(trial, Context(trial))
+    execution = executors.execute(trial, Context(trial))
     assert execution.error is None, execution.error
     print(len(execution.outcome.rows), "rows")
 """

@@ -9,9 +9,9 @@ import pytest
 from myths.lab import provenance
 from myths.lab.analysis import analyze
 from myths.lab.errors import CannotStart
-from myths.lab.publish import hindrance, publish
+from myths.lab.publish import publish, unpublishable_reason
 from myths.lab.run_folder import RunFolder
-from myths.lab.store import Record
+from myths.lab.store import TrialRecord
 from tests.lab.report import coin
 
 DICE = replace(coin.DRAWN, name="fair-dice", number=9, belief="Dice | are *fair* <b>")
@@ -34,9 +34,9 @@ def files(folder):
 
 
 def edit(run, change):
-    facts = run.facts()
-    change(facts)
-    (run.path / "run.json").write_text(json.dumps(facts))
+    metadata = run.metadata()
+    change(metadata)
+    (run.path / "run.json").write_text(json.dumps(metadata))
 
 
 def test_what_is_derived_and_the_trials_are_copied_and_nothing_else(run, tmp_path):
@@ -64,21 +64,21 @@ def test_only_the_myths_of_the_run_are_replaced(run, tmp_path):
     publish(later, tmp_path / "published", MYTHS)
     assert (folder / "fair_coin" / "trials.jsonl").read_bytes() == kept
     assert (folder / "fair_dice" / "trials.jsonl").exists()
-    facts = RunFolder(folder).facts()
-    assert [i["id"] for i in facts["invocations"]] == ["20260101T000000-ab12", "20260202T000000-cd34"]
-    assert set(facts["data"]) == {"coins", "dice"}
+    metadata = RunFolder(folder).metadata()
+    assert [i["id"] for i in metadata["invocations"]] == ["20260101T000000-ab12", "20260202T000000-cd34"]
+    assert set(metadata["data"]) == {"coins", "dice"}
 
     again = coin.make_run(tmp_path / "again" / "cpu-laptop", heads={"ducat": (9000,)}, identity="20260303T000000-ef56")
     publish(again, tmp_path / "published", MYTHS)
     assert len(coin.lines(folder / "fair_coin" / "trials.jsonl")) == 1
-    assert [i["id"] for i in RunFolder(folder).facts()["invocations"]] == ["20260202T000000-cd34", "20260303T000000-ef56"]
+    assert [i["id"] for i in RunFolder(folder).metadata()["invocations"]] == ["20260202T000000-cd34", "20260303T000000-ef56"]
     assert not list(folder.glob(".*"))
 
 
 def test_a_failure_made_good_is_left_out_and_another_stays(run, tmp_path):
     store, made = run.store(coin.COIN), "20260101T000000-ab12"
-    store.append(Record(coin.Toss(coin="ducat", times=10_000), "failed", invocation=made, error="rolled under the table"))
-    store.append(Record(coin.Toss(coin="crown"), "failed", invocation=made, error="lost"))
+    store.append(TrialRecord(coin.Toss(coin="ducat", times=10_000), "failed", invocation=made, error="rolled under the table"))
+    store.append(TrialRecord(coin.Toss(coin="crown"), "failed", invocation=made, error="lost"))
     published = coin.lines(publish(run, tmp_path / "published", MYTHS) / "fair_coin" / "trials.jsonl")
     assert [line["error"] for line in published if line["status"] == "failed"] == ["lost"]
 
@@ -128,30 +128,30 @@ def checkout(tmp_path, monkeypatch):
     ],
 )
 def test_what_cannot_change_a_number_keeps_a_checkout_clean(file, counts, checkout, run):
-    assert (provenance.commit()["dirty"], hindrance(run)) == (False, None)
+    assert (provenance.commit()["dirty"], unpublishable_reason(run)) == (False, None)
     (checkout / file).parent.mkdir(parents=True, exist_ok=True)
     (checkout / file).write_text("new\n")
     assert provenance.commit()["dirty"] is counts
     assert provenance.changes() == [file] * counts
-    assert hindrance(run) == (f"uncommitted changes in {file}" if counts else None)
+    assert unpublishable_reason(run) == (f"uncommitted changes in {file}" if counts else None)
 
 
 def test_what_keeps_a_run_from_being_published_is_known_when_it_starts(checkout, tmp_path, monkeypatch):
     dirty = coin.make_run(tmp_path / "local" / "dirty", dirty=True)
-    assert "dirty holds trials made from uncommitted changes; use another --run" in hindrance(dirty)
+    assert "dirty holds trials made from uncommitted changes; use another --run" in unpublishable_reason(dirty)
     monkeypatch.setattr(provenance, "_git", lambda *words: "f" * 40 if words[0] == "rev-parse" else None)
     assert provenance.commit()["dirty"]  # git cannot tell: not clean
     monkeypatch.setattr(provenance, "ROOT", tmp_path)
-    assert "does not run from a git checkout" in hindrance(dirty)
+    assert "does not run from a git checkout" in unpublishable_reason(dirty)
 
 
 def test_a_dirty_invocation_that_made_nothing_is_no_matter(run, tmp_path):
-    run.begin("cpu", coin.invocation("laptop", "20260404T000000-aaaa", dirty=True), {})
+    run.add_invocation("cpu", coin.invocation("laptop", "20260404T000000-aaaa", dirty=True), {})
     assert publish(run, tmp_path / "published", MYTHS).exists()
 
 
 def test_trials_of_an_unknown_invocation_are_refused(run, tmp_path):
-    edit(run, lambda facts: facts["invocations"].clear())
+    edit(run, lambda metadata: metadata["invocations"].clear())
     with pytest.raises(CannotStart, match=r"put run\.json back"):
         publish(run, tmp_path / "published", MYTHS)
 
@@ -171,19 +171,21 @@ def test_trials_of_an_unknown_invocation_are_refused(run, tmp_path):
 )
 def test_what_tells_of_places_and_people_is_refused(run, tmp_path, monkeypatch, text, what):
     monkeypatch.setattr("getpass.getuser", lambda: "prof-plum")
-    edit(run, lambda facts: facts["data"]["coins"].update(note=text))
+    edit(run, lambda metadata: metadata["data"]["coins"].update(note=text))
     with pytest.raises(CannotStart, match=what):
         publish(run, tmp_path / "published", MYTHS)
 
 
 def test_a_host_name_by_its_key_is_refused(run, tmp_path):
-    edit(run, lambda facts: facts["invocations"][0]["machine"].update(hostname="anything"))
+    edit(run, lambda metadata: metadata["invocations"][0]["machine"].update(hostname="anything"))
     with pytest.raises(CannotStart, match="where it was made"):
         publish(run, tmp_path / "published", MYTHS)
 
 
 def test_an_error_with_a_path_is_refused(run, tmp_path):
-    run.store(coin.COIN).append(Record(coin.Toss(coin="crown"), "failed", invocation="20260101T000000-ab12", error="no file /home/x/y"))
+    run.store(coin.COIN).append(
+        TrialRecord(coin.Toss(coin="crown"), "failed", invocation="20260101T000000-ab12", error="no file /home/x/y")
+    )
     with pytest.raises(CannotStart, match="run it again"):
         publish(run, tmp_path / "published", MYTHS)
 
@@ -200,13 +202,13 @@ def test_an_error_with_a_path_is_refused(run, tmp_path):
     ],
 )
 def test_ordinary_text_is_no_path(run, tmp_path, text):
-    edit(run, lambda facts: facts["data"]["coins"].update(note=text))
+    edit(run, lambda metadata: metadata["data"]["coins"].update(note=text))
     assert publish(run, tmp_path / "published", MYTHS).exists()
 
 
 def test_machines_do_not_mix(run, tmp_path):
     publish(run, tmp_path / "published", MYTHS)
-    edit(run, lambda facts: facts.update(machine_class="h200"))
+    edit(run, lambda metadata: metadata.update(machine_class="h200"))
     with pytest.raises(CannotStart, match="do not mix"):
         publish(run, tmp_path / "published", MYTHS)
 

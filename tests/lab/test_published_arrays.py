@@ -13,7 +13,7 @@ from myths.lab import provenance, published_arrays, runner, session
 from myths.lab.errors import CannotStart
 from myths.lab.publish import publish
 from myths.lab.run_folder import RunFolder
-from myths.lab.session import Request
+from myths.lab.session import RunRequest
 from myths.lab.submission import submit, verify
 from myths.lab.trial import Outcome, Trial
 from tests.lab.report.coin import COIN, Toss
@@ -49,11 +49,11 @@ OPEN = (Reads(weigh=FIRST), Reads(weigh=SECOND))
 MYTH = replace(COIN, trials=lambda profile, seeds, data: [FIRST, SECOND, ALONE, *OPEN], trial_types=(Toss, Weigh, Reads))
 
 
-def request(folder: Path, **more) -> Request:
-    return Request(myths=[MYTH], profile="quick", run=RunFolder(folder / "cpu-quick"), device="cpu", **more)
+def request(folder: Path, **more) -> RunRequest:
+    return RunRequest(myths=[MYTH], profile="quick", run=RunFolder(folder / "cpu-quick"), device="cpu", **more)
 
 
-def go(asked: Request):
+def go(asked: RunRequest):
     return session.run(asked, lambda myth, plan: lambda trial, record: None)["fair-coin"].progress
 
 
@@ -79,13 +79,13 @@ def test_only_what_dependents_read_of_what_has_dependents_is_published(source):
 
 def test_a_published_run_is_continued_with_what_was_open_and_finds_its_arrays(source, tmp_path):
     there = request(tmp_path / "elsewhere", source=source)
-    assert [t for p in session.plans(there) for t in p.plan.only("pending")] == list(OPEN)
+    assert [t for p in session.plans(there) for t in p.plan.in_state("pending")] == list(OPEN)
     assert not there.run.path.exists()  # a plan writes nothing
     assert go(there).finished == 2
     stored = there.run.store(MYTH)
     assert [type(r.trial).__name__ for r in stored.records] == ["Weigh"] * 3 + ["Reads"] * 2
     assert {r.rows[0]["heads"] for r in stored.records[3:]} == {sum(range(1000))}
-    assert there.run.facts()["invocations"][1]["arguments"]["from"] == "cpu-quick"
+    assert there.run.metadata()["invocations"][1]["arguments"]["from"] == "cpu-quick"
     assert go(there).finished == 0  # the same command goes on
 
     again = RunFolder(publish(there.run, tmp_path / "published again", (MYTH,)))
@@ -106,11 +106,11 @@ def test_a_copy_that_was_interrupted_is_completed(source, tmp_path):
 
 def test_another_machine_class_or_results_of_its_own_are_refused_and_nothing_is_changed(source, tmp_path):
     there = request(tmp_path / "elsewhere", source=source)
-    (source.path / "run.json").write_text(json.dumps({**source.facts(), "machine_class": "h200"}))
+    (source.path / "run.json").write_text(json.dumps({**source.metadata(), "machine_class": "h200"}))
     with pytest.raises(CannotStart, match="made on h200, this machine is cpu"):
         go(there)
     assert [file.name for file in there.run.path.glob("*")] == [".lock"]
-    (source.path / "run.json").write_text(json.dumps({**source.facts(), "machine_class": "cpu"}))
+    (source.path / "run.json").write_text(json.dumps({**source.metadata(), "machine_class": "cpu"}))
     own = request(tmp_path / "elsewhere", trial_classes=("Toss",))
     own = replace(own, myths=[replace(MYTH, trials=lambda profile, seeds, data: [Toss(coin="crown")])])
     go(own)
@@ -160,7 +160,7 @@ def test_a_small_file_that_unpacks_to_a_large_one_is_not_read():
     buffer = io.BytesIO()
     np.savez_compressed(buffer, counts_2=np.zeros(published_arrays.MAX_UNPACKED_BYTES // 8 + 1))
     assert len(buffer.getvalue()) < published_arrays.MAX_BYTES
-    record = runner.Record(FIRST, "ok", arrays={"counts_2": ""})
+    record = runner.TrialRecord(FIRST, "ok", arrays={"counts_2": ""})
     assert "claims more than" in published_arrays.fault(buffer.getvalue(), record)
 
 
@@ -188,7 +188,7 @@ def test_the_published_gpu_run_can_be_continued():
     store = run.store(forgetting)
     plan = runner.plan(forgetting.trials("gpu", None, ()), store, lambda name: None)
     done = {record.trial.id for record in store.records if record.status == "ok"}
-    to_do = plan.only("pending")
+    to_do = plan.in_state("pending")
     assert len(done) > 40
     assert not {trial.id for trial in to_do} & done
     read = {dependency for trial in to_do for dependency in trial.dependencies if dependency.id in done}

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from myths.lab import runner
-from myths.lab.executors import Execution, runs_alone
+from myths.lab.executors import Execution, is_exclusive
 from myths.lab.queue import Queue
-from myths.lab.runner import Budget, Part, Plan, Step
-from myths.lab.store import Record, Store
+from myths.lab.runner import Budget, Part, Plan, PlannedTrial
+from myths.lab.store import Store, TrialRecord
 from myths.lab.trial import Context, Outcome, Trial, dependencies_first
 
 
@@ -50,7 +50,7 @@ def graphs(draw, largest=14):
 class Pretend:
     """An executor that runs nothing: trials end in the order of their seconds, fail, die or overrun as told."""
 
-    jobs: int
+    max_workers: int
     fails: set[int] = field(default_factory=set)
     dies: set[int] = field(default_factory=set)
     overruns: set[int] = field(default_factory=set)
@@ -58,38 +58,38 @@ class Pretend:
     started: list[Trial] = field(default_factory=list)
     beside: list[int] = field(default_factory=list)
 
-    def admits(self, trial: Trial) -> bool:
-        if any(runs_alone(held) for held in self.held):
+    def accepts(self, trial: Trial) -> bool:
+        if any(is_exclusive(held) for held in self.held):
             return False
-        return not self.held if runs_alone(trial) else len(self.held) < self.jobs
+        return not self.held if is_exclusive(trial) else len(self.held) < self.max_workers
 
-    def start(self, trial: Trial, context: Context) -> None:
-        assert self.admits(trial), "started though it was not admitted"
+    def submit(self, trial: Trial, context: Context) -> None:
+        assert self.accepts(trial), "started though it was not admitted"
         self.held.append(trial)
         self.started.append(trial)
         self.beside.append(len(self.held) - 1)
 
-    def finished(self, seconds=None) -> tuple[Trial, Execution]:
+    def wait_any(self, seconds=None) -> tuple[Trial, Execution]:
         trial = min(self.held, key=lambda held: held.seconds)
         self.held.remove(trial)
         if trial.name in self.overruns:
             return trial, Execution(None, 1.0, 0, stopped=True)
         if trial.name in self.dies:
-            return trial, Execution(None, 1.0, 0, "the worker process was ended by SIGSEGV", died=True)
+            return trial, Execution(None, 1.0, 0, "the worker process was ended by SIGSEGV", crashed=True)
         return trial, Execution(Outcome([{"n": 1}]), 1.0, 0, "ValueError: no" if trial.name in self.fails else None)
 
 
 class Memory(Store):
     """A store that keeps records in memory only."""
 
-    def append(self, record: Record, arrays=None) -> Record:
+    def append(self, record: TrialRecord, arrays=None) -> TrialRecord:
         self._keep(record)
         return record
 
 
 def through(executor: Pretend, *parts: list[Trial], urgent=((), ()), budget=None):
     stores = [Memory(Path("nowhere"), TYPES) for _ in parts]
-    planned = [Plan(tuple(Step(t, "pending") for t in dependencies_first(trials))) for trials in parts]
+    planned = [Plan(tuple(PlannedTrial(t, "pending") for t in dependencies_first(trials))) for trials in parts]
     return runner.run_queue(
         [Part(plan, store, wanted) for plan, store, wanted in zip(planned, stores, urgent, strict=False)],
         runner.Invocation("cpu", lambda name: None, "i"), executor=executor, budget=budget,
@@ -116,7 +116,7 @@ def test_failures_deaths_and_overruns_cost_what_depends_on_them_and_nothing_else
     executor = Pretend(jobs, fails=data.draw(names), dies=data.draw(names), overruns=data.draw(names))
     (progress,), (store,) = through(executor, trials, budget=Budget(1e9))
     settled = [
-        [t.name for t, _ in progress.failed], [t.name for t, _ in progress.blocked], [t.name for t in progress.left],
+        [t.name for t, _ in progress.failed], [t.name for t, _ in progress.skipped_dependents], [t.name for t in progress.not_started],
         [t.name for t in progress.stopped], [r.trial.name for r in store.records if r.status == "ok"],
     ]  # fmt: skip
     assert sorted(itertools.chain(*settled)) == [t.name for t in trials]  # each in exactly one of them
@@ -129,7 +129,9 @@ def test_failures_deaths_and_overruns_cost_what_depends_on_them_and_nothing_else
     for trial in trials:
         tries = [started for started in executor.started if started.name == trial.name]
         died = trial.name in executor.dies - executor.overruns and trial.name in {t.name for t, _ in progress.failed}
-        assert len(tries) == (2 if died else trial.name not in {t.name for t in progress.left} | {t.name for t, _ in progress.blocked})
+        assert len(tries) == (
+            2 if died else trial.name not in {t.name for t in progress.not_started} | {t.name for t, _ in progress.skipped_dependents}
+        )
         if died:
             again = [place for place, started in enumerate(executor.started) if started.name == trial.name][1]
             assert executor.beside[again] == 0
@@ -156,7 +158,7 @@ def test_nothing_begins_while_something_that_a_deciding_claim_waits_for_could(tr
     ended: set[str] = set()
     while queue or running:
         executor = Pretend(jobs, held=[e.trial for e in running])
-        while (entry := queue.next(executor.admits, bool(running))) is not None:
+        while (entry := queue.next(executor.accepts, bool(running))) is not None:
             if entry.trial.id not in wanted:
                 open_ = [t for t in trials if t.id in wanted and t.id not in ended and t.id not in {e.trial.id for e in running}]
                 assert not any(all(d.id in ended for d in t.dependencies) for t in open_)

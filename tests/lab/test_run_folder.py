@@ -35,32 +35,32 @@ def invocation(identity):
 def test_a_new_run_knows_nothing(tmp_path):
     run = RunFolder(tmp_path / "cpu-quick")
     assert run.name == "cpu-quick"
-    assert run.facts() == {"machine_class": None, "data": {}, "invocations": []}
+    assert run.metadata() == {"machine_class": None, "data": {}, "invocations": []}
     assert not run.path.exists()
 
 
 def test_invocations_and_data_notes_add_up(tmp_path):
     run = RunFolder(tmp_path / "new" / "cpu-quick")
-    run.begin("cpu", invocation("i1"), {"digits": {"sha256": "a"}})
-    run.begin("cpu", invocation("i2"), {"cifar": {"sha256": "b", "note": "café"}})
-    facts = run.facts()
-    assert [i["id"] for i in facts["invocations"]] == ["i1", "i2"]
-    assert facts["data"] == {"digits": {"sha256": "a"}, "cifar": {"sha256": "b", "note": "café"}}
+    run.add_invocation("cpu", invocation("i1"), {"digits": {"sha256": "a"}})
+    run.add_invocation("cpu", invocation("i2"), {"cifar": {"sha256": "b", "note": "café"}})
+    metadata = run.metadata()
+    assert [i["id"] for i in metadata["invocations"]] == ["i1", "i2"]
+    assert metadata["data"] == {"digits": {"sha256": "a"}, "cifar": {"sha256": "b", "note": "café"}}
     assert "café" in (run.path / "run.json").read_text(encoding="utf-8")
 
 
 def test_another_class_of_machine_is_refused(tmp_path):
     run = RunFolder(tmp_path / "h200-gpu")
-    run.begin("h200", invocation("i1"), {})
+    run.add_invocation("h200", invocation("i1"), {})
     with pytest.raises(CannotStart, match=r"run h200-gpu was made on h200, this machine is cpu.*--run"):
-        run.begin("cpu", invocation("i2"), {})
-    assert [i["id"] for i in run.facts()["invocations"]] == ["i1"]
+        run.add_invocation("cpu", invocation("i2"), {})
+    assert [i["id"] for i in run.metadata()["invocations"]] == ["i1"]
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"machine_class": "cpu"', b"[]", b"{}", b"7", b"\xff\xfe\xff"])
 def test_a_damaged_run_json_is_named_and_left_alone(tmp_path, content):
     (tmp_path / "run.json").write_bytes(content)
-    for attempt in (RunFolder(tmp_path).facts, lambda: RunFolder(tmp_path).begin("cpu", {}, {})):
+    for attempt in (RunFolder(tmp_path).metadata, lambda: RunFolder(tmp_path).add_invocation("cpu", {}, {})):
         with pytest.raises(CannotStart, match=r"run\.json.*put it back, or name another run with --run"):
             attempt()
     assert (tmp_path / "run.json").read_bytes() == content
@@ -73,27 +73,27 @@ def places(value, place=()):
         yield from places(inside, (*place, name))
 
 
-def changed(facts, place, value=None):
-    """The facts with another value at a place, or without what is there."""
-    facts = copy.deepcopy(facts)
-    inside = functools.reduce(lambda inside, name: inside[name], place[:-1], facts)
+def changed(metadata, place, value=None):
+    """The metadata with another value at a place, or without what is there."""
+    metadata = copy.deepcopy(metadata)
+    inside = functools.reduce(lambda inside, name: inside[name], place[:-1], metadata)
     if value is None:
         del inside[place[-1]]
     else:
         inside[place[-1]] = value
-    return facts
+    return metadata
 
 
 def test_a_run_json_that_lacks_or_confuses_something_is_refused_or_read_as_ever(tmp_path):
     skipped = [{"myth": coin.COIN.name, "trial": canonical(coin.Toss(coin="krona")), "reason": "no krona here"}]
     run = coin.make_run(tmp_path / "cpu-laptop", heads={"euro": (5040,)}, skipped=skipped)
-    whole = run.facts() | {"notes": ["Made by hand."]}
+    whole = run.metadata() | {"notes": ["Made by hand."]}
     refused = {}
     for place in places(whole):
         for value in (None, 7, "7", [7]):
             (run.path / "run.json").write_text(json.dumps(changed(whole, place, value)))
             try:
-                shown = view.RunView(analyze(coin.COIN, run), "a", run.facts())
+                shown = view.RunView(analyze(coin.COIN, run), "a", run.metadata())
             except CannotStart as error:
                 refused[place, value is None] = str(error)
                 continue
@@ -121,7 +121,7 @@ def test_a_run_json_that_lacks_or_confuses_something_is_refused_or_read_as_ever(
 @pytest.mark.parametrize("call", ["fsync", "replace"])
 def test_run_json_is_whole_or_unchanged(tmp_path, monkeypatch, call):
     run = RunFolder(tmp_path)
-    run.begin("cpu", invocation("i1"), {})
+    run.add_invocation("cpu", invocation("i1"), {})
     before = (tmp_path / "run.json").read_bytes()
 
     def full(*_):
@@ -130,7 +130,7 @@ def test_run_json_is_whole_or_unchanged(tmp_path, monkeypatch, call):
     with monkeypatch.context() as patched:
         patched.setattr("os.fsync" if call == "fsync" else "pathlib.Path.replace", full)
         with pytest.raises(CannotStart, match=r"cannot write .*run\.json: No space left on device; make room"):
-            run.begin("cpu", invocation("i2"), {})
+            run.add_invocation("cpu", invocation("i2"), {})
     assert (tmp_path / "run.json").read_bytes() == before
     assert list(tmp_path.iterdir()) == [tmp_path / "run.json"]
 
@@ -139,7 +139,7 @@ def test_a_file_in_place_of_the_folder(tmp_path):
     (tmp_path / "file").write_text("")
     run = RunFolder(tmp_path / "file" / "cpu-quick")
     with pytest.raises(CannotStart, match="cannot read"):
-        run.begin("cpu", {}, {})
+        run.add_invocation("cpu", {}, {})
     with pytest.raises(CannotStart, match=r"cannot write to .*--results"), run.locked():
         pass
     with pytest.raises(CannotStart, match=r"cannot write .*--results"):

@@ -9,9 +9,9 @@ import pytest
 
 from myths.lab import runner
 from myths.lab.errors import CannotStart, MythsError
-from myths.lab.executors import OneByOne
+from myths.lab.executors import SerialExecutor
 from myths.lab.runner import Budget, Estimates, Invocation, Plan, plan, run
-from myths.lab.store import Record, Store
+from myths.lab.store import Store, TrialRecord
 from myths.lab.trial import Context, Outcome, Trial
 
 RAN: list[str] = []
@@ -115,7 +115,7 @@ def test_dependencies_run_first_and_once(tmp_path):
     progress = go([ALL, C, AB, ALL], tmp_path)
     assert RAN == ["a", "bb", "AB", "ccc", "BC", "ALL"]
     assert progress.finished == 6
-    assert [progress.failed, progress.blocked, progress.left] == [[], [], []]
+    assert [progress.failed, progress.skipped_dependents, progress.not_started] == [[], [], []]
     assert lengths(tmp_path) == {"a": 1, "bb": 2, "ccc": 3, "AB": 3, "BC": 5, "ALL": 8}
 
 
@@ -132,7 +132,7 @@ def test_a_second_run_does_nothing(tmp_path):
 def test_a_trial_is_reported_before_and_after_and_stored_in_between(tmp_path):
     seen = []
 
-    def report(trial: Trial, record: Record | None) -> None:
+    def report(trial: Trial, record: TrialRecord | None) -> None:
         seen.append((trial.name, record and record.status, len(store_in(tmp_path).records)))  # type: ignore[attr-defined]
 
     BROKEN["bb"] = ValueError()
@@ -181,7 +181,7 @@ def test_arrays_made_from_other_data_are_not_handed_to_a_dependent(tmp_path):
     old, new = {"digits": "old"}.get, {"digits": "new"}.get
     go([reads], tmp_path, old)
     store = store_in(tmp_path)
-    store.append(Record(reads, "ok", [{"length": 99}], data={"digits": "new"}), {"length": np.array(99)})
+    store.append(TrialRecord(reads, "ok", [{"length": 99}], data={"digits": "new"}), {"length": np.array(99)})
     go([Total(name="total", parts=(reads,))], tmp_path, new)
     assert (RAN, lengths(tmp_path)["total"]) == (["total"], 99)
     go([Total(name="total", parts=(reads,))], tmp_path, old)
@@ -196,7 +196,7 @@ def test_failed_trials_are_tried_again_and_block_their_dependents(tmp_path):
     progress = go([ALL, A], tmp_path)
     assert RAN == ["a", "bb", "ccc"]
     assert [(t.name, e) for t, e in progress.failed] == [("bb", "ValueError: no luck")]  # type: ignore[attr-defined]
-    assert [(t.name, b.name) for t, b in progress.blocked] == [("AB", "bb"), ("BC", "bb"), ("ALL", "bb")]  # type: ignore[attr-defined]
+    assert [(t.name, b.name) for t, b in progress.skipped_dependents] == [("AB", "bb"), ("BC", "bb"), ("ALL", "bb")]  # type: ignore[attr-defined]
     assert progress.finished == 2
     assert {r.trial.name: r.status for r in store_in(tmp_path).records} == {"a": "ok", "bb": "failed", "ccc": "ok"}  # type: ignore[attr-defined]
     assert "Traceback" in (tmp_path / "errors" / f"{B.id}.txt").read_text()
@@ -280,7 +280,7 @@ def test_what_is_missing_is_named_with_its_dependents_and_their_other_dependenci
     assert [(t.name, r) for t, r in planned([AB], tmp_path).skipped] == [(n, "a is not installed") for n in ("a", "AB")]  # type: ignore[attr-defined]
     progress = go([ALL, BC], tmp_path)
     assert RAN == ["bb", "ccc", "BC"]
-    assert [progress.failed, progress.blocked] == [[], []]
+    assert [progress.failed, progress.skipped_dependents] == [[], []]
     assert len(store_in(tmp_path).records) == 3
     assert go([AB], tmp_path).finished == 0
 
@@ -302,7 +302,7 @@ def test_what_is_done_serves_though_it_could_not_run_here(tmp_path):
 
 
 def test_an_unlisted_dependency_of_what_is_done_does_not_run(tmp_path):
-    store_in(tmp_path).append(Record(AB, "ok", [{"length": 3}]))
+    store_in(tmp_path).append(TrialRecord(AB, "ok", [{"length": 3}]))
     assert states([AB], tmp_path) == {"AB": "done"}
     assert states([ALL], tmp_path) == {"AB": "done", "bb": "pending", "ccc": "pending", "BC": "pending", "ALL": "pending"}
 
@@ -352,7 +352,7 @@ class Clock:
         return Execution(Outcome([{"length": 1}], {"length": np.array(1)}), trial.relative_cost, 1)
 
     def go(self, trials, seconds: float):
-        return go(trials, self.folder, budget=Budget(seconds, begun=self.now), executor=OneByOne(self.execute))
+        return go(trials, self.folder, budget=Budget(seconds, started=self.now), executor=SerialExecutor(self.execute))
 
 
 @pytest.fixture
@@ -368,10 +368,10 @@ def test_trials_that_would_not_fit_are_not_started(clock):
     trials = sized(1.0, 4.0, 6.0, 3.0, 2.0)
     progress = clock.go(trials, 10.0)
     assert RAN == ["0:1", "1:4", "3:3", "4:2"]  # 6 s did not fit into the 5 s left, 3 s and 2 s did
-    assert names(progress.left) == ["2:6"]
+    assert names(progress.not_started) == ["2:6"]
     assert progress.finished == 4
-    assert names(clock.go(trials, 3.0).left) == ["2:6"]
-    assert clock.go(trials, 6.0).left == []
+    assert names(clock.go(trials, 3.0).not_started) == ["2:6"]
+    assert clock.go(trials, 6.0).not_started == []
     assert RAN == ["2:6"]
 
 
@@ -379,9 +379,9 @@ def test_an_unknown_trial_starts_only_while_half_is_left(clock):
     parts = sized(4.0, 2.0)
     first = Total(name="unknown", parts=(), size=1.0)
     progress = clock.go([*parts, first], 10.0)
-    assert names(progress.left) == ["unknown"]  # 4 s are left of 10
+    assert names(progress.not_started) == ["unknown"]  # 4 s are left of 10
     progress = clock.go([*parts, first], 1.0)
-    assert progress.left == []
+    assert progress.not_started == []
 
 
 def test_what_waits_for_a_trial_that_was_left_is_left(clock):
@@ -389,9 +389,9 @@ def test_what_waits_for_a_trial_that_was_left_is_left(clock):
     dependent = Total(name="dependent", parts=(large,), size=0.1)
     further = Total(name="further", parts=(dependent,), size=0.1)
     progress = clock.go([small, further], 10.0)
-    assert names(progress.left) == ["1:50", "dependent", "further"]
+    assert names(progress.not_started) == ["1:50", "dependent", "further"]
     assert progress.finished == 1
-    assert progress.blocked == []
+    assert progress.skipped_dependents == []
     assert clock.go([small, further], 1000.0).finished == 3
 
 
@@ -399,7 +399,7 @@ def test_nothing_starts_on_a_spent_budget(clock):
     trials = sized(1.0, 1.0)
     progress = clock.go(trials, 0.5)
     assert RAN == ["0:1"]  # unknown, and half was left
-    assert names(progress.left) == ["1:1"]
+    assert names(progress.not_started) == ["1:1"]
 
 
 def test_estimates_are_scaled_by_work_within_class_and_machine(tmp_path):
@@ -411,15 +411,15 @@ def test_estimates_are_scaled_by_work_within_class_and_machine(tmp_path):
         (Part(name="w"), 500.0, "cpu", "failed"),
         (Total(name="t", parts=()), 500.0, "cpu", "ok"),
     ]:
-        store.append(Record(trial, status, seconds=seconds, device=machine))
+        store.append(TrialRecord(trial, status, seconds=seconds, device=machine))
     assert Estimates(store.records, "cpu")(Part(name="new", size=2.0)) == pytest.approx(6.0)
     assert Estimates(store.records, "h200")(Part(name="new", size=2.0)) == pytest.approx(1000.0)
     assert Estimates(store.records, "cpu")(Peek(name="new", parts=())) is None
-    store.append(Record(Part(name="v"), "ok", seconds=9000.0, device="h200", beside=2))
+    store.append(TrialRecord(Part(name="v"), "ok", seconds=9000.0, device="h200", concurrent_trials=2))
     assert Estimates(store.records, "h200")(Part(name="new", size=2.0)) == pytest.approx(1000.0)
 
 
 def test_a_real_budget_is_kept(tmp_path):
     progress = go([A, B], tmp_path, budget=Budget(0.0))
-    assert names(progress.left) == ["a", "bb"]
+    assert names(progress.not_started) == ["a", "bb"]
     assert go([A, B], tmp_path, budget=Budget(60.0)).finished == 2

@@ -12,7 +12,7 @@ import pytest
 from myths.lab import session
 from myths.lab.errors import UsageError
 from myths.lab.run_folder import RunFolder
-from myths.lab.session import Request
+from myths.lab.session import RunRequest
 from myths.lab.submission import verify
 from myths.lab.trial import Context, Outcome
 from tests.lab.report.coin import COIN, Toss
@@ -33,12 +33,12 @@ class Slow(Toss):
         return super().run(context)
 
 
-def request(folder: Path, *trials: Toss, **more) -> Request:
+def request(folder: Path, *trials: Toss, **more) -> RunRequest:
     myth = replace(COIN, trials=lambda profile, seeds, data: list(trials), trial_types=(Toss, Slow))
-    return Request(myths=[myth], profile="quick", run=RunFolder(folder / "cpu-quick"), device="cpu", **more)
+    return RunRequest(myths=[myth], profile="quick", run=RunFolder(folder / "cpu-quick"), device="cpu", **more)
 
 
-def go(asked: Request):
+def go(asked: RunRequest):
     return session.run(asked, lambda myth, plan: lambda trial, record: None)["fair-coin"].progress
 
 
@@ -85,7 +85,7 @@ def test_a_trial_is_stopped_when_the_budget_ends_and_nothing_of_it_is_stored(tmp
     assert time.monotonic() - begun < 40  # 60 s a trial, 4 s of budget, and the start of a worker on a busy machine
     assert len(progress.stopped) == 1
     assert progress.stopped[0] in slow
-    assert [trial for trial in slow if trial not in progress.stopped] == progress.left
+    assert [trial for trial in slow if trial not in progress.stopped] == progress.not_started
     assert not (tmp_path / "cpu-quick/fair_coin/trials.jsonl").exists()
 
 
@@ -101,12 +101,14 @@ def test_lines_made_beside_others_say_so_and_are_no_estimates_on_a_gpu(tmp_path)
     from myths.lab.runner import Estimates
 
     go(request(tmp_path, *(Slow(coin="ducat", seed=seed, seconds=0.5) for seed in range(4)), jobs=2))
-    assert {line.get("beside", 0) for line in lines(tmp_path)} == {1}
+    assert {line.get("concurrent_trials", 0) for line in lines(tmp_path)} == {1}
     records = RunFolder(tmp_path / "cpu-quick").store(request(tmp_path).myths[0]).records
     assert Estimates(records, "cpu")(records[0].trial) is not None
     shared = [replace(record, device="h200") for record in records]
     assert Estimates(shared, "h200")(records[0].trial) is None
-    assert Estimates([replace(shared[0], beside=0), *shared[1:]], "h200")(records[0].trial) == pytest.approx(records[0].seconds, abs=1e-3)
+    assert Estimates([replace(shared[0], concurrent_trials=0), *shared[1:]], "h200")(records[0].trial) == pytest.approx(
+        records[0].seconds, abs=1e-3
+    )
 
 
 @pytest.mark.parametrize(
@@ -116,7 +118,7 @@ def test_lines_made_beside_others_say_so_and_are_no_estimates_on_a_gpu(tmp_path)
         ({"attempt": 3}, "success 2 of trial"),
         ({"attempt": 1}, "its attempt is 1"),
         ({"invocation": "undeclared"}, "did not declare a further attempt"),
-        ({"beside": -1}, "its beside is -1"),
+        ({"concurrent_trials": -1}, "its concurrent_trials is -1"),
     ],
 )
 def test_declared_attempts_are_verified_and_nothing_else(changes, finding, tmp_path):
@@ -126,8 +128,8 @@ def test_declared_attempts_are_verified_and_nothing_else(changes, finding, tmp_p
     run = coin.make_run(tmp_path / "local" / "cpu-laptop", heads={"euro": (5040,)})
     store = run.store(COIN)
     again = coin.invocation("laptop", "20260102T000000-cd34", again=[store.records[0].trial.id])
-    run.begin("cpu", again, {})
-    run.begin("cpu", coin.invocation("laptop", "undeclared"), {})
+    run.add_invocation("cpu", again, {})
+    run.add_invocation("cpu", coin.invocation("laptop", "undeclared"), {})
     store.append(replace(store.records[0], invocation=again["id"], rows=[{**store.records[0].rows[0], "heads": 5050}]))
     archive = submit(run, tmp_path, (COIN,))
 

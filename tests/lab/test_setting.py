@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from myths.lab.errors import UsageError
 from myths.lab.setting import NAME, Count, Items, OneOf, Range, Seed, meanings
-from myths.lab.trial import Trial, build, in_words
-from myths.lab.tryout import from_words, settings_of
+from myths.lab.trial import Trial, describe_type, from_settings
+from myths.lab.try_trial import describe_settings, parse_settings
 from tests.lab.report.coin import COIN
 
 
@@ -64,12 +64,12 @@ def test_a_number_is_taken_where_every_bound_holds_and_only_there(x):
 )
 def test_a_value_out_of_range_is_named_with_what_is_expected(setting, said):
     with pytest.raises(UsageError) as error:
-        from_words(Toss, [setting])
+        parse_settings(Toss, [setting])
     assert str(error.value).startswith(said)
 
 
 def test_a_trial_is_checked_however_it_is_made():
-    for make in (lambda: Toss(bias=2.0), lambda: build(Toss, {"bias": 2}), lambda: Again(first=(Toss(), Toss(bias=2.0)))):
+    for make in (lambda: Toss(bias=2.0), lambda: from_settings(Toss, {"bias": 2}), lambda: Again(first=(Toss(), Toss(bias=2.0)))):
         with pytest.raises(UsageError, match="bias=2"):
             make()
     with pytest.raises(UsageError, match="at least 2"):
@@ -84,14 +84,14 @@ def test_minus_zero_is_zero():
 
 def test_the_settings_of_a_trial_are_listed_with_default_range_and_meaning():
     myth = dataclasses.replace(COIN, trial_types=(Toss, Again))
-    about, lines = settings_of(myth, "toss")
+    about, lines = describe_settings(myth, "toss")
     assert about == "Toss a coin."
     assert lines[:2] == [
         {"setting": "bias", "value": "a number ≥ 0 and ≤ 1", "default": "0.5", "meaning": "Probability of heads, as the mint gives it."},
         {"setting": "times", "value": "a whole number ≥ 1, or 0 (until heads)", "default": "0", "meaning": ""},
     ]
     assert lines[-1]["meaning"] == "Seed of every random stream of the trial."
-    first = next(line for line in settings_of(myth, "again")[1] if line["setting"] == "first")
+    first = next(line for line in describe_settings(myth, "again")[1] if line["setting"] == "first")
     assert first == {"setting": "first", "value": "a trial, first=Toss, with its settings as first.KEY=VALUE", "default": "required",
                      "meaning": "Tosses that came before."}  # fmt: skip
 
@@ -101,5 +101,5 @@ def test_a_field_keeps_the_meaning_that_its_base_gives_it():
 
 
 def test_rules_in_words():
-    assert in_words(Annotated[str, OneOf(("a", "b"))]) == "one of a, b"
-    assert in_words(Count | None) == "a whole number ≥ 1 or none"
+    assert describe_type(Annotated[str, OneOf(("a", "b"))]) == "one of a, b"
+    assert describe_type(Count | None) == "a whole number ≥ 1 or none"

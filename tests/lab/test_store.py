@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from myths.lab.errors import CannotStart, MythsError
-from myths.lab.executors import local
-from myths.lab.store import KEYS, SELDOM, Record, Results, Store, check_arrays, check_rows, line_fault
+from myths.lab.executors import execute
+from myths.lab.store import OPTIONAL_KEYS, RECORD_KEYS, Results, Store, TrialRecord, check_arrays, check_rows, record_error
 from myths.lab.trial import Context, Outcome, Trial
 
 
@@ -53,11 +53,11 @@ def store_in(folder: Path) -> Store:
     return Store(folder / "myth", TYPES)
 
 
-def record(seed: int = 0, status: str = "ok", **more) -> Record:
-    return Record(Toss(seed=seed), status, **({"rows": [{"heads": seed}]} | more))  # type: ignore[arg-type]
+def record(seed: int = 0, status: str = "ok", **more) -> TrialRecord:
+    return TrialRecord(Toss(seed=seed), status, **({"rows": [{"heads": seed}]} | more))  # type: ignore[arg-type]
 
 
-def filled(folder: Path, *records: Record) -> Path:
+def filled(folder: Path, *records: TrialRecord) -> Path:
     store = store_in(folder)
     for each in records:
         store.append(each)
@@ -164,7 +164,7 @@ def test_a_mangled_line_in_the_middle_is_named(tmp_path, line):
         store_in(tmp_path)
 
 
-LINE = {**json.loads(BYTES[: ENDS[0]]), "energy_joules": 2.5, "attempt": 2, "beside": 1}
+LINE = {**json.loads(BYTES[: ENDS[0]]), "energy_joules": 2.5, "attempt": 2, "concurrent_trials": 1}
 ODD = [None, True, -1, 1.5, math.inf, "odd", [], [3], {}, {"a": 3}, {"a": [None]}]
 FINE = {
     "rows": [[]], "settings": [{}, {"a": 3}, {"a": [None]}], "arrays": [{}], "data": [{}], "seconds": [1.5], "energy_joules": [1.5],
@@ -173,23 +173,23 @@ FINE = {
 """Of these values, those that a key may have."""
 
 
-@pytest.mark.parametrize("name", sorted(KEYS))
+@pytest.mark.parametrize("name", sorted(RECORD_KEYS))
 def test_a_line_with_a_key_missing_or_an_odd_value_is_no_result(name):
-    assert line_fault(LINE) is None
+    assert record_error(LINE) is None
     without = {key: value for key, value in LINE.items() if key != name}
-    assert line_fault(without) == (None if name in SELDOM else f"it has no {name}")
+    assert record_error(without) == (None if name in OPTIONAL_KEYS else f"it has no {name}")
     for value in ODD:
-        fault = line_fault({**LINE, name: value})
+        fault = record_error({**LINE, name: value})
         assert (fault is None) == any(type(value) is type(fine) and value == fine for fine in FINE.get(name, [])), (value, fault)
         assert fault is None or fault.startswith(f"its {name} is ")
 
 
 def test_a_line_holds_the_fields_of_its_record_and_what_the_trial_is(tmp_path):
     """What most trials have no use for is there where it says something."""
-    plain, seldom = (record(0, **more).line() for more in ({}, {"energy_joules": 2.52, "attempt": 2, "beside": 1}))
-    assert KEYS - set(plain) == set(SELDOM)
-    assert set(seldom) == KEYS
-    assert (seldom["energy_joules"], seldom["attempt"], seldom["beside"]) == (2.5, 2, 1)
+    plain, seldom = (record(0, **more).to_json() for more in ({}, {"energy_joules": 2.52, "attempt": 2, "concurrent_trials": 1}))
+    assert RECORD_KEYS - set(plain) == set(OPTIONAL_KEYS)
+    assert set(seldom) == RECORD_KEYS
+    assert (seldom["energy_joules"], seldom["attempt"], seldom["concurrent_trials"]) == (2.5, 2, 1)
 
 
 def test_empty_lines_are_nothing(tmp_path):
@@ -212,7 +212,7 @@ def test_no_space_left(tmp_path, monkeypatch, where):
         if where == "fsync":
             patched.setattr("os.fsync", full)
         else:
-            patched.setattr("myths.lab.store._mend_end", full)
+            patched.setattr("myths.lab.store._truncate_partial_line", full)
         with pytest.raises(CannotStart, match="No space left on device; make room"):
             store.append(record(1))
         with pytest.raises(CannotStart, match="No space left on device; make room"):
@@ -328,18 +328,18 @@ def test_results_of_different_data_are_never_mixed(tmp_path, order):
     filled(tmp_path, *made[::order])
     here = Results(store_in(tmp_path).records, HERE)
     assert {r.trial.seed for r in here.records} == {1, 3}  # what agrees with the data here, in whatever order
-    assert here.left_out == 2
+    assert here.n_excluded == 2
     elsewhere = Results(store_in(tmp_path).records)
     newest = {1: {0, 2, 3}, -1: {0, 2, 3}}[order]
     assert {r.trial.seed for r in elsewhere.records} == newest
-    assert elsewhere.left_out == 1
+    assert elsewhere.n_excluded == 1
 
 
 def test_without_the_data_the_newest_content_counts(tmp_path):
     filled(tmp_path, record(0, data={"digits": "old"}), record(1, data={"digits": "new", "cifar": "c"}), record(0, data={"digits": "new"}))
     results = Results(store_in(tmp_path).records)
     assert {r.trial.seed: r.data["digits"] for r in results.records} == {0: "new", 1: "new"}
-    assert results.left_out == 0
+    assert results.n_excluded == 0
 
 
 # --- arrays --------------------------------------------------------------------------------------
@@ -412,7 +412,7 @@ def test_the_hash_of_an_array_is_of_what_is_read_back(dtype, shape, fortran):
 
 def gives(what: object):
     Gives.what = what  # type: ignore[misc]
-    return local(Gives(), Context(Gives()))
+    return execute(Gives(), Context(Gives()))
 
 
 def test_rows_hold_plain_values():

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from myths.lab import submission
 from myths.lab.errors import CannotStart, UsageError
-from myths.lab.submission import SUMS, Verification, submit, verify
+from myths.lab.submission import CHECKSUM_FILE, Verification, submit, verify
 from tests.lab.report import coin
 
 MYTHS = (coin.DRAWN,)
@@ -47,8 +47,8 @@ def repacked(archive, change, sums=True):
     files = contents(archive)
     change(files)
     if sums:
-        lines = (f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items() if name != SUMS)
-        files[SUMS] = "".join(lines).encode()
+        lines = (f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items() if name != CHECKSUM_FILE)
+        files[CHECKSUM_FILE] = "".join(lines).encode()
     archive.write_bytes(submission._packed("cpu-laptop", files))
     return archive
 
@@ -76,8 +76,8 @@ def another_result(lines):
 
 
 def twice_the_invocation(files):
-    facts = json.loads(files["run.json"])
-    files["run.json"] = json.dumps({**facts, "invocations": facts["invocations"] * 2}).encode()
+    metadata = json.loads(files["run.json"])
+    files["run.json"] = json.dumps({**metadata, "invocations": metadata["invocations"] * 2}).encode()
 
 
 def moved_dot(files):
@@ -89,7 +89,7 @@ def moved_dot(files):
 def test_what_was_submitted_is_verified(archive):
     assert archive.name == "cpu-laptop.tar.gz"
     assert sorted(contents(archive)) == sorted(
-        [SUMS, "run.json", *(f"fair_coin/{name}" for name in ("claims.csv", "tosses.csv", "trials.jsonl", "figures/heads.svg"))]
+        [CHECKSUM_FILE, "run.json", *(f"fair_coin/{name}" for name in ("claims.csv", "tosses.csv", "trials.jsonl", "figures/heads.svg"))]
     )
     assert verify(archive, MYTHS) == RIGHT
 
@@ -184,7 +184,7 @@ def test_a_forgery_with_new_checksums_is_found_out(archive, change, finding):
 
 def test_a_change_without_new_checksums_is_found_by_them(archive):
     found = verify(repacked(archive, replaced("fair_coin/figures/heads.svg", "<svg", "<SVG"), sums=False), MYTHS).wrong
-    assert found[:1] == (f"fair_coin/figures/heads.svg is not what {SUMS} says: it was changed or damaged",)
+    assert found[:1] == (f"fair_coin/figures/heads.svg is not what {CHECKSUM_FILE} says: it was changed or damaged",)
 
 
 def test_a_figure_of_another_matplotlib_is_named_as_unchecked_unless_it_could_do_harm(archive):
@@ -231,7 +231,7 @@ def test_no_mutation_of_an_archive_ends_in_a_traceback_or_passes_with_another_nu
     files = contents(archive)
     try:
         kind = data.draw(st.sampled_from(["bytes", "file", "number", "member", "line"]))
-        name = data.draw(st.sampled_from(sorted(set(files) - {SUMS})))
+        name = data.draw(st.sampled_from(sorted(set(files) - {CHECKSUM_FILE})))
         content = files[name]
         if kind == "bytes":  # of the archive itself
             place = data.draw(st.integers(0, len(whole) - 1))
@@ -304,7 +304,7 @@ def test_an_archive_made_to_do_harm_is_not_opened(tmp_path, entries):
 
 
 def test_an_archive_that_swells_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(submission, "MOST_BYTES", 2**20)
+    monkeypatch.setattr(submission, "MAX_BYTES", 2**20)
     (tmp_path / "x.tar.gz").write_bytes(gzip.compress(bytes(2**21)))
     with pytest.raises(CannotStart, match="more than 1 MiB"):
         verify(tmp_path / "x.tar.gz", MYTHS)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from myths.lab import timing
-from myths.lab.timing import Comparison, Stopwatch, Timing, compare
+from myths.lab.timing import Stopwatch, Timing, TimingComparison, compare_timings
 
 
 class Clock:
@@ -40,20 +40,20 @@ def clock(monkeypatch):
 
 
 def test_a_stopwatch_measures_what_lies_inside():
-    with Stopwatch() as watch:
+    with Stopwatch() as stopwatch:
         time.sleep(0.02)
-        assert watch.elapsed >= 0.02
-    inside = watch.seconds
+        assert stopwatch.elapsed >= 0.02
+    inside = stopwatch.seconds
     assert 0.02 <= inside < 2
     time.sleep(0.01)
-    assert watch.seconds == inside
+    assert stopwatch.seconds == inside
 
 
 def test_a_stopwatch_stops_at_an_error():
-    watch = Stopwatch()
-    with pytest.raises(ZeroDivisionError), watch:
+    stopwatch = Stopwatch()
+    with pytest.raises(ZeroDivisionError), stopwatch:
         time.sleep(0.01) or 1 / 0
-    assert 0.01 <= watch.seconds < 2
+    assert 0.01 <= stopwatch.seconds < 2
 
 
 def test_a_stopwatch_waits_for_the_device_before_and_after(monkeypatch):
@@ -65,7 +65,7 @@ def test_a_stopwatch_waits_for_the_device_before_and_after(monkeypatch):
 
 
 def test_known_sleeps():
-    compared = compare({"short": lambda: time.sleep(0.002), "long": lambda: time.sleep(0.05)}, "cpu", repeats=7, warmup=1)
+    compared = compare_timings({"short": lambda: time.sleep(0.002), "long": lambda: time.sleep(0.05)}, "cpu", repeats=7, warmup=1)
     short, long = compared.timings["short"], compared.timings["long"]
     assert (short.repeats, long.repeats) == (7, 7)
     assert 0.002 <= short.low_quartile <= short.median <= short.high_quartile
@@ -75,7 +75,7 @@ def test_known_sleeps():
 
 def test_methods_take_turns_and_the_first_call_is_apart(clock):
     methods = {"a": clock.method("a", 5.0, 0.1), "b": clock.method("b", 7.0, 0.2)}
-    compared = compare(methods, "cpu", repeats=4, warmup=3)
+    compared = compare_timings(methods, "cpu", repeats=4, warmup=3)
     assert "".join(clock.calls) == "ab" + "aabb" + "abababab"
     a = compared.timings["a"]
     assert (a.median, a.low_quartile, a.high_quartile, a.first_call) == pytest.approx((0.1, 0.1, 0.1, 5.0))
@@ -93,12 +93,12 @@ def test_drift_falls_on_all_alike(clock):
     def work():
         clock.now += next(turns)
 
-    compared = compare({"a": work, "b": work}, "cpu", repeats=20, warmup=3, budget_seconds=1e6)
+    compared = compare_timings({"a": work, "b": work}, "cpu", repeats=20, warmup=3, budget_seconds=1e6)
     assert compared.ratio("b", "a") == pytest.approx(1.05)
 
 
 def test_median_and_quartiles(clock):
-    compared = compare({"a": clock.method("a", 9.0, *range(1, 6))}, "cpu", repeats=5, warmup=1, budget_seconds=1e6)
+    compared = compare_timings({"a": clock.method("a", 9.0, *range(1, 6))}, "cpu", repeats=5, warmup=1, budget_seconds=1e6)
     assert compared.timings["a"] == Timing(3.0, 2.0, 4.0, 5, 9.0)
     assert compared.timings["a"].row("ours_") == {
         "ours_seconds": 3.0,
@@ -115,7 +115,7 @@ def test_a_wrong_answer_is_not_timed(clock):
         raise ArithmeticError("a and b differ by 1")
 
     with pytest.raises(ArithmeticError, match="differ"):
-        compare({"a": clock.method("a", 0.1), "b": clock.method("b", 0.1)}, "cpu", check=check)
+        compare_timings({"a": clock.method("a", 0.1), "b": clock.method("b", 0.1)}, "cpu", check=check)
     assert clock.calls == ["a", "b"]
 
 
@@ -131,17 +131,17 @@ def test_a_wrong_answer_is_not_timed(clock):
     ],
 )
 def test_repeats_and_budget(clock, seconds, budget, repeats):
-    compared = compare({"a": clock.method("a", seconds)}, "cpu", budget_seconds=budget)
+    compared = compare_timings({"a": clock.method("a", seconds)}, "cpu", budget_seconds=budget)
     assert compared.timings["a"].repeats == repeats
 
 
 def test_a_slow_method_does_not_cut_the_repeats_of_a_fast_one(clock):
-    compared = compare({"slow": clock.method("slow", 3.0), "fast": clock.method("fast", 0.01)}, "cpu", budget_seconds=6.0)
+    compared = compare_timings({"slow": clock.method("slow", 3.0), "fast": clock.method("fast", 0.01)}, "cpu", budget_seconds=6.0)
     assert {name: t.repeats for name, t in compared.timings.items()} == {"slow": 3, "fast": 20}
 
 
 def test_a_slow_method_is_warmed_up_no_longer_than_it_needs(clock):
-    compare({"a": clock.method("a", 2.0)}, "cpu", repeats=5, warmup=10, budget_seconds=10.0)
+    compare_timings({"a": clock.method("a", 2.0)}, "cpu", repeats=5, warmup=10, budget_seconds=10.0)
     assert len(clock.calls) == 1 + 1 + 5
 
 
@@ -156,7 +156,7 @@ def test_the_last_result_is_freed_before_the_next_is_made():
         def __del__(self) -> None:
             Result.alive -= 1
 
-    compare({"a": Result}, "cpu", repeats=3, warmup=1)
+    compare_timings({"a": Result}, "cpu", repeats=3, warmup=1)
 
 
 @settings(deadline=None)
@@ -165,5 +165,5 @@ def test_the_quartiles_are_in_order(seconds):
     made = timing._timing(seconds, 1.0)
     numbers = [min(seconds), made.low_quartile, made.median, made.high_quartile, max(seconds)]
     assert all(a <= b * (1 + 1e-12) for a, b in itertools.pairwise(numbers))
-    same = Comparison({"a": made, "b": made}, {})
+    same = TimingComparison({"a": made, "b": made}, {})
     assert same.ratio("a", "b") == 1.0

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from myths.lab.errors import UsageError
-from myths.lab.trial import Context, Outcome, Trial, build, canonical, decode, least_faithful
+from myths.lab.trial import Context, Outcome, Trial, canonical, decode, from_settings, least_faithful
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ TYPES = {kind.__name__: kind for kind in (Toss, Tally, Newer)}
     ],
 )
 def test_equal_settings_have_equal_ids(one, other):
-    assert build(Toss, one).id == build(Toss, other).id
+    assert from_settings(Toss, one).id == from_settings(Toss, other).id
 
 
 def test_ids_without_build_coerce_too():
@@ -122,11 +122,11 @@ def test_another_version_does_not_decode():
 )
 def test_a_wrong_setting_is_named(given, message):
     with pytest.raises(UsageError, match=message):
-        build(Toss, given)
+        from_settings(Toss, given)
 
 
 def test_settings_from_the_command_line_are_words():
-    assert build(Toss, {"bias": "0.5", "seed": "3", "tags": "a,b", "order": "second"}) == Toss(
+    assert from_settings(Toss, {"bias": "0.5", "seed": "3", "tags": "a,b", "order": "second"}) == Toss(
         bias=0.5, seed=3, tags=("a", "b"), order="second"
     )
 

@@ -14,7 +14,7 @@ from myths.lab.data import prepared
 from myths.lab.data.own import add
 from myths.lab.errors import UsageError
 from myths.lab.run_folder import RunFolder
-from myths.lab.store import Record, Results
+from myths.lab.store import Results, TrialRecord
 from myths.lightweight_conv import MYTH, measures, procedural, tables
 from myths.lightweight_conv.claims import CLAIMS
 from myths.lightweight_conv.language_models import TrainLanguageModel
@@ -30,7 +30,7 @@ def translator(layer, seed, bleu, *, parameters=1000, **changed):
     row |= {"source_nats": 1.0, "source_nats_low": 0.9, "source_nats_high": 1.1, "n_valid": 100}
     if bleu is None:
         row = {"test": trial.tests[0], "parameters": parameters, "diverged_at": 7}
-    return Record(trial, "ok", [row], seconds=1.0, device="cpu")
+    return TrialRecord(trial, "ok", [row], seconds=1.0, device="cpu")
 
 
 def verdicts(records):
@@ -56,7 +56,7 @@ def test_a_tie_is_reproduced_and_a_loss_is_not():
 
 def test_own_texts_are_answered_with_each_layer_and_how_sure_a_difference_is():
     def words(records):
-        return MYTH.of_own_data({name: table(Results(records)) for name, table in MYTH.tables.items()})
+        return MYTH.summarize_user_data({name: table(Results(records)) for name, table in MYTH.tables.items()})
 
     bleu = {"attention": [24.0, 25.0, 26.0], "dynamic": [25.0, 25.5, 26.9], "lightweight": [25.0, None, 27.0]}
     mine = [translator(layer, s, b, dataset="mine", tests=("test",)) for layer, each in bleu.items() for s, b in enumerate(each)]
@@ -139,7 +139,7 @@ def timed(length, seconds, *, direction="training", block=False, **changed):
         else {"layer": layer, "status": "over budget", "batch": 1}
         for layer, s in seconds.items()
     ]
-    return Record(trial, "ok", rows, seconds=1.0, device="cpu")
+    return TrialRecord(trial, "ok", rows, seconds=1.0, device="cpu")
 
 
 def test_slopes_crossovers_and_ratios_are_those_of_the_times():
@@ -172,7 +172,7 @@ def test_the_ratio_of_decoding_is_a_geometric_mean_over_trials():
             {"layer": layer, "status": "ok", "seconds": s, "q25_seconds": s, "q75_seconds": s, "repeats": 5}
             for layer, s in (("attention", 1.0), ("attention-plain", factor), ("dynamic", 1.0))
         ]
-        return Record(trial, "ok", rows, seconds=1.0, device="cpu")
+        return TrialRecord(trial, "ok", rows, seconds=1.0, device="cpu")
 
     found = verdicts([record(0, 1.2), record(1, 1.25), record(2, 1.3)])
     assert found["L4-decoding"].estimate.value == pytest.approx((1.2 * 1.25 * 1.3) ** (1 / 3))

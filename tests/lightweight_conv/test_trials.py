@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 import torch
 
-from myths.lab import runner, tryout
+from myths.lab import runner, try_trial
 from myths.lab.data import prepared
 from myths.lab.errors import CannotStart, UsageError
-from myths.lab.executors import OneByOne
+from myths.lab.executors import SerialExecutor
 from myths.lab.language.transformer import Shape
 from myths.lab.store import Results, Store
 from myths.lab.trial import Context
-from myths.lab.tryout import from_words
+from myths.lab.try_trial import parse_settings
 from myths.lightweight_conv import MYTH, evaluation, timed
 from myths.lightweight_conv.language_models import TrainLanguageModel, language_taps
 from myths.lightweight_conv.speed import TimeDecoding, TimeLayer
@@ -89,9 +89,9 @@ def test_settings_that_do_not_fit_are_refused_in_words():
     with pytest.raises(UsageError, match="heads=3 does not fit: it does not divide channels=16"):
         rows(dataclasses.replace(TrainTranslator.test_instance(), heads=3))
     with pytest.raises(UsageError, match=r"layer=fourier does not fit.*attention, .*dynamic"):
-        from_words(TrainTranslator, ["layer=fourier", "updates=5"])
+        parse_settings(TrainTranslator, ["layer=fourier", "updates=5"])
     with pytest.raises(CannotStart, match="WMT"):
-        tryout.attempt(MYTH, "TrainTranslator", ["dataset=wmt14_en_de", "layer=dynamic", "updates=1"], "cpu", Path("nowhere"))
+        try_trial.run(MYTH, "TrainTranslator", ["dataset=wmt14_en_de", "layer=dynamic", "updates=1"], "cpu", Path("nowhere"))
 
 
 def test_rouge_is_rouge():
@@ -185,7 +185,7 @@ def test_a_worker_killed_for_memory_leaves_tables_whole(tmp_path):
 
         return Execution(Outcome([{"status": "out of memory"}]), 1.0, 0)
 
-    runner.run(plan, store, runner.Invocation("cpu", prepared.sha256_of, "test"), executor=OneByOne(killed))
+    runner.run(plan, store, runner.Invocation("cpu", prepared.sha256_of, "test"), executor=SerialExecutor(killed))
     results = Results(store.records)
     table = MYTH.tables["speed"](results)
     assert table["layer"].tolist() == ["lightweight, dynamic"]

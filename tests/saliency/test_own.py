@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torchvision import models
 
-from myths.lab import tryout
+from myths.lab import try_trial
 from myths.lab.data import prepared
 from myths.lab.data.fetch import add
 from myths.lab.errors import CannotStart, MythsError, UsageError
@@ -43,7 +43,7 @@ def mine(home):
 
 
 def attempted(*words):
-    return tryout.attempt(MYTH, "attack", ["image=my-picture", "weights=my-weights", *FEW, *words], "cpu", Path("elsewhere"))
+    return try_trial.run(MYTH, "attack", ["image=my-picture", "weights=my-weights", *FEW, *words], "cpu", Path("elsewhere"))
 
 
 def tried(*words):
@@ -52,7 +52,7 @@ def tried(*words):
 
 def test_the_gallery_picture_of_ones_own_photograph(mine, home):
     found = attempted("method=integrated-gradients", "epsilon=8")
-    (row,), (picture,) = found.rows, found.drawn
+    (row,), (picture,) = found.rows, found.pictures
     assert row["architecture"] == "squeezenet1_1"
     assert row["file"] == "cat.jpg"
     assert row["label_kept"] is True

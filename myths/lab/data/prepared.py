@@ -72,7 +72,7 @@ class Prepared:
             return sum(f.stat().st_size for f in parts_of_texts(self.path))
         return sum(f.stat().st_size for f in self.path.rglob("*") if f.is_file()) if self.path.is_dir() else self.path.stat().st_size
 
-    def facts(self) -> dict[str, str]:
+    def metadata(self) -> dict[str, str]:
         """What a result that was made from it records: its source, note, hash and whether it is the official set. No path."""
         return {"source": self.source, "note": self.note, "sha256": self.sha256, "state": state_of(self)}
 

@@ -83,7 +83,7 @@ def fit(model: nn.Module, batches: Iterator[Callable[[], Prediction]], recipe: R
     losses: list[Tensor] = []
     tokens = torch.zeros((), dtype=torch.int64, device=device)
     diverged_at, recent = None, math.nan
-    with Stopwatch(device) as watch:
+    with Stopwatch(device) as stopwatch:
         for update in range(recipe.updates):
             predict = next(batches)
             with autocast(device, recipe.precision):
@@ -105,7 +105,7 @@ def fit(model: nn.Module, batches: Iterator[Callable[[], Prediction]], recipe: R
                     diverged_at = update + 1 - len(losses) + int(bad[0])
                     break
                 losses.clear()
-    return Fit(update + 1, watch.seconds, int(tokens), recent, diverged_at)
+    return Fit(update + 1, stopwatch.seconds, int(tokens), recent, diverged_at)
 
 
 def smoothed_loss(prediction: Prediction, smoothing: float) -> Float[Tensor, ""]:

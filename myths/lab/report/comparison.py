@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from myths.lab.estimate import Estimate, student_t
-from myths.lab.executors import runs_alone
+from myths.lab.executors import is_exclusive
 from myths.lab.myth import Myth
 from myths.lab.report.view import ClaimView, RunView
-from myths.lab.store import Record
+from myths.lab.store import TrialRecord
 
 
 @dataclass(frozen=True)
@@ -127,10 +127,10 @@ def _paces(one: RunView, other: RunView) -> list[Pace]:
     return [Pace(one.analysis.myth, kind, _geometric(values)) for kind, values in logs.items()]
 
 
-def _with_company(view: RunView) -> Iterator[tuple[Record, int]]:
+def _with_company(view: RunView) -> Iterator[tuple[TrialRecord, int]]:
     """The trials of a run, each with how many might run at a time when it did."""
-    for record in filter(lambda record: record.seconds_tell, view.analysis.records):
-        yield record, 1 if runs_alone(record.trial) else view.jobs.get(record.invocation, 1)
+    for record in filter(lambda record: record.has_comparable_seconds, view.analysis.records):
+        yield record, 1 if is_exclusive(record.trial) else view.jobs.get(record.invocation, 1)
 
 
 def _geometric(logs: Sequence[float]) -> Estimate:

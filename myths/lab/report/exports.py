@@ -144,7 +144,7 @@ def claims(views: Iterable[RunView]) -> dict[str, Any]:
 
 
 def _run_facts(view: RunView) -> RunFacts:
-    facts = view.facts
+    facts = view.metadata
     named = [field.name for field in fields(InvocationFacts)]
     return RunFacts(
         name=view.name,

@@ -84,7 +84,7 @@ class Answers:
     @property
     def without_gpu(self) -> list[Row]:
         """The myths that no run at hand has measured on an accelerator."""
-        return [row for row in self.rows if all(run.facts.get("machine_class") in (None, "cpu") for run in row.runs)]
+        return [row for row in self.rows if all(run.metadata.get("machine_class") in (None, "cpu") for run in row.runs)]
 
 
 def choices(runs: Sequence[Sequence[RunView]]) -> dict[str, list[str]]:
@@ -112,14 +112,14 @@ def _folder(runs: Sequence[RunView]) -> dict[str, Any]:
     return {
         "name": first.name,
         "where": first.where,
-        "machine_class": first.facts.get("machine_class") or "",
+        "machine_class": first.metadata.get("machine_class") or "",
         "profiles": ", ".join(dict.fromkeys(run.analysis.profile for run in runs if run.analysis.profile)),
         "machines": "; ".join(dict.fromkeys(run.machines for run in runs if run.machines)),
         "dates": "; ".join(dict.fromkeys(run.dates for run in runs if run.dates)),
         "commits": list(dict.fromkeys(commit for run in runs for commit in run.commits)),
         "packages": first.packages,
         "myths": [run.analysis.myth for run in runs],
-        "data": view.data_notes(first.facts),
+        "data": view.data_notes(first.metadata),
     }
 
 

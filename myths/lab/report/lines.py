@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from myths.lab import tryout
+from myths.lab import try_trial
 from myths.lab.errors import UsageError
 from myths.lab.report import words
-from myths.lab.store import Record
+from myths.lab.store import TrialRecord
 from myths.lab.trial import Trial, canonical
 
 MOST_VALUES = 8
@@ -27,7 +27,7 @@ OWN = "your data"
 class Line:
     """A line of ``trials.jsonl`` as a row of the listing."""
 
-    record: Record
+    record: TrialRecord
     anchor: str
     settings: Mapping[str, str]
     """All that are not at their defaults, those of inner trials as ``outer.inner``."""
@@ -49,9 +49,9 @@ class Line:
     def cost(self) -> str:
         """How long it took, its peak of memory and the GPU's energy where they were recorded."""
         memory, joules = self.record.peak_memory_bytes / 2**20, self.record.energy_joules
-        took = words.duration(self.record.seconds) if self.record.seconds_tell else "beside others"
+        took = words.duration(self.record.seconds) if self.record.has_comparable_seconds else "beside others"
         said = [took] + [f"{words.number(memory, 0)}{words.SPACE}MiB"] * bool(memory)
-        return ", ".join(said + ([words.energy(joules)] if joules and self.record.seconds_tell else []))
+        return ", ".join(said + ([words.energy(joules)] if joules and self.record.has_comparable_seconds else []))
 
 
 @dataclass(frozen=True)
@@ -98,15 +98,15 @@ class Kind:
         return {name: values[0] for name, values in self.values.items() if name not in self.varied}
 
 
-def kinds(records: Sequence[Record], key: str, own: Collection[str] = ()) -> tuple[Kind, ...]:
+def kinds(records: Sequence[TrialRecord], key: str, own: Collection[str] = ()) -> tuple[Kind, ...]:
     """The records by class, in their order; ``key`` names the run in the anchors, ``own`` are the user's own datasets."""
-    grouped: dict[type[Trial], list[Record]] = {}
+    grouped: dict[type[Trial], list[TrialRecord]] = {}
     for record in records:
         grouped.setdefault(type(record.trial), []).append(record)
     return tuple(_kind(kind, group, key, own) for kind, group in grouped.items())
 
 
-def _kind(kind: type[Trial], records: Sequence[Record], key: str, own: Collection[str]) -> Kind:
+def _kind(kind: type[Trial], records: Sequence[TrialRecord], key: str, own: Collection[str]) -> Kind:
     found = [dict(_flat(canonical(record.trial)["settings"])) for record in records]
     names = dict.fromkeys(name for settings in found for name in settings)
     varying = tuple(name for name in names if len({settings.get(name) for settings in found}) > 1)
@@ -126,7 +126,7 @@ class Attempt:
     """
 
     number: int
-    record: Record
+    record: TrialRecord
     counts: bool
     found: str
 
@@ -139,7 +139,7 @@ class Repeated:
     attempts: tuple[Attempt, ...]
 
 
-def repeated(groups: Iterable[Sequence[Record]], counting: Iterable[Record]) -> tuple[Repeated, ...]:
+def repeated(groups: Iterable[Sequence[TrialRecord]], counting: Iterable[TrialRecord]) -> tuple[Repeated, ...]:
     """Return the attempts at each trial that has several.
 
     Args:
@@ -156,7 +156,7 @@ def repeated(groups: Iterable[Sequence[Record]], counting: Iterable[Record]) -> 
     )
 
 
-def _differences(group: Sequence[Record]) -> list[str]:
+def _differences(group: Sequence[TrialRecord]) -> list[str]:
     """What the rows of each record hold in the columns in which the records differ."""
     cells = [{(place, name): value for place, row in enumerate(record.rows) for name, value in row.items()} for record in group]
     varied = [
@@ -183,7 +183,7 @@ def command(myth: str, trial: Trial) -> str:
     """``myths try …`` for one trial; empty where no words rebuild exactly this trial."""
     found = ["=".join(pair) for pair in _words(canonical(trial)["settings"])]
     try:
-        same = tryout.from_words(type(trial), found).id == trial.id
+        same = try_trial.parse_settings(type(trial), found).id == trial.id
     except UsageError:
         return ""
     return shlex.join(["myths", "try", myth, type(trial).__name__, *found]) if same else ""

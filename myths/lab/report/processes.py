@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
 
 from myths.lab.parent import exit_with_parent
-from myths.lab.spare import cores
+from myths.lab.resources import cores
 
 T = TypeVar("T")
 

@@ -91,7 +91,7 @@ def _environment() -> jinja2.Environment:
 
 
 def _run(analysis: Analysis, key: str, drawn: drawing.Drawn) -> view.RunView:
-    return view.RunView(analysis, key, analysis.run.facts(), drawn.figures, _pictures(analysis), drawn.tables)
+    return view.RunView(analysis, key, analysis.run.metadata(), drawn.figures, _pictures(analysis), drawn.tables)
 
 
 def _key(run: RunFolder, taken: dict[str, Path]) -> str:

@@ -16,7 +16,7 @@ from myths.lab.claim import Claim, MythVerdict, Verdict
 from myths.lab.claim_record import ClaimRecord
 from myths.lab.data.catalog import CATALOG
 from myths.lab.failures import causes, reasons, summary
-from myths.lab.myth import Myth, rank
+from myths.lab.myth import Myth, run_rank
 from myths.lab.report import lines, words
 from myths.lab.report.forest import forest
 
@@ -46,7 +46,7 @@ def best_first(analyses: Iterable[Analysis]) -> list[Analysis]:
     """Runs of one myth by rank, published before local, then by name."""
 
     def place(each: Analysis) -> tuple[int, int, bool, str]:
-        measured, profile = rank(each.profile, [j.verdict for j in each.claim_results if j.primary])
+        measured, profile = run_rank(each.profile, [j.verdict for j in each.claim_results if j.primary])
         return -measured, -profile, not each.run.is_published, each.run.name
 
     return sorted(analyses, key=place)
@@ -192,7 +192,7 @@ class RunView:
 
     analysis: Analysis
     key: str
-    facts: Mapping[str, Any]
+    metadata: Mapping[str, Any]
     figures: Mapping[str, Markup] = field(default_factory=dict)
     pictures: Mapping[str, str] = field(default_factory=dict)
     tables: Sequence[tuple[str, Markup, str, int]] = ()
@@ -272,7 +272,7 @@ class RunView:
     @property
     def own_words(self) -> list[str]:
         """What the run found of the user's own data, a paragraph each; empty where it measured none."""
-        said = self.analysis.myth.of_own_data(self.analysis.tables) if self.own and self.analysis.myth.of_own_data else None
+        said = self.analysis.myth.summarize_user_data(self.analysis.tables) if self.own and self.analysis.myth.summarize_user_data else None
         return [line.strip() for line in (said or "").splitlines() if line.strip()]
 
     @property
@@ -295,7 +295,7 @@ class RunView:
     def failures(self) -> str:
         """All failed trials in a sentence; empty where none failed."""
         failed = [(record.trial, record.error or "") for record in self.analysis.failed]
-        return summary(failed, of=len(failed) + len(self.analysis.records)) if failed else ""
+        return summary(failed, total=len(failed) + len(self.analysis.records)) if failed else ""
 
     @property
     def failed_lines(self) -> tuple[lines.Kind, ...]:
@@ -326,7 +326,7 @@ class RunView:
     def invocations(self) -> list[Mapping[str, Any]]:
         """The invocations that made the trials; where none is named, those that ran the myth."""
         used = {record.invocation for record in (*self.analysis.records, *self.analysis.failed)}
-        all_of_them = self.facts.get("invocations", [])
+        all_of_them = self.metadata.get("invocations", [])
         made = [i for i in all_of_them if i.get("id") in used]
         return made or [i for i in all_of_them if self.analysis.myth.name in i.get("arguments", {}).get("myths", [])]
 
@@ -358,7 +358,7 @@ class RunView:
     @property
     def hardware(self) -> str:
         """In a few words for the front page: the machine, else its class."""
-        return self.machines or str(self.facts.get("machine_class") or "unknown machine")
+        return self.machines or str(self.metadata.get("machine_class") or "unknown machine")
 
     @property
     def commits(self) -> list[tuple[str, bool]]:
@@ -388,7 +388,7 @@ class RunView:
         trials = f"{len(records):,} trial{'' if len(records) == 1 else 's'}"
         jobs = max(self.jobs.values(), default=1)
         together = f", up to {jobs} at a time where nothing is timed" if jobs > 1 else ""
-        alone = [r for r in records if r.seconds_tell]
+        alone = [r for r in records if r.has_comparable_seconds]
         if not alone:
             return f"{trials}, run at the same time on one device: their times are not comparable"
         joules = sum(r.energy_joules or 0 for r in alone)
@@ -399,7 +399,7 @@ class RunView:
     def data(self) -> list[DataNote]:
         """Notes of the data sets that the trials read."""
         used = {name for record in self.analysis.records for name in record.data}
-        return data_notes(self.facts, used)
+        return data_notes(self.metadata, used)
 
     @property
     def commands(self) -> list[str]:
@@ -435,9 +435,9 @@ def footnotes(claims: Iterable[Claim]) -> dict[str, Footnote]:
     return found
 
 
-def data_notes(facts: Mapping[str, Any], names: Iterable[str] | None = None) -> list[DataNote]:
+def data_notes(metadata: Mapping[str, Any], names: Iterable[str] | None = None) -> list[DataNote]:
     """The notes in ``run.json``, of some sets or of all; a set without an entry has an empty note."""
-    noted = facts.get("data", {})
+    noted = metadata.get("data", {})
     found = []
     for name in sorted(noted if names is None else names):
         entry = noted.get(name) or {}

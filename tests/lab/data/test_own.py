@@ -42,7 +42,7 @@ def test_an_image_folder(folder, home):
     ]
     assert prepared.verify("pets").state == "present"
     assert image_set("pets", "cpu").classes == ("cat", "dog")
-    assert str(folder) not in str(added.facts())
+    assert str(folder) not in str(added.metadata())
 
 
 def test_a_flat_folder_of_mixed_sizes(tmp_path, home):

@@ -100,7 +100,7 @@ def test_what_is_saved_is_loaded_read_only():
 
 
 def test_the_facts_for_a_result_hold_no_path(home):
-    assert str(home) not in json.dumps(own().facts())
+    assert str(home) not in json.dumps(own().metadata())
 
 
 def test_a_replaced_file_is_read_again():
@@ -239,7 +239,7 @@ def test_other_content_is_a_variant_with_its_note(official):
     assert prepared.verify("own") == prepared.Verification(
         "own", "variant", "one image is JPEG", official.content, saved.sha256, saved.path
     )
-    assert saved.facts()["state"] == "variant"
+    assert saved.metadata()["state"] == "variant"
 
 
 @pytest.mark.parametrize(("archives", "state"), [({"a.tar": "aa"}, "present"), ({"a.tar": "bb"}, "variant"), ({}, "variant")])

@@ -14,7 +14,7 @@ from myths.lab.estimate import clopper_pearson, exact, student_t
 from myths.lab.myth import Myth, Paper
 from myths.lab.report import style
 from myths.lab.run_folder import RunFolder
-from myths.lab.store import Record
+from myths.lab.store import TrialRecord
 from myths.lab.trial import Outcome, Trial
 
 HOSTILE = '<script>alert("x")</script> & <img src=http://evil.example/x onerror=alert(1)>'
@@ -44,7 +44,7 @@ def tosses(results) -> pd.DataFrame:
 
 
 def share(rows):
-    return clopper_pearson(int(rows["heads"].sum()), int(rows["times"].sum())).scaled(100.0)
+    return clopper_pearson(int(rows["heads"].sum()), int(rows["times"].sum())).affine(100.0)
 
 
 def figure(tables):
@@ -130,7 +130,7 @@ def invocation(profile: str, identity: str = "20260101T000000-ab12", **changes) 
 def make_run(path: Path, profile: str = "laptop", heads=None, myth: Myth = COIN, data=None, times: int = 10_000, **changes) -> RunFolder:
     """A run folder with a trial for each number of heads."""
     run, made = RunFolder(path), invocation(profile, **changes)
-    run.begin(
+    run.add_invocation(
         "cpu", made, data if data is not None else {"coins": {"source": "the mint", "note": "", "sha256": "ab" * 32, "state": "present"}}
     )
     store = run.store(myth)
@@ -138,7 +138,9 @@ def make_run(path: Path, profile: str = "laptop", heads=None, myth: Myth = COIN,
         for seed, count in enumerate(counts):
             rows = [{"dataset": coin, "heads": count, "times": times}]
             store.append(
-                Record(Toss(coin=coin, times=times, seed=seed), "ok", rows, data={"coins": "ab" * 32}, seconds=61.5, invocation=made["id"])
+                TrialRecord(
+                    Toss(coin=coin, times=times, seed=seed), "ok", rows, data={"coins": "ab" * 32}, seconds=61.5, invocation=made["id"]
+                )
             )
     return run
 

@@ -26,7 +26,7 @@ def test_all_attempts_are_shown_and_the_last_is_marked_as_the_one_that_counts(he
     run = coin.make_run(tmp_path / "local" / "cpu-laptop", heads={"euro": (5040,), "ducat": (5080,)})
     store = run.store(coin.COIN)
     euro = store.records[0]
-    run.begin("cpu", coin.invocation("laptop", "20260102T000000-cd34", again=[euro.trial.id]), {})
+    run.add_invocation("cpu", coin.invocation("laptop", "20260102T000000-cd34", again=[euro.trial.id]), {})
     store.append(replace(euro, invocation="20260102T000000-cd34", rows=[{**euro.rows[0], "heads": heads}]))
     analysis = analyze(coin.COIN, run)
     page = (site.build([analysis], tmp_path / "report", (coin.COIN,)).parent / "fair-coin.html").read_text(encoding="utf-8")

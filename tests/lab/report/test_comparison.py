@@ -8,12 +8,12 @@ import pytest
 from myths.lab.report import view
 from myths.lab.report.comparison import comparisons
 from myths.lab.runner import Estimates
-from myths.lab.store import Record
+from myths.lab.store import TrialRecord
 from tests.lab.report import coin
 
 
 def run_view(analysis, key):
-    return view.RunView(analysis, key, analysis.run.facts())
+    return view.RunView(analysis, key, analysis.run.metadata())
 
 
 def timed(path: Path, seconds, jobs: int = 1):
@@ -23,7 +23,7 @@ def timed(path: Path, seconds, jobs: int = 1):
     store = run.store(coin.COIN)
     for seed, each in enumerate(seconds):
         rows = [{"dataset": "ducat", "heads": 5300, "times": 10_000}]
-        store.append(Record(coin.Toss(coin="ducat", times=10_000, seed=seed), "ok", rows, seconds=each, invocation=made["id"]))
+        store.append(TrialRecord(coin.Toss(coin="ducat", times=10_000, seed=seed), "ok", rows, seconds=each, invocation=made["id"]))
     return coin.analyze(coin.COIN, run)
 
 
@@ -71,7 +71,7 @@ def test_seconds_on_a_shared_gpu_are_neither_compared_nor_summed_nor_estimated_f
         run = timed(tmp_path / name, (10.0, 20.0, 30.0)).run
         file = run.path / "fair_coin" / "trials.jsonl"
         file.write_text(file.read_text().replace('"device": "cpu"', '"device": "h200"').replace('"device": ""', '"device": "h200"'))
-        facts = run.facts() | {"notes": ["Put together by hand."]}
+        facts = run.metadata() | {"notes": ["Put together by hand."]}
         facts["invocations"] = [invocation | {"shared": shared} for invocation in facts["invocations"]]
         (run.path / "run.json").write_text(json.dumps(facts))
         runs.append(coin.analyze(coin.COIN, run))

@@ -15,13 +15,13 @@ from tests.lab.report.conftest import DESK, OPEN_ALL, PHONE
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed: pip install '.[test]'")
 
 PUBLISHED = Path(__file__).parents[3] / "results" / "published"
-HELD = [myth for myth in suite.OURS if any(run.has(myth) for run in suite.runs(PUBLISHED))]
+HELD = [myth for myth in suite.OURS if any(run.has_results(myth) for run in suite.runs(PUBLISHED))]
 PAGES = ["index.html", *(f"{myth.name}.html" for myth in HELD)]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    found = [analyze(myth, run) for run in suite.runs(PUBLISHED) for myth in suite.OURS if run.has(myth)]
+    found = [analyze(myth, run) for run in suite.runs(PUBLISHED) for myth in suite.OURS if run.has_results(myth)]
     return site.build(found, tmp_path_factory.mktemp("published"), suite.OURS).parent
 
 

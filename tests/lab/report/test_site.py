@@ -11,7 +11,7 @@ import pytest
 from myths.lab.analysis import analyze
 from myths.lab.claim import MythVerdict, Verdict
 from myths.lab.report import site, view, words
-from myths.lab.store import Record
+from myths.lab.store import TrialRecord
 from myths.lab.trial import canonical
 from tests.lab.report import coin
 
@@ -201,7 +201,7 @@ def test_a_run_without_results_still_has_its_page(tmp_path):
 def failing(path, **changes):
     """A run whose only trial failed."""
     run = coin.make_run(path, heads={}, **changes)
-    run.store(coin.COIN).append(Record(coin.Toss(coin="ducat"), "failed", error="the coin rolled away"))
+    run.store(coin.COIN).append(TrialRecord(coin.Toss(coin="ducat"), "failed", error="the coin rolled away"))
     return analyze(coin.COIN, run)
 
 
@@ -236,7 +236,7 @@ def test_a_page_says_what_failed_and_what_was_skipped_at_the_claims_that_miss_it
     run = coin.make_run(tmp_path / "local" / "cpu-laptop", heads=heads, skipped=skipped * 2)
     for name, seed, error in (("ducat", 7, "lost [/bold] <i>it</i>"), ("guilder", 0, "the worker process was ended by SIGABRT")):
         trial = coin.Toss(coin=name, seed=seed)
-        run.store(coin.COIN).append(Record(trial, "failed", error=error, invocation=coin.invocation("laptop")["id"]))
+        run.store(coin.COIN).append(TrialRecord(trial, "failed", error=error, invocation=coin.invocation("laptop")["id"]))
     analysis = analyze(coin.COIN, run)
     said = {j.claim.id: j.reason for j in analysis.claim_results if j.estimate is None}
     assert said["C1-guilder"] == "1 trial that it needs failed: worker process ended by SIGABRT (1)"
@@ -322,7 +322,7 @@ def test_a_run_that_stopped_early_does_not_outrank_one_that_measured_what_decide
 def own_run(path, heads):
     """A run of coins, with the user's own given by --data."""
     arguments = {"myths": [coin.COIN.name], "profile": "laptop", "seeds": None, "data": ["mine"]}
-    myth = replace(coin.COIN, of_own_data=lambda tables: "mine: 3 of 4 tosses may be dropped\n  look at toss 7 first")
+    myth = replace(coin.COIN, summarize_user_data=lambda tables: "mine: 3 of 4 tosses may be dropped\n  look at toss 7 first")
     run = coin.make_run(path, heads=heads, myth=myth, arguments=arguments)
     lines = [json.loads(line) for line in (path / "fair_coin/trials.jsonl").read_text().splitlines()]
     (path / "fair_coin/trials.jsonl").write_text("".join(json.dumps({**line, "data": {"mine": "ab" * 32}}) + "\n" for line in lines))

@@ -13,7 +13,7 @@ from myths import suite
 from myths.lab.claim import MythVerdict, Verdict, verdict_of
 from myths.lab.claim_record import ClaimRecord
 from myths.lab.errors import UsageError
-from myths.lab.myth import CONDITIONS, Myth, rank
+from myths.lab.myth import CONDITIONS, Myth, run_rank
 from myths.lab.report import words
 from myths.lab.run_folder import RunFolder
 from myths.terminal import VERDICT_STYLES
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Standing:
+class RunSummary:
     """A myth in one run: the verdict, and the records of ``claims.csv``."""
 
     run: str
@@ -45,60 +45,60 @@ class Standing:
         return [record.verdict for record in self.claims if record.primary]
 
 
-def of(myth: Myth, results: Path | None = None) -> Iterator[Standing]:
+def summaries(myth: Myth, results: Path | None = None) -> Iterator[RunSummary]:
     """The myth in every run at hand; ``results`` is another folder for runs than results/local."""
     for run in suite.runs(*suite.roots(results)):
         records = _claims(myth, run)
         if records:
             today = [record.verdict for record in records if record.kind == "follow-up"]
             primary = [record.verdict for record in records if record.primary]
-            yield Standing(run.name, run.is_published, records[0].profile, verdict_of(primary, today), records)
+            yield RunSummary(run.name, run.is_published, records[0].profile, verdict_of(primary, today), records)
 
 
-def best(myth: Myth, results: Path | None = None) -> Standing | None:
+def best_run(myth: Myth, results: Path | None = None) -> RunSummary | None:
     """The myth in the run that counts most (``myth.rank``), published before local; None when it was never run."""
-    return max(of(myth, results), key=lambda standing: (rank(standing.profile, standing.primary), standing.published), default=None)
+    return max(summaries(myth, results), key=lambda summary: (run_rank(summary.profile, summary.primary), summary.published), default=None)
 
 
 def show(myth: Myth, terminal: Terminal, as_json: bool, results: Path | None = None) -> None:
     """Prints a myth as a page of the article."""
-    standing = best(myth, results)
-    judged = {record.claim: record for record in standing.claims} if standing else {}
+    summary = best_run(myth, results)
+    judged = {record.claim: record for record in summary.claims} if summary else {}
     records = [judged.get(claim.id) or ClaimRecord.declared(claim, myth.name) for claim in myth.claims]
     if as_json:
-        terminal.listing("", [record.json() for record in records], as_json)
+        terminal.table("", [record.json() for record in records], as_json)
         return
-    terminal.say(f"Myth {myth.number}: {myth.belief}", "bold")
-    terminal.say()
-    terminal.say(myth.rebuttal)
-    terminal.say()
-    terminal.say(myth.discussion)
-    terminal.say()
+    terminal.print(f"Myth {myth.number}: {myth.belief}", "bold")
+    terminal.print()
+    terminal.print(myth.rebuttal)
+    terminal.print()
+    terminal.print(myth.discussion)
+    terminal.print()
     if myth.example is not None:
-        terminal.say(myth.example())
-        terminal.say()
-    terminal.say("The claims, written before the runs that judge them", "bold")
+        terminal.print(myth.example())
+        terminal.print()
+    terminal.print("The claims, written before the runs that judge them", "bold")
     for record in records:
         _show_claim(record, terminal)
-    terminal.say()
-    if standing is None:
-        terminal.say(f"Not run yet: myths run {myth.name}")
+    terminal.print()
+    if summary is None:
+        terminal.print(f"Not run yet: myths run {myth.name}")
     else:
-        terminal.say(f"In run {standing.run} the myth is {standing.verdict}. {myth.verdict_text(standing.verdict)}")
-    terminal.say()
+        terminal.print(f"In run {summary.run} the myth is {summary.verdict}. {myth.verdict_text(summary.verdict)}")
+    terminal.print()
     for paper in myth.papers:
-        terminal.say(str(paper), "dim")
+        terminal.print(str(paper), "dim")
 
 
 def _show_claim(record: ClaimRecord, terminal: Terminal) -> None:
-    terminal.say()
-    terminal.say(f"{record.claim}: {record.verdict}{', primary' if record.primary else ''}", VERDICT_STYLES[record.verdict])
-    terminal.say(f"  {record.statement}")
+    terminal.print()
+    terminal.print(f"{record.claim}: {record.verdict}{', primary' if record.primary else ''}", VERDICT_STYLES[record.verdict])
+    terminal.print(f"  {record.statement}")
     paper = "" if record.paper is None else f"paper {words.paper_number(record)} ({record.paper_value_source}), "
     found = record.measured
     here = f"here {words.here(found, record.unit)} {words.interval(found)}".rstrip() if found else "no number here"
-    terminal.say(f"  {paper}{here}, criterion {words.criterion(record.criterion)}{'; ' + record.reason if record.reason else ''}")
-    terminal.say(f"  {record.source}", "dim")
+    terminal.print(f"  {paper}{here}, criterion {words.criterion(record.criterion)}{'; ' + record.reason if record.reason else ''}")
+    terminal.print(f"  {record.source}", "dim")
 
 
 def compare(one: RunFolder, other: RunFolder) -> Comparison:
@@ -111,7 +111,7 @@ def compare(one: RunFolder, other: RunFolder) -> Comparison:
     from myths.lab.report.view import RunView
 
     sides = [
-        [RunView(analyze(myth, run), run.name, run.facts()) for myth in suite.MYTHS if one.has(myth) and other.has(myth)]
+        [RunView(analyze(myth, run), run.name, run.metadata()) for myth in suite.MYTHS if one.has_results(myth) and other.has_results(myth)]
         for run in (one, other)
     ]
     found = compared(*sides)
@@ -217,10 +217,10 @@ class PrintedTable:
         if name != "claims" and name not in myth.tables:
             raise UsageError(f"{myth.name} has no table {name!r}; it has: {', '.join([*myth.tables, 'claims'])}")
         if run is None:
-            standing = best(myth, self.results)
-            if standing is None:
+            summary = best_run(myth, self.results)
+            if summary is None:
                 raise UsageError(f"no run holds results of {myth.name}: myths run {myth.name}")
-            run = standing.run
+            run = summary.run
         found = analyze(myth, suite.find_run(run, *suite.roots(self.results)))
         table = found.claims_table() if name == "claims" else found.tables[name]
         for word in self.where:

@@ -14,17 +14,17 @@ import numpy as np
 import pytest
 import torch
 
-from myths.lab import runner, side_by_side, spare
-from myths.lab.side_by_side import MOST, SideBySide, usual
+from myths.lab import resources, runner, worker_pool
 from myths.lab.store import Store
 from myths.lab.trial import Context, Outcome, Trial
+from myths.lab.worker_pool import MAX_DEFAULT_JOBS, WorkerPool, default_jobs
 
 
 def test_more_trials_at_once_than_cores_are_warned_of_with_a_better_number(monkeypatch):
-    monkeypatch.setattr(side_by_side, "cores", lambda: 2)
-    assert side_by_side.too_many(2, "cpu") is None
-    assert side_by_side.too_many(50, "cuda") is None
-    warning = side_by_side.too_many(50, "cpu")
+    monkeypatch.setattr(worker_pool, "cores", lambda: 2)
+    assert worker_pool.excess_jobs_warning(2, "cpu") is None
+    assert worker_pool.excess_jobs_warning(50, "cuda") is None
+    warning = worker_pool.excess_jobs_warning(50, "cpu")
     assert "--jobs 50" in warning
     assert "2 cores" in warning
     assert "--jobs 2" in warning
@@ -73,7 +73,7 @@ KINDS = {kind.__name__: kind for kind in (Span, Alone, Sum)}
 
 def go(trials, folder: Path, jobs: int, report=lambda trial, record: None):
     store = Store(folder, KINDS)
-    with SideBySide(jobs) as workers:
+    with WorkerPool(jobs) as workers:
         progress = runner.run(
             runner.plan(trials, store, lambda name: None), store, runner.Invocation("cpu", lambda name: None, "test"),
             executor=workers if jobs > 1 else None, report=report,
@@ -136,7 +136,7 @@ def test_a_worker_that_dies_fails_its_own_trial_and_what_needs_it(tmp_path):
     dies, well = Span(name="dies", seconds=0.3), Span(name="well", seconds=0.5)
     progress, records = go([dies, well, Sum(parts=(dies,)), Span(name="after")], tmp_path, 2)
     assert records[str(dies)].error == "the worker process was ended by SIGKILL: out of memory? fewer --jobs take less"
-    assert [trial for trial, _ in progress.blocked] == [Sum(parts=(dies,))]
+    assert [trial for trial, _ in progress.skipped_dependents] == [Sum(parts=(dies,))]
     assert {name for name, record in records.items() if record.status == "ok"} == {str(well), str(Span(name="after"))}
 
 
@@ -149,19 +149,26 @@ def test_a_trial_that_raises_is_a_failed_trial(tmp_path):
 
 @pytest.mark.parametrize(
     ("threads", "busy", "free", "jobs"),
-    [(2, 0.0, 2**34, 2), (64, 0.0, 2**36, MOST), (64, 61.6, 2**36, 2), (2, 7.0, 2**36, 1), (8, 0.4, 5 * 2**30, 2), (8, 0.0, 2**20, 1)],
+    [
+        (2, 0.0, 2**34, 2),
+        (64, 0.0, 2**36, MAX_DEFAULT_JOBS),
+        (64, 61.6, 2**36, 2),
+        (2, 7.0, 2**36, 1),
+        (8, 0.4, 5 * 2**30, 2),
+        (8, 0.0, 2**20, 1),
+    ],
 )
 def test_fewer_trials_run_side_by_side_where_cores_or_memory_are_taken(threads, busy, free, jobs, monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
-    monkeypatch.setattr(side_by_side, "busy_cores", lambda: busy)
-    monkeypatch.setattr(side_by_side, "free_bytes", lambda device: free)
-    assert usual("cpu") == jobs
-    assert usual("cuda") == 1
+    monkeypatch.setattr(worker_pool, "busy_cores", lambda: busy)
+    monkeypatch.setattr(worker_pool, "free_bytes", lambda device: free)
+    assert default_jobs("cpu") == jobs
+    assert default_jobs("cuda") == 1
 
 
 def test_what_a_machine_has_to_spare_is_known():
-    assert 0 <= spare.busy_cores() <= os.getloadavg()[0]
-    assert 0 < spare.free_bytes("cpu") <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert 0 <= resources.busy_cores() <= os.getloadavg()[0]
+    assert 0 < resources.free_bytes("cpu") <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
@@ -172,7 +179,7 @@ def test_no_worker_outlives_the_command(how, tmp_path):
         import sys
         from pathlib import Path
         sys.path.insert(0, {str(Path(__file__).parents[2])!r})
-        from tests.lab.test_side_by_side import Span, go
+        from tests.lab.test_worker_pool import Span, go
         if __name__ == "__main__":
             spans = [Span(name=f"n{{i}}", seconds=60.0) for i in range(2)]
             go(spans, Path(sys.argv[1]), 2, lambda trial, record: print("begun", flush=True))

@@ -17,8 +17,8 @@ from myths.lab.data import prepared
 from myths.lab.errors import CannotStart, MythsError, UsageError
 from myths.lab.myth import Myth
 from myths.lab.setting import Meaning, meanings
-from myths.lab.store import Record, Results, Store
-from myths.lab.trial import Trial, build, in_words
+from myths.lab.store import Results, Store, TrialRecord
+from myths.lab.trial import Trial, describe_type, from_settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,16 +27,16 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Tried:
+class TryResult:
     """What a trial gave that is not stored.
 
     Attributes:
         rows: Its rows.
-        drawn: The pictures of it.
+        pictures: The pictures of it.
     """
 
     rows: list[dict[str, Any]]
-    drawn: tuple[Path, ...] = ()
+    pictures: tuple[Path, ...] = ()
 
 
 class _Tables(dict[str, "pd.DataFrame"]):
@@ -51,7 +51,7 @@ class _Tables(dict[str, "pd.DataFrame"]):
         return table
 
 
-def attempt(myth: Myth, name: str, settings: Sequence[str], device: str, folder: Path) -> Tried:
+def run(myth: Myth, name: str, settings: Sequence[str], device: str, folder: Path) -> TryResult:
     """Run one trial and forget it.
 
     Args:
@@ -69,7 +69,7 @@ def attempt(myth: Myth, name: str, settings: Sequence[str], device: str, folder:
         CannotStart: It cannot run here.
         MythsError: It fails.
     """
-    trial = from_words(_kind(myth, name), settings)
+    trial = parse_settings(_trial_class(myth, name), settings)
     with tempfile.TemporaryDirectory() as forgotten:
         store = Store(Path(forgotten), myth.types_by_name)
         plan = runner.plan([trial], store, prepared.sha256_of)
@@ -79,21 +79,21 @@ def attempt(myth: Myth, name: str, settings: Sequence[str], device: str, folder:
             prepared.require(data)
         from myths.lab import device as devices  # brings torch, which takes seconds: after all that may be wrong in the settings
 
-        progress = runner.run(plan, store, runner.Invocation(devices.choose(device), prepared.sha256_of, "try"), report=_tell)
+        progress = runner.run(plan, store, runner.Invocation(devices.select_device(device), prepared.sha256_of, "try"), report=_tell)
         if progress.failed:
             failed, error = progress.failed[0]
             raise MythsError(f"{failed}: {error}")
         record = store.finished(trial)
         drawn = pictures.draw(myth, _Tables(myth, Results(store.records)), store, folder, f"{myth.name}-{{}}-{trial.id}")
-        return Tried(record.rows if record else [], tuple(drawn))
+        return TryResult(record.rows if record else [], tuple(drawn))
 
 
-def _tell(trial: Trial, record: Record | None) -> None:
+def _tell(trial: Trial, record: TrialRecord | None) -> None:
     if record is None:
         log.info("%s", trial)
 
 
-def from_words(kind: type[Trial], words: Sequence[str]) -> Trial:
+def parse_settings(kind: type[Trial], words: Sequence[str]) -> Trial:
     """A trial from ``key=value`` words; ``key.key=value`` are settings of the trial that a field holds.
 
     A field that may hold trials of several classes takes the class first: ``model=TrainClassifier model.network=resnet20``.
@@ -117,25 +117,25 @@ def from_words(kind: type[Trial], words: Sequence[str]) -> Trial:
             chosen = own.get(field.name, next(iter(classes)))
             if chosen not in classes:
                 raise UsageError(f"{field.name}={chosen}: {field.name} is one of {', '.join(classes)}")
-            made = from_words(classes[chosen], inner.pop(field.name, []))
+            made = parse_settings(classes[chosen], inner.pop(field.name, []))
             own[field.name] = (made,) if typing.get_origin(hints[field.name]) is tuple else made
     if inner:
         raise UsageError(f"{kind.__name__}: {next(iter(inner))} holds no trial that has settings")
-    return build(kind, own)
+    return from_settings(kind, own)
 
 
-def listing(myth: Myth) -> list[dict[str, str]]:
+def list_trials(myth: Myth) -> list[dict[str, str]]:
     """Return the trials of a myth, each with the first sentence of its description."""
     return [{"trial": kind.__name__, "measures": _first_sentence(kind)} for kind in myth.trial_types]
 
 
-def settings_of(myth: Myth, name: str) -> tuple[str, list[dict[str, str]]]:
+def describe_settings(myth: Myth, name: str) -> tuple[str, list[dict[str, str]]]:
     """Return what a trial measures, and its settings: name, type with the valid range, default, meaning.
 
     Raises:
         UsageError: The myth has no such trial.
     """
-    kind = _kind(myth, name)
+    kind = _trial_class(myth, name)
     hints, meant = typing.get_type_hints(kind, include_extras=True), meanings(kind)
     lines = []
     for field in dataclasses.fields(kind):
@@ -143,14 +143,14 @@ def settings_of(myth: Myth, name: str) -> tuple[str, list[dict[str, str]]]:
         shared = [part.words for part in getattr(hint, "__metadata__", ()) if isinstance(part, Meaning)]
         lines.append({
             "setting": field.name,
-            "value": _of_trial(field.name, hint) or in_words(hint),
+            "value": _of_trial(field.name, hint) or describe_type(hint),
             "default": "required" if field.default is dataclasses.MISSING else _written(field.default),
             "meaning": meant.get(field.name) or "".join(shared),
         })  # fmt: skip
     return _first_sentence(kind), lines
 
 
-def _kind(myth: Myth, name: str) -> type[Trial]:
+def _trial_class(myth: Myth, name: str) -> type[Trial]:
     kinds = {known.lower(): kind for known, kind in myth.types_by_name.items()}
     if (kind := kinds.get(name.lower().replace("-", ""))) is None:
         raise UsageError(f"{myth.name} has no trial {name!r}; it has: {', '.join(myth.types_by_name)}")
