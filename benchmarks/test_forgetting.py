@@ -17,7 +17,7 @@ from myths.forgetting.counting import ForgettingCounter
 from myths.lab.device import machine_class, precision_of, select_device
 from myths.lab.timing import Stopwatch
 from myths.lab.vision.networks import build
-from myths.lab.vision.training import Batch, Recipe, fit
+from myths.lab.vision.training import Batch, TrainConfig, fit
 
 DEVICE = select_device("auto")
 BATCH = 128
@@ -57,11 +57,11 @@ def watched_epoch(name: str) -> Callable[[Callable[[Batch], None] | None], float
     torch.manual_seed(0)
     network = build(name, 10, shape[0], shape[1]).to(DEVICE)
     network.calibrate(x)
-    recipe = Recipe(epochs=1, batch_size=BATCH, learning_rate=0.01, schedule="constant", precision=precision_of(DEVICE, "auto"))
+    config = TrainConfig(epochs=1, batch_size=BATCH, learning_rate=0.01, schedule="constant", precision=precision_of(DEVICE, "auto"))
 
     def epoch(on_batch: Callable[[Batch], None] | None) -> float:
         order, augmentation = torch.Generator().manual_seed(0), torch.Generator(DEVICE).manual_seed(0)
-        return fit(network, x, y, recipe, order=order, augmentation=augmentation, device=DEVICE, on_batch=on_batch).seconds
+        return fit(network, x, y, config, order=order, augmentation=augmentation, device=DEVICE, on_batch=on_batch).seconds
 
     return epoch
 

@@ -18,7 +18,7 @@ from myths.lab.data.images import image_set
 from myths.lab.device import machine_class, precision_of, select_device
 from myths.lab.timing import Stopwatch
 from myths.lab.vision.networks import build
-from myths.lab.vision.training import Recipe, fit
+from myths.lab.vision.training import TrainConfig, fit
 
 DEVICE = select_device("auto")
 BATCH = 128
@@ -73,9 +73,9 @@ def tutorial_epoch(network: nn.Module, loader: DataLoader) -> None:
 
 def ours(network: nn.Module, x: torch.Tensor, y: torch.Tensor) -> Callable[[], object]:
     """An epoch of the suite's loop."""
-    recipe = Recipe(epochs=1, batch_size=BATCH, learning_rate=0.01, schedule="constant", precision=precision_of(DEVICE, "auto"))
+    config = TrainConfig(epochs=1, batch_size=BATCH, learning_rate=0.01, schedule="constant", precision=precision_of(DEVICE, "auto"))
     order, augmentation = torch.Generator().manual_seed(0), torch.Generator(DEVICE).manual_seed(0)
-    return lambda: fit(network, x, y, recipe, order=order, augmentation=augmentation, device=DEVICE)
+    return lambda: fit(network, x, y, config, order=order, augmentation=augmentation, device=DEVICE)
 
 
 def tutorial(network: nn.Module, x: torch.Tensor, y: torch.Tensor, workers: int) -> Callable[[], object]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
 
     from myths.lab.vision.networks import Classifier
-    from myths.lab.vision.training import Recipe
+    from myths.lab.vision.training import TrainConfig
 
 COST = {"small_cnn": 1.0, "resnet8": 2.0, "resnet18": 40.0}
 """Relative cost of an image of 32 pixels."""
@@ -82,33 +82,33 @@ class NameByNetwork(Trial):
 
         from myths.dataset_bias import described
         from myths.dataset_bias.naming import accuracy
-        from myths.lab.vision.networks import arrays_of
-        from myths.lab.vision.training import fit_as_drawn, predict
+        from myths.lab.vision.networks import state_arrays
+        from myths.lab.vision.training import fit_seeded, predict
 
         pictures = described.pictures(described.Choice(self.sets, self.treatment), context.device)
         train, test = (p.to(pictures.owner.device) for p in described.part(pictures.owner, pictures.groups, self.test, self.train, context))
         x = scaled(pictures.images, self.side)
         with context.seed_torch("init"):
-            network = self.fresh()
+            network = self.initial_network()
         network.calibrate(x[train])
-        recipe = self._recipe(context.device)
-        done = fit_as_drawn(context, network, x[train], pictures.owner[train], recipe)
-        logits = predict(network, x[test], device=context.device, precision=recipe.precision).to(x.device)
+        config = self._recipe(context.device)
+        done = fit_seeded(context, network, x[train], pictures.owner[train], config)
+        logits = predict(network, x[test], device=context.device, precision=config.precision).to(x.device)
         row = {"n_per_set": self.train, "n_train": len(train), "train_seconds": done.seconds, "train_loss": done.loss}
         row |= accuracy(torch.nan_to_num(logits, nan=-torch.inf), pictures.owner[test], len(self.sets))
-        return Outcome(rows=[row], arrays=arrays_of(network))
+        return Outcome(rows=[row], arrays=state_arrays(network))
 
-    def fresh(self) -> Classifier:
+    def initial_network(self) -> Classifier:
         """The network, drawn from torch's global generator."""
         from myths.lab.vision.networks import build
 
         return build(self.network, len(self.sets), 3, self.side)
 
-    def _recipe(self, device: str) -> Recipe:
+    def _recipe(self, device: str) -> TrainConfig:
         from myths.lab.device import precision_of
-        from myths.lab.vision.training import Recipe
+        from myths.lab.vision.training import TrainConfig
 
-        return Recipe(epochs=self.epochs, batch_size=64, learning_rate=0.02, precision=precision_of(device, "auto"))
+        return TrainConfig(epochs=self.epochs, batch_size=64, learning_rate=0.02, precision=precision_of(device, "auto"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +173,7 @@ class ProbeNetwork(Trial):
         if self.features == "pixels":
             return x.flatten(1).float() / 255
         with context.seed_torch("random network"):
-            network = self.namer.fresh()
+            network = self.namer.initial_network()
         if self.features == "trained":
             weights = context.outcome(self.namer).arrays
             network.load_state_dict({name: torch.from_numpy(np.array(weights[name])) for name in network.state_dict()})

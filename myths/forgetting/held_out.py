@@ -68,9 +68,9 @@ class PredictHeldOut(Training):
             y, flipped = flip_labels(y, self.label_noise, examples.classes, context.generator("label noise"))
         held_out = torch.from_numpy(folds_of(y.cpu().numpy(), self.folds, context.rng("folds")) == self.fold)
         kept = (~held_out).to(x.device)
-        network = self.fresh(context, replace(examples, x=x[kept], y=y[kept]))
+        network = self.initial_network(context, replace(examples, x=x[kept], y=y[kept]))
         done = self.fit(context, network, x[kept], y[kept])
-        logits = predict(network, x[~kept], device=context.device, precision=self.recipe(context.device, self.epochs).precision)
+        logits = predict(network, x[~kept], device=context.device, precision=self.train_config(context.device, self.epochs).precision)
         labels = y[~kept].cpu()
         row = {
             "n_train": int(kept.sum()),

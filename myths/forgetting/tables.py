@@ -17,7 +17,7 @@ from myths.lab.estimate import clopper_pearson, student_t
 from myths.lab.store import Results
 from myths.lab.tables import ABOUT, TRIALS, unite, unite_columns
 from myths.lab.trial import PROTOCOLS
-from myths.lab.vision.classifier import COST
+from myths.lab.vision.classifier import RELATIVE_COST
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -303,7 +303,7 @@ def _nearest(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
         _protocol=table["protocol"].map(PROTOCOLS.index),
         _trainings=-per.transform("nunique" if "seed" in table else "size"),
         _epochs=-table["epochs"],
-        _size=-table["network"].map(lambda network: COST.get(network, 0.0)),
+        _size=-table["network"].map(lambda network: RELATIVE_COST.get(network, 0.0)),
     )
     ranked = merit.sort_values(["_protocol", "_trainings", "_epochs", "_size"], kind="stable")
     speaks = ranked.drop_duplicates(keys)[own].assign(nearest=True)

@@ -54,7 +54,7 @@ class ScoreExamples(Training):
         from myths.lab.vision.training import predict
 
         examples = self.examples(context)
-        network = self.fresh(context, examples)
+        network = self.initial_network(context, examples)
         if self.epochs:
             self.fit(context, network, examples.x, examples.y)
         network.to(context.device)
@@ -137,7 +137,7 @@ class TrainKept(Training):
         scores = self._scores(context)
         order = removal.removal_order(self.order, n, scores, context.generator("removal"))
         kept = removal.kept(order, self.removed, self.skip).to(context.device)
-        network = self.fresh(context, examples)
+        network = self.initial_network(context, examples)
         steps = [steps_per_epoch(m, self.batch_size) for m in (n, len(kept))]
         epochs = self.epochs * steps[0] / steps[1] if self.same_updates else self.epochs
         done = self.fit(context, network, examples.x[kept], examples.y[kept], epochs=epochs)
@@ -207,7 +207,7 @@ class RemoveNothing(Training):
         order = removal.removal_order("random", len(examples.x), None, context.generator("removal"))
         kept = removal.kept(order, 0.0).to(context.device)
         with deterministic():
-            plain, through = self.fresh(context, examples), self.fresh(context, examples)
+            plain, through = self.initial_network(context, examples), self.initial_network(context, examples)
             counter = ForgettingCounter(len(examples.x), context.device)
             self.fit(context, plain, examples.x, examples.y, on_batch=counter.observe)
             done = self.fit(context, through, examples.x[kept], examples.y[kept])

@@ -11,7 +11,7 @@ from myths.lab.data.prepared import examples_of
 from myths.lab.errors import UsageError
 from myths.lab.setting import BatchSize, DatasetName, Epochs, LabelSmoothing, LearningRate, Momentum, Seed, TrainExamples, WeightDecay
 from myths.lab.trial import Context, Protocol, Trial
-from myths.lab.vision.classifier import COST, NetworkName
+from myths.lab.vision.classifier import RELATIVE_COST, NetworkName
 
 if TYPE_CHECKING:
     from jaxtyping import Int64, UInt8
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from myths.lab.data.folders import ImageFolder
     from myths.lab.vision.networks import Classifier
-    from myths.lab.vision.training import Batch, Fit, Recipe
+    from myths.lab.vision.training import Batch, TrainConfig, TrainResult
 
 _MNIST: dict[str, Any] = {
     "network": "mnist_cnn",
@@ -122,7 +122,7 @@ class Training(Trial):
         pixels = {"mnist": 784, "digits": 64, "shapes": 256}.get(self.dataset, 1024)
         known = {"mnist": 60_000, "digits": 1200, "shapes": 1200, "cifar10": 50_000, "cifar100": 50_000}
         examples = self.train_examples or known.get(self.dataset) or examples_of(self.dataset, "train", "all") or 50_000
-        return epochs * examples * COST.get(self.network, 100.0) * pixels / 1024 / 1000
+        return epochs * examples * RELATIVE_COST.get(self.network, 100.0) * pixels / 1024 / 1000
 
     @property
     def data(self) -> tuple[str, ...]:
@@ -156,11 +156,11 @@ class Training(Trial):
             raise UsageError(f"{self.dataset} has {len(x)} training example: at least two are needed")
         return Examples(x, y, x_test, found.y_test, found.classes)
 
-    def fresh(self, context: Context, examples: Examples) -> Classifier:
+    def initial_network(self, context: Context, examples: Examples) -> Classifier:
         """The network at its start: the same for every trial of this network and seed, whatever is removed later."""
-        from myths.lab.vision.networks import fresh
+        from myths.lab.vision.networks import initial_network
 
-        return fresh(context, self.network, examples.classes, examples.x)
+        return initial_network(context, self.network, examples.classes, examples.x)
 
     def fit(
         self,
@@ -171,11 +171,11 @@ class Training(Trial):
         *,
         on_batch: Callable[[Batch], None] | None = None,
         epochs: float | None = None,
-    ) -> Fit:
+    ) -> TrainResult:
         """Trains in place; order, augmentation and dropout come from streams of the seed alone, so that trials are paired."""
-        from myths.lab.vision.training import fit_as_drawn
+        from myths.lab.vision.training import fit_seeded
 
-        return fit_as_drawn(context, network, x, y, self.recipe(context.device, self.epochs if epochs is None else epochs), on_batch)
+        return fit_seeded(context, network, x, y, self.train_config(context.device, self.epochs if epochs is None else epochs), on_batch)
 
     def accuracy_percent(self, context: Context, network: Classifier, examples: Examples) -> float | None:
         """Of the trained network on the test part; None where there is none."""
@@ -183,15 +183,15 @@ class Training(Trial):
 
         if examples.x_test is None or examples.y_test is None:
             return None
-        precision = self.recipe(context.device, self.epochs).precision
+        precision = self.train_config(context.device, self.epochs).precision
         return 100 * accuracy(predict(network, examples.x_test, device=context.device, precision=precision), examples.y_test)
 
-    def recipe(self, device: str, epochs: float) -> Recipe:
+    def train_config(self, device: str, epochs: float) -> TrainConfig:
         """The settings as the training loop takes them."""
         from myths.lab.device import precision_of
-        from myths.lab.vision.training import Recipe
+        from myths.lab.vision.training import TrainConfig
 
-        return Recipe(
+        return TrainConfig(
             epochs=epochs,
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
@@ -201,7 +201,7 @@ class Training(Trial):
             weight_decay=self.weight_decay,
             label_smoothing=self.label_smoothing,
             augmentation=self.augmentation,
-            border="zero",
+            padding_mode="zero",
             precision=precision_of(device, self.precision),
         )
 

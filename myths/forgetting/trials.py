@@ -62,7 +62,7 @@ class CountForgetting(Training):
             y, flipped = flip_labels(y, self.label_noise, examples.classes, context.generator("label noise"))
         if self.pixel_noise:
             x = add_pixel_noise(x, self.pixel_noise, context.generator("pixel noise"))
-        network = self.fresh(context, examples)
+        network = self.initial_network(context, examples)
         counter = ForgettingCounter(len(x), context.device, self._snapshots.values())
         done = self.fit(context, network, x, y, on_batch=counter.observe)
         arrays = counter.arrays()

@@ -11,19 +11,19 @@ from myths.lab.device import Precision
 from myths.lab.estimate import bootstrap, student_t
 from myths.lab.language.beam import translate
 from myths.lab.language.bleu import bleu, from_counts
-from myths.lab.language.parallel import Pairs
-from myths.lab.language.training import sentence_nats
-from myths.lab.language.transformer import Translator
+from myths.lab.language.parallel_corpus import Pairs
+from myths.lab.language.training import sentence_losses
+from myths.lab.language.transformer import EncoderDecoder
 from myths.lab.language.vocabulary import Vocabulary
 from myths.lab.timing import Stopwatch
 from myths.lightweight_conv.names import OUT_OF_DOMAIN, PROCEDURAL, SUMMARIES
 
 
-def use_of_the_source(model: Translator, pairs: Pairs, rng: np.random.Generator, precision: Precision) -> dict[str, float]:
+def use_of_the_source(model: EncoderDecoder, pairs: Pairs, rng: np.random.Generator, precision: Precision) -> dict[str, float]:
     """Nats a target token, and how many more with the source of another pair: next to none says that it is but a language model."""
     other = torch.from_numpy((np.arange(len(pairs)) + rng.integers(1, max(2, len(pairs)))) % len(pairs)).to(pairs.source.device)
-    nats, tokens = sentence_nats(model, pairs, precision=precision)
-    without, _ = sentence_nats(model, Pairs(pairs.source[other], pairs.target), precision=precision)
+    nats, tokens = sentence_losses(model, pairs, precision=precision)
+    without, _ = sentence_losses(model, Pairs(pairs.source[other], pairs.target), precision=precision)
     gain = student_t(((without - nats) / tokens.double().mean()).tolist(), "test examples")
     return {
         "valid_nats": float(nats.sum() / tokens.sum()),
@@ -35,7 +35,7 @@ def use_of_the_source(model: Translator, pairs: Pairs, rng: np.random.Generator,
 
 
 def translations(
-    model: Translator, pairs: Pairs, vocabulary: Vocabulary, beam: int, precision: Precision
+    model: EncoderDecoder, pairs: Pairs, vocabulary: Vocabulary, beam: int, precision: Precision
 ) -> tuple[list[str], dict[str, float]]:
     """The translation of each source, and how many sentences a second that were."""
     with Stopwatch(str(pairs.source.device)) as watch:

@@ -104,12 +104,12 @@ class TrainLanguageModel(Trial):
         import torch
 
         from myths.lab.device import precision_of
-        from myths.lab.language.training import Recipe, fit
+        from myths.lab.language.training import TrainConfig, fit
         from myths.lab.language.transformer import parameters
 
         streams, size, test_bytes = self.streams(context.device)
-        model = self.fresh(context, size)
-        recipe = Recipe(
+        model = self.initial_network(context, size)
+        config = TrainConfig(
             updates=self.updates,
             learning_rate=self.learning_rate,
             warmup=self.warmup,
@@ -121,7 +121,7 @@ class TrainLanguageModel(Trial):
         )
         windows = _windows(model, streams["train"], self.context, self.batch, context.generator("order"))
         with context.seed_torch("dropout"):
-            done = fit(model, windows, recipe, device=context.device)
+            done = fit(model, windows, config, device=context.device)
         row: dict[str, Any] = {
             "parameters": parameters(model),
             "vocabulary": size,
@@ -131,11 +131,11 @@ class TrainLanguageModel(Trial):
             "tokens_per_second": done.tokens / done.seconds,
             "train_loss": done.loss,
             "diverged_at": done.diverged_at,
-            "precision": recipe.precision,
+            "precision": config.precision,
         }
         if done.diverged_at is None:
             with torch.inference_mode():
-                valid, test = (_nats(model, streams[part], self.context, recipe.precision) for part in ("val", "test"))
+                valid, test = (_nats(model, streams[part], self.context, config.precision) for part in ("val", "test"))
             row |= {
                 "nats": test,
                 "perplexity": math.exp(test),
@@ -160,19 +160,19 @@ class TrainLanguageModel(Trial):
             streams[part] = torch.from_numpy(numbers.astype(np.int64)).to(device)
         return streams, vocabulary.size, sum(len(line.encode()) + 1 for line in parts["test"])
 
-    def fresh(self, context: Context, vocabulary: int) -> LanguageModel:
+    def initial_network(self, context: Context, vocabulary: int) -> LanguageModel:
         """The model before training."""
-        from myths.lab.language.transformer import LanguageModel, Shape
+        from myths.lab.language.transformer import LanguageModel, TransformerConfig
         from myths.lightweight_conv.layers import builder
 
-        shape = Shape(
+        shape = TransformerConfig(
             vocabulary=vocabulary,
-            channels=self.channels,
-            hidden=self.hidden,
+            embed_dim=self.channels,
+            ffn_dim=self.hidden,
             heads=self.heads,
             encoder_layers=0,
             decoder_layers=self.layers,
-            longest=self.context,
+            max_length=self.context,
             dropout=self.dropout,
         )
         taps = language_taps(self.layers)

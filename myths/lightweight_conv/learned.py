@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from myths.lab.language.parallel import Pairs
-from myths.lab.language.transformer import Translator
+from myths.lab.language.parallel_corpus import Pairs
+from myths.lab.language.transformer import EncoderDecoder
 from myths.lab.language.vocabulary import PAD
 from myths.lightweight_conv.layers.dynamic import DynamicConv
 from myths.lightweight_conv.layers.lightweight import LightweightConv
@@ -20,7 +20,7 @@ MOST_HEADS = 16
 """More, as of a depthwise convolution, are not kept: they would not be looked at."""
 
 
-def kernels(model: Translator, pairs: Pairs) -> dict[str, Float[np.ndarray, "heads taps"]]:
+def kernels(model: EncoderDecoder, pairs: Pairs) -> dict[str, Float[np.ndarray, "heads taps"]]:
     """Side and layer ("kernel_encoder_0") to the kernel of each head; of dynamic convolutions the mean over positions of some pairs."""
     found: dict[str, np.ndarray] = {}
     for name, mixer in _mixers(model):
@@ -29,13 +29,13 @@ def kernels(model: Translator, pairs: Pairs) -> dict[str, Float[np.ndarray, "hea
     return found | _means(model, pairs)
 
 
-def _means(model: Translator, pairs: Pairs) -> dict[str, np.ndarray]:
+def _means(model: EncoderDecoder, pairs: Pairs) -> dict[str, np.ndarray]:
     """Runs some pairs through the model and listens to what each dynamic convolution predicts."""
     dynamic = {name: mixer for name, mixer in _mixers(model) if isinstance(mixer, DynamicConv) and mixer.heads <= MOST_HEADS}
     if not dynamic:
         return {}
-    source, keep, target = pairs.batch(torch.arange(min(SENTENCES, len(pairs)), device=pairs.source.device))
-    real = {"encoder": keep, "decoder": target[:, :-1] != PAD}
+    source, mask, target = pairs.batch(torch.arange(min(SENTENCES, len(pairs)), device=pairs.source.device))
+    real = {"encoder": mask, "decoder": target[:, :-1] != PAD}
     heard: dict[str, torch.Tensor] = {}
 
     def listen(name: str, mixer: DynamicConv) -> torch.utils.hooks.RemovableHandle:
@@ -50,7 +50,7 @@ def _means(model: Translator, pairs: Pairs) -> dict[str, np.ndarray]:
     model.eval()
     try:
         with torch.inference_mode():
-            model(source, keep, target[:, :-1])
+            model(source, mask, target[:, :-1])
     finally:
         model.train(was_training)
         for handle in handles:
@@ -58,7 +58,7 @@ def _means(model: Translator, pairs: Pairs) -> dict[str, np.ndarray]:
     return {name: mean.float().cpu().numpy() for name, mean in heard.items()}
 
 
-def _mixers(model: Translator) -> Iterator[tuple[str, torch.nn.Module]]:
+def _mixers(model: EncoderDecoder) -> Iterator[tuple[str, torch.nn.Module]]:
     for side, stack in (("encoder", model.encoder), ("decoder", model.decoder)):
         for i, block in enumerate(stack.blocks):
             mixer = block.mixer

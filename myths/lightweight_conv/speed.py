@@ -132,17 +132,17 @@ class TimeDecoding(_Timed):
 
     def run(self, context: Context) -> Outcome:
         """A row a layer: status, median and quartiles, sentences a second, parameters."""
-        from myths.lab.language.transformer import Shape
+        from myths.lab.language.transformer import TransformerConfig
         from myths.lightweight_conv.timed import Decoding, time_decoding
 
-        shape = Shape(
+        shape = TransformerConfig(
             vocabulary=self.vocabulary,
-            channels=self.channels,
-            hidden=self.hidden,
+            embed_dim=self.channels,
+            ffn_dim=self.hidden,
             heads=self.heads,
             encoder_layers=self.encoder_layers,
             decoder_layers=self.decoder_layers,
-            longest=self.length + 1,
+            max_length=self.length + 1,
         )
         decoding = Decoding(shape, sentences=self.sentences, length=self.length, beam=self.beam, dtype=self.dtype)
         return Outcome(rows=time_decoding(self.layer, decoding, context))

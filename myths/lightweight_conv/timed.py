@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from myths.lab.language.beam import Beam, search
-from myths.lab.language.mixer import Mixer
-from myths.lab.language.transformer import Block, Shape, Translator, parameters
+from myths.lab.language.mixer import TokenMixer
+from myths.lab.language.transformer import Block, EncoderDecoder, TransformerConfig, parameters
 from myths.lab.memory import peak_bytes
 from myths.lab.timing import Stopwatch, compare_timings
 from myths.lab.trial import Context
@@ -64,14 +64,14 @@ class Decoding:
     """What whole models are timed at: a beam search that gives as many tokens as it is given.
 
     Attributes:
-        shape: Shape of the models.
+        shape: TransformerConfig of the models.
         sentences: Sentences per batch.
         length: Tokens of a sentence.
         beam: Width of the beam search.
         dtype: Number format.
     """
 
-    shape: Shape
+    shape: TransformerConfig
     sentences: int
     length: int
     beam: int
@@ -136,8 +136,8 @@ def _compare(calls: dict[str, Callable[[], Any]], rows: dict[str, dict[str, Any]
         rows[layer] |= {"status": "ok", **compared.timings[layer].row()}
 
 
-def _translates(model: Translator, source: Tensor, decoding: Decoding) -> Callable[[], Tensor]:
-    beam = Beam(width=decoding.beam, most=decoding.length, least=decoding.length)
+def _translates(model: EncoderDecoder, source: Tensor, decoding: Decoding) -> Callable[[], Tensor]:
+    beam = Beam(width=decoding.beam, max_length=decoding.length, min_length=decoding.length)
 
     def call() -> Tensor:
         with torch.inference_mode():
@@ -146,10 +146,10 @@ def _translates(model: Translator, source: Tensor, decoding: Decoding) -> Callab
     return call
 
 
-def _model(layer: Layer, shape: Shape, context: Context) -> Translator:
+def _model(layer: Layer, shape: TransformerConfig, context: Context) -> EncoderDecoder:
     taps = growing_taps(max(shape.encoder_layers, shape.decoder_layers))
     with context.seed_torch("init"):
-        return Translator(shape, builder(layer, channels=shape.channels, heads=shape.heads, taps=taps, dropout=0.0))
+        return EncoderDecoder(shape, builder(layer, channels=shape.embed_dim, heads=shape.heads, taps=taps, dropout=0.0))
 
 
 def _call(layer: Layer, length: int, setup: Setup, context: Context) -> tuple[Callable[[], Any], nn.Module, Tensor]:
@@ -179,15 +179,15 @@ def _call(layer: Layer, length: int, setup: Setup, context: Context) -> tuple[Ca
     return (training if setup.training else forward), module, x
 
 
-def _block(setup: Setup, mixer: Mixer) -> Block:
-    shape = Shape(
+def _block(setup: Setup, mixer: TokenMixer) -> Block:
+    shape = TransformerConfig(
         vocabulary=4,
-        channels=setup.channels,
-        hidden=4 * setup.channels,
+        embed_dim=setup.channels,
+        ffn_dim=4 * setup.channels,
         heads=setup.heads,
         encoder_layers=1,
         decoder_layers=0,
-        longest=1,
+        max_length=1,
         dropout=0.0,
     )
     return Block(shape, mixer, cross=False)
@@ -222,7 +222,7 @@ def _error(module: nn.Module, x: Tensor) -> float | None:
         return float(f"{float((mixer(few).double() - truth).norm() / truth.norm()):.1g}")
 
 
-def _in_float64(mixer: LightweightConv | DynamicConv) -> Mixer:
+def _in_float64(mixer: LightweightConv | DynamicConv) -> TokenMixer:
     """The same layer in float64, by unfolding."""
     twin = copy.deepcopy(mixer).double().eval()
     twin.how = "unfold"

@@ -28,8 +28,8 @@ from myths.lightweight_conv.names import PROCEDURAL, SUMMARIES, UNAVAILABLE, Lay
 
 if TYPE_CHECKING:
     from myths.lab.language.texts import Texts
-    from myths.lab.language.training import Recipe
-    from myths.lab.language.transformer import Translator
+    from myths.lab.language.training import TrainConfig
+    from myths.lab.language.transformer import EncoderDecoder
     from myths.lab.language.vocabulary import Vocabulary
 
 DATES: Mapping[str, Any] = {
@@ -163,7 +163,7 @@ class TrainTranslator(Trial):
         """
         import numpy as np
 
-        from myths.lab.language.parallel import encode
+        from myths.lab.language.parallel_corpus import encode
         from myths.lab.language.training import fit, translation_batches
         from myths.lab.language.transformer import parameters
         from myths.lightweight_conv import evaluation
@@ -171,11 +171,11 @@ class TrainTranslator(Trial):
 
         vocabulary, parts = self.texts(context)
         train, valid = (encode(parts[name], vocabulary, self.longest, context.device, cut=True) for name in ("train", "val"))
-        model = self.fresh(context, vocabulary.size)
-        recipe = self.recipe(context.device)
-        batches = translation_batches(model, train, recipe.batch_tokens, context.generator("order"))
+        model = self.initial_network(context, vocabulary.size)
+        config = self.train_config(context.device)
+        batches = translation_batches(model, train, config.batch_tokens, context.generator("order"))
         with context.seed_torch("dropout"):
-            done = fit(model, batches, recipe, device=context.device)
+            done = fit(model, batches, config, device=context.device)
         about: dict[str, Any] = {
             "parameters": parameters(model),
             "vocabulary": vocabulary.size,
@@ -185,16 +185,16 @@ class TrainTranslator(Trial):
             "target_tokens_per_second": done.tokens / done.seconds,
             "train_loss": done.loss,
             "diverged_at": done.diverged_at,
-            "precision": recipe.precision,
+            "precision": config.precision,
         }
         if done.diverged_at is not None:
             return Outcome(rows=[{"test": test, **about} for test in self.tests])
-        about |= evaluation.use_of_the_source(model, valid, context.rng("other sources"), recipe.precision)
+        about |= evaluation.use_of_the_source(model, valid, context.rng("other sources"), config.precision)
         rows, arrays = [], kernels(model, valid)
         for test in self.tests:
             sentences = parts[test]
             pairs = encode(sentences, vocabulary, self.longest, context.device, cut=True)
-            translations, speed = evaluation.translations(model, pairs, vocabulary, self.beam, recipe.precision)
+            translations, speed = evaluation.translations(model, pairs, vocabulary, self.beam, config.precision)
             quality = evaluation.quality(self.dataset, test, translations, sentences.target, context.rng("resampling"), self._tokenizer())
             rows.append({"test": test, "n_test": len(sentences), **quality, **speed, **about})
             arrays[f"translations_{test}"] = np.array(translations)
@@ -207,7 +207,7 @@ class TrainTranslator(Trial):
 
     def texts(self, context: Context) -> tuple[Vocabulary, dict[str, Texts]]:
         """The vocabulary, learnt from the training part alone, and the texts of each part."""
-        from myths.lab.language.parallel import learn_subwords
+        from myths.lab.language.parallel_corpus import learn_subwords
         from myths.lab.language.texts import shuffled_sources, without_empty
         from myths.lab.language.vocabulary import Characters
         from myths.lightweight_conv.corpora import texts
@@ -220,32 +220,32 @@ class TrainTranslator(Trial):
         parts["train"] = shuffled_sources(train, context.rng("shuffle")) if self.shuffled else train
         return vocabulary, parts
 
-    def fresh(self, context: Context, vocabulary: int) -> Translator:
+    def initial_network(self, context: Context, vocabulary: int) -> EncoderDecoder:
         """The model before training."""
-        from myths.lab.language.transformer import Shape, Translator
+        from myths.lab.language.transformer import EncoderDecoder, TransformerConfig
         from myths.lightweight_conv.layers import builder
 
-        shape = Shape(
+        shape = TransformerConfig(
             vocabulary=vocabulary,
-            channels=self.channels,
-            hidden=self.hidden,
+            embed_dim=self.channels,
+            ffn_dim=self.hidden,
             heads=self.heads,
             encoder_layers=self.encoder_layers,
             decoder_layers=self.decoder_layers,
-            longest=self.longest,
+            max_length=self.longest,
             dropout=self.dropout,
         )
         taps = growing_taps(max(self.encoder_layers, self.decoder_layers))
         build = builder(self.layer, channels=self.channels, heads=self.heads, taps=taps, dropout=self.weight_dropout)
         with context.seed_torch("init"):
-            return Translator(shape, build)
+            return EncoderDecoder(shape, build)
 
-    def recipe(self, device: str) -> Recipe:
+    def train_config(self, device: str) -> TrainConfig:
         """The settings as the training loop takes them, with the precision that "auto" means on ``device``."""
         from myths.lab.device import precision_of
-        from myths.lab.language.training import Recipe
+        from myths.lab.language.training import TrainConfig
 
-        return Recipe(
+        return TrainConfig(
             updates=self.updates,
             batch_tokens=self.batch_tokens,
             learning_rate=self.learning_rate,

@@ -85,29 +85,29 @@ class TrainNetwork(TrainClassifier):
         kept = torch.from_numpy(context.rng("subset").permutation(len(x)))[: self.train_examples or None].to(context.device)
         return x[kept], y[kept]
 
-    def trained(self, context: Context, network: Classifier, x: Tensor, y: Tensor) -> dict[str, Any]:
+    def train_network(self, context: Context, network: Classifier, x: Tensor, y: Tensor) -> dict[str, Any]:
         """Train the network in place, robustly or with softplus. Return what a row says of the training."""
         from myths.lab.timing import Stopwatch
-        from myths.lab.vision.training import fit_as_drawn
+        from myths.lab.vision.training import fit_seeded
         from myths.saliency.robust_training import RobustTraining
         from myths.saliency.surrogate import softened
 
-        smooth, recipe = softened(network, self.beta), self.recipe(context.device)
+        smooth, config = softened(network, self.beta), self.train_config(context.device)
         with Stopwatch(context.device) as watch:
             if self.adversarial_epsilon:
-                robust = RobustTraining(recipe, self.adversarial_epsilon * LEVEL, context.device)
+                robust = RobustTraining(config, self.adversarial_epsilon * LEVEL, context.device)
                 draws = {"augmentation": "augment", "start": "start"}
                 streams = {name: context.generator(axis, context.device) for name, axis in draws.items()}
                 with context.seed_torch("dropout"):
                     loss = robust.fit(smooth, x, y, order=context.generator("order"), **streams)
             else:
-                loss = fit_as_drawn(context, smooth, x, y, recipe).loss
+                loss = fit_seeded(context, smooth, x, y, config).loss
         examples_per_second = self.epochs * len(x) / watch.seconds
         return {
-            "train_loss": loss, "train_seconds": watch.seconds, "examples_per_second": examples_per_second, "precision": recipe.precision
+            "train_loss": loss, "train_seconds": watch.seconds, "examples_per_second": examples_per_second, "precision": config.precision
         }  # fmt: skip
 
-    def tested(self, context: Context, network: Classifier, images: ImageSet) -> dict[str, Any]:
+    def evaluate(self, context: Context, network: Classifier, images: ImageSet) -> dict[str, Any]:
         """Return what a row says of the test, in single precision."""
         from myths.lab.vision.training import accuracy, predict
         from myths.saliency.surrogate import softened

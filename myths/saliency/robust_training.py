@@ -13,7 +13,7 @@ from myths.lab.device import autocast
 from myths.lab.vision.augmentation import augment
 from myths.lab.vision.memory_format import place
 from myths.lab.vision.networks import channel_statistics
-from myths.lab.vision.training import Recipe, make_optimizer, rate, steps_per_epoch
+from myths.lab.vision.training import TrainConfig, lr_factor, make_optimizer, steps_per_epoch
 
 OVERSHOOT = 1.25
 """The step of the perturbation as a multiple of the budget (Wong et al. 2020, Sec. 4)."""
@@ -24,12 +24,12 @@ class RobustTraining:
     """Training on each minibatch moved against it.
 
     Attributes:
-        recipe: How to train.
+        config: Training hyperparameters.
         epsilon: The largest change of a pixel (ℓ∞, pixel values 0..1).
         device: The device.
     """
 
-    recipe: Recipe
+    config: TrainConfig
     epsilon: float
     device: str
 
@@ -47,18 +47,18 @@ class RobustTraining:
 
         ``order`` is a generator on the CPU, ``augmentation`` and ``start`` are on the device.
         """
-        recipe, device = self.recipe, self.device
+        config, device = self.config, self.device
         memory_format = place(network.train(), device)
         x_train, y_train = x_train.to(device), y_train.to(device)
         fill = channel_statistics(x_train)[0]
-        total = max(1, round(recipe.epochs * steps_per_epoch(len(x_train), recipe.batch_size)))
-        optimizer = make_optimizer(network, recipe)
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(recipe, step, total))
+        total = max(1, round(config.epochs * steps_per_epoch(len(x_train), config.batch_size)))
+        optimizer = make_optimizer(network, config)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: lr_factor(config, step, total))
         losses: list[Tensor] = []
         while len(losses) < total:
             shuffled = torch.randperm(len(x_train), generator=order).to(device)
-            for indices in shuffled.split(recipe.batch_size)[: total - len(losses)]:
-                images = augment(x_train[indices], recipe.augmentation, recipe.border, fill, augmentation)
+            for indices in shuffled.split(config.batch_size)[: total - len(losses)]:
+                images = augment(x_train[indices], config.augmentation, config.padding_mode, fill, augmentation)
                 images = images.contiguous(memory_format=memory_format)
                 moved = self._against(network, images, y_train[indices], start)
                 losses.append(self._loss(network, moved, y_train[indices]))
@@ -67,7 +67,7 @@ class RobustTraining:
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
                 scheduler.step()
-        return float(torch.stack(losses[-steps_per_epoch(len(x_train), recipe.batch_size) :]).mean())
+        return float(torch.stack(losses[-steps_per_epoch(len(x_train), config.batch_size) :]).mean())
 
     def _against(self, network: nn.Module, images: Tensor, labels: Tensor, start: torch.Generator) -> Tensor:
         """The images moved by one step of the sign of the loss's gradient, from a random place in the budget."""
@@ -79,6 +79,6 @@ class RobustTraining:
         return (images + moved.clamp(-epsilon, epsilon)).clamp(0, 1)
 
     def _loss(self, network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        with autocast(self.device, self.recipe.precision):
+        with autocast(self.device, self.config.precision):
             logits = network(images)
-        return F.cross_entropy(logits.float(), labels, label_smoothing=self.recipe.label_smoothing)
+        return F.cross_entropy(logits.float(), labels, label_smoothing=self.config.label_smoothing)

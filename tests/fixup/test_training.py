@@ -16,7 +16,7 @@ from myths.lab import try_trial
 from myths.lab.data import prepared
 from myths.lab.errors import CannotStart, MythsError, UsageError
 from myths.lab.trial import Context
-from myths.lab.vision.training import Recipe, fit, predict
+from myths.lab.vision.training import TrainConfig, fit, predict
 
 
 def ran(trial):
@@ -71,9 +71,9 @@ def test_mixup_mixes_images_and_losses_by_one_share():
     y = torch.randint(0, 3, (8,), generator=generator)
     torch.manual_seed(0)
     network, batches = Recorder(), []
-    recipe = Recipe(epochs=6, batch_size=8, learning_rate=1e-9, schedule="constant", augmentation="none", mixup=1.0)
+    config = TrainConfig(epochs=6, batch_size=8, learning_rate=1e-9, schedule="constant", augmentation="none", mixup=1.0)
     order, augmentation = torch.Generator().manual_seed(1), torch.Generator().manual_seed(2)
-    fit(network, x, y, recipe, order=order, augmentation=augmentation, device="cpu", on_batch=batches.append)
+    fit(network, x, y, config, order=order, augmentation=augmentation, device="cpu", on_batch=batches.append)
     shares = []
     for seen, batch in zip(network.seen, batches, strict=True):
         plain = x[batch.indices].float() / 255

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from myths.forgetting.counting import ForgettingCounter
 from myths.lab.vision.networks import build
-from myths.lab.vision.training import Batch, Recipe, fit
+from myths.lab.vision.training import Batch, TrainConfig, fit
 
 
 def reference(right, margins):
@@ -89,7 +89,7 @@ def test_in_the_loop_it_judges_the_augmented_batch_before_its_update_and_changes
         torch.manual_seed(0)
         network = build("small_cnn", 4, 3, 16)
         generators = {"order": torch.Generator().manual_seed(1), "augmentation": torch.Generator().manual_seed(2)}
-        fit(network, x, y, Recipe(epochs=5.0, batch_size=16), device="cpu", on_batch=hook, **generators)
+        fit(network, x, y, TrainConfig(epochs=5.0, batch_size=16), device="cpu", on_batch=hook, **generators)
         weights.append(network.state_dict())
     assert all(torch.equal(a, b) for a, b in zip(*(w.values() for w in weights), strict=True))
     right = {i: [] for i in range(90)}

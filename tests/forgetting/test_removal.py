@@ -124,8 +124,8 @@ def test_paper_trials_have_the_papers_settings(kind, dataset, network, augmentat
     for trial in listed:
         assert (trial.epochs, trial.augmentation, trial.train_examples) == (200.0, augmentation, 0)
         assert {name: getattr(trial, name) for name in optimizer} == optimizer
-        recipe = trial.recipe("cpu", trial.epochs)
-        assert (recipe.border, recipe.milestones, recipe.decay, recipe.precision) == ("zero", (0.3, 0.6, 0.8), 0.2, "fp32")
+        config = trial.config("cpu", trial.epochs)
+        assert (config.border, config.milestones, config.decay, config.precision) == ("zero", (0.3, 0.6, 0.8), 0.2, "fp32")
     assert replace(listed[0], epochs=199.0).protocol == "reduced"
     assert replace(listed[0], train_examples=10).protocol == "reduced"
 

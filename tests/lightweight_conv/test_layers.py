@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from myths.lab.errors import UsageError
-from myths.lab.language.transformer import Shape, Translator
+from myths.lab.language.transformer import EncoderDecoder, TransformerConfig
 from myths.lightweight_conv import layers
 from myths.lightweight_conv.layers import Settings, build, builder
 from myths.lightweight_conv.names import Layer, growing_taps
@@ -94,8 +94,8 @@ def test_a_causal_layer_sees_no_later_position(kind):
 @pytest.mark.parametrize("causal", [False, True])
 def test_padding_is_as_if_it_were_not_there(kind, causal):
     layer, x = made(kind, causal=causal), inputs()
-    keep = torch.tensor([[True] * 9, [True] * 6 + [False] * 3])
-    got = layer(x, keep)
+    mask = torch.tensor([[True] * 9, [True] * 6 + [False] * 3])
+    got = layer(x, mask)
     torch.testing.assert_close(got[0], layer(x)[0])
     torch.testing.assert_close(got[1, :6], layer(x[1:, :6])[0])
     assert got.isfinite().all()
@@ -106,10 +106,10 @@ def test_padding_is_as_if_it_were_not_there(kind, causal):
 def test_a_row_of_only_padding_leaves_every_value_and_gradient_finite(kind, causal):
     """And the other rows as they are without it; attention, which has no key to attend to, gives zeros in that row."""
     layer, x = made(kind, causal=causal), inputs(b=3).requires_grad_()
-    keep = torch.tensor([[True] * 9, [True] * 6 + [False] * 3, [False] * 9])
-    got = layer(x, keep)
+    mask = torch.tensor([[True] * 9, [True] * 6 + [False] * 3, [False] * 9])
+    got = layer(x, mask)
     slopes = torch.autograd.grad(got.square().sum(), [x, *layer.parameters()])
-    alone = layer(x[:2], keep[:2])
+    alone = layer(x[:2], mask[:2])
     expected = torch.autograd.grad(alone.square().sum(), [x, *layer.parameters()])
     assert all(t.isfinite().all() for t in (got, *slopes))
     torch.testing.assert_close(got[:2], alone)
@@ -189,19 +189,19 @@ def test_kernels_grow_as_in_the_paper():
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_translator_of_any_layer_decodes_step_by_step(kind):
     torch.manual_seed(0)
-    shape = Shape(vocabulary=9, channels=8, hidden=16, heads=2, encoder_layers=2, decoder_layers=2, longest=12)
-    model = Translator(shape, builder(kind, channels=8, heads=2, taps=(3, 31), dropout=0.1)).double().eval()
+    shape = TransformerConfig(vocabulary=9, embed_dim=8, ffn_dim=16, heads=2, encoder_layers=2, decoder_layers=2, max_length=12)
+    model = EncoderDecoder(shape, builder(kind, channels=8, heads=2, taps=(3, 31), dropout=0.1)).double().eval()
     source, target = torch.randint(4, 9, (2, 7)), torch.randint(4, 9, (2, 4))
-    keep = torch.arange(7) < torch.tensor([[7], [4]])
-    whole, state = model(source, keep, target), model.begin(source, keep)
+    mask = torch.arange(7) < torch.tensor([[7], [4]])
+    whole, state = model(source, mask, target), model.begin(source, mask)
     for i in range(4):
         logits, state = model.step(target[:, i], state)
         torch.testing.assert_close(logits, whole[:, i])
 
 
 def test_an_empty_sentence_is_translated_from_its_end_alone():
-    model = Translator(
-        Shape(vocabulary=9, channels=8, hidden=16, heads=2, encoder_layers=1, decoder_layers=1, longest=12),
+    model = EncoderDecoder(
+        TransformerConfig(vocabulary=9, embed_dim=8, ffn_dim=16, heads=2, encoder_layers=1, decoder_layers=1, max_length=12),
         builder("lightweight", channels=8, heads=2, taps=(31,), dropout=0.0),
     )
     assert model(torch.tensor([[2]]), torch.tensor([[True]]), torch.tensor([[1]])).isfinite().all()

@@ -9,7 +9,7 @@ from myths.lab import runner, try_trial
 from myths.lab.data import prepared
 from myths.lab.errors import CannotStart, UsageError
 from myths.lab.executors import SerialExecutor
-from myths.lab.language.transformer import Shape
+from myths.lab.language.transformer import TransformerConfig
 from myths.lab.store import Results, Store
 from myths.lab.trial import Context
 from myths.lab.try_trial import parse_settings
@@ -18,7 +18,7 @@ from myths.lightweight_conv.language_models import TrainLanguageModel, language_
 from myths.lightweight_conv.speed import TimeDecoding, TimeLayer
 from myths.lightweight_conv.translators import DATES, TrainTranslator
 
-SMALL = {"vocabulary": 50, "channels": 16, "hidden": 16, "heads": 4, "encoder_layers": 1, "decoder_layers": 1, "longest": 5}
+SMALL = {"vocabulary": 50, "embed_dim": 16, "ffn_dim": 16, "heads": 4, "encoder_layers": 1, "decoder_layers": 1, "max_length": 5}
 
 
 def rows(trial):
@@ -56,7 +56,7 @@ def test_with_shuffled_sources_it_is_a_language_model():
 def test_a_training_that_diverges_is_a_row_that_says_so(monkeypatch):
     from myths.lab.language import training
 
-    monkeypatch.setattr(training, "rate", lambda recipe, update: 1e12)
+    monkeypatch.setattr(training, "lr_factor", lambda config, update: 1e12)
     (row,) = rows(dataclasses.replace(TrainTranslator.test_instance(), layer="dynamic-no-softmax", updates=60))
     assert row["diverged_at"] is not None
     assert "bleu" not in row
@@ -116,7 +116,7 @@ def test_the_nats_of_a_stream_do_not_depend_on_where_it_is_cut_into_batches():
 
     trial = TrainLanguageModel.test_instance()
     streams, size, _ = trial.streams("cpu")
-    model = trial.fresh(Context(trial), size).eval()
+    model = trial.initial_network(Context(trial), size).eval()
     stream = streams["test"][:101]
     with torch.inference_mode():
         found = _nats(model, stream, 32, "fp32")
@@ -166,7 +166,7 @@ def test_what_takes_too_long_or_too_much_is_a_row_that_says_so(monkeypatch):
 
 
 def test_decoding_gives_sentences_of_the_length_that_is_asked():
-    source, shape = torch.randint(4, 50, (2, 4)), Shape(**SMALL)
+    source, shape = torch.randint(4, 50, (2, 4)), TransformerConfig(**SMALL)
     model = timed._model("dynamic", shape, Context(TimeDecoding.test_instance())).eval()
     tokens = timed._translates(model, source, timed.Decoding(shape, sentences=2, length=4, beam=4, dtype="float32"))()
     assert tokens.shape == (2, 4)

@@ -181,7 +181,7 @@ class EvaluateModel(Trial):
         from myths.lab.vision.training import predict
 
         network = load_classifier(self.model, outcome, context.device)
-        precision = self.model.recipe(context.device).precision
+        precision = self.model.train_config(context.device).precision
         a, b = (predict(network, s.x_test, device=context.device, precision=precision) for s in (original, new))
         return a.numpy(), b.numpy()
 

@@ -14,7 +14,7 @@ from myths.lab.data.weights import NORMALIZATION_NAMES
 from myths.lab.errors import CannotStart, UsageError
 from myths.lab.setting import DatasetName, Items, OneOf
 from myths.lab.trial import Context, Outcome, Protocol, Trial
-from myths.lab.vision.classifier import COST
+from myths.lab.vision.classifier import RELATIVE_COST
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,7 +47,7 @@ class PredictClasses(Trial):
     @property
     def relative_cost(self) -> float:
         """Return the number of predictions in thousands, times a third of the training cost per image."""
-        return 12 * len(self.test_sets) * COST["resnet18"] / 3
+        return 12 * len(self.test_sets) * RELATIVE_COST["resnet18"] / 3
 
     @classmethod
     def test_instance(cls) -> PredictClasses:

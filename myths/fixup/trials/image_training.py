@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from myths.fixup.network import ResidualNetwork
-    from myths.lab.vision.training import Batch, Fit, Recipe
+    from myths.lab.vision.training import Batch, TrainConfig, TrainResult
 
 REAL = ("cifar10",)
 """The papers' data that the suite can have; all else stands in."""
@@ -151,7 +151,7 @@ class ImageTraining(ImageTrial, ABC):
     nondeterministic_columns: ClassVar[frozenset[str]] = frozenset({"seconds_per_step", "train_seconds"})
 
     @abstractmethod
-    def recipe(self) -> Recipe:
+    def train_config(self) -> TrainConfig:
         """The settings as the training loop takes them."""
 
     def protocol_against(self, published: Mapping[str, Any]) -> Protocol:
@@ -191,7 +191,9 @@ class ImageTraining(ImageTrial, ABC):
         }
         return Outcome(rows=[summary, *curve.rows()])
 
-    def train(self, context: Context, examples: Examples, on_batch: Callable[[Batch], None]) -> tuple[ResidualNetwork, Fit, dict[str, Any]]:
+    def train(
+        self, context: Context, examples: Examples, on_batch: Callable[[Batch], None]
+    ) -> tuple[ResidualNetwork, TrainResult, dict[str, Any]]:
         """The trained network, how training went, and what it took.
 
         Raises UsageError for a batch larger than the training set and CannotStart for a network too large for the memory.
@@ -222,7 +224,7 @@ class ImageTraining(ImageTrial, ABC):
             network,
             examples.x,
             examples.y,
-            self.recipe(),
+            self.train_config(),
             order=context.generator("order"),
             augmentation=context.generator("augment", context.device),
             device=context.device,
@@ -239,7 +241,7 @@ class ImageTraining(ImageTrial, ABC):
         }
         return network, done, took
 
-    def evaluate(self, context: Context, network: ResidualNetwork, examples: Examples, done: Fit) -> dict[str, Any]:
+    def evaluate(self, context: Context, network: ResidualNetwork, examples: Examples, done: TrainResult) -> dict[str, Any]:
         """How many test examples the network gets right; none where training diverged, for its weights are no numbers."""
         from myths.lab.vision.training import predict
 

@@ -10,7 +10,7 @@ from myths.lab.setting import Count, Epochs, WeightDecay
 from myths.lab.trial import Protocol
 
 if TYPE_CHECKING:
-    from myths.lab.vision.training import Recipe
+    from myths.lab.vision.training import TrainConfig
 
 FIRST_EPOCH: dict[str, Any] = {
     "learning_rate": 0.1,
@@ -51,18 +51,18 @@ class TrainOneEpoch(ImageTraining):
         """Fixup's shallowest network on a few digits."""
         return cls(dataset="digits", depth=10, method="fixup", width=4, batch_size=32, train_examples=320)
 
-    def recipe(self) -> Recipe:
+    def train_config(self) -> TrainConfig:
         """At a constant rate."""
-        from myths.lab.vision.training import Recipe
+        from myths.lab.vision.training import TrainConfig
 
-        return Recipe(
+        return TrainConfig(
             epochs=self.epochs,
             batch_size=self.batch_size,
             schedule="constant",
             augmentation=self.augmentation,
-            border="zero",
+            padding_mode="zero",
             mixup=self.mixup,
-            check_every=CHECK_EVERY,
+            check_interval=CHECK_EVERY,
         )
 
 
@@ -87,18 +87,18 @@ class TrainFullSchedule(ImageTraining):
         """Two epochs of the shallowest network on a few digits, with mixup."""
         return cls(dataset="digits", depth=8, method="fixup", width=4, batch_size=32, train_examples=320, epochs=2.0, mixup=1.0)
 
-    def recipe(self) -> Recipe:
+    def train_config(self) -> TrainConfig:
         """A tenth of the rate from half of the training, a hundredth from three quarters, or another schedule of the suite."""
-        from myths.lab.vision.training import Recipe
+        from myths.lab.vision.training import TrainConfig
 
-        return Recipe(
+        return TrainConfig(
             epochs=self.epochs,
             batch_size=self.batch_size,
             schedule=self.schedule,
             milestones=(0.5, 0.75),
             decay=0.1,
             augmentation=self.augmentation,
-            border="zero",
+            padding_mode="zero",
             mixup=self.mixup,
-            check_every=CHECK_EVERY,
+            check_interval=CHECK_EVERY,
         )

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from myths.lab.device import Precision
-    from myths.lab.language.mixer import Mixer
-    from myths.lab.language.parallel import Pairs
+    from myths.lab.language.mixer import TokenMixer
+    from myths.lab.language.parallel_corpus import Pairs
     from myths.lab.language.texts import Texts
-    from myths.lab.language.training import Recipe
-    from myths.lab.language.transformer import Translator
+    from myths.lab.language.training import TrainConfig
+    from myths.lab.language.transformer import EncoderDecoder
     from myths.lab.language.vocabulary import Vocabulary
 
 REVERSED_WORDS = "reversed_words"
@@ -115,7 +115,7 @@ class TrainTransformer(Trial):
 
         Raises UsageError when the heads do not divide the channels.
         """
-        from myths.lab.language.parallel import encode, learn_subwords
+        from myths.lab.language.parallel_corpus import encode, learn_subwords
         from myths.lab.language.training import cross_entropy, fit, translation_batches
         from myths.lab.language.transformer import parameters
         from myths.lab.language.vocabulary import Characters
@@ -128,20 +128,20 @@ class TrainTransformer(Trial):
         )
         with context.seed_torch("init"):
             model = self.model(vocabulary.size)
-        recipe = self.recipe(context.device)
+        config = self.train_config(context.device)
         with threads_for(self.batch_tokens * self.embed_dim, context.device), context.seed_torch("dropout"):
             batches = translation_batches(model, train, self.batch_tokens, context.generator("order"))
-            done = fit(model, batches, recipe, device=context.device)
+            done = fit(model, batches, config, device=context.device)
         found: dict[str, Any] = {"bleu": 0.0, "signature": "", "valid_loss_nats": None}
         if done.diverged_at is None:
             with threads_for(self.batch_tokens * self.embed_dim, context.device):
-                found = self._scored(model, test, vocabulary, parts["test"].target, recipe.precision)
-                found["valid_loss_nats"] = cross_entropy(model, valid, precision=recipe.precision)
+                found = self._scored(model, test, vocabulary, parts["test"].target, config.precision)
+                found["valid_loss_nats"] = cross_entropy(model, valid, precision=config.precision)
         row = {
             **found,
             "n_test": len(test),
             "n_train": len(train),
-            "branches": model.shape.branches,
+            "branches": model.config.branches,
             "parameters": parameters(model),
             "diverged_at": done.diverged_at,
             "train_loss": done.loss,
@@ -150,30 +150,30 @@ class TrainTransformer(Trial):
         }
         return Outcome(rows=[row])
 
-    def model(self, subwords: int) -> Translator:
+    def model(self, subwords: int) -> EncoderDecoder:
         """Return a transformer of this size at its start, drawn from torch's global generator."""
         from myths.lab.language.attention import SelfAttention
-        from myths.lab.language.transformer import Shape, Translator
+        from myths.lab.language.transformer import EncoderDecoder, TransformerConfig
 
-        shape = Shape(
+        shape = TransformerConfig(
             vocabulary=subwords,
-            channels=self.embed_dim,
-            hidden=self.ffn_dim,
+            embed_dim=self.embed_dim,
+            ffn_dim=self.ffn_dim,
             heads=self.heads,
             encoder_layers=self.layers,
             decoder_layers=self.layers,
-            longest=self.max_length,
+            max_length=self.max_length,
             dropout=self.dropout,
             normalization=self.normalization,
         )
 
-        def attention(layer: int, *, causal: bool) -> Mixer:
+        def attention(layer: int, *, causal: bool) -> TokenMixer:
             return SelfAttention(self.embed_dim, self.heads, causal=causal, dropout=self.dropout)
 
-        return Translator(shape, attention)
+        return EncoderDecoder(shape, attention)
 
     def _scored(
-        self, model: Translator, test: Pairs, vocabulary: Vocabulary, references: Sequence[str], precision: Precision
+        self, model: EncoderDecoder, test: Pairs, vocabulary: Vocabulary, references: Sequence[str], precision: Precision
     ) -> dict[str, Any]:
         from myths.lab.language.beam import translate
         from myths.lab.language.bleu import bleu
@@ -181,12 +181,12 @@ class TrainTransformer(Trial):
         scored = bleu(vocabulary.decode(translate(model, test, beam=self.beam_size, precision=precision)), references)
         return {"bleu": scored.score, "signature": scored.signature}
 
-    def recipe(self, device: str) -> Recipe:
+    def train_config(self, device: str) -> TrainConfig:
         """Adam, as in the authors' fairseq command, on a short linear schedule."""
         from myths.lab.device import precision_of
-        from myths.lab.language.training import Recipe
+        from myths.lab.language.training import TrainConfig
 
-        return Recipe(
+        return TrainConfig(
             updates=self.updates,
             batch_tokens=self.batch_tokens,
             learning_rate=self.learning_rate,

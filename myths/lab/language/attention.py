@@ -11,14 +11,14 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from myths.lab.language.mixer import Mixer, State, check_heads, check_step
+from myths.lab.language.mixer import State, TokenMixer, check_heads, check_step
 
 Computation = Literal["auto", "fused", "plain"]
 """``fused`` is torch's scaled_dot_product_attention (FlashAttention where there is one); ``plain`` writes the n x n weights out; ``auto``
 is the quicker of the two."""
 
 
-class SelfAttention(Mixer):
+class SelfAttention(TokenMixer):
     """Self-attention to all positions (to all earlier ones, if causal).
 
     Raises UsageError when ``heads`` does not divide ``channels``.
@@ -31,12 +31,12 @@ class SelfAttention(Mixer):
         self.project_in = nn.Linear(channels, 3 * channels)
         self.project_out = nn.Linear(channels, channels)
 
-    def forward(self, x: Float[Tensor, "b n d"], keep: Bool[Tensor, "b n"] | None = None) -> Float[Tensor, "b n d"]:
-        """As ``Mixer.forward``."""
+    def forward(self, x: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"] | None = None) -> Float[Tensor, "b n d"]:
+        """As ``TokenMixer.forward``."""
         q, k, v = (split_heads(part, self.heads) for part in self.project_in(x).chunk(3, dim=-1))
         dropout = self.dropout if self.training else 0.0
-        mixed = attend(q, k, v, Seen(keep, self.causal), dropout=dropout, computation=self.computation)
-        return zero_if_all_padding(self.project_out(join_heads(mixed)), keep)
+        mixed = attend(q, k, v, AttentionMask(mask, self.causal), dropout=dropout, computation=self.computation)
+        return zero_if_all_padding(self.project_out(join_heads(mixed)), mask)
 
     def start(self, batch: int, device: torch.device, dtype: torch.dtype) -> State:
         """No keys and no values."""
@@ -48,7 +48,7 @@ class SelfAttention(Mixer):
         """The state is the keys and values of all positions so far."""
         q, k, v = (split_heads(part, self.heads) for part in self.project_in(x)[:, None].chunk(3, dim=-1))
         keys, values = torch.cat([state[0], k.to(state[0].dtype)], dim=2), torch.cat([state[1], v.to(state[1].dtype)], dim=2)
-        mixed = attend(q, keys.to(q.dtype), values.to(q.dtype), Seen(), dropout=0.0, computation=self.computation)
+        mixed = attend(q, keys.to(q.dtype), values.to(q.dtype), AttentionMask(), dropout=0.0, computation=self.computation)
         return self.project_out(join_heads(mixed)[:, 0]), (keys, values)
 
 
@@ -63,29 +63,29 @@ class CrossAttention(nn.Module):
         self.project_in = nn.Linear(channels, 2 * channels)
         self.project_out = nn.Linear(channels, channels)
 
-    def remember(self, encoded: Float[Tensor, "b n d"]) -> State:
+    def precompute_memory(self, encoded: Float[Tensor, "b n d"]) -> State:
         """Keys and values of the encoder's output, made once for all steps of decoding."""
         keys, values = (split_heads(part, self.heads).contiguous() for part in self.project_in(encoded).chunk(2, dim=-1))
         return keys, values
 
-    def forward(self, x: Float[Tensor, "b m d"], memory: State, keep: Bool[Tensor, "b n"] | None) -> Float[Tensor, "b m d"]:
-        """Attend from each position of ``x`` to the remembered positions whose ``keep`` is True; zeros where a row has none."""
+    def forward(self, x: Float[Tensor, "b m d"], memory: State, mask: Bool[Tensor, "b n"] | None) -> Float[Tensor, "b m d"]:
+        """Attend from each position of ``x`` to the remembered positions whose ``mask`` is True; zeros where a row has none."""
         q = split_heads(self.query(x), self.heads)
         dropout = self.dropout if self.training else 0.0
-        mixed = attend(q, memory[0], memory[1], Seen(keep), dropout=dropout, computation="auto")
-        return zero_if_all_padding(self.project_out(join_heads(mixed)), keep)
+        mixed = attend(q, memory[0], memory[1], AttentionMask(mask), dropout=dropout, computation="auto")
+        return zero_if_all_padding(self.project_out(join_heads(mixed)), mask)
 
 
 @dataclass(frozen=True)
-class Seen:
+class AttentionMask:
     """The keys that a query sees.
 
     Attributes:
-        keep: The keys that are kept; None keeps all.
+        keys: The keys that are real tokens; None means all.
         causal: Whether it sees none that are later than itself. There are then as many keys as queries.
     """
 
-    keep: Bool[Tensor, "b n"] | None = None
+    keys: Bool[Tensor, "b n"] | None = None
     causal: bool = False
 
 
@@ -93,23 +93,23 @@ def attend(
     q: Float[Tensor, "b h m e"],
     k: Float[Tensor, "b h n e"],
     v: Float[Tensor, "b h n e"],
-    seen: Seen,
+    mask: AttentionMask,
     *,
     dropout: float,
     computation: Computation,
 ) -> Float[Tensor, "b h m e"]:
-    """Return softmax(q kᵀ / √e) v over the keys that are ``seen``.
+    """Return softmax(q kᵀ / √e) v over the keys that are in the ``mask``.
 
     A query without any key would divide zero by zero. A causal query may therefore always attend to itself, and a row of only padding
     attends to all of its padding. Values and gradients stay finite; ``zero_if_all_padding`` then removes such a row.
     """
-    keep, causal = seen.keep, seen.causal
+    keys, causal = mask.keys, mask.causal
     if computation == "auto":
-        computation = quicker(q, k)
-    if computation == "fused" and keep is None:
+        computation = faster_computation(q, k)
+    if computation == "fused" and keys is None:
         return F.scaled_dot_product_attention(q, k, v, is_causal=causal, dropout_p=dropout)
     m, n = q.shape[2], k.shape[2]
-    allowed = None if keep is None else (keep | ~keep.any(1, keepdim=True))[:, None, None, :]
+    allowed = None if keys is None else (keys | ~keys.any(1, keepdim=True))[:, None, None, :]
     if causal:
         earlier = torch.ones(m, n, dtype=torch.bool, device=q.device).tril()
         allowed = earlier if allowed is None else allowed & earlier
@@ -122,12 +122,12 @@ def attend(
     return F.dropout(scores.softmax(-1), dropout) @ v
 
 
-def zero_if_all_padding(mixed: Float[Tensor, "b n d"], keep: Bool[Tensor, "b m"] | None) -> Float[Tensor, "b n d"]:
+def zero_if_all_padding(mixed: Float[Tensor, "b n d"], mask: Bool[Tensor, "b m"] | None) -> Float[Tensor, "b n d"]:
     """Return ``mixed`` with zeros in each row of the batch that has no key to attend to: no value and no gradient passes there."""
-    return mixed if keep is None else mixed.masked_fill(~keep.any(1)[:, None, None], 0.0)
+    return mixed if mask is None else mixed.masked_fill(~mask.any(1)[:, None, None], 0.0)
 
 
-def quicker(q: Float[Tensor, "b h m e"], k: Float[Tensor, "b h n e"]) -> Literal["fused", "plain"]:
+def faster_computation(q: Float[Tensor, "b h m e"], k: Float[Tensor, "b h n e"]) -> Literal["fused", "plain"]:
     """On a GPU fused. On a CPU fused attention has an overhead a sequence (in bf16 above all), so that short ones go plainly: measured."""
     if q.device.type != "cpu":
         return "fused"

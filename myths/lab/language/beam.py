@@ -11,9 +11,9 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from myths.lab.device import Precision, autocast
-from myths.lab.language.parallel import Pairs
+from myths.lab.language.parallel_corpus import Pairs
 from myths.lab.language.training import length_buckets
-from myths.lab.language.transformer import Translator
+from myths.lab.language.transformer import EncoderDecoder
 from myths.lab.language.vocabulary import BOS, EOS, PAD
 
 BATCH_TOKENS = 4000
@@ -32,39 +32,39 @@ class Beam:
     """
 
     width: int
-    most: int
-    least: int = 1
+    max_length: int
+    min_length: int = 1
     length_penalty: float = 1.0
 
     def log_probabilities(self, logits: Float[Tensor, "bw v"], position: int) -> Float[Tensor, "b w v"]:
         """Return those of the tokens that may stand at a position of each hypothesis."""
         log_p = logits.float().log_softmax(-1).unflatten(0, (-1, self.width))
         log_p[..., PAD] = log_p[..., BOS] = -math.inf
-        if position < self.least - 1:
+        if position < self.min_length - 1:
             log_p[..., EOS] = -math.inf
-        if position == self.most - 1:
+        if position == self.max_length - 1:
             log_p[..., :EOS] = log_p[..., EOS + 1 :] = -math.inf
         return log_p
 
 
 def search(
-    model: Translator, source: Int64[Tensor, "b n"], keep: Bool[Tensor, "b n"] | None, beam: Beam
+    model: EncoderDecoder, source: Int64[Tensor, "b n"], mask: Bool[Tensor, "b n"] | None, beam: Beam
 ) -> tuple[Int64[Tensor, "b m"], Float[Tensor, " b"]]:
     """The best translation found for each sentence: tokens after BOS, PAD after EOS, and its score.
 
     A sentence is done when as many of its hypotheses have ended as the beam is wide, as in fairseq (Ott et al. 2019).
     """
-    b, device, width, most = len(source), source.device, beam.width, beam.most
-    state = model.begin(source, keep, width)
-    hypotheses = torch.full((b, width, most), PAD, dtype=torch.int64, device=device)
+    b, device, width, max_length = len(source), source.device, beam.width, beam.max_length
+    state = model.begin(source, mask, width)
+    hypotheses = torch.full((b, width, max_length), PAD, dtype=torch.int64, device=device)
     scores = torch.full((b, width), -math.inf, device=device)
     scores[:, 0] = 0.0  # all hypotheses are alike at first: one of them may go on
     last = torch.full((b * width,), BOS, dtype=torch.int64, device=device)
     best = torch.full((b,), -math.inf, device=device)
-    best_tokens = torch.full((b, most), PAD, dtype=torch.int64, device=device)
+    best_tokens = torch.full((b, max_length), PAD, dtype=torch.int64, device=device)
     ended = torch.zeros(b, dtype=torch.int64, device=device)
     rows = torch.arange(b, device=device)[:, None]
-    for position in range(most):
+    for position in range(max_length):
         logits, state = model.step(last, state)
         log_p = beam.log_probabilities(logits, position)
         totals = (scores[..., None] + log_p).flatten(1)
@@ -81,7 +81,7 @@ def search(
         best = torch.where(better, found, best)
         best_tokens = torch.where(better[:, None], finished, best_tokens)
         ended += among_best.sum(1)
-        if position == most - 1 or bool((ended >= width).all()):
+        if position == max_length - 1 or bool((ended >= width).all()):
             break
         scores, chosen = top.masked_fill(ends, -math.inf).topk(width, dim=1)
         parent, token = parent.gather(1, chosen), token.gather(1, chosen)
@@ -92,10 +92,12 @@ def search(
     return best_tokens, best
 
 
-def translate(model: Translator, pairs: Pairs, *, beam: int = 4, most: int | None = None, precision: Precision = "fp32") -> list[list[int]]:
+def translate(
+    model: EncoderDecoder, pairs: Pairs, *, beam: int = 4, max_length: int | None = None, precision: Precision = "fp32"
+) -> list[list[int]]:
     """The translation of each source as token numbers, in the order of ``pairs``.
 
-    At most 1.2 times the tokens of the longest source of a batch, and 10, or ``most``; never more than the model was built for.
+    At most 1.2 times the tokens of the longest source of a batch, and 10, or ``max_length``; never more than the model was built for.
     """
     device = str(pairs.source.device)
     was_training = model.training
@@ -104,9 +106,9 @@ def translate(model: Translator, pairs: Pairs, *, beam: int = 4, most: int | Non
     try:
         with torch.inference_mode(), autocast(device, precision):
             for indices in length_buckets(pairs, BATCH_TOKENS, None):
-                source, keep, _ = pairs.batch(indices)
-                limit = min(most or int(1.2 * source.shape[1]) + 10, model.shape.longest)
-                tokens, _ = search(model, source, keep, Beam(width=beam, most=limit))
+                source, mask, _ = pairs.batch(indices)
+                limit = min(max_length or int(1.2 * source.shape[1]) + 10, model.config.max_length)
+                tokens, _ = search(model, source, mask, Beam(width=beam, max_length=limit))
                 for i, sequence in zip(indices.tolist(), _to_lists(tokens), strict=True):
                     translated[i] = sequence
     finally:

@@ -13,7 +13,7 @@ State = tuple[Tensor, ...]
 """What incremental decoding remembers of the past, first axis the batch, so that beam search can reorder it."""
 
 
-class Mixer(nn.Module, ABC):
+class TokenMixer(nn.Module, ABC):
     """A layer that mixes positions; everything else in a transformer works on each position alone.
 
     ``project_in`` and ``project_out`` are its first and last linear maps, which Fixup initializes by rules of its own.
@@ -25,8 +25,8 @@ class Mixer(nn.Module, ABC):
     project_out: nn.Linear
 
     @abstractmethod
-    def forward(self, x: Float[Tensor, "b n d"], keep: Bool[Tensor, "b n"] | None = None) -> Float[Tensor, "b n d"]:
-        """All positions at once. Positions with ``keep`` False are padding: no other position sees them, what they give is not defined."""
+    def forward(self, x: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"] | None = None) -> Float[Tensor, "b n d"]:
+        """All positions at once. Positions with ``mask`` False are padding: no other position sees them, what they give is not defined."""
 
     @abstractmethod
     def start(self, batch: int, device: torch.device, dtype: torch.dtype) -> State:
@@ -38,10 +38,10 @@ class Mixer(nn.Module, ABC):
 
 
 @runtime_checkable
-class MixerBuilder(Protocol):
+class TokenMixerBuilder(Protocol):
     """Makes the mixer of one layer."""
 
-    def __call__(self, layer: int, *, causal: bool) -> Mixer:
+    def __call__(self, layer: int, *, causal: bool) -> TokenMixer:
         """``layer`` counts from 0 in the encoder and anew in the decoder; the decoder's are causal."""
         ...
 
@@ -55,7 +55,7 @@ def check_heads(channels: int, heads: int) -> None:
         raise UsageError(f"heads={heads} does not divide {channels} channels; these do: {', '.join(map(str, fitting))}")
 
 
-def check_step(mixer: Mixer) -> None:
+def check_step(mixer: TokenMixer) -> None:
     """Raises UsageError for a mixer that sees later positions, which no decoding can give it."""
     from myths.lab.errors import UsageError
 

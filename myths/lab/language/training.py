@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from myths.lab.device import Precision, autocast
-from myths.lab.language.parallel import Pairs
-from myths.lab.language.transformer import Translator
+from myths.lab.language.parallel_corpus import Pairs
+from myths.lab.language.transformer import EncoderDecoder
 from myths.lab.language.vocabulary import PAD
 from myths.lab.timing import Stopwatch
 
@@ -24,7 +24,7 @@ Schedule = Literal["inverse-sqrt", "linear"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class TrainConfig:
     """How to train a sequence model: everything but the model, the data and the draw.
 
     Adam with β = (0.9, 0.98) and decoupled weight decay, as in fairseq. The rate rises linearly to ``learning_rate`` over ``warmup``
@@ -46,7 +46,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Fit:
+class TrainResult:
     """What a training was: updates, wall-clock seconds, target tokens seen, mean smoothed loss of the last 50 updates in nats.
 
     ``diverged_at`` is the first update with a loss that is not finite; training ends within 50 updates of it.
@@ -64,40 +64,40 @@ class Prediction:
     """A minibatch through the model: logits and what they should have said; PAD where nothing is asked."""
 
     logits: Float[Tensor, "*b v"]
-    answers: Int64[Tensor, "*b"]
+    targets: Int64[Tensor, "*b"]
 
 
 BATCH_TOKENS = 8000
 """Tokens whose cross-entropy is computed together."""
-CHECKED_EVERY = 50
+CHECK_INTERVAL = 50
 """Updates between looks at the loss, which wait for the device."""
 
 
-def fit(model: nn.Module, batches: Iterator[Callable[[], Prediction]], recipe: Recipe, *, device: str) -> Fit:
-    """Trains ``model`` in place on ``recipe.updates`` of ``batches``: functions that put the next minibatch through it."""
+def fit(model: nn.Module, batches: Iterator[Callable[[], Prediction]], config: TrainConfig, *, device: str) -> TrainResult:
+    """Trains ``model`` in place on ``config.updates`` of ``batches``: functions that put the next minibatch through it."""
     model.to(torch.device(device)).train()
     optimizer = torch.optim.AdamW(
-        model.parameters(), recipe.learning_rate, betas=(0.9, 0.98), eps=1e-9, weight_decay=recipe.weight_decay, fused=True
+        model.parameters(), config.learning_rate, betas=(0.9, 0.98), eps=1e-9, weight_decay=config.weight_decay, fused=True
     )
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda update: rate(recipe, update))
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda update: lr_factor(config, update))
     losses: list[Tensor] = []
     tokens = torch.zeros((), dtype=torch.int64, device=device)
     diverged_at, recent = None, math.nan
     with Stopwatch(device) as stopwatch:
-        for update in range(recipe.updates):
+        for update in range(config.updates):
             predict = next(batches)
-            with autocast(device, recipe.precision):
+            with autocast(device, config.precision):
                 prediction = predict()
-            loss = smoothed_loss(prediction, recipe.label_smoothing)
+            loss = label_smoothed_loss(prediction, config.label_smoothing)
             loss.backward()
-            if recipe.clip:
-                nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
+            if config.clip:
+                nn.utils.clip_grad_norm_(model.parameters(), config.clip)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             scheduler.step()
             losses.append(loss.detach())
-            tokens += (prediction.answers != PAD).sum()
-            if len(losses) == CHECKED_EVERY or update + 1 == recipe.updates:
+            tokens += (prediction.targets != PAD).sum()
+            if len(losses) == CHECK_INTERVAL or update + 1 == config.updates:
                 values = torch.stack(losses)
                 recent = float(values.mean())
                 bad = (~values.isfinite()).nonzero()
@@ -105,28 +105,28 @@ def fit(model: nn.Module, batches: Iterator[Callable[[], Prediction]], recipe: R
                     diverged_at = update + 1 - len(losses) + int(bad[0])
                     break
                 losses.clear()
-    return Fit(update + 1, stopwatch.seconds, int(tokens), recent, diverged_at)
+    return TrainResult(update + 1, stopwatch.seconds, int(tokens), recent, diverged_at)
 
 
-def smoothed_loss(prediction: Prediction, smoothing: float) -> Float[Tensor, ""]:
+def label_smoothed_loss(prediction: Prediction, smoothing: float) -> Float[Tensor, ""]:
     """Mean cross-entropy in nats over the answers that are not PAD, with label smoothing; summed in float32 at least."""
-    logits, answers = prediction.logits.flatten(0, -2), prediction.answers.flatten()
-    return _SmoothedLoss.apply(logits, answers, smoothing)
+    logits, targets = prediction.logits.flatten(0, -2), prediction.targets.flatten()
+    return _LabelSmoothedLoss.apply(logits, targets, smoothing)
 
 
-class _SmoothedLoss(torch.autograd.Function):
+class _LabelSmoothedLoss(torch.autograd.Function):
     """As ``F.cross_entropy``, in half of its time on a CPU: the table of logits is what a small translator spends its time on."""
 
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, answers: Tensor, smoothing: float) -> Tensor:
+    def forward(ctx: Any, logits: Tensor, targets: Tensor, smoothing: float) -> Tensor:
         highest = logits.amax(-1, keepdim=True)
         # Summed in float32 whatever the logits are: in bf16, log Z itself would be off by 3 %.
         z = (logits - highest).exp_().sum(-1, dtype=_summed(logits))
         log_z = z.log() + highest[:, 0]
-        chosen = logits.gather(1, answers[:, None])[:, 0]
-        asked = (answers != PAD).to(z.dtype)
+        chosen = logits.gather(1, targets[:, None])[:, 0]
+        asked = (targets != PAD).to(z.dtype)
         count = asked.sum().clamp_min(1)
-        ctx.save_for_backward(logits, answers, highest, z, asked / count)
+        ctx.save_for_backward(logits, targets, highest, z, asked / count)
         ctx.smoothing = smoothing
         mean = logits.mean(-1, dtype=z.dtype) if smoothing else 0.0
         return ((log_z - (1 - smoothing) * chosen - smoothing * mean) * asked).sum() / count
@@ -134,10 +134,10 @@ class _SmoothedLoss(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        logits, answers, highest, z, weights = ctx.saved_tensors
+        logits, targets, highest, z, weights = ctx.saved_tensors
         slope = logits.sub(highest).exp_()
         slope -= (ctx.smoothing / logits.shape[1] * z).to(slope.dtype)[:, None]
-        slope.scatter_add_(1, answers[:, None], ((ctx.smoothing - 1) * z).to(slope.dtype)[:, None])
+        slope.scatter_add_(1, targets[:, None], ((ctx.smoothing - 1) * z).to(slope.dtype)[:, None])
         return slope.mul_((weights * gradient / z).to(slope.dtype)[:, None]), None, None
 
 
@@ -145,30 +145,32 @@ def _summed(logits: Tensor) -> torch.dtype:
     return torch.float64 if logits.dtype == torch.float64 else torch.float32
 
 
-def rate(recipe: Recipe, update: int) -> float:
+def lr_factor(config: TrainConfig, update: int) -> float:
     """The share of the highest learning rate at ``update``, counted from 0."""
     step = update + 1
-    if step <= recipe.warmup:
-        return step / recipe.warmup
-    if recipe.schedule == "inverse-sqrt":
-        return math.sqrt(max(1, recipe.warmup) / step)
-    return max(0.0, (recipe.updates - update) / max(1, recipe.updates - recipe.warmup))
+    if step <= config.warmup:
+        return step / config.warmup
+    if config.schedule == "inverse-sqrt":
+        return math.sqrt(max(1, config.warmup) / step)
+    return max(0.0, (config.updates - update) / max(1, config.updates - config.warmup))
 
 
 # --- translation ------------------------------------------------------------------------------------
 
 
-def translation_batches(model: Translator, pairs: Pairs, batch_tokens: int, order: torch.Generator) -> Iterator[Callable[[], Prediction]]:
+def translation_batches(
+    model: EncoderDecoder, pairs: Pairs, batch_tokens: int, order: torch.Generator
+) -> Iterator[Callable[[], Prediction]]:
     """Endless minibatches of sentence pairs of similar length; each epoch visits each pair once, in an order drawn from ``order``."""
     while True:
         for indices in length_buckets(pairs, batch_tokens, order):
             yield partial(predict_pairs, model, pairs, indices)
 
 
-def predict_pairs(model: Translator, pairs: Pairs, indices: Int64[Tensor, " b"]) -> Prediction:
+def predict_pairs(model: EncoderDecoder, pairs: Pairs, indices: Int64[Tensor, " b"]) -> Prediction:
     """The model's logits for each target token after BOS, given those before it."""
-    source, keep, target = pairs.batch(indices)
-    return Prediction(model(source, keep, target[:, :-1]), target[:, 1:])
+    source, mask, target = pairs.batch(indices)
+    return Prediction(model(source, mask, target[:, :-1]), target[:, 1:])
 
 
 def length_buckets(pairs: Pairs, batch_tokens: int, order: torch.Generator | None) -> list[Int64[Tensor, " b"]]:
@@ -195,14 +197,14 @@ def length_buckets(pairs: Pairs, batch_tokens: int, order: torch.Generator | Non
     return [sorted_pairs[starts[i][0] : starts[i][1]].to(device) for i in where]
 
 
-def cross_entropy(model: Translator, pairs: Pairs, *, precision: Precision = "fp32") -> float:
+def cross_entropy(model: EncoderDecoder, pairs: Pairs, *, precision: Precision = "fp32") -> float:
     """Mean nats a target token (EOS counts), without label smoothing, in evaluation mode."""
-    nats, tokens = sentence_nats(model, pairs, precision=precision)
+    nats, tokens = sentence_losses(model, pairs, precision=precision)
     return float(nats.sum() / tokens.sum())
 
 
-def sentence_nats(
-    model: Translator, pairs: Pairs, *, precision: Precision = "fp32"
+def sentence_losses(
+    model: EncoderDecoder, pairs: Pairs, *, precision: Precision = "fp32"
 ) -> tuple[Float[Tensor, " pairs"], Int64[Tensor, " pairs"]]:
     """What each target costs given its source, in nats, and of how many tokens it is; on the CPU, in the order of ``pairs``."""
     device = str(pairs.source.device)
@@ -214,7 +216,7 @@ def sentence_nats(
             for indices in length_buckets(pairs, BATCH_TOKENS, None):
                 prediction = predict_pairs(model, pairs, indices)
                 logits = prediction.logits.float().transpose(1, 2)
-                each = F.cross_entropy(logits, prediction.answers, ignore_index=PAD, reduction="none")
+                each = F.cross_entropy(logits, prediction.targets, ignore_index=PAD, reduction="none")
                 nats[indices.cpu()] = each.sum(1).double().cpu()
     finally:
         model.train(was_training)

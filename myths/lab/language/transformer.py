@@ -17,25 +17,25 @@ from torch import Tensor, nn
 
 from myths.lab.errors import UsageError
 from myths.lab.language.attention import CrossAttention
-from myths.lab.language.mixer import Mixer, MixerBuilder, State
+from myths.lab.language.mixer import State, TokenMixer, TokenMixerBuilder
 
 Normalization = Literal["layer", "fixup", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shape:
-    """The size of a transformer. ``heads`` are those of the attention to the encoder; ``longest`` the most positions of a sequence.
+class TransformerConfig:
+    """The size of a transformer. ``heads`` are those of the attention to the encoder; ``max_length`` the most positions of a sequence.
 
     ``tied``: one matrix embeds source and target and, transposed, gives the logits.
     """
 
     vocabulary: int
-    channels: int
-    hidden: int
+    embed_dim: int
+    ffn_dim: int
     heads: int
     encoder_layers: int
     decoder_layers: int
-    longest: int
+    max_length: int
     dropout: float = 0.1
     normalization: Normalization = "layer"
     tied: bool = True
@@ -47,68 +47,68 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class Decoding:
-    """What position-by-position decoding remembers. ``selves``: a state a layer, [b·beam, …]; ``memories``: the encoder's, [b, …]."""
+class DecodingState:
+    """State of incremental decoding. ``self_states``: one per layer, [b·beam, …]; ``cross_memories``: the encoder's, [b, …]."""
 
     position: int
-    selves: tuple[State, ...]
-    memories: tuple[State, ...]
-    keep: Tensor | None
+    self_states: tuple[State, ...]
+    cross_memories: tuple[State, ...]
+    mask: Tensor | None
 
-    def reordered(self, order: Int64[Tensor, " rows"]) -> Decoding:
+    def reordered(self, order: Int64[Tensor, " rows"]) -> DecodingState:
         """The state of the hypotheses in another order, within their sentences."""
-        selves = tuple(tuple(part.index_select(0, order) for part in state) for state in self.selves)
-        return Decoding(self.position, selves, self.memories, self.keep)
+        self_states = tuple(tuple(part.index_select(0, order) for part in state) for state in self.self_states)
+        return DecodingState(self.position, self_states, self.cross_memories, self.mask)
 
 
-class Translator(nn.Module):
+class EncoderDecoder(nn.Module):
     """Encoder–decoder: logits of each target token from the source and the target tokens before it.
 
-    Raises UsageError for a sequence longer than ``shape.longest``.
+    Raises UsageError for a sequence longer than ``config.max_length``.
     """
 
-    def __init__(self, shape: Shape, build: MixerBuilder):
+    def __init__(self, config: TransformerConfig, build: TokenMixerBuilder):
         super().__init__()
-        self.shape = shape
-        self.embed = Embedding(shape)
-        self.encoder = Stack(shape, [build(i, causal=False) for i in range(shape.encoder_layers)], cross=False)
-        self.encoded = _last(shape)
-        self.decoder = Stack(shape, [build(i, causal=True) for i in range(shape.decoder_layers)], cross=True)
-        self.logits = Logits(shape, self.embed)
-        initialize(self, shape)
+        self.config = config
+        self.embed = Embedding(config)
+        self.encoder = Stack(config, [build(i, causal=False) for i in range(config.encoder_layers)], cross=False)
+        self.encoded = _normalization(config)
+        self.decoder = Stack(config, [build(i, causal=True) for i in range(config.decoder_layers)], cross=True)
+        self.logits = Logits(config, self.embed)
+        initialize(self, config)
 
     def forward(
-        self, source: Int64[Tensor, "b n"], keep: Bool[Tensor, "b n"] | None, target: Int64[Tensor, "b m"]
+        self, source: Int64[Tensor, "b n"], mask: Bool[Tensor, "b n"] | None, target: Int64[Tensor, "b m"]
     ) -> Float[Tensor, "b m v"]:
-        """``keep`` is False where the source is padding; padding at the end of a target is seen by no token before it."""
-        return self.logits(self.decoder(self.embed(target), None, self.decoder.remember(self.encode(source, keep)), keep))
+        """``mask`` is False where the source is padding; padding at the end of a target is seen by no token before it."""
+        return self.logits(self.decoder(self.embed(target), None, self.decoder.precompute_memory(self.encode(source, mask)), mask))
 
-    def encode(self, source: Int64[Tensor, "b n"], keep: Bool[Tensor, "b n"] | None) -> Float[Tensor, "b n d"]:
+    def encode(self, source: Int64[Tensor, "b n"], mask: Bool[Tensor, "b n"] | None) -> Float[Tensor, "b n d"]:
         """The encoder's output."""
-        return self.encoded(self.encoder(self.embed(source), keep))
+        return self.encoded(self.encoder(self.embed(source), mask))
 
-    def begin(self, source: Int64[Tensor, "b n"], keep: Bool[Tensor, "b n"] | None, beam: int = 1) -> Decoding:
+    def begin(self, source: Int64[Tensor, "b n"], mask: Bool[Tensor, "b n"] | None, beam: int = 1) -> DecodingState:
         """Encodes the source; the state before the first target token of ``beam`` hypotheses a sentence."""
-        encoded = self.encode(source, keep)
-        return Decoding(0, self.decoder.start(len(source) * beam, encoded), self.decoder.remember(encoded), keep)
+        encoded = self.encode(source, mask)
+        return DecodingState(0, self.decoder.start(len(source) * beam, encoded), self.decoder.precompute_memory(encoded), mask)
 
-    def step(self, tokens: Int64[Tensor, " rows"], state: Decoding) -> tuple[Float[Tensor, "rows v"], Decoding]:
+    def step(self, tokens: Int64[Tensor, " rows"], state: DecodingState) -> tuple[Float[Tensor, "rows v"], DecodingState]:
         """Logits of the next token after ``tokens``, the last of each hypothesis (those of a sentence side by side)."""
         x = self.embed(tokens[:, None], first=state.position)[:, 0]
-        x, selves = self.decoder.step(x, state.selves, state.memories, state.keep)
-        return self.logits(x), Decoding(state.position + 1, selves, state.memories, state.keep)
+        x, self_states = self.decoder.step(x, state.self_states, state.cross_memories, state.mask)
+        return self.logits(x), DecodingState(state.position + 1, self_states, state.cross_memories, state.mask)
 
 
 class LanguageModel(nn.Module):
-    """Decoder only: logits of each token from those before it. Raises UsageError for a sequence longer than ``shape.longest``."""
+    """Decoder only: logits of each token from those before it. Raises UsageError for a sequence longer than ``config.max_length``."""
 
-    def __init__(self, shape: Shape, build: MixerBuilder):
+    def __init__(self, config: TransformerConfig, build: TokenMixerBuilder):
         super().__init__()
-        self.shape = shape
-        self.embed = Embedding(shape)
-        self.decoder = Stack(shape, [build(i, causal=True) for i in range(shape.decoder_layers)], cross=False)
-        self.logits = Logits(shape, self.embed)
-        initialize(self, shape)
+        self.config = config
+        self.embed = Embedding(config)
+        self.decoder = Stack(config, [build(i, causal=True) for i in range(config.decoder_layers)], cross=False)
+        self.logits = Logits(config, self.embed)
+        initialize(self, config)
 
     def forward(self, tokens: Int64[Tensor, "b n"]) -> Float[Tensor, "b n v"]:
         """Logits of what follows each of ``tokens``."""
@@ -118,11 +118,11 @@ class LanguageModel(nn.Module):
 class Embedding(nn.Module):
     """Token embedding times √d, plus fixed sinusoids of the position, with dropout (Vaswani et al. 2017, Sec. 3.4 and 3.5)."""
 
-    def __init__(self, shape: Shape):
+    def __init__(self, config: TransformerConfig):
         super().__init__()
-        self.tokens = nn.Embedding(shape.vocabulary, shape.channels)
-        self.dropout = nn.Dropout(shape.dropout)
-        self.register_buffer("positions", sinusoids(shape.longest, shape.channels), persistent=False)
+        self.tokens = nn.Embedding(config.vocabulary, config.embed_dim)
+        self.dropout = nn.Dropout(config.dropout)
+        self.register_buffer("positions", sinusoids(config.max_length, config.embed_dim), persistent=False)
 
     def forward(self, tokens: Int64[Tensor, "b n"], first: int = 0) -> Float[Tensor, "b n d"]:
         """``first`` is the position of the first token."""
@@ -135,11 +135,11 @@ class Embedding(nn.Module):
 class Logits(nn.Module):
     """The decoder's last normalization and the linear map to the vocabulary."""
 
-    def __init__(self, shape: Shape, embed: Embedding):
+    def __init__(self, config: TransformerConfig, embed: Embedding):
         super().__init__()
-        self.normalize = _last(shape)
-        self.classify = nn.Linear(shape.channels, shape.vocabulary, bias=False)
-        if shape.tied:
+        self.normalize = _normalization(config)
+        self.classify = nn.Linear(config.embed_dim, config.vocabulary, bias=False)
+        if config.tied:
             self.classify.weight = embed.tokens.weight
 
     def forward(self, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b v"]:
@@ -150,33 +150,37 @@ class Logits(nn.Module):
 class Stack(nn.Module):
     """Blocks one after the other."""
 
-    def __init__(self, shape: Shape, mixers: Sequence[Mixer], *, cross: bool):
+    def __init__(self, config: TransformerConfig, mixers: Sequence[TokenMixer], *, cross: bool):
         super().__init__()
-        self.blocks = nn.ModuleList(Block(shape, mixer, cross=cross) for mixer in mixers)
+        self.blocks = nn.ModuleList(Block(config, mixer, cross=cross) for mixer in mixers)
 
     def forward(
-        self, x: Float[Tensor, "b n d"], keep: Bool[Tensor, "b n"] | None, memories: Sequence[State] = (), memory_keep: Tensor | None = None
+        self,
+        x: Float[Tensor, "b n d"],
+        mask: Bool[Tensor, "b n"] | None,
+        cross_memories: Sequence[State] = (),
+        memory_mask: Tensor | None = None,
     ) -> Float[Tensor, "b n d"]:
-        """``keep`` tells padding apart; ``memories`` and ``memory_keep`` are the encoder's, a memory for each block."""
+        """``mask`` tells padding apart; ``cross_memories`` and ``memory_mask`` are the encoder's, a memory for each block."""
         for i, block in enumerate(self.blocks):
-            x = block(x, keep, memories[i] if memories else None, memory_keep)
+            x = block(x, mask, cross_memories[i] if cross_memories else None, memory_mask)
         return x
 
-    def remember(self, encoded: Float[Tensor, "b n d"]) -> tuple[State, ...]:
+    def precompute_memory(self, encoded: Float[Tensor, "b n d"]) -> tuple[State, ...]:
         """What the attention to the encoder of each block needs of its output."""
-        return tuple(block.cross.remember(encoded) for block in self._typed())
+        return tuple(block.cross.precompute_memory(encoded) for block in self._typed())
 
     def start(self, rows: int, like: Tensor) -> tuple[State, ...]:
         """The state of each mixer before the first position."""
         return tuple(block.mixer.start(rows, like.device, like.dtype) for block in self._typed())
 
     def step(
-        self, x: Float[Tensor, "rows d"], selves: Sequence[State], memories: Sequence[State], keep: Tensor | None
+        self, x: Float[Tensor, "rows d"], self_states: Sequence[State], cross_memories: Sequence[State], mask: Tensor | None
     ) -> tuple[Float[Tensor, "rows d"], tuple[State, ...]]:
         """One position through all blocks."""
         after = []
-        for i, (block, state) in enumerate(zip(self._typed(), selves, strict=True)):
-            x, state = block.step(x, state, memories[i] if memories else None, keep)
+        for i, (block, state) in enumerate(zip(self._typed(), self_states, strict=True)):
+            x, state = block.step(x, state, cross_memories[i] if cross_memories else None, mask)
             after.append(state)
         return x, tuple(after)
 
@@ -187,24 +191,24 @@ class Stack(nn.Module):
 class Block(nn.Module):
     """Mix positions, look at the encoder (in a decoder), feed forward: each a residual branch."""
 
-    def __init__(self, shape: Shape, mixer: Mixer, *, cross: bool):
+    def __init__(self, config: TransformerConfig, mixer: TokenMixer, *, cross: bool):
         super().__init__()
-        self.mixer, self.mix = mixer, Branch(shape)
+        self.mixer, self.mix = mixer, ResidualBranch(config)
         if cross:
-            self.cross, self.look = CrossAttention(shape.channels, shape.heads, dropout=shape.dropout), Branch(shape)
-        self.feed_forward, self.feed = FeedForward(shape), Branch(shape)
+            self.cross, self.look = CrossAttention(config.embed_dim, config.heads, dropout=config.dropout), ResidualBranch(config)
+        self.feed_forward, self.feed = FeedForward(config), ResidualBranch(config)
 
     def forward(
-        self, x: Float[Tensor, "b n d"], keep: Tensor | None, memory: State | None = None, memory_keep: Tensor | None = None
+        self, x: Float[Tensor, "b n d"], mask: Tensor | None, memory: State | None = None, memory_mask: Tensor | None = None
     ) -> Float[Tensor, "b n d"]:
         """All positions at once."""
-        x = self.mix(x, lambda z: self.mixer(z, keep))
+        x = self.mix(x, lambda z: self.mixer(z, mask))
         if memory is not None:
-            x = self.look(x, lambda z: self.cross(z, memory, memory_keep))
+            x = self.look(x, lambda z: self.cross(z, memory, memory_mask))
         return self.feed(x, self.feed_forward)
 
     def step(
-        self, x: Float[Tensor, "rows d"], state: State, memory: State | None, keep: Tensor | None
+        self, x: Float[Tensor, "rows d"], state: State, memory: State | None, mask: Tensor | None
     ) -> tuple[Float[Tensor, "rows d"], State]:
         """One position. The hypotheses of a sentence look at its memory together, so that it is not copied for each."""
         after: list[State] = []
@@ -217,18 +221,18 @@ class Block(nn.Module):
         x = self.mix(x, mix)
         if memory is not None:
             sentences = len(memory[0])
-            x = self.look(x, lambda z: self.cross(z.unflatten(0, (sentences, -1)), memory, keep).flatten(0, 1))
+            x = self.look(x, lambda z: self.cross(z.unflatten(0, (sentences, -1)), memory, mask).flatten(0, 1))
         return self.feed(x, self.feed_forward), after[0]
 
 
-class Branch(nn.Module):
+class ResidualBranch(nn.Module):
     """x + f(x), with what keeps the sum in bounds: layer normalization before f, or Fixup's scalars around it (claims.md, Sec. 5)."""
 
-    def __init__(self, shape: Shape):
+    def __init__(self, config: TransformerConfig):
         super().__init__()
-        self.dropout = nn.Dropout(shape.dropout)
-        self.before = _last(shape)
-        self.after: nn.Module = Scale() if shape.normalization == "fixup" else nn.Identity()
+        self.dropout = nn.Dropout(config.dropout)
+        self.before = _normalization(config)
+        self.after: nn.Module = ScalarMultiplier() if config.normalization == "fixup" else nn.Identity()
 
     def forward(self, x: Float[Tensor, "*b d"], f: Callable[[Tensor], Tensor]) -> Float[Tensor, "*b d"]:
         """The residual sum."""
@@ -238,21 +242,21 @@ class Branch(nn.Module):
 class FeedForward(nn.Module):
     """Linear, ReLU, linear, on each position; with Fixup, scalar shifts stand in the place of the biases."""
 
-    def __init__(self, shape: Shape):
+    def __init__(self, config: TransformerConfig):
         super().__init__()
-        fixup = shape.normalization == "fixup"
-        self.fc1 = nn.Linear(shape.channels, shape.hidden, bias=not fixup)
-        self.fc2 = nn.Linear(shape.hidden, shape.channels, bias=not fixup)
-        self.shift1: nn.Module = Shift() if fixup else nn.Identity()
-        self.shift2: nn.Module = Shift() if fixup else nn.Identity()
-        self.dropout = nn.Dropout(shape.dropout)
+        fixup = config.normalization == "fixup"
+        self.fc1 = nn.Linear(config.embed_dim, config.ffn_dim, bias=not fixup)
+        self.fc2 = nn.Linear(config.ffn_dim, config.embed_dim, bias=not fixup)
+        self.shift1: nn.Module = ScalarBias() if fixup else nn.Identity()
+        self.shift2: nn.Module = ScalarBias() if fixup else nn.Identity()
+        self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
         """Same shape."""
         return self.fc2(self.shift2(self.dropout(F.relu(self.shift1(self.fc1(x))))))
 
 
-class Shift(nn.Module):
+class ScalarBias(nn.Module):
     """x plus one learned number, 0 at first."""
 
     def __init__(self) -> None:
@@ -264,7 +268,7 @@ class Shift(nn.Module):
         return x + self.scalar
 
 
-class Scale(nn.Module):
+class ScalarMultiplier(nn.Module):
     """x times one learned number, 1 at first."""
 
     def __init__(self) -> None:
@@ -276,7 +280,7 @@ class Scale(nn.Module):
         return x * self.scalar
 
 
-def initialize(model: nn.Module, shape: Shape) -> None:
+def initialize(model: nn.Module, config: TransformerConfig) -> None:
     """Xavier for every linear map, 0 for biases, N(0, 1/d) for embeddings; and Fixup's rules where they are asked for.
 
     Fixup (Zhang et al. 2019, Sec. 4, as in their fairseq code): the last map of each branch is 0; feed-forward's first is Xavier times
@@ -289,27 +293,27 @@ def initialize(model: nn.Module, shape: Shape) -> None:
                 nn.init.zeros_(module.bias)
     for module in model.modules():
         if isinstance(module, Embedding):
-            nn.init.normal_(module.tokens.weight, std=shape.channels**-0.5)
-    if shape.normalization != "fixup":
+            nn.init.normal_(module.tokens.weight, std=config.embed_dim**-0.5)
+    if config.normalization != "fixup":
         return
     with torch.no_grad():
         for module in model.modules():
             if isinstance(module, FeedForward):
-                module.fc1.weight *= shape.branches**-0.5
+                module.fc1.weight *= config.branches**-0.5
                 module.fc2.weight.zero_()
-            elif isinstance(module, Mixer | CrossAttention):
-                module.project_in.weight *= shape.branches ** (-1 / 6)
+            elif isinstance(module, TokenMixer | CrossAttention):
+                module.project_in.weight *= config.branches ** (-1 / 6)
                 module.project_out.weight.zero_()
-            elif isinstance(module, Logits) and not shape.tied:
+            elif isinstance(module, Logits) and not config.tied:
                 module.classify.weight.zero_()
 
 
-def sinusoids(length: int, channels: int) -> Float[Tensor, "length channels"]:
+def sinusoids(length: int, embed_dim: int) -> Float[Tensor, "length channels"]:
     """Sines in the even channels, cosines in the odd, of wavelengths from 2π to 10,000·2π (Vaswani et al. 2017, Sec. 3.5)."""
     position = torch.arange(length, dtype=torch.float32)[:, None]
-    angle = position * torch.exp(torch.arange(0, channels, 2, dtype=torch.float32) * (-math.log(10_000.0) / channels))
-    table = torch.zeros(length, channels)
-    table[:, 0::2], table[:, 1::2] = angle.sin(), angle.cos()[:, : channels // 2]
+    angle = position * torch.exp(torch.arange(0, embed_dim, 2, dtype=torch.float32) * (-math.log(10_000.0) / embed_dim))
+    table = torch.zeros(length, embed_dim)
+    table[:, 0::2], table[:, 1::2] = angle.sin(), angle.cos()[:, : embed_dim // 2]
     return table
 
 
@@ -318,7 +322,7 @@ def parameters(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
-def _last(shape: Shape) -> nn.Module:
-    if shape.normalization == "layer":
-        return nn.LayerNorm(shape.channels)
-    return Shift() if shape.normalization == "fixup" else nn.Identity()
+def _normalization(config: TransformerConfig) -> nn.Module:
+    if config.normalization == "layer":
+        return nn.LayerNorm(config.embed_dim)
+    return ScalarBias() if config.normalization == "fixup" else nn.Identity()

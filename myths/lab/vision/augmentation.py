@@ -15,11 +15,11 @@ from torch import Tensor
 Augmentation = Literal["none", "flip", "crop-flip", "crop-flip-cutout"]
 
 
-Border = Literal["reflect", "zero"]
+PaddingMode = Literal["reflect", "zero"]
 
 
 def augment(
-    x: UInt8[Tensor, "n c h w"], kind: Augmentation, border: Border, fill: Float[Tensor, " c"], generator: torch.Generator
+    x: UInt8[Tensor, "n c h w"], kind: Augmentation, padding_mode: PaddingMode, fill: Float[Tensor, " c"], generator: torch.Generator
 ) -> Float[Tensor, "n c h w"]:
     """Pixel values in 0..1, augmented as CIFAR's papers do, in proportion to the size of the image.
 
@@ -28,19 +28,21 @@ def augment(
     """
     side = x.shape[-1]
     if kind in ("crop-flip", "crop-flip-cutout"):
-        x = random_crop(x, max(1, side // 8), border, generator)
+        x = random_crop(x, max(1, side // 8), padding_mode, generator)
     if kind != "none":
         x = random_flip(x, generator)
     pixels = x.float() / 255
     return random_cutout(pixels, side // 2, fill, generator) if kind == "crop-flip-cutout" else pixels
 
 
-def random_crop(x: Shaped[Tensor, "n c h w"], padding: int, border: Border, generator: torch.Generator) -> Shaped[Tensor, "n c h w"]:
+def random_crop(
+    x: Shaped[Tensor, "n c h w"], padding: int, padding_mode: PaddingMode, generator: torch.Generator
+) -> Shaped[Tensor, "n c h w"]:
     """Each image padded by ``padding`` pixels on all sides, then cut to its size again at a random offset."""
-    return crop(x, padding, border, _draw(0, 2 * padding + 1, (2, len(x)), generator, x))
+    return crop(x, padding, padding_mode, _draw(0, 2 * padding + 1, (2, len(x)), generator, x))
 
 
-def crop(x: Shaped[Tensor, "n c h w"], padding: int, border: Border, offsets: Int64[Tensor, "2 n"]) -> Shaped[Tensor, "n c h w"]:
+def crop(x: Shaped[Tensor, "n c h w"], padding: int, padding_mode: PaddingMode, offsets: Int64[Tensor, "2 n"]) -> Shaped[Tensor, "n c h w"]:
     """Each padded image cut at its (row, column) offset, 0..2·padding; ``padding`` each keeps the images as they are."""
     n, channels, height, width = x.shape
     rows = offsets[0, :, None] - padding + torch.arange(height, device=x.device)
@@ -48,7 +50,7 @@ def crop(x: Shaped[Tensor, "n c h w"], padding: int, border: Border, offsets: In
     # Gathering from the images themselves needs no padded copy of the batch.
     source = _mirrored(rows, height)[:, :, None] * width + _mirrored(columns, width)[:, None, :]
     pixels = x.flatten(2).gather(2, source.view(n, 1, -1).expand(-1, channels, -1)).view_as(x)
-    if border == "reflect":
+    if padding_mode == "reflect":
         return pixels
     inside = _inside(rows, height)[:, :, None] & _inside(columns, width)[:, None, :]
     return torch.where(inside[:, None], pixels, torch.zeros((), dtype=x.dtype, device=x.device))

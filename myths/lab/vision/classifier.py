@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
     from myths.lab.data.images import ImageSet
     from myths.lab.vision.networks import Classifier
-    from myths.lab.vision.training import Recipe
+    from myths.lab.vision.training import TrainConfig
 
 EMBEDDED = ("digits", "shapes")
 """Sets that come with the suite and stand in for the papers' data."""
 
-COST = {
+RELATIVE_COST = {
     "small_cnn": 12.0,
     "mnist_cnn": 3.5,
     "mnist_cnn_dropout": 3.5,
@@ -49,7 +49,7 @@ COST = {
 }
 """What training on one image costs, relative to the others; measured on a CPU in bf16, or from the multiplications."""
 
-NetworkName = Annotated[str, OneOf(tuple(COST)), Meaning("Network architecture.")]
+NetworkName = Annotated[str, OneOf(tuple(RELATIVE_COST)), Meaning("Network architecture.")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +89,7 @@ class TrainClassifier(Trial):
     @property
     def relative_cost(self) -> float:
         """Images seen, in thousands, times what one costs with this network."""
-        return self.epochs * (self.train_examples or 50_000) * COST.get(self.network, 100.0) / 1000
+        return self.epochs * (self.train_examples or 50_000) * RELATIVE_COST.get(self.network, 100.0) / 1000
 
     @property
     def data(self) -> tuple[str, ...]:
@@ -106,15 +106,15 @@ class TrainClassifier(Trial):
 
         Raises UsageError for a data set without a training part.
         """
-        from myths.lab.vision.networks import arrays_of, fresh
+        from myths.lab.vision.networks import initial_network, state_arrays
 
         images = self.images(context.device)
         x, y = self.subset(context, *images.training_part())
         classes = len(images.classes)
-        network = fresh(context, self.network, classes, x)
-        trained = self.trained(context, network, x, y)
-        row = {**self.tested(context, network, images), "n_test": len(images.y_test), "n_train": len(x), **trained}
-        return Outcome(rows=[row], arrays=arrays_of(network) | {"shape": np.array((classes, x.shape[1], x.shape[-1]))})
+        network = initial_network(context, self.network, classes, x)
+        training = self.train_network(context, network, x, y)
+        row = {**self.evaluate(context, network, images), "n_test": len(images.y_test), "n_train": len(x), **training}
+        return Outcome(rows=[row], arrays=state_arrays(network) | {"shape": np.array((classes, x.shape[1], x.shape[-1]))})
 
     def images(self, device: str) -> ImageSet:
         """Return the images that it is trained and tested on."""
@@ -131,12 +131,12 @@ class TrainClassifier(Trial):
         kept = torch.from_numpy(context.rng("subset").permutation(len(x))[: self.train_examples]).to(x.device)
         return x[kept], y[kept]
 
-    def trained(self, context: Context, network: Classifier, x: Tensor, y: Tensor) -> dict[str, Any]:
+    def train_network(self, context: Context, network: Classifier, x: Tensor, y: Tensor) -> dict[str, Any]:
         """Train the network in place. Return what a row says of the training."""
-        from myths.lab.vision.training import fit_as_drawn
+        from myths.lab.vision.training import fit_seeded
 
-        recipe = self.recipe(context.device)
-        done = fit_as_drawn(context, network, x, y, recipe)
+        config = self.train_config(context.device)
+        done = fit_seeded(context, network, x, y, config)
         return {
             "train_seconds": done.seconds,
             "examples_per_second": done.examples / done.seconds,
@@ -144,22 +144,22 @@ class TrainClassifier(Trial):
             "steps": done.steps,
             "diverged_at": done.diverged_at,
             "parameters": sum(p.numel() for p in network.parameters()),
-            "precision": recipe.precision,
+            "precision": config.precision,
         }
 
-    def tested(self, context: Context, network: Classifier, images: ImageSet) -> dict[str, Any]:
+    def evaluate(self, context: Context, network: Classifier, images: ImageSet) -> dict[str, Any]:
         """Return what a row says of the test."""
         from myths.lab.vision.training import accuracy, predict
 
-        logits = predict(network, images.x_test, device=context.device, precision=self.recipe(context.device).precision)
+        logits = predict(network, images.x_test, device=context.device, precision=self.train_config(context.device).precision)
         return {"test_accuracy_percent": 100 * accuracy(logits, images.y_test)}
 
-    def recipe(self, device: str) -> Recipe:
+    def train_config(self, device: str) -> TrainConfig:
         """The settings as the training loop takes them, with the precision that "auto" means on ``device``."""
         from myths.lab.device import precision_of
-        from myths.lab.vision.training import Recipe
+        from myths.lab.vision.training import TrainConfig
 
-        return Recipe(
+        return TrainConfig(
             epochs=self.epochs,
             batch_size=self.batch_size,
             optimizer=self.optimizer,

@@ -52,7 +52,7 @@ def channel_statistics(x: UInt8[Tensor, "n c h w"]) -> tuple[Float[Tensor, " c"]
     return mean.float().to(x.device), torch.where(deviation > 0, deviation, 1.0).float().to(x.device)
 
 
-def fresh(context: Context, name: str, classes: int, x: UInt8[Tensor, "n c h w"]) -> Classifier:
+def initial_network(context: Context, name: str, classes: int, x: UInt8[Tensor, "n c h w"]) -> Classifier:
     """Return a network at its start, on the device: drawn from the stream "init" of a trial, its images standardized as ``x`` are."""
     with context.seed_torch("init"):
         network = build(name, classes, x.shape[1], x.shape[-1]).to(context.device)
@@ -60,7 +60,7 @@ def fresh(context: Context, name: str, classes: int, x: UInt8[Tensor, "n c h w"]
     return network
 
 
-def arrays_of(network: nn.Module) -> dict[str, np.ndarray]:
+def state_arrays(network: nn.Module) -> dict[str, np.ndarray]:
     """Return the weights and buffers of a network, by name."""
     return {name: value.detach().cpu().numpy() for name, value in network.state_dict().items()}
 
@@ -163,9 +163,9 @@ class BasicBlock(nn.Module):
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d i j"]:
         """The block's output, with 1/stride of the pixels a side."""
         y = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
-        return F.relu(y + self._carry(x))
+        return F.relu(y + self._shortcut(x))
 
-    def _carry(self, x: Tensor) -> Tensor:
+    def _shortcut(self, x: Tensor) -> Tensor:
         if self.shortcut is not None:
             return self.shortcut(x)
         if self.stride == 1 and not self.added:
@@ -258,7 +258,7 @@ def _he_initialization(network: nn.Module) -> None:
 # --- a network made to be trained in seconds -------------------------------------------------------
 
 
-class FastGroup(nn.Module):
+class AirbenchBlock(nn.Module):
     """Two 3×3 convolutions; the pooling comes right after the first, so that all else runs on a quarter of the pixels."""
 
     def __init__(self, inputs: int, outputs: int):
@@ -275,7 +275,7 @@ class FastGroup(nn.Module):
         return F.gelu(self.norm2(self.conv2(x)))
 
 
-class Fast(Classifier):
+class AirbenchNet(Classifier):
     """A plain network for training in seconds, with the techniques of Page 2018 and airbench94 (Jordan 2024).
 
     A frozen 2×2 convolution whitens the patches of the image, three groups of two convolutions follow, and the logits
@@ -288,7 +288,7 @@ class Fast(Classifier):
         self.standardize = Standardize(channels)
         self.whiten = nn.Conv2d(channels, 2 * patch, 2)
         self.whiten.weight.requires_grad_(False)
-        self.groups = nn.Sequential(*(FastGroup(a, b) for a, b in zip((2 * patch, *widths[:-1]), widths, strict=True)))
+        self.groups = nn.Sequential(*(AirbenchBlock(a, b) for a, b in zip((2 * patch, *widths[:-1]), widths, strict=True)))
         self.head = nn.Linear(widths[-1], classes, bias=False)
         nn.init.zeros_(self.whiten.bias)  # type: ignore[arg-type]
 
@@ -344,8 +344,8 @@ def _wide_resnet(depth: int, width: int, dropout: float = 0.0) -> Builder:
     return lambda classes, channels, size: WideResNet(classes, channels, depth, width, dropout)
 
 
-def _fast(*widths: int) -> Builder:
-    return lambda classes, channels, size: Fast(classes, channels, widths)  # type: ignore[arg-type]
+def _airbench(*widths: int) -> Builder:
+    return lambda classes, channels, size: AirbenchNet(classes, channels, widths)  # type: ignore[arg-type]
 
 
 NETWORKS: dict[str, Builder] = {
@@ -360,8 +360,8 @@ NETWORKS: dict[str, Builder] = {
     "wide_resnet_16_4": _wide_resnet(16, 4),
     "wide_resnet_28_10": _wide_resnet(28, 10),
     "wide_resnet_28_10_dropout": _wide_resnet(28, 10, 0.3),
-    "fast_narrow": _fast(32, 96, 96),
-    "fast": _fast(64, 256, 256),
+    "fast_narrow": _airbench(32, 96, 96),
+    "fast": _airbench(64, 256, 256),
 }
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from myths.lab.device import CHANNELS, Precision, autocast, halve_on_out_of_memory
 from myths.lab.timing import Stopwatch
 from myths.lab.trial import Context
-from myths.lab.vision.augmentation import Augmentation, Border, augment
+from myths.lab.vision.augmentation import Augmentation, PaddingMode, augment
 from myths.lab.vision.memory_format import place
 from myths.lab.vision.networks import channel_statistics
 
@@ -25,13 +25,13 @@ Schedule = Literal["one-cycle", "step", "constant"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class TrainConfig:
     """How to train: everything but the network, the data and the draw.
 
     ``epochs`` may be a fraction. ``learning_rate`` is the highest of the schedule. ``milestones`` are the shares of the
     training after each of which the "step" schedule multiplies the rate by ``decay``; the defaults are those of Toneva
     et al. 2019 and Zagoruyko & Komodakis 2016. ``mixup`` is α of Zhang et al. 2018: each minibatch becomes a mixture of itself and of
-    itself shuffled, by a share drawn from Beta(α, α); 0 is none. ``check_every`` is after how many steps a loss that is not finite
+    itself shuffled, by a share drawn from Beta(α, α); 0 is none. ``check_interval`` is after how many steps a loss that is not finite
     ends the training; 0 is an epoch.
     """
 
@@ -47,9 +47,9 @@ class Recipe:
     weight_decay: float = 5e-4
     label_smoothing: float = 0.0
     augmentation: Augmentation = "crop-flip"
-    border: Border = "reflect"
+    padding_mode: PaddingMode = "reflect"
     mixup: float = 0.0
-    check_every: int = 0
+    check_interval: int = 0
     precision: Precision = "fp32"
     compile: bool = False
 
@@ -72,7 +72,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Fit:
+class TrainResult:
     """What a training was: updates made, wall-clock seconds, examples seen, mean loss of the last epoch.
 
     ``diverged_at`` is the first step with a loss that is not finite, at which, or with its epoch, training ended.
@@ -89,7 +89,7 @@ def fit(
     network: nn.Module,
     x_train: UInt8[Tensor, "n c h w"],
     y_train: Int64[Tensor, " n"],
-    recipe: Recipe,
+    config: TrainConfig,
     *,
     order: torch.Generator,
     augmentation: torch.Generator,
@@ -97,7 +97,7 @@ def fit(
     on_batch: Callable[[Batch], None] | None = None,
     optimizer: torch.optim.Optimizer | None = None,
     forward: Callable[[Tensor], Tensor] | None = None,
-) -> Fit:
+) -> TrainResult:
     """Trains ``network``, a function from pixel values in 0..1 to logits, in place and on ``device``.
 
     Every epoch visits each example once, in an order drawn from ``order``. ``on_batch`` watches every minibatch; what it
@@ -107,26 +107,26 @@ def fit(
     memory_format = place(network.train(), device)
     x_train, y_train = x_train.to(device), y_train.to(device)
     fill = channel_statistics(x_train)[0]
-    forward = forward or (torch.compile(network) if recipe.compile else network)
-    per_epoch = steps_per_epoch(len(x_train), recipe.batch_size)
-    total = max(1, round(recipe.epochs * per_epoch))
-    optimizer = optimizer or make_optimizer(network, recipe)
-    mixup = _Mixup(recipe, total, augmentation)
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(recipe, step, total))
-    watch, examples = _LossWatch(device), 0
+    forward = forward or (torch.compile(network) if config.compile else network)
+    per_epoch = steps_per_epoch(len(x_train), config.batch_size)
+    total = max(1, round(config.epochs * per_epoch))
+    optimizer = optimizer or make_optimizer(network, config)
+    mixup = _Mixup(config, total, augmentation)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: lr_factor(config, step, total))
+    tracker, examples = _LossTracker(device), 0
     with Stopwatch(device) as stopwatch:
-        for step, epoch, indices in _minibatches(len(x_train), recipe.batch_size, total, order, device):
-            if step and step % (recipe.check_every or per_epoch) == 0 and watch.diverged_at() is not None:
+        for step, epoch, indices in _minibatches(len(x_train), config.batch_size, total, order, device):
+            if step and step % (config.check_interval or per_epoch) == 0 and tracker.diverged_at() is not None:
                 break
-            inputs = augment(x_train[indices], recipe.augmentation, recipe.border, fill, augmentation)
+            inputs = augment(x_train[indices], config.augmentation, config.padding_mode, fill, augmentation)
             inputs = mixup.mixed(step, inputs.contiguous(memory_format=memory_format))
             labels = y_train[indices]
-            with autocast(device, recipe.precision):
+            with autocast(device, config.precision):
                 logits = forward(inputs)
             logits = logits.float()
             losses = mixup.losses(step, logits, labels)
             loss = losses.mean()
-            watch.see(epoch, loss)
+            tracker.update(epoch, loss)
             if on_batch is not None:
                 on_batch(Batch(step, epoch, indices, inputs, labels, logits.detach(), losses.detach()))
             loss.backward()
@@ -134,21 +134,21 @@ def fit(
             optimizer.zero_grad(set_to_none=True)
             scheduler.step()
             examples += len(indices)
-    return Fit(watch.steps, stopwatch.seconds, examples, watch.loss(), watch.diverged_at())
+    return TrainResult(tracker.steps, stopwatch.seconds, examples, tracker.loss(), tracker.diverged_at())
 
 
-def fit_as_drawn(
+def fit_seeded(
     context: Context,
     network: nn.Module,
     x_train: UInt8[Tensor, "n c h w"],
     y_train: Int64[Tensor, " n"],
-    recipe: Recipe,
+    config: TrainConfig,
     on_batch: Callable[[Batch], None] | None = None,
-) -> Fit:
+) -> TrainResult:
     """``fit`` with the streams "order", "augment" and "dropout" of a trial, so that trials of one seed are paired."""
     order, augmentation = context.generator("order"), context.generator("augment", context.device)
     with context.seed_torch("dropout"):
-        return fit(network, x_train, y_train, recipe, order=order, augmentation=augmentation, device=context.device, on_batch=on_batch)
+        return fit(network, x_train, y_train, config, order=order, augmentation=augmentation, device=context.device, on_batch=on_batch)
 
 
 def predict(
@@ -182,31 +182,31 @@ def accuracy(logits: Float[Tensor, "n classes"], labels: Int64[Tensor, " n"]) ->
     return float(right.double().mean())
 
 
-def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def make_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
     """SGD with momentum, Nesterov's unless the recipe says otherwise, or AdamW, over all parameters that are trained."""
     trained = [p for p in network.parameters() if p.requires_grad]
-    if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(trained, recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True)
+    if config.optimizer == "adamw":
+        return torch.optim.AdamW(trained, config.learning_rate, weight_decay=config.weight_decay, fused=True)
     return torch.optim.SGD(
         trained,
-        recipe.learning_rate,
-        momentum=recipe.momentum,
-        nesterov=recipe.nesterov and recipe.momentum > 0,
-        weight_decay=recipe.weight_decay,
+        config.learning_rate,
+        momentum=config.momentum,
+        nesterov=config.nesterov and config.momentum > 0,
+        weight_decay=config.weight_decay,
         fused=True,
     )
 
 
-def rate(recipe: Recipe, step: int, total: int) -> float:
+def lr_factor(config: TrainConfig, step: int, total: int) -> float:
     """The share of the highest learning rate at ``step`` of ``total`` updates.
 
     "one-cycle" rises linearly over the first quarter and falls linearly over the rest (Smith & Topin 2018), taken at the
     middle of each step, so that no step is wasted on a rate of zero.
     """
-    if recipe.schedule == "constant":
+    if config.schedule == "constant":
         return 1.0
-    if recipe.schedule == "step":
-        return recipe.decay ** sum(step >= round(m * total) for m in recipe.milestones)
+    if config.schedule == "step":
+        return config.decay ** sum(step >= round(m * total) for m in config.milestones)
     share = (step + 0.5) / total
     return max(0.0, min(share / 0.25, (1 - share) / 0.75))
 
@@ -233,10 +233,10 @@ def _bounds(n: int, size: int) -> list[tuple[int, int]]:
 class _Mixup:
     """Mixes a minibatch with itself shuffled, and takes the losses of the mixture; without mixup it leaves both as they are."""
 
-    def __init__(self, recipe: Recipe, total: int, generator: torch.Generator):
-        self.smoothing, self.generator = recipe.label_smoothing, generator
+    def __init__(self, config: TrainConfig, total: int, generator: torch.Generator):
+        self.smoothing, self.generator = config.label_smoothing, generator
         rng = np.random.default_rng(generator.initial_seed())
-        self.shares = rng.beta(recipe.mixup, recipe.mixup, total) if recipe.mixup else None
+        self.shares = rng.beta(config.mixup, config.mixup, total) if config.mixup else None
         self.others: Tensor | None = None
 
     def mixed(self, step: int, inputs: Tensor) -> Tensor:
@@ -254,7 +254,7 @@ class _Mixup:
         return share * losses + (1 - share) * F.cross_entropy(logits, of_others, label_smoothing=self.smoothing, reduction="none")
 
 
-class _LossWatch:
+class _LossTracker:
     """The mean loss of the running epoch and the first step that diverged, without a synchronization a step."""
 
     def __init__(self, device: str):
@@ -264,7 +264,7 @@ class _LossWatch:
         self._count = 0
         self._first_bad = torch.full((), -1, dtype=torch.int64, device=device)
 
-    def see(self, epoch: int, loss: Tensor) -> None:
+    def update(self, epoch: int, loss: Tensor) -> None:
         if epoch != self._epoch:
             self._epoch, self._count = epoch, 0
             self._sum.zero_()

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from myths.lab.errors import UsageError
 from myths.lab.language.attention import SelfAttention
-from myths.lab.language.mixer import Mixer, MixerBuilder
+from myths.lab.language.mixer import TokenMixer, TokenMixerBuilder
 from myths.lightweight_conv.layers.dense import DenseConv
 from myths.lightweight_conv.layers.dynamic import DynamicConv
 from myths.lightweight_conv.layers.lightweight import LightweightConv
@@ -31,38 +31,38 @@ class Settings:
     """Of attention weights, and DropConnect of kernels."""
 
 
-def build(layer: str, settings: Settings) -> Mixer:
+def build(layer: str, settings: Settings) -> TokenMixer:
     """One layer of a kind. Raises UsageError for an unknown kind, or settings that it cannot have."""
     if layer not in _KINDS:
         raise UsageError(f"there is no layer {layer!r}; there are: {', '.join(get_args(Layer))}")
     return _KINDS[layer](settings)
 
 
-def builder(kind: str, *, channels: int, heads: int, taps: Sequence[int], dropout: float) -> MixerBuilder:
+def builder(kind: str, *, channels: int, heads: int, taps: Sequence[int], dropout: float) -> TokenMixerBuilder:
     """Builds the layers of a transformer, the i-th with ``taps[i]``."""
 
-    def made(layer: int, *, causal: bool) -> Mixer:
+    def made(layer: int, *, causal: bool) -> TokenMixer:
         return build(kind, Settings(channels=channels, heads=heads, taps=taps[layer], causal=causal, dropout=dropout))
 
     return made
 
 
-def _attention(s: Settings) -> Mixer:
+def _attention(s: Settings) -> TokenMixer:
     return SelfAttention(s.channels, s.heads, causal=s.causal, dropout=s.dropout)
 
 
-def _plain_attention(s: Settings) -> Mixer:
+def _plain_attention(s: Settings) -> TokenMixer:
     return SelfAttention(s.channels, s.heads, causal=s.causal, dropout=s.dropout, computation="plain")
 
 
-def _window(s: Settings) -> Mixer:
+def _window(s: Settings) -> TokenMixer:
     return WindowAttention(s.channels, s.heads, s.taps, causal=s.causal, dropout=s.dropout)
 
 
 def _lightweight(
     *, heads: Literal["each", "tied"] = "tied", short: bool = False, softmax: bool = True, drop: bool = True
-) -> Callable[[Settings], Mixer]:
-    def made(s: Settings) -> Mixer:
+) -> Callable[[Settings], TokenMixer]:
+    def made(s: Settings) -> TokenMixer:
         return LightweightConv(
             s.channels,
             s.channels if heads == "each" else s.heads,
@@ -75,11 +75,11 @@ def _lightweight(
     return made
 
 
-def _dynamic(softmax: bool) -> Callable[[Settings], Mixer]:
+def _dynamic(softmax: bool) -> Callable[[Settings], TokenMixer]:
     return lambda s: DynamicConv(s.channels, s.heads, s.taps, causal=s.causal, softmax=softmax, weight_dropout=s.dropout)
 
 
-_KINDS: dict[str, Callable[[Settings], Mixer]] = {
+_KINDS: dict[str, Callable[[Settings], TokenMixer]] = {
     "attention": _attention,
     "attention-plain": _plain_attention,
     "attention-window": _window,

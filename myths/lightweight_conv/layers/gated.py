@@ -10,11 +10,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from myths.lab.errors import UsageError
-from myths.lab.language.mixer import Mixer, State, check_step
+from myths.lab.language.mixer import State, TokenMixer, check_step
 from myths.lightweight_conv.convolution import centered
 
 
-class GatedConvolution(Mixer):
+class GatedConvolution(TokenMixer):
     """linear d→2d, GLU, convolution over positions, linear d→d (Wu et al. 2019, Sec. 3.3 and Fig. 2).
 
     Padding is set to zero before the convolution, as what lies outside of the sequence is. Any number of taps; a kernel may be longer
@@ -37,11 +37,11 @@ class GatedConvolution(Mixer):
     def convolve_last(self, window: Float[Tensor, "b m d"]) -> Float[Tensor, "b d"]:
         """The convolution at the last position of a window of the last ``taps`` positions, or fewer; of causal layers."""
 
-    def forward(self, x: Float[Tensor, "b n d"], keep: Bool[Tensor, "b n"] | None = None) -> Float[Tensor, "b n d"]:
-        """As ``Mixer.forward``."""
+    def forward(self, x: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"] | None = None) -> Float[Tensor, "b n d"]:
+        """As ``TokenMixer.forward``."""
         gated = F.glu(self.project_in(x), dim=-1)
-        if keep is not None:
-            gated = gated.masked_fill(~keep[..., None], 0.0)
+        if mask is not None:
+            gated = gated.masked_fill(~mask[..., None], 0.0)
         return self.project_out(self.convolve(gated))
 
     def start(self, batch: int, device: torch.device, dtype: torch.dtype) -> State:

@@ -9,14 +9,14 @@ from torch import Tensor, nn
 
 from myths.lab.errors import UsageError
 from myths.lab.language.attention import join_heads, split_heads, zero_if_all_padding
-from myths.lab.language.mixer import Mixer, State, check_heads, check_step
+from myths.lab.language.mixer import State, TokenMixer, check_heads, check_step
 from myths.lightweight_conv.convolution import centered
 
 BLOCK = 64
 """Queries that look together at the keys which any of them may see."""
 
 
-class WindowAttention(Mixer):
+class WindowAttention(TokenMixer):
     """Self-attention of each position to a window of ``taps`` positions around it (before it, if causal) (Wu et al. 2019, Table 3).
 
     Computed in blocks, so that time and memory are linear in the length.
@@ -32,8 +32,8 @@ class WindowAttention(Mixer):
         self.project_in = nn.Linear(channels, 3 * channels)
         self.project_out = nn.Linear(channels, channels)
 
-    def forward(self, x: Float[Tensor, "b n d"], keep: Bool[Tensor, "b n"] | None = None) -> Float[Tensor, "b n d"]:
-        """As ``Mixer.forward``."""
+    def forward(self, x: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"] | None = None) -> Float[Tensor, "b n d"]:
+        """As ``TokenMixer.forward``."""
         b, n = x.shape[:2]
         q, k, v = (split_heads(part, self.heads) for part in self.project_in(x).chunk(3, dim=-1))
         block = min(BLOCK, n)
@@ -45,7 +45,7 @@ class WindowAttention(Mixer):
         keys, values = (
             F.pad(side, (0, 0, before, after + extra)).unfold(2, width, block).permute(0, 2, 1, 4, 3).flatten(0, 1) for side in (k, v)
         )
-        exists = torch.ones(b, n, dtype=torch.bool, device=x.device) if keep is None else keep
+        exists = torch.ones(b, n, dtype=torch.bool, device=x.device) if mask is None else mask
         exists = F.pad(exists, (before, after + extra)).unfold(1, width, block)[:, :, None]
         offset = torch.arange(width, device=x.device) - torch.arange(block, device=x.device)[:, None] - before
         near = (offset >= -before) & (offset <= after)
@@ -54,7 +54,7 @@ class WindowAttention(Mixer):
         dropout = self.dropout if self.training else 0.0
         mixed = F.scaled_dot_product_attention(queries, keys, values, attn_mask=allowed, dropout_p=dropout)
         joined = join_heads(mixed).unflatten(0, (b, blocks)).flatten(1, 2)[:, :n]
-        return zero_if_all_padding(self.project_out(joined), keep)
+        return zero_if_all_padding(self.project_out(joined), mask)
 
     def start(self, batch: int, device: torch.device, dtype: torch.dtype) -> State:
         """No keys and no values."""

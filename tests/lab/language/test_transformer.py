@@ -7,8 +7,17 @@ from hypothesis import strategies as st
 from torch import nn
 
 from myths.lab.errors import UsageError
-from myths.lab.language.attention import CrossAttention, Seen, SelfAttention, attend
-from myths.lab.language.transformer import FeedForward, LanguageModel, Scale, Shape, Shift, Translator, parameters, sinusoids
+from myths.lab.language.attention import AttentionMask, CrossAttention, SelfAttention, attend
+from myths.lab.language.transformer import (
+    EncoderDecoder,
+    FeedForward,
+    LanguageModel,
+    ScalarBias,
+    ScalarMultiplier,
+    TransformerConfig,
+    parameters,
+    sinusoids,
+)
 
 NORMALIZATIONS = ("layer", "fixup", "none")
 
@@ -18,8 +27,8 @@ def attention(layer, *, causal):
 
 
 def shape(**changed):
-    sizes = {"vocabulary": 11, "channels": 16, "hidden": 32, "heads": 4, "encoder_layers": 2, "decoder_layers": 2, "longest": 12}
-    return Shape(**sizes | {"dropout": 0.0} | changed)
+    sizes = {"vocabulary": 11, "embed_dim": 16, "ffn_dim": 32, "heads": 4, "encoder_layers": 2, "decoder_layers": 2, "max_length": 12}
+    return TransformerConfig(**sizes | {"dropout": 0.0} | changed)
 
 
 @pytest.fixture(autouse=True)
@@ -45,14 +54,14 @@ def reference(q, k, v, allowed):
 @pytest.mark.parametrize("masked", [False, True])
 def test_attention_is_the_softmax_of_scaled_products(computation, causal, masked):
     q, k, v = torch.randn(3, 2, 4, 5, 3, dtype=torch.float64)
-    keep = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]], dtype=torch.bool)
+    mask = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]], dtype=torch.bool)
     allowed = torch.ones(2, 1, 5, 5, dtype=torch.bool)
     if masked:
-        allowed = allowed & keep[:, None, None]
+        allowed = allowed & mask[:, None, None]
     if causal:
         allowed = allowed & torch.ones(5, 5, dtype=torch.bool).tril()
-    got = attend(q, k, v, Seen(keep if masked else None, causal), dropout=0.0, computation=computation)
-    real = keep if masked else torch.ones_like(keep)
+    got = attend(q, k, v, AttentionMask(mask if masked else None, causal), dropout=0.0, computation=computation)
+    real = mask if masked else torch.ones_like(mask)
     torch.testing.assert_close(got.transpose(1, 2)[real], reference(q, k, v, allowed).transpose(1, 2)[real])
     assert got.isfinite().all()
 
@@ -62,30 +71,30 @@ def test_attention_is_the_softmax_of_scaled_products(computation, causal, masked
 @settings(max_examples=20, deadline=None)
 @given(kept=st.lists(st.lists(st.booleans(), min_size=6, max_size=6), min_size=1, max_size=4), causal=st.booleans(), cross=st.booleans())
 def test_any_mask_leaves_values_and_gradients_finite_and_rows_without_a_key_zero(computation, dtype, kept, causal, cross):
-    keep = torch.tensor(kept)
+    mask = torch.tensor(kept)
     torch.manual_seed(0)
     x, encoded = torch.randn(2, len(kept), 6, 16, dtype=dtype).requires_grad_()
     if cross:
         layer = CrossAttention(16, 4).to(dtype)
-        got = layer(x, layer.remember(encoded), keep)
+        got = layer(x, layer.precompute_memory(encoded), mask)
     else:
         layer = SelfAttention(16, 4, causal=causal, computation=computation).to(dtype)
-        got = layer(x, keep)
+        got = layer(x, mask)
     slopes = torch.autograd.grad(got.float().square().sum(), [x, *layer.parameters()])
     assert all(t.isfinite().all() for t in (got, *slopes))
-    nothing = ~keep.any(1)
+    nothing = ~mask.any(1)
     assert not got[nothing].any()
     assert not slopes[0][nothing].any()
 
 
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 def test_an_empty_source_leaves_training_and_decoding_finite(normalization):
-    model = learnt(Translator(shape(normalization=normalization), attention))
+    model = learnt(EncoderDecoder(shape(normalization=normalization), attention))
     source, target = torch.randint(1, 11, (2, 4)), torch.randint(1, 11, (2, 3))
-    keep = torch.tensor([[True] * 4, [False] * 4])
-    logits = model(source, keep, target)
+    mask = torch.tensor([[True] * 4, [False] * 4])
+    logits = model(source, mask, target)
     slopes = torch.autograd.grad(logits.square().sum(), list(model.parameters()))
-    step, _ = model.step(target[:, 0], model.begin(source, keep))
+    step, _ = model.step(target[:, 0], model.begin(source, mask))
     assert all(t.isfinite().all() for t in (logits, step, *slopes))
 
 
@@ -97,25 +106,25 @@ def test_self_attention_is_torchs_own_multi_head_attention():
         torchs.out_proj.weight.copy_(ours.project_out.weight)
         torchs.out_proj.bias.copy_(ours.project_out.bias)
     x = torch.randn(2, 6, 16, dtype=torch.float64)
-    keep = torch.tensor([[True] * 6, [True] * 4 + [False] * 2])
-    expected, _ = torchs(x, x, x, key_padding_mask=~keep)
-    torch.testing.assert_close(ours(x, keep), expected)
+    mask = torch.tensor([[True] * 6, [True] * 4 + [False] * 2])
+    expected, _ = torchs(x, x, x, key_padding_mask=~mask)
+    torch.testing.assert_close(ours(x, mask), expected)
 
 
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 def test_position_by_position_is_all_at_once(normalization):
-    model = learnt(Translator(shape(normalization=normalization), attention))
+    model = learnt(EncoderDecoder(shape(normalization=normalization), attention))
     source, target = torch.randint(1, 11, (3, 7)), torch.randint(1, 11, (3, 5))
-    keep = torch.arange(7) < torch.tensor([[7], [5], [2]])
-    whole = model(source, keep, target)
-    state = model.begin(source, keep)
+    mask = torch.arange(7) < torch.tensor([[7], [5], [2]])
+    whole = model(source, mask, target)
+    state = model.begin(source, mask)
     for position in range(5):
         logits, state = model.step(target[:, position], state)
         torch.testing.assert_close(logits, whole[:, position])
 
 
 def test_hypotheses_of_a_sentence_share_its_memory():
-    model = learnt(Translator(shape(), attention))
+    model = learnt(EncoderDecoder(shape(), attention))
     source, target = torch.randint(1, 11, (2, 4)), torch.randint(1, 11, (6, 3))
     state = model.begin(source, None, beam=3)
     whole = model(source.repeat_interleave(3, 0), None, target)
@@ -129,14 +138,14 @@ def test_hypotheses_of_a_sentence_share_its_memory():
 
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 def test_no_token_sees_a_later_one_or_padding(normalization):
-    model = learnt(Translator(shape(normalization=normalization), attention))
+    model = learnt(EncoderDecoder(shape(normalization=normalization), attention))
     source, target = torch.randint(1, 11, (1, 6)), torch.randint(1, 11, (1, 6))
-    keep = torch.arange(6)[None] < 4
-    before = model(source, keep, target)
+    mask = torch.arange(6)[None] < 4
+    before = model(source, mask, target)
     changed_source, changed_target = source.clone(), target.clone()
     changed_source[:, 4:] = 1 + source[:, 4:] % 10
     changed_target[:, 3:] = 1 + target[:, 3:] % 10
-    after = model(changed_source, keep, changed_target)
+    after = model(changed_source, mask, changed_target)
     torch.testing.assert_close(after[:, :3], before[:, :3])
     assert (after[:, 3:] - before[:, 3:]).abs().max() > 1e-3
 
@@ -150,7 +159,7 @@ def test_a_language_model_sees_only_the_past():
 
 
 def test_fixup_starts_with_every_branch_at_zero_and_scaled_first_maps():
-    fixup = Translator(shape(normalization="fixup"), attention)
+    fixup = EncoderDecoder(shape(normalization="fixup"), attention)
     L = 2 * 2 + 3 * 2
     assert shape().branches == L
     feed = [m for m in fixup.modules() if isinstance(m, FeedForward)]
@@ -165,7 +174,7 @@ def test_fixup_starts_with_every_branch_at_zero_and_scaled_first_maps():
     assert all(m.project_out.weight.abs().max() == 0 for m in looks)
     inputs = [m.project_in.weight.abs().max() for m in fixup.modules() if isinstance(m, SelfAttention)]
     assert max(inputs) <= math.sqrt(6 / (16 + 48)) * L ** (-1 / 6) + 1e-6
-    scalars = [m for m in fixup.modules() if isinstance(m, Shift | Scale)]
+    scalars = [m for m in fixup.modules() if isinstance(m, ScalarBias | ScalarMultiplier)]
     assert len(scalars) == 10 * 2 + 2 + 2 * 4  # a shift and a scale a branch, two shifts a feed-forward, one before each softmax's stack
     assert not any(isinstance(m, nn.LayerNorm) for m in fixup.modules())
     # Every branch gives zero, so the encoder gives back the embedding.
@@ -175,18 +184,20 @@ def test_fixup_starts_with_every_branch_at_zero_and_scaled_first_maps():
 
 
 def test_fixup_classifies_from_zero_when_it_has_its_own_matrix():
-    model = Translator(shape(normalization="fixup", tied=False), attention)
+    model = EncoderDecoder(shape(normalization="fixup", tied=False), attention)
     assert model.logits.classify.weight.abs().max() == 0
-    assert parameters(model) == parameters(Translator(shape(normalization="fixup"), attention)) + 11 * 16
+    assert parameters(model) == parameters(EncoderDecoder(shape(normalization="fixup"), attention)) + 11 * 16
 
 
 def test_layer_normalization_is_everywhere_and_none_is_none():
-    counts = {n: sum(isinstance(m, nn.LayerNorm) for m in Translator(shape(normalization=n), attention).modules()) for n in NORMALIZATIONS}
+    counts = {
+        n: sum(isinstance(m, nn.LayerNorm) for m in EncoderDecoder(shape(normalization=n), attention).modules()) for n in NORMALIZATIONS
+    }
     assert counts == {"layer": 2 * 2 + 3 * 2 + 2, "fixup": 0, "none": 0}
 
 
 def test_too_long_a_sequence_is_refused_in_words():
-    model = Translator(shape(), attention)
+    model = EncoderDecoder(shape(), attention)
     with pytest.raises(UsageError, match=r"13 tokens.*at most 12"):
         model(torch.ones(1, 13, dtype=torch.int64), None, torch.ones(1, 2, dtype=torch.int64))
 

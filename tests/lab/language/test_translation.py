@@ -16,10 +16,19 @@ from myths.lab.errors import CannotStart, UsageError
 from myths.lab.language.attention import SelfAttention
 from myths.lab.language.beam import Beam, search, translate
 from myths.lab.language.bleu import bleu, from_counts
-from myths.lab.language.parallel import Pairs, encode, padded
+from myths.lab.language.parallel_corpus import Pairs, encode, padded
 from myths.lab.language.texts import Texts, prepared_names, read, shuffled_sources, without_empty
-from myths.lab.language.training import Prediction, Recipe, cross_entropy, fit, length_buckets, rate, smoothed_loss, translation_batches
-from myths.lab.language.transformer import Shape, Translator
+from myths.lab.language.training import (
+    Prediction,
+    TrainConfig,
+    cross_entropy,
+    fit,
+    label_smoothed_loss,
+    length_buckets,
+    lr_factor,
+    translation_batches,
+)
+from myths.lab.language.transformer import EncoderDecoder, TransformerConfig
 from myths.lab.language.vocabulary import BOS, EOS, PAD, UNKNOWN, Characters, Subwords
 
 WORDS = ["der", "die", "das", "hund", "katze", "läuft", "schläft", "und", "ein", "zwei", "große", "kleine", "haus", "im", "vor", "dem"]
@@ -36,10 +45,17 @@ def rng():
 
 def small_model(vocabulary=8, longest=16, dropout=0.0, channels=16):
     torch.manual_seed(0)
-    shape = Shape(
-        vocabulary=vocabulary, channels=channels, hidden=32, heads=2, encoder_layers=1, decoder_layers=1, longest=longest, dropout=dropout
+    shape = TransformerConfig(
+        vocabulary=vocabulary,
+        embed_dim=channels,
+        ffn_dim=32,
+        heads=2,
+        encoder_layers=1,
+        decoder_layers=1,
+        max_length=longest,
+        dropout=dropout,
     )
-    return Translator(shape, lambda layer, *, causal: SelfAttention(channels, 2, causal=causal))
+    return EncoderDecoder(shape, lambda layer, *, causal: SelfAttention(channels, 2, causal=causal))
 
 
 # --- vocabulary ---------------------------------------------------------------------------------
@@ -107,8 +123,8 @@ def test_pairs_have_ends_and_padding_where_they_belong():
     pairs = encode(Texts(("ab", "a"), ("b", "bab")), Characters(["ab"]), 8, "cpu")
     assert pairs.source.tolist() == [[4, 5, EOS], [4, EOS, PAD]]
     assert pairs.target.tolist() == [[BOS, 5, EOS, PAD, PAD], [BOS, 5, 4, 5, EOS]]
-    source, keep, target = pairs.batch(torch.tensor([0]))
-    assert (source.tolist(), keep.all().item(), target.tolist()) == ([[4, 5, EOS]], True, [[BOS, 5, EOS]])
+    source, mask, target = pairs.batch(torch.tensor([0]))
+    assert (source.tolist(), mask.all().item(), target.tolist()) == ([[4, 5, EOS]], True, [[BOS, 5, EOS]])
 
 
 def test_a_longer_sentence_than_the_model_takes_is_refused_or_cut():
@@ -164,7 +180,7 @@ def test_the_smoothed_loss_and_its_slope_are_torchs(smoothing, dtype):
     exact = logits.detach().double().requires_grad_()
     expected = F.cross_entropy(exact.flatten(0, 1), answers.flatten(), ignore_index=PAD, label_smoothing=smoothing)
     (3 * expected).backward()
-    loss = smoothed_loss(Prediction(logits, answers), smoothing)
+    loss = label_smoothed_loss(Prediction(logits, answers), smoothing)
     (3 * loss).backward()
     tolerance = {torch.float64: 1e-6, torch.float32: 1e-5, torch.bfloat16: 2e-2}[dtype]
     assert loss.item() == pytest.approx(expected.item(), rel=tolerance)
@@ -172,13 +188,13 @@ def test_the_smoothed_loss_and_its_slope_are_torchs(smoothing, dtype):
 
 
 def test_the_rate_warms_up_and_falls():
-    root = Recipe(updates=1000, warmup=100)
-    assert rate(root, 0) == 0.01
-    assert rate(root, 99) == 1
-    assert rate(root, 399) == pytest.approx(0.5)
-    linear = Recipe(updates=1000, warmup=100, schedule="linear")
-    assert rate(linear, 549) == pytest.approx(451 / 900)
-    assert 0 < rate(linear, 999) < 0.01
+    root = TrainConfig(updates=1000, warmup=100)
+    assert lr_factor(root, 0) == 0.01
+    assert lr_factor(root, 99) == 1
+    assert lr_factor(root, 399) == pytest.approx(0.5)
+    linear = TrainConfig(updates=1000, warmup=100, schedule="linear")
+    assert lr_factor(linear, 549) == pytest.approx(451 / 900)
+    assert 0 < lr_factor(linear, 999) < 0.01
 
 
 def test_a_model_learns_to_copy_and_beam_search_shows_it(rng):
@@ -186,9 +202,11 @@ def test_a_model_learns_to_copy_and_beam_search_shows_it(rng):
     characters = Characters(texts)
     pairs = encode(Texts(texts, texts), characters, 16, "cpu")
     model = small_model(characters.size, channels=32)
-    recipe = Recipe(updates=400, batch_tokens=400, learning_rate=5e-3, warmup=40, schedule="linear", label_smoothing=0.0, weight_decay=0.0)
+    config = TrainConfig(
+        updates=400, batch_tokens=400, learning_rate=5e-3, warmup=40, schedule="linear", label_smoothing=0.0, weight_decay=0.0
+    )
     before = cross_entropy(model, pairs)
-    done = fit(model, translation_batches(model, pairs, 400, torch.Generator().manual_seed(0)), recipe, device="cpu")
+    done = fit(model, translation_batches(model, pairs, 400, torch.Generator().manual_seed(0)), config, device="cpu")
     assert done.updates == 400
     assert done.diverged_at is None
     after = cross_entropy(model, pairs)
@@ -205,9 +223,9 @@ def test_a_training_that_diverges_says_when():
 
     def spoilt():
         for i, batch in enumerate(batches):
-            yield (lambda batch=batch: Prediction(batch().logits * math.nan, batch().answers)) if i == 7 else batch
+            yield (lambda batch=batch: Prediction(batch().logits * math.nan, batch().targets)) if i == 7 else batch
 
-    done = fit(model, spoilt(), Recipe(updates=200, warmup=1), device="cpu")
+    done = fit(model, spoilt(), TrainConfig(updates=200, warmup=1), device="cpu")
     assert done.diverged_at == 7
     assert done.updates == 50
 
@@ -216,7 +234,7 @@ def test_a_training_that_diverges_says_when():
 
 
 def all_sequences(model, source, most, vocabulary):
-    """Every ended hypothesis of at most ``most`` tokens with its log-probability, one by one."""
+    """Every ended hypothesis of at most ``max_length`` tokens with its log-probability, one by one."""
     tokens = [t for t in range(vocabulary) if t not in (PAD, BOS, EOS)]
     found = []
     for length in range(most):
@@ -236,7 +254,7 @@ def test_a_wide_beam_finds_the_best_of_all_sequences(penalty):
     source = torch.randint(3, 6, (1, 4))
     with torch.inference_mode():
         best, value = max(((s, v / len(s) ** penalty) for s, v in all_sequences(model, source, 4, 6)), key=lambda pair: pair[1])
-        tokens, score = search(model, source, None, Beam(width=60, most=4, length_penalty=penalty))
+        tokens, score = search(model, source, None, Beam(width=60, max_length=4, length_penalty=penalty))
     # The PAD and BOS that a search forbids do not free their probability for others.
     assert score.item() == pytest.approx(value, abs=1e-4)
     assert tokens[0, : len(best)].tolist() == best
@@ -249,9 +267,9 @@ def test_a_beam_of_one_is_greedy_and_the_batch_does_not_matter():
             p.add_(0.3 * torch.randn_like(p))
     source = torch.randint(3, 8, (5, 4))
     with torch.inference_mode():
-        together, _ = search(model, source, None, Beam(width=1, most=6))
+        together, _ = search(model, source, None, Beam(width=1, max_length=6))
         for i in range(5):
-            alone, _ = search(model, source[i : i + 1], None, Beam(width=1, most=6))
+            alone, _ = search(model, source[i : i + 1], None, Beam(width=1, max_length=6))
             n = alone[0].tolist().index(EOS) + 1
             assert together[i, :n].tolist() == alone[0, :n].tolist()
             greedy = [BOS]
@@ -272,7 +290,7 @@ def test_translations_keep_the_order_and_the_limit(rng):
     assert all(len(t) <= 8 for t in together)
     for i in range(3):
         alone = Pairs(pairs.source[i : i + 1], pairs.target[i : i + 1])
-        assert translate(model, alone, beam=2, most=9)[0] == translate(model, pairs, beam=2, most=9)[i]
+        assert translate(model, alone, beam=2, max_length=9)[0] == translate(model, pairs, beam=2, max_length=9)[i]
 
 
 # --- BLEU ---------------------------------------------------------------------------------------

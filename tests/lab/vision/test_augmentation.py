@@ -17,8 +17,8 @@ def images(n, channels, size, seed=0):
     return torch.randint(0, 256, (n, channels, size, size), generator=generator(seed)).to(torch.uint8)
 
 
-def crop_one(image, padding, border, row, column):
-    padded = F.pad(image[None].float(), (padding,) * 4, mode="reflect" if border == "reflect" else "constant")[0]
+def crop_one(image, padding, padding_mode, row, column):
+    padded = F.pad(image[None].float(), (padding,) * 4, mode="reflect" if padding_mode == "reflect" else "constant")[0]
     return padded[:, row : row + image.shape[1], column : column + image.shape[2]].to(image.dtype)
 
 
@@ -28,14 +28,14 @@ def crop_one(image, padding, border, row, column):
     channels=st.sampled_from([1, 3]),
     size=st.integers(5, 12),
     padding=st.integers(0, 4),
-    border=st.sampled_from(["reflect", "zero"]),
+    padding_mode=st.sampled_from(["reflect", "zero"]),
     seed=st.integers(0, 99),
 )
-def test_crop_is_a_crop_of_each_padded_image(n, channels, size, padding, border, seed):
+def test_crop_is_a_crop_of_each_padded_image(n, channels, size, padding, padding_mode, seed):
     x = images(n, channels, size, seed)
     offsets = torch.randint(0, 2 * padding + 1, (2, n), generator=generator(seed))
-    expected = [crop_one(x[i], padding, border, int(offsets[0, i]), int(offsets[1, i])) for i in range(n)]
-    assert torch.equal(crop(x, padding, border, offsets), torch.stack(expected))
+    expected = [crop_one(x[i], padding, padding_mode, int(offsets[0, i]), int(offsets[1, i])) for i in range(n)]
+    assert torch.equal(crop(x, padding, padding_mode, offsets), torch.stack(expected))
 
 
 def test_a_random_crop_reaches_every_offset_and_nothing_else():

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from myths.lab.trial import Context, Outcome
-from myths.lab.vision.classifier import COST, TrainClassifier, load_classifier
+from myths.lab.vision.classifier import RELATIVE_COST, TrainClassifier, load_classifier
 from myths.lab.vision.networks import NETWORKS
 from myths.lab.vision.training import accuracy, predict
 
@@ -93,4 +93,4 @@ def test_every_network_has_a_cost():
 def test_every_network_has_a_cost_and_is_a_name_that_a_trial_takes():
     from myths.lab.vision.networks import NETWORKS
 
-    assert set(COST) == set(NETWORKS)
+    assert set(RELATIVE_COST) == set(NETWORKS)

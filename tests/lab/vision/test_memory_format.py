@@ -12,7 +12,7 @@ from myths.fixup.network import build as build_fixup
 from myths.lab.vision import memory_format
 from myths.lab.vision.memory_format import corrupts_memory, memory_format_of, of_filters, place
 from myths.lab.vision.networks import build
-from myths.lab.vision.training import Recipe, fit
+from myths.lab.vision.training import TrainConfig, fit
 
 NETWORKS = {
     "fixup, width 4": lambda: build_fixup("wide-resnet", 10, "fixup", 10, 1, 4),
@@ -33,9 +33,9 @@ def one_step(make, *, plain=False):
     generator = torch.Generator().manual_seed(1)
     x = torch.randint(0, 256, (64, channels, 16, 16), generator=generator, dtype=torch.uint8)
     y = torch.randint(0, 10, (64,), generator=generator)
-    recipe = Recipe(epochs=1 / 2, batch_size=32, augmentation="none", learning_rate=1.0, weight_decay=0.0)
+    config = TrainConfig(epochs=1 / 2, batch_size=32, augmentation="none", learning_rate=1.0, weight_decay=0.0)
     with torch.backends.mkldnn.flags(enabled=not plain, allow_tf32=None):
-        fit(network, x, y, recipe, order=torch.Generator().manual_seed(2), augmentation=torch.Generator().manual_seed(3), device="cpu")
+        fit(network, x, y, config, order=torch.Generator().manual_seed(2), augmentation=torch.Generator().manual_seed(3), device="cpu")
     network.to(memory_format=torch.contiguous_format)
     return nn.utils.parameters_to_vector(network.parameters()).detach() - before
 

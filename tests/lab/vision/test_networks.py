@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from myths.lab.errors import UsageError
-from myths.lab.vision.networks import NETWORKS, Fast, WideResNet, build, channel_statistics, whitening_filters
+from myths.lab.vision.networks import NETWORKS, AirbenchNet, WideResNet, build, channel_statistics, whitening_filters
 
 BIG = ("wide_resnet_28_10", "wide_resnet_28_10_dropout", "resnet18")
 
@@ -76,7 +76,7 @@ def test_dropout_is_between_the_convolutions():
 def test_option_a_shortcuts_carry_every_other_pixel_and_zeros():
     block = build("resnet8", 10, 3, 32).stages[1]
     x = torch.rand(2, 16, 8, 8)
-    carried = block._carry(x)
+    carried = block._shortcut(x)
     assert carried.shape == (2, 32, 4, 4)
     assert torch.equal(carried[:, 8:24], x[:, :, ::2, ::2])
     assert not carried[:, :8].any()
@@ -103,7 +103,7 @@ def test_a_constant_channel_divides_by_one():
 @pytest.mark.parametrize("channels", [1, 3])
 def test_whitened_patches_have_identity_covariance(channels):
     x = images(channels=channels)
-    network = Fast(10, channels, (8, 8, 8))
+    network = AirbenchNet(10, channels, (8, 8, 8))
     network.calibrate(x)
     patch = 4 * channels
     responses = network.whiten(network.standardize(x.float() / 255)).detach()

@@ -46,8 +46,8 @@ def learn_subwords(texts: Texts, size: int) -> Subwords:
     return Subwords.learn([*texts.source, *texts.target], size)
 
 
-def encode(texts: Texts, vocabulary: Vocabulary, longest: int, device: str, *, cut: bool = False) -> Pairs:
-    """Token numbers of each pair. A side of more than ``longest`` tokens is cut there if ``cut``.
+def encode(texts: Texts, vocabulary: Vocabulary, max_length: int, device: str, *, cut: bool = False) -> Pairs:
+    """Token numbers of each pair. A side of more than ``max_length`` tokens is cut there if ``cut``.
 
     Raises UsageError for a longer one otherwise.
     """
@@ -55,11 +55,11 @@ def encode(texts: Texts, vocabulary: Vocabulary, longest: int, device: str, *, c
     target = [np.concatenate([[BOS], tokens, [EOS]]) for tokens in vocabulary.encode(texts.target)]
     for side in (source, target):
         for i, tokens in enumerate(side):
-            if len(tokens) <= longest:
+            if len(tokens) <= max_length:
                 continue
             if not cut:
-                raise UsageError(f"sentence {i + 1} has {len(tokens)} tokens, but the model is built for at most {longest}")
-            side[i] = np.append(tokens[: longest - 1], EOS)
+                raise UsageError(f"sentence {i + 1} has {len(tokens)} tokens, but the model is built for at most {max_length}")
+            side[i] = np.append(tokens[: max_length - 1], EOS)
     return Pairs(padded(source, device), padded(target, device))
 
 
