@@ -5,20 +5,20 @@ import pytest
 import torch
 
 from myths.hessian_cost.methods import METHODS
-from myths.hessian_cost.problems import PAPER, PROBLEMS
+from myths.hessian_cost.problems import PAPER_PROBLEMS, PROBLEMS
 from myths.lab.device import select_device
 from myths.lab.timing import synchronize
 
 DEVICE = select_device("auto")
 SIZES = (64, 256)
 COMPARED = (
-    "closed-form", "ours", "ours-compressed", "torch-loop", "torch-functional", "torch-functional-vectorized", "torch-func", "torch-jacrev",
-    "jax", "autograd",
+    "closed-form", "tensor-calculus", "tensor-calculus-compressed", "torch-loop", "torch-functional", "torch-functional-vectorized",
+    "torch-func", "torch-jacrev", "jax", "autograd",
 )  # fmt: skip
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("problem", PAPER)
+@pytest.mark.parametrize("problem", PAPER_PROBLEMS)
 @pytest.mark.parametrize("name", COMPARED)
 def test_hessian(benchmark, name, problem, size):
     method = METHODS[name]

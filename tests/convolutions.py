@@ -28,7 +28,7 @@ SHAPES = {
 """Classes, channels and pixels per side of datasets that networks are trained on."""
 
 WITHOUT_OWN_CONVOLUTIONS = {
-    "TimeHessian", "TimeGradient", "NewtonStep", "TimeFormula",
+    "TimeHessian", "TimeGradient", "TimeNewtonStep", "TimeFormula",
     "RecomputePrinted", "NameThatDataset", "CrossSet", "CountDuplicates", "NameParts", "NegativeSet", "ProbeNetwork",
     "PublishedAccuracy", "ReuseTestSet", "PublishedRanks", "PublishedHardImages", "EvaluateModel", "CompareModelRanks",
     "Unforgettable", "Stability", "CompareCounts",

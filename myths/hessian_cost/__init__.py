@@ -6,11 +6,10 @@ row. Laue et al. derive the Hessian as *one* tensor expression and evaluate that
 would type in (``problems``, ``methods``, ``trials``).
 """
 
-from myths.hessian_cost import figures, tables
+from myths.hessian_cost import figures, profiles, tables
 from myths.hessian_cost.claims import CLAIMS
-from myths.hessian_cost.own import TimeFormula
 from myths.hessian_cost.problems import derivations
-from myths.hessian_cost.trials import NewtonStep, TimeGradient, TimeHessian, trials
+from myths.hessian_cost.trials import TimeFormula, TimeGradient, TimeHessian, TimeNewtonStep
 from myths.lab.myth import ARTICLE, Myth, Paper
 
 MYTH = Myth(
@@ -45,27 +44,27 @@ MYTH = Myth(
         ),
         ARTICLE,
     ),
-    trial_types=(TimeHessian, TimeGradient, NewtonStep, TimeFormula),
-    trials=trials,
+    trial_types=(TimeHessian, TimeGradient, TimeNewtonStep, TimeFormula),
+    trials=profiles.trials,
     tables={
         "hessians": tables.hessians,
         "gradients": tables.gradients,
         "newton": tables.newton,
-        "factors": tables.factors,
+        "slowdowns": tables.slowdowns,
         "slopes": tables.slopes,
     },
     claims=CLAIMS,
     example=derivations,
-    figures={"seconds": figures.seconds, "factors": figures.factors, "memory": figures.memory},
+    figures={"seconds": figures.seconds, "slowdowns": figures.slowdowns, "memory": figures.memory},
     better={
         "seconds": "lower",
-        "ratio": "lower",
+        "slowdown": "lower",
         "peak_bytes": "lower",
-        "speed_up": "higher",
+        "speedup": "higher",
         "compressed_seconds": "lower",
         "dense_seconds": "lower",
     },
-    conditions=("problem", "variables", "size", "dtype", "at", "draws", "rows", "rank"),
+    conditions=("problem", "variables", "n_variables", "dtype", "at", "draws", "rows", "rank"),
     verdict_texts={
         "refuted": "The loop over rows of the gradient loses by far to one tensor expression, and so do today's interfaces.",
         "still standing": "The loop over rows is nearly as fast as the tensor expression: matrix libraries lose nothing.",

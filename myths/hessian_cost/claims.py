@@ -12,15 +12,15 @@ from functools import partial
 from typing import Any, Literal
 
 from myths.hessian_cost.measures import (
-    factor_of_problems,
-    gain_percent,
-    ratio_of_draws,
-    second_best_factor,
+    median_slowdown,
+    overhead_percent,
+    ratio_over_draws,
+    second_smallest_slowdown,
     slope_difference,
-    speed_up,
-    spread_of_gradients,
+    slowest_over_fastest,
+    speedup,
 )
-from myths.hessian_cost.trials import NewtonStep, TimeGradient, TimeHessian
+from myths.hessian_cost.trials import TimeGradient, TimeHessian, TimeNewtonStep
 from myths.lab.claim import PROPOSED, Claim, at_least, at_most, cited
 from myths.lab.measures import largest
 
@@ -29,7 +29,7 @@ DEVICES: tuple[tuple[Device, str], ...] = (("cpu", "On a CPU"), ("gpu", "On a GP
 ABSTRACT = "Laue et al. 2018, abstract: up to two orders of magnitude on CPUs, about three on GPUs (proceedings page: one to four)"
 COMPRESSION = "Laue et al. 2020, compression: orders of magnitude, (nk)³ becomes k³ in the solve"
 PROBLEMS = {"quad": "a quadratic form", "logreg": "logistic regression", "matfac": "matrix factorization"}
-FRAMEWORKS = ("ours", "torch", "tensorflow", "autograd", "pytensor", "jax")
+FRAMEWORKS = ("tensor-calculus", "torch", "tensorflow", "autograd", "pytensor", "jax")
 """The paper's frameworks, their successors, and JAX."""
 TODAY = {
     "torch": ("torch-func", "torch.func.hessian"),
@@ -45,7 +45,7 @@ def _on(device: Device, **more: Any) -> dict[str, Any]:
 
 
 _hessians = partial(Claim, table="hessians", trial=TimeHessian)
-_newton = partial(Claim, table="newton", trial=NewtonStep, **cited("from memory", COMPRESSION))
+_newton = partial(Claim, table="newton", trial=TimeNewtonStep, **cited("from memory", COMPRESSION))
 
 OF_BOTH_DEVICES: tuple[Claim, ...] = (
     *(
@@ -55,8 +55,8 @@ OF_BOTH_DEVICES: tuple[Claim, ...] = (
             **cited("read", ABSTRACT, speed),
             unit="x",
             where=_on(device, problem=problem),
-            needs=({"method": ("torch-loop", "ours")},),
-            measure=partial(speed_up, "torch-loop", "ours"),
+            needs=({"method": ("torch-loop", "tensor-calculus")},),
+            measure=partial(speedup, "torch-loop", "tensor-calculus"),
             criterion=at_least(limit),
             primary=device == "cpu",
             controls=(f"H3-{device}-float64",),
@@ -71,7 +71,7 @@ OF_BOTH_DEVICES: tuple[Claim, ...] = (
             **PROPOSED,
             unit="difference of exponents",
             where=_on(device, problem="quad"),
-            needs=({"method": ("torch-loop", "ours")},),
+            needs=({"method": ("torch-loop", "tensor-calculus")},),
             measure=slope_difference,
             criterion=at_least(0.7),
             controls=(f"H3-{device}-float64",),
@@ -87,7 +87,7 @@ OF_BOTH_DEVICES: tuple[Claim, ...] = (
             table="gradients",
             where=_on(device, problem=problem, method=FRAMEWORKS),
             trial=TimeGradient,
-            measure=spread_of_gradients,
+            measure=slowest_over_fastest,
             criterion=at_most(5),
         )
         for device, on in DEVICES
@@ -114,9 +114,9 @@ OF_BOTH_DEVICES: tuple[Claim, ...] = (
             statement=f"{on}, the tensor calculus takes at most 1.2 times as long as a hand-derived closed form (median over problems).",
             **PROPOSED,
             unit="x",
-            where=_on(device, method="ours"),
-            needs=({"size": lambda size: size >= 512},),
-            measure=factor_of_problems,
+            where=_on(device, method="tensor-calculus"),
+            needs=({"n_variables": lambda n: n >= 512},),
+            measure=median_slowdown,
             criterion=at_most(1.2),
         )
         for device, on in DEVICES
@@ -129,7 +129,7 @@ OF_BOTH_DEVICES: tuple[Claim, ...] = (
             unit="%",
             where=_on(device, problem="logreg"),
             needs=({"method": ("reverse-order", "cross-country-order")},),
-            measure=gain_percent,
+            measure=overhead_percent,
             criterion=at_least(10),
             controls=(f"H3-{device}-float64",),
         )
@@ -141,7 +141,7 @@ OF_BOTH_DEVICES: tuple[Claim, ...] = (
             statement=f"{on}, a Newton step of matrix factorization {does} with the compressed Hessian than with the dense one.",
             unit="x",
             where={"device_kind": device},
-            measure=partial(ratio_of_draws, f"{what}_ratio"),
+            measure=partial(ratio_over_draws, f"{what}_ratio"),
             criterion=at_least(100),
             controls=(f"H6-{device}-step",),
         )
@@ -168,7 +168,7 @@ OF_BOTH_DEVICES: tuple[Claim, ...] = (
             **PROPOSED,
             unit="x",
             where=_on(device, method=tuple(name for name, _ in TODAY.values())),
-            measure=partial(second_best_factor, method),
+            measure=partial(second_smallest_slowdown, method),
             criterion=at_most(10),
             controls=(f"H3-{device}-float64",),
         )

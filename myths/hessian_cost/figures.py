@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from myths.hessian_cost.problems import PAPER, PROBLEMS
+from myths.hessian_cost.problems import PAPER_PROBLEMS, PROBLEMS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,24 +26,24 @@ def seconds(tables: Tables) -> Figure | None:
     if table is None:
         return None
     slopes = tables["slopes"]
-    figure, row = style.panels([PROBLEMS[name].formula for name in PAPER], "variables", "seconds for one Hessian", (15.0, 9.0))
-    for problem, ax in zip(PAPER, row, strict=True):
+    figure, row = style.panels([PROBLEMS[name].formula for name in PAPER_PROBLEMS], "variables", "seconds for one Hessian", (15.0, 9.0))
+    for problem, ax in zip(PAPER_PROBLEMS, row, strict=True):
         of_problem = table[table["problem"] == problem]
         for method, label, dress, points in _lines(of_problem):
             found = slopes[(slopes["problem"] == problem) & (slopes["method"] == method)] if len(slopes) else slopes
             power = f", n^{found['slope'].iloc[0]:.1f}" if len(found) else ""
             ax.plot(points.index, points["seconds"], label=label + power, lw=1.4, ms=4, **dress)
-        closed = of_problem.groupby("variables")["closed_seconds"].median()
+        closed = of_problem.groupby("variables")["closed_form_seconds"].median()
         ax.plot(closed.index, closed, "--", color=style.INK, lw=1.6, label="closed form")
         _logarithmic(ax)
     return figure
 
 
-def factors(tables: Tables) -> Figure | None:
+def slowdowns(tables: Tables) -> Figure | None:
     """How many times as long as the closed form each method takes, at the largest size that it shares with the row loop."""
     from myths.lab.report import style
 
-    table = tables["factors"]
+    table = tables["slowdowns"]
     if table.empty:
         return None
     table = table[(table["at"] == "common with row loop") & (table["dtype"] == "float64") & (table["device_kind"] == _kind(table))]
@@ -53,7 +53,7 @@ def factors(tables: Tables) -> Figure | None:
     labels = list(dict.fromkeys(table["label"]))
     figure, ax = style.axes("Factors to the closed form", "times the closed form", "", (9.0, 0.42 * len(labels) + 2))
     for (name, group), color, marker in zip(names.items(), 2 * style.COLORS, 3 * MARKERS, strict=False):
-        ax.plot(group["factor"], [labels.index(label) for label in group["label"]], marker, color=color, ms=6, label=name)
+        ax.plot(group["slowdown"], [labels.index(label) for label in group["label"]], marker, color=color, ms=6, label=name)
     ax.set_yticks(range(len(labels)), labels)
     ax.set_xscale("log")
     ax.invert_yaxis()
@@ -69,8 +69,10 @@ def memory(tables: Tables) -> Figure | None:
     table = _chosen(tables["hessians"])
     if table is None or not (table["peak_bytes"] > 0).any():
         return None
-    figure, row = style.panels([PROBLEMS[name].formula for name in PAPER], "variables", "peak memory of one Hessian (MiB)", (15.0, 9.0))
-    for problem, ax in zip(PAPER, row, strict=True):
+    figure, row = style.panels(
+        [PROBLEMS[name].formula for name in PAPER_PROBLEMS], "variables", "peak memory of one Hessian (MiB)", (15.0, 9.0)
+    )
+    for problem, ax in zip(PAPER_PROBLEMS, row, strict=True):
         of_problem = table[(table["problem"] == problem) & (table["peak_bytes"] > 0)]
         for _, label, dress, points in _lines(of_problem):
             ax.plot(points.index, points["peak_bytes"] / 2**20, label=label, lw=1.4, ms=4, **dress)
@@ -89,7 +91,7 @@ def _chosen(table: pd.DataFrame) -> pd.DataFrame | None:
     """What has a time, in float64, on one kind of device, for the paper's problems."""
     if table.empty:
         return None
-    ok = table[(table["status"] == "ok") & (table["dtype"] == "float64") & table["problem"].isin(PAPER)]
+    ok = table[(table["status"] == "ok") & (table["dtype"] == "float64") & table["problem"].isin(PAPER_PROBLEMS)]
     ok = ok[ok["device_kind"] == _kind(ok)] if len(ok) else ok
     return ok if len(ok) else None
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from myths.hessian_cost import vocabulary
+from myths.hessian_cost.formula_parser import MAX_ENTRIES, FormulaEvaluator, ParsedFormula, Shape, Term
 from myths.hessian_cost.problem import Inputs, Problem
-from myths.hessian_cost.reading import MAX_ENTRIES, Reader, Shape, Term, Text
 from myths.lab.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Formula(Problem):
             UsageError: It cannot be read, or something does not fit.
         """
         self.arrays = arrays
-        self.text = Text(formula)
+        self.text = ParsedFormula(formula)
         self.formula, self.by = formula.strip(), by
         self.shapes = _shapes(shapes) if arrays is None or shapes else {}
         for name, array in (arrays or {}).items():
@@ -73,7 +73,7 @@ class Formula(Problem):
     @staticmethod
     def check_text(formula: str) -> None:
         """Raise UsageError for a formula that is no expression."""
-        Text(formula)
+        ParsedFormula(formula)
 
     def _check_sizes(self) -> None:
         if self.by not in self.shapes:
@@ -140,7 +140,7 @@ class Formula(Problem):
         """f(x). Shape []."""
         given = {**c, "x": x}
         terms = {name: Term(given[self._plain(name)], shape) for name, shape in self.shapes.items()}
-        value = Reader(self.text, ops, terms, self.by).read(self.text.tree).value
+        value = FormulaEvaluator(self.text, ops, terms, self.by).read(self.text.tree).value
         if self._is_linear or isinstance(value, int | float):
             return value + 0.0 * ops.sum(x * x)  # frameworks refuse the second derivative of what has none
         return value

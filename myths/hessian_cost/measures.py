@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray as Array
 
-from myths.hessian_cost.problems import PAPER
+from myths.hessian_cost.problems import PAPER_PROBLEMS
 from myths.lab import measures
 from myths.lab.estimate import Estimate, bootstrap
 
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def speed_up(slow: str, fast: str, rows: pd.DataFrame) -> Estimate | None:
+def speedup(slow: str, fast: str, rows: pd.DataFrame) -> Estimate | None:
     """Return how many times faster a method is at the largest size that both do, each relative to the closed form of its own process."""
     both = _paired(rows, slow, fast)
     if both.empty:
         return None
     both = _largest(both)
     parts = [both.filter(like=end).rename(columns=lambda c, end=end: c.removesuffix(end)) for end in ("_slow", "_fast")]
-    errors = np.sqrt(sum(_median_error(part) ** 2 + _median_error(part, "closed_") ** 2 for part in parts))
-    return _geometric(both["ratio_slow"] / both["ratio_fast"], errors)
+    errors = np.sqrt(sum(_median_error(part) ** 2 + _median_error(part, "closed_form_") ** 2 for part in parts))
+    return _geometric(both["slowdown_slow"] / both["slowdown_fast"], errors)
 
 
-def gain_percent(rows: pd.DataFrame) -> Estimate | None:
+def overhead_percent(rows: pd.DataFrame) -> Estimate | None:
     """Return by how many percent reverse order takes longer than cross-country order."""
-    found = speed_up("reverse-order", "cross-country-order", rows)
+    found = speedup("reverse-order", "cross-country-order", rows)
     return None if found is None else found.affine(100, -100)
 
 
@@ -45,7 +45,7 @@ def slope_difference(rows: pd.DataFrame) -> Estimate | None:
     """
     from scipy import stats
 
-    both = _paired(rows, "torch-loop", "ours")
+    both = _paired(rows, "torch-loop", "tensor-calculus")
     both = both[both["variables"] >= 128]
     if both["variables"].nunique() < 3:
         return None
@@ -55,7 +55,7 @@ def slope_difference(rows: pd.DataFrame) -> Estimate | None:
     return Estimate(float(fit.slope), float(fit.slope) - half, float(fit.slope) + half, "repeats", len(x))
 
 
-def spread_of_gradients(rows: pd.DataFrame) -> Estimate | None:
+def slowest_over_fastest(rows: pd.DataFrame) -> Estimate | None:
     """Return the time of the slowest over that of the fastest framework, at the largest size at which all of them have a time."""
     ok = rows[rows["status"] == "ok"]
     if ok["method"].nunique() < 2:
@@ -67,29 +67,29 @@ def spread_of_gradients(rows: pd.DataFrame) -> Estimate | None:
     return _geometric(slow["seconds"].to_numpy() / fast["seconds"].to_numpy(), np.hypot(_median_error(slow), _median_error(fast)))
 
 
-def factor_of_problems(rows: pd.DataFrame) -> Estimate | None:
+def median_slowdown(rows: pd.DataFrame) -> Estimate | None:
     """Return the median over problems of the factor to the closed form, from 512 variables on, with a bootstrap over problems."""
-    ok = rows[(rows["status"] == "ok") & (rows["size"] >= 512)]
-    logs = np.array([np.log(group["ratio"].to_numpy(float)).mean() for _, group in ok.groupby("problem")])
-    if len(logs) < len(PAPER):
+    ok = rows[(rows["status"] == "ok") & (rows["n_variables"] >= 512)]
+    logs = np.array([np.log(group["slowdown"].to_numpy(float)).mean() for _, group in ok.groupby("problem")])
+    if len(logs) < len(PAPER_PROBLEMS):
         return None
     return bootstrap(lambda drawn: np.exp(np.median(logs[drawn], axis=1)), len(logs), "problems", np.random.default_rng(0))
 
 
-def second_best_factor(method: str, rows: pd.DataFrame) -> Estimate | None:
+def second_smallest_slowdown(method: str, rows: pd.DataFrame) -> Estimate | None:
     """Return the second smallest of a method's factors to the closed form on the three problems.
 
     Each factor is taken at the largest size that all of today's methods share.
     """
-    ok = rows[(rows["status"] == "ok") & rows["problem"].isin(PAPER)]
+    ok = rows[(rows["status"] == "ok") & rows["problem"].isin(PAPER_PROBLEMS)]
     common = [_largest_common(group) for _, group in ok.groupby("problem")]
     own = [group[group["method"] == method] for group in common]
-    if sum(not group.empty for group in own) < len(PAPER):
+    if sum(not group.empty for group in own) < len(PAPER_PROBLEMS):
         return None
-    return sorted((_factor(group) for group in own), key=lambda estimate: estimate.value)[1]
+    return sorted((_slowdown(group) for group in own), key=lambda estimate: estimate.value)[1]
 
 
-def ratio_of_draws(column: str, rows: pd.DataFrame) -> Estimate | None:
+def ratio_over_draws(column: str, rows: pd.DataFrame) -> Estimate | None:
     """Return the geometric mean of a ratio over draws, at the largest size that was drawn several times."""
     return measures.geometric_mean(_largest(rows.dropna(subset=[column]))[column].tolist())
 
@@ -111,9 +111,9 @@ def _median_error(rows: pd.DataFrame, prefix: str = "") -> Float[Array, " rows"]
     return 1.253 / 1.349 * spread / np.sqrt(rows[f"{prefix}repeats"].to_numpy(float))
 
 
-def _factor(rows: pd.DataFrame) -> Estimate:
+def _slowdown(rows: pd.DataFrame) -> Estimate:
     """Time over that of the closed form."""
-    return _geometric(rows["ratio"], np.hypot(_median_error(rows), _median_error(rows, "closed_")))
+    return _geometric(rows["slowdown"], np.hypot(_median_error(rows), _median_error(rows, "closed_form_")))
 
 
 def _paired(rows: pd.DataFrame, slow: str, fast: str) -> pd.DataFrame:

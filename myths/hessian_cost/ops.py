@@ -16,7 +16,7 @@ Function = Callable[..., Any]
 Shape = tuple[int, ...]
 
 
-class Lacking(MythsError):
+class UnsupportedOperation(MythsError):
     """A framework has no such operation."""
 
 
@@ -37,13 +37,13 @@ class Ops:
     spelled: Mapping[str, Function]
 
     def __getattr__(self, name: str) -> Function:
-        """Raises Lacking when the framework has no such operation."""
+        """Raises UnsupportedOperation when the framework has no such operation."""
         if name.startswith("__"):
             raise AttributeError(name)
         try:
             return self.spelled[name]
         except KeyError:
-            raise Lacking(f"{self.framework} has no {name}") from None
+            raise UnsupportedOperation(f"{self.framework} has no {name}") from None
 
 
 def _named(module: Any, names: str) -> dict[str, Function]:
@@ -210,7 +210,7 @@ def _single(axes: Shape | None, order: int) -> int:
     """The one axis of a softmax; those of all frameworks but ours take one."""
     axes = tuple(range(order)) if axes is None else axes
     if len(axes) != 1:
-        raise Lacking("softmax over two axes")
+        raise UnsupportedOperation("softmax over two axes")
     return axes[0]
 
 
@@ -317,7 +317,7 @@ def casadi_ops() -> Ops:
     def of_all(function: Function, name: str) -> Function:
         def apply(x: Any, axes: Shape | None = None) -> Any:
             if not (axes is None or len(axes) == 2 or (axes == (0,) and x.shape[1] == 1)):
-                raise Lacking(f"CasADi has no {name} along an axis")
+                raise UnsupportedOperation(f"CasADi has no {name} along an axis")
             return function(casadi.vec(x))
 
         return apply

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from myths.hessian_cost.ops import Ops
 
 Inputs = dict[str, np.ndarray]
-Name = Literal["quad", "logreg", "matfac", "matfac-masked", "matfac-v", "ridge", "gp", "mlp", "det"]
-PAPER: tuple[Name, ...] = ("quad", "logreg", "matfac")
+ProblemName = Literal["quad", "logreg", "matfac", "matfac-masked", "matfac-v", "ridge", "gp", "mlp", "det"]
+PAPER_PROBLEMS: tuple[ProblemName, ...] = ("quad", "logreg", "matfac")
 
 
 class Problem(ABC):
@@ -44,7 +44,7 @@ class Problem(ABC):
 class DerivedProblem(Problem):
     """A problem whose derivatives a person has written down. Closed forms take torch tensors by the names of ``inputs``."""
 
-    name: Name
+    name: ProblemName
     derived: str
     """The Hessian as one would write it by hand."""
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from myths.hessian_cost.problem import PAPER, DerivedProblem, Inputs, Name, Problem
+from myths.hessian_cost.problem import PAPER_PROBLEMS, DerivedProblem, Inputs, Problem, ProblemName
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -82,7 +82,7 @@ class LogisticRegression(DerivedProblem):
 class MatrixFactorization(DerivedProblem):
     """f(U) = ‖T − UVᵀ‖² for square T and V of 5 columns; the Hessian has four axes and is almost all zeros."""
 
-    name: Name = "matfac"
+    name: ProblemName = "matfac"
     formula = "‖T − UVᵀ‖²"
     derived = "2 I ⊗ VᵀV"
     axes = "x: n k, V: m k, T: n m"
@@ -300,8 +300,8 @@ _ALL = (
     Quadratic(), LogisticRegression(), MatrixFactorization(), MaskedMatrixFactorization(), MatrixFactorizationByV(),
     Ridge(), GaussianProcess(), Perceptron(), Determinant(),
 )  # fmt: skip
-PROBLEMS: Mapping[Name, DerivedProblem] = {problem.name: problem for problem in _ALL}
-assert tuple(PROBLEMS) == get_args(Name)
+PROBLEMS: Mapping[ProblemName, DerivedProblem] = {problem.name: problem for problem in _ALL}
+assert tuple(PROBLEMS) == get_args(ProblemName)
 
 
 def derivations() -> str:
@@ -309,10 +309,10 @@ def derivations() -> str:
     from myths.hessian_cost import tensor_calculus as tc
 
     lines = ["The Hessians that the tensor calculus derives:"]
-    for name in PAPER:
+    for name in PAPER_PROBLEMS:
         value, x = PROBLEMS[name].expression()
         lines.append(f"  {PROBLEMS[name].formula}:  {tc.text(tc.hessian(value, x), 'H')}")
     return "\n".join(lines)
 
 
-__all__ = ["PAPER", "PROBLEMS", "DerivedProblem", "Inputs", "Name", "Problem", "derivations"]
+__all__ = ["PAPER_PROBLEMS", "PROBLEMS", "DerivedProblem", "Inputs", "Problem", "ProblemName", "derivations"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from myths.hessian_cost.methods import METHODS
-from myths.hessian_cost.trials import NewtonStep, TimeGradient, TimeHessian
+from myths.hessian_cost.trials import TimeGradient, TimeHessian, TimeNewtonStep
 from myths.lab.store import Results
 from myths.lab.tables import TRIALS, about, unite
 
@@ -19,15 +19,16 @@ SLOPE_FROM = 128
 """Variables; below, the time of a call is overhead whatever the method."""
 BASELINE = "torch-loop"
 _ALL = (
-    "seconds", "q25_seconds", "q75_seconds", "repeats", "closed_seconds", "closed_q25_seconds", "closed_q75_seconds", "closed_repeats",
-    "first_call_seconds", "derive_seconds", "ratio", "peak_bytes", "closed_memory_bytes", "predicted_seconds", "relative_error",
+    "seconds", "q25_seconds", "q75_seconds", "repeats", "closed_form_seconds", "closed_form_q25_seconds", "closed_form_q75_seconds",
+    "closed_form_repeats", "first_call_seconds", "derivation_seconds", "slowdown", "peak_bytes", "closed_form_peak_bytes",
+    "predicted_seconds", "relative_error",
 )  # fmt: skip
 _COLUMNS = (
     "problem",
     "method",
     "label",
     "variables",
-    "size",
+    "n_variables",
     "dtype",
     "seed",
     "status",
@@ -46,20 +47,20 @@ def hessians(results: Results) -> pd.DataFrame:
 
 
 def gradients(results: Results) -> pd.DataFrame:
-    """As ``hessians``, for gradients; ``ratio`` is to the closed form of the gradient."""
+    """As ``hessians``, for gradients; ``slowdown`` is to the closed form of the gradient."""
     return _timed(results, TimeGradient)
 
 
 def newton(results: Results) -> pd.DataFrame:
     """A Newton step of matrix factorization, compressed and dense, in float64."""
-    table = results.frame(NewtonStep)
+    table = results.frame(TimeNewtonStep)
     return table if table.empty else _placed(table).assign(memory_ratio=_memory_ratio)
 
 
-def factors(results: Results) -> pd.DataFrame:
+def slowdowns(results: Results) -> pd.DataFrame:
     """Each method at the largest size at which it and the row loop both gave a Hessian, and at its own largest size.
 
-    ``at`` says which: "common with row loop" or "own largest". ``factor`` is to the closed form; ``speed_up`` over the row loop,
+    ``at`` says which: "common with row loop" or "largest size". ``slowdown`` is to the closed form; ``speedup`` over the row loop,
     both divided by the closed form of their own process.
     """
     import pandas as pd
@@ -73,15 +74,15 @@ def factors(results: Results) -> pd.DataFrame:
         loop = group[group["method"] == BASELINE]
         for method, own in group.groupby("method", sort=False):
             common = set(own["variables"]) & set(loop["variables"])
-            sizes = [("own largest", max(own["variables"]))] + ([("common with row loop", max(common))] if common else [])
+            sizes = [("largest size", max(own["variables"]))] + ([("common with row loop", max(common))] if common else [])
             for at, size in sizes:
                 mine, theirs = own[own["variables"] == size], loop[loop["variables"] == size]
                 rows.append(
                     {
                         "problem": problem, "method": method, "label": METHODS[str(method)].label,
                         "at": at, "variables": size, "dtype": dtype,
-                        "factor": _center(mine["ratio"]), "draws": len(mine),
-                        "speed_up": _center(theirs["ratio"]) / _center(mine["ratio"]) if len(theirs) else None,
+                        "slowdown": _center(mine["slowdown"]), "draws": len(mine),
+                        "speedup": _center(theirs["slowdown"]) / _center(mine["slowdown"]) if len(theirs) else None,
                         "device_kind": device_kind, **about(mine), TRIALS: unite([*mine[TRIALS], *theirs[TRIALS]]),
                     }
                 )  # fmt: skip
@@ -104,7 +105,7 @@ def slopes(results: Results) -> pd.DataFrame:
         rows.append(
             {
                 "problem": problem, "method": method, "slope": float(slope), "from_variables": group["variables"].min(),
-                "to_variables": group["variables"].max(), "points": len(group), "device_kind": device_kind, **about(group),
+                "to_variables": group["variables"].max(), "n_points": len(group), "device_kind": device_kind, **about(group),
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
@@ -116,7 +117,7 @@ def _timed(results: Results, kind: type[TimeHessian] | type[TimeGradient]) -> pd
         return table
     table = _placed(table).assign(label=[METHODS[name].label for name in table["method"]])
     table = table.reindex(columns=[name for name in _COLUMNS if name in table or name in _ALL or name == "variables"])
-    table["variables"] = table["variables"].fillna(table["size"]).astype(int)  # a worker that died could not say it
+    table["variables"] = table["variables"].fillna(table["n_variables"]).astype(int)  # a worker that died could not say it
     order = {name: place for place, name in enumerate(METHODS)}
     return table.sort_values(
         ["device_kind", "problem", "dtype", "variables", "method", "seed"],

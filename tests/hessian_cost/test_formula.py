@@ -11,7 +11,7 @@ from myths.hessian_cost import vocabulary
 from myths.hessian_cost.formula import Formula, Undefined
 from myths.hessian_cost.methods import METHODS, dense
 from myths.hessian_cost.ops import torch_ops
-from myths.hessian_cost.own import TimeFormula
+from myths.hessian_cost.trials import TimeFormula
 from myths.lab.data.own import add
 from myths.lab.errors import UsageError
 from myths.lab.trial import Context
@@ -68,7 +68,7 @@ def hessian(method, problem, inputs):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", GENERAL)
-@pytest.mark.parametrize("method", ["ours", "ours-compressed", "torch-loop", "torch-func", "jax", "autograd"])
+@pytest.mark.parametrize("method", ["tensor-calculus", "tensor-calculus-compressed", "torch-loop", "torch-func", "jax", "autograd"])
 def test_every_method_gives_the_same_hessian(method, name):
     if reason := METHODS[method].unavailable_reason():
         pytest.skip(reason)
@@ -85,7 +85,7 @@ def test_what_a_first_course_writes_has_the_hessian_of_torch(name):
     inputs = problem.inputs(np.random.default_rng(0))
     expected = hessian("torch-func", problem, inputs)
     assert np.isfinite(expected).all()
-    assert np.linalg.norm(hessian("ours", problem, inputs) - expected) <= 1e-9 * np.linalg.norm(expected)
+    assert np.linalg.norm(hessian("tensor-calculus", problem, inputs) - expected) <= 1e-9 * np.linalg.norm(expected)
 
 
 def test_its_value_is_that_of_numpy():
@@ -200,8 +200,10 @@ def test_a_function_that_exists_nowhere_is_a_row():
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_method_whose_hessian_is_not_finite_agrees_with_nothing(monkeypatch):
-    monkeypatch.setattr("myths.hessian_cost.own.METHODS", {name: METHODS[name] for name in ("ours", "torch-func")})
-    monkeypatch.setattr("myths.hessian_cost.own.arrays_of", lambda name: {"x": np.array([800.0, 799.0, 798.0])})
+    monkeypatch.setattr(
+        "myths.hessian_cost.trials.user_formula.METHODS", {name: METHODS[name] for name in ("tensor-calculus", "torch-func")}
+    )
+    monkeypatch.setattr("myths.hessian_cost.trials.user_formula.arrays_of", lambda name: {"x": np.array([800.0, 799.0, 798.0])})
     trial = TimeFormula(formula="log(exp(x).sum())", by="x", inputs="mine")
     rows = trial.run(Context(trial)).rows
     assert [row["status"] for row in rows] == ["ok", "not finite, where the tensor calculus is"]
@@ -222,7 +224,7 @@ def test_a_hessian_by_a_symmetric_matrix_is_that_by_every_entry_on_its_own(name)
     inputs = problem.inputs(np.random.default_rng(0))
     expected = hessian("torch-func", problem, inputs)
     assert np.allclose(inputs["x"], inputs["x"].T)
-    assert np.linalg.norm(hessian("ours", problem, inputs) - expected) <= 1e-9 * np.linalg.norm(expected)
+    assert np.linalg.norm(hessian("tensor-calculus", problem, inputs) - expected) <= 1e-9 * np.linalg.norm(expected)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -232,7 +234,9 @@ def test_a_method_with_another_hessian_is_not_timed(monkeypatch):
         return lambda: 1.1 * call()
 
     wrong = replace(METHODS["torch-func"], hessian=too_large)
-    monkeypatch.setattr("myths.hessian_cost.own.METHODS", {"ours": METHODS["ours"], "torch-func": wrong})
+    monkeypatch.setattr(
+        "myths.hessian_cost.trials.user_formula.METHODS", {"tensor-calculus": METHODS["tensor-calculus"], "torch-func": wrong}
+    )
     trial = TimeFormula(formula="sum(x**3)", by="x", shapes="x:3")
     ours, theirs = trial.run(Context(trial)).rows
     assert (ours["status"], theirs["status"]) == ("ok", "differs from the tensor calculus by 10 %")
@@ -241,7 +245,7 @@ def test_a_method_with_another_hessian_is_not_timed(monkeypatch):
 
 @pytest.mark.filterwarnings("ignore")
 def test_the_derivative_is_printed_in_the_names_of_the_user(monkeypatch):
-    monkeypatch.setattr("myths.hessian_cost.own.METHODS", {"ours": METHODS["ours"]})
+    monkeypatch.setattr("myths.hessian_cost.trials.user_formula.METHODS", {"tensor-calculus": METHODS["tensor-calculus"]})
     trial = TimeFormula(formula="sum(w*x)+sum(w**3*x)", by="w", shapes="w:3 x:3")
     assert trial.run(Context(trial)).rows[0]["hessian"] == "H[ij] = 6 δ[ij] w[i] x[i]"
     symmetric = TimeFormula(formula="x @ A @ x", by="x", shapes="x:3 A:3,3", symmetric=("A",))
@@ -251,7 +255,7 @@ def test_the_derivative_is_printed_in_the_names_of_the_user(monkeypatch):
 def test_the_user_arrays_are_the_point(monkeypatch):
     arrays = {"w": np.array([1, 2]), "unused": np.zeros((2, 2, 2))}
     problem = Formula("sum(w**3)", "w", arrays=arrays)
-    assert hessian("ours", problem, problem.inputs(np.random.default_rng(0))).tolist() == [[6, 0], [0, 12]]
+    assert hessian("tensor-calculus", problem, problem.inputs(np.random.default_rng(0))).tolist() == [[6, 0], [0, 12]]
     with pytest.raises(UsageError, match="inputs have no array v; they have w, unused"):
         Formula("sum(v)", "v", "v:3", arrays=arrays)
     with pytest.raises(UsageError, match=r"shapes: w is \[3\], but its array is \[2\]"):
@@ -264,7 +268,7 @@ def test_arrays_come_in_by_a_name(tmp_path, monkeypatch):
     monkeypatch.setenv("MYTHS_DATA", str(tmp_path / "home"))
     np.savez(tmp_path / "inputs.npz", w=np.array([1.0, 2.0]), X=np.eye(2), words=np.zeros((2, 2, 2)))
     assert add("my-arrays", tmp_path / "inputs.npz").name == "my_arrays"
-    trial = TimeFormula(formula="sum((X @ w)**3)", by="w", inputs="my-arrays", methods=("ours",))
+    trial = TimeFormula(formula="sum((X @ w)**3)", by="w", inputs="my-arrays", methods=("tensor-calculus",))
     assert trial.data == ("my_arrays",)
     assert trial.skip_reason() is None
     assert trial.run(Context(trial)).rows[0]["checksum"] == pytest.approx(np.hypot(6, 12))
@@ -302,7 +306,7 @@ def test_the_page_of_functions_is_that_of_the_vocabulary():
 def test_at_a_kink_the_gradient_is_that_of_torch(formula, at, gradient):
     problem = Formula(formula, "x", arrays={"x": np.array(at)})
     inputs = problem.inputs(np.random.default_rng(0))
-    for method in ("ours", "torch"):
+    for method in ("tensor-calculus", "torch"):
         found = METHODS[method].gradient(problem, inputs, "float64", "cpu")()
         assert found.tolist() == gradient, method
 
@@ -369,14 +373,17 @@ def test_other_spellings_mean_the_same(one, other):
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_trial_times_all_methods(monkeypatch):
-    monkeypatch.setattr("myths.hessian_cost.own.METHODS", {name: METHODS[name] for name in ("closed-form", "torch-loop", "ours", "casadi")})
+    monkeypatch.setattr(
+        "myths.hessian_cost.trials.user_formula.METHODS",
+        {name: METHODS[name] for name in ("closed-form", "torch-loop", "tensor-calculus", "casadi")},
+    )
     monkeypatch.setattr(METHODS["casadi"].__class__, "unavailable_reason", lambda self: "absent" if self.name == "casadi" else None)
     trial = TimeFormula(**LOGREG)
     rows = trial.run(Context(trial)).rows
-    assert [row["method"] for row in rows] == ["ours", "torch-loop", "casadi"]
+    assert [row["method"] for row in rows] == ["tensor-calculus", "torch-loop", "casadi"]
     assert rows[0]["hessian"].startswith("H[ij] = Σ_k X[ki] X[kj]")
     assert rows[1]["status"] == "ok"
-    assert rows[1]["ratio"] > 1
+    assert rows[1]["slowdown"] > 1
     assert rows[1]["relative_difference"] < 1e-12
     assert rows[2]["status"] == "absent"
 
@@ -386,7 +393,9 @@ def test_a_method_that_fails_is_a_row(monkeypatch):
     def broken(*_, **__):
         raise ValueError("cannot do\nthis")
 
-    monkeypatch.setattr("myths.hessian_cost.own.METHODS", {name: METHODS[name] for name in ("ours", "torch-loop")})
-    monkeypatch.setattr("myths.hessian_cost.own.compare", broken)
+    monkeypatch.setattr(
+        "myths.hessian_cost.trials.user_formula.METHODS", {name: METHODS[name] for name in ("tensor-calculus", "torch-loop")}
+    )
+    monkeypatch.setattr("myths.hessian_cost.trials.user_formula.compare_timings", broken)
     trial = TimeFormula(**LOGREG)
     assert [row["status"] for row in trial.run(Context(trial)).rows] == ["failed: ValueError: cannot do"] * 2

@@ -6,7 +6,7 @@ import torch
 
 from myths.hessian_cost.methods.torch_methods import tensors
 from myths.hessian_cost.ops import torch_ops
-from myths.hessian_cost.problems import PAPER, PROBLEMS
+from myths.hessian_cost.problems import PAPER_PROBLEMS, PROBLEMS
 
 ALL = [pytest.param(problem, id=name) for name, problem in PROBLEMS.items()]
 
@@ -50,4 +50,4 @@ def test_a_draw_depends_on_its_seed(problem):
 
 
 def test_the_papers_problems_come_first():
-    assert tuple(PROBLEMS)[:3] == PAPER
+    assert tuple(PROBLEMS)[:3] == PAPER_PROBLEMS

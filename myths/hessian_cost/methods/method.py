@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from myths.hessian_cost.problems import Inputs, Name, Problem
+from myths.hessian_cost.problems import Inputs, Problem, ProblemName
 from myths.lab.errors import MythsError
 
 Dtype = Literal["float64", "float32"]
@@ -27,7 +27,7 @@ class NotOnDevice(MythsError):
 class Method:
     """One way to compute derivatives with one framework.
 
-    ``largest``: beyond this many variables it is not asked; ``only``: the problems that it can do at all.
+    ``max_size``: beyond this many variables it is not asked; ``problems``: the problems that it can do at all.
     """
 
     name: str
@@ -37,11 +37,11 @@ class Method:
     hessian: Prepare | None = None
     gradient: Prepare | None = None
     cuda: bool = False
-    largest: int | None = None
-    only: tuple[Name, ...] | None = None
+    max_size: int | None = None
+    problems: tuple[ProblemName, ...] | None = None
     compiles: bool = False
     """Its first call takes seconds whatever the size, so there is no small probe before it."""
-    fixed_cost: bool = False
+    bounded_by_closed_form: bool = False
     """Costs no more than the closed form by construction: no probe either."""
 
     def unavailable_reason(self) -> str | None:
@@ -50,9 +50,9 @@ class Method:
             return f"{self.package} is not installed: pip install 'seven-myths[peers]'"
         return None
 
-    def does(self, problem: Name | None, size: int) -> bool:
+    def supports(self, problem: ProblemName | None, size: int) -> bool:
         """Whether it can do a problem at a size; None is a formula of somebody's own."""
-        return (self.only is None or problem in self.only) and (self.largest is None or size <= self.largest)
+        return (self.problems is None or problem in self.problems) and (self.max_size is None or size <= self.max_size)
 
 
 def dense(result: Any, variables: int) -> np.ndarray:

@@ -63,13 +63,13 @@ def _sympy(problem: Problem, inputs: Inputs, dtype: Dtype, device: str) -> Call:
 
 METHODS = (
     Method(name="pytensor", label="PyTensor (Theano's heir)", package="pytensor", hessian=_pytensor(True), gradient=_pytensor(False)),
-    Method(name="casadi", label="CasADi", package="casadi", hessian=_casadi(True), gradient=_casadi(False), largest=256),
+    Method(name="casadi", label="CasADi", package="casadi", hessian=_casadi(True), gradient=_casadi(False), max_size=256),
     Method(
         name="sympy",
         label="SymPy, lambdify",
         package="sympy",
         hessian=_sympy,
-        largest=16,
-        only=("quad", "logreg", "matfac", "matfac-masked", "matfac-v", "ridge", "mlp", "det"),
+        max_size=16,
+        problems=("quad", "logreg", "matfac", "matfac-masked", "matfac-v", "ridge", "mlp", "det"),
     ),
 )

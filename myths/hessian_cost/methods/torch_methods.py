@@ -92,7 +92,13 @@ def _compiled(problem: Problem, inputs: Inputs, dtype: Dtype, device: str) -> Ca
 
 
 CLOSED_FORM = Method(
-    name="closed-form", label="closed form", package="torch", hessian=closed_form, gradient=closed_form_gradient, cuda=True, fixed_cost=True
+    name="closed-form",
+    label="closed form",
+    package="torch",
+    hessian=closed_form,
+    gradient=closed_form_gradient,
+    cuda=True,
+    bounded_by_closed_form=True,
 )
 ROW_LOOP = Method(name="torch-loop", label="PyTorch, row loop (2018)", package="torch", hessian=_with(row_loop), cuda=True)
 METHODS = (

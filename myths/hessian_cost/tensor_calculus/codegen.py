@@ -24,13 +24,13 @@ from myths.hessian_cost.tensor_calculus.expression import (
     Variable,
     walk,
 )
-from myths.hessian_cost.tensor_calculus.lines import Value, identifier
 from myths.hessian_cost.tensor_calculus.printing import summary
+from myths.hessian_cost.tensor_calculus.program_writer import Value, identifier
 from myths.hessian_cost.tensor_calculus.simplify import Label, number
 
 
 @dataclass
-class Program(Contraction):
+class CodeGenerator(Contraction):
     """Writes the lines of expressions. ``guarded``: with a test wherever one may not be differentiable."""
 
     guarded: bool = False
@@ -63,15 +63,15 @@ class Program(Contraction):
             value = self.plain(node.argument)
             return Value(self.function(node, self.scaled(value)), value.labels, value.out)
         if isinstance(node, AxisFunction):
-            return Value(self.line(f"{node.function}({self.dense(node.argument)}, {node.along})"), places, places)
+            return Value(self.assign(f"{node.function}({self.dense(node.argument)}, {node.along})"), places, places)
         if isinstance(node, Selection):
             rows, columns = (self.size(axis, node) for axis in node.axes)
-            return Value(self.line(f"selection({node.start}, {node.step}, {rows}, {columns}, {self.like})"), places, places)
+            return Value(self.assign(f"selection({node.start}, {node.step}, {rows}, {columns}, {self.reference_array})"), places, places)
         assert isinstance(node, MatrixFunction)
         argument = self.dense(node.argument)
         if node.function == "inverse":
             self.guard("invertible", argument, node)
-        return Value(self.line(f"{node.function}({argument})"), places if node.function == "inverse" else (), places)
+        return Value(self.assign(f"{node.function}({argument})"), places if node.function == "inverse" else (), places)
 
     def function(self, node: Elementwise, x: str) -> str:
         """A function of an array."""
@@ -83,9 +83,9 @@ class Program(Contraction):
         elif node.function == "power" and not (p >= 0 and p.is_integer()):
             self.guard("nonzero" if p.is_integer() else "positive" if p < 0 else "nonnegative", x, node)
         if node.function == "polygamma":
-            return self.line(f"polygamma({x}, {int(p)})")
+            return self.assign(f"polygamma({x}, {int(p)})")
         if node.function != "power":
-            return self.line(f"{node.function}({x})")
+            return self.assign(f"{node.function}({x})")
         powers = {
             2: f"{x} * {x}",
             3: f"{x} * {x} * {x}",
@@ -94,13 +94,13 @@ class Program(Contraction):
             0.5: f"sqrt({x})",
             -0.5: f"1.0 / sqrt({x})",
         }
-        return self.line(powers.get(p, f"{x} ** {p!r}"))
+        return self.assign(powers.get(p, f"{x} ** {p!r}"))
 
     def scaled(self, value: Value) -> str:
         """The array with its scale in it."""
         if value.array is None:
-            return self.line(f"constant({value.scale!r}, {self.like})")
-        return self.times(value.scale, value.array)
+            return self.assign(f"constant({value.scale!r}, {self.reference_array})")
+        return self.multiply(value.scale, value.array)
 
     def extents(self, node: Expression, out: Labels) -> dict[int, int]:
         """The size of every label of a value of this node."""
@@ -120,9 +120,9 @@ class Program(Contraction):
         if value.delta:
             order = sorted(set(value.out))
             pattern = tuple(order.index(label) for label in value.out)
-            return self.line(f"embed({self.aligned(array, value.labels, tuple(order))}, {pattern}, {shape})")
-        array = self.aligned(array, value.labels, value.out)
-        return array if set(value.labels) == set(value.out) else self.line(f"broadcast({array}, {shape})")
+            return self.assign(f"embed({self.align(array, value.labels, tuple(order))}, {pattern}, {shape})")
+        array = self.align(array, value.labels, value.out)
+        return array if set(value.labels) == set(value.out) else self.assign(f"broadcast({array}, {shape})")
 
     def sum(self, node: Sum) -> Value:
         """Terms that share a pattern of deltas are added in it; a term with more deltas is added to a diagonal."""
@@ -147,23 +147,23 @@ class Program(Contraction):
             if n in sparse and m in flat:
                 _, own = sparse.pop(n)
                 order = sorted(set(own))
-                dense = self.aligned(self.scaled(flat[m]), flat[m].labels, full)
-                dense = dense if set(flat[m].labels) == set(full) else self.line(f"broadcast({dense}, {shape})")
+                dense = self.align(self.scaled(flat[m]), flat[m].labels, full)
+                dense = dense if set(flat[m].labels) == set(full) else self.assign(f"broadcast({dense}, {shape})")
                 value = self.value(instead)
-                diagonal = self.aligned(self.scaled(value), value.labels, value.out)
+                diagonal = self.align(self.scaled(value), value.labels, value.out)
                 pattern = tuple(order.index(label) for label in own)
-                flat[m] = Value(self.line(f"embed_set({dense}, {diagonal}, {pattern})"), full, out)
-        total = self.added(list(flat.values()), out)
+                flat[m] = Value(self.assign(f"embed_set({dense}, {diagonal}, {pattern})"), full, out)
+        total = self.add_values(list(flat.values()), out)
         for value, own in sparse.values():
             order = sorted(set(own))
-            core = self.aligned(self.scaled(value), value.labels, tuple(order))
+            core = self.align(self.scaled(value), value.labels, tuple(order))
             pattern = tuple(order.index(label) for label in own)
             if total is None:
-                total = Value(self.line(f"embed({core}, {pattern}, {shape})"), full, out)
+                total = Value(self.assign(f"embed({core}, {pattern}, {shape})"), full, out)
             else:
-                dense = self.aligned(self.scaled(total), total.labels, full)
-                dense = dense if set(total.labels) == set(full) else self.line(f"broadcast({dense}, {shape})")
-                total = Value(self.line(f"embed_add({dense}, {core}, {pattern})"), full, out)
+                dense = self.align(self.scaled(total), total.labels, full)
+                dense = dense if set(total.labels) == set(full) else self.assign(f"broadcast({dense}, {shape})")
+                total = Value(self.assign(f"embed_add({dense}, {core}, {pattern})"), full, out)
         assert total is not None
         return total
 
@@ -194,19 +194,19 @@ class Program(Contraction):
             return None
         if isinstance(other, AxisFunction) and other.function == "softmax":
             places = tuple(range(node.order))
-            return Value(self.line(f"softmax_complement({self.dense(other.argument)}, {other.along})"), places, places)
+            return Value(self.assign(f"softmax_complement({self.dense(other.argument)}, {other.along})"), places, places)
         if not isinstance(other, Elementwise):
             return None
         inner = other.argument
         if other.function == "sigmoid":
             value = self.plain(inner)
-            return replace(value, array=self.line(f"sigmoid({self.scaled(replace(value, scale=-value.scale))})"), scale=1.0)
+            return replace(value, array=self.assign(f"sigmoid({self.scaled(replace(value, scale=-value.scale))})"), scale=1.0)
         if other.function == "power" and other.parameter == 2 and isinstance(inner, Elementwise) and inner.function == "tanh":
             value = self.plain(inner.argument)
-            return replace(value, array=self.line(f"sech_squared({self.scaled(value)})"), scale=1.0)
+            return replace(value, array=self.assign(f"sech_squared({self.scaled(value)})"), scale=1.0)
         return None
 
-    def added(self, terms: list[Value], out: Labels) -> Value | None:
+    def add_values(self, terms: list[Value], out: Labels) -> Value | None:
         """The sum of values without common deltas, in the axes of the largest."""
         if not terms:
             return None
@@ -219,11 +219,11 @@ class Program(Contraction):
         order = arrays[0].labels + tuple(sorted({label for value in arrays for label in value.labels} - set(arrays[0].labels)))
         written = f"{number!r}" if number else ""
         for value in arrays:
-            array = self.aligned(value.array or "", value.labels, order)
+            array = self.align(value.array or "", value.labels, order)
             head = "" if abs(value.scale) == 1 else f"{abs(value.scale)!r} * "
             sign = (" - " if value.scale < 0 else " + ") if written else ("-" if value.scale < 0 else "")
             written += f"{sign}{head}{array}"
-        return Value(self.line(written), order, out)
+        return Value(self.assign(written), order, out)
 
     def product(self, node: Product) -> Value:
         """Factors that are numbers, and sums over labels that no factor has, go into the coefficient."""
@@ -242,4 +242,4 @@ class Program(Contraction):
         if not operands:
             return Value(None, (), node.out, coefficient)
         sizes = {label: self.size(axis, node) for label, axis in enumerate(node.dims)}
-        return self.contracted(operands, node.out, coefficient, sizes)
+        return self.contract(operands, node.out, coefficient, sizes)

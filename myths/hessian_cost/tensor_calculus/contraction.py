@@ -11,30 +11,32 @@ from collections.abc import Mapping
 from string import ascii_letters
 
 from myths.hessian_cost.tensor_calculus.expression import Labels
-from myths.hessian_cost.tensor_calculus.lines import Lines, Value
+from myths.hessian_cost.tensor_calculus.program_writer import ProgramWriter, Value
 
 Operand = tuple[str, Labels]  # an array and the labels of its axes
 
 
-class Contraction(Lines):
+class Contraction(ProgramWriter):
     """Writes the lines of one product."""
 
-    def contracted(self, operands: list[Operand], out: Labels, coefficient: float, sizes: dict[int, int]) -> Value:
+    def contract(self, operands: list[Operand], out: Labels, coefficient: float, sizes: dict[int, int]) -> Value:
         """coefficient · Σ Π operands, over the labels that are not in ``out``, each of which some operand has."""
-        operands = [self.summed(n, operands, out) for n in range(len(operands))]
+        operands = [self.sum_axes(n, operands, out) for n in range(len(operands))]
         if abs(coefficient) != 1:
-            operands, coefficient = self.spread(coefficient, operands, out, sizes)
+            operands, coefficient = self.scale_smallest(coefficient, operands, out, sizes)
         for pair in order_of_contraction(operands, out, sizes):
             chosen = [operands[n] for n in sorted(pair)]
             operands = [operand for n, operand in enumerate(operands) if n not in pair]
             while len(chosen) > 1:
                 needed = set(out).union(*(labels for _, labels in operands + chosen[2:]))
-                chosen = [self.pair(chosen[0], chosen[1], needed, sizes), *chosen[2:]]
+                chosen = [self.contract_pair(chosen[0], chosen[1], needed, sizes), *chosen[2:]]
             operands.append(chosen[0])
         array, labels = operands[0]
         return Value(array, labels, out, coefficient)
 
-    def spread(self, coefficient: float, operands: list[Operand], out: Labels, sizes: dict[int, int]) -> tuple[list[Operand], float]:
+    def scale_smallest(
+        self, coefficient: float, operands: list[Operand], out: Labels, sizes: dict[int, int]
+    ) -> tuple[list[Operand], float]:
         """A number is multiplied into the smallest factor, unless the result is no larger: then it stays apart."""
         volume = [_volume(labels, sizes) for _, labels in operands]
         least = min(range(len(operands)), key=volume.__getitem__)
@@ -42,7 +44,7 @@ class Contraction(Lines):
         if result <= volume[least]:
             return operands, coefficient
         array, labels = operands[least]
-        scaled = (self.times(abs(coefficient), array), labels)
+        scaled = (self.multiply(abs(coefficient), array), labels)
         return [*operands[:least], scaled, *operands[least + 1 :]], 1.0 if coefficient > 0 else -1.0
 
     def diagonal(self, array: str, labels: Labels) -> Operand:
@@ -51,18 +53,18 @@ class Contraction(Lines):
             while labels.count(label) > 1:
                 first = labels.index(label)
                 second = labels.index(label, first + 1)
-                array = self.line(f"{array}.diagonal(0, {first}, {second})")
+                array = self.assign(f"{array}.diagonal(0, {first}, {second})")
                 labels = (*(own for n, own in enumerate(labels) if n not in (first, second)), label)
         return array, labels
 
-    def summed(self, n: int, operands: list[Operand], out: Labels) -> Operand:
+    def sum_axes(self, n: int, operands: list[Operand], out: Labels) -> Operand:
         """An operand summed over what it alone has."""
         array, labels = operands[n]
         needed = set(out).union(*(own for m, (_, own) in enumerate(operands) if m != n))
         axes = tuple(place for place, label in enumerate(labels) if label not in needed)
-        return (self.line(f"{array}.sum({axes})"), tuple(label for label in labels if label in needed)) if axes else (array, labels)
+        return (self.assign(f"{array}.sum({axes})"), tuple(label for label in labels if label in needed)) if axes else (array, labels)
 
-    def pair(self, left: Operand, right: Operand, needed: set[int], sizes: dict[int, int]) -> Operand:
+    def contract_pair(self, left: Operand, right: Operand, needed: set[int], sizes: dict[int, int]) -> Operand:
         """Two operands multiplied and summed over what nobody else needs."""
         (a, mine), (b, theirs) = left, right
         if _volume(mine, sizes) < _volume(theirs, sizes):
@@ -74,29 +76,29 @@ class Contraction(Lines):
         columns = tuple(label for label in theirs if label not in mine)
         if not inner:
             order = mine + columns
-            return self.line(f"{self.aligned(a, mine, order)} * {self.aligned(b, theirs, order)}"), order
+            return self.assign(f"{self.align(a, mine, order)} * {self.align(b, theirs, order)}"), order
         if not rows and not columns:
             if len(mine) == 1:
-                return self.line(f"{a} @ {b}"), ()
+                return self.assign(f"{a} @ {b}"), ()
             axes = tuple(place for place, label in enumerate(mine) if label in inner)
-            return self.line(f"({a} * {self.permuted(b, theirs, mine)}).sum({axes})"), batch
-        a = self.grouped(a, mine, (batch, rows, inner), sizes)
-        b = self.grouped(b, theirs, (batch, inner, columns), sizes)
+            return self.assign(f"({a} * {self.permute(b, theirs, mine)}).sum({axes})"), batch
+        a = self.group_axes(a, mine, (batch, rows, inner), sizes)
+        b = self.group_axes(b, theirs, (batch, inner, columns), sizes)
         if batch and not (rows and columns):
-            product = self.line(f"({a} @ {b}[..., None])[..., 0]" if rows else f"({a}[..., None, :] @ {b})[..., 0, :]")
+            product = self.assign(f"({a} @ {b}[..., None])[..., 0]" if rows else f"({a}[..., None, :] @ {b})[..., 0, :]")
         else:
-            product = self.line(f"{a} @ {b}")
+            product = self.assign(f"{a} @ {b}")
         labels = batch + rows + columns
         if len(rows) > 1 or len(columns) > 1:
-            product = self.line(f"{product}.reshape({tuple(sizes[label] for label in labels)})")
+            product = self.assign(f"{product}.reshape({tuple(sizes[label] for label in labels)})")
         return product, labels
 
-    def grouped(self, array: str, labels: Labels, groups: tuple[Labels, ...], sizes: dict[int, int]) -> str:
+    def group_axes(self, array: str, labels: Labels, groups: tuple[Labels, ...], sizes: dict[int, int]) -> str:
         """Axes permuted into groups; those of the last two groups joined to one axis each (an absent one is left out)."""
-        array = self.permuted(array, labels, tuple(itertools.chain(*groups)))
+        array = self.permute(array, labels, tuple(itertools.chain(*groups)))
         if any(len(group) > 1 for group in groups[1:]):
             shape = tuple(sizes[label] for label in groups[0]) + tuple(_volume(group, sizes) for group in groups[1:] if group)
-            array = self.line(f"{array}.reshape({shape})")
+            array = self.assign(f"{array}.reshape({shape})")
         return array
 
 

@@ -9,11 +9,11 @@ from functools import lru_cache
 from typing import Any
 
 from myths.hessian_cost.tensor_calculus.backends import Array, backend_of, operations
-from myths.hessian_cost.tensor_calculus.codegen import Program
+from myths.hessian_cost.tensor_calculus.codegen import CodeGenerator
 from myths.hessian_cost.tensor_calculus.compressed import Compressed
 from myths.hessian_cost.tensor_calculus.errors import NotDifferentiable, ShapeError, UnknownVariable
 from myths.hessian_cost.tensor_calculus.expression import Expression, Variable, variables
-from myths.hessian_cost.tensor_calculus.lines import identifier
+from myths.hessian_cost.tensor_calculus.program_writer import identifier
 
 Sizes = tuple[tuple[str, int], ...]
 
@@ -58,7 +58,7 @@ class Compiled:
 
     def _write(self, sizes: dict[str, int]) -> tuple[str, list[Any]]:
         names = [identifier(x.name) for x in self.inputs]
-        program = Program(sizes, names[0] if names else "None", guarded=self.check)
+        program = CodeGenerator(sizes, names[0] if names else "None", guarded=self.check)
         values = [program.value(expression) for expression in self.expressions]
         results = [
             program.scaled(value) if self.compressed else program.dense(node) for node, value in zip(self.expressions, values, strict=True)
@@ -67,7 +67,11 @@ class Compiled:
             program.guard("finite", result, node)
         shapes = [tuple(program.size(axis, node) for axis in node.axes) for node in self.expressions]
         returned = ", ".join(f"finish({result})" for result in results) + ("" if self.single else ",")
-        lines = [f"def program({', '.join(names)}):", *(f"    {line}" for line in program.freed(results)), f"    return {returned}"]
+        lines = [
+            f"def program({', '.join(names)}):",
+            *(f"    {line}" for line in program.with_deletions(results)),
+            f"    return {returned}",
+        ]
         return "\n".join(lines) + "\n", list(zip(values, shapes, strict=True))
 
     def _build(self, sizes: dict[str, int]) -> Callable[..., Any]:

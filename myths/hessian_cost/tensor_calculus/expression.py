@@ -79,37 +79,37 @@ class Expression:
         return OPERATORS["indexed"](self, indices)
 
     def __add__(self, other: Any) -> Any:
-        return OPERATORS["plus"](self, other)
+        return OPERATORS["add"](self, other)
 
     def __radd__(self, other: Any) -> Any:
-        return OPERATORS["plus"](other, self)
+        return OPERATORS["add"](other, self)
 
     def __sub__(self, other: Any) -> Any:
-        return OPERATORS["minus"](self, other)
+        return OPERATORS["subtract"](self, other)
 
     def __rsub__(self, other: Any) -> Any:
-        return OPERATORS["minus"](other, self)
+        return OPERATORS["subtract"](other, self)
 
     def __mul__(self, other: Any) -> Any:
-        return OPERATORS["times"](self, other)
+        return OPERATORS["multiply"](self, other)
 
     def __rmul__(self, other: Any) -> Any:
-        return OPERATORS["times"](other, self)
+        return OPERATORS["multiply"](other, self)
 
     def __truediv__(self, other: Any) -> Any:
-        return OPERATORS["over"](self, other)
+        return OPERATORS["divide"](self, other)
 
     def __rtruediv__(self, other: Any) -> Any:
-        return OPERATORS["over"](other, self)
+        return OPERATORS["divide"](other, self)
 
     def __matmul__(self, other: Any) -> Any:
         return OPERATORS["matmul"](self, other)
 
     def __pow__(self, exponent: Any) -> Any:
-        return OPERATORS["to_the"](self, exponent)
+        return OPERATORS["power"](self, exponent)
 
     def __neg__(self) -> Expression:
-        return OPERATORS["times"](-1.0, self)
+        return OPERATORS["multiply"](-1.0, self)
 
     def __str__(self) -> str:
         return OPERATORS["text"](self)

@@ -183,7 +183,7 @@ def _elementwise_pair(left: Operand, right: Operand, verb: str) -> tuple[Express
 
 
 @operator
-def plus(left: Operand, right: Operand) -> Any:
+def add(left: Operand, right: Operand) -> Any:
     """left + right."""
     if isinstance(right, Indexed):
         return right + left
@@ -191,7 +191,7 @@ def plus(left: Operand, right: Operand) -> Any:
 
 
 @operator
-def minus(left: Operand, right: Operand) -> Any:
+def subtract(left: Operand, right: Operand) -> Any:
     """left − right."""
     if isinstance(right, Indexed):
         return (-right) + left
@@ -200,7 +200,7 @@ def minus(left: Operand, right: Operand) -> Any:
 
 
 @operator
-def times(left: Operand, right: Operand) -> Any:
+def multiply(left: Operand, right: Operand) -> Any:
     """left · right, element by element."""
     if isinstance(right, Indexed):
         return right * left
@@ -210,9 +210,9 @@ def times(left: Operand, right: Operand) -> Any:
 
 
 @operator
-def over(left: Operand, right: Operand) -> Any:
+def divide(left: Operand, right: Operand) -> Any:
     """left / right, element by element."""
-    return times(left, simplify.power(as_expression(right), -1.0))
+    return multiply(left, simplify.power(as_expression(right), -1.0))
 
 
 @operator
@@ -227,7 +227,7 @@ def matmul(left: Operand, right: Operand) -> Expression:
 
 
 @operator
-def to_the(base: Expression, exponent: Operand) -> Expression:
+def power(base: Expression, exponent: Operand) -> Expression:
     """base ** exponent, element by element; the exponent is a number."""
     if not isinstance(exponent, int | float):
         raise TensorError(f"the exponent must be a number, not {exponent}; write exp(b * log(a)) for aᵇ")
@@ -266,15 +266,15 @@ relu = _function("relu", "max(x, 0), whose derivative is 1 for x > 0 and, by con
 def maximum(left: Operand, right: Operand) -> Expression:
     """The larger of two, element by element; where they are equal, each has half of the derivative (as in torch)."""
     a, b = _elementwise_pair(left, right, "compare")
-    wins = heaviside(minus(a, b))
-    return plus(times(a, wins), times(b, minus(1.0, wins)))
+    wins = heaviside(subtract(a, b))
+    return add(multiply(a, wins), multiply(b, subtract(1.0, wins)))
 
 
 def minimum(left: Operand, right: Operand) -> Expression:
     """The smaller of two, element by element; where they are equal, each has half of the derivative (as in torch)."""
     a, b = _elementwise_pair(left, right, "compare")
-    loses = heaviside(minus(a, b))
-    return plus(times(b, loses), times(a, minus(1.0, loses)))
+    loses = heaviside(subtract(a, b))
+    return add(multiply(b, loses), multiply(a, subtract(1.0, loses)))
 
 
 def logsumexp(x: Operand, along: int | None = None) -> Expression:

@@ -40,10 +40,10 @@ def _in_order(product: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Prepare:
 METHODS = (
     Method(
         name="reverse-order", label="written out, reverse mode", package="torch", hessian=_in_order(reverse), cuda=True,
-        fixed_cost=True, only=("logreg",),
+        bounded_by_closed_form=True, problems=("logreg",),
     ),
     Method(
         name="cross-country-order", label="written out, cross-country", package="torch", hessian=_in_order(cross_country), cuda=True,
-        fixed_cost=True, only=("logreg",),
+        bounded_by_closed_form=True, problems=("logreg",),
     ),
 )  # fmt: skip

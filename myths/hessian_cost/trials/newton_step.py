@@ -2,13 +2,51 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
 from myths.hessian_cost.problems import PROBLEMS
+from myths.hessian_cost.trials.derivatives import GIB, cpu_column
 from myths.lab.memory import peak_bytes
+from myths.lab.setting import Count, Seed
 from myths.lab.timing import Stopwatch, compare_timings
+from myths.lab.trial import Context, Outcome, Trial
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeNewtonStep(Trial):
+    """H⁻¹g of unmasked matrix factorization, compressed (one k x k system) and dense (nk x nk) (Laue et al. 2020, Sec. 5)."""
+
+    nondeterministic_columns: ClassVar[frozenset[str]] = frozenset(
+        {"dense_seconds", "compressed_seconds", "dense_bytes", "compressed_bytes", "time_ratio"}
+    )
+    exclusive: ClassVar[bool] = True
+    memory_limit_bytes: ClassVar[int | None] = 12 * GIB
+
+    rows: Count
+    """Rows of the factor."""
+    rank: Count = 10
+    """Rank of the factorization."""
+    seed: Seed = 0
+    force_cpu: bool = False
+    """Whether it runs on the CPU whatever the device of the run is."""
+
+    @property
+    def relative_cost(self) -> float:
+        """That of the dense solve, and a start."""
+        return 0.1 + (self.rows * self.rank / 1000) ** 3
+
+    @classmethod
+    def test_instance(cls) -> TimeNewtonStep:
+        """20 x 3."""
+        return cls(rows=20, rank=3)
+
+    def run(self, context: Context) -> Outcome:
+        """One row: seconds and bytes of both, their ratios, and the relative difference of the steps."""
+        device = "cpu" if self.force_cpu else context.device
+        return Outcome(rows=[newton_row(self.rows, self.rank, context.rng("inputs"), device) | cpu_column(self.force_cpu)])
 
 
 def newton_row(rows: int, rank: int, rng: np.random.Generator, device: str) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from myths.hessian_cost.methods.method import Call, Dtype, Method, Prepare
 from myths.hessian_cost.methods.torch_methods import tensors
 from myths.hessian_cost.problems import Inputs, Problem
 
 
-def _ours(hessian: bool = True, compressed: bool = False) -> Prepare:
+def _calculus(hessian: bool = True, compressed: bool = False) -> Prepare:
     def prepare(problem: Problem, inputs: Inputs, dtype: Dtype, device: str) -> Call:
         from myths.hessian_cost import tensor_calculus as tc
 
@@ -23,13 +25,8 @@ def _ours(hessian: bool = True, compressed: bool = False) -> Prepare:
     return prepare
 
 
-OURS = Method(
-    name="ours", label="tensor calculus", package="torch", hessian=_ours(), gradient=_ours(hessian=False), cuda=True, fixed_cost=True
-)
+_method = partial(Method, package="torch", cuda=True, bounded_by_closed_form=True)
 METHODS = (
-    OURS,
-    Method(
-        name="ours-compressed", label="tensor calculus, compressed", package="torch", hessian=_ours(compressed=True), cuda=True,
-        fixed_cost=True,
-    ),
-)  # fmt: skip
+    _method(name="tensor-calculus", label="tensor calculus", hessian=_calculus(), gradient=_calculus(hessian=False)),
+    _method(name="tensor-calculus-compressed", label="tensor calculus, compressed", hessian=_calculus(compressed=True)),
+)

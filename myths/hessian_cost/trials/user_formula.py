@@ -11,17 +11,17 @@ import numpy as np
 from myths.hessian_cost.formula import Formula, Undefined
 from myths.hessian_cost.methods import METHODS, Call, Dtype, Method, MethodName, NotOnDevice, dense
 from myths.hessian_cost.methods.torch_methods import CLOSED_FORM
-from myths.hessian_cost.ops import Lacking
+from myths.hessian_cost.ops import UnsupportedOperation
 from myths.hessian_cost.problems import Inputs
-from myths.hessian_cost.timed import GIB, LONGEST, NOT_ON_DEVICE, OUT_OF_MEMORY, OVER_BUDGET
+from myths.hessian_cost.trials.derivatives import GIB, MAX_SECONDS, NOT_ON_DEVICE, OUT_OF_MEMORY, OVER_BUDGET
 from myths.lab.data import prepared
 from myths.lab.errors import MythsError, UsageError
 from myths.lab.setting import ANY_LINE, NAME, NAME_OR_NONE, NOT_EMPTY, Seed
 from myths.lab.timing import Stopwatch, compare_timings
 from myths.lab.trial import Context, Outcome, Trial
 
-REFERENCE = "ours"
-BUDGET = 0.5
+REFERENCE = "tensor-calculus"
+BUDGET_SECONDS = 0.5
 UNDEFINED, NOT_FINITE = "undefined at these inputs", "not finite, where the tensor calculus is"
 DISAGREE = {"float64": 1e-6, "float32": 1e-2}
 """The relative difference above which a Hessian is another one, by type: nothing is then timed."""
@@ -37,7 +37,7 @@ class TimeFormula(Trial):
     """
 
     nondeterministic_columns: ClassVar[frozenset[str]] = frozenset(
-        {"seconds", "q25_seconds", "q75_seconds", "repeats", "derive_seconds", "ratio"}
+        {"seconds", "q25_seconds", "q75_seconds", "repeats", "derivation_seconds", "slowdown"}
     )
     exclusive: ClassVar[bool] = True
     memory_limit_bytes: ClassVar[int | None] = 12 * GIB
@@ -86,10 +86,10 @@ class TimeFormula(Trial):
     @classmethod
     def test_instance(cls) -> TimeFormula:
         """A quadratic form of 3 variables."""
-        return cls(formula="sum(x * (A @ x))", by="x", shapes="x:3 A:3,3", methods=("ours", "torch-loop"))
+        return cls(formula="sum(x * (A @ x))", by="x", shapes="x:3 A:3,3", methods=("tensor-calculus", "torch-loop"))
 
     def run(self, context: Context) -> Outcome:
-        """A row a method: ``status``, seconds and quartiles, ``ratio`` to the tensor calculus, relative difference from it.
+        """A row a method: ``status``, seconds and quartiles, ``slowdown`` to the tensor calculus, relative difference from it.
 
         Raises UsageError for a formula that cannot be read or shapes that do not fit.
         """
@@ -111,7 +111,7 @@ def formula_rows(trial: TimeFormula, rng: np.random.Generator, device: str) -> l
     if not np.isfinite(exact).all():
         return [{"method": REFERENCE, "label": METHODS[REFERENCE].label, "status": f"{UNDEFINED}: the Hessian is not finite"}]
     asked = {REFERENCE, *(trial.methods or METHODS)} - {CLOSED_FORM.name}
-    able = [method for method in METHODS.values() if method.name in asked and method.hessian and method.does(None, inputs["x"].size)]
+    able = [method for method in METHODS.values() if method.name in asked and method.hessian and method.supports(None, inputs["x"].size)]
     rows = [
         {"method": method.name, "label": method.label} | _row(method, case, reference, exact)
         for method in sorted(able, key=lambda method: method.name != REFERENCE)
@@ -156,18 +156,18 @@ def _row(method: Method, case: _Case, reference: Call, exact: np.ndarray) -> dic
         if not np.isfinite(given).all():
             return {"status": NOT_FINITE}
         difference = float(f"{_difference(given, exact):.1g}")
-        row = {"derive_seconds": derive.seconds, "relative_difference": difference}
+        row = {"derivation_seconds": derive.seconds, "relative_difference": difference}
         if difference > DISAGREE[case.dtype]:
             return {"status": f"differs from the tensor calculus by {100 * difference:g} %", **row}
-        if first.seconds > LONGEST:  # the first call may have compiled
+        if first.seconds > MAX_SECONDS:  # the first call may have compiled
             with Stopwatch(device) as second:
                 call()
-            if second.seconds > LONGEST:
+            if second.seconds > MAX_SECONDS:
                 return {"status": OVER_BUDGET, "seconds": second.seconds, "repeats": 1, **row}
-        compared = compare_timings({"method": call, "reference": reference}, device, warmup=2, budget_seconds=BUDGET)
+        compared = compare_timings({"method": call, "reference": reference}, device, warmup=2, budget_seconds=BUDGET_SECONDS)
     except NotOnDevice:
         return {"status": NOT_ON_DEVICE}
-    except Lacking as lacking:
+    except UnsupportedOperation as lacking:
         return {"status": f"not available: {lacking}"}
     except (MemoryError, torch.OutOfMemoryError):
         return {"status": OUT_OF_MEMORY}
@@ -175,7 +175,7 @@ def _row(method: Method, case: _Case, reference: Call, exact: np.ndarray) -> dic
         return {"status": f"failed: {type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"}
     timing = compared.timings["method"].row()
     del timing["first_call_seconds"]
-    return {"status": "ok", **timing, "ratio": compared.ratio("method", "reference"), **row}
+    return {"status": "ok", **timing, "slowdown": compared.ratio("method", "reference"), **row}
 
 
 def _difference(given: np.ndarray, exact: np.ndarray) -> float:

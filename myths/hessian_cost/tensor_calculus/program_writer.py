@@ -78,22 +78,22 @@ def identifier(name: str) -> str:
 
 
 @dataclass
-class Lines:
-    """Writes lines for arrays of known axis sizes. ``like``: an input, whose dtype and device constants get."""
+class ProgramWriter:
+    """Writes lines for arrays of known axis sizes. ``reference_array``: an input, whose dtype and device constants get."""
 
     sizes: Mapping[str, int]
-    like: str
+    reference_array: str
     lines: list[str] = field(default_factory=list)
     known: dict[str, str] = field(default_factory=dict)
 
-    def line(self, right: str) -> str:
+    def assign(self, right: str) -> str:
         """Assigns the right side to a name, once."""
         if right not in self.known:
             self.known[right] = name = f"_{len(self.known)}"
             self.lines.append(f"{name} = {right}")
         return self.known[right]
 
-    def freed(self, results: Sequence[str]) -> list[str]:
+    def with_deletions(self, results: Sequence[str]) -> list[str]:
         """The lines, with every temporary array deleted after its last use, which keeps the peak of memory low."""
         last = {name: n for n, line in enumerate(self.lines) for name in re.findall(r"\b_\d+\b", line)}
         kept = set(results)
@@ -108,24 +108,24 @@ class Lines:
             raise ShapeError(f"the size of axis {axis!r} of {node} is unknown: no array has it; give sizes={{{axis!r}: …}}")
         return self.sizes[axis]
 
-    def times(self, scale: float, array: str) -> str:
+    def multiply(self, scale: float, array: str) -> str:
         """scale · array."""
-        return array if scale == 1 else self.line(f"-{array}" if scale == -1 else f"{scale!r} * {array}")
+        return array if scale == 1 else self.assign(f"-{array}" if scale == -1 else f"{scale!r} * {array}")
 
-    def permuted(self, array: str, labels: Labels, order: Labels) -> str:
+    def permute(self, array: str, labels: Labels, order: Labels) -> str:
         """The array with its axes in this order."""
         if labels == order:
             return array
         axes = tuple(labels.index(label) for label in order)
-        return self.line(f"{array}.T" if axes == (1, 0) else f"permute({array}, {axes})")
+        return self.assign(f"{array}.T" if axes == (1, 0) else f"permute({array}, {axes})")
 
-    def aligned(self, array: str, labels: Labels, order: Labels) -> str:
+    def align(self, array: str, labels: Labels, order: Labels) -> str:
         """The array with its axes in this order, and an axis of size 1 for each label that it lacks."""
         there = tuple(label for label in order if label in labels)
-        array = self.permuted(array, labels, there)
+        array = self.permute(array, labels, there)
         if len(there) == len(order) or not there:
             return array
         keep = [label in labels for label in order]
         while keep and keep[0] is False:  # leading axes of size 1 are understood
             keep.pop(0)
-        return array if all(keep) else self.line(f"{array}[{', '.join(':' if own else 'None' for own in keep)}]")
+        return array if all(keep) else self.assign(f"{array}[{', '.join(':' if own else 'None' for own in keep)}]")

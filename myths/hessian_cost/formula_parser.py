@@ -40,7 +40,7 @@ _HINTS: Mapping[str, str] = {
 """What helps where Python's own words do not."""
 
 
-class Text:
+class ParsedFormula:
     """A formula as a tree, with the place in the user's text of everything in it."""
 
     def __init__(self, formula: str):
@@ -101,10 +101,10 @@ class Term:
 
 
 @dataclass(frozen=True)
-class Reader:
+class FormulaEvaluator:
     """Walks a formula and computes it in one framework's operations."""
 
-    text: Text
+    text: ParsedFormula
     ops: Ops
     terms: Mapping[str, Term]
     by: str
@@ -432,7 +432,7 @@ def _for(*names: str) -> Callable[[_Apply], _Apply]:
     return register
 
 
-def _times(r: Reader, factor: float, x: Term, node: ast.expr) -> Term:
+def _times(r: FormulaEvaluator, factor: float, x: Term, node: ast.expr) -> Term:
     return r._arithmetic(ast.Mult, Term(factor), x, node)
 
 
@@ -456,37 +456,37 @@ def _times(r: Reader, factor: float, x: Term, node: ast.expr) -> Term:
     "softplus",
     "relu",
 )
-def _each(name: str, r: Reader, node: ast.Call, x: Term) -> Term:
+def _each(name: str, r: FormulaEvaluator, node: ast.Call, x: Term) -> Term:
     return r.each(name, x, node)
 
 
 @_for("log2", "log10")
-def _log_to(name: str, r: Reader, node: ast.Call, x: Term) -> Term:
+def _log_to(name: str, r: FormulaEvaluator, node: ast.Call, x: Term) -> Term:
     return _times(r, 1 / math.log(float(name[3:])), r.each("log", x, node), node)
 
 
 @_for("square", "reciprocal")
-def _whole_power(name: str, r: Reader, node: ast.Call, x: Term) -> Term:
+def _whole_power(name: str, r: FormulaEvaluator, node: ast.Call, x: Term) -> Term:
     return r._power(x, Term(2 if name == "square" else -1), node)
 
 
 @_for("tan")
-def _tan(r: Reader, node: ast.Call, x: Term) -> Term:
+def _tan(r: FormulaEvaluator, node: ast.Call, x: Term) -> Term:
     return r._arithmetic(ast.Div, r.each("sin", x, node), r.each("cos", x, node), node)
 
 
 @_for("logsigmoid")
-def _logsigmoid(r: Reader, node: ast.Call, x: Term) -> Term:
+def _logsigmoid(r: FormulaEvaluator, node: ast.Call, x: Term) -> Term:
     return _times(r, -1.0, r.each("softplus", _times(r, -1.0, x, node), node), node)
 
 
 @_for("maximum", "minimum")
-def _pair(name: str, r: Reader, node: ast.Call, x: Term, y: Term) -> Term:
+def _pair(name: str, r: FormulaEvaluator, node: ast.Call, x: Term, y: Term) -> Term:
     return r.pair(name, x, y, node)
 
 
 @_for("clip")
-def _clip(r: Reader, node: ast.Call, x: Term, low: Term | None = None, high: Term | None = None) -> Term:
+def _clip(r: FormulaEvaluator, node: ast.Call, x: Term, low: Term | None = None, high: Term | None = None) -> Term:
     if low is None and high is None:
         raise r.text.refused(node, "clip takes x, low, high: give low, high or both")
     x = x if low is None else r.pair("maximum", x, low, node)
@@ -494,35 +494,35 @@ def _clip(r: Reader, node: ast.Call, x: Term, low: Term | None = None, high: Ter
 
 
 @_for("logaddexp")
-def _logaddexp(r: Reader, node: ast.Call, x: Term, y: Term) -> Term:
+def _logaddexp(r: FormulaEvaluator, node: ast.Call, x: Term, y: Term) -> Term:
     gap = r._arithmetic(ast.Sub, y, x, node)
     return r._arithmetic(ast.Add, x, r.each("softplus", gap, node), node)
 
 
 @_for("power")
-def _to_the(r: Reader, node: ast.Call, x: Term, y: Term) -> Term:
+def _to_the(r: FormulaEvaluator, node: ast.Call, x: Term, y: Term) -> Term:
     return r._power(x, y, node)
 
 
 @_for(*_OPERATORS)
-def _operator(name: str, r: Reader, node: ast.Call, x: Term, y: Term) -> Term:
+def _operator(name: str, r: FormulaEvaluator, node: ast.Call, x: Term, y: Term) -> Term:
     return r._arithmetic(_OPERATORS[name], x, y, node)
 
 
 @_for("dot")
-def _dot(r: Reader, node: ast.Call, x: Term, y: Term) -> Term:
+def _dot(r: FormulaEvaluator, node: ast.Call, x: Term, y: Term) -> Term:
     return r._product(x, y, node) if x.shape and y.shape else r._arithmetic(ast.Mult, x, y, node)
 
 
 @_for("outer")
-def _outer(r: Reader, node: ast.Call, x: Term, y: Term) -> Term:
+def _outer(r: FormulaEvaluator, node: ast.Call, x: Term, y: Term) -> Term:
     if len(x.shape) != 1 or len(y.shape) != 1:
         raise r._misfit(node, x, y)
     return Term(r.ops.outer(x.value, y.value), x.shape + y.shape)
 
 
 @_for("solve")
-def _solve(r: Reader, node: ast.Call, A: Term, b: Term) -> Term:
+def _solve(r: FormulaEvaluator, node: ast.Call, A: Term, b: Term) -> Term:
     r.matrix(A, node)
     if not b.shape or b.shape[0] != A.shape[0]:
         raise r._misfit(node, A, b)
@@ -530,23 +530,23 @@ def _solve(r: Reader, node: ast.Call, A: Term, b: Term) -> Term:
 
 
 @_for("sum", "logsumexp", "max")
-def _along(name: str, r: Reader, node: ast.Call, x: Term, axis: Shape | None = None, keepdims: bool = False) -> Term:
+def _along(name: str, r: FormulaEvaluator, node: ast.Call, x: Term, axis: Shape | None = None, keepdims: bool = False) -> Term:
     return r.along(name, x, axis, keepdims, node)
 
 
 @_for("min")
-def _min(r: Reader, node: ast.Call, x: Term, axis: Shape | None = None, keepdims: bool = False) -> Term:
+def _min(r: FormulaEvaluator, node: ast.Call, x: Term, axis: Shape | None = None, keepdims: bool = False) -> Term:
     return _times(r, -1.0, r.along("max", _times(r, -1.0, x, node), axis, keepdims, node), node)
 
 
 @_for("mean")
-def _mean(r: Reader, node: ast.Call, x: Term, axis: Shape | None = None, keepdims: bool = False) -> Term:
+def _mean(r: FormulaEvaluator, node: ast.Call, x: Term, axis: Shape | None = None, keepdims: bool = False) -> Term:
     count = math.prod(x.shape[place] for place in r.axes(x, axis, node))
     return _times(r, 1 / count, r.along("sum", x, axis, keepdims, node), node)
 
 
 @_for("var")
-def _var(r: Reader, node: ast.Call, x: Term, axis: Shape | None = None, keepdims: bool = False, ddof: int = 0) -> Term:
+def _var(r: FormulaEvaluator, node: ast.Call, x: Term, axis: Shape | None = None, keepdims: bool = False, ddof: int = 0) -> Term:
     count = math.prod(x.shape[place] for place in r.axes(x, axis, node))
     if count <= ddof:
         raise r.text.refused(node, f"the variance of {count} entries with ddof={ddof} does not exist")
@@ -555,22 +555,22 @@ def _var(r: Reader, node: ast.Call, x: Term, axis: Shape | None = None, keepdims
 
 
 @_for("std")
-def _std(r: Reader, node: ast.Call, x: Term, axis: Shape | None = None, keepdims: bool = False, ddof: int = 0) -> Term:
+def _std(r: FormulaEvaluator, node: ast.Call, x: Term, axis: Shape | None = None, keepdims: bool = False, ddof: int = 0) -> Term:
     return r.each("sqrt", _var(r, node, x, axis, keepdims, ddof), node)
 
 
 @_for("softmax")
-def _softmax(r: Reader, node: ast.Call, x: Term, axis: Shape | None = None) -> Term:
+def _softmax(r: FormulaEvaluator, node: ast.Call, x: Term, axis: Shape | None = None) -> Term:
     axes = _one_axis(r, node, x, axis)
     return Term(r.ops.softmax(x.value, axes), x.shape) if axes else Term(1.0)
 
 
 @_for("log_softmax")
-def _log_softmax(r: Reader, node: ast.Call, x: Term, axis: Shape | None = None) -> Term:
+def _log_softmax(r: FormulaEvaluator, node: ast.Call, x: Term, axis: Shape | None = None) -> Term:
     return r._arithmetic(ast.Sub, x, r.along("logsumexp", x, _one_axis(r, node, x, axis), True, node), node)
 
 
-def _one_axis(r: Reader, node: ast.Call, x: Term, axis: Shape | None) -> Shape:
+def _one_axis(r: FormulaEvaluator, node: ast.Call, x: Term, axis: Shape | None) -> Shape:
     axes = r.axes(x, axis, node)
     if len(axes) > 1:
         raise r.text.refused(node, f"say along which axis of shape {list(x.shape)}: axis=0 or axis=1")
@@ -578,7 +578,9 @@ def _one_axis(r: Reader, node: ast.Call, x: Term, axis: Shape | None) -> Shape:
 
 
 @_for("norm")
-def _norm(r: Reader, node: ast.Call, x: Term, ord: float | str | None = None, axis: Shape | None = None, keepdims: bool = False) -> Term:
+def _norm(
+    r: FormulaEvaluator, node: ast.Call, x: Term, ord: float | str | None = None, axis: Shape | None = None, keepdims: bool = False
+) -> Term:
     if len(x.shape) == 2 and axis is None and ord not in (None, "fro"):  # a matrix norm: the largest sum of a column or row
         if ord not in (1, math.inf):
             raise r.text.refused(node, f"norm of a matrix has ord 'fro', 1 or inf, not {ord}; or axis=")
@@ -598,32 +600,32 @@ def _norm(r: Reader, node: ast.Call, x: Term, ord: float | str | None = None, ax
 
 
 @_for("trace", "det", "logdet", "inv")
-def _of_square(name: str, r: Reader, node: ast.Call, A: Term) -> Term:
+def _of_square(name: str, r: FormulaEvaluator, node: ast.Call, A: Term) -> Term:
     r.matrix(A, node)
     return Term(getattr(r.ops, name)(A.value), A.shape if name == "inv" else ())
 
 
 @_for("transpose")
-def _transpose(r: Reader, node: ast.Call, A: Term) -> Term:
+def _transpose(r: FormulaEvaluator, node: ast.Call, A: Term) -> Term:
     return r._transposed(A)
 
 
 @_for("diagonal")
-def _diagonal(r: Reader, node: ast.Call, x: Term) -> Term:
+def _diagonal(r: FormulaEvaluator, node: ast.Call, x: Term) -> Term:
     if len(x.shape) == 1:
         return Term(r.ops.diagonal(x.value), 2 * x.shape)
     return Term(r.ops.diagonal_of(r.matrix(x, node).value), x.shape[:1])
 
 
 @_for("eye")
-def _eye(r: Reader, node: ast.Call, n: Term) -> Term:
+def _eye(r: FormulaEvaluator, node: ast.Call, n: Term) -> Term:
     if n.number is None or n.number != int(n.number) or not 1 <= n.number <= MAX_ENTRIES**0.5:
         raise r.text.refused(node, "eye takes a whole number that stands in the formula, such as eye(3) or eye(len(x))")
     return Term(r.ops.eye(int(n.number), r.terms[r.by].value), 2 * (int(n.number),))
 
 
 @_for("len")
-def _len(r: Reader, node: ast.Call, x: Term) -> Term:
+def _len(r: FormulaEvaluator, node: ast.Call, x: Term) -> Term:
     if not x.shape:
         raise r.text.refused(node, "a number has no length")
     return Term(float(x.shape[0]))
