@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from myths.lab import runner
-from myths.lab.claim import Verdict, judge
+from myths.lab.claim import Verdict, evaluate_claims
 from myths.lab.data import prepared
 from myths.lab.data.own import add
 from myths.lab.errors import UsageError
@@ -36,7 +36,7 @@ def translator(layer, seed, bleu, *, parameters=1000, **changed):
 def verdicts(records):
     results = Results(records)
     made = {name: table(results) for name, table in MYTH.tables.items()}
-    return {j.claim.id: j for j in judge(CLAIMS, made)}
+    return {j.claim.id: j for j in evaluate_claims(CLAIMS, made)}
 
 
 def both(dynamic, *, lightweight=25.0):
@@ -250,7 +250,7 @@ def test_the_gpu_profile_runs_in_small_and_gives_every_table_and_figure(tmp_path
     for name, figure in MYTH.figures.items():
         assert figure(made) is not None, name
     assert all(figure({name: table.iloc[:0] for name, table in made.items()}) is None for figure in MYTH.figures.values())
-    judged = {j.claim.id: j for j in judge(CLAIMS, made)}
+    judged = {j.claim.id: j for j in evaluate_claims(CLAIMS, made)}
     assert judged["L2-dynamic"].verdict is Verdict.ILLUSTRATION
 
 
