@@ -14,7 +14,7 @@ PARALLEL := -n auto --maxprocesses 4 --dist loadfile --max-worker-restart 8 \
 	--timeout 300 -o faulthandler_timeout=330 -o faulthandler_exit_on_timeout=true
 MYTHS := hessian-cost dataset-bias cifar10-1 forgetting fixup lightweight-conv saliency
 
-.PHONY: quick test all peers bench bench-compare matrix report site screenshots data lint release clean $(MYTHS)
+.PHONY: quick test all frameworks bench bench-compare matrix report site screenshots data lint release clean $(MYTHS)
 
 quick: $(VENV)/.base
 	$(BIN)/myths run --profile quick --report $(ARGS)
@@ -58,8 +58,8 @@ data: $(VENV)/.base
 	$(BIN)/myths data list
 
 # The frameworks that myth 1 compares: JAX, TensorFlow, autograd, PyTensor, CasADi, SymPy
-peers: $(VENV)/.base
-	$(BIN)/python -m pip install $(QUIET) --disable-pip-version-check --constraint constraints.txt --editable '.[peers]'
+frameworks: $(VENV)/.base
+	$(BIN)/python -m pip install $(QUIET) --disable-pip-version-check --constraint constraints.txt --editable '.[frameworks]'
 
 # The sdist and the wheel, checked: their metadata, and the commands of the wheel outside this folder
 release: $(VENV)/.test

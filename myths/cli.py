@@ -349,7 +349,7 @@ def site_(folder: Annotated[Path, typer.Argument()] = Path("site")) -> None:
     from myths.lab.report import site
 
     with terminal.waiting("site", ticking=False):
-        found, wrong = _derive(suite.runs(suite.PUBLISHED, suite.CARRIED))
+        found, wrong = _derive(suite.runs(suite.PUBLISHED, suite.BUNDLED))
         page = site.build(found, folder, suite.OURS)
     terminal.print(f"site: {page.resolve().as_uri()}")
     terminal.print(f"Any web server can serve the folder {folder} as it is.")
@@ -453,7 +453,7 @@ def _request(
         if given == "":
             raise UsageError(f"{option} '': it names no run (an unset shell variable?); leave out {option} or give a name")
     chosen = [suite.find(name) for name in myths or []] or list(suite.MYTHS)
-    published = None if source is None else suite.find_run(source, suite.PUBLISHED, suite.CARRIED)
+    published = None if source is None else suite.find_run(source, suite.PUBLISHED, suite.BUNDLED)
     profile = parse_profile(profile if profile is not None else continuation.profile_of(published) if published is not None else "quick")
     if run is not None:
         suite.new_run(run, results)
@@ -550,7 +550,7 @@ def _write_report(runs: Sequence[str], results: Path | None) -> list[str]:
     from myths.lab.report.processes import spread
 
     roots = (results or suite.LOCAL, suite.PUBLISHED)
-    chosen = [suite.find_run(name, *roots, suite.CARRIED) for name in runs] if runs else suite.runs(*roots)
+    chosen = [suite.find_run(name, *roots, suite.BUNDLED) for name in runs] if runs else suite.runs(*roots)
     found, wrong = _derive(chosen)
     ours = [each for each in found if not each.run.is_published]
     spread([functools.partial(analysis.write, each) for each in ours], "tables and figures of runs")

@@ -15,7 +15,7 @@ from myths.lab.vision.memory_format import corrupts_memory
 
 def checks() -> list[dict[str, Any]]:
     """Lines of {check, status, fix}; ``fix`` is empty where all is well."""
-    return [*_software(), *_peers(), *_devices(), *_kernels(), *_places(), *_data()]
+    return [*_software(), *_frameworks(), *_devices(), *_kernels(), *_places(), *_data()]
 
 
 def _check(check: str, status: str, fix: str = "") -> dict[str, Any]:
@@ -30,13 +30,15 @@ def _software() -> list[dict[str, Any]]:
     return lines + [_check(name, "absent", f"reports and downloads need it: pip install {name}") for name in absent]
 
 
-def _peers() -> list[dict[str, Any]]:
+def _frameworks() -> list[dict[str, Any]]:
     """The frameworks that myth 1 compares; tensorflow-cpu and tensorflow are one of them."""
-    versions = provenance.packages(provenance.PEERS)
-    lines = [_check(f"peer {name}", version) for name, version in versions.items()]
-    absent = [name for name in provenance.PEERS if name not in versions and name != "jaxlib" and not name.startswith("tensorflow")]
+    versions = provenance.packages(provenance.FRAMEWORKS)
+    lines = [_check(f"framework {name}", version) for name, version in versions.items()]
+    absent = [name for name in provenance.FRAMEWORKS if name not in versions and name != "jaxlib" and not name.startswith("tensorflow")]
     absent += [] if any(name.startswith("tensorflow") for name in versions) else ["tensorflow-cpu"]
-    return lines + [_check(f"peer {name}", "absent", f"myth 1 leaves it out: make peers, or pip install {name}") for name in absent]
+    return lines + [
+        _check(f"framework {name}", "absent", f"myth 1 leaves it out: make frameworks, or pip install {name}") for name in absent
+    ]
 
 
 def _kernels() -> list[dict[str, Any]]:

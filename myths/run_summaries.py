@@ -50,9 +50,9 @@ def summaries(myth: Myth, results: Path | None = None) -> Iterator[RunSummary]:
     for run in suite.runs(*suite.roots(results)):
         records = _claims(myth, run)
         if records:
-            today = [record.verdict for record in records if record.kind == "follow-up"]
+            follow_up = [record.verdict for record in records if record.kind == "follow-up"]
             primary = [record.verdict for record in records if record.primary]
-            yield RunSummary(run.name, run.is_published, records[0].profile, verdict_of(primary, today), records)
+            yield RunSummary(run.name, run.is_published, records[0].profile, verdict_of(primary, follow_up), records)
 
 
 def best_run(myth: Myth, results: Path | None = None) -> RunSummary | None:

@@ -47,7 +47,7 @@ MYTHS: tuple[Myth, ...] = (*OURS, *_installed())
 
 LOCAL = Path("results/local")
 PUBLISHED = Path("results/published")
-CARRIED = next(
+BUNDLED = next(
     (folder for folder in (Path(__file__).parent / "published", Path(__file__).parents[1] / "results" / "published") if folder.is_dir()),
     PUBLISHED,
 )
@@ -64,12 +64,12 @@ def find(name: str) -> Myth:
 
 def roots(results: Path | None = None) -> tuple[Path, ...]:
     """Return the folders that runs are looked for in: local runs, or another folder in their place, then the published runs."""
-    return (results or LOCAL, PUBLISHED, CARRIED)
+    return (results or LOCAL, PUBLISHED, BUNDLED)
 
 
 def runs(*roots: Path) -> list[RunFolder]:
     """Return the runs in some folders, each once. Default: local runs, published runs, and those that came with the suite."""
-    folders = [path.parent for root in roots or (LOCAL, PUBLISHED, CARRIED) for path in sorted(root.glob("*/run.json"))]
+    folders = [path.parent for root in roots or (LOCAL, PUBLISHED, BUNDLED) for path in sorted(root.glob("*/run.json"))]
     each_once: dict[Path, Path] = {}
     for folder in folders:
         each_once.setdefault(folder.resolve(), folder)

@@ -455,4 +455,4 @@ def test_the_site_is_of_the_runs_that_the_suite_carries_where_the_folder_has_non
     monkeypatch.setattr(cli, "_derive", lambda runs: (chosen.extend(runs) or [], []))
     monkeypatch.setattr(site, "build", lambda found, folder, myths: folder / "index.html")
     cli.site_(tmp_path / "site")
-    assert [run.name for run in chosen] == [run.name for run in suite.runs(suite.CARRIED)] != []
+    assert [run.name for run in chosen] == [run.name for run in suite.runs(suite.BUNDLED)] != []

@@ -39,11 +39,11 @@ def test_under_avx2_it_finds_the_fault_in_truth(monkeypatch):
 
 def test_every_peer_is_there_with_its_version_or_absent_with_the_command(monkeypatch):
     monkeypatch.setattr(provenance, "packages", lambda names=(): {"jax": "0.10.2", "jaxlib": "0.10.2", "tensorflow": "2.21.0"})
-    found = {line["check"]: line for line in doctor._peers()}
-    assert found["peer jax"]["status"] == "0.10.2"
-    assert found["peer casadi"]["status"] == "absent"
-    assert "make peers" in found["peer casadi"]["fix"]
-    assert "peer tensorflow-cpu" not in found
+    found = {line["check"]: line for line in doctor._frameworks()}
+    assert found["framework jax"]["status"] == "0.10.2"
+    assert found["framework casadi"]["status"] == "absent"
+    assert "make frameworks" in found["framework casadi"]["fix"]
+    assert "framework tensorflow-cpu" not in found
 
 
 def test_a_variant_says_what_it_is(monkeypatch):
@@ -58,4 +58,4 @@ def test_provenance_names_instruction_set_linear_algebra_and_peers():
     assert machine["instruction_set"] == kernels.effective()
     assert machine["onednn"] == kernels.onednn_version()
     assert any(name.startswith(("openblas", "mkl", "blis", "accelerate")) for name in machine["blas"])
-    assert entry["peers"] == provenance.packages(provenance.PEERS)
+    assert entry["frameworks"] == provenance.packages(provenance.FRAMEWORKS)

@@ -9,7 +9,7 @@ from myths import run_summaries, suite
 from myths.lab.run_folder import RunFolder
 from myths.terminal import Terminal
 
-HELD = [(myth, run) for run in suite.runs(suite.CARRIED) for myth in suite.OURS if run.has_results(myth)]
+HELD = [(myth, run) for run in suite.runs(suite.BUNDLED) for myth in suite.OURS if run.has_results(myth)]
 
 
 @pytest.mark.parametrize(("myth", "run"), [pytest.param(myth, run, id=f"{run.name}-{myth.name}") for myth, run in HELD])

@@ -18,7 +18,7 @@ from myths.terminal import Terminal, escape_control
 from tests.lab.report.coin import COIN, Toss
 
 HOSTILE = [
-    "[bold]", "[/bold]", "[/]", "[link=file:///x]", "pip install 'seven-myths[peers]'", ":warning:", "\\[", "\\", "{task.description}",
+    "[bold]", "[/bold]", "[/]", "[link=file:///x]", "pip install 'seven-myths[frameworks]'", ":warning:", "\\[", "\\", "{task.description}",
     "{0}", "%s", "<b>", "\x1b[2J", "\x1b]8;;http://x\x07", "\x9b31m", "\u202e", "\ud800", "é", "漢字", "👩‍🔬", "a", " ", "_", "9",
 ]  # fmt: skip
 texts = st.lists(st.sampled_from(HOSTILE), min_size=1, max_size=6).map("".join)
@@ -68,7 +68,7 @@ def test_ordinary_text_is_left_alone():
 def test_progress_shows_names_and_errors_as_they_are(tty):
     terminal = on_paper(tty)
     trials = [Toss(coin="[/x]", seed=seed) for seed in range(3)]
-    skipped = [PlannedTrial(Toss(coin=name), "skipped", "no [peers]") for name in "ab"]
+    skipped = [PlannedTrial(Toss(coin=name), "skipped", "no [frameworks]") for name in "ab"]
     plan = Plan((*(PlannedTrial(trial, "pending") for trial in trials), *skipped))
     report = terminal.progress(replace(COIN, name="my[red]myth"), plan)
     for trial in trials:
@@ -76,7 +76,7 @@ def test_progress_shows_names_and_errors_as_they_are(tty):
         report(trial, TrialRecord(trial, "failed", error="ValueError: [/bold] :warning: \x1b[2J"))
     terminal.stop_progress()
     said = written(terminal.out)
-    assert said.count("no [peers]") == 1
+    assert said.count("no [frameworks]") == 1
     assert "my[red]myth" in said
     assert "Toss(coin=[/x])" in said
     assert "ValueError: [/bold] :warning: \\u001b[2J" in said

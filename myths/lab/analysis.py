@@ -80,10 +80,10 @@ def analyze(myth: Myth, run: RunFolder) -> Analysis:
     claim_results = evaluate_claims(myth.claims, tables, skipped, [(record.trial, record.error or "") for record in failed])
     invocations = [i for i in metadata["invocations"] if myth.name in i["arguments"].get("myths", [])]
     profile = ", ".join(dict.fromkeys(i["arguments"]["profile"] for i in invocations))
-    warned = (*map(str, metadata.get("notes", ())), *_warnings(myth, store, results, invocations))
+    warnings = (*map(str, metadata.get("notes", ())), *_warnings(myth, store, results, invocations))
     attempts = (tuple(store.attempts(record.trial)) for record in results.records)
     return Analysis(
-        myth, run, profile, tables, tuple(claim_results), tuple(results.records), warned, failed, skipped, len(store.stale),
+        myth, run, profile, tables, tuple(claim_results), tuple(results.records), warnings, failed, skipped, len(store.stale),
         tuple(each for each in attempts if len(each) > 1),
     )  # fmt: skip
 
@@ -127,18 +127,18 @@ def _skipped_trials(myth: Myth, metadata: Mapping[str, Any]) -> list[tuple[Trial
 
 
 def _warnings(myth: Myth, store: Store, results: Results, invocations: list[dict[str, Any]]) -> tuple[str, ...]:
-    warned = []
+    warnings = []
     used = {record.invocation for record in results.records}
     for claim in myth.claims:
         now = claim.criterion_text
         then = {i["criteria"].get(claim.id, now) for i in invocations if i["id"] in used}
-        bounds = Criterion.read(str(claim.criterion))
-        if then := {text for text in then if Criterion.read(text) != bounds}:
-            warned.append(f"the criterion of {claim.id} changed after its trials ran: then {', '.join(sorted(then))}, now {now}")
+        bounds = Criterion.parse(str(claim.criterion))
+        if then := {text for text in then if Criterion.parse(text) != bounds}:
+            warnings.append(f"the criterion of {claim.id} changed after its trials ran: then {', '.join(sorted(then))}, now {now}")
     if any(i["dirty"] for i in invocations if i["id"] in used):
-        warned.append("some trials ran from a checkout with uncommitted changes")
+        warnings.append("some trials ran from a checkout with uncommitted changes")
     if store.stale:
-        warned.append(f"{len(store.stale)} stored trials of another version are left out: {', '.join(sorted(set(store.stale))[:5])}")
+        warnings.append(f"{len(store.stale)} stored trials of another version are left out: {', '.join(sorted(set(store.stale))[:5])}")
     if results.n_excluded:
-        warned.append(f"{results.n_excluded} stored trials were made from other contents of their data sets and are left out")
-    return tuple(warned)
+        warnings.append(f"{results.n_excluded} stored trials were made from other contents of their data sets and are left out")
+    return tuple(warnings)

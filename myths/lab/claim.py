@@ -93,9 +93,9 @@ class Criterion:
         return lower if self.low > -math.inf else upper
 
     @classmethod
-    def read(cls, text: str) -> Criterion | None:
+    def parse(cls, text: str) -> Criterion | None:
         """Return the criterion that a text begins with, as ``str`` prints it; None where there is none. What follows is the unit."""
-        if (found := _PRINTED.match(text)) is None:
+        if (found := _CRITERION_PATTERN.match(text)) is None:
             return None
         part = found.groupdict()
         low, high = part["equal"] or part["first"] or part["low"], part["equal"] or part["last"] or part["top"] or part["high"]
@@ -120,7 +120,7 @@ class Criterion:
 
 
 _NUMBER = r"-?\d+(?:\.\d+)?(?:e[+-]\d+)?"
-_PRINTED = re.compile(
+_CRITERION_PATTERN = re.compile(
     rf"= (?P<equal>{_NUMBER})|in (?P<first>{_NUMBER})…(?P<last>{_NUMBER})"
     rf"|[>≥] (?P<low>{_NUMBER})(?: and < (?P<top>{_NUMBER}))?|[<≤] (?P<high>{_NUMBER})"
 )
@@ -204,7 +204,7 @@ class Claim:
             return False
         columns = trial.columns
         wanted = {**{name: value for name, value in self.where.items() if name in columns}, **need}
-        return all(_fits(columns[name], value) for name, value in wanted.items() if name != "trial")
+        return all(_matches(columns[name], value) for name, value in wanted.items() if name != "trial")
 
     def is_measured_on(self, device: str) -> bool:
         """Return whether the claim can have a number on a device.
@@ -215,7 +215,7 @@ class Claim:
         Returns:
             False if ``where`` asks for another ``device_kind``, "cpu" or "gpu".
         """
-        return _fits("cpu" if device == "cpu" else "gpu", self.where.get("device_kind", ...))
+        return _matches("cpu" if device == "cpu" else "gpu", self.where.get("device_kind", ...))
 
     def is_blocked_by(self, trial: Trial) -> bool:
         """Return whether the claim lacks a result if a trial has none: it is measured on the trial, or on trials that may depend on it.
@@ -225,7 +225,7 @@ class Claim:
         """
         kinds = {kind for need in self.needs for kind in dependency_types(need.get("trial", self.trial))}
         return self.selects(trial) or (
-            type(trial) in kinds and all(_fits(getattr(trial, column, value), value) for column, value in self.where.items())
+            type(trial) in kinds and all(_matches(getattr(trial, column, value), value) for column, value in self.where.items())
         )
 
     @property
@@ -285,29 +285,29 @@ def evaluate_claims(
     first = {claim.id: _measure(claim, tables, skipped, failed) for claim in claims}
     judged = {claim.id: _with_controls(first[claim.id], first) for claim in claims}
     deciding = {_primary_id(claim, judged) for claim in claims if claim.primary}
-    return [replace(claim_result, primary=claim_result.claim.id in deciding) for claim_result in judged.values()]
+    return [replace(result, primary=result.claim.id in deciding) for result in judged.values()]
 
 
 def myth_verdict(claim_results: Sequence[ClaimResult]) -> MythVerdict:
     """Return the verdict on a myth from the results of its claims."""
     return verdict_of(
-        [j.verdict for j in claim_results if j.primary],
-        [j.verdict for j in claim_results if j.claim.kind == "follow-up"],
+        [result.verdict for result in claim_results if result.primary],
+        [result.verdict for result in claim_results if result.claim.kind == "follow-up"],
     )
 
 
-def verdict_of(primary: Iterable[Verdict], today: Iterable[Verdict]) -> MythVerdict:
-    """Refuted when all primary claims are reproduced (aged when a ``today`` claim is too), still standing when none is.
+def verdict_of(primary: Iterable[Verdict], follow_up: Iterable[Verdict]) -> MythVerdict:
+    """Refuted when all primary claims are reproduced (aged when a ``follow_up`` claim is too), still standing when none is.
 
     Anything primary that is undecided (inconclusive, not tested, an illustration) leaves the myth open.
     """
     found = set(primary)
     if found == {Verdict.REPRODUCED}:
-        return MythVerdict.AGED if Verdict.REPRODUCED in today else MythVerdict.REFUTED
+        return MythVerdict.AGED if Verdict.REPRODUCED in follow_up else MythVerdict.REFUTED
     return MythVerdict.STILL_STANDING if found == {Verdict.NOT_REPRODUCED} else MythVerdict.OPEN
 
 
-def _fits(value: Any, wanted: Any) -> bool:
+def _matches(value: Any, wanted: Any) -> bool:
     """Whether a column, or one of the values that it holds, is wanted. Anything fits ``...``."""
     if wanted is ...:
         return True
@@ -338,24 +338,24 @@ def _measure(
     return found
 
 
-def _with_controls(claim_result: ClaimResult, all_of_them: Mapping[str, ClaimResult]) -> ClaimResult:
-    claim = claim_result.claim
-    if claim_result.verdict in (Verdict.NOT_TESTED, Verdict.ILLUSTRATION):
-        return claim_result
-    if claim.kind == "absolute" and claim_result.protocol != "paper" and not _calibrated(claim, all_of_them):
-        return _with_verdict(claim_result, Verdict.NOT_TESTED, "reduced: the number depends on the protocol")
-    if claim_result.verdict is Verdict.INCONCLUSIVE:
-        return claim_result
+def _with_controls(result: ClaimResult, results: Mapping[str, ClaimResult]) -> ClaimResult:
+    claim = result.claim
+    if result.verdict in (Verdict.NOT_TESTED, Verdict.ILLUSTRATION):
+        return result
+    if claim.kind == "absolute" and result.protocol != "paper" and not _calibrated(claim, results):
+        return _with_verdict(result, Verdict.NOT_TESTED, "reduced: the number depends on the protocol")
+    if result.verdict is Verdict.INCONCLUSIVE:
+        return result
     for control in claim.controls:
-        if all_of_them[control].verdict in _CONTROL_FAILURES:
-            return _with_verdict(claim_result, Verdict.INCONCLUSIVE, f"control {control} {_CONTROL_FAILURES[all_of_them[control].verdict]}")
-    return claim_result
+        if results[control].verdict in _CONTROL_FAILURES:
+            return _with_verdict(result, Verdict.INCONCLUSIVE, f"control {control} {_CONTROL_FAILURES[results[control].verdict]}")
+    return result
 
 
-def _calibrated(claim: Claim, all_of_them: Mapping[str, ClaimResult]) -> bool:
+def _calibrated(claim: Claim, results: Mapping[str, ClaimResult]) -> bool:
     if claim.calibration is None:
         return False
-    calibration = all_of_them[claim.calibration]
+    calibration = results[claim.calibration]
     return calibration.verdict is Verdict.REPRODUCED and calibration.protocol != "stand-in"
 
 
@@ -364,8 +364,8 @@ def _primary_id(claim: Claim, judged: Mapping[str, ClaimResult]) -> str:
     return better if better and judged[better].verdict not in (Verdict.NOT_TESTED, Verdict.ILLUSTRATION) else claim.id
 
 
-def _with_verdict(claim_result: ClaimResult, verdict: Verdict, reason: str) -> ClaimResult:
-    return replace(claim_result, verdict=verdict, reason=reason)
+def _with_verdict(result: ClaimResult, verdict: Verdict, reason: str) -> ClaimResult:
+    return replace(result, verdict=verdict, reason=reason)
 
 
 def _not_tested_reason(claim: Claim, skipped: Sequence[tuple[Trial, str]], failed: Sequence[tuple[Trial, str]], rows: int) -> str:

@@ -143,24 +143,24 @@ def chunk_size(wanted: int, elements: int, element_bytes: int = 4) -> int:
     if wanted < 1:
         raise ValueError(f"a chunk of {wanted} makes no progress")
     if elements > MAX_ELEMENTS:
-        raise CannotStart(f"one item alone needs a tensor of {elements:,} numbers; at most {MAX_ELEMENTS:,} work: make it smaller")
+        raise CannotStart(f"one item alone needs a tensor of {elements:,} numbers; at most {MAX_ELEMENTS:,} function: make it smaller")
     elements = max(1, elements)
     return max(1, min(wanted, MAX_ELEMENTS // elements, MAX_BYTES // (elements * element_bytes)))
 
 
 def halve_on_out_of_memory(
-    work: Callable[[slice], T], total: int, chunk: int, *, elements: int, element_bytes: int = 4
+    function: Callable[[slice], T], total: int, chunk: int, *, elements: int, element_bytes: int = 4
 ) -> tuple[list[T], int]:
-    """Do ``work`` on consecutive slices of ``range(total)``, of at most ``chunk_size(chunk, elements, element_bytes)`` items each.
+    """Do ``function`` on consecutive slices of ``range(total)``, of at most ``chunk_size(chunk, elements, element_bytes)`` items each.
 
     When a slice runs out of GPU memory it is done again in halves, and so is all that follows; the results before it
     are kept.
 
     Args:
-        work: What is done on a slice.
+        function: What is done on a slice.
         total: The number of items.
         chunk: How many items at once, if size and memory allow it.
-        elements: How many numbers the largest tensor inside ``work`` holds for each item.
+        elements: How many numbers the largest tensor inside ``function`` holds for each item.
         element_bytes: Bytes of one of them.
 
     Returns:
@@ -178,7 +178,7 @@ def halve_on_out_of_memory(
     while start < total:
         piece = slice(start, min(start + chunk, total))
         try:
-            results.append(work(piece))
+            results.append(function(piece))
             start = piece.stop
             continue
         except torch.OutOfMemoryError:

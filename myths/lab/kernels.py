@@ -205,7 +205,7 @@ def _in_child(cases: Sequence[Case], instruction_set: str, repetitions: int, end
         Finding(case, "right" if error < TOLERANCE[case.dtype] else "wrong", error) for case, error in zip(cases, errors, strict=False)
     ]
     if len(found) < len(cases) and (code is not None or time.monotonic() < end):
-        found.append(Finding(cases[len(found)], "hung" if code is None else _death(code)))
+        found.append(Finding(cases[len(found)], "hung" if code is None else _crash_text(code)))
     return found
 
 
@@ -223,7 +223,7 @@ def _wait(child: subprocess.Popen[bytes], answers: Path, end: float) -> int | No
             return None
 
 
-def _death(code: int) -> str:
+def _crash_text(code: int) -> str:
     import signal
 
     try:

@@ -14,9 +14,9 @@ COSTS = (0.01, 0.1, 1.0, 10.0)
 """Values of C that are chosen from, for features scaled to unit mean square length."""
 TOLERANCE = 1e-3
 """Share of its first gradient's length that the gradient of each class may keep."""
-STEPS = 50
+MAX_STEPS = 50
 """Newton steps at most."""
-CHOICE = 200
+MAX_SELECTION_EXAMPLES = 200
 """Training examples a class, at most, on which C is chosen: the final fit is on all."""
 
 
@@ -42,7 +42,7 @@ def fit(
 ) -> LinearSvm:
     """The machine with the C that names most of the held-out training examples, then fitted to all training examples.
 
-    C is chosen among the first ``CHOICE`` examples of each class. Features are centered and scaled by one number, so that C
+    C is chosen among the first ``MAX_SELECTION_EXAMPLES`` examples of each class. Features are centered and scaled by one number, so that C
     means the same for every kind of feature.
     Where nothing or nearly everything is held out, the middle C is taken.
     """
@@ -51,14 +51,14 @@ def fit(
     inputs = F.pad((features - mean) / scale, (0, 1), value=1.0)
     start = None
     cost = costs[len(costs) // 2]
-    first = F.one_hot(y, classes).cumsum(0).gather(1, y[:, None])[:, 0] <= CHOICE
-    kept, asked = first & ~held_out, first & held_out
-    if len(costs) > 1 and asked.any() and len(y[kept].unique()) > 1:
+    first = F.one_hot(y, classes).cumsum(0).gather(1, y[:, None])[:, 0] <= MAX_SELECTION_EXAMPLES
+    kept, validation = first & ~held_out, first & held_out
+    if len(costs) > 1 and validation.any() and len(y[kept].unique()) > 1:
         heads: list[Tensor] = []
         for c in sorted(costs):  # from strong to weak regularization, each from the solution before
             heads.append(squared_hinge(inputs[kept], y[kept], classes, c, heads[-1] if heads else None))
-        right = [int(((inputs[asked] @ head).argmax(1) == y[asked]).sum()) for head in heads]
-        best = right.index(max(right))
+        n_correct = [int(((inputs[validation] @ head).argmax(1) == y[validation]).sum()) for head in heads]
+        best = n_correct.index(max(n_correct))
         cost, start = sorted(costs)[best], heads[best]
     head = squared_hinge(inputs, y, classes, cost, start)
     weights = head[:-1] / scale
@@ -89,7 +89,7 @@ def squared_hinge(
     sign = 2 * F.one_hot(y, classes).to(inputs.dtype) - 1
     weights = inputs.new_zeros(inputs.shape[1], classes) if start is None else start.clone()
     first = _gradient(inputs, sign, torch.zeros_like(weights), cost)[0].norm(dim=0).clamp_min(1e-30)
-    for _ in range(STEPS):
+    for _ in range(MAX_STEPS):
         gradient, active = _gradient(inputs, sign, weights, cost)
         ratio = gradient.norm(dim=0) / first
         todo = (ratio > tolerance).nonzero()[:, 0]

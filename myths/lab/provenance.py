@@ -17,7 +17,7 @@ from myths.lab import kernels
 from myths.lab.claim import Claim
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "pandas", "scikit-learn", "scikit-image", "seven-myths")
-PEERS = ("jax", "jaxlib", "tensorflow-cpu", "tensorflow", "autograd", "pytensor", "casadi", "sympy")
+FRAMEWORKS = ("jax", "jaxlib", "tensorflow-cpu", "tensorflow", "autograd", "pytensor", "casadi", "sympy")
 """Frameworks that myth 1 times beside torch."""
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -35,7 +35,7 @@ def invocation(device: str, arguments: Mapping[str, Any], claims: Iterable[Claim
         "arguments": dict(arguments),
         "machine": machine(device),
         "packages": packages(),
-        "peers": packages(PEERS),
+        "frameworks": packages(FRAMEWORKS),
         "criteria": {claim.id: claim.criterion_text for claim in claims},
         "skipped": [],
     }

@@ -67,7 +67,7 @@ def write(run: RunFolder, myth: Myth, folder: Path) -> None:
         (folder / "arrays" / f"{identity}.npz").write_bytes(content)
 
 
-def fault(content: bytes, record: TrialRecord | None) -> str | None:
+def error(content: bytes, record: TrialRecord | None) -> str | None:
     """Return what is wrong with the file of published arrays of a trial, None if nothing is.
 
     Args:

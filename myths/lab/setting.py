@@ -71,14 +71,14 @@ class Text(Rule):
     """The texts that a setting accepts: those that a regular expression matches in full."""
 
     pattern: str
-    words: str
+    text: str
 
     def accepts(self, value: str) -> bool:
         """Return whether the whole text matches."""
         return re.fullmatch(self.pattern, value) is not None
 
     def __str__(self) -> str:
-        return self.words
+        return self.text
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class Items(Rule):
 class Meaning:
     """What a setting means, for a type that several trials share."""
 
-    words: str
+    text: str
 
 
 NAME = Text(r"\w[\w. -]{0,99}", "a name of at most 100 letters, digits, '_', '-', '.' and ' ', without a folder")

@@ -333,7 +333,7 @@ def _array_errors(run: RunFolder, myth: Myth, files: Mapping[str, bytes]) -> Ite
     """Where published arrays are not those of a line."""
     last = {record.trial.id: record for record in run.store(myth).records if record.status == "ok"}
     for name in sorted(name for name in files if name.startswith(f"{myth.folder}/arrays/")):
-        if said := published_arrays.fault(files[name], last.get(name.rpartition("/")[2].removesuffix(".npz"))):
+        if said := published_arrays.error(files[name], last.get(name.rpartition("/")[2].removesuffix(".npz"))):
             yield f"{name} {said}"
 
 

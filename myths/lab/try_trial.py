@@ -140,7 +140,7 @@ def describe_settings(myth: Myth, name: str) -> tuple[str, list[dict[str, str]]]
     lines = []
     for field in dataclasses.fields(kind):
         hint = hints[field.name]
-        shared = [part.words for part in getattr(hint, "__metadata__", ()) if isinstance(part, Meaning)]
+        shared = [part.text for part in getattr(hint, "__metadata__", ()) if isinstance(part, Meaning)]
         lines.append({
             "setting": field.name,
             "value": _of_trial(field.name, hint) or describe_type(hint),

@@ -53,4 +53,4 @@ def test_single_precision_is_close():
 
 def test_an_absent_peer_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert METHODS["jax"].unavailable_reason() == "jax is not installed: pip install 'seven-myths[peers]'"
+    assert METHODS["jax"].unavailable_reason() == "jax is not installed: pip install 'seven-myths[frameworks]'"

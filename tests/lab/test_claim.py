@@ -222,11 +222,11 @@ def test_a_printed_criterion_is_read_as_what_it_was(unit, one, other, ends, stri
     if low == high and strict:
         return
     criterion = Criterion(low, high, strict)
-    assert Criterion.read(str(criterion) + unit) == criterion
+    assert Criterion.parse(str(criterion) + unit) == criterion
 
 
 def test_what_prints_no_criterion_is_read_as_none():
-    assert [Criterion.read(text) for text in ("", "at least 5", "≥", "≥ much")] == [None] * 4
+    assert [Criterion.parse(text) for text in ("", "at least 5", "≥", "≥ much")] == [None] * 4
 
 
 def test_without_rows_or_a_number_it_is_not_tested():

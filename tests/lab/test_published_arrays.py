@@ -161,7 +161,7 @@ def test_a_small_file_that_unpacks_to_a_large_one_is_not_read():
     np.savez_compressed(buffer, counts_2=np.zeros(published_arrays.MAX_UNPACKED_BYTES // 8 + 1))
     assert len(buffer.getvalue()) < published_arrays.MAX_BYTES
     record = runner.TrialRecord(FIRST, "ok", arrays={"counts_2": ""})
-    assert "claims more than" in published_arrays.fault(buffer.getvalue(), record)
+    assert "claims more than" in published_arrays.error(buffer.getvalue(), record)
 
 
 # --- what is committed ---------------------------------------------------------------------------
@@ -179,7 +179,7 @@ def test_every_committed_file_of_arrays_holds_what_its_trial_stored():
     }
     for file in files:
         run, myth, *_ = file.relative_to(PUBLISHED).parts
-        assert published_arrays.fault(file.read_bytes(), records[run, myth].get(file.stem)) is None, file
+        assert published_arrays.error(file.read_bytes(), records[run, myth].get(file.stem)) is None, file
 
 
 def test_the_published_gpu_run_can_be_continued():

@@ -47,7 +47,7 @@ class Method:
     def unavailable_reason(self) -> str | None:
         """Why it cannot run here, or None."""
         if importlib.util.find_spec(self.package) is None:
-            return f"{self.package} is not installed: pip install 'seven-myths[peers]'"
+            return f"{self.package} is not installed: pip install 'seven-myths[frameworks]'"
         return None
 
     def supports(self, problem: ProblemName | None, size: int) -> bool:
