@@ -371,7 +371,7 @@ def data_list(as_json: Json = False) -> None:
     """Data sets that are known or at hand."""
     from myths.lab.data import fetch
 
-    terminal.table("", fetch.listing(), as_json, columns=("name", "state", "bytes", "licence", "note"))
+    terminal.table("", fetch.list_datasets(), as_json, columns=("name", "state", "bytes", "license", "note"))
 
 
 @command(data_app, "get")
@@ -394,7 +394,7 @@ def data_verify(names: Annotated[list[str] | None, typer.Argument(metavar="[NAME
 
     if unknown := [name for name in names or [] if name not in CATALOG and prepared.find(name) is None]:
         raise UsageError(f"there is no data set {unknown[0]!r}: `myths data list` names them")
-    chosen = names or [line["name"] for line in fetch.listing() if line["state"] != "absent"]
+    chosen = names or [line["name"] for line in fetch.list_datasets() if line["state"] != "not downloaded"]
     with terminal.waiting("computing hashes"):
         found = [asdict(prepared.verify(name)) for name in chosen]
     lines = [{key: value if value is None or isinstance(value, str) else str(value) for key, value in line.items()} for line in found]

@@ -95,9 +95,9 @@ def _data() -> list[dict[str, Any]]:
     from myths.lab.data import fetch
 
     lines = []
-    for entry in fetch.listing():
-        fix = f"myths data get {entry['name']}" if entry["state"] == "absent" else ""
-        if entry["state"] == "variant":
+    for entry in fetch.list_datasets():
+        fix = f"myths data get {entry['name']}" if entry["state"] == "not downloaded" else ""
+        if entry["state"] == "modified":
             fix = f"not the official content: {entry['note']}" if entry["note"] else "not the official content"
         elif entry["state"] == "corrupt":
             fix = str(entry["note"])

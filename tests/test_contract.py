@@ -15,8 +15,8 @@ from myths import suite
 from myths.lab import published_arrays, runner, try_trial
 from myths.lab.analysis import analyze, write
 from myths.lab.data import prepared
+from myths.lab.data.built_in import BUILT_IN
 from myths.lab.data.catalog import CATALOG
-from myths.lab.data.embedded import EMBEDDED
 from myths.lab.errors import UsageError
 from myths.lab.myth import PROFILES
 from myths.lab.run_folder import RunFolder
@@ -41,7 +41,7 @@ def test_a_profile_lists_distinct_decodable_trials_of_declared_types(myth, profi
     for step in everything(myth, profile):
         assert type(step.trial) in myth.trial_types
         assert decode(json.loads(json.dumps(canonical(step.trial))), myth.types_by_name) == step.trial
-        assert set(step.trial.data) <= set(CATALOG) | set(EMBEDDED)
+        assert set(step.trial.data) <= set(CATALOG) | set(BUILT_IN)
         assert step.trial.relative_cost > 0
 
 
@@ -53,7 +53,7 @@ def test_more_seeds_are_more_trials_and_the_old_ones_stay(myth):
 
 @pytest.mark.parametrize("myth", MYTHS)
 def test_quick_needs_no_download(myth):
-    assert {name for step in everything(myth, "quick") for name in step.trial.data} <= set(EMBEDDED)
+    assert {name for step in everything(myth, "quick") for name in step.trial.data} <= set(BUILT_IN)
 
 
 @pytest.mark.parametrize("myth", MYTHS)

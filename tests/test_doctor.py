@@ -47,8 +47,8 @@ def test_every_peer_is_there_with_its_version_or_absent_with_the_command(monkeyp
 
 
 def test_a_variant_says_what_it_is(monkeypatch):
-    rows = [{"name": "a", "state": "variant", "note": "half of it"}, {"name": "b", "state": "absent", "note": ""}]
-    monkeypatch.setattr(fetch, "listing", lambda: rows)
+    rows = [{"name": "a", "state": "modified", "note": "half of it"}, {"name": "b", "state": "not downloaded", "note": ""}]
+    monkeypatch.setattr(fetch, "list_datasets", lambda: rows)
     assert [line["fix"] for line in doctor._data()] == ["not the official content: half of it", "myths data get b"]
 
 

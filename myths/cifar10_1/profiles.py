@@ -58,10 +58,10 @@ def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = (
 
 def has_predictions(name: str) -> bool:
     """Return whether a prepared dataset holds predictions added by `myths data add`."""
-    from myths.lab.data import own_predictions, prepared
+    from myths.lab.data import prepared, user_predictions
 
     found = prepared.find(name)
-    return found is not None and found.kind == "arrays" and own_predictions.holds_predictions(tuple(prepared.load(name)))
+    return found is not None and found.kind == "arrays" and user_predictions.holds_predictions(tuple(prepared.load(name)))
 
 
 def has_weights(name: str) -> bool:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def summarize_user_data(tables: Mapping[str, pd.DataFrame]) -> str | None:
     """Return a few lines of text per model of the user, or None if the run has none."""
-    from myths.lab.data.own_predictions import CLASSES
+    from myths.lab.data.user_predictions import CLASSES
 
     models, comparisons, normalizations = tables["user_models"], tables["user_model_comparisons"], tables["normalizations"]
     text = []

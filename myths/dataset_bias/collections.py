@@ -96,7 +96,7 @@ def _real(name: str, sha256: str) -> Collection:
     """``sha256`` is there to read a folder again that was replaced."""
     folder = image_folder(PREPARED)
     index = _index(folder.root)
-    own = folder.only(lambda label: label.split("/")[0] == name)
+    own = folder.filter(lambda label: label.split("/")[0] == name)
     coarse = tuple(index[file]["coarse"] for file in own.files)
     sampled = torch.tensor([index[file]["random_sample"] == "True" for file in own.files])
     return _of_folder(name, own, tuple(label.split("/")[-1] for label in own.labels), coarse, sampled)

@@ -39,18 +39,18 @@ def labeled(name: str) -> Labeled:
         UsageError: No image has a class, or a folder with parts has no training part.
     """
     from myths.lab.data.folders import image_folder
-    from myths.lab.data.layout import class_order
+    from myths.lab.data.layout import sort_classes
 
     folder = image_folder(name)
     layout = folder.layout
-    train = [i for i in layout.indices("train" if layout.parted else "") if layout.labels[i]]
+    train = [i for i in layout.indices("train" if layout.is_split else "") if layout.labels[i]]
     if not any(layout.labels):
         raise UsageError(f"{name} holds images in no class folder ({folder.files[0]} …): lay them out as CLASS/image")
     if not train:
         raise UsageError(f"{name} has no training part: lay its images out as CLASS/image, or as train/CLASS/image and test/CLASS/image")
-    classes = class_order({layout.labels[i] for i in train})
+    classes = sort_classes({layout.labels[i] for i in train})
     number = {label: k for k, label in enumerate(classes)}
-    tested = (layout.indices("test") or layout.indices("val")) if layout.parted else []
+    tested = (layout.indices("test") or layout.indices("val")) if layout.is_split else []
     test = [i for i in tested if layout.labels[i] in number]
     numbers = [tuple(number[layout.labels[i]] for i in positions) for positions in (train, test)]
     return Labeled(folder.pick(train), numbers[0], folder.pick(test) if test else None, numbers[1], classes)

@@ -225,7 +225,7 @@ def load_examples(name: str, device: str) -> Examples:
     if found.kind == "images":
         return _own_examples(name, device)
     images = image_set(name, device)
-    x, y = images.training_part()
+    x, y = images.training_split()
     classes = len(images.classes)
     if int(y.min()) < 0 or int(y.max()) >= classes:
         low, high = int(y.min()), int(y.max())

@@ -237,7 +237,7 @@ def _with_data(request: RunRequest) -> tuple[list[MythPlan], dict[str, Any]]:
         new = [name for name in dict.fromkeys(name for p in planned for name in p.plan.data) if name not in notes]
         for name in new:
             try:
-                notes[name] = prepared.intact(name).metadata()
+                notes[name] = prepared.require_verified(name).metadata()
             except CannotStart as error:
                 corrupt[name] = str(error)
         if not corrupt.keys() & set(new):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 
-from myths.lab.data.text import lines
+from myths.lab.data.text_files import lines
 from myths.lab.errors import UsageError
 from myths.lab.language.texts import Texts, read, without_empty
 from myths.lightweight_conv.names import OUT_OF_DOMAIN, PROCEDURAL, SUMMARIES, UNAVAILABLE

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from myths.lab.data.own_texts import languages_of
+from myths.lab.data.user_corpora import languages_of
 from myths.lab.language.texts import MULTI30K_TESTS
 from myths.lab.language.tokenizers import tokenizer_for
 from myths.lab.myth import Profile, unique_trials

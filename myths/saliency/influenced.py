@@ -48,7 +48,7 @@ def perturbed_influences(network: Classifier, images: ImageSet, setup: Setup, co
     Raises:
         UsageError: The retrained layer gets too few test images right.
     """
-    x_train, y_train = _some(*images.training_part(), setup.classes, setup.train, context.rng("training examples"))
+    x_train, y_train = _some(*images.training_split(), setup.classes, setup.train, context.rng("training examples"))
     with torch.no_grad():
         features = torch.cat([network.features(chunk) for chunk in x_train.split(500)])
     layer = last_layer(features, y_train, setup.l2)

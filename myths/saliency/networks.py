@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from myths.lab.setting import DatasetName, Range
 from myths.lab.trial import Context, Outcome, Protocol, Trial
-from myths.lab.vision.classifier import EMBEDDED, TrainClassifier, load_classifier
+from myths.lab.vision.classifier import BUILT_IN, TrainClassifier, load_classifier
 from myths.saliency.names import LEVEL, SAMPLE, SHARPNESS, SHARPNESS_OF_CAFFE, SQUEEZENET, UNTRAINED
 
 if TYPE_CHECKING:
@@ -230,4 +230,4 @@ def subject_of(trial: Network, context: Context, n: int) -> Subject:
 
 def stands_in(dataset: str) -> bool:
     """Whether nothing is concluded from this data set."""
-    return dataset in EMBEDDED
+    return dataset in BUILT_IN

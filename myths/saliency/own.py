@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from myths.lab.data.embedded import EMBEDDED
+from myths.lab.data.built_in import BUILT_IN
 from myths.lab.errors import UsageError
 from myths.lab.setting import NAME_OR_NONE, Count, DatasetName, Range, Seed
 from myths.lab.trial import Context, Outcome, Protocol, Trial
@@ -76,7 +76,7 @@ class Attack(Trial):
     @property
     def protocol(self) -> Protocol:
         """Another picture and a shorter schedule than the paper's."""
-        return "stand-in" if self.image in EMBEDDED else "reduced"
+        return "stand-in" if self.image in BUILT_IN else "reduced"
 
     @property
     def relative_cost(self) -> float:
@@ -166,7 +166,7 @@ def _pictures(name: str, side: int) -> tuple[list[str], Tensor]:
     from myths.lab.data.folders import decode, image_folder
     from myths.lab.data.images import image_set
 
-    if name in EMBEDDED:
+    if name in BUILT_IN:
         pixels = image_set(name, "cpu").x_test[:1].float() / 255
         return [f"{name} 0"], F.interpolate(pixels.expand(-1, 3, -1, -1), size=(side, side))
     folder = image_folder(name)

@@ -18,7 +18,7 @@ PARENT = "imagenette/"
 
 def imagenette(device: str) -> ImageSet:
     """Ten classes of ImageNet at 64 pixels: of each, seven in ten images for training and three for testing."""
-    folder = image_folder("dataset_bias").only(lambda label: label.startswith(PARENT))
+    folder = image_folder("dataset_bias").filter(lambda label: label.startswith(PARENT))
     classes = tuple(sorted(set(folder.labels)))
     images = decode(folder, SIDE)
     labels = torch.tensor([classes.index(label) for label in folder.labels])

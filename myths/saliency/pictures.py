@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from myths.lab.data.embedded import EMBEDDED
+from myths.lab.data.built_in import BUILT_IN
 from myths.saliency.names import SAMPLE
 from myths.saliency.own import MOST, Attack
 
@@ -75,7 +75,7 @@ def own(tables: Mapping[str, pd.DataFrame], store: Store) -> Figure | None:
     attacks = [
         (record, record.trial)
         for record in store.records
-        if record.status == "ok" and isinstance(record.trial, Attack) and record.trial.image not in EMBEDDED and store.has_arrays(record)
+        if record.status == "ok" and isinstance(record.trial, Attack) and record.trial.image not in BUILT_IN and store.has_arrays(record)
     ]
     if not attacks:
         return None

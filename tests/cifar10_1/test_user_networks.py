@@ -10,7 +10,7 @@ from torchvision import models
 from myths.cifar10_1 import MYTH, profiles, published, tables, user_networks, user_summary
 from myths.cifar10_1.trials import CompareUserModel, PredictClasses, PublishedAccuracy
 from myths.lab.data import prepared
-from myths.lab.data.own import add
+from myths.lab.data.user_data import add
 from myths.lab.data.weights import NORMALIZATION_NAMES
 from myths.lab.errors import CannotStart, UsageError
 from myths.lab.store import Results, TrialRecord

@@ -182,7 +182,7 @@ def home(monkeypatch, tmp_path):
 
 
 def own(home, name, n, **changes):
-    from myths.lab.data.own import add
+    from myths.lab.data.user_data import add
 
     (home / name).mkdir()
     for i in range(n):
@@ -192,7 +192,7 @@ def own(home, name, n, **changes):
 
 
 def test_own_folders_and_arrays_are_collections(home):
-    from myths.lab.data.own import add
+    from myths.lab.data.user_data import add
 
     own(home, "mine", 41)
     np.savez(home / "a.npz", x_test=np.zeros((50, 20, 30), np.uint8), y_test=np.zeros(50, int), classes=np.array(["sky"]))

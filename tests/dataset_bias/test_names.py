@@ -19,7 +19,7 @@ def test_the_work_on_data_of_the_users_is_that_of_their_size(monkeypatch, tmp_pa
     from PIL import Image
 
     from myths.dataset_bias.naming import NameThatDataset
-    from myths.lab.data import own
+    from myths.lab.data import user_data
 
     monkeypatch.setenv("MYTHS_DATA", str(tmp_path / "data"))
     for name, parts in (("mine", {"train": 30, "test": 14}), ("theirs", {"train": 60, "val": 20})):
@@ -27,7 +27,7 @@ def test_the_work_on_data_of_the_users_is_that_of_their_size(monkeypatch, tmp_pa
             (tmp_path / name / part / "a").mkdir(parents=True)
             for i in range(n):
                 Image.fromarray(np.full((8, 8, 3), i, np.uint8)).save(tmp_path / name / part / "a" / f"{i}.png")
-        own.add(name, tmp_path / name)
+        user_data.add(name, tmp_path / name)
     trial = NameThatDataset(sets=("mine", "theirs"), feature="hog", sizes=(10, 700))
     assert trial.relative_cost == replace(trial, sizes=(10, 44)).relative_cost  # the smaller set has 44 images, of all parts
     assert trial.relative_cost < replace(trial, sets=("chain 1", "chain 2")).relative_cost

@@ -15,7 +15,7 @@ from myths.dataset_bias.sets import CHAINS, SAME_CHAINS
 from myths.dataset_bias.trials import trials
 from myths.lab import runner
 from myths.lab.analysis import analyze, write
-from myths.lab.data import own, prepared
+from myths.lab.data import prepared, user_data
 from myths.lab.errors import CannotStart, UsageError
 from myths.lab.run_folder import RunFolder
 from myths.lab.trial import Context
@@ -203,7 +203,7 @@ def write_folder(home, name, n, *, mark=False, start=0):
         if mark:
             picture[:20, :28] = 255
         Image.fromarray(picture).save(home / name / f"{i}.png")
-    own.add(name, home / name)
+    user_data.add(name, home / name)
 
 
 def test_own_collections_from_folder_to_table_and_picture(home, tmp_path):

@@ -11,7 +11,7 @@ from myths.forgetting.labeled import labeled
 from myths.forgetting.profiles import trials
 from myths.lab import runner
 from myths.lab.analysis import analyze, write
-from myths.lab.data import own, prepared
+from myths.lab.data import prepared, user_data
 from myths.lab.errors import UsageError
 from myths.lab.run_folder import RunFolder
 from myths.lab.trial import Context
@@ -53,7 +53,7 @@ def run_on(name, tmp_path):
 def test_wrong_labels_of_own_images_come_first(tmp_path):
     source = folder_of_images(tmp_path / "mine")
     (source / "red" / "broken.png").write_bytes(b"\x89PNG no more")
-    own.add("mine", source)
+    user_data.add("mine", source)
     found = run_on("mine", tmp_path)
     table = found.tables["forgetting"]
     assert len(table) == 72  # the broken file is left out
@@ -82,7 +82,7 @@ def test_wrong_labels_of_own_images_come_first(tmp_path):
 def test_own_images_in_train_and_test(tmp_path):
     for part, each in (("train", 9), ("test", 4)):
         folder_of_images(tmp_path / "parted" / part, each=each, wrong=0)
-    own.add("parted", tmp_path / "parted")
+    user_data.add("parted", tmp_path / "parted")
     found = labeled("parted")
     assert (len(found.train), len(found.test), found.classes) == (27, 12, ("blue", "green", "red"))
     assert all(file.startswith("train/") for file in found.train.files)
@@ -94,17 +94,17 @@ def test_own_images_in_train_and_test(tmp_path):
 
 
 def test_a_set_is_estimated_by_its_own_size(tmp_path):
-    own.add("mine", folder_of_images(tmp_path / "mine", wrong=0))
+    user_data.add("mine", folder_of_images(tmp_path / "mine", wrong=0))
     first = trials("quick", None, ("mine",))[0]
     assert first.relative_cost * 50_000 == pytest.approx(replace(first, dataset="cifar10").relative_cost * 72)
     x = np.zeros((40, 16, 16, 3), np.uint8)
     np.savez(tmp_path / "a.npz", x_train=x, y_train=np.arange(40) % 2, x_test=x[:9], y_test=np.zeros(9, int))
-    own.add("arrays", tmp_path / "a.npz")
+    user_data.add("arrays", tmp_path / "a.npz")
     assert replace(first, dataset="arrays").relative_cost * 72 == pytest.approx(first.relative_cost * 40)
 
 
 def test_one_class_is_nothing_to_learn(tmp_path):
-    own.add("alike", folder_of_images(tmp_path / "alike", classes=("only",), wrong=0))
+    user_data.add("alike", folder_of_images(tmp_path / "alike", classes=("only",), wrong=0))
     with pytest.raises(UsageError, match="one class"):
         trials("quick", None, ("alike",))
 
@@ -112,7 +112,7 @@ def test_one_class_is_nothing_to_learn(tmp_path):
 def test_images_in_no_class_folder(tmp_path):
     (tmp_path / "flat").mkdir()
     draw(0, np.random.default_rng(0), 20, 20).save(tmp_path / "flat" / "a.png")
-    own.add("flat", tmp_path / "flat")
+    user_data.add("flat", tmp_path / "flat")
     with pytest.raises(UsageError, match="CLASS/image"):
         labeled("flat")
 

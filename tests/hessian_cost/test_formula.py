@@ -12,7 +12,7 @@ from myths.hessian_cost.formula import Formula, Undefined
 from myths.hessian_cost.methods import METHODS, dense
 from myths.hessian_cost.ops import torch_ops
 from myths.hessian_cost.trials import TimeFormula
-from myths.lab.data.own import add
+from myths.lab.data.user_data import add
 from myths.lab.errors import UsageError
 from myths.lab.trial import Context
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import myths
-from myths.lab.data import own, prepared
+from myths.lab.data import prepared, user_data
 from myths.lab.errors import UsageError
 from myths.lab.executors import execute
 from myths.lab.publish import publish
@@ -31,7 +31,7 @@ def nobody(monkeypatch):
 
 def test_data_are_looked_for_below_the_root_trials_run_and_runs_are_published(nobody, tmp_path):
     assert prepared.roots() == (Path("/.cache/myths"),)
-    assert prepared.require("digits").kind == "embedded"
+    assert prepared.require("digits").kind == "built-in"
     assert prepared.find("mnist") is None
     trial = coin.Toss(coin="euro")
     assert execute(trial, Context(trial)).error is None
@@ -40,7 +40,7 @@ def test_data_are_looked_for_below_the_root_trials_run_and_runs_are_published(no
 
 def test_a_home_that_nobody_has_is_a_folder_that_is_not_there():
     with pytest.raises(UsageError, match="~no-such-user/pictures"):
-        own.add("mine", "~no-such-user/pictures")
+        user_data.add("mine", "~no-such-user/pictures")
 
 
 def test_only_one_place_asks_for_the_home():

@@ -11,7 +11,7 @@ from scipy import stats
 from myths.lab import runner
 from myths.lab.claim import Verdict, evaluate_claims
 from myths.lab.data import prepared
-from myths.lab.data.own import add
+from myths.lab.data.user_data import add
 from myths.lab.errors import UsageError
 from myths.lab.run_folder import RunFolder
 from myths.lab.store import Results, TrialRecord

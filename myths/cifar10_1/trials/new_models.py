@@ -9,11 +9,11 @@ import numpy as np
 from jaxtyping import Float, Int64
 
 from myths.cifar10_1.classical_config import ClassicalConfig, Method, Solver
-from myths.lab.data.layout import numbered
+from myths.lab.data.layout import all_numeric
 from myths.lab.errors import UsageError
 from myths.lab.setting import Count, DatasetName, Items, Range, Seed, TrainExamples
 from myths.lab.trial import Context, Outcome, Protocol, Trial
-from myths.lab.vision.classifier import EMBEDDED, TrainClassifier
+from myths.lab.vision.classifier import BUILT_IN, TrainClassifier
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,7 +51,7 @@ class FitClassical(Trial):
     @property
     def protocol(self) -> Protocol:
         """Return "reduced" on real data: the paper's random features are larger, and its table has none of the other methods."""
-        return "stand-in" if self.dataset in EMBEDDED else "reduced"
+        return "stand-in" if self.dataset in BUILT_IN else "reduced"
 
     @property
     def relative_cost(self) -> float:
@@ -85,7 +85,7 @@ class FitClassical(Trial):
         from myths.lab.data.images import image_set
 
         images = image_set(self.dataset, context.device)
-        x, y = self.training_part(context, images)
+        x, y = self.training_split(context, images)
         config = ClassicalConfig(self.method, self.n_filters, self.stride, self.solver)
         arrays, regularization = classical.fit(config, x, y, len(images.classes), context.generator("fit"))
         scores = classical.scores(self.method, arrays, x, y, len(images.classes), images.x_test)
@@ -93,11 +93,11 @@ class FitClassical(Trial):
         row = {"n_train": len(x), "n_test": len(scores), "test_accuracy_percent": accuracy, "regularization": regularization}
         return Outcome(rows=[row], arrays=arrays | {"test_scores": scores.cpu().numpy()})
 
-    def training_part(self, context: Context, images: ImageSet) -> tuple[Tensor, Tensor]:
+    def training_split(self, context: Context, images: ImageSet) -> tuple[Tensor, Tensor]:
         """Return the images [n, c, h, w] and labels [n] of the training examples."""
         import torch
 
-        x, y = images.training_part()
+        x, y = images.training_split()
         if not self.train_examples:
             return x, y
         # The stream belongs to this trial, also if another trial asks for the training part.
@@ -174,7 +174,7 @@ class EvaluateModel(Trial):
         if isinstance(self.model, FitClassical):
             from myths.cifar10_1 import classical
 
-            x, y = self.model.training_part(context, original)
+            x, y = self.model.training_split(context, original)
             scored = classical.scores(self.model.method, outcome.arrays, x, y, len(original.classes), new.x_test)
             return outcome.arrays["test_scores"], scored.cpu().numpy()
         from myths.lab.vision.classifier import load_classifier
@@ -243,7 +243,7 @@ def map_labels(labels: Int64[np.ndarray, " n"], classes: tuple[str, ...], model_
     """
     if classes == model_classes[: len(classes)]:
         return labels
-    if numbered(classes) and not set(classes) & set(model_classes):
+    if all_numeric(classes) and not set(classes) & set(model_classes):
         if beyond := [c for c in classes if int(c) >= len(model_classes)]:
             raise UsageError(
                 f"the new test set has class number {beyond[0]}; expected 0 to {len(model_classes) - 1}, "

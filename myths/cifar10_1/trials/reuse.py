@@ -66,7 +66,7 @@ class FitCandidates(Trial):
         from myths.lab.data.images import image_set
 
         images = image_set(self.dataset, context.device)
-        x, y = images.training_part()
+        x, y = images.training_split()
         kept = torch.randperm(len(x), generator=context.generator("subset"))[: self.train_examples].to(context.device)
         x_train, y_train = x[kept], y[kept]
         small = x_train.shape[-1] < 32

@@ -109,7 +109,7 @@ class ImageTrial(Trial):
         from myths.lab.data.images import image_set
 
         images = image_set(self.dataset, context.device)
-        (x, y), x_test = images.training_part(), images.x_test
+        (x, y), x_test = images.training_split(), images.x_test
         if self.train_examples:
             if self.train_examples > len(x):
                 raise UsageError(f"train_examples={self.train_examples}: {self.dataset} has {len(x)} training examples")

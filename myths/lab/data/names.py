@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from myths.lab.data.built_in import BUILT_IN
 from myths.lab.data.catalog import CATALOG
-from myths.lab.data.embedded import EMBEDDED
 from myths.lab.errors import UsageError
 
 MAX_LENGTH = 64
@@ -51,7 +51,7 @@ def canonical_names(names: str) -> tuple[str, ...]:
     return tuple(map(canonical_name, listed))
 
 
-def own_name(name: str) -> str:
+def user_dataset_name(name: str) -> str:
     """Return the one spelling of a name for a set of the user's own.
 
     Raises:
@@ -73,4 +73,4 @@ def reserved() -> frozenset[str]:
     """Return the names that the suite gives to data of its own: sets, parts of sets, and what is drawn by a rule."""
     known = {name.partition(".")[0] for name in CATALOG}
     members = {member for entry in CATALOG.values() for member in entry.members}
-    return frozenset({*known, *members, *EMBEDDED, *TAKEN})
+    return frozenset({*known, *members, *BUILT_IN, *TAKEN})

@@ -22,14 +22,14 @@ from typing import Any, Literal
 import numpy as np
 
 from myths.lab.data import formats
+from myths.lab.data.built_in import BUILT_IN
 from myths.lab.data.catalog import CATALOG
-from myths.lab.data.embedded import EMBEDDED
 from myths.lab.data.names import canonical_name
 from myths.lab.errors import CannotStart, UsageError
 from myths.lab.home import expanded, home
 
-Kind = Literal["arrays", "images", "text", "texts", "weights", "embedded"]
-State = Literal["present", "absent", "variant", "corrupt"]
+Kind = Literal["arrays", "images", "text", "texts", "weights", "built-in"]
+State = Literal["present", "not downloaded", "modified", "corrupt"]
 
 _PLACES: tuple[tuple[Kind, str, str], ...] = (
     ("arrays", "", ".npz"),
@@ -45,7 +45,7 @@ text for each part and language."""
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedDataset:
     """A data set that is here; ``sha256`` and ``note`` are what its sidecar says. Embedded sets have no path."""
 
     name: str
@@ -65,7 +65,7 @@ class Prepared:
 
     @property
     def bytes(self) -> int:
-        """What its file, or all files of its folder, hold; 0 of an embedded set."""
+        """What its file, or all files of its folder, hold; 0 of an built-in set."""
         if self.path is None:
             return 0
         if self.kind == "texts":
@@ -125,18 +125,18 @@ def folder_sha256(paths: Iterable[Path], root: Path) -> str:
 # --- finding and reading --------------------------------------------------------------------------
 
 
-def find(name: str) -> Prepared | None:
-    """The prepared or embedded set of this name, by its sidecar, or None. Opens no data.
+def find(name: str) -> PreparedDataset | None:
+    """The prepared or built-in set of this name, by its sidecar, or None. Opens no data.
 
     Dashes in the name of a set are underscores. Raises CannotStart when its sidecar cannot be read, UsageError for what is no name.
     """
     name = canonical_name(name)
-    if name in EMBEDDED:
-        return Prepared(name, None, "embedded", "carried by the suite or a package it needs", "", _embedded_sha256(name))
-    return next((found for root in roots() if (found := look(name, root))), None)
+    if name in BUILT_IN:
+        return PreparedDataset(name, None, "built-in", "carried by the suite or a package it needs", "", _built_in_sha256(name))
+    return next((found for root in roots() if (found := find_in(name, root))), None)
 
 
-def look(name: str, root: Path) -> Prepared | None:
+def find_in(name: str, root: Path) -> PreparedDataset | None:
     """As ``find``, in one root and for what lies on disk only."""
     for kind, folder, suffix in _PLACES:
         path = root / folder / f"{name}{suffix}"
@@ -159,7 +159,7 @@ def look(name: str, root: Path) -> Prepared | None:
             ) from error
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise CannotStart(f"{sidecar} cannot be read ({error}): bring it and {path.name} again, both from one place") from error
-        return Prepared(name, path, kind, source, note, sha256, archives, examples, summary, settings)
+        return PreparedDataset(name, path, kind, source, note, sha256, archives, examples, summary, settings)
     return None
 
 
@@ -177,19 +177,19 @@ def examples_of(name: str, *parts: str) -> int | None:
     return next((counts[part] for part in parts if part in counts), None)
 
 
-def every() -> list[Prepared]:
+def all_prepared() -> list[PreparedDataset]:
     """All that lies in the roots, by name; of two of one name the one that is found first. Skips what has no readable sidecar."""
-    found: dict[str, Prepared] = {}
+    found: dict[str, PreparedDataset] = {}
     for root in roots():
         for folder in dict.fromkeys(folder for _, folder, _ in _PLACES):
             for sidecar in sorted((root / folder).glob("*.json")):
                 with contextlib.suppress(CannotStart):
-                    if sidecar.stem not in found and (prepared := look(sidecar.stem, root)):
+                    if sidecar.stem not in found and (prepared := find_in(sidecar.stem, root)):
                         found[sidecar.stem] = prepared
     return [found[name] for name in sorted(found)]
 
 
-def broken() -> list[tuple[str, str]]:
+def unusable() -> list[tuple[str, str]]:
     """What lies in the roots and cannot be used, by name, each with why: a sidecar that is damaged or absent, or data that are."""
     found: dict[str, str] = {}
     for root in roots():
@@ -199,7 +199,7 @@ def broken() -> list[tuple[str, str]]:
                     continue
                 name = path.name.removesuffix(suffix)
                 try:
-                    if look(name, root) is None and kind != "texts":
+                    if find_in(name, root) is None and kind != "texts":
                         found.setdefault(name, f"{path} has no {name}.json beside it: add it again under another name, or delete it")
                 except CannotStart as error:
                     found.setdefault(name, str(error))
@@ -220,8 +220,8 @@ def remove(name: str) -> list[Path]:
         CannotStart: A file cannot be deleted.
     """
     name = canonical_name(name)
-    if name in CATALOG or name in EMBEDDED or "." in name:
-        where = "it is part of an installed package" if name in EMBEDDED else f"delete its files below {roots()[0]} yourself"
+    if name in CATALOG or name in BUILT_IN or "." in name:
+        where = "it is part of an installed package" if name in BUILT_IN else f"delete its files below {roots()[0]} yourself"
         raise UsageError(f"{name} is no set that `myths data add` brought: {where}")
     folders = [root / folder for root in roots() for folder in dict.fromkeys(folder for _, folder, _ in _PLACES)]
     gone = [path for folder in folders for path in sorted(folder.glob(f"{name}.*"))]
@@ -236,14 +236,14 @@ def remove(name: str) -> list[Path]:
     return gone
 
 
-def require(name: str) -> Prepared:
+def require(name: str) -> PreparedDataset:
     """As ``find``; raises CannotStart that says how to get the set when it is not here."""
     if prepared := find(name):
         return prepared
     name = canonical_name(name)
     where = roots()[0]
     if (entry := CATALOG.get(name)) is None:
-        here = {found.name.partition(".")[0] for found in every() if found.path}
+        here = {found.name.partition(".")[0] for found in all_prepared() if found.path}
         meant = difflib.get_close_matches(name.lower(), [*CATALOG, *here], n=1, cutoff=0.8)
         hint = f" (did you mean {meant[0]}?)" if meant else ""
         raise CannotStart(
@@ -260,13 +260,13 @@ def require(name: str) -> Prepared:
 
 
 def load(name: str) -> dict[str, np.ndarray]:
-    """The arrays of a prepared or embedded set, read-only, with their hash checked; read once per process.
+    """The arrays of a prepared or built-in set, read-only, with their hash checked; read once per process.
 
     Raises CannotStart when the set is absent, unreadable, or not what its sidecar says.
     """
     prepared = require(name)
     if prepared.path is None:
-        return dict(_embedded(name))
+        return dict(_built_in(name))
     if prepared.kind != "arrays":
         raise CannotStart(f"{name} is a set of {prepared.kind} ({prepared.path}), not of arrays")
     stamp = prepared.path.stat()
@@ -287,9 +287,9 @@ def verify(name: str) -> Verification:
     except CannotStart as error:
         return Verification(name, "corrupt", str(error), official, None, None)
     if prepared is None:
-        return Verification(name, "absent", "", official, None, None)
+        return Verification(name, "not downloaded", "", official, None, None)
     try:
-        found = digest(prepared)
+        found = compute_sha256(prepared)
     except CannotStart as error:
         return Verification(name, "corrupt", str(error), prepared.sha256, None, prepared.path)
     if found != prepared.sha256:
@@ -297,20 +297,20 @@ def verify(name: str) -> Verification:
     return Verification(name, state_of(prepared), prepared.note, official or prepared.sha256, found, prepared.path)
 
 
-def state_of(prepared: Prepared) -> Literal["present", "variant"]:
+def state_of(prepared: PreparedDataset) -> Literal["present", "modified"]:
     """Whether a set is the official one, believing its sidecar. Sets that the catalog does not know are what they are."""
     entry = CATALOG.get(prepared.name)
     if entry is None or prepared.sha256 == entry.content:
         return "present"
     made_from, published = dict(prepared.archives), {f.file: f.checksum for f in entry.files}
     genuine = bool(published) and all(checksum and checksum == f"sha256:{made_from.get(f)}" for f, checksum in published.items())
-    return "present" if genuine else "variant"
+    return "present" if genuine else "modified"
 
 
-def digest(prepared: Prepared) -> str:
+def compute_sha256(prepared: PreparedDataset) -> str:
     """The SHA-256 of the content, recomputed. Raises CannotStart naming the file when it cannot be read."""
     if prepared.path is None:
-        return _embedded_sha256(prepared.name)
+        return _built_in_sha256(prepared.name)
     try:
         if prepared.kind == "arrays":
             return content_sha256(formats.npz(prepared.path))
@@ -328,10 +328,10 @@ def parts_of_texts(path: Path) -> list[Path]:
     return sorted(path.parent.glob(f"{path.stem}.*.txt"))
 
 
-def intact(name: str) -> Prepared:
+def require_verified(name: str) -> PreparedDataset:
     """As ``require``, with the hash recomputed; raises CannotStart with both hashes when it is not what its sidecar says."""
     prepared = require(name)
-    if (found := digest(prepared)) != prepared.sha256:
+    if (found := compute_sha256(prepared)) != prepared.sha256:
         raise _differs(prepared, found)
     return prepared
 
@@ -347,7 +347,7 @@ def save(
     archives: Mapping[str, str] | None = None,
     root: Path | None = None,
     **facts: Any,
-) -> Prepared:
+) -> PreparedDataset:
     """Writes arrays in prepared form into ``root`` (the first of ``roots()`` if none is given), the sidecar last.
 
     ``archives`` gives the SHA-256 of each published file they were made from; further ``facts`` go into the sidecar. Raises
@@ -358,7 +358,7 @@ def save(
     with writing(path) as temporary, open(temporary, "wb") as stream:
         np.savez(stream, **arrays)  # type: ignore[arg-type]
     write_sidecar(path.with_suffix(".json"), source=source, note=note, sha256=sha256, archives=dict(archives or {}), **facts)
-    found = look(name, root or roots()[0])
+    found = find_in(name, root or roots()[0])
     assert found is not None
     return found
 
@@ -398,7 +398,7 @@ def unwritable(path: Path, error: OSError) -> CannotStart:
 
 
 @functools.lru_cache(maxsize=8)
-def _read(prepared: Prepared, modified: int, size: int) -> dict[str, np.ndarray]:
+def _read(prepared: PreparedDataset, modified: int, size: int) -> dict[str, np.ndarray]:
     """``modified`` and ``size`` are there to read a file again that was replaced."""
     assert prepared.path is not None
     try:
@@ -411,13 +411,13 @@ def _read(prepared: Prepared, modified: int, size: int) -> dict[str, np.ndarray]
 
 
 @functools.cache
-def _embedded(name: str) -> dict[str, np.ndarray]:
-    return _frozen(EMBEDDED[name]())
+def _built_in(name: str) -> dict[str, np.ndarray]:
+    return _frozen(BUILT_IN[name]())
 
 
 @functools.cache
-def _embedded_sha256(name: str) -> str:
-    return content_sha256(_embedded(name))
+def _built_in_sha256(name: str) -> str:
+    return content_sha256(_built_in(name))
 
 
 def _frozen(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -426,13 +426,13 @@ def _frozen(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _differs(prepared: Prepared, found: str) -> CannotStart:
+def _differs(prepared: PreparedDataset, found: str) -> CannotStart:
     return CannotStart(
         f"{prepared.path} is not what {prepared.name}.json beside it says: its content has SHA-256 {found}, "
         f"not {prepared.sha256}; {_bring_again(prepared)}"
     )
 
 
-def _bring_again(prepared: Prepared) -> str:
+def _bring_again(prepared: PreparedDataset) -> str:
     again = f"run `myths data get {prepared.name}`" if prepared.name in CATALOG and CATALOG[prepared.name].files else "bring it again"
     return f"move it away and {again} (nothing is deleted for you)"

@@ -38,7 +38,7 @@ def read(dataset: str, split: str, source: str, target: str) -> Texts:
 
     Raises CannotStart when one of them is absent, or they do not have as many lines.
     """
-    from myths.lab.data.text import lines
+    from myths.lab.data.text_files import lines
 
     names = [f"{dataset}.{split}.{language}" for language in (source, target)]
     sides = [tuple(line.strip() for line in lines(name)) for name in names]

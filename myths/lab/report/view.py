@@ -445,7 +445,7 @@ def data_notes(metadata: Mapping[str, Any], names: Iterable[str] | None = None) 
         origin = ", ".join(
             filter(None, [str(entry.get("source") or ""), f"SHA-256 {str(entry['sha256'])[:12]}…" if entry.get("sha256") else ""])
         )
-        found.append(DataNote(name, str(entry.get("note") or ""), origin, entry.get("state") == "variant"))
+        found.append(DataNote(name, str(entry.get("note") or ""), origin, entry.get("state") == "modified"))
     return found
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from myths.lab.vision.networks import Classifier
     from myths.lab.vision.training import TrainConfig
 
-EMBEDDED = ("digits", "shapes")
+BUILT_IN = ("digits", "shapes")
 """Sets that come with the suite and stand in for the papers' data."""
 
 RELATIVE_COST = {
@@ -84,7 +84,7 @@ class TrainClassifier(Trial):
     @property
     def protocol(self) -> Protocol:
         """Reduced on real data: no paper trained exactly so."""
-        return "stand-in" if self.dataset in EMBEDDED else "reduced"
+        return "stand-in" if self.dataset in BUILT_IN else "reduced"
 
     @property
     def relative_cost(self) -> float:
@@ -109,7 +109,7 @@ class TrainClassifier(Trial):
         from myths.lab.vision.networks import initial_network, state_arrays
 
         images = self.images(context.device)
-        x, y = self.subset(context, *images.training_part())
+        x, y = self.subset(context, *images.training_split())
         classes = len(images.classes)
         network = initial_network(context, self.network, classes, x)
         training = self.train_network(context, network, x, y)

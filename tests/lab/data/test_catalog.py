@@ -14,7 +14,7 @@ FILES = [pytest.param(entry, file, id=f"{entry.name}/{file.file}") for entry in 
 def test_an_entry_is_complete(entry):
     assert re.fullmatch(r"[a-z0-9_.]+", entry.name)
     assert entry.title
-    assert entry.licence
+    assert entry.license
     assert entry.citation
     assert bool(entry.files) == bool(entry.prepare)
     assert len({f.file for f in entry.files}) == len(entry.files)

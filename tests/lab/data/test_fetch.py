@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from myths.lab.data import fetch, formats, prepared
-from myths.lab.data.catalog import CATALOG, DataSet, Published
-from myths.lab.data.fetch import Patience
+from myths.lab.data.catalog import CATALOG, Dataset, RemoteFile
+from myths.lab.data.fetch import DownloadLimits
 from myths.lab.errors import CannotStart, UsageError
 from tests.lab.data import published
 
 X, Y = np.arange(2 * 28 * 28, dtype=np.uint8).reshape(2, 28, 28), np.array([3, 1], np.uint8)
 BODY = published.npy(X)
 PAGE = b"\n<!DOCTYPE html><html><body>Please log in</body></html>"
-HASTY = Patience(timeout=0.3, attempts=1)
+HASTY = DownloadLimits(timeout=0.3, attempts=1)
 
 
 def prepare(files):
@@ -31,8 +31,8 @@ def listed(monkeypatch, sha256):
 
     def listed(*urls, **more):
         more = {"checksum": sha256(BODY), "content": None} | more
-        files = (Published("x.npy", urls, len(BODY), more["checksum"]),)
-        monkeypatch.setitem(CATALOG, "tiny", DataSet("tiny", "", "", "", files, prepare, more["content"], note="as published"))
+        files = (RemoteFile("x.npy", urls, len(BODY), more["checksum"]),)
+        monkeypatch.setitem(CATALOG, "tiny", Dataset("tiny", "", "", "", files, prepare, more["content"], note="as published"))
 
     return listed
 
@@ -116,7 +116,7 @@ BAD_DAYS = {
 @pytest.mark.parametrize("bad_day", BAD_DAYS, ids=lambda f: f.__name__)
 def test_the_next_mirror_is_asked(bad_day, mirror, listed, home):
     listed(bad_day(mirror), mirror.has("/x.npy", BODY))
-    fetch.get("tiny", patience=HASTY)
+    fetch.get("tiny", limits=HASTY)
     assert np.array_equal(prepared.load("tiny")["x_test"], X)
     assert [p.name for p in (home / "downloads" / "tiny").iterdir()] == ["x.npy"]
 
@@ -125,7 +125,7 @@ def test_when_no_mirror_helps_each_answer_is_told(mirror, listed, home):
     urls = [bad_day(mirror) for bad_day in BAD_DAYS]
     listed(*urls)
     with pytest.raises(CannotStart, match=r"no mirror gave x\.npy of tiny") as error:
-        fetch.get("tiny", patience=HASTY)
+        fetch.get("tiny", limits=HASTY)
     lines = str(error.value).split("\n")
     for url, words in zip(urls, BAD_DAYS.values(), strict=True):
         assert any(url in line and words in line for line in lines)
@@ -139,14 +139,14 @@ def test_a_slow_mirror_is_left_for_a_faster_one(mirror, listed):
     slow = mirror.has("/slow.npy", BODY * 200, delay=0.05, piece=1 << 13)
     listed(slow, mirror.has("/x.npy", BODY))
     start = time.monotonic()
-    fetch.get("tiny", patience=Patience(timeout=1.0, attempts=1, slowest=1e7, grace=0.1))
+    fetch.get("tiny", limits=DownloadLimits(timeout=1.0, attempts=1, min_bytes_per_second=1e7, grace_seconds=0.1))
     assert time.monotonic() - start < 1.5  # all of it would take two seconds
     assert mirror.asked == ["/slow.npy", "/x.npy"]
 
 
 def test_the_last_mirror_may_be_slow(mirror, listed):
     listed(mirror.has("/x.npy", BODY, delay=0.05, piece=200))
-    fetch.get("tiny", patience=Patience(timeout=1.0, attempts=1, slowest=1e7, grace=0.1))
+    fetch.get("tiny", limits=DownloadLimits(timeout=1.0, attempts=1, min_bytes_per_second=1e7, grace_seconds=0.1))
     assert prepared.verify("tiny").state == "present"
 
 
@@ -164,17 +164,17 @@ def test_what_may_pass_is_tried_again(mirror, listed, monkeypatch):
 def test_what_will_not_pass_is_not_tried_again(mirror, listed):
     listed(not_there(mirror))
     with pytest.raises(CannotStart, match="404"):
-        fetch.get("tiny", patience=Patience(attempts=5))
+        fetch.get("tiny", limits=DownloadLimits(attempts=5))
     assert mirror.asked == ["/gone.npy"]
 
 
 def test_a_host_that_failed_is_asked_last_for_the_next_file(mirror, monkeypatch, sha256):
     good = [mirror.has(f"/{name}", BODY) for name in ("a", "b", "c")]
-    files = tuple(Published(url[-1], (f"http://127.0.0.1:9/{url[-1]}", url), 1, sha256(BODY)) for url in good)
-    monkeypatch.setitem(CATALOG, "tiny", DataSet("tiny", "", "", "", files, lambda files: {"y_test": Y}))
+    files = tuple(RemoteFile(url[-1], (f"http://127.0.0.1:9/{url[-1]}", url), 1, sha256(BODY)) for url in good)
+    monkeypatch.setitem(CATALOG, "tiny", Dataset("tiny", "", "", "", files, lambda files: {"y_test": Y}))
     asked = []
-    monkeypatch.setattr(fetch, "_in_words", lambda error: asked.append(error) or "")
-    fetch.get("tiny", patience=HASTY)
+    monkeypatch.setattr(fetch, "_error_text", lambda error: asked.append(error) or "")
+    fetch.get("tiny", limits=HASTY)
     assert len(asked) == 1
 
 
@@ -238,7 +238,7 @@ def test_an_unknown_name_is_wrong_usage():
 
 
 def test_an_embedded_set_needs_no_download():
-    assert fetch.get("digits").kind == "embedded"
+    assert fetch.get("digits").kind == "built-in"
 
 
 # --- the disk, the screen
@@ -275,13 +275,13 @@ def test_the_listing(mirror, listed):
     prepared.save("own", {"x_test": X}, source="mine", note="own arrays")
     prepared.save("mnist", {"x_test": X}, source="", note="")
     prepared.roots()[0].joinpath("mnist.json").write_text("{")
-    rows = {row["name"]: row for row in fetch.listing()}
+    rows = {row["name"]: row for row in fetch.list_datasets()}
     assert {name: rows[name]["state"] for name in ("tiny", "own", "mnist", "cifar10", "digits")} == {
-        "tiny": "variant",
+        "tiny": "modified",
         "own": "present",
         "mnist": "corrupt",
-        "cifar10": "absent",
-        "digits": "embedded",
+        "cifar10": "not downloaded",
+        "digits": "built-in",
     }
     assert rows["tiny"]["get"] == "myths data get tiny"
     assert (rows["own"]["get"], rows["own"]["note"]) == (None, "own arrays")

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from myths.lab.data import prepared
-from myths.lab.data.folders import decode, image_folder, rgb, say_skipped
+from myths.lab.data.folders import decode, image_folder, load_rgb, skipped_message
 from myths.lab.data.images import image_set
 from myths.lab.errors import CannotStart
 
@@ -106,17 +106,17 @@ def test_flat_and_nested_folders_and_what_is_left_out(own):
     assert folder.labels == ("", "cat", "set/cat")
     assert [file for file, _ in folder.skipped] == ["cat/broken.png", "cat/cut.jpg"]
     assert "truncated" in dict(folder.skipped)["cat/cut.jpg"]
-    assert len(folder.only(lambda label: label.startswith("set/"))) == 1
+    assert len(folder.filter(lambda label: label.startswith("set/"))) == 1
     assert decode(folder, 4, files=[2, 0]).shape == (2, 3, 4, 4)
     assert decode(folder, 4, files=[]).shape == (0, 3, 4, 4)
-    assert say_skipped(folder.skipped, shown=1) == "2 left out that cannot be read: cat/broken.png and 1 more"
+    assert skipped_message(folder.skipped, shown=1) == "2 left out that cannot be read: cat/broken.png and 1 more"
 
 
 def test_no_folder_of_images_is_refused(own, home):
     (own / "a.png").write_text("no image")
     with pytest.raises(CannotStart, match="no image that can be read"):
         describe(own)
-    with pytest.raises(CannotStart, match="set of embedded, not a folder"):
+    with pytest.raises(CannotStart, match="set of built-in, not a folder"):
         image_folder("digits")
     with pytest.raises(CannotStart, match="knows no download"):
         image_folder("nothing")
@@ -141,4 +141,4 @@ def test_an_image_set_of_mixed_sizes_is_refused(own):
 
 def test_rgb_of_one_file(tmp_path):
     Image.new("1", (3, 2), 1).save(tmp_path / "a.png")
-    assert np.asarray(rgb(tmp_path / "a.png")).tolist() == [[[255] * 3] * 3] * 2
+    assert np.asarray(load_rgb(tmp_path / "a.png")).tolist() == [[[255] * 3] * 3] * 2

@@ -7,7 +7,7 @@ from PIL import Image
 
 from myths.lab.data import prepared
 from myths.lab.data.images import image_set
-from myths.lab.data.text import lines
+from myths.lab.data.text_files import lines
 from myths.lab.errors import CannotStart
 
 
@@ -33,7 +33,7 @@ def test_a_tensor_that_is_changed_does_not_change_the_set():
     assert image_set("own", "cpu").x_test.sum() == 0
 
 
-def test_gray_images_have_one_channel_and_a_test_set_no_training_part():
+def test_gray_images_have_one_channel_and_a_test_set_no_training_split():
     save(x_test=np.zeros((3, 8, 6), np.uint8), y_test=np.array([0, 2, 1]))
     images = image_set("own", "cpu")
     assert images.x_test.shape == (3, 1, 8, 6)

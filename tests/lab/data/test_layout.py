@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from myths.lab.data import prepared
-from myths.lab.data.fetch import add, listing
+from myths.lab.data.fetch import add, list_datasets
 from myths.lab.data.folders import image_folder
 from myths.lab.data.images import image_set
 from myths.lab.data.layout import find_images, read_layout
@@ -27,20 +27,20 @@ def draw(root: Path, *files: str, size=(6, 5), mode="RGB"):
 
 def test_classes_are_the_first_level_and_deeper_folders_belong_to_them():
     layout = read_layout(["cat/a/1.png", "dog/a/2.png", "dog/3.png"])
-    assert (layout.classes, layout.labels, layout.parted) == (("cat", "dog"), ("cat", "dog", "dog"), False)
+    assert (layout.classes, layout.labels, layout.is_split) == (("cat", "dog"), ("cat", "dog", "dog"), False)
 
 
 @pytest.mark.parametrize("train", ["train", "Train", "TRAIN", "training"])
 @pytest.mark.parametrize("val", ["val", "valid", "Validation", "dev"])
 def test_parts_are_parts_however_they_are_spelled(train, val):
     layout = read_layout([f"{train}/cat/1.png", f"{val}/cat/2.png", "Test/cat/deep/3.png"])
-    assert (layout.parts, layout.classes) == (("train", "val", "test"), ("cat",))
+    assert (layout.splits, layout.classes) == (("train", "val", "test"), ("cat",))
 
 
 @pytest.mark.parametrize("other", ["bus", "car"])
 def test_a_class_that_is_called_train_is_a_class(other):
     layout = read_layout(["train/1.png", f"{other}/2.png"])
-    assert (layout.parted, layout.classes) == (False, tuple(sorted((other, "train"))))
+    assert (layout.is_split, layout.classes) == (False, tuple(sorted((other, "train"))))
 
 
 def test_numbered_folders_are_in_numeric_order():
@@ -66,10 +66,10 @@ PATHS = st.lists(st.tuples(st.lists(NAMES, max_size=3), st.integers(0, 9)), min_
 def test_what_is_kept_of_a_folder_reads_the_same_again(paths):
     files = sorted({"/".join([*folders, f"{i}.png"]) for folders, i in paths})
     first = read_layout(files)
-    kept = [i for i in range(len(files)) if i not in set(first.beside)]
+    kept = [i for i in range(len(files)) if i not in set(first.outside_splits)]
     again = read_layout([files[i] for i in kept])
     assert again.labels == tuple(first.labels[i] for i in kept)
-    assert again.parts == tuple(first.parts[i] for i in kept)
+    assert again.splits == tuple(first.splits[i] for i in kept)
     assert set(again.classes) == {label for label in again.labels if label}
 
 
@@ -202,5 +202,5 @@ def test_a_damaged_set_stays_in_the_list(tmp_path, home):
     add("arrays", tmp_path / "a.npz")
     (home / "images/pets.json").write_text("{")
     (home / "arrays.json").unlink()
-    states = {line["name"]: line["state"] for line in listing()}
+    states = {line["name"]: line["state"] for line in list_datasets()}
     assert states["pets"] == states["arrays"] == "corrupt"

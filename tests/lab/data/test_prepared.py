@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from myths.lab.data import prepared
-from myths.lab.data.catalog import CATALOG, DataSet, Published
+from myths.lab.data.catalog import CATALOG, Dataset, RemoteFile
 from myths.lab.errors import CannotStart
 
 ARRAYS = {
@@ -116,12 +116,12 @@ def test_the_first_root_wins_and_the_cache_is_the_second(home, tmp_path):
     assert prepared.require("own").path == cache / "own.npz"
     own()
     assert prepared.require("own").path == home / "own.npz"
-    assert [p.name for p in prepared.every()] == ["own"]
+    assert [p.name for p in prepared.all_prepared()] == ["own"]
 
 
 def test_embedded_sets_are_always_here():
     found = prepared.require("digits")
-    assert (found.path, found.kind) == (None, "embedded")
+    assert (found.path, found.kind) == (None, "built-in")
     assert prepared.sha256_of("digits") == found.sha256 == prepared.content_sha256(prepared.load("digits"))
     assert prepared.verify("digits").state == "present"
 
@@ -139,7 +139,7 @@ def test_embedded_sets_are_always_here():
 def test_an_absent_set_says_how_to_get_it(name, words, home):
     assert prepared.find(name) is None
     assert prepared.sha256_of(name) is None
-    assert prepared.verify(name).state == "absent"
+    assert prepared.verify(name).state == "not downloaded"
     with pytest.raises(CannotStart) as error:
         prepared.load(name)
     assert all(word in str(error.value) for word in [*words, str(home)])
@@ -210,7 +210,7 @@ def test_a_mangled_sidecar_is_named(text):
     with pytest.raises(CannotStart, match=r"own\.json cannot be read"):
         prepared.load("own")
     assert prepared.verify("own").state == "corrupt"
-    assert prepared.every() == []
+    assert prepared.all_prepared() == []
 
 
 def test_a_lost_sidecar_is_missed():
@@ -224,7 +224,7 @@ def test_a_lost_sidecar_is_missed():
 
 @pytest.fixture
 def official(monkeypatch):
-    entry = DataSet("own", "", "", "", files=(Published("a.tar", (), 1, "sha256:aa"),), content=prepared.content_sha256(ARRAYS))
+    entry = Dataset("own", "", "", "", files=(RemoteFile("a.tar", (), 1, "sha256:aa"),), content=prepared.content_sha256(ARRAYS))
     monkeypatch.setitem(CATALOG, "own", entry)
     return entry
 
@@ -237,12 +237,12 @@ def test_the_official_content_is_present(official):
 def test_other_content_is_a_variant_with_its_note(official):
     saved = prepared.save("own", {"x_test": np.zeros(2)}, source="", note="one image is JPEG")
     assert prepared.verify("own") == prepared.Verification(
-        "own", "variant", "one image is JPEG", official.content, saved.sha256, saved.path
+        "own", "modified", "one image is JPEG", official.content, saved.sha256, saved.path
     )
-    assert saved.metadata()["state"] == "variant"
+    assert saved.metadata()["state"] == "modified"
 
 
-@pytest.mark.parametrize(("archives", "state"), [({"a.tar": "aa"}, "present"), ({"a.tar": "bb"}, "variant"), ({}, "variant")])
+@pytest.mark.parametrize(("archives", "state"), [({"a.tar": "aa"}, "present"), ({"a.tar": "bb"}, "modified"), ({}, "modified")])
 def test_what_was_made_from_the_published_files_is_present(official, monkeypatch, archives, state):
     monkeypatch.setitem(CATALOG, "own", dataclasses.replace(official, content=None))
     own(archives=archives)
@@ -250,10 +250,10 @@ def test_what_was_made_from_the_published_files_is_present(official, monkeypatch
 
 
 def test_files_without_a_checksum_prove_nothing(official, monkeypatch):
-    files = (*official.files, Published("b.json", (), 1, None))
+    files = (*official.files, RemoteFile("b.json", (), 1, None))
     monkeypatch.setitem(CATALOG, "own", dataclasses.replace(official, content=None, files=files))
     own(archives={"a.tar": "aa", "b.json": "bb"})
-    assert prepared.verify("own").state == "variant"
+    assert prepared.verify("own").state == "modified"
 
 
 # --- writing
@@ -291,7 +291,7 @@ def test_a_root_that_is_a_file_cannot_be_written(home):
 
 
 def test_importing_the_room_imports_neither_torch_nor_pooch():
-    modules = ["catalog", "embedded", "fetch", "formats", "own", "prepared", "text"]
+    modules = ["catalog", "built_in", "fetch", "formats", "prepared", "text_files", "user_data"]
     code = (
         "import sys;" + ";".join(f"import myths.lab.data.{m}" for m in modules) + ";print({'torch', 'pooch', 'sklearn'} & set(sys.modules))"
     )

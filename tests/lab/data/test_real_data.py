@@ -29,7 +29,7 @@ def test_the_official_sets_are_present(name):
 def test_cifar10_is_official_or_a_variant_that_says_so():
     arrays = needed("cifar10")
     checked = prepared.verify("cifar10")
-    assert checked.state == ("variant" if "lossless_train" in arrays else "present")
+    assert checked.state == ("modified" if "lossless_train" in arrays else "present")
     assert checked.note
     assert (arrays["x_train"].shape, arrays["x_test"].shape) == ((50_000, 32, 32, 3), (10_000, 32, 32, 3))
     # The means that are published for normalizing.
@@ -48,7 +48,7 @@ def test_the_checksums_of_the_published_labels_are_those_of_the_labels_that_are_
         assert (len(body), "sha256:" + hashlib.sha256(body).hexdigest()) == (file.bytes, file.checksum)
 
 
-def test_a_new_test_set_has_no_training_part():
+def test_a_new_test_set_has_no_training_split():
     needed("cifar10_tiny_imagenet")
     images = image_set("cifar10_tiny_imagenet", "cpu")
     assert images.x_train is None

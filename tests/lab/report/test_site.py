@@ -16,7 +16,7 @@ from myths.lab.trial import canonical
 from tests.lab.report import coin
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
-VARIANT = {"coins": {"source": "the mint", "note": "guilders are replicas", "sha256": "ab" * 32, "state": "variant"}}
+VARIANT = {"coins": {"source": "the mint", "note": "guilders are replicas", "sha256": "ab" * 32, "state": "modified"}}
 
 
 class Checker(HTMLParser):

@@ -13,8 +13,8 @@ from myths.lab.data import prepared
 from myths.lab.data.fetch import add
 from myths.lab.data.folders import decode, image_folder
 from myths.lab.data.images import image_set
-from myths.lab.data.own_texts import languages_of
-from myths.lab.data.text import lines
+from myths.lab.data.text_files import lines
+from myths.lab.data.user_corpora import languages_of
 from myths.lab.errors import CannotStart, UsageError
 
 

@@ -11,7 +11,7 @@ class TextSource:
     """Where texts of one origin come from."""
 
     title: str
-    licence: str
+    license: str
     citation: str
     where: str
 
@@ -84,12 +84,12 @@ _CONTENT = {
 
 
 def facts() -> list[dict[str, Any]]:
-    """What the catalog says of each text: name, title, licence, citation, content and note."""
+    """What the catalog says of each text: name, title, license, citation, content and note."""
     return [
         {
             "name": name,
             "title": f"{source.title} ({name})",
-            "licence": source.licence,
+            "license": source.license,
             "citation": source.citation,
             "content": content,
             "note": f"take it from {source.where}, or copy text/{name}.* from a machine that has it; it lies in text/ with its .json",

@@ -13,7 +13,7 @@ def lines(name: str) -> list[str]:
     ends, and splitting there would shift one language against the other. Raises CannotStart when the text is
     absent, unreadable, not UTF-8, or not what its sidecar says.
     """
-    text = prepared.intact(name)
+    text = prepared.require_verified(name)
     if text.kind != "text" or text.path is None:
         raise CannotStart(f"{name} is a set of {text.kind}, not a text")
     try:

@@ -12,28 +12,28 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from myths.lab.data import formats, own_predictions, prepared
-from myths.lab.data.layout import PARTS, SUFFIXES, Found, Layout, find_images, numbered, read_layout
-from myths.lab.data.names import own_name
-from myths.lab.data.own_texts import SPLITS, add_texts, texts_in
-from myths.lab.data.prepared import Prepared
+from myths.lab.data import formats, prepared, user_predictions
+from myths.lab.data.layout import SPLIT_NAMES, SUFFIXES, FolderListing, Layout, all_numeric, find_images, read_layout
+from myths.lab.data.names import user_dataset_name
+from myths.lab.data.prepared import PreparedDataset
+from myths.lab.data.user_corpora import SPLITS, add_texts, texts_in
 from myths.lab.data.weights import NORMALIZATION_NAMES
 from myths.lab.errors import CannotStart, UsageError
 from myths.lab.home import expanded
 
 if TYPE_CHECKING:
-    from myths.lab.data.folders import Look
+    from myths.lab.data.folders import ImageInfo
 
 _SAVE_WEIGHTS = "save the weights alone, with torch.save(network.state_dict(), FILE)"
 
 
-def add(name: str, path: Path | str, settings: Mapping[str, str] | None = None) -> Prepared:
+def add(name: str, path: Path | str, settings: Mapping[str, str] | None = None) -> PreparedDataset:
     """Copy images, parallel texts, an .npz or a weights file into the first of ``prepared.roots()``, with its hash beside it.
 
     Args:
         name: Small letters, digits, - and _. Dashes become underscores.
-        path: A folder of images (see ``layout``), a folder of parallel texts (see ``own_texts``), one image, arrays x_test, y_test and
-            perhaps x_train, y_train and classes in an .npz, predictions for CIFAR-10 and CIFAR-10.1 (see ``own_predictions``), or weights
+        path: A folder of images (see ``layout``), a folder of parallel texts (see ``user_corpora``), one image, arrays x_test, y_test and
+            perhaps x_train, y_train and classes in an .npz, predictions for CIFAR-10 and CIFAR-10.1 (see ``user_predictions``), or weights
             as .pt, .pth or .safetensors.
         settings: ``source`` and ``target`` of parallel texts, ``normalization`` of weights.
 
@@ -46,9 +46,9 @@ def add(name: str, path: Path | str, settings: Mapping[str, str] | None = None) 
     """
     if not str(path):
         raise UsageError('the path is empty (""): give a folder, an .npz, a weights file or an image')
-    path, name = expanded(path), own_name(name)
-    taken = (found for found in prepared.every() if found.name.partition(".")[0] == name and found.path)
-    if here := prepared.look(name, prepared.roots()[0]) or next(taken, None):
+    path, name = expanded(path), user_dataset_name(name)
+    taken = (found for found in prepared.all_prepared() if found.name.partition(".")[0] == name and found.path)
+    if here := prepared.find_in(name, prepared.roots()[0]) or next(taken, None):
         raise UsageError(f"{name} is here already ({here.path}): choose another name, or `myths data remove {name}` first")
     if not path.exists():
         raise UsageError(f"there is no {path}")
@@ -61,7 +61,7 @@ def add(name: str, path: Path | str, settings: Mapping[str, str] | None = None) 
         )
     if path.is_dir():
         return _add_images(name, path)
-    if path.suffix in own_predictions.SUFFIXES or (path.suffix == ".npz" and own_predictions.holds_predictions(_names_in(path))):
+    if path.suffix in user_predictions.SUFFIXES or (path.suffix == ".npz" and user_predictions.holds_predictions(_names_in(path))):
         return _add_predictions(name, path)
     if path.suffix == ".npz":
         return _add_arrays(name, path)
@@ -87,21 +87,21 @@ def _why_useless(path: Path) -> str:
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z", ".rar", ".gz")
 
 
-def _add_images(name: str, folder: Path, only: Path | None = None) -> Prepared:
-    from myths.lab.data.folders import look, say_skipped  # here, for they bring torch
+def _add_images(name: str, folder: Path, only: Path | None = None) -> PreparedDataset:
+    from myths.lab.data.folders import inspect_images, skipped_message  # here, for they bring torch
 
-    found = Found((only,), (), ()) if only else find_images(folder)
+    found = FolderListing((only,), (), ()) if only else find_images(folder)
     if not found.images:
         others = f"; it holds {_counted(found.others)}" if found.others else ""
         raise UsageError(f"{folder} holds no images ({', '.join(sorted(SUFFIXES))}), neither in itself nor in one folder a class{others}")
-    seen = dict(zip((image.relative_to(folder).as_posix() for image in found.images), look(found.images), strict=True))
+    seen = dict(zip((image.relative_to(folder).as_posix() for image in found.images), inspect_images(found.images), strict=True))
     broken = {file: one.why_unreadable for file, one in seen.items() if one.why_unreadable}
     whole = [file for file in seen if file not in broken]
     if not whole:
         first, why = next(iter(broken.items()))
         raise UsageError(f"none of the {len(seen)} files in {folder} is an image that can be read ({first}: {why})")
     layout = read_layout(whole)
-    beside = {whole[i]: "it lies beside the folders train, val and test" for i in layout.beside}
+    beside = {whole[i]: "it lies beside the folders train, val and test" for i in layout.outside_splits}
     kept = [file for file in whole if file not in beside]
     layout = read_layout(kept)
     target = prepared.roots()[0] / "images" / name
@@ -117,7 +117,7 @@ def _add_images(name: str, folder: Path, only: Path | None = None) -> Prepared:
             raise
     note = f"own images: {len(kept)}" + (f" in {len(layout.classes)} classes" if layout.classes else ", without classes")
     if broken:
-        note += f"; {say_skipped(broken)}"
+        note += f"; {skipped_message(broken)}"
     skipped = {**broken, **beside, **dict(found.skipped)}
     prepared.write_sidecar(
         target.with_name(f"{name}.json"),
@@ -132,18 +132,18 @@ def _add_images(name: str, folder: Path, only: Path | None = None) -> Prepared:
 
 
 def _image_summary(
-    layout: Layout, files: Sequence[str], looks: Sequence[Look], skipped: Mapping[str, str], others: Iterable[tuple[str, int]]
+    layout: Layout, files: Sequence[str], looks: Sequence[ImageInfo], skipped: Mapping[str, str], others: Iterable[tuple[str, int]]
 ) -> list[str]:
     """What was understood of a folder of images, a sentence each."""
-    parts: Counter[str] = Counter(layout.parts)
-    divided = f" ({', '.join(f'{part} {parts[part]:,}' for part in SPLITS if parts[part])})" if layout.parted else ""
+    parts: Counter[str] = Counter(layout.splits)
+    divided = f" ({', '.join(f'{part} {parts[part]:,}' for part in SPLITS if parts[part])})" if layout.is_split else ""
     lines = [f"{len(files):,} images{divided}"]
     counts = Counter(label for label in layout.labels if label)
     if layout.classes:
         least, most = min(counts.values()), max(counts.values())
         sizes = f"{least:,} images each" if least == most else f"{least:,} to {most:,} images each"
         named = ", ".join(f"{name} {counts[name]:,}" for name in layout.classes[:10])
-        order = "; the number of a folder is the class" if numbered(layout.classes) else ""
+        order = "; the number of a folder is the class" if all_numeric(layout.classes) else ""
         lines.append(
             f"{len(layout.classes):,} {_plural('class', len(layout.classes))}: {named}{_more(layout.classes, 10)} ({sizes}{order})"
         )
@@ -152,12 +152,12 @@ def _image_summary(
     if layout.classes and (without := layout.labels.count("")):
         lines.append(f"{without:,} {_plural('image', without)} in no class folder: used only where no class is needed")
     if len(layout.classes) == 1:
-        deeper = {PurePosixPath(file).parts[1 + layout.parted] for file in files if len(PurePosixPath(file).parts) > 2 + layout.parted}
+        deeper = {PurePosixPath(file).parts[1 + layout.is_split] for file in files if len(PurePosixPath(file).parts) > 2 + layout.is_split}
         only = layout.classes[0]
         inside = f"; if the {len(deeper)} folders in {only} are the classes or parts, add {only} instead" if len(deeper) > 1 else ""
         lines.append(f"a single class: nothing can be learnt from its labels{inside}")
     lines += _parts_below(files, layout)
-    if layout.parted:
+    if layout.is_split:
         lines += _differences_of_parts(layout)
     sizes_of = sorted({(one.width, one.height) for one in looks}, key=lambda size: size[0] * size[1])
     (w, h), (most_w, most_h) = sizes_of[0], sizes_of[-1]
@@ -179,8 +179,8 @@ def _image_summary(
 
 def _parts_below(files: Sequence[str], layout: Layout) -> list[str]:
     """What to do where folders named for parts lie below classes, as in cat/train and cat/test."""
-    below = {PurePosixPath(file).parts[1 + layout.parted : -1][:1] for file in files}
-    named = sorted({PARTS[name.lower()] for names in below for name in names if name.lower() in PARTS})
+    below = {PurePosixPath(file).parts[1 + layout.is_split : -1][:1] for file in files}
+    named = sorted({SPLIT_NAMES[name.lower()] for names in below for name in names if name.lower() in SPLIT_NAMES})
     if len(layout.classes) < 2 or len(named) < 2:
         return []
     found = " and ".join(named)
@@ -212,7 +212,7 @@ def _plural(noun: str, n: int) -> str:
     return noun if n == 1 else noun + ("es" if noun.endswith("s") else "s")
 
 
-def _add_arrays(name: str, path: Path) -> Prepared:
+def _add_arrays(name: str, path: Path) -> PreparedDataset:
     arrays = _arrays(path)
     if "x_test" not in arrays:
         shapes = ", ".join(f"{key} {list(array.shape)}" for key, array in arrays.items())
@@ -237,7 +237,7 @@ def _check_normalization(settings: Mapping[str, str]) -> None:
         raise UsageError(f"normalization={given!r} is not known; expected one of {', '.join(NORMALIZATION_NAMES)}")
 
 
-def _add_weights(name: str, path: Path, tensors: int, settings: Mapping[str, str]) -> Prepared:
+def _add_weights(name: str, path: Path, tensors: int, settings: Mapping[str, str]) -> PreparedDataset:
     suffix = ".pt" if path.suffix == ".pth" else path.suffix  # torchvision's name for the same format
     target = prepared.roots()[0] / "weights" / f"{name}{suffix}"
     with prepared.writing(target) as temporary:
@@ -250,9 +250,9 @@ def _add_weights(name: str, path: Path, tensors: int, settings: Mapping[str, str
     return _found(name)
 
 
-def _add_predictions(name: str, path: Path) -> Prepared:
-    predicted = own_predictions.read(path)
-    summary = [f"predicted classes for {own_predictions.described(predicted)}", "use: myths run cifar10-1 --data " + name]
+def _add_predictions(name: str, path: Path) -> PreparedDataset:
+    predicted = user_predictions.read(path)
+    summary = [f"predicted classes for {user_predictions.described(predicted)}", "use: myths run cifar10-1 --data " + name]
     return prepared.save(name, predicted, source=path.name, note="own predictions", summary=summary)
 
 
@@ -346,7 +346,7 @@ def _read_safetensors(path: Path) -> int:
     return tensors
 
 
-def _found(name: str) -> Prepared:
-    found = prepared.look(name, prepared.roots()[0])
+def _found(name: str) -> PreparedDataset:
+    found = prepared.find_in(name, prepared.roots()[0])
     assert found is not None
     return found

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from myths.lab.data import prepared
-from myths.lab.data.layout import PARTS
-from myths.lab.data.prepared import Prepared
+from myths.lab.data.layout import SPLIT_NAMES
+from myths.lab.data.prepared import PreparedDataset
 from myths.lab.errors import CannotStart, UsageError
 
 SPLITS = ("train", "val", "test")
@@ -17,7 +17,7 @@ SPLITS = ("train", "val", "test")
 FEW_PAIRS = 1000
 """Training pairs below which a translator learns next to nothing, whatever its layers are."""
 
-_FILE = re.compile(rf"({'|'.join(PARTS)})\.([a-z]{{2,3}}(?:[-_][a-z0-9]{{1,8}})*)(?:\.txt)?", re.IGNORECASE)
+_FILE = re.compile(rf"({'|'.join(SPLIT_NAMES)})\.([a-z]{{2,3}}(?:[-_][a-z0-9]{{1,8}})*)(?:\.txt)?", re.IGNORECASE)
 _NO_LANGUAGES = frozenset(
     ("bmp", "bz", "csv", "db", "doc", "gif", "gz", "ini", "jpg", "log", "md", "npy", "npz", "pdf", "png", "pth", "py", "rar", "sql")
 ) | {"tar", "tgz", "tif", "tsv", "txt", "xml", "xz", "yml", "zip"}
@@ -42,7 +42,7 @@ def texts_in(folder: Path) -> dict[str, Path]:
         named = _FILE.fullmatch(path.name)
         if named is None or not path.is_file() or named[2].lower() in _NO_LANGUAGES:
             continue
-        name = f"{PARTS[named[1].lower()]}.{language_code(named[2])}"
+        name = f"{SPLIT_NAMES[named[1].lower()]}.{language_code(named[2])}"
         if name in found:
             raise UsageError(f"{found[name].name} and {path.name} in {folder} are the same part of one language: keep one of them")
         found[name] = path
@@ -54,7 +54,7 @@ def language_code(given: str) -> str:
     return given.lower().replace("_", "-")
 
 
-def add_texts(name: str, folder: Path, settings: Mapping[str, str]) -> Prepared:
+def add_texts(name: str, folder: Path, settings: Mapping[str, str]) -> PreparedDataset:
     """Copy parallel texts into prepared form, as NAME.PART.LANGUAGE with a NAME.json that says which language is translated.
 
     Byte order marks and carriage returns are removed, and so are pairs that are blank on both sides.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from myths.lab.data import prepared
-from myths.lab.data.embedded import EMBEDDED
+from myths.lab.data.built_in import BUILT_IN
 
 # A change here changes what every result on embedded data was made from.
 HASHES = {
@@ -13,9 +13,9 @@ HASHES = {
 }
 
 
-@pytest.mark.parametrize("name", EMBEDDED)
+@pytest.mark.parametrize("name", BUILT_IN)
 def test_the_content_never_changes(name):
-    assert prepared.content_sha256(EMBEDDED[name]()) == HASHES[name]
+    assert prepared.content_sha256(BUILT_IN[name]()) == HASHES[name]
 
 
 def test_digits_are_split_evenly_and_completely():

@@ -77,7 +77,7 @@ def shapes() -> dict[str, np.ndarray]:
     }
 
 
-EMBEDDED: dict[str, Callable[[], dict[str, np.ndarray]]] = {"digits": digits, "shapes": shapes}
+BUILT_IN: dict[str, Callable[[], dict[str, np.ndarray]]] = {"digits": digits, "shapes": shapes}
 
 
 def _shares(counts: np.ndarray, total: int) -> np.ndarray:

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from myths.lab.data import own_predictions, prepared
-from myths.lab.data.own import add
-from myths.lab.data.own_predictions import CLASSES, IMAGES, read
+from myths.lab.data import prepared, user_predictions
+from myths.lab.data.user_data import add
+from myths.lab.data.user_predictions import CLASSES, IMAGES, read
 from myths.lab.errors import UsageError
 
 
@@ -121,6 +121,6 @@ def test_objects_in_an_array_are_not_executed(tmp_path):
 
 
 def test_arrays_of_images_are_no_predictions():
-    assert own_predictions.holds_predictions(("original", "v6"))
-    assert not own_predictions.holds_predictions(("v6",))
-    assert not own_predictions.holds_predictions(("x_test", "y_test"))
+    assert user_predictions.holds_predictions(("original", "v6"))
+    assert not user_predictions.holds_predictions(("v6",))
+    assert not user_predictions.holds_predictions(("x_test", "y_test"))
