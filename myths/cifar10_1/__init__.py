@@ -17,6 +17,7 @@ from myths.cifar10_1.trials import (
     CompareModelRanks,
     CompareUserModel,
     EvaluateModel,
+    ExcludeTestImages,
     FitCandidates,
     FitClassical,
     PredictClasses,
@@ -24,6 +25,7 @@ from myths.cifar10_1.trials import (
     PublishedHardImages,
     PublishedRanks,
     ReuseTestSet,
+    SelectPublishedModel,
 )
 from myths.cifar10_1.user_summary import summarize_user_data
 from myths.lab.myth import ARTICLE, Myth, Paper
@@ -76,6 +78,8 @@ MYTH = Myth(
         PublishedAccuracy,
         PublishedRanks,
         PublishedHardImages,
+        ExcludeTestImages,
+        SelectPublishedModel,
         TrainClassifier,
         FitClassical,
         EvaluateModel,
@@ -93,6 +97,7 @@ MYTH = Myth(
         "ranks": tables.ranks,
         "rank_reversals": tables.rank_reversals,
         "hard_images": tables.hard_images,
+        "drop_explanations": tables.drop_explanations,
         "new_models": tables.new_models,
         "new_model_fits": tables.new_model_fits,
         "new_model_ranks": tables.new_model_ranks,

@@ -16,6 +16,12 @@ from_fit = partial(measures.from_columns, n="models", source_of_variation="model
 """Return an estimate of a table of fits with its bootstrap interval over models."""
 
 
+share_of_drop = partial(
+    measures.from_columns, "share_percent", low="share_low_percent", high="share_high_percent", n="n", source_of_variation="test examples"
+)
+"""Estimate of the table of explanations, with its interval over images."""
+
+
 def smallest_gap(rows: pd.DataFrame) -> Estimate | None:
     """Return the gap (pp) of the model with the lowest interval end: if this interval is above 0, all are."""
     row = rows.loc[[rows["gap_low_pp"].idxmin()]]

@@ -11,6 +11,7 @@ from myths.cifar10_1.trials import (
     CompareModelRanks,
     CompareUserModel,
     EvaluateModel,
+    ExcludeTestImages,
     FitCandidates,
     FitClassical,
     PredictClasses,
@@ -18,6 +19,7 @@ from myths.cifar10_1.trials import (
     PublishedHardImages,
     PublishedRanks,
     ReuseTestSet,
+    SelectPublishedModel,
 )
 from myths.cifar10_1.trials.new_models import Model
 from myths.cifar10_1.trials.reuse import Strategy
@@ -43,14 +45,16 @@ def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = (
     networks = {name: predict_with(name) for name in user_models if has_weights(name)}
     compared = [CompareUserModel(predictions=name, model=networks.get(name)) for name in user_models]
     published: list[Trial] = [PublishedAccuracy(source="reference table")]
+    explanations: list[Trial] = [ExcludeTestImages(reason="near-duplicate"), ExcludeTestImages(reason="label error")]
     if user_models and len(user_models) == len(data):
         return [*published, *compared]
     if profile != "quick":
         published.append(PublishedAccuracy(source="predictions"))
         for test_set in ("v4", "v6"):
             published += [PublishedRanks(test_set=test_set), PublishedHardImages(test_set=test_set)]
+        explanations.append(SelectPublishedModel(test_set="v4"))
     test_sets = tuple(name for name in data if name not in user_models)
-    return [*published, *compared, *reuse(profile, seeds), *new_models(profile, seeds, test_sets)]
+    return [*published, *explanations, *compared, *reuse(profile, seeds), *new_models(profile, seeds, test_sets)]
 
 
 # --- models of the user ----------------------------------------------------------------------------

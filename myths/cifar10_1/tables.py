@@ -12,11 +12,13 @@ from myths.cifar10_1.trials import (
     CompareModelRanks,
     CompareUserModel,
     EvaluateModel,
+    ExcludeTestImages,
     PredictClasses,
     PublishedAccuracy,
     PublishedHardImages,
     PublishedRanks,
     ReuseTestSet,
+    SelectPublishedModel,
 )
 from myths.cifar10_1.trials.new_models import model_name
 from myths.cifar10_1.user_networks import IMAGES
@@ -143,6 +145,17 @@ def hard_images(results: Results) -> pd.DataFrame:
                 row |= _columns("ratio", ratio_of_proportions((new[0], original[0]), (new[1], original[1])))
             rows.append(row | {name: line[name] for name in ABOUT})
     return pd.DataFrame(rows)
+
+
+def drop_explanations(results: Results) -> pd.DataFrame:
+    """Return which share of the mean drop of the published models each explanation accounts for, with its interval over images."""
+    import pandas as pd
+
+    excluded = results.frame(ExcludeTestImages, explanation=lambda t: f"{t.reason}s excluded", dataset=lambda t: IMAGES["v4"])
+    selected = results.frame(SelectPublishedModel, explanation=lambda t: "best model selected", dataset=lambda t: IMAGES[t.test_set])
+    columns = ["explanation", "test_set", "n", "n_excluded", "models", "share_percent", "share_low_percent", "share_high_percent", *ABOUT]
+    found = pd.concat([table for table in (excluded, selected) if len(table)] or [excluded])
+    return found.reindex(columns=columns) if len(found) else found
 
 
 def new_models(results: Results) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from numpy import ndarray as Array
 
 CONFIDENCE = 0.95
 
-SourceOfVariation = Literal["exact", "test examples", "training examples", "seeds", "models", "problems", "repeats"]
+SourceOfVariation = Literal["exact", "test examples", "training examples", "seeds", "models", "problems", "repeats", "splits"]
 
 
 @dataclass(frozen=True)
@@ -47,18 +47,61 @@ def exact(value: float, n: int) -> Estimate:
     return Estimate(value, value, value, "exact", n)
 
 
-def clopper_pearson(successes: int, trials: int) -> Estimate:
-    """A proportion with its Clopper–Pearson interval, as Recht et al. use for accuracies.
+def clopper_pearson(
+    successes: int, trials: int, source_of_variation: SourceOfVariation = "test examples", confidence: float = CONFIDENCE
+) -> Estimate:
+    """Return a proportion with its Clopper–Pearson interval, as Recht et al. use for accuracies.
 
-    Raises ValueError unless 0 ≤ successes ≤ trials and trials > 0.
+    Args:
+        successes: How many have the property.
+        trials: How many there are.
+        source_of_variation: What they are.
+        confidence: Probability that the interval holds the truth, at least.
+
+    Raises:
+        ValueError: Not 0 ≤ successes ≤ trials, or trials is 0.
     """
     from scipy import stats
 
     _check_proportion(successes, trials)
-    tail = (1 - CONFIDENCE) / 2
+    tail = (1 - confidence) / 2
     low = 0.0 if successes == 0 else float(stats.beta.ppf(tail, successes, trials - successes + 1))
     high = 1.0 if successes == trials else float(stats.beta.ppf(1 - tail, successes + 1, trials - successes))
-    return Estimate(successes / trials, low, high, "test examples", trials)
+    return Estimate(successes / trials, low, high, source_of_variation, trials)
+
+
+def mean_of_shares(
+    shares: Sequence[float] | Float[Array, " n"], unchanged: float = 1.0, source_of_variation: SourceOfVariation = "test examples"
+) -> Estimate:
+    """Return a mean of shares of which some are exactly ``unchanged``, such as what attacks leave of saliency maps.
+
+    A rare image on which an attack changes nothing moves the mean by more than all others. Student's t covers too little there. So the
+    number of unchanged images gets an exact binomial interval and the mean of the others a t interval, each at 1 − 0.05/2
+    (Bonferroni); the interval holds every mean that both allow. It is conservative and stays within 0 and 1.
+
+    Args:
+        shares: Numbers from 0 to 1.
+        unchanged: The share of those that count as unchanged, 0 or 1.
+        source_of_variation: What the shares are of.
+
+    Raises:
+        ValueError: There are no shares, or one is not from 0 to 1.
+    """
+    from scipy import stats
+
+    x = np.asarray(shares, dtype=np.float64)
+    if not len(x) or x.min() < 0 or x.max() > 1:
+        raise ValueError("a mean of shares needs numbers from 0 to 1")
+    confidence = 1 - (1 - CONFIDENCE) / 2
+    alike = clopper_pearson(int((x == unchanged).sum()), len(x), confidence=confidence)
+    others = x[x != unchanged]
+    low, high = 0.0, 1.0
+    if len(others) > 1:
+        half = stats.t.ppf((1 + confidence) / 2, len(others) - 1) * others.std(ddof=1) / np.sqrt(len(others))
+        low, high = max(0.0, others.mean() - half), min(1.0, others.mean() + half)
+    ends = [p * unchanged + (1 - p) * m for p in (alike.low, alike.high) for m in (low, high)]
+    value = float(x.mean())
+    return Estimate(value, min(value, *map(float, ends)), max(value, *map(float, ends)), source_of_variation, len(x))
 
 
 def difference_of_proportions(successes: tuple[int, int], trials: tuple[int, int]) -> Estimate:
@@ -97,6 +140,28 @@ def student_t(values: Sequence[float] | Float[Array, " n"], source_of_variation:
         raise ValueError("a t interval needs at least two values")
     half = stats.t.ppf((1 + CONFIDENCE) / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
     return Estimate(float(x.mean()), float(x.mean() - half), float(x.mean() + half), source_of_variation, len(x))
+
+
+def corrected_t(
+    values: Sequence[float] | Float[Array, " n"], test_to_train: float, source_of_variation: SourceOfVariation = "splits"
+) -> Estimate:
+    """Return a mean over random splits of one pool with the corrected t interval of Nadeau & Bengio (2003).
+
+    Splits of one pool share images. Student's t takes them as independent and covers too little: the variance of the mean is not
+    s²/J but about s²(1/J + test/train).
+
+    Args:
+        values: One number per split.
+        test_to_train: Size of the test part over size of the training part.
+        source_of_variation: What the interval is over.
+
+    Raises:
+        ValueError: There are fewer than two values.
+    """
+    found = student_t(values, source_of_variation)
+    wider = math.sqrt(1 + found.n * test_to_train)
+    half = (found.high - found.low) / 2 * wider
+    return replace(found, low=found.value - half, high=found.value + half)
 
 
 def fisher_z(

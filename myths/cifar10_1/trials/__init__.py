@@ -1,7 +1,13 @@
 """All trials of myth 3."""
 
 from myths.cifar10_1.trials.new_models import CompareModelRanks, EvaluateModel, FitClassical
-from myths.cifar10_1.trials.published import PublishedAccuracy, PublishedHardImages, PublishedRanks
+from myths.cifar10_1.trials.published import (
+    ExcludeTestImages,
+    PublishedAccuracy,
+    PublishedHardImages,
+    PublishedRanks,
+    SelectPublishedModel,
+)
 from myths.cifar10_1.trials.reuse import FitCandidates, ReuseTestSet
 from myths.cifar10_1.trials.user_models import CompareUserModel, PredictClasses
 
@@ -9,6 +15,7 @@ __all__ = [
     "CompareModelRanks",
     "CompareUserModel",
     "EvaluateModel",
+    "ExcludeTestImages",
     "FitCandidates",
     "FitClassical",
     "PredictClasses",
@@ -16,4 +23,5 @@ __all__ = [
     "PublishedHardImages",
     "PublishedRanks",
     "ReuseTestSet",
+    "SelectPublishedModel",
 ]

@@ -1,0 +1,52 @@
+"""Count how often the published models classify near-duplicates and mislabeled test images correctly; print the counts as CSV.
+
+    python -m myths.cifar10_1.count_excluded_images duplicates_cifar10.csv cifar10_mturk.json > excluded_images.csv
+
+The first file lists the test images of CIFAR-10 that have a near-duplicate among its training images (Barz & Denzler 2020;
+``meta/duplicates_cifar10.csv`` of github.com/cvjena/cifair). The second holds the votes of five people on 275 labels of its test set
+(Northcutt, Athalye & Mueller 2021; ``mturk/cifar10_mturk.json`` of github.com/cleanlab/label-errors). Both are placed by hand. The
+prepared dataset ``cifar10_1_predictions`` must be there. Neither file is part of this suite; the counts are facts about both.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from myths.cifar10_1.published import PREDICTIONS, predictions
+
+VOTES_TO_KEEP = 3
+"""A label is kept if at least so many of five people gave it."""
+
+
+def near_duplicates(file: Path) -> list[int]:
+    """Return the indices of test images that have a near-duplicate in the training set."""
+    with file.open(encoding="utf-8") as lines:
+        return sorted({int(row["TestID"]) for row in csv.DictReader(lines)})
+
+
+def label_errors(file: Path) -> list[int]:
+    """Return the indices of test images whose label fewer than three of five people gave."""
+    entries = json.loads(file.read_text(encoding="utf-8"))
+    return sorted(entry["id"] for entry in entries if entry["mturk"]["given"] < VOTES_TO_KEEP)
+
+
+def main(duplicates: Path, votes: Path) -> None:
+    """Print a row for every group of images and every number of models that classify an image correctly."""
+    original, new = predictions(PREDICTIONS, "original"), predictions(PREDICTIONS, "v4")
+    out = csv.writer(sys.stdout, lineterminator="\n")
+    out.writerow(["reason", "test_set", "excluded", "n_models_correct", "n_images"])
+    for reason, indices in (("near-duplicate", near_duplicates(duplicates)), ("label error", label_errors(votes))):
+        excluded = np.isin(np.arange(len(original.labels)), indices)
+        groups = [("original", True, original.correct[:, excluded]), ("original", False, original.correct[:, ~excluded])]
+        for test_set, is_excluded, correct in [*groups, ("v4", False, new.correct)]:
+            counts = np.bincount(correct.sum(0), minlength=len(correct) + 1)
+            out.writerows([reason, test_set, int(is_excluded), k, n] for k, n in enumerate(counts.tolist()) if n)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
