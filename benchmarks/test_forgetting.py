@@ -13,7 +13,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from myths.forgetting.counting import ForgettingCounter
+from myths.forgetting.counter import ForgettingCounter
 from myths.lab.device import machine_class, precision_of, select_device
 from myths.lab.timing import Stopwatch
 from myths.lab.vision.networks import build
@@ -44,7 +44,7 @@ class PerExample:
             self.margins[index].append(batch.logits[j, label].item() - other.item())
 
     def counts(self) -> list[int]:
-        """Forgetting events; the never learnt at the number of presentations."""
+        """Forgetting events; for an example that was never learned, the number of presentations."""
         return [sum(a and not b for a, b in itertools.pairwise(r)) if any(r) else len(r) for _, r in sorted(self.right.items())]
 
 
@@ -86,7 +86,7 @@ def test_counting(benchmark, name):
         for which in ("counting", "per example")
     }
     benchmark.extra_info.update(device=machine_class(DEVICE), batch=BATCH, **{"images per second": EXAMPLES[name] / bare}, **share)
-    assert counter.presentations.min() == len(seconds["counting"])
+    assert counter.n_presentations.min() == len(seconds["counting"])
 
 
 @pytest.mark.parametrize("watcher", ["counting", "per example"])

@@ -31,7 +31,7 @@ WITHOUT_OWN_CONVOLUTIONS = {
     "TimeHessian", "TimeGradient", "TimeNewtonStep", "TimeFormula",
     "RecomputePrinted", "NameThatDataset", "CrossSet", "CountDuplicates", "NameParts", "NegativeSet", "ProbeNetwork",
     "PublishedAccuracy", "ReuseTestSet", "PublishedRanks", "PublishedHardImages", "EvaluateModel", "CompareModelRanks",
-    "Unforgettable", "Stability", "CompareCounts",
+    "CountUnforgettable", "CorrelateCounts", "CompareCounts",
     "TrainTransformer", "ListKernels", "TimeDecoding",
     "AttackImages", "RandomizeParameters", "Curvature", "Influence",
 }  # fmt: skip

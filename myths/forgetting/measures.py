@@ -14,23 +14,22 @@ if TYPE_CHECKING:
 
 RANDOM = "random"
 
-
 mean_correlation = partial(measures.from_columns, "pearson", low="low", high="high", n="seeds", source_of_variation="seeds")
-"""The mean correlation over pairs of training runs, with its jackknife interval over seeds: pairs share seeds."""
+"""Return the mean correlation over pairs of training runs with its jackknife interval over seeds; pairs share seeds."""
 
 
-def intersection_share(rows: pd.DataFrame) -> Estimate | None:
-    """Return the percentage of examples that the first five training runs together never forget, with an interval over examples."""
+def unforgettable_percent(rows: pd.DataFrame) -> Estimate | None:
+    """Return the percentage of examples that none of the first five training runs forgets, with an interval over examples."""
     row = rows.iloc[0]
     return replace(clopper_pearson(int(row["unforgettable"]), int(row["n"])).affine(100), source_of_variation="training examples")
 
 
-def share_difference(more: str, fewer: tuple[str, ...], rows: pd.DataFrame) -> Estimate | None:
-    """Return the percentage of unforgettable examples in one training run, one dataset minus another, paired by seed.
+def unforgettable_difference(more: str, fewer: tuple[str, ...], rows: pd.DataFrame) -> Estimate | None:
+    """Return the difference between two datasets in the percentage of unforgettable examples of one training run, paired by seed.
 
     Args:
-        more: The dataset that is expected to have more.
-        fewer: Datasets that may be subtracted: the first of them that has rows is.
+        more: Dataset that is expected to have the higher percentage.
+        fewer: Datasets to subtract: the first one that has rows.
         rows: Rows of the table ``counts``.
     """
     other = next((name for name in fewer if name in set(rows["dataset"])), None)
@@ -38,20 +37,23 @@ def share_difference(more: str, fewer: tuple[str, ...], rows: pd.DataFrame) -> E
 
 
 def over_examples(column: str, kind: Literal["pearson", "spearman"], rows: pd.DataFrame) -> Estimate | None:
-    """Return a correlation over all examples with Fisher's z interval over examples: it says nothing of other seeds."""
+    """Return a correlation over all examples with Fisher's z interval over examples, which does not cover other seeds."""
     row = rows.iloc[0]
     return None if row[column] != row[column] else fisher_z(float(row[column]), int(row["n"]), "training examples", kind)
 
 
 def worst_window(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return for each seed its accuracy on the window that is worst for the other seeds: chosen and measured on different seeds."""
+    """Return the accuracy differences of each seed at the window that is worst for the other seeds.
+
+    Selection and measurement use different seeds.
+    """
     import pandas as pd
 
     windows = rows[rows["window"].astype(bool)]
     wide = windows.pivot_table(index="seed", columns="skipped_percent", values="test_accuracy_percent").dropna()
     if len(wide) < 3 or wide.shape[1] < 3:
         return pd.DataFrame()
-    random = rows[(rows["order"] == RANDOM) & (rows["removed_percent"].round(6) == 10)].set_index("seed")["test_accuracy_percent"]
+    random = rows[(rows["pruning_order"] == RANDOM) & (rows["pruned_percent"].round(6) == 10)].set_index("seed")["test_accuracy_percent"]
     found = []
     for seed in wide.index:
         worst = wide.drop(seed).mean().idxmin()
@@ -60,13 +62,13 @@ def worst_window(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def window_depth(column: str, rows: pd.DataFrame) -> Estimate | None:
-    """Return how far the worst window is below something else (pp), over seeds."""
+def worst_window_loss(column: str, rows: pd.DataFrame) -> Estimate | None:
+    """Return the mean of a column of ``worst_window`` (pp) over seeds."""
     return measures.mean_over_seeds(column, worst_window(rows))
 
 
 def smallest_rise(rows: pd.DataFrame) -> Estimate | None:
-    """Return the smallest rise of the mean count from one pixel noise to the next, paired by seed: if even this one is, all are above 0."""
+    """Return the smallest increase of the mean count between successive levels of pixel noise, paired by seed."""
     counts = rows.pivot_table(index="seed", columns="pixel_noise", values="mean_count").dropna()
     if len(counts) < 2 or counts.shape[1] < 3:
         return None

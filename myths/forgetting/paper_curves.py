@@ -1,7 +1,7 @@
-"""The paper's removal curves, digitized: for figures only; no claim is judged against a point of them that its text does not state.
+"""Digitized pruning curves of the paper, for figures. No claim uses a point that the paper's text does not state.
 
-From the authors' vector figure ``figures/removed_nk_all_datasets_ylim_5.pdf`` (rise of the test error) for removal in the order of
-forgetting, and from the pixels of their Fig. 5, axes set by hand (± 0.1 points, 60 % by eye), for removal at random.
+The curves for pruning by forgetting come from the authors' vector figure ``figures/removed_nk_all_datasets_ylim_5.pdf`` (increase of the
+test error). The curve for random pruning was read from the pixels of their Fig. 5 with manually placed axes (± 0.1 points, 60 % by eye).
 """
 
 from __future__ import annotations
@@ -20,4 +20,4 @@ LOSS_PP: dict[tuple[str, str], tuple[tuple[float, float], ...]] = {
     ),
     ("cifar10", "random"): ((10, 0.18), (20, 0.49), (30, 0.83), (34, 1.05), (40, 1.33), (46, 1.87), (50, 2.21), (54, 2.55), (60, 3.3)),
 }  # fmt: skip
-"""(data set, order) to (percent removed, points of accuracy lost)."""
+"""Maps (dataset, pruning order) to points (percentage pruned, accuracy loss in percentage points)."""

@@ -1,4 +1,4 @@
-"""Contact sheets of training examples: they show images of data sets, so they stay on this machine."""
+"""Contact sheets of training examples. They show images of datasets and are never published."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from myths.lab.store import Store
 
 ROWS, COLUMNS = 5, 8
-SIDE = 96
-"""Pixels a side of a file of the user's own on the sheet."""
+IMAGE_SIZE = 96
+"""Size in pixels of the user's images on the sheet."""
 
 
 def likely_mislabeled(tables: Mapping[str, pd.DataFrame], store: Store) -> Figure | None:
-    """The user's likeliest label errors: given and predicted class, with its probability.
+    """Show the most likely label errors of a dataset of the user: given class, predicted class and its probability.
 
-    Where none is listed, the images of the smallest margin, with the class that their folder gives them.
+    If no error is listed, show the images with the smallest margins and their given classes.
     """
     from myths.lab.report import style
 
-    table, listed = tables["forgetting"], tables["label_errors"]
+    table, listed = tables["user_examples"], tables["label_errors"]
     if table.empty:
         return None
     dataset = str(table["dataset"].iloc[0])
@@ -39,23 +39,23 @@ def likely_mislabeled(tables: Mapping[str, pd.DataFrame], store: Store) -> Figur
     rows = -(-len(images) // COLUMNS)
     if len(errors):
         title = f"{dataset}: likely label errors, {len(top)} of {len(errors)}, given → predicted class and its probability"
-        about = [f"{_clipped(one['label'])} → {_clipped(one['predicted'])} {one['confidence']:.0%}" for one in top.to_dict("records")]
+        labels = [f"{_clipped(one['label'])} → {_clipped(one['predicted'])} {one['confidence']:.0%}" for one in top.to_dict("records")]
     else:
-        title, about = f"{dataset}: the smallest margins, with the given class", [_clipped(label) for label in top["label"]]
+        title, labels = f"{dataset}: smallest margins, with the given class", [_clipped(label) for label in top["label"]]
     figure, ax = style.axes(title, "", "", (9.0, 0.9 + 1.3 * rows))
-    captions = [f"{line}\n{_short(file, index)}" for line, file, index in zip(about, top["file"], top["index"], strict=True)]
+    captions = [f"{line}\n{_short(file, index)}" for line, file, index in zip(labels, top["file"], top["index"], strict=True)]
     _sheet(ax, images, COLUMNS, captions)
     return figure
 
 
 def least_and_most_forgotten(tables: Mapping[str, pd.DataFrame], store: Store) -> Figure | None:
-    """The least and the most forgotten training examples of each data set (as in the paper's appendix); permuted ones unpermuted."""
+    """Show the least and the most forgotten training examples of each dataset (as in the paper's appendix), without pixel permutation."""
     from myths.lab.report import style
 
-    table = tables["extremes"]
+    table = tables["extreme_examples"]
     if table.empty:
         return None
-    table = table[table["nearest"].astype(bool)]
+    table = table[table["main_setting"].astype(bool)]
     sheets = []
     for name, group in table.groupby("dataset", sort=False):
         dataset = str(name).removeprefix("permuted ").removesuffix(" subset")
@@ -65,7 +65,7 @@ def least_and_most_forgotten(tables: Mapping[str, pd.DataFrame], store: Store) -
             sheets.append((str(name), images))
     if not sheets:
         return None
-    titles = [f"{name}: least (above) and most forgotten" for name, _ in sheets]
+    titles = [f"{name}: least (top) and most forgotten (bottom)" for name, _ in sheets]
     figure, axes = style.panels(titles, "", "", (5.6 * len(sheets), 3.3))
     for ax, (_, images) in zip(axes, sheets, strict=True):
         _sheet(ax, images, COLUMNS)
@@ -73,9 +73,9 @@ def least_and_most_forgotten(tables: Mapping[str, pd.DataFrame], store: Store) -
 
 
 def _images(dataset: str, indices: Sequence[int]) -> list[UInt8[np.ndarray, "h w 3"]] | None:
-    """Training examples in color, or None where the data set does not lie here."""
-    from myths.forgetting.labeled import labeled
-    from myths.forgetting.training import load_examples
+    """Return training examples in color, or None if the dataset is not on this machine."""
+    from myths.forgetting.trials.training import load_examples
+    from myths.forgetting.user_images import user_images
     from myths.lab.data import prepared
     from myths.lab.data.folders import decode
 
@@ -83,14 +83,14 @@ def _images(dataset: str, indices: Sequence[int]) -> list[UInt8[np.ndarray, "h w
     if found is None:
         return None
     if found.kind == "images":
-        pixels = decode(labeled(dataset).train, SIDE, files=indices)
+        pixels = decode(user_images(dataset).train, IMAGE_SIZE, files=indices)
     else:
         pixels = load_examples(dataset, "cpu").x[list(indices)]
     return list(pixels.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).numpy())
 
 
 def _sheet(ax: Axes, images: Sequence[UInt8[np.ndarray, "h w 3"]], columns: int, captions: Sequence[str] = ()) -> None:
-    """Images in rows, each one unit wide, with room for a caption below where there are captions."""
+    """Draw images in rows, each one unit wide, with space for captions if there are any."""
     height = 1.32 if captions else 1.06
     for i, image in enumerate(images):
         row, column = divmod(i, columns)

@@ -1,7 +1,7 @@
-"""Which trials each profile runs.
+"""The trials of each profile.
 
-Every profile counts with a fixed five trainings a data set, as the paper does; ``seeds`` replaces how many further seeds there are of
-what is compared, so that more seeds add trials and change none. What each profile may speak for is in the comments below.
+Every profile counts with five training runs per dataset, as the paper does. ``seeds`` sets the number of further seeds of what is compared,
+so that more seeds add trials and change none.
 """
 
 from __future__ import annotations
@@ -9,29 +9,41 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from myths.forgetting.held_out import FindLabelErrors, PredictHeldOut, every_fold
-from myths.forgetting.own import ListExamples, check_own
-from myths.forgetting.pruning import TOO_FEW
-from myths.forgetting.removal import Order
-from myths.forgetting.train_kept import RemoveNothing, ScoreExamples, TrainKept
-from myths.forgetting.training import PAPER, PAPER_REMOVAL
-from myths.forgetting.trials import DIGITS, CompareCounts, CountForgetting, Stability, Unforgettable
+from myths.forgetting.balanced_pruning import MIN_EXAMPLES
+from myths.forgetting.pruning_order import Order
+from myths.forgetting.trials import (
+    CompareCounts,
+    CorrelateCounts,
+    CountForgetting,
+    CountUnforgettable,
+    FindLabelErrors,
+    PredictHeldOut,
+    PruneNothing,
+    RankUserExamples,
+    ScoreExamples,
+    TrainPruned,
+)
+from myths.forgetting.trials.label_errors import all_folds
+from myths.forgetting.trials.training import DIGITS, PAPER_COUNTING, PAPER_PRUNING, load_examples
+from myths.forgetting.user_images import user_images
+from myths.lab.data import prepared
+from myths.lab.errors import UsageError
 from myths.lab.myth import Profile, unique_trials
 from myths.lab.trial import Trial
 
 Settings = Mapping[str, Any]
 Point = tuple[Order, float]
-"""An order of removal and the share removed."""
+"""A pruning order and the pruned fraction."""
 
 HELD_OUT_EPOCHS = 0.6
-"""Epochs of a training without one fold, as a fraction of those of a counting: 5 folds of 4/5 then add half to the cost of 5 countings."""
-FEW_EXAMPLES = 2000
-"""Examples below which held-out predictions take small batches: with 149 digits, batches of 64 predict 46 % as labeled, of 16 95 %."""
-COUNTED = 5
-"""Trainings whose counts are summed (the paper's five)."""
+"""Epochs of a training run without one fold, relative to a counting run: 5 folds of 4/5 add half the cost of 5 counting runs."""
+SMALL_DATASET = 2000
+"""Number of examples below which held-out predictions use small batches: with 149 digits, accuracy is 46 % at batch size 64, 95 % at 16."""
+N_COUNTING_RUNS = 5
+"""Number of training runs whose counts are summed, as in the paper."""
 PIXEL_NOISES = (0.5, 1.0, 2.0, 10.0)
 
-_MNIST: Settings = {"dataset": "mnist", **PAPER["mnist"], "precision": "auto"}
+_MNIST: Settings = {"dataset": "mnist", **PAPER_COUNTING["mnist"], "precision": "auto"}
 _CIFAR_SUBSET: Settings = {"dataset": "cifar10", "network": "small_cnn", "learning_rate": 0.05, "train_examples": 10_000}
 _FAST: Settings = {
     "network": "fast",
@@ -41,71 +53,84 @@ _FAST: Settings = {
     "weight_decay": 1.3e-3,
     "label_smoothing": 0.2,
 }
-"""Settings of the fast network as in the other myths (Jordan 2024 in kind); they were not chosen on forgetting."""
+"""Settings of the fast network, as in other myths (similar to Jordan 2024); they were not selected for this myth."""
 
 
 @unique_trials
 def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = ()) -> list[Trial]:
-    """What a profile runs; ``seeds`` replaces its number of seeds. With own ``data``, counting on those sets and nothing else."""
+    """Return the trials of a profile.
+
+    Args:
+        profile: Name of the profile.
+        seeds: Number of seeds. Default: that of the profile.
+        data: Datasets of the user. If there are any, only these are counted.
+    """
     if data:
-        return [trial for name in data for trial in _own(name, profile, seeds or COUNTED)]
+        return [trial for name in data for trial in _user_data(name, profile, seeds or N_COUNTING_RUNS)]
     return {"quick": _quick, "laptop": _laptop, "gpu": _gpu, "paper": _paper}[profile](seeds)
 
 
-# --- parts that profiles are made of ---------------------------------------------------------------
+# --- parts of profiles -----------------------------------------------------------------------------
 
 
 def _count(settings: Settings, seeds: Iterable[int], **changed: Any) -> tuple[CountForgetting, ...]:
     return tuple(CountForgetting(**{**settings, **changed}, seed=seed) for seed in seeds)
 
 
-def _counting(settings: Settings, seeds: int, stable: int) -> list[Trial]:
-    """Counts, the unforgettable of each whole group of five seeds, and the stability of the first ``stable`` trainings."""
+def _counting(settings: Settings, seeds: int, correlated: int) -> list[Trial]:
+    """Return counting runs, the unforgettable examples of each complete group of five runs, and the correlations of the first runs."""
     counts = _count(settings, range(seeds))
-    groups = [counts[first : first + COUNTED] for first in range(0, seeds - COUNTED + 1, COUNTED)]
-    listed: list[Trial] = [*counts, *(Unforgettable(counts=group) for group in groups)]
-    return [*listed, Stability(counts=counts[:stable])] if seeds >= stable else listed
+    groups = [counts[first : first + N_COUNTING_RUNS] for first in range(0, seeds - N_COUNTING_RUNS + 1, N_COUNTING_RUNS)]
+    listed: list[Trial] = [*counts, *(CountUnforgettable(count_trials=group) for group in groups)]
+    return [*listed, CorrelateCounts(count_trials=counts[:correlated])] if seeds >= correlated else listed
 
 
-def _remove(
-    settings: Settings, ranking: Sequence[CountForgetting | ScoreExamples], points: Iterable[Point], seeds: int, skip: float = 0.0
+def _prune(
+    settings: Settings, score_trials: Sequence[CountForgetting | ScoreExamples], points: Iterable[Point], seeds: int, skipped: float = 0.0
 ) -> list[Trial]:
-    """Trainings on what each point leaves; a point that removes nothing is the baseline of its seed."""
+    """Return training runs at each point and seed. A point that prunes nothing is the baseline of its seed."""
     return [
-        TrainKept(**settings, ranking=() if order == "random" else tuple(ranking), removed=removed, order=order, skip=skip, seed=seed)
-        for order, removed in points
+        TrainPruned(
+            **settings,
+            score_trials=() if order == "random" else tuple(score_trials),
+            pruned_fraction=pruned,
+            pruning_order=order,
+            skipped_fraction=skipped,
+            seed=seed,
+        )
+        for order, pruned in points
         for seed in range(seeds)
     ]
 
 
-def _lowest(*shares: float) -> list[Point]:
-    return [("lowest first", share) for share in shares]
+def _lowest(*fractions: float) -> list[Point]:
+    return [("lowest first", fraction) for fraction in fractions]
 
 
-def _random(*shares: float) -> list[Point]:
-    return [("random", share) for share in shares]
+def _random(*fractions: float) -> list[Point]:
+    return [("random", fraction) for fraction in fractions]
 
 
-def _shuffled(share: float | None) -> list[Point]:
-    return [] if share is None else [("shuffled", share)]
+def _shuffled(fraction: float | None) -> list[Point]:
+    return [] if fraction is None else [("shuffled", fraction)]
 
 
 BASELINE: Point = ("random", 0.0)
 
 
-# --- quick: what it looks like, on scikit-learn's digits -------------------------------------------
+# --- quick: a demonstration on scikit-learn's digits -----------------------------------------------
 
 
 def _quick(seeds: int | None) -> list[Trial]:
     counting = {**DIGITS, "epochs": 16.0}
-    kept = {**DIGITS, "network": "mnist_cnn_dropout", "epochs": 6.0, "same_updates": True}
-    ranking = _count(counting, range(COUNTED))
+    pruning = {**DIGITS, "network": "mnist_cnn_dropout", "epochs": 6.0, "match_updates": True}
+    counted = _count(counting, range(N_COUNTING_RUNS))
     points: list[Point] = [BASELINE, *_lowest(0.3, 0.6, 0.8), *_random(0.3, 0.6, 0.8), ("shuffled", 0.8)]
     return [
-        RemoveNothing(**DIGITS, epochs=2.0),
-        *_counting(counting, seeds or COUNTED, COUNTED),
+        PruneNothing(**DIGITS, epochs=2.0),
+        *_counting(counting, seeds or N_COUNTING_RUNS, N_COUNTING_RUNS),
         *_count(counting, range(seeds or 3), label_noise=0.2),
-        *_remove(kept, ranking, points, seeds or 5),
+        *_prune(pruning, counted, points, seeds or 5),
     ]
 
 
@@ -113,27 +138,27 @@ def _quick(seeds: int | None) -> list[Trial]:
 
 
 def _laptop(seeds: int | None) -> list[Trial]:
-    """Every set is presented six times, so that their shares of unforgettable examples compare (F1-order).
+    """Return the trials of the profile "laptop". All counting runs have six epochs, so that datasets can be compared (claims F1-order).
 
-    Some fourteen minutes on two cores, two at a time: 10 countings on MNIST, one of 12 epochs, 8 on the CIFAR-10 subset and 5 there by the
-    small network, 35 trainings on what is left of MNIST and 15 on what is left of the subset. results/published has the time of each.
+    About fourteen minutes on two cores with two jobs: 10 counting runs on MNIST, one of 12 epochs, 8 on the CIFAR-10 subset and 5 with the
+    small network, 35 training runs on pruned MNIST and 15 on the pruned subset. results/published has the time of each trial.
     """
     few, five = {"epochs": 6.0}, seeds or 5
-    listed: list[Trial] = [RemoveNothing(**{**_MNIST, "epochs": 1.0, "train_examples": 2_000})]
+    listed: list[Trial] = [PruneNothing(**{**_MNIST, "epochs": 1.0, "train_examples": 2_000})]
     for permuted, ordered, shuffled in ((False, 0.8, True), (True, 0.6, False)):
-        mnist = {**_MNIST, "permuted": permuted}
+        mnist = {**_MNIST, "permute_pixels": permuted}
         points: list[Point] = [BASELINE, *_lowest(ordered), *_random(ordered), *_shuffled(ordered if shuffled else None)]
-        ranking = _count({**mnist, **few}, range(COUNTED))
-        listed += _counting({**mnist, **few}, five, COUNTED)
-        listed += _remove({**mnist, "network": "mnist_cnn_dropout", "epochs": 2.0, "same_updates": True}, ranking, points, five)
+        counted = _count({**mnist, **few}, range(N_COUNTING_RUNS))
+        listed += _counting({**mnist, **few}, five, N_COUNTING_RUNS)
+        listed += _prune({**mnist, "network": "mnist_cnn_dropout", "epochs": 2.0, "match_updates": True}, counted, points, five)
     cifar = {**_CIFAR_SUBSET, **few}
-    ranking = _count(cifar, range(COUNTED))
-    listed += _counting(cifar, five, COUNTED)
+    counted = _count(cifar, range(N_COUNTING_RUNS))
+    listed += _counting(cifar, five, N_COUNTING_RUNS)
     listed += _count(cifar, range(seeds or 3), label_noise=0.2)
-    small = _count({**cifar, "network": "mnist_cnn"}, range(COUNTED))
-    listed.append(CompareCounts(counts=small, reference=ranking, what="network"))
-    listed += _remove({**cifar, "epochs": 4.0, "same_updates": True}, ranking, [BASELINE, *_lowest(0.3), *_random(0.3)], five)
-    listed.append(CompareCounts(counts=_count({**_MNIST, **few}, (0,)), reference=_count({**_MNIST, "epochs": 12.0}, (0,))))
+    small = _count({**cifar, "network": "mnist_cnn"}, range(N_COUNTING_RUNS))
+    listed.append(CompareCounts(count_trials=small, reference_trials=counted, comparison="network"))
+    listed += _prune({**cifar, "epochs": 4.0, "match_updates": True}, counted, [BASELINE, *_lowest(0.3), *_random(0.3)], five)
+    listed.append(CompareCounts(count_trials=_count({**_MNIST, **few}, (0,)), reference_trials=_count({**_MNIST, "epochs": 12.0}, (0,))))
     return listed
 
 
@@ -141,115 +166,139 @@ def _laptop(seeds: int | None) -> list[Trial]:
 
 
 def _gpu(seeds: int | None) -> list[Trial]:
-    """For 20 minutes on one H200-class GPU. An estimate until a GPU has run it, from the work of each network.
+    """Return the trials of the profile "gpu", for about 20 minutes on one H200-class GPU (estimated from the cost of each network).
 
-    CIFAR-10 and -100 by the fast network: 32 countings of 16 epochs (some 7 s each), 113 trainings of 10 (some 4.5 s) and 5 of 4 epochs
-    for EL2N (2 s); 10 trainings of ResNet-20 (10 s), one counting of ResNet-18 (45 s), 5 of the small network (7 s). MNIST and
-    permuted MNIST: 10 countings of 16 epochs (15 s) and 35 trainings of 3 (3 s), whose small steps wait for kernel launches.
-    Together some 1,180 s.
+    CIFAR-10 and CIFAR-100 with the fast network: 32 counting runs of 16 epochs (about 7 s each), 113 training runs of 10 epochs (4.5 s) and
+    5 of 4 epochs for EL2N (2 s); 10 training runs of ResNet-20 (10 s), one counting run of ResNet-18 (45 s), 5 of the small network (7 s).
+    MNIST and permuted MNIST: 10 counting runs of 16 epochs (15 s) and 35 training runs of 3 epochs (3 s), limited by kernel launches.
+    Total: about 1,180 s.
     """
     five, few = seeds or 5, {"epochs": 16.0}
     cifar10, cifar100 = ({"dataset": name, **_FAST, **few} for name in ("cifar10", "cifar100"))
-    ranking = _count(cifar10, range(COUNTED))
-    kept = {"dataset": "cifar10", **_FAST, "epochs": 10.0, "same_updates": True}
-    listed: list[Trial] = [RemoveNothing(**_without(kept, "same_updates", epochs=1.0)), *_counting(cifar10, seeds or 10, 10)]
-    # F3 is decided at 30 %, where five pairs of seeds would leave ±0.3 pp.
-    listed += _remove(kept, ranking, [BASELINE, *_lowest(0.3), *_random(0.3), ("shuffled", 0.3)], seeds or 12)
-    listed += _remove(kept, ranking, [*_lowest(0.35, 0.5, 0.6), *_random(0.1, 0.5)], five)
+    counted = _count(cifar10, range(N_COUNTING_RUNS))
+    pruning = {"dataset": "cifar10", **_FAST, "epochs": 10.0, "match_updates": True}
+    listed: list[Trial] = [PruneNothing(**_without(pruning, "match_updates", epochs=1.0)), *_counting(cifar10, seeds or 10, 10)]
+    # 12 seeds at 30 %, where the primary claims are: the interval over five pairs of seeds would be ±0.3 pp.
+    listed += _prune(pruning, counted, [BASELINE, *_lowest(0.3), *_random(0.3), ("shuffled", 0.3)], seeds or 12)
+    listed += _prune(pruning, counted, [*_lowest(0.35, 0.5, 0.6), *_random(0.1, 0.5)], five)
     for start in (0.0, 0.3, 0.6, 0.75, 0.9):
-        listed += _remove(kept, ranking, _lowest(0.1), five, skip=start)
+        listed += _prune(pruning, counted, _lowest(0.1), five, skipped=start)
     early = [
-        ScoreExamples(**{**cifar10, "epochs": 4.0, "schedule": "constant", "learning_rate": 0.2}, seed=seed) for seed in range(COUNTED)
+        ScoreExamples(**{**cifar10, "epochs": 4.0, "schedule": "constant", "learning_rate": 0.2}, seed=seed)
+        for seed in range(N_COUNTING_RUNS)
     ]
-    listed += _remove(kept, early, _lowest(0.5), five)
-    listed += _counting(cifar100, five, COUNTED)
-    listed += _remove({**kept, "dataset": "cifar100"}, _count(cifar100, range(COUNTED)), [BASELINE, *_lowest(0.08)], five)
+    listed += _prune(pruning, early, _lowest(0.5), five)
+    listed += _counting(cifar100, five, N_COUNTING_RUNS)
+    listed += _prune({**pruning, "dataset": "cifar100"}, _count(cifar100, range(N_COUNTING_RUNS)), [BASELINE, *_lowest(0.08)], five)
     listed += _count(cifar10, range(five), label_noise=0.2)
     listed += [t for noise in PIXEL_NOISES for t in _count(cifar10, range(seeds or 3), pixel_noise=noise)]
-    other = {"dataset": "cifar10", "network": "resnet20", "epochs": 10.0, "batch_size": 512, "learning_rate": 0.4, "same_updates": True}
-    listed += _remove(other, ranking, [BASELINE, *_lowest(0.3)], five)
-    small = _count({"dataset": "cifar10", "network": "mnist_cnn", "learning_rate": 0.05, **few}, range(COUNTED))
-    listed.append(CompareCounts(counts=small, reference=ranking, what="network"))
+    other = {"dataset": "cifar10", "network": "resnet20", "epochs": 10.0, "batch_size": 512, "learning_rate": 0.4, "match_updates": True}
+    listed += _prune(other, counted, [BASELINE, *_lowest(0.3)], five)
+    small = _count({"dataset": "cifar10", "network": "mnist_cnn", "learning_rate": 0.05, **few}, range(N_COUNTING_RUNS))
+    listed.append(CompareCounts(count_trials=small, reference_trials=counted, comparison="network"))
     resnet18 = _count({"dataset": "cifar10", "network": "resnet18", "batch_size": 512, "learning_rate": 0.2, **few}, range(1))
-    listed.append(CompareCounts(counts=ranking[:1], reference=resnet18, what="network"))
+    listed.append(CompareCounts(count_trials=counted[:1], reference_trials=resnet18, comparison="network"))
     for permuted, ordered in ((False, 0.8), (True, 0.6)):
-        mnist = {**_MNIST, "permuted": permuted}
+        mnist = {**_MNIST, "permute_pixels": permuted}
         points: list[Point] = [BASELINE, *_lowest(ordered), *_random(ordered), *_shuffled(None if permuted else ordered)]
-        listed += _counting({**mnist, **few}, five, COUNTED)
-        counts = _count({**mnist, **few}, range(COUNTED))
-        listed += _remove({**mnist, "network": "mnist_cnn_dropout", "epochs": 3.0, "same_updates": True}, counts, points, five)
+        listed += _counting({**mnist, **few}, five, N_COUNTING_RUNS)
+        counts = _count({**mnist, **few}, range(N_COUNTING_RUNS))
+        listed += _prune({**mnist, "network": "mnist_cnn_dropout", "epochs": 3.0, "match_updates": True}, counts, points, five)
     return listed
 
 
 def _without(settings: Settings, *names: str, **changed: Any) -> dict[str, Any]:
-    """Settings without some, and with others changed."""
+    """Return settings without some names and with others changed."""
     return {name: value for name, value in {**settings, **changed}.items() if name not in names}
 
 
-# --- paper: the papers' own protocols, GPU-days ----------------------------------------------------
+# --- paper: the protocols of the papers, GPU-days --------------------------------------------------
 
 
 def _paper(seeds: int | None) -> list[Trial]:
-    """Some 500 trainings of 200 epochs. The shares are those of the paper's Figs. 5 and 6 that were digitized."""
+    """Return the trials of the profile "paper": about 500 training runs of 200 epochs, at the digitized points of Figs. 5 and 6."""
     five = seeds or 5
-    count: dict[str, Settings] = {name: {"dataset": name, **settings} for name, settings in PAPER.items()}
-    kept: dict[str, Settings] = {name: {"dataset": name, **settings} for name, settings in PAPER_REMOVAL.items()}
-    ranking = _count(count["cifar10"], range(COUNTED))
+    count: dict[str, Settings] = {name: {"dataset": name, **settings} for name, settings in PAPER_COUNTING.items()}
+    pruning: dict[str, Settings] = {name: {"dataset": name, **settings} for name, settings in PAPER_PRUNING.items()}
+    counted = _count(count["cifar10"], range(N_COUNTING_RUNS))
     listed: list[Trial] = [
-        RemoveNothing(**{**count["cifar10"], "epochs": 1.0}),
+        PruneNothing(**{**count["cifar10"], "epochs": 1.0}),
         *_counting(count["cifar10"], seeds or 10, 10),
-        *_remove(kept["cifar10"], ranking, [BASELINE, *_lowest(0.3), *_random(0.3), ("shuffled", 0.3)], seeds or 12),
-        *_remove(kept["cifar10"], ranking, [*_lowest(0.1, 0.2, 0.35, 0.4, 0.5, 0.6), *_random(0.1, 0.2, 0.4, 0.5, 0.6)], five),
+        *_prune(pruning["cifar10"], counted, [BASELINE, *_lowest(0.3), *_random(0.3), ("shuffled", 0.3)], seeds or 12),
+        *_prune(pruning["cifar10"], counted, [*_lowest(0.1, 0.2, 0.35, 0.4, 0.5, 0.6), *_random(0.1, 0.2, 0.4, 0.5, 0.6)], five),
     ]
     for start in (0.0, 0.15, 0.3, 0.45, 0.6, 0.675, 0.75, 0.825, 0.9):
-        listed += _remove(kept["cifar10"], ranking, _lowest(0.1), five, skip=start)
+        listed += _prune(pruning["cifar10"], counted, _lowest(0.1), five, skipped=start)
     early = [
         ScoreExamples(**{**count["cifar10"], "epochs": 20.0, "schedule": "constant"}, method=method, seed=seed)
         for method in ("EL2N", "GraND")
         for seed in range(10)
     ]
     for method in ("EL2N", "GraND"):
-        listed += _remove(kept["cifar10"], [score for score in early if score.method == method], _lowest(0.5), five)
+        listed += _prune(pruning["cifar10"], [score for score in early if score.method == method], _lowest(0.5), five)
     at_start = [ScoreExamples(**{**count["cifar10"], "epochs": 0.0}, method="GraND", seed=seed) for seed in range(10)]
-    listed += _remove(kept["cifar10"], at_start, _lowest(0.5), five)
-    listed += _counting(count["cifar100"], five, COUNTED)
-    listed += _remove(kept["cifar100"], _count(count["cifar100"], range(COUNTED)), [BASELINE, *_lowest(0.08), *_random(0.08)], five)
+    listed += _prune(pruning["cifar10"], at_start, _lowest(0.5), five)
+    listed += _counting(count["cifar100"], five, N_COUNTING_RUNS)
+    listed += _prune(
+        pruning["cifar100"], _count(count["cifar100"], range(N_COUNTING_RUNS)), [BASELINE, *_lowest(0.08), *_random(0.08)], five
+    )
     listed += _count(count["cifar10"], range(five), label_noise=0.2)
     listed += [t for noise in PIXEL_NOISES for t in _count(count["cifar10"], range(five), pixel_noise=noise)]
-    wide = {**kept["cifar10"], "network": "wide_resnet_28_10_dropout"}
-    listed += _remove(wide, ranking, [BASELINE, *_lowest(0.3), *_random(0.3)], five)
-    small = _count({**count["cifar10"], "network": "mnist_cnn"}, range(COUNTED))
-    listed.append(CompareCounts(counts=small, reference=ranking, what="network"))
+    wide = {**pruning["cifar10"], "network": "wide_resnet_28_10_dropout"}
+    listed += _prune(wide, counted, [BASELINE, *_lowest(0.3), *_random(0.3)], five)
+    small = _count({**count["cifar10"], "network": "mnist_cnn"}, range(N_COUNTING_RUNS))
+    listed.append(CompareCounts(count_trials=small, reference_trials=counted, comparison="network"))
     for settings in ({**_FAST, "epochs": 16.0}, {"network": "resnet18", "batch_size": 512, "learning_rate": 0.2, "epochs": 16.0}):
-        short = _count({"dataset": "cifar10", **settings}, range(COUNTED))
-        listed.append(CompareCounts(counts=short, reference=ranking))
-    for permuted, shares in ((False, (0.25, 0.5, 0.8, 0.92, 0.967)), (True, (0.25, 0.5, 0.6, 0.67, 0.83))):
-        mnist = {**count["mnist"], "permuted": permuted}
-        listed += _counting(mnist, five, COUNTED)
-        points: list[Point] = [BASELINE, *_lowest(*shares), *_random(*shares), ("shuffled", 0.6 if permuted else 0.8)]
-        listed += _remove({**kept["mnist"], "permuted": permuted}, _count(mnist, range(COUNTED)), points, five)
-        short = _count({**_MNIST, "permuted": permuted, "epochs": 16.0}, range(COUNTED))
-        listed.append(CompareCounts(counts=short, reference=_count(mnist, range(COUNTED))))
+        short = _count({"dataset": "cifar10", **settings}, range(N_COUNTING_RUNS))
+        listed.append(CompareCounts(count_trials=short, reference_trials=counted))
+    for permuted, fractions in ((False, (0.25, 0.5, 0.8, 0.92, 0.967)), (True, (0.25, 0.5, 0.6, 0.67, 0.83))):
+        mnist = {**count["mnist"], "permute_pixels": permuted}
+        listed += _counting(mnist, five, N_COUNTING_RUNS)
+        points: list[Point] = [BASELINE, *_lowest(*fractions), *_random(*fractions), ("shuffled", 0.6 if permuted else 0.8)]
+        listed += _prune({**pruning["mnist"], "permute_pixels": permuted}, _count(mnist, range(N_COUNTING_RUNS)), points, five)
+        short = _count({**_MNIST, "permute_pixels": permuted, "epochs": 16.0}, range(N_COUNTING_RUNS))
+        listed.append(CompareCounts(count_trials=short, reference_trials=_count(mnist, range(N_COUNTING_RUNS))))
     return listed
 
 
-# --- own data --------------------------------------------------------------------------------------
+# --- datasets of the user --------------------------------------------------------------------------
 
 
-def _own(name: str, profile: Profile, seeds: int) -> list[Trial]:
-    """Countings of the user's own set, what they say of each file, and likely label errors where there are ``TOO_FEW`` examples or more.
+def _user_data(name: str, profile: Profile, seeds: int) -> list[Trial]:
+    """Return counting runs on a dataset of the user, the ranking of its examples, and likely label errors.
 
-    More epochs and a larger network where there is a GPU.
+    Label errors need at least ``MIN_EXAMPLES`` examples. The profiles "gpu" and "paper" use more epochs and a larger network.
     """
-    n = check_own(name)
+    n = check_user_data(name)
     small = {"network": "small_cnn", "learning_rate": 0.05, "batch_size": 64, "epochs": 20.0}
     large = {**_FAST, "batch_size": 256, "learning_rate": 0.4, "epochs": 30.0}
     settings: Settings = {"dataset": name, **(large if profile in ("gpu", "paper") else small)}
     counts = _count(settings, range(seeds))
-    stability = [Stability(counts=counts)] if seeds > 1 else []  # one training has no other to agree with
-    listed: list[Trial] = [*counts, Unforgettable(counts=counts), *stability, ListExamples(counts=counts)]
-    if n < TOO_FEW:
+    correlated = [CorrelateCounts(count_trials=counts)] if seeds > 1 else []
+    listed: list[Trial] = [*counts, CountUnforgettable(count_trials=counts), *correlated, RankUserExamples(count_trials=counts)]
+    if n < MIN_EXAMPLES:
         return listed
-    predicting: Settings = {"dataset": name, **small, "batch_size": 16} if n < FEW_EXAMPLES else settings
-    held_out = every_fold(PredictHeldOut(**{**predicting, "epochs": HELD_OUT_EPOCHS * predicting["epochs"]}))
+    predicting: Settings = {"dataset": name, **small, "batch_size": 16} if n < SMALL_DATASET else settings
+    held_out = all_folds(PredictHeldOut(**{**predicting, "epochs": HELD_OUT_EPOCHS * predicting["epochs"]}))
     return [*listed, *held_out, FindLabelErrors(held_out=held_out)]
+
+
+def check_user_data(name: str) -> int:
+    """Check a dataset of the user before any trial runs.
+
+    Returns:
+        Number of training examples.
+
+    Raises:
+        UsageError: The dataset has no training part, images without classes, labels out of range, or a single class.
+        CannotStart: The dataset is not on this machine.
+    """
+    if prepared.require(name).kind == "images":
+        found = user_images(name)
+        n, classes = len(found.train_labels), len(found.classes)
+    else:
+        examples = load_examples(name, "cpu")
+        n, classes = len(examples.y), examples.classes
+    if classes < 2:
+        raise UsageError(f"{name} has one class: forgetting events need at least two")
+    return n

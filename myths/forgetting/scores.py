@@ -1,4 +1,4 @@
-"""Scores of importance from early in training: EL2N and GraND (Paul, Ganguli & Dziugaite 2021, Def. 2.1 and 2.2)."""
+"""Scores of training examples early in training: EL2N and GraND (Paul, Ganguli & Dziugaite 2021, Def. 2.1 and 2.2)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,23 @@ from myths.lab.device import CHANNELS, halve_on_out_of_memory
 
 
 def el2n(logits: Float[Tensor, "n classes"], labels: Int64[Tensor, " n"]) -> Float[Tensor, " n"]:
-    """Length of the error vector: of the predicted probabilities minus the one-hot label."""
+    """Return the norm of the error vector: predicted probabilities minus the one-hot label."""
     return (logits.softmax(1) - F.one_hot(labels, logits.shape[1])).norm(dim=1)
 
 
-def grand(network: nn.Module, x: UInt8[Tensor, "n c h w"], y: Int64[Tensor, " n"], *, device: str, chunk: int = 64) -> Float[Tensor, " n"]:
-    """Length of each example's gradient of the cross-entropy in all trained parameters, on the CPU.
+def grand(
+    network: nn.Module, x: UInt8[Tensor, "n c h w"], y: Int64[Tensor, " n"], *, device: str, batch_size: int = 64
+) -> Float[Tensor, " n"]:
+    """Return the norm of each example's gradient of the cross-entropy with respect to all trainable parameters, on the CPU.
 
-    In evaluation mode, where no example's gradient depends on another through batch normalization; the images are not augmented.
-    ``chunk`` gradients are held at once, half as many where memory runs out.
+    The network is in evaluation mode, so that batch normalization does not couple the examples. The images are not augmented.
+
+    Args:
+        network: The network.
+        x: Images.
+        y: Class of each image.
+        device: Device of the network.
+        batch_size: Number of gradients in memory at once; halved if memory runs out.
     """
     trained = {name: p.detach() for name, p in network.named_parameters() if p.requires_grad}
     fixed = {name: p.detach() for name, p in network.named_parameters() if not p.requires_grad} | dict(network.named_buffers())
@@ -39,7 +47,7 @@ def grand(network: nn.Module, x: UInt8[Tensor, "n c h w"], y: Int64[Tensor, " n"
     was_training = network.training
     network.eval()
     try:
-        lengths, _ = halve_on_out_of_memory(work, len(x), chunk, elements=max(largest, CHANNELS * x.shape[2] * x.shape[3]))
+        lengths, _ = halve_on_out_of_memory(work, len(x), batch_size, elements=max(largest, CHANNELS * x.shape[2] * x.shape[3]))
     finally:
         network.train(was_training)
     return torch.cat(lengths)

@@ -8,9 +8,8 @@ import pytest
 
 from myths.forgetting import MYTH, tables
 from myths.forgetting.profiles import trials
-from myths.forgetting.train_kept import TrainKept
-from myths.forgetting.training import Training
-from myths.forgetting.trials import CountForgetting, Stability, Unforgettable
+from myths.forgetting.trials import CorrelateCounts, CountForgetting, CountUnforgettable, TrainPruned
+from myths.forgetting.trials.training import TrainingTrial
 from myths.lab import runner
 from myths.lab.analysis import analyze, write
 from myths.lab.data import prepared
@@ -30,7 +29,7 @@ def tiny(trial):
         for f in dataclasses.fields(trial)
         if isinstance(value := getattr(trial, f.name), tuple) and value and isinstance(value[0], Trial)
     }
-    if isinstance(trial, Training):
+    if isinstance(trial, TrainingTrial):
         changed |= {
             "epochs": EPOCHS.get(trial.epochs, trial.epochs),
             "network": NETWORKS.get(trial.network, trial.network),
@@ -71,9 +70,7 @@ def test_the_gpu_profile_measures_every_claim_that_it_is_to_decide(rehearsed):
     measured = {j.claim.id for j in rehearsed.claim_results if j.estimate is not None}
     open_in_gpu = {c.id for c in MYTH.claims if c.id.startswith("F1-calibration")} | {"F3-subset"}
     # Tiny data may leave a correlation without a value, never a difference of accuracies.
-    needed = {
-        c.id for c in MYTH.claims if c.table in ("removal", "nothing_removed", "unforgettable", "counts") and "spearman" not in c.unit
-    }
+    needed = {c.id for c in MYTH.claims if c.table in ("pruning", "prune_nothing", "unforgettable", "counts") and "spearman" not in c.unit}
     correlations = {"F2b", "F2c-margin", "F2c-margin-level", "F2c-first-learnt", "F2c-first-learnt-level"}
     assert needed - correlations - open_in_gpu <= measured
     assert not open_in_gpu & measured
@@ -94,21 +91,21 @@ def test_joint_counts_hold_every_example_once_and_give_the_counts_of_each_traini
     joint, histogram = rehearsed.tables["joint_counts"], rehearsed.tables["histogram"]
     joint = joint[joint["dataset"] == "cifar10"]
     for seed, column in enumerate(("first_count", "second_count")):
-        counted = histogram[(histogram["dataset"] == "cifar10") & (histogram["seed"] == seed) & histogram["nearest"]]
+        counted = histogram[(histogram["dataset"] == "cifar10") & (histogram["seed"] == seed) & histogram["main_setting"]]
         counted = counted.set_index("count")["examples"]
         assert joint.groupby(column)["examples"].sum().to_dict() == counted[counted > 0].to_dict()
 
 
 def test_losses_are_paired_by_seed_with_the_training_from_which_nothing_went(rehearsed):
-    table = rehearsed.tables["removal"]
+    table = rehearsed.tables["pruning"]
     table = table[(table["dataset"] == "cifar10") & ~table["transfer"]]
-    accuracy = table.set_index(["order", "removed_percent", "skipped_percent", "seed"])["test_accuracy_percent"]
-    chosen = table[(table["order"] == tables.LEAST_FORGOTTEN) & (table["removed_percent"] == 30)]
+    accuracy = table.set_index(["pruning_order", "pruned_percent", "skipped_percent", "seed"])["test_accuracy_percent"]
+    chosen = table[(table["pruning_order"] == tables.LEAST_FORGOTTEN) & (table["pruned_percent"] == 30)]
     assert len(chosen) == 12
     for row in chosen.to_dict("records"):
         assert row["loss_pp"] == pytest.approx(accuracy["random", 0.0, 0.0, row["seed"]] - row["test_accuracy_percent"])
         assert row["above_random_pp"] == pytest.approx(row["test_accuracy_percent"] - accuracy["random", 30.0, 0.0, row["seed"]])
-    others = rehearsed.tables["removal"]
+    others = rehearsed.tables["pruning"]
     assert set(others[others["transfer"]]["network"]) == {"resnet8"}
 
 
@@ -116,21 +113,21 @@ def test_budget_in_the_docstring_is_the_profile(tmp_path):
     from myths.forgetting import profiles
 
     plan = runner.plan(trials("gpu"), RunFolder(tmp_path).store(MYTH), lambda name: None).in_state("pending")
-    trained = Counter((type(t).__name__, t.network, t.epochs) for t in plan if isinstance(t, Training))
+    trained = Counter((type(t).__name__, t.network, t.epochs) for t in plan if isinstance(t, TrainingTrial))
     said = " ".join(profiles._gpu.__doc__.split())
     assert trained["CountForgetting", "fast", 16.0] == 32
-    assert "32 countings of 16 epochs" in said
-    assert trained["TrainKept", "fast", 10.0] == 113
-    assert "113 trainings of 10" in said
+    assert "32 counting runs of 16 epochs" in said
+    assert trained["TrainPruned", "fast", 10.0] == 113
+    assert "113 training runs of 10" in said
     assert trained["CountForgetting", "mnist_cnn", 16.0] == 10 + 5
-    assert trained["TrainKept", "mnist_cnn_dropout", 3.0] == 35
+    assert trained["TrainPruned", "mnist_cnn_dropout", 3.0] == 35
 
 
 @pytest.mark.parametrize("profile", ["quick", "laptop", "gpu", "paper"])
 def test_baselines_are_there_for_every_removal(profile):
-    kept = [t for t in trials(profile) if isinstance(t, TrainKept)]
-    baselines = {(t.dataset, t.permuted, t.network, t.epochs, t.seed) for t in kept if t.removed == 0}
-    assert {(t.dataset, t.permuted, t.network, t.epochs, t.seed) for t in kept} == baselines
+    kept = [t for t in trials(profile) if isinstance(t, TrainPruned)]
+    baselines = {(t.dataset, t.permute_pixels, t.network, t.epochs, t.seed) for t in kept if t.pruned_fraction == 0}
+    assert {(t.dataset, t.permute_pixels, t.network, t.epochs, t.seed) for t in kept} == baselines
 
 
 def test_bad_numbers_of_seeds():
@@ -147,7 +144,7 @@ def test_claims_never_mix_settings_of_one_data_set():
     from myths.forgetting.trials import CountForgetting
 
     def counted(unforgettable):
-        return [{"kind": "summary", "n": 100, "unforgettable": unforgettable, "never_learnt": 0}]
+        return [{"kind": "summary", "n": 100, "unforgettable": unforgettable, "never_learned": 0}]
 
     real = {"dataset": "cifar10", "label_noise": 0.0, "train_examples": 0}
     records = [rows_of(CountForgetting, counted(30), **real, network="fast", epochs=16.0, seed=s) for s in range(3)]
@@ -155,7 +152,7 @@ def test_claims_never_mix_settings_of_one_data_set():
     records += [rows_of(CountForgetting, counted(80), **real, network="mnist_cnn", epochs=16.0, seed=s) for s in range(3)]
     records.append(rows_of(CountForgetting, counted(99), label_noise=0.0))
     table = tables.counts(Results(records))
-    speaks = table[table["nearest"]]
+    speaks = table[table["main_setting"]]
     assert set(speaks["unforgettable"]) == {30}
     assert len(speaks) == 3
 
@@ -169,5 +166,5 @@ def test_figures_without_rows_are_none():
 def test_the_number_of_seeds_holds_for_own_data(seeds):
     listed = trials("quick", seeds, ("digits",))  # embedded, so that no file is needed
     assert sorted(t.seed for t in listed if isinstance(t, CountForgetting)) == list(range(seeds))
-    assert all(len(t.counts) == seeds for t in listed if isinstance(t, Unforgettable))
-    assert sum(isinstance(t, Stability) for t in listed) == (seeds > 1)
+    assert all(len(t.count_trials) == seeds for t in listed if isinstance(t, CountUnforgettable))
+    assert sum(isinstance(t, CorrelateCounts) for t in listed) == (seeds > 1)

@@ -6,7 +6,7 @@ import torch
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from myths.forgetting import agreement
+from myths.forgetting import correlations
 from myths.forgetting.noise import add_pixel_noise, flip_labels
 from myths.forgetting.scores import el2n, grand
 from myths.lab.errors import UsageError
@@ -36,7 +36,7 @@ def test_grand_is_a_loop_of_gradients(name):
     network.calibrate(x)
     network.train()
     network(x.float() / 255)  # running statistics that are not those of the start
-    found = grand(network, x, y, device="cpu", chunk=3)
+    found = grand(network, x, y, device="cpu", batch_size=3)
     assert network.training
     network.eval()
     trained = [p for p in network.parameters() if p.requires_grad]
@@ -67,7 +67,7 @@ def test_noise_that_cannot_be(share, classes, labels):
 @pytest.mark.parametrize("share", [0.25, 1.0])
 def test_pixel_noise_brightens_one_channel_by_about_120_and_wraps(share):
     x = torch.full((50, 3, 8, 8), 100, dtype=torch.uint8)
-    noisy = add_pixel_noise(x, 2.0, torch.Generator().manual_seed(0), share, chunk=16)
+    noisy = add_pixel_noise(x, 2.0, torch.Generator().manual_seed(0), share, batch_size=16)
     changed = noisy != x
     assert (changed.sum(1) <= 1).all()
     assert changed.any(1).sum(dim=(1, 2)).tolist() == [round(share * 64)] * 50
@@ -81,12 +81,12 @@ def test_pixel_noise_brightens_one_channel_by_about_120_and_wraps(share):
 def test_correlations_are_scipys():
     rng = np.random.default_rng(0)
     a, b = rng.poisson(2, 500), rng.poisson(2, 500)
-    assert agreement.correlation(a, a + b, "pearson") == pytest.approx(stats.pearsonr(a, a + b).statistic)
-    assert agreement.correlation(a, a + b, "spearman") == pytest.approx(stats.spearmanr(a, a + b).statistic)
-    assert agreement.correlation(a, np.zeros(500), "pearson") is None
-    assert agreement.auroc(a, b > 2) == pytest.approx(roc_auc_score(b > 2, a))
-    assert agreement.auroc(a, b < 0) is None
-    assert agreement.average_precision(a, b < 0) is None
+    assert correlations.correlation(a, a + b, "pearson") == pytest.approx(stats.pearsonr(a, a + b).statistic)
+    assert correlations.correlation(a, a + b, "spearman") == pytest.approx(stats.spearmanr(a, a + b).statistic)
+    assert correlations.correlation(a, np.zeros(500), "pearson") is None
+    assert correlations.auroc(a, b > 2) == pytest.approx(roc_auc_score(b > 2, a))
+    assert correlations.auroc(a, b < 0) is None
+    assert correlations.average_precision(a, b < 0) is None
 
 
 def test_the_jackknife_over_seeds_covers_more_often_than_pairs_taken_as_independent():
@@ -95,14 +95,14 @@ def test_the_jackknife_over_seeds_covers_more_often_than_pairs_taken_as_independ
     for _ in range(200):
         quality = rng.normal(1.0, 0.3, size=8)  # each training's own; a pair's z is their sum
         z = {(i, j): quality[i] + quality[j] for i in range(8) for j in range(i + 1, 8)}
-        found = agreement.mean_correlation({pair: float(np.tanh(value)) for pair, value in z.items()})
+        found = correlations.mean_correlation({pair: float(np.tanh(value)) for pair, value in z.items()})
         assert found is not None
         assert found.n == 8
         covered["jackknife"] += found.low <= np.tanh(2.0) <= found.high
         half = 1.96 * np.std(list(z.values()), ddof=1) / np.sqrt(len(z))
         covered["pairs"] += abs(np.mean(list(z.values())) - 2.0) <= half
     assert covered["jackknife"] > 175 > 160 > covered["pairs"]
-    assert agreement.mean_correlation({(0, 1): 0.5}) is None
+    assert correlations.mean_correlation({(0, 1): 0.5}) is None
 
 
 def test_the_deviation_of_the_published_noise_hardly_changes_the_images():

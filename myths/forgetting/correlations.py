@@ -1,4 +1,4 @@
-"""How alike two scores of the same examples are, and what that says beyond the seeds at hand."""
+"""Correlation and ranking measures of two scores of the same examples."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from myths.lab.estimate import Estimate, student_t
 
 
 def correlation(a: Num[Array, " n"], b: Num[Array, " n"], kind: Literal["pearson", "spearman"]) -> float | None:
-    """Pearson's r or Spearman's ρ; None where one of the two never varies."""
+    """Return Pearson's r or Spearman's ρ, or None if one of the scores is constant."""
     from scipy import stats
 
     if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
@@ -23,24 +23,30 @@ def correlation(a: Num[Array, " n"], b: Num[Array, " n"], kind: Literal["pearson
 
 
 def auroc(scores: Num[Array, " n"], positive: Bool[Array, " n"]) -> float | None:
-    """How likely a positive example has a higher score than another; ties count half. None without examples of both kinds."""
+    """Return the area under the ROC curve of the score as a classifier of positive examples, or None without examples of both kinds."""
     from sklearn.metrics import roc_auc_score
 
     return float(roc_auc_score(positive, scores)) if 0 < positive.sum() < len(positive) else None
 
 
 def average_precision(scores: Num[Array, " n"], positive: Bool[Array, " n"]) -> float | None:
-    """Area under the precision-recall curve of finding the positive examples by high scores; None where there are none."""
+    """Return the average precision of the score as a ranking of positive examples, or None without positive examples."""
     from sklearn.metrics import average_precision_score
 
     return float(average_precision_score(positive, scores)) if positive.any() else None
 
 
 def mean_correlation(pairs: Mapping[tuple[int, int], float]) -> Estimate | None:
-    """The mean correlation over all pairs of seeds, by Fisher's z, with a jackknife interval over the *seeds*.
+    """Return the mean correlation over pairs of seeds by Fisher's z, with a jackknife interval over the seeds.
 
-    Pairs share seeds, so an interval over pairs as if they were independent would be too narrow; leaving out one seed at a
-    time, with all of its pairs, is not. None for fewer than three seeds.
+    Pairs share seeds. An interval that treats pairs as independent would be too narrow, so the jackknife leaves out one seed at a time with
+    all of its pairs.
+
+    Args:
+        pairs: Correlation of each pair of seeds.
+
+    Returns:
+        The estimate, or None for fewer than three seeds.
     """
     seeds = sorted({seed for pair in pairs for seed in pair})
     if len(seeds) < 3:

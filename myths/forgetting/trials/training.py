@@ -1,4 +1,4 @@
-"""What all trainings of this myth share: their settings, which of those are the paper's, the examples, and the call of the loop."""
+"""Base class of the trials that train a network: settings, the paper's values of them, examples, and the training loop."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from myths.forgetting.labeled import labeled
+from myths.forgetting.user_images import user_images
 from myths.lab.data.prepared import examples_of
 from myths.lab.errors import UsageError
 from myths.lab.setting import BatchSize, DatasetName, Epochs, LabelSmoothing, LearningRate, Momentum, Seed, TrainExamples, WeightDecay
@@ -45,29 +45,44 @@ _CIFAR: dict[str, Any] = {
     "augmentation": "crop-flip",
     "precision": "fp32",
 }
-PAPER: Mapping[str, Mapping[str, Any]] = {"mnist": _MNIST, "cifar10": _CIFAR, "cifar100": _CIFAR}
-"""The paper's settings for counting, by data set (Sec. 4 and the authors' code). Crops are padded with zeros.
+PAPER_COUNTING: Mapping[str, Mapping[str, Any]] = {"mnist": _MNIST, "cifar10": _CIFAR, "cifar100": _CIFAR}
+"""Settings of the paper for counting, by dataset (Sec. 4 and the authors' code). Crops are padded with zeros.
 
-Two things are not as there: ResNet-18 starts from He's initialization instead of torch 0.4's own, and images are standardized by
-the mean and deviation computed from the training set, which agree with the constants of the code to two digits.
+Two settings differ: ResNet-18 uses He initialization instead of the default of torch 0.4, and images are standardized by the mean and
+standard deviation of the training set, which agree with the constants of the authors' code to two digits.
 """
-PAPER_REMOVAL: Mapping[str, Mapping[str, Any]] = {
+PAPER_PRUNING: Mapping[str, Mapping[str, Any]] = {
     "mnist": {**_MNIST, "network": "mnist_cnn_dropout"},
     "cifar10": {**_CIFAR, "augmentation": "crop-flip-cutout"},
     "cifar100": {**_CIFAR, "augmentation": "crop-flip-cutout"},
 }
-"""And for training on what is left: the commands in the authors' README switch cutout on for CIFAR, and dropout for MNIST."""
-
+"""Settings of the paper for training on pruned sets: the authors' README adds cutout for CIFAR and dropout for MNIST."""
 PAPER_TRANSFER = "wide_resnet_28_10_dropout"
-"""The network to which the paper takes the order of ResNet-18 (Sec. 6)."""
-
-OWN_SIDE = 32
-"""Pixels a side to which the images of a user's own folder are brought."""
+"""Network that the paper trains on sets pruned by the counts of ResNet-18 (Sec. 6)."""
+DIGITS: dict[str, Any] = {
+    "dataset": "digits",
+    "network": "mnist_cnn",
+    "batch_size": 32,
+    "learning_rate": 0.05,
+    "augmentation": "none",
+    "precision": "fp32",
+}
+"""Settings for scikit-learn's digits, the stand-in dataset."""
+USER_IMAGE_SIZE = 32
+"""Size in pixels to which images of the user are resized."""
 
 
 @dataclass(frozen=True)
 class Examples:
-    """The examples of a training on its device, bytes; ``classes`` is how many there are. No test part: own data, all for counting."""
+    """Examples of a training run as bytes on its device.
+
+    Attributes:
+        x: Training images.
+        y: Class of each training image.
+        x_test: Test images, or None if a dataset of the user has no test part.
+        y_test: Class of each test image, or None.
+        classes: Number of classes.
+    """
 
     x: UInt8[Tensor, "n c h w"]
     y: Int64[Tensor, " n"]
@@ -77,48 +92,48 @@ class Examples:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training(Trial):
-    """One training of a network on a data set, by settings that say everything but the draw."""
+class TrainingTrial(Trial):
+    """Base class of trials that train a network on a dataset."""
 
     dataset: DatasetName
-    permuted: bool = False
-    """All images through one fixed permutation of their pixels, drawn from the seed (the paper's permuted MNIST)."""
+    permute_pixels: bool = False
+    """Whether one fixed permutation, sampled from the seed, is applied to the pixels of all images (the paper's permuted MNIST)."""
     network: NetworkName
     epochs: Epochs
     batch_size: BatchSize = 128
     learning_rate: LearningRate = 0.1
     schedule: Literal["one-cycle", "step", "constant"] = "one-cycle"
-    """How the learning rate changes over the training."""
+    """Learning rate schedule."""
     momentum: Momentum = 0.9
     nesterov: bool = True
-    """Whether momentum is Nesterov's."""
+    """Whether Nesterov momentum is used."""
     weight_decay: WeightDecay = 5e-4
     label_smoothing: LabelSmoothing = 0.0
     augmentation: Literal["none", "flip", "crop-flip", "crop-flip-cutout"] = "crop-flip"
-    """How training images are varied."""
+    """Data augmentation."""
     train_examples: TrainExamples = 0
-    """How many training examples, the first of the set, the same for every seed; 0 is all of them."""
+    """Number of training examples, the first of the dataset for every seed; 0 uses all."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Precision of the arithmetic; auto is bf16 where the device has it."""
+    """Precision of the arithmetic; "auto" is bf16 if the device supports it."""
     seed: Seed = 0
 
     @property
     def columns(self) -> Mapping[str, Any]:
-        """What tables say of the trial that its settings alone decide."""
+        """Return the columns of tables that the settings determine."""
         return {**super().columns, "dataset": dataset_name(self)}
 
     @property
     def protocol(self) -> Protocol:
-        """Of the paper where every setting is, a stand-in on data that the paper has not."""
-        return self._protocol_against(PAPER)
+        """Return "paper" if all settings are the paper's, and "stand-in" for datasets that the paper does not use."""
+        return self._protocol_against(PAPER_COUNTING)
 
     @property
     def relative_cost(self) -> float:
-        """Images seen, in thousands, times what one costs with this network."""
-        return self.work_of(self.epochs)
+        """Return the number of training images in thousands, times the cost of the network per image."""
+        return self.cost_of_epochs(self.epochs)
 
-    def work_of(self, epochs: float) -> float:
-        """The same for so many epochs."""
+    def cost_of_epochs(self, epochs: float) -> float:
+        """Return the relative cost of a number of epochs."""
         pixels = {"mnist": 784, "digits": 64, "shapes": 256}.get(self.dataset, 1024)
         known = {"mnist": 60_000, "digits": 1200, "shapes": 1200, "cifar10": 50_000, "cifar100": 50_000}
         examples = self.train_examples or known.get(self.dataset) or examples_of(self.dataset, "train", "all") or 50_000
@@ -126,7 +141,7 @@ class Training(Trial):
 
     @property
     def data(self) -> tuple[str, ...]:
-        """The one data set."""
+        """Return the dataset."""
         return (self.dataset,)
 
     def _protocol_against(self, paper: Mapping[str, Mapping[str, Any]]) -> Protocol:
@@ -136,9 +151,10 @@ class Training(Trial):
         return "paper" if same and not self.train_examples and not self.label_smoothing else "reduced"
 
     def examples(self, context: Context) -> Examples:
-        """The examples on the device, permuted if this training permutes.
+        """Return the examples on the device, with permuted pixels if ``permute_pixels`` is set.
 
-        Raises UsageError for a set without a training part, with one class, or with fewer than two examples.
+        Raises:
+            UsageError: The dataset has no training part, one class, or fewer than two training examples.
         """
         import torch
 
@@ -146,18 +162,18 @@ class Training(Trial):
         x, y, x_test = found.x, found.y, found.x_test
         if self.train_examples:
             x, y = x[: self.train_examples], y[: self.train_examples]
-        if self.permuted:
+        if self.permute_pixels:
             pixels = torch.randperm(x.shape[-2] * x.shape[-1], generator=Context(self).generator("pixels")).to(x.device)
             x = x.flatten(2)[:, :, pixels].view_as(x)
             x_test = None if x_test is None else x_test.flatten(2)[:, :, pixels].view_as(x_test)
         if found.classes < 2:
-            raise UsageError(f"{self.dataset} has one class: there is nothing to learn, and so nothing to forget")
+            raise UsageError(f"{self.dataset} has one class: forgetting events need at least two")
         if len(x) < 2:
             raise UsageError(f"{self.dataset} has {len(x)} training example: at least two are needed")
         return Examples(x, y, x_test, found.y_test, found.classes)
 
     def initial_network(self, context: Context, examples: Examples) -> Classifier:
-        """The network at its start: the same for every trial of this network and seed, whatever is removed later."""
+        """Return the untrained network. It depends on architecture and seed only, not on the pruned examples."""
         from myths.lab.vision.networks import initial_network
 
         return initial_network(context, self.network, examples.classes, examples.x)
@@ -172,13 +188,24 @@ class Training(Trial):
         on_batch: Callable[[Batch], None] | None = None,
         epochs: float | None = None,
     ) -> TrainResult:
-        """Trains in place; order, augmentation and dropout come from streams of the seed alone, so that trials are paired."""
+        """Train a network in place.
+
+        Order, augmentation and dropout depend on the seed only, so that trials with the same seed are paired.
+
+        Args:
+            context: Context of the trial.
+            network: Network to train.
+            x: Training images.
+            y: Class of each image.
+            on_batch: Called after each minibatch.
+            epochs: Number of epochs. Default: that of the trial.
+        """
         from myths.lab.vision.training import fit_seeded
 
         return fit_seeded(context, network, x, y, self.train_config(context.device, self.epochs if epochs is None else epochs), on_batch)
 
-    def accuracy_percent(self, context: Context, network: Classifier, examples: Examples) -> float | None:
-        """Of the trained network on the test part; None where there is none."""
+    def test_accuracy_percent(self, context: Context, network: Classifier, examples: Examples) -> float | None:
+        """Return the accuracy of a network on the test part, or None if there is none."""
         from myths.lab.vision.training import accuracy, predict
 
         if examples.x_test is None or examples.y_test is None:
@@ -187,7 +214,7 @@ class Training(Trial):
         return 100 * accuracy(predict(network, examples.x_test, device=context.device, precision=precision), examples.y_test)
 
     def train_config(self, device: str, epochs: float) -> TrainConfig:
-        """The settings as the training loop takes them."""
+        """Return the hyperparameters for the training loop."""
         from myths.lab.device import precision_of
         from myths.lab.vision.training import TrainConfig
 
@@ -206,42 +233,44 @@ class Training(Trial):
         )
 
 
-def dataset_name(trial: Training) -> str:
-    """The set as tables call it: permuted or not, whole or only its first examples."""
-    name = f"permuted {trial.dataset}" if trial.permuted else trial.dataset
+def dataset_name(trial: TrainingTrial) -> str:
+    """Return the name of the dataset in tables: permuted or not, whole or a subset."""
+    name = f"permuted {trial.dataset}" if trial.permute_pixels else trial.dataset
     return f"{name} subset" if trial.train_examples else name
 
 
 def load_examples(name: str, device: str) -> Examples:
-    """A set that the suite knows, own arrays, or an own folder of images in class folders, each brought to 32 pixels a side.
+    """Load a dataset of this suite, arrays of the user, or a folder of images of the user.
 
-    An own folder that is parted into train/ and test/ is counted on train/; any other has no test part. Raises UsageError for
-    a set without a training part.
+    Images of a folder are resized to ``USER_IMAGE_SIZE``. A folder with train/ and test/ has a test part; others have none.
+
+    Raises:
+        UsageError: The dataset has no training part, or labels outside the range of its classes.
     """
     from myths.lab.data import prepared
     from myths.lab.data.images import image_set
 
     found = prepared.require(name)
     if found.kind == "images":
-        return _own_examples(name, device)
+        return _folder_examples(name, device)
     images = image_set(name, device)
     x, y = images.training_split()
     classes = len(images.classes)
     if int(y.min()) < 0 or int(y.max()) >= classes:
         low, high = int(y.min()), int(y.max())
-        raise UsageError(f"the labels of {name} go from {low} to {high}; with {classes} classes they are 0 … {classes - 1}")
+        raise UsageError(f"the labels of {name} are {low} to {high}; expected 0 to {classes - 1}, since it has {classes} classes")
     return Examples(x, y, images.x_test, images.y_test, classes)
 
 
-def _own_examples(name: str, device: str) -> Examples:
+def _folder_examples(name: str, device: str) -> Examples:
     import torch
 
     from myths.lab.data.folders import decode
 
-    found = labeled(name)
+    found = user_images(name)
 
     def part(folder: ImageFolder, labels: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-        return decode(folder, OWN_SIDE).to(device), torch.tensor(labels, dtype=torch.int64, device=device)
+        return decode(folder, USER_IMAGE_SIZE).to(device), torch.tensor(labels, dtype=torch.int64, device=device)
 
     x_test, y_test = (None, None) if found.test is None else part(found.test, found.test_labels)
     return Examples(*part(found.train, found.train_labels), x_test, y_test, len(found.classes))

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from myths.forgetting import MYTH
-from myths.forgetting.labeled import labeled
 from myths.forgetting.profiles import trials
+from myths.forgetting.user_images import user_images
 from myths.lab import runner
 from myths.lab.analysis import analyze, write
 from myths.lab.data import prepared, user_data
@@ -55,26 +55,26 @@ def test_wrong_labels_of_own_images_come_first(tmp_path):
     (source / "red" / "broken.png").write_bytes(b"\x89PNG no more")
     user_data.add("mine", source)
     found = run_on("mine", tmp_path)
-    table = found.tables["forgetting"]
+    table = found.tables["user_examples"]
     assert len(table) == 72  # the broken file is left out
     wrong = {f"blue/{i:03}.png" for i in range(3)}
     assert set(table["file"].head(3)) == wrong
     assert table["suspicion_rank"].tolist() == list(range(1, 73))
-    assert {"file", "label", "events", "first_learnt", "margin", "never_forgotten"} <= set(table)
+    assert {"file", "label", "events", "first_learned", "margin", "never_forgotten"} <= set(table)
     assert (table["label"] == [file.split("/")[0] for file in table["file"]]).all()
-    dropped = found.tables["removal_list"]
+    dropped = found.tables["pruning_list"]
     assert sorted(dropped["index"]) == list(range(72))
     assert dropped["events"].is_monotonic_increasing
     assert (dropped["never_forgotten"] == (dropped["events"] == 0)).all()
     assert wrong <= set(table[~table["never_forgotten"]]["file"])
-    assert not found.tables["removal_list_balanced"]["may_be_dropped"].any()  # 72 are too few to say
+    assert not found.tables["pruning_list_balanced"]["prunable"].any()  # 72 are too few
     words = MYTH.summarize_user_data(found.tables)
-    assert f"mine: {dropped['never_forgotten'].sum()} of 72 examples were never forgotten; 72 are too few" in words
-    assert "72 are too few to list label errors" in words
+    assert f"mine: {dropped['never_forgotten'].sum()} of 72 examples were never forgotten; pruning needs at least 100 examples" in words
+    assert "at least 100 examples are needed, mine has 72" in words
     assert f"smallest margins: {table['file'].iloc[0]}" in words
     written = found.run.path / "forgetting"
-    assert (written / "forgetting.csv").read_text().startswith("index,file,label,events")
-    assert (written / "removal_list.csv").exists()
+    assert (written / "user_examples.csv").read_text().startswith("index,file,label,events")
+    assert (written / "pruning_list.csv").exists()
     assert (written / "pictures" / "likely_mislabeled.png").read_bytes()[:4] == b"\x89PNG"
     assert {str(j.verdict) for j in found.claim_results} <= {"not tested", "illustration"}
 
@@ -83,7 +83,7 @@ def test_own_images_in_train_and_test(tmp_path):
     for part, each in (("train", 9), ("test", 4)):
         folder_of_images(tmp_path / "parted" / part, each=each, wrong=0)
     user_data.add("parted", tmp_path / "parted")
-    found = labeled("parted")
+    found = user_images("parted")
     assert (len(found.train), len(found.test), found.classes) == (27, 12, ("blue", "green", "red"))
     assert all(file.startswith("train/") for file in found.train.files)
     trial = trials("quick", None, ("parted",))[0]
@@ -114,7 +114,7 @@ def test_images_in_no_class_folder(tmp_path):
     draw(0, np.random.default_rng(0), 20, 20).save(tmp_path / "flat" / "a.png")
     user_data.add("flat", tmp_path / "flat")
     with pytest.raises(UsageError, match="CLASS/image"):
-        labeled("flat")
+        user_images("flat")
 
 
 def test_own_arrays_and_labels_out_of_range():
@@ -123,7 +123,7 @@ def test_own_arrays_and_labels_out_of_range():
     prepared.save("arrays", arrays, source="test", note="")
     prepared.save("outside", arrays | {"y_train": np.arange(30) % 3 - 1}, source="test", note="")
     prepared.save("test_only", {"x_test": x, "y_test": arrays["y_train"]}, source="test", note="")
-    for name, words in (("outside", "go from -1"), ("test_only", "no training part")):
+    for name, words in (("outside", "are -1 to 1"), ("test_only", "no training part")):
         with pytest.raises(UsageError, match=words):
             trials("quick", None, (name,))
     trial = trials("quick", None, ("arrays",))[0]

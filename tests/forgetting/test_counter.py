@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from myths.forgetting.counting import ForgettingCounter
+from myths.forgetting.counter import ForgettingCounter
 from myths.lab.vision.networks import build
 from myths.lab.vision.training import Batch, TrainConfig, fit
 
@@ -21,7 +21,7 @@ def reference(right, margins):
     return {
         "counts": events if learnt else len(right),
         "learning_events": sum(b and not a for a, b in steps),
-        "first_learnt": learnt[0] if learnt else 0,
+        "first_learned": learnt[0] if learnt else 0,
         "margin": np.mean(margins),
     }
 
@@ -53,8 +53,8 @@ def test_counts_are_those_of_the_reference(epochs, n, classes, size, seed):
         others = np.delete(logits[:, i].numpy(), int(labels[i]), axis=1).max(1)
         right = (logits[:, i].argmax(1) == labels[i]).tolist()
         expected = reference(right, own - others)
-        assert {name: found[name][i] for name in ("counts", "learning_events", "first_learnt")} == {
-            name: expected[name] for name in ("counts", "learning_events", "first_learnt")
+        assert {name: found[name][i] for name in ("counts", "learning_events", "first_learned")} == {
+            name: expected[name] for name in ("counts", "learning_events", "first_learned")
         }
         assert found["margin"][i] == pytest.approx(expected["margin"], rel=1e-4, abs=1e-5)
         for epoch in range(1, epochs):
@@ -70,7 +70,7 @@ def test_the_definition_by_hand(right, count, learnt, first):
     counter = ForgettingCounter(1, "cpu")
     for batch in batches(logits, torch.tensor([1]), [[0]] * len(right), 1):
         counter.observe(batch)
-    assert (int(counter.counts()), int(counter.learning_events), int(counter.first_learnt)) == (count, learnt, first)
+    assert (int(counter.counts()), int(counter.learning_events), int(counter.first_learned)) == (count, learnt, first)
     assert counter.margin().item() == pytest.approx(np.mean([1 if r == "1" else -1 for r in right]))
 
 
@@ -97,4 +97,4 @@ def test_in_the_loop_it_judges_the_augmented_batch_before_its_update_and_changes
         for i, r in zip(batch.indices.tolist(), (batch.logits.argmax(1) == batch.labels).tolist(), strict=True):
             right[i].append(r)
     assert counter.counts().tolist() == [reference(right[i], [0])["counts"] for i in range(90)]
-    assert counter.presentations.tolist() == [5] * 90
+    assert counter.n_presentations.tolist() == [5] * 90

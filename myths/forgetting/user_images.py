@@ -1,4 +1,4 @@
-"""A folder of the user's own images as this myth uses it: which part is counted, and the files and classes of its examples."""
+"""Images and class names of a dataset of the user: its training part, its test part, and the files of its examples."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Labeled:
-    """A folder of images as this myth uses it: what is counted on, and what is only tested on.
+class UserImages:
+    """A folder of images of the user, split into a training and a test part.
 
     Attributes:
-        train: The images to count on: the training part, or all of a folder without parts.
-        train_labels: Class of each, as a position in ``classes``.
-        test: The test part, or the validation part where there is no test part; None where there is neither.
+        train: Training part, or the whole folder if it has no parts.
+        train_labels: Class of each training image, as a position in ``classes``.
+        test: Test part, or the validation part if there is no test part, or None.
         test_labels: Class of each image of ``test``.
         classes: Names of the classes of ``train``.
     """
@@ -30,10 +30,10 @@ class Labeled:
     classes: tuple[str, ...]
 
 
-def labeled(name: str) -> Labeled:
+def user_images(name: str) -> UserImages:
     """Return the images of a folder that have a class, as ``lab.data.layout`` reads it.
 
-    Test images of a class that the training part lacks are left out.
+    Test images of classes without training images are excluded.
 
     Raises:
         UsageError: No image has a class, or a folder with parts has no training part.
@@ -45,22 +45,22 @@ def labeled(name: str) -> Labeled:
     layout = folder.layout
     train = [i for i in layout.indices("train" if layout.is_split else "") if layout.labels[i]]
     if not any(layout.labels):
-        raise UsageError(f"{name} holds images in no class folder ({folder.files[0]} …): lay them out as CLASS/image")
+        raise UsageError(f"{name} has no class folders ({folder.files[0]} …): arrange its images as CLASS/image")
     if not train:
-        raise UsageError(f"{name} has no training part: lay its images out as CLASS/image, or as train/CLASS/image and test/CLASS/image")
+        raise UsageError(f"{name} has no training part: arrange its images as CLASS/image, or as train/CLASS/image and test/CLASS/image")
     classes = sort_classes({layout.labels[i] for i in train})
     number = {label: k for k, label in enumerate(classes)}
     tested = (layout.indices("test") or layout.indices("val")) if layout.is_split else []
     test = [i for i in tested if layout.labels[i] in number]
     numbers = [tuple(number[layout.labels[i]] for i in positions) for positions in (train, test)]
-    return Labeled(folder.pick(train), numbers[0], folder.pick(test) if test else None, numbers[1], classes)
+    return UserImages(folder.pick(train), numbers[0], folder.pick(test) if test else None, numbers[1], classes)
 
 
 def file_names(dataset: str, n: int) -> list[str]:
-    """Return the file of each of the first ``n`` training examples; empty names for a dataset that is no folder."""
+    """Return the files of the first ``n`` training examples, or empty names if the dataset is not a folder."""
     from myths.lab.data import prepared
 
-    return list(labeled(dataset).train.files[:n]) if prepared.require(dataset).kind == "images" else [""] * n
+    return list(user_images(dataset).train.files[:n]) if prepared.require(dataset).kind == "images" else [""] * n
 
 
 def class_names(dataset: str) -> tuple[str, ...]:
@@ -68,17 +68,17 @@ def class_names(dataset: str) -> tuple[str, ...]:
     from myths.lab.data import prepared
     from myths.lab.data.images import image_set
 
-    return labeled(dataset).classes if prepared.require(dataset).kind == "images" else image_set(dataset, "cpu").classes
+    return user_images(dataset).classes if prepared.require(dataset).kind == "images" else image_set(dataset, "cpu").classes
 
 
 def label_names(dataset: str, n: int) -> list[str]:
-    """Return the name of the class of each of the first ``n`` training examples."""
+    """Return the class names of the first ``n`` training examples."""
     from myths.lab.data import prepared
     from myths.lab.data.images import image_set
 
     classes = class_names(dataset)
     if prepared.require(dataset).kind == "images":
-        return [classes[label] for label in labeled(dataset).train_labels[:n]]
+        return [classes[label] for label in user_images(dataset).train_labels[:n]]
     labels = image_set(dataset, "cpu").y_train
     assert labels is not None
     return [classes[label] for label in labels[:n].tolist()]

@@ -1,4 +1,4 @@
-"""Likely label errors: predict each example by a network that was trained without it, and compare with its label."""
+"""Trials that find likely label errors: predict each example with a network trained without it, and compare with its label."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
-from myths.forgetting.labeled import class_names, file_names
-from myths.forgetting.training import Training, dataset_name
-from myths.forgetting.trials import DIGITS
+from myths.forgetting.trials.training import DIGITS, TrainingTrial, dataset_name
+from myths.forgetting.user_images import class_names, file_names
 from myths.lab.errors import UsageError
 from myths.lab.setting import Fraction, Items, Range
 from myths.lab.trial import Context, Outcome, Trial
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictHeldOut(Training):
-    """Train on all folds of the training set but one, and predict that one.
+class PredictHeldOut(TrainingTrial):
+    """Train on all folds of the training set except one, and predict that fold.
 
-    Folds have equal shares of every class. They depend on the seed alone, as does the initialization, so that the trials of all folds
-    belong together. ``train_examples`` limits the set before it is divided.
+    The folds are stratified by class. They and the initial weights depend on the seed only, so that the trials of all folds belong
+    together. ``train_examples`` limits the dataset before it is split.
     """
 
     fold: Annotated[int, Range(at_least=0)] = 0
@@ -29,30 +28,35 @@ class PredictHeldOut(Training):
     folds: Annotated[int, Range(at_least=2)] = 5
     """Number of folds."""
     label_noise: Fraction = 0.0
-    """Fraction of labels that are flipped to another class, to see whether they are found."""
+    """Fraction of labels that are flipped to another class, to test whether they are found."""
 
     nondeterministic_columns: ClassVar[frozenset[str]] = frozenset({"train_seconds"})
 
     def __post_init__(self) -> None:
-        """Raise UsageError for a fold that does not exist."""
+        """Check the settings.
+
+        Raises:
+            UsageError: The fold does not exist.
+        """
         super().__post_init__()
         if self.fold >= self.folds:
-            raise UsageError(f"fold={self.fold} does not exist: with folds={self.folds} they are 0 to {self.folds - 1}")
+            raise UsageError(f"fold={self.fold} does not exist: expected 0 to {self.folds - 1} with folds={self.folds}")
 
     @property
     def relative_cost(self) -> float:
-        """Images seen, in thousands, times what one costs with this network."""
-        return self.work_of(self.epochs) * (self.folds - 1) / self.folds
+        """Return the number of training images in thousands, times the cost of the network per image."""
+        return self.cost_of_epochs(self.epochs) * (self.folds - 1) / self.folds
 
     @classmethod
     def test_instance(cls) -> PredictHeldOut:
-        """Three epochs of two thirds of 240 digits, a tenth with wrong labels."""
+        """Return three epochs on two thirds of 240 digits with 10 % flipped labels."""
         return cls(**DIGITS, epochs=3.0, train_examples=240, folds=3, label_noise=0.1)
 
     def run(self, context: Context) -> Outcome:
-        """One row: n_train, n, accuracy_percent (of the given labels). Arrays of the fold: index, logits, label, and flipped.
+        """Return one row: n_train, n, accuracy_percent (of the given labels). Arrays of the fold: index, logits, label, flipped.
 
-        Raises UsageError for a set of fewer examples than twice the folds.
+        Raises:
+            UsageError: The dataset has fewer than two examples per fold.
         """
         import torch
 
@@ -66,7 +70,7 @@ class PredictHeldOut(Training):
         flipped = torch.zeros(len(y), dtype=torch.bool)
         if self.label_noise:
             y, flipped = flip_labels(y, self.label_noise, examples.classes, context.generator("label noise"))
-        held_out = torch.from_numpy(folds_of(y.cpu().numpy(), self.folds, context.rng("folds")) == self.fold)
+        held_out = torch.from_numpy(stratified_folds(y.cpu().numpy(), self.folds, context.rng("folds")) == self.fold)
         kept = (~held_out).to(x.device)
         network = self.initial_network(context, replace(examples, x=x[kept], y=y[kept]))
         done = self.fit(context, network, x[kept], y[kept])
@@ -85,45 +89,48 @@ class PredictHeldOut(Training):
 
 @dataclass(frozen=True, kw_only=True)
 class FindLabelErrors(Trial):
-    """List the examples whose labels are likely wrong, as networks say that were trained without them (Northcutt et al. 2021)."""
+    """List likely label errors by confident learning from held-out predictions (Northcutt et al. 2021)."""
 
     held_out: Annotated[tuple[PredictHeldOut, ...], Items(at_least=2, distinct=True)]
     """Predictions of all folds."""
 
     @property
     def data(self) -> tuple[str, ...]:
-        """For the names of the files."""
+        """Return the dataset, for the names of the files."""
         return self.held_out[0].data
 
     @property
     def columns(self) -> Mapping[str, Any]:
-        """What tables say of the trial that its settings alone decide."""
+        """Return the columns of tables that the settings determine."""
         return {**super().columns, "dataset": dataset_name(self.held_out[0]), "network": self.held_out[0].network}
 
     def __post_init__(self) -> None:
-        """Raise UsageError unless each fold of one division is there once."""
+        """Check the settings.
+
+        Raises:
+            UsageError: ``held_out`` is not all folds of one split, in order.
+        """
         super().__post_init__()
         first = self.held_out[0]
-        if self.held_out != (expected := every_fold(replace(first, fold=0))):
-            raise UsageError(
-                f"held_out has {len(self.held_out)} folds; expected the folds 0 to {len(expected) - 1} of one division, in order"
-            )
+        if self.held_out != (expected := all_folds(replace(first, fold=0))):
+            raise UsageError(f"held_out has {len(self.held_out)} folds; expected the folds 0 to {len(expected) - 1} of one split, in order")
 
     @classmethod
     def test_instance(cls) -> FindLabelErrors:
-        """Three folds of digits."""
-        return cls(held_out=every_fold(PredictHeldOut.test_instance()))
+        """Return three folds of digits."""
+        return cls(held_out=all_folds(PredictHeldOut.test_instance()))
 
     def run(self, context: Context) -> Outcome:
-        """Rows of ``kind`` "summary" (n, listed, accuracy_percent, temperature, diverged) and "error", the likeliest error first.
+        """Return one row of ``kind`` "summary" and one row of ``kind`` "error" per likely error, the most likely first.
 
-        An "error" has index, file, label, predicted, label_probability (that of the given label), confidence (that of the predicted class)
-        and rank. With flipped labels, ``flipped`` tells whether the label is one, and the summary has their number. Probabilities are
-        the softmax of the logits at the one temperature that suits all folds. If a training run diverged, nothing is listed.
+        "summary": n, listed, accuracy_percent, temperature, diverged (number of training runs), and with flipped labels their number.
+        "error": rank, index, file, label, predicted, label_probability (of the given label), confidence (probability of the predicted
+        class), and with flipped labels ``flipped``. Probabilities are the softmax of the logits at one temperature for all folds. If a
+        training run diverged, no errors are listed.
         """
         from scipy import special
 
-        from myths.forgetting.confident import suspects, temperature
+        from myths.forgetting.confident_learning import find_label_errors, temperature
 
         each = [context.outcome(trial) for trial in self.held_out]
         joined = {name: np.concatenate([outcome.arrays[name] for outcome in each]) for name in each[0].arrays}
@@ -139,7 +146,7 @@ class FindLabelErrors(Trial):
             return Outcome(rows=[summary])
         summary["temperature"] = temperature(logits, labels)
         probabilities = special.softmax(logits / summary["temperature"], axis=1)
-        found = suspects(probabilities, labels)
+        found = find_label_errors(probabilities, labels)
         listed = found.order[: found.likely_error.sum()].tolist()
         summary["listed"] = len(listed)
         dataset = self.held_out[0].dataset
@@ -161,13 +168,13 @@ class FindLabelErrors(Trial):
         return Outcome(rows=[summary, *rows])
 
 
-def every_fold(first: PredictHeldOut) -> tuple[PredictHeldOut, ...]:
+def all_folds(first: PredictHeldOut) -> tuple[PredictHeldOut, ...]:
     """Return the trials of all folds."""
     return tuple(replace(first, fold=fold) for fold in range(first.folds))
 
 
-def folds_of(labels: np.ndarray, folds: int, rng: np.random.Generator) -> np.ndarray:
-    """Return the fold of each example: random, with equal shares of every class (each class and the whole differ by one at most)."""
+def stratified_folds(labels: np.ndarray, folds: int, rng: np.random.Generator) -> np.ndarray:
+    """Return the fold of each example, at random. Sizes of folds differ by at most one, within each class and overall."""
     fold = np.empty(len(labels), dtype=np.int64)
     fold[np.lexsort((rng.random(len(labels)), labels))] = np.arange(len(labels)) % folds
     return fold

@@ -1,4 +1,4 @@
-"""Which labels are likely wrong, from out-of-fold probabilities: confident learning (Northcutt, Jiang & Chuang, JAIR 70, 2021)."""
+"""Confident learning: find likely label errors from out-of-fold probabilities (Northcutt, Jiang & Chuang, JAIR 70, 2021)."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import numpy as np
 from jaxtyping import Bool, Float, Int64
 
 TEMPERATURES = (0.05, 20.0)
-"""Lowest and highest temperature that ``temperature`` tries."""
+"""Range of temperatures that ``temperature`` searches."""
 MIN_PER_CLASS = 10
-"""Examples below which no label of a class is called wrong: a network that has hardly seen a class predicts it for nothing."""
+"""Minimum number of examples of a class to judge its labels: a network rarely predicts a class with fewer training examples."""
 
 
 def temperature(logits: Float[np.ndarray, "n classes"], labels: Int64[np.ndarray, " n"]) -> float:
-    """Return the temperature under which the labels are most likely (Guo et al. 2017, Sec. 4.2).
+    """Return the temperature that maximizes the likelihood of the labels (Guo et al. 2017, Sec. 4.2).
 
     Args:
         logits: Out-of-fold logits.
         labels: Given class of each example.
 
     Returns:
-        The divisor of the logits, within ``TEMPERATURES``.
+        Divisor of the logits, within ``TEMPERATURES``.
     """
     from scipy import optimize, special
 
@@ -34,13 +34,13 @@ def temperature(logits: Float[np.ndarray, "n classes"], labels: Int64[np.ndarray
 
 
 @dataclass(frozen=True)
-class Suspects:
-    """What confident learning says of each example.
+class LabelErrors:
+    """Result of confident learning.
 
     Attributes:
-        likely_error: Whether another class is confident for it.
-        predicted: The likeliest of the classes that are confident for it; the likeliest of all where none is.
-        order: All examples, the likeliest error first.
+        likely_error: Whether the label of each example is likely wrong.
+        predicted: Most probable confident class of each example; the most probable class if no class is confident.
+        order: Indices of all examples, the most likely error first.
     """
 
     likely_error: Bool[np.ndarray, " n"]
@@ -48,16 +48,16 @@ class Suspects:
     order: Int64[np.ndarray, " n"]
 
 
-def suspects(probabilities: Float[np.ndarray, "n classes"], labels: Int64[np.ndarray, " n"]) -> Suspects:
+def find_label_errors(probabilities: Float[np.ndarray, "n classes"], labels: Int64[np.ndarray, " n"]) -> LabelErrors:
     """Find likely label errors by the confident joint (Northcutt et al. 2021, Eq. 1 and 2, method "C_confusion").
 
-    A class is confident for an example if its probability is at least the mean probability of the class over the examples that are
-    labeled so. An example is a likely error if the likeliest of its confident classes is not its label. Errors come first, then the others,
-    each by their margin: the probability of the label minus that of the likeliest other class. In the paper this order is that of
-    "prune by noise rate". Labels of classes with fewer than ``MIN_PER_CLASS`` examples are never called wrong.
+    A class is confident for an example if its probability is at least the mean probability of the class over the examples with this
+    label. An example is a likely error if its most probable confident class is not its label. Errors come first in the order, then the
+    other examples, both sorted by margin: the probability of the label minus that of the most probable other class. The paper calls this
+    order "prune by noise rate". Labels of classes with fewer than ``MIN_PER_CLASS`` examples are never errors.
 
     Args:
-        probabilities: Out-of-fold probabilities of the classes.
+        probabilities: Out-of-fold class probabilities.
         labels: Given class of each example.
     """
     n, classes = probabilities.shape
@@ -70,4 +70,4 @@ def suspects(probabilities: Float[np.ndarray, "n classes"], labels: Int64[np.nda
     others = probabilities.copy()
     others[np.arange(n), labels] = -np.inf
     margin = given - others.max(1)
-    return Suspects(wrong, predicted, np.lexsort((margin, ~wrong)))
+    return LabelErrors(wrong, predicted, np.lexsort((margin, ~wrong)))

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from myths.forgetting import tables
-from myths.forgetting.confident import MIN_PER_CLASS, suspects, temperature
-from myths.forgetting.held_out import FindLabelErrors, PredictHeldOut, every_fold, folds_of
-from myths.forgetting.in_words import summarize_user_data
-from myths.forgetting.trials import DIGITS
+from myths.forgetting.confident_learning import MIN_PER_CLASS, find_label_errors, temperature
+from myths.forgetting.trials import FindLabelErrors, PredictHeldOut
+from myths.forgetting.trials.label_errors import all_folds, stratified_folds
+from myths.forgetting.trials.training import DIGITS
+from myths.forgetting.user_summary import summarize_user_data
 from myths.lab.errors import UsageError
 from myths.lab.store import Results, TrialRecord
 from myths.lab.trial import Context
@@ -37,7 +38,7 @@ def test_an_error_is_a_label_beside_which_another_class_is_confident():
     thresholds = [(9 + 0.05 + 0.3 + 0.88) / 13, (9 + 0.15 + 0.5) / 12]
     assert 0.7 < thresholds[1] < 0.9
     assert thresholds[0] < 0.85
-    found = suspects(probabilities, labels)
+    found = find_label_errors(probabilities, labels)
     assert np.flatnonzero(found.likely_error).tolist() == [20, 22]
     assert found.order[:2].tolist() == [20, 22]
     assert found.predicted[[20, 22]].tolist() == [1, 0]
@@ -48,7 +49,7 @@ def test_an_error_is_a_label_beside_which_another_class_is_confident():
 def test_a_class_with_too_few_examples_is_not_judged_and_an_unused_class_never_suggested():
     probabilities = np.array([[0.9, 0.1, 0.0]] * 12 + [[0.8, 0.1, 0.1]] * (MIN_PER_CLASS - 1) + [[0.02, 0.0, 0.98]])
     labels = np.array([0] * 12 + [1] * (MIN_PER_CLASS - 1) + [0])
-    found = suspects(probabilities, labels)
+    found = find_label_errors(probabilities, labels)
     assert not found.likely_error.any()
 
 
@@ -62,18 +63,18 @@ def test_the_temperature_is_the_one_that_the_labels_were_drawn_with():
 
 def test_each_example_is_held_out_once_with_equal_shares_of_every_class():
     labels = np.repeat(np.arange(7), [50, 3, 11, 200, 1, 5, 30])
-    fold = folds_of(labels, 5, np.random.default_rng(0))
+    fold = stratified_folds(labels, 5, np.random.default_rng(0))
     sizes = np.array([np.bincount(labels[fold == k], minlength=7) for k in range(5)])
     assert np.ptp(sizes, axis=0).max() <= 1
     assert np.ptp(sizes.sum(1)) <= 1
-    held_out = every_fold(replace(PredictHeldOut.test_instance(), epochs=0.1))
+    held_out = all_folds(replace(PredictHeldOut.test_instance(), epochs=0.1))
     indices = np.concatenate([trial.run(Context(trial)).arrays["index"] for trial in held_out])
     assert sorted(indices.tolist()) == list(range(240))
 
 
 def test_planted_errors_are_listed_first_and_clean_labels_seldom():
     planted = PredictHeldOut(**DIGITS, epochs=12.0, train_examples=700, label_noise=0.05)
-    find = FindLabelErrors(held_out=every_fold(planted))
+    find = FindLabelErrors(held_out=all_folds(planted))
     found = run_all(find)
     summary, errors = found.rows[0], found.rows[1:]
     assert summary["flipped_examples"] == 35
@@ -88,13 +89,13 @@ def test_planted_errors_are_listed_first_and_clean_labels_seldom():
     assert table["rank"].tolist() == list(range(1, len(errors) + 1))
     assert set(table["dataset"]) == {"digits subset"} == set(tables.held_out(results)["dataset"])
     assert (table["label"] != table["predicted"]).all()
-    clean = run_all(FindLabelErrors(held_out=every_fold(replace(planted, label_noise=0.0))))
+    clean = run_all(FindLabelErrors(held_out=all_folds(replace(planted, label_noise=0.0))))
     assert clean.rows[0]["listed"] <= 7  # 1 %
     assert clean.rows[0]["accuracy_percent"] > 94
 
 
 def test_a_training_run_that_diverged_lists_nothing():
-    find = FindLabelErrors(held_out=every_fold(replace(PredictHeldOut.test_instance(), learning_rate=1e9)))
+    find = FindLabelErrors(held_out=all_folds(replace(PredictHeldOut.test_instance(), learning_rate=1e9)))
     found = run_all(find)
     assert found.rows[0]["diverged"] >= 1
     assert len(found.rows) == 1
@@ -108,7 +109,7 @@ def test_impossible_folds_are_refused():
     with pytest.raises(UsageError, match="fold=3 does not exist"):
         replace(PredictHeldOut.test_instance(), fold=3)
     with pytest.raises(UsageError, match="folds 0 to 2"):
-        FindLabelErrors(held_out=every_fold(PredictHeldOut.test_instance())[:2])
+        FindLabelErrors(held_out=all_folds(PredictHeldOut.test_instance())[:2])
     few = PredictHeldOut(**DIGITS, epochs=1.0, train_examples=9)
     with pytest.raises(UsageError, match="needs 10 or more"):
         few.run(Context(few))
@@ -123,8 +124,8 @@ def of_own(n, listed=(), summary=None):
     forgetting = pd.DataFrame(rows).assign(dataset="mine", never_forgotten=False)
     errors = [{"rank": k, "file": file, "label": "cat", "predicted": "dog", "confidence": 0.97} for k, file in enumerate(listed, 1)]
     return {
-        "forgetting": forgetting,
-        "removal_list_balanced": forgetting.assign(may_be_dropped=False),
+        "user_examples": forgetting,
+        "pruning_list_balanced": forgetting.assign(prunable=False),
         "label_errors": pd.DataFrame(errors).assign(dataset="mine"),
         "held_out": pd.DataFrame(summary or []).assign(dataset="mine"),
     }
@@ -133,10 +134,13 @@ def of_own(n, listed=(), summary=None):
 @pytest.mark.parametrize(
     ("made", "said"),
     [
-        (of_own(60), "60 are too few to list label errors (100 or more are needed)"),
-        (of_own(200, (), [{"n": 200, "diverged": 1}]), "no label errors are listed: a training run diverged"),
-        (of_own(200, (), [{"n": 200, "diverged": 0, "accuracy_percent": 98.5}]), "likely label errors: none (predicted by networks that"),
-        (of_own(200, ["cat/7.png"], [{"n": 200, "diverged": 0, "accuracy_percent": 46.0}]), "do not rely on this"),
+        (of_own(60), "at least 100 examples are needed, mine has 60"),
+        (of_own(200, (), [{"n": 200, "diverged": 1}]), "label errors are not listed: a training run diverged"),
+        (
+            of_own(200, (), [{"n": 200, "diverged": 0, "accuracy_percent": 98.5}]),
+            "likely label errors: none (held-out predictions, 98.5 % as labeled)",
+        ),
+        (of_own(200, ["cat/7.png"], [{"n": 200, "diverged": 0, "accuracy_percent": 46.0}]), "unreliable: held-out accuracy is below 70 %"),
         (of_own(200, ["cat/7.png"], [{"n": 200, "diverged": 0, "accuracy_percent": 98.5}]), "first: cat/7.png (cat → dog, 97%) …"),
         (of_own(200, ["cat/7.png"], [{"n": 200, "diverged": 0, "accuracy_percent": 98.5}]), "fewer than 10 examples each: dog"),
     ],
