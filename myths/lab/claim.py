@@ -1,4 +1,4 @@
-"""Claims, their criteria, and the verdicts that the criteria give. Nothing here knows how a number was made."""
+"""Claims, their criteria, and the verdicts on claims and myths. This module does not depend on how a number was measured."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ ClaimKind = Literal["effect", "absolute", "control", "follow-up"]
 PaperSource = Literal["read", "computed", "from memory", "from memory, unverified"]
 
 PROPOSAL = "proposed by this suite"
-"""The source of what no paper states."""
+"""``source`` of a claim that no paper makes."""
 
 
 def cited(
     checked: PaperSource, source: str, paper: float | None = None, low: float | None = None, high: float | None = None
 ) -> dict[str, Any]:
-    """Return the settings of a claim that say what a paper states: ``Claim(**cited("read", "Fig. 2", 4.68), ...)``.
+    """Return the fields of a claim that state what a paper says: ``Claim(**cited("read", "Fig. 2", 4.68), ...)``.
 
     Args:
-        checked: How the number, or the sentence, is known.
+        checked: How the number or the sentence is known.
         source: Section, table or figure of the paper.
         paper: The paper's number, or None if it states none.
-        low: The lower end of the range that the paper states.
-        high: The upper end of the range that the paper states.
+        low: Lower end of the range that the paper states.
+        high: Upper end of the range that the paper states.
     """
     return {"source": source, "paper": paper, "paper_low": low, "paper_high": high, "paper_value_source": checked}
 
 
 PROPOSED = cited("computed", PROPOSAL)
-"""Settings of a claim that no paper makes."""
+"""Fields of a claim that no paper makes."""
 
 
 class Verdict(StrEnum):
-    """What a run says of a claim."""
+    """The verdict of a run on a claim."""
 
     REPRODUCED = "reproduced"
     NOT_REPRODUCED = "not reproduced"
@@ -53,16 +53,16 @@ class Verdict(StrEnum):
 
     @property
     def decides(self) -> bool:
-        """Whether the claim is decided: reproduced or not."""
+        """Whether the claim is reproduced or not reproduced."""
         return self in (Verdict.REPRODUCED, Verdict.NOT_REPRODUCED)
 
 
 _CONTROL_FAILURES = {Verdict.NOT_REPRODUCED: "did not hold", Verdict.INCONCLUSIVE: "is undecided"}
-"""What a control's verdict says where it keeps a claim from being judged."""
+"""Verdicts of a control that make its claims inconclusive, as text."""
 
 
 class MythVerdict(StrEnum):
-    """What a run says of a myth."""
+    """The verdict of a run on a myth."""
 
     REFUTED = "refuted"
     STILL_STANDING = "still standing"
@@ -72,7 +72,13 @@ class MythVerdict(StrEnum):
 
 @dataclass(frozen=True)
 class Criterion:
-    """A range that the whole interval of an estimate must lie in; an end that is ``strict`` is not in it."""
+    """A range that the whole confidence interval must lie in.
+
+    Attributes:
+        low: Lower end.
+        high: Upper end.
+        strict: Whether the ends are excluded.
+    """
 
     low: float = -math.inf
     high: float = math.inf
@@ -81,7 +87,9 @@ class Criterion:
     def __post_init__(self) -> None:
         empty = not self.low <= self.high or (self.strict and self.low == self.high)
         if empty or (self.low == -math.inf and self.high == math.inf):
-            raise ValueError(f"a criterion must divide the numbers: {self.low}…{self.high} does not")
+            raise ValueError(
+                f"Criterion({self.low}, {self.high}, strict={self.strict}): expected a range that excludes some number, not all"
+            )
 
     def __str__(self) -> str:
         low, high = (f"{end:.12g}" for end in (self.low, self.high))
@@ -94,7 +102,7 @@ class Criterion:
 
     @classmethod
     def parse(cls, text: str) -> Criterion | None:
-        """Return the criterion that a text begins with, as ``str`` prints it; None where there is none. What follows is the unit."""
+        """Return the criterion at the start of a text, as ``str`` prints it, or None. The rest of the text is the unit."""
         if (found := _CRITERION_PATTERN.match(text)) is None:
             return None
         part = found.groupdict()
@@ -105,13 +113,17 @@ class Criterion:
             return None
 
     def contains(self, value: float) -> bool:
-        """Whether one number lies in the range."""
+        """Return whether a number lies in the range."""
         if self.strict and math.isfinite(value):
             return self.low < value < self.high
         return self.low <= value <= self.high
 
     def judge(self, estimate: Estimate) -> Verdict:
-        """Reproduced when the whole interval lies in the range, not reproduced when none of it does."""
+        """Return the verdict on an estimate.
+
+        Returns:
+            Reproduced if the whole interval lies in the range, not reproduced if none of it does, and inconclusive otherwise.
+        """
         if self.contains(estimate.low) and self.contains(estimate.high):
             return Verdict.REPRODUCED
         disjoint = estimate.high < self.low or estimate.low > self.high
@@ -124,45 +136,72 @@ _CRITERION_PATTERN = re.compile(
     rf"= (?P<equal>{_NUMBER})|in (?P<first>{_NUMBER})…(?P<last>{_NUMBER})"
     rf"|[>≥] (?P<low>{_NUMBER})(?: and < (?P<top>{_NUMBER}))?|[<≤] (?P<high>{_NUMBER})"
 )
-"""What ``Criterion`` prints."""
+"""Matches the text of a ``Criterion``."""
 
 
 def at_least(value: float) -> Criterion:
-    """The interval lies at or above ``value``."""
+    """Return a criterion: the interval lies at or above ``value``."""
     return Criterion(low=value)
 
 
 def at_most(value: float) -> Criterion:
-    """The interval lies at or below ``value``."""
+    """Return a criterion: the interval lies at or below ``value``."""
     return Criterion(high=value)
 
 
 def above(value: float) -> Criterion:
-    """The interval lies above ``value``."""
+    """Return a criterion: the interval lies above ``value``."""
     return Criterion(low=value, strict=True)
 
 
 def below(value: float) -> Criterion:
-    """The interval lies below ``value``."""
+    """Return a criterion: the interval lies below ``value``."""
     return Criterion(high=value, strict=True)
 
 
 def between(low: float, high: float) -> Criterion:
-    """The interval lies in ``low … high``, ends included."""
+    """Return a criterion: the interval lies between ``low`` and ``high``, ends included."""
     return Criterion(low=low, high=high)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """One number, one criterion, one data set, one kind of device.
+    """A statement of a paper with the measure and the criterion that test it.
 
-    ``table`` and ``where`` (column: value, or a tuple of values) name the rows it is measured on, ``measure`` turns those rows into an
-    estimate (None when they do not suffice), ``trial`` is the class of trial that makes them. ``needs`` says which planned trials the
-    rows are made from: each entry stands for trials whose ``columns`` are those of ``where``, with the columns of the entry instead
-    (a value, a tuple of values, a predicate, or ``...`` for any value; ``trial`` for another class). Empty if no profile measures it.
-    ``calibration`` names the control claim that must be reproduced before a reduced protocol may
-    judge an ``absolute`` claim; ``controls`` are those without which the claim is inconclusive. The verdict on the myth rests on the
-    ``primary`` claims; one that is ``superseded_by`` another leaves the decision to it where that one could be judged.
+    A claim concerns one number, one dataset and one kind of device. ``measure`` computes an estimate from selected rows of a table.
+    The claim is reproduced if the whole confidence interval satisfies ``criterion``.
+
+    Attributes:
+        id: Unique within the myth, for example "F7".
+        kind: "effect" (a difference or direction), "absolute" (a value that depends on the protocol), "control" (must be reproduced for
+            other claims to count) or "follow-up" (a change since the paper).
+        statement: One declarative sentence that stands alone.
+        source: Section, table or figure of the paper.
+        paper: The paper's value in ``unit``, or None if it states none.
+        paper_low: Lower end of the range that the paper states, or None.
+        paper_high: Upper end of the range that the paper states, or None.
+        paper_value_source: How the paper's value was obtained.
+        unit: Unit of value, interval and criterion; empty for a pure number. It is recorded with every run: do not reword it.
+        table: Name of the table to select rows from.
+        where: Column filters. Maps a column to a value or to a tuple of allowed values.
+        trial: Class of the trials that produce the rows.
+        needs: Planned trials that the rows are computed from. Each entry selects trials whose ``columns`` match ``where``, updated with the
+            columns of the entry: a value, a tuple of values, a predicate, or ``...`` for any value; ``trial`` selects another class. Empty
+            if no profile measures the claim.
+        measure: Returns an estimate, or None if the rows do not suffice.
+        criterion: Range that the whole interval must lie in.
+        primary: Whether the verdict on the myth depends on this claim.
+        superseded_by: Id of a claim that is primary instead of this one if it could be tested.
+        controls: Ids of control claims. If one is not reproduced or inconclusive, this claim is inconclusive.
+        calibration: Id of the control that must be reproduced before a reduced protocol may test an "absolute" claim.
+        misprint: Whether the paper's number is a misprint, which the statement corrects.
+
+    Example:
+        >>> Claim(
+        ...     id="E1", statement="After five heads in a row, tails is as frequent as heads.", trial=TossCoin,
+        ...     **cited("computed", "Tversky & Kahneman 1974, p. 1125", 50.0), unit="% tails",
+        ...     table="tails_after_heads", measure=tails_percent, criterion=between(49.0, 51.0), primary=True,
+        ... )                                                                           # doctest: +SKIP
     """
 
     id: str
@@ -185,17 +224,16 @@ class Claim:
     controls: tuple[str, ...] = ()
     calibration: str | None = None
     misprint: bool = False
-    """Whether the paper's number is a misprint, which the statement corrects."""
 
     def selects(self, trial: Trial) -> bool:
-        """Return whether the claim is measured on a trial, which need not have run.
+        """Return whether the claim is measured on a trial.
 
         Args:
             trial: A planned or stored trial.
 
         Returns:
-            Whether the trial's ``columns`` are those of ``where``, changed as one of ``needs`` says. A column of ``where``
-            that only rows have is passed over.
+            Whether the ``columns`` of the trial match ``where``, updated with one of ``needs``. Columns of ``where`` that only rows have
+            are ignored.
         """
         return any(self._selects(trial, need) for need in self.needs)
 
@@ -207,21 +245,24 @@ class Claim:
         return all(_matches(columns[name], value) for name, value in wanted.items() if name != "trial")
 
     def is_measured_on(self, device: str) -> bool:
-        """Return whether the claim can have a number on a device.
+        """Return whether the claim can be measured on a device.
 
         Args:
-            device: A torch device: "cpu", or another for a GPU.
+            device: Device as torch names it.
 
         Returns:
-            False if ``where`` asks for another ``device_kind``, "cpu" or "gpu".
+            False if ``where`` requires another ``device_kind``, "cpu" or "gpu".
         """
         return _matches("cpu" if device == "cpu" else "gpu", self.where.get("device_kind", ...))
 
     def is_blocked_by(self, trial: Trial) -> bool:
-        """Return whether the claim lacks a result if a trial has none: it is measured on the trial, or on trials that may depend on it.
+        """Return whether the claim has no result if a trial has none.
 
-        Trials that depend on a failed one are not stored. So a trial of a class that they depend on counts unless one of its settings
-        contradicts ``where``.
+        Trials that depend on a failed trial are not stored. A trial of a class that they can depend on therefore counts, unless one of its
+        settings contradicts ``where``.
+
+        Args:
+            trial: A failed trial.
         """
         kinds = {kind for need in self.needs for kind in dependency_types(need.get("trial", self.trial))}
         return self.selects(trial) or (
@@ -230,7 +271,7 @@ class Claim:
 
     @property
     def is_only_cited(self) -> bool:
-        """Whether the claim shows a number of a paper that no profile measures."""
+        """Whether no profile measures the claim, so that it only shows the paper's number."""
         return not self.needs
 
     @property
@@ -239,15 +280,18 @@ class Claim:
         return f"{self.criterion} {self.unit}".rstrip()
 
     def rows(self, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-        """Return the rows of its table that the claim is measured on.
+        """Return the rows that the claim is measured on.
+
+        Args:
+            tables: The tables of the myth by name.
 
         Raises:
-            ValueError: ``where`` names a column that the table has not; a table without rows may lack any.
+            ValueError: ``where`` names a column that the table does not have. A table without rows may lack any column.
         """
         rows = tables[self.table]
         if len(rows) and (unknown := [column for column in self.where if column not in rows]):
             known = ", ".join(map(str, rows.columns))
-            raise ValueError(f"claim {self.id}: table {self.table} has no column {unknown[0]!r}; it has: {known}")
+            raise ValueError(f"claim {self.id}: table {self.table} has no column {unknown[0]!r}. Available: {known}")
         for column, value in self.where.items() if len(rows) else ():
             rows = rows[rows[column].isin(value if isinstance(value, tuple) else (value,))]
         return rows
@@ -255,7 +299,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class ClaimResult:
-    """A claim, the number measured for it here, and the verdict with its reason."""
+    """A claim, its estimate in a run, and the verdict with its reason."""
 
     claim: Claim
     estimate: Estimate | None
@@ -278,8 +322,8 @@ def evaluate_claims(
     Args:
         claims: All claims of a myth.
         tables: The tables of the myth by name.
-        skipped: Trials that could not run on this machine, each with the reason; named at the claims that have no number.
-        failed: Trials that failed, each with its error; named likewise.
+        skipped: Trials that could not run on this machine, each with the reason. Claims without a number state it.
+        failed: Trials that failed, each with its error. Claims without a number state it.
     """
     skipped, failed = list(skipped), list(failed)
     first = {claim.id: _measure(claim, tables, skipped, failed) for claim in claims}
@@ -297,9 +341,15 @@ def myth_verdict(claim_results: Sequence[ClaimResult]) -> MythVerdict:
 
 
 def verdict_of(primary: Iterable[Verdict], follow_up: Iterable[Verdict]) -> MythVerdict:
-    """Refuted when all primary claims are reproduced (aged when a ``follow_up`` claim is too), still standing when none is.
+    """Return the verdict on a myth from the verdicts on its claims.
 
-    Anything primary that is undecided (inconclusive, not tested, an illustration) leaves the myth open.
+    Args:
+        primary: Verdicts on the primary claims.
+        follow_up: Verdicts on the follow-up claims.
+
+    Returns:
+        "refuted" if all primary claims are reproduced, "aged" if a follow-up claim is reproduced as well, "still standing" if all primary
+        claims are not reproduced, and "open" otherwise.
     """
     found = set(primary)
     if found == {Verdict.REPRODUCED}:
@@ -308,7 +358,7 @@ def verdict_of(primary: Iterable[Verdict], follow_up: Iterable[Verdict]) -> Myth
 
 
 def _matches(value: Any, wanted: Any) -> bool:
-    """Whether a column, or one of the values that it holds, is wanted. Anything fits ``...``."""
+    """Return whether a column, or one of the values that it holds, is wanted. Everything matches ``...``."""
     if wanted is ...:
         return True
     if callable(wanted):
@@ -332,9 +382,9 @@ def _measure(
         dataset=_distinct(rows, "dataset"), device=_distinct(rows, "device"),
     )  # fmt: skip
     if protocol == "stand-in" and claim.kind != "control":
-        return _with_verdict(found, Verdict.ILLUSTRATION, "stand-in data: nothing is concluded")
+        return _with_verdict(found, Verdict.ILLUSTRATION, "stand-in data: no conclusion is drawn")
     if found.verdict is Verdict.INCONCLUSIVE:
-        return _with_verdict(found, Verdict.INCONCLUSIVE, "the interval straddles the criterion")
+        return _with_verdict(found, Verdict.INCONCLUSIVE, "the interval crosses the bound of the criterion")
     return found
 
 
@@ -343,7 +393,7 @@ def _with_controls(result: ClaimResult, results: Mapping[str, ClaimResult]) -> C
     if result.verdict in (Verdict.NOT_TESTED, Verdict.ILLUSTRATION):
         return result
     if claim.kind == "absolute" and result.protocol != "paper" and not _calibrated(claim, results):
-        return _with_verdict(result, Verdict.NOT_TESTED, "reduced: the number depends on the protocol")
+        return _with_verdict(result, Verdict.NOT_TESTED, "reduced protocol: absolute values need a passed calibration")
     if result.verdict is Verdict.INCONCLUSIVE:
         return result
     for control in claim.controls:
@@ -371,7 +421,7 @@ def _with_verdict(result: ClaimResult, verdict: Verdict, reason: str) -> ClaimRe
 def _not_tested_reason(claim: Claim, skipped: Sequence[tuple[Trial, str]], failed: Sequence[tuple[Trial, str]], rows: int) -> str:
     reasons = sorted({reason for trial, reason in skipped if claim.selects(trial)})
     if errors := [error for trial, error in failed if claim.is_blocked_by(trial)]:
-        reasons.append(f"{len(errors)} trial{'s' * (len(errors) > 1)} that it needs failed: {causes(errors)}")
+        reasons.append(f"{len(errors)} required trial{'s' * (len(errors) > 1)} failed: {causes(errors)}")
     if reasons:
         return "; ".join(reasons)
     return "too few results" if rows else "no trial of this run measures it"

@@ -1,4 +1,4 @@
-"""The record of a judged claim: a line of ``claims.csv``, an entry of ``claims.json``, and what ``myths show`` reads."""
+"""The record of a claim's result: a line of ``claims.csv`` and an entry of ``claims.json``."""
 
 from __future__ import annotations
 
@@ -19,75 +19,76 @@ TrialId = Annotated[str, Text(r"[0-9a-f]{12}", "12 hexadecimal digits")]
 
 @dataclass(frozen=True, kw_only=True)
 class ClaimRecord:
-    """A claim and how a run judged it. The fields, in their order, are the columns of ``claims.csv`` and the keys of ``claims.json``."""
+    """The result of a claim in a run. The fields, in order, are the columns of ``claims.csv`` and the keys of ``claims.json``."""
 
     claim: str
-    """Id of the claim, distinct within its myth."""
+    """Id of the claim, unique within the myth."""
     myth: str
     """Name of the myth."""
     kind: ClaimKind
-    """effect: a direction or difference. absolute: a number that depends on the protocol. control: must hold, or others are inconclusive.
-    follow-up: what has changed since the paper."""
+    """effect: a difference or direction. absolute: a value that depends on the protocol. control: must be reproduced for other claims to
+    count. follow-up: a change since the paper.
+    """
     statement: str
-    """What is claimed, in a sentence."""
+    """The claim as one sentence."""
     source: str
     """Section, table or figure of the paper."""
     paper: float | None
-    """Number of the paper."""
+    """Value stated by the paper."""
     paper_low: float | None
-    """Low end of the range that the paper gives."""
+    """Lower end of the range that the paper states."""
     paper_high: float | None
-    """High end of the range that the paper gives."""
+    """Upper end of the range that the paper states."""
     unit: str
-    """Unit of the paper's number, the estimate, its interval and the criterion; empty for a pure number."""
+    """Unit of the paper's value, the estimate, its interval and the criterion; empty for a pure number."""
     paper_value_source: PaperSource
-    """How the paper's number got here."""
+    """How the paper's value was obtained."""
     criterion: str
     """Range that the whole interval must lie in, with its unit; committed before the run."""
     criterion_low: float | None
-    """Low end of that range; null if it is open."""
+    """Lower end of the range; null if it is open."""
     criterion_high: float | None
-    """High end of that range; null if it is open."""
+    """Upper end of the range; null if it is open."""
     criterion_strict: bool
-    """Whether the ends are left out."""
+    """Whether the ends are excluded."""
     estimate: float | None = None
-    """Number measured; null if the run has none."""
+    """Measured value; null if the run has none."""
     low: float | None = None
-    """Low end of its 95 % interval."""
+    """Lower end of the 95 % confidence interval."""
     high: float | None = None
-    """High end of its 95 % interval."""
+    """Upper end of the 95 % confidence interval."""
     source_of_variation: SourceOfVariation | None = None
-    """What the interval is over; exact if nothing varies."""
+    """What the interval accounts for; exact if nothing varies."""
     n: Annotated[int, Range(at_least=0)] | None = None
-    """How many of them."""
+    """Number of items (seeds, test examples, …) that the interval is based on."""
     verdict: Verdict
-    """Result of the comparison of the interval with the criterion."""
+    """Result of comparing the interval with the criterion."""
     reason: str
-    """Why, where the criterion alone does not say it."""
+    """Reason of the verdict, if the criterion alone does not explain it."""
     primary: bool
-    """Whether the verdict on the myth rests on it."""
+    """Whether the verdict on the myth depends on the claim."""
     protocol: Protocol | None
-    """Weakest protocol among the trials of the number."""
+    """Protocol of the trials that is furthest from the paper's."""
     profile: str
     """quick, laptop, gpu, paper, or several, separated by commas."""
     device: str
-    """Devices of these trials; empty without a number."""
+    """Devices of the trials; empty without an estimate."""
     dataset: str
-    """Datasets of these trials; empty without a number."""
+    """Datasets of the trials; empty without an estimate."""
     invocations: tuple[str, ...]
-    """Ids of the invocations that made these trials."""
+    """Ids of the invocations that ran the trials."""
     trials: tuple[TrialId, ...]
-    """Ids of the trials that the number comes from: all of them and no others."""
+    """Ids of exactly the trials that the estimate is computed from."""
 
     @classmethod
     def of(cls, claim_result: ClaimResult, myth: str, profile: str = "", records: Sequence[TrialRecord] = ()) -> ClaimRecord:
         """Return the record of a claim's result.
 
         Args:
-            claim_result: A claim with the number measured for it and the verdict.
-            myth: The name of its myth.
-            profile: The profiles of the run.
-            records: The stored trials that the number comes from.
+            claim_result: Claim, estimate and verdict.
+            myth: Name of the myth.
+            profile: Profiles of the run.
+            records: Stored trials that the estimate is computed from.
         """
         claim, found = claim_result.claim, claim_result.estimate
         measured: dict[str, Any] = {}
@@ -123,33 +124,36 @@ class ClaimRecord:
 
     @classmethod
     def declared(cls, claim: Claim, myth: str) -> ClaimRecord:
-        """Return the record of a claim that no run has judged: not tested, and primary if it is declared so."""
+        """Return the record of a claim that no run has tested: verdict "not tested", and ``primary`` as declared."""
         return cls.of(ClaimResult(claim, None, Verdict.NOT_TESTED, primary=claim.primary), myth)
 
     @classmethod
     def read(cls, line: Mapping[str, str]) -> ClaimRecord:
-        """Return the record that a line of ``claims.csv`` holds.
+        """Return the record of a line of ``claims.csv``.
+
+        Args:
+            line: Cells by column.
 
         Raises:
             KeyError: A column is missing.
-            ValueError: A cell is not of the type of its column.
+            ValueError: A cell does not have the type of its column.
         """
         return cls(**{name: _read(line[name], hint) for name, hint in _hints().items()})
 
     @property
     def measured(self) -> Estimate | None:
-        """The number measured with its interval."""
+        """The measured estimate with its interval, or None."""
         if self.estimate is None or self.low is None or self.high is None or self.source_of_variation is None or self.n is None:
             return None
         return Estimate(self.estimate, self.low, self.high, self.source_of_variation, self.n)
 
     def cells(self) -> dict[str, Any]:
-        """Return the fields as cells of a table: ids with spaces between them."""
+        """Return the fields as cells of a table. Ids are separated by spaces."""
         found = {name: getattr(self, name) for name in _hints()}
         return {name: " ".join(value) if isinstance(value, tuple) else value for name, value in found.items()}
 
     def json(self) -> dict[str, Any]:
-        """Return the fields as JSON holds them: ids in a list; an infinite number, which JSON does not know, is null."""
+        """Return the fields as JSON values. Ids are lists; infinite numbers are null."""
         return {name: _plain(getattr(self, name)) for name in _hints()}
 
 
@@ -172,7 +176,7 @@ def _read(cell: str, hint: Any) -> Any:
         return int(float(cell))
     choices = {"True": True, "False": False} if hint is bool else {each: each for each in get_args(hint)}
     if choices and cell not in choices:
-        raise ValueError(f"{cell!r} is none of {', '.join(choices)}")
+        raise ValueError(f"invalid cell {cell!r}: expected {', '.join(choices)}")
     return choices[cell] if choices else hint(cell)
 
 

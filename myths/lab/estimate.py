@@ -1,7 +1,4 @@
-"""A number with its interval, and the intervals that this suite uses.
-
-Every interval is 95 % unless ``CONFIDENCE`` is passed otherwise, and says what it covers.
-"""
+"""Estimates with 95 % confidence intervals (``CONFIDENCE``)."""
 
 from __future__ import annotations
 
@@ -21,7 +18,15 @@ SourceOfVariation = Literal["exact", "test examples", "training examples", "seed
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number, the ends of its interval, the source of the variation that the interval is over, and how many there were of it."""
+    """A point estimate with a 95 % confidence interval.
+
+    Attributes:
+        value: Point estimate.
+        low: Lower end of the interval.
+        high: Upper end of the interval.
+        source_of_variation: What the interval accounts for; "exact" if nothing varies.
+        n: Number of items (seeds, test examples, …) that the interval is based on.
+    """
 
     value: float
     low: float
@@ -31,18 +36,18 @@ class Estimate:
 
     def __post_init__(self) -> None:
         if any(map(math.isnan, (self.value, self.low, self.high))):
-            raise ValueError(f"an estimate must be a number, not {self.value} in {self.low}…{self.high}")
+            raise ValueError(f"Estimate({self.value}, {self.low}, {self.high}): expected numbers, got NaN")
         if not (self.low <= self.value <= self.high):
-            raise ValueError(f"an interval must hold its estimate: {self.low} ≤ {self.value} ≤ {self.high} is false")
+            raise ValueError(f"Estimate({self.value}, {self.low}, {self.high}): expected low ≤ value ≤ high")
 
     def affine(self, factor: float, shift: float = 0.0) -> Estimate:
-        """The estimate of ``factor * x + shift``."""
+        """Return the estimate of ``factor * x + shift``."""
         low, high = sorted((factor * self.low + shift, factor * self.high + shift))
         return replace(self, value=factor * self.value + shift, low=low, high=high)
 
 
 def exact(value: float, n: int) -> Estimate:
-    """Nothing varies: counted or computed from a fixed set of ``n`` things."""
+    """Return an estimate without sampling error, such as a count over a fixed set of ``n`` items."""
     value = float(value)
     return Estimate(value, value, value, "exact", n)
 
@@ -50,16 +55,16 @@ def exact(value: float, n: int) -> Estimate:
 def clopper_pearson(
     successes: int, trials: int, source_of_variation: SourceOfVariation = "test examples", confidence: float = CONFIDENCE
 ) -> Estimate:
-    """Return a proportion with its Clopper–Pearson interval, as Recht et al. use for accuracies.
+    """Return a proportion with its Clopper–Pearson interval, which Recht et al. use for accuracies.
 
     Args:
-        successes: How many have the property.
-        trials: How many there are.
-        source_of_variation: What they are.
-        confidence: Probability that the interval holds the truth, at least.
+        successes: Number of successes.
+        trials: Number of independent trials, at least 1.
+        source_of_variation: What the trials are.
+        confidence: Confidence level of the interval.
 
     Raises:
-        ValueError: Not 0 ≤ successes ≤ trials, or trials is 0.
+        ValueError: Not 0 ≤ successes ≤ trials, or no trials.
     """
     from scipy import stats
 
@@ -105,9 +110,14 @@ def mean_of_shares(
 
 
 def difference_of_proportions(successes: tuple[int, int], trials: tuple[int, int]) -> Estimate:
-    """First minus second proportion of independent samples, with Newcombe's hybrid-score interval (1998, method 10).
+    """Return the difference (first minus second) of independent proportions with Newcombe's hybrid-score interval (1998, method 10).
 
-    Raises ValueError for counts that are no proportions.
+    Args:
+        successes: Successes of both samples.
+        trials: Sizes of both samples.
+
+    Raises:
+        ValueError: The counts are not proportions.
     """
     (p1, l1, u1), (p2, l2, u2) = (_wilson(k, n) for k, n in zip(successes, trials, strict=True))
     value = p1 - p2
@@ -117,14 +127,19 @@ def difference_of_proportions(successes: tuple[int, int], trials: tuple[int, int
 
 
 def ratio_of_proportions(successes: tuple[int, int], trials: tuple[int, int]) -> Estimate:
-    """First over second proportion of independent samples, with Katz's log interval (1978).
+    """Return the ratio (first over second) of independent proportions with Katz's log interval (1978).
 
-    Raises ValueError for counts that are no proportions, and when one of them is zero, where the interval does not exist.
+    Args:
+        successes: Successes of both samples.
+        trials: Sizes of both samples.
+
+    Raises:
+        ValueError: The counts are not proportions, or a sample has no success, for which the interval is undefined.
     """
     for k, n in zip(successes, trials, strict=True):
         _check_proportion(k, n)
     if 0 in successes:
-        raise ValueError("Katz's interval of a ratio needs at least one success in each sample")
+        raise ValueError(f"successes={successes}: Katz's interval requires at least one success in each sample")
     (k1, k2), (n1, n2) = successes, trials
     ratio = (k1 / n1) / (k2 / n2)
     half = _z() * np.sqrt(1 / k1 - 1 / n1 + 1 / k2 - 1 / n2)
@@ -132,12 +147,20 @@ def ratio_of_proportions(successes: tuple[int, int], trials: tuple[int, int]) ->
 
 
 def student_t(values: Sequence[float] | Float[Array, " n"], source_of_variation: SourceOfVariation) -> Estimate:
-    """A mean with Student's t interval over independent values. Raises ValueError for fewer than two."""
+    """Return the mean of independent values with Student's t interval.
+
+    Args:
+        values: At least two independent values.
+        source_of_variation: What the values vary over.
+
+    Raises:
+        ValueError: There are fewer than two values.
+    """
     from scipy import stats
 
     x = np.asarray(values, dtype=np.float64)
     if len(x) < 2:
-        raise ValueError("a t interval needs at least two values")
+        raise ValueError(f"a t interval requires at least two values, got {len(x)}")
     half = stats.t.ppf((1 + CONFIDENCE) / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
     return Estimate(float(x.mean()), float(x.mean() - half), float(x.mean() + half), source_of_variation, len(x))
 
@@ -167,14 +190,22 @@ def corrected_t(
 def fisher_z(
     correlation: float, n: int, source_of_variation: SourceOfVariation, kind: Literal["pearson", "spearman"] = "pearson"
 ) -> Estimate:
-    """A correlation of ``n`` pairs with its Fisher-z interval.
+    """Return a correlation coefficient with its Fisher z interval.
 
-    For Spearman's ρ the variance of z is (1 + ρ²/2)/(n − 3) (Bonett & Wright 2000). A perfect ranking has no finite z; its
-    interval is that of the next ranking, with one swap of neighbors, widened to hold ±1: few ranks prove little.
-    Raises ValueError for fewer than four pairs.
+    For Spearman's ρ the variance of z is (1 + ρ²/2)/(n − 3) (Bonett & Wright 2000). A perfect ranking has no finite z. Its interval is
+    that of the ranking with one swap of neighbors, extended to ±1.
+
+    Args:
+        correlation: Correlation coefficient.
+        n: Number of pairs, at least four.
+        source_of_variation: What the pairs vary over.
+        kind: Coefficient: Pearson's or Spearman's.
+
+    Raises:
+        ValueError: There are fewer than four pairs.
     """
     if n < 4:
-        raise ValueError("a Fisher-z interval needs at least four pairs")
+        raise ValueError(f"a Fisher z interval requires at least four pairs, got {n}")
     r = float(np.clip(correlation, -1, 1))
     if abs(r) == 1.0 and kind == "pearson":
         return Estimate(r, r, r, source_of_variation, n)
@@ -196,11 +227,20 @@ def bootstrap(
     rng: np.random.Generator,
     resamples: int = 10_000,
 ) -> Estimate:
-    """A statistic of ``n`` things with its percentile-bootstrap interval.
+    """Return a statistic of ``n`` items with its percentile bootstrap interval.
 
-    ``statistic`` takes indices [resamples, n] into the things and gives one number a row, many
-    rows at once. Resamples on which it is not finite are dropped; raises ValueError when those
-    are more than 1 %. The interval is widened, if need be, to hold the estimate.
+    Args:
+        statistic: Returns one value per row of indices into the items, for many rows at once.
+        n: Number of items.
+        source_of_variation: What the items vary over.
+        rng: Generator that draws the resamples.
+        resamples: Number of resamples. Resamples with a non-finite statistic are dropped.
+
+    Returns:
+        The estimate. The interval is extended, if necessary, to contain the value.
+
+    Raises:
+        ValueError: The statistic is not finite on more than 1 % of the resamples.
     """
     value = float(statistic(np.arange(n)[None])[0])
     blocks = np.array_split(np.arange(resamples), min(resamples, math.ceil(resamples * n / 4_000_000)))  # 32 MB of indices at a time
@@ -214,7 +254,7 @@ def bootstrap(
 
 def _check_proportion(successes: int, trials: int) -> None:
     if not 0 <= successes <= trials or trials == 0:
-        raise ValueError(f"{successes} of {trials} is not a proportion")
+        raise ValueError(f"{successes} of {trials}: expected a proportion, 0 ≤ successes ≤ trials and trials > 0")
 
 
 def _z() -> float:

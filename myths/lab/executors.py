@@ -1,4 +1,4 @@
-"""Ways to execute trials: here, in a worker process under a cap of memory, or several side by side in workers that stay."""
+"""Executors: run a trial in this process or in a memory-limited process. ``worker_pool`` runs several trials at once."""
 
 from __future__ import annotations
 
@@ -27,12 +27,23 @@ from myths.lab.trial import Context, Outcome, Trial
 
 OUT_OF_MEMORY = "out of memory"
 KILLED = -9
-"""Exit code of a process that was ended by SIGKILL, which Windows does not define."""
+"""Exit code of a process that was ended by SIGKILL. Windows does not define it."""
 
 
 @dataclass(frozen=True)
 class Execution:
-    """How a trial went: its outcome or its error, how long it took, and the most memory it held."""
+    """The result of executing a trial.
+
+    Attributes:
+        outcome: What the trial returned, or None if it failed.
+        seconds: Duration.
+        peak_memory_bytes: Peak memory.
+        error: Error as one line, or None.
+        traceback: Traceback of the error, or the output of a crashed process.
+        energy_joules: Energy of the GPU, or None if it was not measured.
+        crashed: Whether the worker process ended without a result.
+        stopped: Whether the trial was stopped because the time budget ended.
+    """
 
     outcome: Outcome | None
     seconds: float
@@ -40,32 +51,29 @@ class Execution:
     error: str | None = None
     traceback: str = ""
     energy_joules: float | None = None
-    """Of a GPU, where it could be had."""
     crashed: bool = False
-    """Whether the worker process ended without an answer."""
     stopped: bool = False
-    """Whether it was ended because its time was up."""
 
 
 @runtime_checkable
 class Executor(Protocol):
-    """Executes the trials that it admits, and hands back the one that ends first."""
+    """Runs up to ``max_workers`` trials at a time and returns them as they complete. Exclusive trials run alone."""
 
     max_workers: int
-    """How many trials it executes at once at most."""
+    """Maximum number of trials that run at a time."""
 
     def accepts(self, trial: Trial) -> bool:
-        """Return whether the trial can be started now."""
+        """Return whether the trial can start now."""
 
     def submit(self, trial: Trial, context: Context) -> None:
-        """Start a trial that is admitted."""
+        """Start a trial that is accepted."""
 
     def wait_any(self, timeout: float | None = None) -> tuple[Trial, Execution]:
-        """Wait for one of the started trials; after ``seconds``, stop one if the executor can."""
+        """Wait until one trial completes and return it. After ``timeout`` seconds, stop a trial if possible and return it."""
 
 
 class SerialExecutor:
-    """Executes a trial when its end is waited for."""
+    """Runs one trial at a time, in ``wait_any``."""
 
     max_workers = 1
 
@@ -74,27 +82,33 @@ class SerialExecutor:
         self._submitted: tuple[Trial, Context] | None = None
 
     def accepts(self, trial: Trial) -> bool:
-        """Admit any trial while it holds none."""
+        """Return whether no trial was submitted."""
         return self._submitted is None
 
     def submit(self, trial: Trial, context: Context) -> None:
-        """Keep the trial for ``finished``."""
+        """Keep the trial for ``wait_any``."""
         self._submitted = trial, context
 
     def wait_any(self, timeout: float | None = None) -> tuple[Trial, Execution]:
-        """Execute the trial that was started; in this process nothing stops it."""
+        """Execute the submitted trial. A trial in this process cannot be stopped."""
         assert self._submitted is not None
         (trial, context), self._submitted = self._submitted, None
         return trial, self._execute(trial, context)
 
 
 def is_exclusive(trial: Trial) -> bool:
-    """Whether nothing may run beside a trial: what times or fills the memory."""
+    """Return whether a trial must run alone: it measures time, or it has a memory limit."""
     return trial.exclusive or trial.memory_limit_bytes is not None
 
 
 def execute(trial: Trial, context: Context, seconds: float | None = None) -> Execution:
-    """Run a trial in this process, or in a worker of its own (for ``seconds`` at most) where the trial asks for one."""
+    """Run a trial in this process, or in its own process if it has a memory limit.
+
+    Args:
+        trial: The trial.
+        context: Its context.
+        seconds: Time limit of a trial in its own process.
+    """
     if trial.memory_limit_bytes is None:
         with EnergyMeter(context.device) as meter:
             execution = run_inline(trial, context)
@@ -103,21 +117,21 @@ def execute(trial: Trial, context: Context, seconds: float | None = None) -> Exe
 
 
 def run_inline(trial: Trial, context: Context) -> Execution:
-    """Runs a trial in this process."""
+    """Run a trial in this process and catch its errors."""
     outcome, error, trace = None, None, ""
     stopwatch = Stopwatch(context.device)
     try:
         reset_peak_memory(context.device)
-        with stopwatch:  # inside the try: what went wrong on a GPU may show only when it is waited for
+        with stopwatch:  # inside the try: an error on a GPU may be raised only by the synchronization
             given = trial.run(context)
         outcome = Outcome(check_rows(given.rows), check_arrays(given.arrays))
     except MythsError as known:
         error = _one_line(str(known) or type(known).__name__)
     except KeyboardInterrupt:
         raise
-    except BaseException as unforeseen:  # noqa: BLE001 (whatever a trial raises, an exit too, is a failed trial, not the end of the run)
-        said = ": ".join(filter(None, [type(unforeseen).__name__, str(unforeseen)]))
-        error, trace = _one_line(said), traceback.format_exc()
+    except BaseException as unforeseen:  # noqa: BLE001 (any exception of a trial, SystemExit included, is a failed trial)
+        text = ": ".join(filter(None, [type(unforeseen).__name__, str(unforeseen)]))
+        error, trace = _one_line(text), traceback.format_exc()
     return Execution(outcome, stopwatch.seconds, peak_memory(context.device), error, trace)
 
 
@@ -130,14 +144,14 @@ def _in_worker(trial: Trial, context: Context, memory: int, seconds: float | Non
         process = workers.Process(target=_work, args=(theirs, str(log_file), trial, context, memory), daemon=True)
         try:
             process.start()
-        except Exception as error:  # noqa: BLE001 (a trial that cannot be sent to a worker is a failed trial)
+        except Exception as error:  # noqa: BLE001 (a trial that cannot be pickled is a failed trial)
             return Execution(None, stopwatch.elapsed, 0, _one_line(f"{type(error).__name__}: {error}"), traceback.format_exc())
         theirs.close()
         try:
             if not ours.poll(seconds):
                 return Execution(None, stopwatch.elapsed, 0, stopped=True)
             return ours.recv()
-        except (EOFError, OSError):  # it died before its answer, or in the middle of it
+        except (EOFError, OSError):  # the process crashed before it sent its result
             process.join()
             return _crashed_execution(process.exitcode, log_file.read_text(encoding="utf-8", errors="replace"), stopwatch.elapsed, memory)
         finally:
@@ -147,10 +161,10 @@ def _in_worker(trial: Trial, context: Context, memory: int, seconds: float | Non
 
 
 def worker_context(trial: Trial) -> ForkServerContext | SpawnContext:
-    """Processes that have torch, this package and the trial's module loaded.
+    """Return a multiprocessing context whose processes have torch, this package and the trial's module loaded.
 
-    A forked server that has run nothing gives each a clean start in milliseconds instead of the seconds that a fresh interpreter needs.
-    Windows cannot fork: there every process is a fresh interpreter.
+    A fork server that has run nothing starts a process in milliseconds; a fresh interpreter takes seconds. Windows cannot fork and always
+    uses a fresh interpreter.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
@@ -158,7 +172,7 @@ def worker_context(trial: Trial) -> ForkServerContext | SpawnContext:
     package = __name__.partition(".")[0]
     loaded = [name for name in sys.modules if name.partition(".")[0] == package]
     workers.set_forkserver_preload(["torch", *loaded, type(trial).__module__])
-    # A worker is killed once it has answered, so its semaphores outlive it for a moment, which is nobody's concern.
+    # A worker is killed after it has sent its result, so its semaphores outlive it for a moment. That is harmless.
     os.environ.setdefault("PYTHONWARNINGS", "ignore::UserWarning:multiprocessing.resource_tracker")
     return workers
 
@@ -175,10 +189,10 @@ def _crashed_execution(exit_code: int | None, log_file: str, seconds: float, mem
 def _work(pipe: Connection, log_file: str, trial: Trial, context: Context, memory: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     exit_with_parent()
-    # What libraries say while they load is no part of a run's output; it is kept in case that it was their last.
-    said = os.open(log_file, os.O_WRONLY | os.O_APPEND)
-    os.dup2(said, 1)
-    os.dup2(said, 2)
+    # Output of libraries does not belong into the output of a run. It is kept for the error message of a crash.
+    output = os.open(log_file, os.O_WRONLY | os.O_APPEND)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
     _cap_memory(memory)
     execution = run_inline(trial, context)
     without_memory = Execution(Outcome([{"status": OUT_OF_MEMORY}]), execution.seconds, execution.peak_memory_bytes)
@@ -186,24 +200,24 @@ def _work(pipe: Connection, log_file: str, trial: Trial, context: Context, memor
         execution = without_memory
     try:
         pipe.send(execution)
-    except MemoryError:  # the arrays fit, their copy for the pipe does not
+    except MemoryError:  # the arrays fit into memory, but not a copy of them for the pipe
         pipe.send(without_memory)
     pipe.close()
 
 
 def _cap_memory(memory: int) -> None:
-    """Limit the memory of this process. Windows has no such limit: there a trial may take more."""
+    """Limit the memory of this process. Windows has no such limit."""
     with contextlib.suppress(ImportError):
         import resource
 
-        # The data segment, not the address space: CUDA and mapped libraries reserve far more addresses than memory.
+        # Limit the data segment, not the address space: CUDA and mapped libraries reserve far more addresses than memory.
         _, hard = resource.getrlimit(resource.RLIMIT_DATA)
         cap = memory if hard == resource.RLIM_INFINITY else min(memory, hard)
         resource.setrlimit(resource.RLIMIT_DATA, (cap, cap))
 
 
 def _is_out_of_memory(error: str) -> bool:
-    # As NumPy, torch, C++, XLA and TensorFlow say it.
+    # Messages of NumPy, torch, C++, XLA and TensorFlow.
     signs = (
         "memoryerror",
         "outofmemory",
@@ -218,7 +232,7 @@ def _is_out_of_memory(error: str) -> bool:
 
 
 def _one_line(error: str) -> str:
-    """An error as stored: one line of bearable length, without the user's name."""
+    """Return an error as stored: one line of at most 500 characters, without the user's home folder."""
     line = " ".join(error.split())
     at_home = str(home())
     line = line.replace(at_home, "~") if len(at_home) > 1 else line

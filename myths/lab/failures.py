@@ -1,4 +1,4 @@
-"""Failed and skipped trials as text: grouped by cause, with the first of them and what to do."""
+"""Failed and skipped trials as text, grouped by cause."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ _LONGEST = 160
 
 
 def causes(errors: Iterable[str]) -> str:
-    """Return the distinct causes with their counts, the most frequent first.
+    """Return the distinct causes of errors with their counts, the most frequent first.
 
     A cause is the signal that ended a worker process, the class of an exception, or the whole message of any other error.
+
+    Args:
+        errors: Stored errors.
 
     Example:
         >>> causes(["the worker process was ended by SIGABRT", "ValueError: a", "ValueError: b"])
@@ -40,12 +43,12 @@ def causes(errors: Iterable[str]) -> str:
 
 
 def summary(failed: Sequence[tuple[Trial, str]], total: int, skipped_dependents: int = 0) -> str:
-    """Return one sentence on all failed trials of a myth.
+    """Return one sentence about all failed trials of a myth.
 
     Args:
-        failed: Each failed trial with its error; at least one.
-        total: Number of trials that were to run, the failed ones included.
-        skipped_dependents: Number of trials that could not start because they depend on a failed one.
+        failed: Failed trials with their errors; at least one.
+        total: Number of trials that were to run, including the failed ones.
+        skipped_dependents: Number of trials that did not run because they depend on a failed trial.
 
     Example:
         >>> from myths.lab.failures import summary
@@ -53,7 +56,7 @@ def summary(failed: Sequence[tuple[Trial, str]], total: int, skipped_dependents:
         '3 of 7 trials failed: ValueError (3); first: Toss(coin=ducat): ValueError: no'
     """
     trial, error = failed[0]
-    waiting = f"; {skipped_dependents} more depend on them and did not run" if skipped_dependents else ""
+    waiting = f"; {skipped_dependents} dependent trials did not run" if skipped_dependents else ""
     return (
         f"{len(failed)} of {total} trials failed: {causes(e for _, e in failed)}{waiting}; "
         f"first: {_short(str(trial))}: {_short(error, 400)}"

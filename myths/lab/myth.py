@@ -1,4 +1,4 @@
-"""A myth: a belief, the papers that challenge it, and everything needed to test it."""
+"""A myth: a belief, the papers that challenge it, and the parts that test it."""
 
 from __future__ import annotations
 
@@ -22,45 +22,55 @@ PROFILES: tuple[Profile, ...] = ("quick", "laptop", "gpu", "paper")
 
 
 def parse_profile(word: str) -> Profile:
-    """Return the profile of this name. Raises UsageError that lists the names."""
+    """Return the profile of this name.
+
+    Raises:
+        UsageError: There is no such profile.
+    """
     for profile in PROFILES:
         if word == profile:
             return profile
-    raise UsageError(f"there is no profile {word!r}; there are: {', '.join(PROFILES)}")
+    raise UsageError(f"Unknown profile {word!r}. Available: {', '.join(PROFILES)}")
 
 
 @runtime_checkable
 class ListTrials(Protocol):
-    """What lists the trials of a profile."""
+    """A function that lists the trials of a profile."""
 
     def __call__(self, profile: Profile, seeds: int | None = None, data: tuple[str, ...] = ()) -> list[Trial]:
-        """Return them, each once."""
+        """Return the trials of a profile.
+
+        Args:
+            profile: The profile.
+            seeds: Number of seeds. Default: that of the profile.
+            data: Names of user datasets.
+        """
 
 
 def unique_trials(list_trials: ListTrials) -> ListTrials:
-    """Let a function that lists trials list each once, and refuse fewer seeds than one."""
+    """Decorate a function that lists trials: remove duplicates and check the number of seeds."""
 
     @functools.wraps(list_trials)
     def listed(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = ()) -> list[Trial]:
         if seeds is not None and seeds < 1:
-            raise UsageError(f"--seeds {seeds}: at least one")
+            raise UsageError(f"Invalid --seeds {seeds}: expected at least 1")
         return list({trial.id: trial for trial in list_trials(profile, seeds, data)}.values())
 
     return listed
 
 
 def run_rank(profiles: str, primary: Iterable[Verdict]) -> tuple[int, int]:
-    """Return how much a run of a myth counts; the larger counts more.
+    """Return the rank of a run of a myth; a higher rank is better.
 
-    A run that has measured more of what decides comes first: a larger machine that was stopped early says less than a smaller one that
-    went to the end. Then the profile decides.
+    The run with more tested primary claims ranks higher. If two runs have the same number, the profile decides. A complete run of a small
+    profile therefore ranks above an incomplete run of a large one.
 
     Args:
-        profiles: The profiles of the run, separated by commas.
-        primary: The verdicts of its primary claims.
+        profiles: Profiles of the run, separated by commas.
+        primary: Verdicts on its primary claims.
 
     Returns:
-        How many primary claims were measured on real data, and the profile: paper 4, gpu 3, laptop 2, quick 1, unknown 0.
+        Number of primary claims tested on real data, and the profile: paper 4, gpu 3, laptop 2, quick 1, unknown 0.
     """
     measured = sum(verdict not in (Verdict.NOT_TESTED, Verdict.ILLUSTRATION) for verdict in primary)
     return measured, max((PROFILES.index(p) + 1 for p in PROFILES if p in profiles.split(", ")), default=0)
@@ -68,7 +78,7 @@ def run_rank(profiles: str, primary: Iterable[Verdict]) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Paper:
-    """A reference as a reader needs it to find the paper."""
+    """A bibliographic reference."""
 
     authors: str
     year: int
@@ -87,16 +97,33 @@ ARTICLE = Paper(
 
 
 CONDITIONS = ("dataset", "test", "test_set", "protocol", "device", "seed", "status")
-"""Columns that say in every myth what a row was measured on."""
+"""Columns of every myth that state what a row was measured on."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Myth:
-    """Reads like the abstract of the paper; ``trials``, ``tables``, ``claims`` and ``figures`` are its parts.
+    """A belief with the trials, tables, claims and figures that test it. It reads like the abstract of a paper.
 
-    ``trials(profile, seeds, data)`` lists what a profile runs; ``seeds`` (None: the profile's own
-    number) and ``data`` (names added with ``myths data add``) are what a user may vary.
-    ``meanings`` says for each verdict, in a sentence, what it means for the belief.
+    Attributes:
+        name: Name on the command line.
+        number: Position in the list of myths.
+        belief: The belief as one sentence.
+        rebuttal: What the papers found.
+        discussion: Arguments for and against the belief, and what has changed since.
+        papers: Papers that challenge the belief.
+        trial_types: Classes of the trials, including classes that are only dependencies.
+        trials: Lists the trials of a profile. Arguments: profile, number of seeds (None: that of the profile), names of user datasets.
+        tables: Functions from stored results to a table, by name.
+        claims: Claims of the papers, with their criteria.
+        figures: Functions from the tables to a figure, or None if there is nothing to plot, by name.
+        verdict_texts: What each verdict on the myth means for the belief, as one sentence.
+        pictures: Functions from the tables and the stored arrays to a figure, by name. These figures show images of datasets and are never
+            published.
+        summarize_user_data: Returns what a run found about the user's data as text, or None if the run has no user data.
+        better: Whether higher or lower values of a column are better. ``myths table`` prints the best values in bold.
+        conditions: Columns that, in addition to ``CONDITIONS``, state what a row was measured on. Only rows that agree in all of them are
+            compared.
+        example: Returns an example that ``myths show`` computes and prints.
     """
 
     name: str
@@ -112,15 +139,10 @@ class Myth:
     figures: Mapping[str, Callable[[Mapping[str, pd.DataFrame]], Figure | None]]
     verdict_texts: Mapping[str, str]
     pictures: Mapping[str, Callable[[Mapping[str, pd.DataFrame], Store], Figure | None]] = field(default_factory=dict)
-    """Like figures, but they show images of data sets, so they are never published; from the tables and the stored arrays."""
     summarize_user_data: Callable[[Mapping[str, pd.DataFrame]], str | None] | None = None
-    """What a run found of the user's own data, in sentences; None where it holds none."""
     better: Mapping[str, Literal["higher", "lower"]] = field(default_factory=dict)
-    """Column of a table -> which of its numbers are better; `myths table` prints the best of these columns in bold."""
     conditions: tuple[str, ...] = ()
-    """Columns that say, beside ``CONDITIONS``, what a row was measured on: only rows that agree in all of them are compared."""
     example: Callable[[], str] | None = None
-    """Something to look at that ``myths show`` works out on the spot."""
 
     @property
     def folder(self) -> str:
@@ -128,16 +150,16 @@ class Myth:
         return self.name.replace("-", "_")
 
     def command(self, profile: str = "") -> str:
-        """Return what to type to run it: the make target of a myth of this repository, else the full command."""
+        """Return the command that runs the myth: the make target of a myth of this repository, or ``myths run``."""
         if self.trial_types[0].__module__.startswith(f"{__name__.partition('.')[0]}."):
             return f"make {self.name}" + (f" PROFILE={profile}" if profile else "")
         return f"myths run {self.name}" + (f" --profile {profile}" if profile else "")
 
     @property
     def types_by_name(self) -> dict[str, type[Trial]]:
-        """For decoding stored trials, those that are only dependencies included."""
+        """Trial classes by name, for decoding stored trials."""
         return {kind.__name__: kind for kind in self.trial_types}
 
     def verdict_text(self, verdict: Any) -> str:
-        """One sentence on what a verdict on the myth says of the belief."""
+        """Return what a verdict on the myth means for the belief, as one sentence."""
         return self.verdict_texts[str(verdict)]

@@ -1,4 +1,4 @@
-"""Processes that end with the one that made them, however that one ends."""
+"""Processes that end with their parent, however the parent ends."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import time
 
 
 def exit_with_parent() -> None:
-    """End this process within a second after its parent has ended, also in the middle of its work.
+    """End this process within a second after its parent has ended, even if it is busy.
 
-    A parent that is killed cannot end its children. A child that was forked keeps every open pipe of its parent, so whoever reads
-    from such a pipe would wait for ever.
+    A killed parent cannot end its children. A forked child keeps every open pipe of its parent, so that a reader of such a pipe would wait
+    forever.
     """
     threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
 

@@ -1,4 +1,4 @@
-"""The order in which trials run: what decides first, a chain at a time, then what takes longest. Linear in the number of trials."""
+"""The order in which trials run: urgent trials first, then the longest chains. Linear in the number of trials."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ class Entry:
 
     Attributes:
         trial: The trial.
-        place: The index of the part that it belongs to.
-        urgent: Whether an open primary claim waits for it.
-        alone: Whether it runs for the second time, with nothing beside it, because its worker process died.
-        waits_for: How many of its dependencies have not finished.
-        dependents: The entries that wait for it.
+        place: Index of its part.
+        urgent: Whether an undecided primary claim needs it.
+        alone: Whether it is a retry that must run alone, because its worker process crashed.
+        waits_for: Number of its dependencies that have not finished.
+        dependents: Entries that depend on it.
+        dropped: Whether it was removed from the queue.
+        key: Sort key, unique to the entry.
     """
 
     trial: Trial
@@ -33,22 +35,21 @@ class Entry:
     dependents: list[Entry] = field(default_factory=list)
     dropped: bool = False
     key: tuple[float, ...] = ()
-    """The place in the order, different for each entry."""
 
 
 class Queue:
     """The trials of several parts in one order.
 
-    1. What an open primary claim waits for, a chain (a trial and all it depends on) at a time: if the time ends, claims are decided
-       instead of many being begun.
-    2. The rest. If several trials run at once, those at the head of the longest chain of estimated seconds go first, lest in the
-       end everything waits for one of them. If one runs at a time, a chain at a time.
+    1. Trials that an undecided primary claim needs, one chain (a trial and its dependencies) at a time. If the time budget ends, some
+       claims are then decided instead of many being started.
+    2. All other trials. If several trials run at once, the trials with the longest chain of dependents (estimated seconds) come first, so
+       that the run does not end with one long trial. If one trial runs at a time, one chain at a time.
 
-    Nothing of 2 is started while something of 1 is ready and waits for the executor.
+    No trial of 2 starts while a trial of 1 is ready and waits for the executor.
 
     Args:
-        parts: The trials to run of each part, dependencies first, and its urgent trials, the most urgent first.
-        estimate: Seconds that a trial takes, None if unknown.
+        parts: For each part, the trials to run, dependencies first, and its urgent trials, the most urgent first.
+        estimate: Returns the estimated seconds of a trial, or None if unknown.
         parallel: Whether several trials run at once.
     """
 
@@ -71,18 +72,18 @@ class Queue:
                 self._push(entry)
 
     def __len__(self) -> int:
-        """How many trials have not been given out."""
+        """Return the number of trials that were not taken."""
         return self._waiting
 
     def next(self, accepts: Callable[[Trial], bool], busy: bool) -> Entry | None:
         """Take the first entry that is ready and that the executor accepts.
 
         Args:
-            accepts: Whether the executor takes a trial now.
-            busy: Whether anything is running; a trial that runs again after a death then waits.
+            accepts: Returns whether the executor accepts a trial now.
+            busy: Whether a trial is running. A retry that must run alone then waits.
 
         Returns:
-            The entry, or None if nothing can be started now.
+            The entry, or None if nothing can start now.
         """
         for urgent in (True, False):
             lanes = [lane for alone in (True, False) if (lane := self._lanes[urgent, alone])]
@@ -95,14 +96,14 @@ class Queue:
         return None
 
     def done(self, entry: Entry) -> None:
-        """Say that an entry has finished; what waited only for it becomes ready."""
+        """Mark an entry as finished. Dependents that waited only for it become ready."""
         for dependent in entry.dependents:
             dependent.waits_for -= 1
             if not dependent.waits_for and not dependent.dropped:
                 self._push(dependent)
 
     def drop(self, entry: Entry) -> list[Entry]:
-        """Take out what waits for an entry, directly or not, and return it."""
+        """Remove all direct and indirect dependents of an entry and return them."""
         found: list[Entry] = []
         dropping = [entry]
         for each in dropping:
@@ -115,7 +116,7 @@ class Queue:
         return found
 
     def retry_alone(self, entry: Entry) -> None:
-        """Put back an entry whose worker process died; it runs again when nothing else does."""
+        """Put back an entry whose worker process crashed. It runs again when no other trial is running."""
         entry.alone = True
         self._waiting += 1
         self._push(entry)
@@ -133,7 +134,7 @@ def _connect(entries: dict[str, Entry]) -> None:
 
 
 def _mark_urgent(entries: dict[str, Entry], wanted: Iterable[Trial]) -> None:
-    """Number the urgent trials and all they depend on in the order in which chains are finished."""
+    """Number the urgent trials and their dependencies in the order in which chains are finished."""
     numbered = 0
     for trial in wanted:
         for entry in _chain(entries, trial):
@@ -142,7 +143,7 @@ def _mark_urgent(entries: dict[str, Entry], wanted: Iterable[Trial]) -> None:
 
 
 def _chain(entries: dict[str, Entry], target: Trial) -> Iterator[Entry]:
-    """What is to run of a trial and its dependencies and is not marked yet, dependencies first."""
+    """Yield a trial and its dependencies that are to run and not marked yet, dependencies first."""
     waiting = [(target, False)]
     while waiting:
         trial, visited = waiting.pop()
@@ -157,7 +158,7 @@ def _chain(entries: dict[str, Entry], target: Trial) -> Iterator[Entry]:
 
 
 def _longest_paths(entries: Sequence[Entry], estimate: Estimate) -> list[tuple[float, float]]:
-    """For each entry, negative: seconds of the longest chain of dependents from it on, and the number of trials in such a chain."""
+    """Return for each entry, negated, the seconds of its longest chain of dependents and the number of trials in such a chain."""
     paths: dict[int, tuple[float, float]] = {}
     for entry in reversed(entries):  # dependents come before what they depend on
         after = [paths[id(dependent)] for dependent in entry.dependents]

@@ -1,4 +1,4 @@
-"""What a machine has to spare at this moment: memory and cores."""
+"""Free memory and cores of this machine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores that this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # macOS, Windows
@@ -16,9 +16,9 @@ def cores() -> int:
 
 
 def free_bytes(device: str) -> int:
-    """Return the bytes that this process may still take on a device.
+    """Return the free memory of a device in bytes.
 
-    On a CPU the least that the system and its control group say; 8 GiB where neither says anything.
+    On a CPU this is the minimum over the system and its control group, or 8 GiB if neither reports it.
     """
     if device.startswith("cuda"):
         import torch
@@ -36,9 +36,9 @@ def free_bytes(device: str) -> int:
 
 
 def busy_cores() -> float:
-    """Return how many cores other work keeps busy; 0 where the system does not say.
+    """Return the number of cores that other processes use; 0 if the system does not report it.
 
-    That is the load of the last minute, but not more than the threads that run at this moment: a run that has just ended leaves a load.
+    This is the load of the last minute, limited to the number of threads that run now, because the load includes runs that have just ended.
     """
     try:
         load = os.getloadavg()[0]

@@ -1,4 +1,9 @@
-"""Plan and run trials: one queue over all myths of a request, each trial once, resuming where an earlier run stopped."""
+"""Plan and run the trials of myths in dependency order, reusing stored results.
+
+``plan`` compares the requested trials with the store and assigns each a state: "done", "pending" or "skipped". ``run_queue`` executes
+the pending trials of several myths in one queue and stores each result as soon as it is available, so that an interrupted run can be
+resumed.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +24,7 @@ State = Literal["done", "pending", "skipped"]
 
 @dataclass(frozen=True)
 class PlannedTrial:
-    """A trial of a plan: whether it is done, is to be run, or cannot be run here (with the reason)."""
+    """A trial with its state, and the reason if it is skipped."""
 
     trial: Trial
     state: State
@@ -28,87 +33,111 @@ class PlannedTrial:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run comes to: every listed trial and what those depend on, dependencies first."""
+    """The trials of a run and their states, in dependency order.
+
+    Attributes:
+        steps: One entry per trial; dependencies come before the trials that need them.
+    """
 
     steps: tuple[PlannedTrial, ...]
 
     def in_state(self, state: State) -> list[Trial]:
-        """The trials in one state."""
+        """Return the trials in a state."""
         return [step.trial for step in self.steps if step.state == state]
 
     @property
     def skipped(self) -> list[tuple[Trial, str]]:
-        """The trials that cannot run here, with the reasons."""
+        """The skipped trials with the reasons."""
         return [(step.trial, step.reason) for step in self.steps if step.state == "skipped"]
 
     @property
     def data(self) -> tuple[str, ...]:
-        """The data sets that the trials to be run read."""
+        """Names of the datasets that the pending trials read."""
         return tuple(dict.fromkeys(name for trial in self.in_state("pending") for name in trial.data))
 
 
 @dataclass(frozen=True)
 class Budget:
-    """Seconds that a run may take, from the moment the budget is made."""
+    """A time budget. It starts when the object is created.
+
+    Attributes:
+        seconds: Length of the budget.
+        started: Time at which it started.
+    """
 
     seconds: float
     started: float = field(default_factory=time.monotonic)
 
     @property
     def left(self) -> float:
-        """Seconds until the budget is used up; negative after that."""
+        """Seconds until the budget ends; negative afterwards."""
         return self.seconds - (time.monotonic() - self.started)
 
     def allows(self, estimate: float | None) -> bool:
-        """Whether a trial of that many seconds may start; an unknown one only while half of the budget is left."""
+        """Return whether a trial of estimated duration ``estimate`` (seconds) may start.
+
+        If ``estimate`` is None, the trial may start while at least half of the budget is left.
+        """
         return self.left >= (self.seconds / 2 if estimate is None else estimate)
 
 
 @dataclass
 class Progress:
-    """What happened in a run."""
+    """The result of a run: counts and lists of trials.
+
+    Attributes:
+        finished: Number of trials that finished.
+        failed: Failed trials with their errors.
+        skipped_dependents: Trials that depend on a failed trial, with that trial.
+        not_started: Trials that were not started because of the time budget.
+        over_budget: Trials whose estimated duration exceeds the whole budget.
+        stopped: Trials that were running when the budget ended. They are not stored.
+    """
 
     finished: int = 0
     failed: list[tuple[Trial, str]] = field(default_factory=list)
     skipped_dependents: list[tuple[Trial, Trial]] = field(default_factory=list)
     not_started: list[Trial] = field(default_factory=list)
-    """Trials that the budget left unstarted."""
     over_budget: list[Trial] = field(default_factory=list)
-    """Those of them that alone would take more than the whole budget, by what is known of their like."""
     stopped: list[Trial] = field(default_factory=list)
-    """Trials that were running when the budget ended. Nothing of them is stored."""
 
     @property
     def failure_summary(self) -> str:
-        """One sentence on the failed trials; at least one failed."""
+        """One sentence about the failed trials. At least one trial must have failed."""
         return failures.summary(self.failed, len(self.failed) + self.finished, len(self.skipped_dependents))
 
 
 ProgressCallback = Callable[[Trial, TrialRecord | None], None]
-"""Called before a trial (None) and after it (its record)."""
+"""Called with (trial, None) before and with (trial, record) after each trial."""
 UnavailableReason = Callable[[str], str | None]
-"""Return why a data set cannot be read on this machine and how to bring it; None if it can."""
+"""Returns why a dataset cannot be read on this machine and how to get it, or None if it can be read."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """The trials of one myth in a queue: what is to do, where it is stored, what comes first, and whom to tell."""
+    """The trials of one myth in a queue.
+
+    Attributes:
+        plan: Trials and their states.
+        store: Receives the records.
+        urgent: Trials that undecided primary claims are measured on, the most urgent first.
+        report: Called before and after each trial.
+        ended: Called once, when no trial of the part is left to run.
+    """
 
     plan: Plan
     store: Store
     urgent: Sequence[Trial] = ()
-    """The trials that open primary claims are measured on, the most urgent first."""
     report: ProgressCallback = lambda trial, record: None
     ended: Callable[[Progress], None] = lambda progress: None
-    """Called once, when no trial of the part is left to run."""
 
 
 class Estimates:
-    """Seconds that trials will take, from finished ones of their class on one machine class.
+    """Estimates the duration of trials from finished trials of the same class and machine class.
 
     Args:
         records: Records to learn from.
-        machine_class: The machine class to estimate for; records of others are left out.
+        machine_class: Machine class to estimate for. Records of other classes are ignored.
     """
 
     def __init__(self, records: Iterable[TrialRecord], machine_class: str) -> None:
@@ -118,13 +147,13 @@ class Estimates:
             self.add(record)
 
     def add(self, record: TrialRecord) -> None:
-        """Learn from a record. A trial that shared a GPU with others says nothing of how long it takes."""
+        """Learn from a record. Trials that shared a GPU with other trials are ignored."""
         if record.status == "ok" and record.device == self.machine_class and record.has_comparable_seconds:
             seconds, work = self._known.get(type(record.trial), (0.0, 0.0))
             self._known[type(record.trial)] = seconds + record.seconds, work + record.trial.relative_cost
 
     def __call__(self, trial: Trial) -> float | None:
-        """Return the estimated seconds of a trial, scaled by its ``work``; None if no trial of its class has finished."""
+        """Estimate the duration of a trial in seconds. Return None if no trial of its class has finished."""
         seconds, work = self._known.get(type(trial), (0.0, 0.0))
         return seconds / work * trial.relative_cost if work else None
 
@@ -136,20 +165,22 @@ def plan(
     unavailable: UnavailableReason = lambda name: None,
     again: frozenset[str] = frozenset(),
 ) -> Plan:
-    """Find what is done, what is to do and what is missing.
+    """Determine which trials are done, pending or skipped.
 
-    A dependency that no profile lists runs only when an unfinished trial needs it, and a finished
-    one runs again only when its arrays are gone and an unfinished trial needs them.
+    A trial is *done* if the store holds a successful record whose data hashes do not conflict with the local datasets. It is *skipped* if
+    it, or a dependency, returns a skip reason. All other requested trials are *pending*. A dependency that was not requested is included
+    only if a pending trial needs it. A finished dependency is run again only if a pending trial needs its arrays and they are no longer on
+    disk.
 
     Args:
-        trials: The trials that a profile lists.
-        store: Where finished trials are.
-        hashes: Content hashes of the data sets on this machine.
-        unavailable: Why a data set cannot be read; the trials that read it are missing.
+        trials: Requested trials. Duplicates are merged by id.
+        store: Results of earlier invocations.
+        hashes: Returns the content hash of a dataset, or None if it is not available on this machine.
+        unavailable: Returns why a dataset cannot be read. Trials that read it are skipped.
         again: Ids of finished trials to run once more.
 
     Returns:
-        The plan, dependencies before their dependents.
+        The plan, dependencies first.
     """
     listed = list(trials)
     ordered = dependencies_first(listed)
@@ -170,7 +201,7 @@ def plan(
             steps.append(PlannedTrial(trial, "done"))
         elif skip_reason[trial.id] and trial.id in named:
             steps.append(PlannedTrial(trial, "skipped", skip_reason[trial.id]))
-            named.update(d.id for d in trial.dependencies if skip_reason.get(d.id))  # what is to blame is named too
+            named.update(d.id for d in trial.dependencies if skip_reason.get(d.id))  # the cause is listed too
         elif not skip_reason[trial.id] and (trial.id in named or trial.id in needed):
             steps.append(PlannedTrial(trial, "pending"))
             needed.update(dependency.id for dependency in trial.dependencies)
@@ -179,13 +210,13 @@ def plan(
 
 @dataclass(frozen=True)
 class Invocation:
-    """What is the same for all trials of an invocation.
+    """The facts that all trials of an invocation share.
 
     Attributes:
-        device: The torch device that trials are given.
-        hashes: Content hashes of the data sets on this machine.
-        id: Its id, stored with every trial.
-        machine_class: The machine class, stored with every trial.
+        device: Device as torch names it.
+        hashes: Returns the content hash of a dataset, or None; recorded with each result.
+        id: Id of the invocation in ``run.json``.
+        machine_class: Class of machines within which durations are comparable, for example "cpu" or "h100".
     """
 
     device: str
@@ -203,7 +234,22 @@ def run(
     executor: Executor | None = None,
     report: ProgressCallback = lambda trial, record: None,
 ) -> Progress:
-    """Run what is to do of one plan; as ``run_queue`` with one part."""
+    """Run the pending trials of one plan; equivalent to ``run_queue`` with one part.
+
+    Args:
+        steps: The plan to execute.
+        store: Receives one record per executed trial.
+        invocation: Device and facts to store with every trial.
+        budget: Time budget. Default: none.
+        executor: Runs the trials. Default: one at a time.
+        report: Called with (trial, None) before and with (trial, record) after each trial.
+
+    Returns:
+        Counts and lists of finished, failed and not started trials.
+
+    Raises:
+        CannotStart: A result could not be written. Results stored before are kept.
+    """
     (progress,) = run_queue([Part(steps, store, report=report)], invocation, budget=budget, executor=executor)
     return progress
 
@@ -211,26 +257,29 @@ def run(
 def run_queue(
     parts: Sequence[Part], invocation: Invocation, *, budget: Budget | None = None, executor: Executor | None = None
 ) -> list[Progress]:
-    """Run what is to do in all parts, in one queue; each trial is stored the moment it finishes.
+    """Run the pending trials of all parts in one queue and store each result as it completes.
 
-    A trial that raises is stored as failed, and those that depend on it are left out. A trial whose worker process
-    died runs once more, with nothing beside it, before it counts as failed. With a ``budget``, trials that would not
-    fit are not started, and an executor that can stop a trial stops it when the budget ends.
+    A trial that raises is stored as failed, and trials that depend on it are not run. A trial whose worker process crashes is run once
+    more, alone, before it counts as failed. With a budget, a trial does not start if its estimated duration exceeds the remaining time. When
+    the budget ends, an executor that can stop a running trial stops it.
 
     Args:
-        parts: The plans, in the order in which they are to begin.
-        invocation: The device, and what is stored with every trial.
-        budget: Seconds that all of this may take.
-        executor: How trials are executed; by default one by one in this process.
+        parts: Plans and stores, in the order in which they start.
+        invocation: Device and facts to store with every trial.
+        budget: Time budget for all parts. Default: none.
+        executor: Runs the trials. Default: one at a time.
 
     Returns:
-        What happened, for each part.
+        Counts and lists of trials, for each part.
+
+    Raises:
+        CannotStart: A result could not be written. Results stored before are kept.
     """
     return _Run(parts, invocation, budget, executor or SerialExecutor()).run()
 
 
 class _Run:
-    """The state of ``run_queue``: the queue, what is running, and what happened so far."""
+    """The state of ``run_queue``: the queue, the running trials, and the progress of each part."""
 
     def __init__(self, parts: Sequence[Part], invocation: Invocation, budget: Budget | None, executor: Executor) -> None:
         self.parts, self.invocation, self.budget, self.executor = parts, invocation, budget, executor
@@ -298,7 +347,7 @@ class _Run:
             self._count_settled(entry.place, 1 + len(waiting))
 
     def _defer(self, entry: Entry) -> None:
-        """Leave a trial, and all that wait for it, for another run."""
+        """Leave a trial, and all trials that wait for it, for another run."""
         left = [entry, *self.queue.drop(entry)]
         stopped = self.progress[entry.place].stopped
         self.progress[entry.place].not_started += [e.trial for e in left if not any(e.trial is trial for trial in stopped)]
@@ -312,7 +361,7 @@ class _Run:
 
 @dataclass(eq=False)
 class _Running:
-    """A trial that runs, the checksums of its data, and how many others ran beside it at most."""
+    """A running trial, the hashes of its data, and the largest number of trials that ran at the same time."""
 
     entry: Entry
     data: Mapping[str, str]
@@ -321,19 +370,23 @@ class _Running:
 
 @dataclass(frozen=True)
 class DependencyOutcomes:
-    """The outcomes that a trial may look up; picklable, so that a worker process can."""
+    """The outcomes that a trial may look up. Picklable, so that a worker process can use it."""
 
     by_id: Mapping[str, Outcome]
 
     def __call__(self, trial: Trial) -> Outcome:
-        """The outcome of a dependency; raises LookupError for any other trial."""
+        """Return the outcome of a dependency.
+
+        Raises:
+            LookupError: ``trial`` is not a dependency.
+        """
         if trial.id not in self.by_id:
-            raise LookupError(f"{trial} is not among the dependencies: only trials in the fields can be looked up")
+            raise LookupError(f"{trial} is not a dependency. Expected a trial in the fields")
         return self.by_id[trial.id]
 
 
 def _make_context(trial: Trial, store: Store, invocation: Invocation) -> tuple[Context, dict[str, str]]:
-    """What a trial is given, and the checksums of the data that it and its dependencies read."""
+    """Return the context of a trial, and the hashes of the data that it and its dependencies read."""
     dependencies = {t.id: record for t in dependencies_first(trial.dependencies) if (record := store.finished(t, invocation.hashes))}
     outcomes = DependencyOutcomes({identity: store.outcome(record) for identity, record in dependencies.items()})
     data = {name: sha256 for name in trial.data if (sha256 := invocation.hashes(name))}
@@ -359,7 +412,7 @@ def _store_record(run: _Running, execution: Execution, store: Store, invocation:
     )
     stored = store.append(record, outcome.arrays)
     if execution.error:
-        with contextlib.suppress(OSError):  # a help for the reader; the error itself is stored already
+        with contextlib.suppress(OSError):  # optional: the error itself is already stored
             (store.folder / "errors").mkdir(exist_ok=True)
             (store.folder / "errors" / f"{trial.id}.txt").write_text(
                 f"{trial}\n\n{execution.traceback or execution.error}\n", encoding="utf-8", errors="backslashreplace"

@@ -1,4 +1,4 @@
-"""One invocation of the suite: plan, check the data, run, derive. What the command and the Python interface share."""
+"""One invocation of the suite: plan, check the data, run, analyze. Used by the command line and the Python interface."""
 
 from __future__ import annotations
 
@@ -22,18 +22,26 @@ from myths.lab.trial import Trial, canonical
 from myths.lab.worker_pool import WorkerPool
 
 MIN_FREE_BYTES = 200 * 2**20
-"""Free space below which a run is not begun."""
+"""Minimum free disk space to start a run."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunRequest:
-    """What is asked for: which myths, in which profile, on what device, into which run.
+    """What to run: myths, profile, device and run.
 
     Attributes:
-        claims: Ids of claims, or beginnings of ids up to a hyphen, or ``primary``. Only what these need is run.
-        trial_classes: Names of trial classes. Only their trials, and what these depend on, are run.
+        myths: Myths to run.
+        profile: Name of the profile.
+        run: The run that receives the results.
+        device: Device as torch names it.
+        seeds: Number of seeds. Default: that of the profile.
+        data: Names of user datasets.
+        budget: Time budget in seconds. Default: none.
+        jobs: Number of parallel trials. Exclusive trials always run alone.
+        claims: Claims whose trials are run: ids, prefixes of ids up to a hyphen, or "primary". Default: all.
+        trial_classes: Names of trial classes to run, with their dependencies. Default: all.
         again: Ids of stored trials to run once more. Nothing else is run.
-        source: A published run that is copied into the run first, unless the run holds its results already.
+        source: Published run to copy first, unless the run already holds its results.
     """
 
     myths: Sequence[Myth]
@@ -43,30 +51,32 @@ class RunRequest:
     seeds: int | None = None
     data: tuple[str, ...] = ()
     budget: float | None = None
-    """Seconds."""
     jobs: int = 1
-    """Trials side by side, where nothing is timed."""
     claims: tuple[str, ...] = ()
     trial_classes: tuple[str, ...] = ()
     again: tuple[str, ...] = ()
     source: RunFolder | None = None
 
     def __post_init__(self) -> None:
-        """Raises UsageError for a profile, a budget, a number of seeds or of jobs, or a name of data that cannot be."""
+        """Check the arguments.
+
+        Raises:
+            UsageError: A value is invalid, or arguments exclude each other.
+        """
         parse_profile(self.profile)
         if self.budget is not None and not 0 < self.budget < math.inf:
-            raise UsageError(f"budget={self.budget:g}: expected seconds, more than 0")
+            raise UsageError(f"Invalid budget={self.budget:g}: expected a positive number of seconds")
         if self.seeds is not None and self.seeds < 1:
-            raise UsageError(f"seeds={self.seeds}: at least one")
+            raise UsageError(f"Invalid seeds={self.seeds}: expected at least 1")
         if self.jobs < 1:
-            raise UsageError(f"jobs={self.jobs}: at least one")
+            raise UsageError(f"Invalid jobs={self.jobs}: expected at least 1")
         if self.again and (self.claims or self.trial_classes):
-            raise UsageError(f"--again {self.again[0]}: it names the trial already; leave out --claim and --trial")
+            raise UsageError(f"--again {self.again[0]} excludes --claim and --trial. Leave them out")
         object.__setattr__(self, "data", tuple(map(canonical_name, self.data)))
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """As recorded with the results: no paths."""
+        """The arguments as recorded with the results, without paths."""
         chosen = {"claims": list(self.claims), "trials": list(self.trial_classes)}
         return {
             "myths": [myth.name for myth in self.myths],
@@ -82,12 +92,12 @@ class RunRequest:
 
 
 ProgressFactory = Callable[[Myth, Plan], Callable[[Trial, TrialRecord | None], None]]
-"""Called for each myth before the first trial; returns what is called before (None) and after (a record) each of its trials."""
+"""Called with each myth and its plan. Returns a callback that is called before (with None) and after (with the record) each trial."""
 
 
 @dataclass(frozen=True)
 class MythPlan:
-    """A myth of a request: its stored results, and what is done, to do and missing."""
+    """A myth of a request, its stored results, and its plan."""
 
     myth: Myth
     store: Store
@@ -98,15 +108,15 @@ def plans(request: RunRequest, unavailable: UnavailableReason = lambda name: Non
     """Plan every myth of a request.
 
     Args:
-        request: What is asked for.
-        unavailable: Why a data set cannot be read; the trials that read it are missing.
+        request: What to run.
+        unavailable: Returns why a dataset cannot be read. Trials that read it are skipped.
 
     Returns:
-        The plans, in the order of the myths. Myths of which nothing is asked for are left out.
+        The plans, in the order of the myths. Myths without requested trials are left out.
 
     Raises:
         UsageError: A claim, a trial class or an id of the request does not exist.
-        CannotStart: A data set that the request names is not here, or the published run cannot be continued in this run.
+        CannotStart: A requested dataset is not available, or the published run cannot be continued in this run.
     """
     for name in request.data:
         prepared.require(name)
@@ -115,7 +125,7 @@ def plans(request: RunRequest, unavailable: UnavailableReason = lambda name: Non
     stores = {myth.name: request.run.store(myth) for myth in request.myths}
     listed = {myth.name: _listed(request, myth, stores[myth.name]) for myth in request.myths}
     if request.again and (unknown := set(request.again) - {trial.id for trials in listed.values() for trial in trials}):
-        raise UsageError(f"--again {min(unknown)}: run {request.run.name} holds no finished trial of this id")
+        raise UsageError(f"Unknown --again {min(unknown)}: run {request.run.name!r} has no finished trial with this id")
     if request.claims:
         wanted = selection.claims(request.myths, request.claims, functools.partial(_is_open, request.run), request.device)
         listed = {name: selection.needed_by(wanted[name], trials) for name, trials in listed.items() if name in wanted}
@@ -136,27 +146,32 @@ def plans(request: RunRequest, unavailable: UnavailableReason = lambda name: Non
 
 @dataclass(frozen=True)
 class MythResult:
-    """What myth_results to a myth in a run, and what follows from all that the run now holds of it."""
+    """The result of a myth in a run.
+
+    Attributes:
+        progress: Counts and lists of the trials of this invocation.
+        analysis: Tables and claims from all stored trials of the run, or None if they could not be computed.
+        analysis_error: Why the tables could not be computed; empty if they could.
+    """
 
     progress: Progress
     analysis: Analysis | None
     analysis_error: str = ""
-    """Why nothing could be derived from the stored trials; empty where all is well."""
 
 
 def run(request: RunRequest, progress_of: ProgressFactory) -> dict[str, MythResult]:
-    """Run a request and derive its tables, claims and figures.
+    """Run a request and compute its tables, claims and figures.
 
     Args:
-        request: What is asked for.
-        progress_of: Called for each myth before the first trial.
+        request: What to run.
+        progress_of: Called with each myth and its plan before the first trial.
 
     Returns:
-        What came of each myth, by name.
+        The result of each myth, by name.
 
     Raises:
-        CannotStart: Before the first trial: no trial of the request can run because of what is missing, the run belongs to
-            another machine class, the folder cannot be written, or another run is going on in it.
+        CannotStart: No requested trial can run on this machine, the run belongs to another machine class, its folder cannot be written,
+            or another run is writing to it.
     """
     budget = Budget(request.budget) if request.budget is not None else None
     machine_class = device.machine_class(request.device)
@@ -183,7 +198,7 @@ def run(request: RunRequest, progress_of: ProgressFactory) -> dict[str, MythResu
 
 
 def nothing_runnable_reason(planned: Sequence[MythPlan]) -> str | None:
-    """Return why nothing of a request can run here, None if something can or is done already."""
+    """Return why no trial can run on this machine, or None if one can or is already done."""
     if any(step.state != "skipped" for p in planned for step in p.plan.steps):
         return None
     return next((reason for p in planned for _, reason in p.plan.skipped), None)
@@ -197,8 +212,8 @@ def _listed(request: RunRequest, myth: Myth, store: Store) -> list[Trial]:
 
 def _nothing_chosen(request: RunRequest) -> str:
     if request.claims == (selection.PRIMARY,):
-        return f"--claim primary: in run {request.run.name} no primary claim is open that the profile {request.profile} measures"
-    return f"profile {request.profile} has no trial of {', '.join((*request.claims, *request.trial_classes))}: try another --profile"
+        return f"--claim primary: run {request.run.name!r} has decided every primary claim that profile {request.profile} measures"
+    return f"Profile {request.profile} has no trial of {', '.join((*request.claims, *request.trial_classes))}. Use another --profile"
 
 
 def _part(planned: MythPlan, run: RunFolder, progress_of: ProgressFactory, myth_results: dict[str, MythResult]) -> Part:
@@ -215,19 +230,19 @@ def _analyze(myth: Myth, run: RunFolder, progress: Progress) -> MythResult:
         analysis.write(found)
     except MythsError:
         raise
-    except Exception as error:  # noqa: BLE001 (rows that a table does not expect: the other myths still run)
-        return MythResult(progress, None, f"no tables can be made of its trials ({type(error).__name__}: {error})")
+    except Exception as error:  # noqa: BLE001 (unexpected rows: the other myths still run)
+        return MythResult(progress, None, f"its tables cannot be computed ({type(error).__name__}: {error})")
     return MythResult(progress, found)
 
 
 def _is_open(run: RunFolder, myth: Myth) -> Callable[[str], bool]:
-    """Whether a run has not decided a claim of a myth, by id."""
+    """Return a function that tells whether a run has not decided a claim of a myth, by id."""
     decided = {j.claim.id for j in analysis.analyze(myth, run).claim_results if j.verdict.decides} if run.has_results(myth) else set[str]()
     return lambda identity: identity not in decided
 
 
 def _with_data(request: RunRequest) -> tuple[list[MythPlan], dict[str, Any]]:
-    """The plans, without what wants data that are absent or corrupt, and the notes of the data sets that are to be read."""
+    """Return the plans, with trials skipped whose datasets are unavailable or corrupt, and the metadata of the datasets to read."""
     corrupt: dict[str, str] = {}
     notes: dict[str, Any] = {}
     while True:
@@ -245,7 +260,7 @@ def _with_data(request: RunRequest) -> tuple[list[MythPlan], dict[str, Any]]:
 
 
 def unavailable_reason(name: str) -> str | None:
-    """Return why a data set is not here and how to bring it, None if it is here."""
+    """Return why a dataset is not available on this machine and how to get it, or None."""
     try:
         prepared.require(name)
     except CannotStart as error:
@@ -254,7 +269,7 @@ def unavailable_reason(name: str) -> str | None:
 
 
 def _hashes() -> Callable[[str], str | None]:
-    """Content hashes of data sets, each looked up once; None for a set that is absent or has no readable sidecar."""
+    """Return a cached function from the name of a dataset to its content hash; None for datasets that are unavailable."""
 
     @functools.cache
     def sha256_of(name: str) -> str | None:
@@ -269,4 +284,4 @@ def _hashes() -> Callable[[str], str | None]:
 def _check_free_space(run: RunFolder) -> None:
     free = shutil.disk_usage(run.path).free
     if free < MIN_FREE_BYTES:
-        raise CannotStart(f"only {free / 2**20:.0f} MiB are free in {run.path}: make room or choose another folder with --results")
+        raise CannotStart(f"Only {free / 2**20:.0f} MiB free in {run.path}. Free disk space or use a different --results folder")

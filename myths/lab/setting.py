@@ -144,7 +144,7 @@ def check_divides(trial: Any, part: str, whole: str) -> None:
     divisor, number = getattr(trial, part), getattr(trial, whole)
     if number % divisor:
         fitting = ", ".join(str(n) for n in range(1, number + 1) if number % n == 0)
-        raise UsageError(f"{part}={divisor} does not fit: it does not divide {whole}={number}; these do: {fitting}")
+        raise UsageError(f"Invalid {part}={divisor}: expected a divisor of {whole}={number}: {fitting}")
 
 
 def meanings(kind: type) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A trial: one measurement with all its settings, and what it gives."""
+"""A trial is one measurement with all its settings; its outcome is rows and arrays."""
 
 from __future__ import annotations
 
@@ -28,52 +28,57 @@ PROTOCOLS: tuple[Protocol, ...] = typing.get_args(Protocol)
 T = TypeVar("T", bound="Trial")
 
 _hints: Callable[[type], dict[str, Any]] = functools.cache(functools.partial(typing.get_type_hints, include_extras=True))
-"""Class -> the types of its fields, with their rules; finding them takes longer than all else that is done for a stored trial."""
+"""Types of the fields of a class, with their rules. Cached: computing them is the slowest part of decoding a stored trial."""
 
 INTEGER_LIMIT = 2**63
-"""No whole number of a setting is as large: torch and pandas hold none that is."""
+"""Upper bound on integer settings, excluded: torch and pandas hold no larger integer."""
 
 
 def least_faithful(protocols: Iterable[str]) -> Protocol:
-    """The protocol that a number made from several trials has: the furthest from the paper's.
+    """Return the protocol that is furthest from the paper's.
 
-    Raises ValueError when there is none to choose from or a word is not a protocol.
+    Args:
+        protocols: Protocols of the trials that a number is computed from.
+
+    Raises:
+        ValueError: There are no protocols, or one is unknown.
     """
     return PROTOCOLS[max(PROTOCOLS.index(typing.cast(Protocol, p)) for p in protocols)]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a trial returns: tidy rows (one dict of plain values each) and, if needed, named arrays."""
+    """The result of a trial: tidy rows (one dict of plain values per row) and, if needed, named arrays."""
 
     rows: list[dict[str, Any]]
     arrays: Mapping[str, Any] = field(default_factory=dict)
-    """Name to array; those of a stored trial are read from disk when asked for."""
+    """Arrays by name. The arrays of a stored trial are read from disk on access."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
     """One measurement. Subclasses are frozen, keyword-only dataclasses; their fields are their identity.
 
-    A field that is a trial, or a tuple of trials, is a dependency: it runs first, once, and is
-    looked up with ``context.outcome``. A trial that draws random numbers has a field ``seed``.
+    A field that is a trial, or a tuple of trials, is a dependency: it runs before this trial, once, and ``context.outcome`` returns its
+    outcome. A trial that draws random numbers has a field ``seed``.
     """
 
     version: ClassVar[int] = 1
-    """Part of the identity; raised when the meaning of a result changes, not when code moves."""
+    """Part of the identity. Raise it when the meaning of a result changes, not when code moves."""
     nondeterministic_columns: ClassVar[frozenset[str]] = frozenset()
-    """Row columns that measure time or memory, so that two executions differ in them."""
+    """Columns of the rows that measure time or memory, so that they differ between two executions."""
     exclusive: ClassVar[bool] = False
-    """Runs with nothing beside it."""
+    """Whether the trial must run alone."""
     published_arrays: ClassVar[tuple[str, ...]] = ()
-    """Arrays that are published with a run because dependents read them: names, or patterns such as "new_*". Never data or weights."""
+    """Arrays to publish with a run because dependents read them: names, or patterns such as "new_*". Never data or weights."""
     memory_limit_bytes: ClassVar[int | None] = None
-    """Bytes; a trial that sets it runs in a worker process of its own under this cap."""
+    """Memory limit. If it is set, the trial runs in its own process under this limit."""
 
     def __post_init__(self) -> None:
-        """Settings become their annotated types, so that 1 and 1.0, or a list and a tuple, are one setting.
+        """Convert the settings to their annotated types, so that 1 and 1.0, or a list and a tuple, are one setting.
 
-        Raises UsageError that names a setting which does not fit.
+        Raises:
+            UsageError: A setting has a wrong type or violates its rule.
         """
         values = self.__dict__
         for name, hint in _field_hints(type(self)):
@@ -82,36 +87,40 @@ class Trial:
 
     @property
     def protocol(self) -> Protocol:
-        """How near the settings are to the paper's. Default: as near as those of the trials it depends on; reduced without such."""
+        """How close the settings are to the paper's. Default: as close as those of the dependencies; "reduced" without dependencies."""
         return least_faithful(trial.protocol for trial in self.dependencies) if self.dependencies else "reduced"
 
     @property
     def relative_cost(self) -> float:
-        """Cost relative to other trials of the same class, for budgets and progress."""
+        """Expected duration relative to other trials of the same class, for time budgets and progress."""
         return 1.0
 
     @property
     def data(self) -> tuple[str, ...]:
-        """Names of the prepared data sets that ``run`` reads; their hashes go into the result."""
+        """Names of the prepared datasets that ``run`` reads. Their hashes are stored with the result."""
         return ()
 
     @property
     def columns(self) -> Mapping[str, Any]:
-        """What tables say of the trial that its settings alone decide, by column; claims choose planned trials by it."""
+        """Columns of tables that depend on the settings alone, by name. Claims select planned trials by them."""
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)} | {"protocol": self.protocol}
 
     @classmethod
     def test_instance(cls) -> Trial:
-        """An instance that runs in under two seconds on procedural or embedded data."""
-        raise TypeError(f"{cls.__name__} gives no tiny instance of itself")
+        """Return an instance that runs in under two seconds on procedural or built-in data."""
+        raise TypeError(f"{cls.__name__} must define test_instance()")
 
     def skip_reason(self) -> str | None:
-        """Why this trial cannot run here (an absent peer or optional data set), or None."""
+        """Return why this trial cannot run on this machine (for example, a missing package or optional dataset), or None."""
         return None
 
     def run(self, context: Context) -> Outcome:
-        """Do the measurement."""
-        raise TypeError(f"{type(self).__name__} does not say how it runs")
+        """Measure and return the outcome.
+
+        Args:
+            context: Device, random streams, and outcomes of the dependencies.
+        """
+        raise TypeError(f"{type(self).__name__} must define run()")
 
     @functools.cached_property
     def id(self) -> str:
@@ -120,7 +129,7 @@ class Trial:
 
     @functools.cached_property
     def _canonical_json(self) -> str:
-        """The canonical JSON, made of that of the trials in the fields, so that a trial that many depend on is written once."""
+        """Canonical JSON, composed of the cached JSON of the dependencies, so that a shared dependency is encoded once."""
         inner = ", ".join(
             f"{_encode(name)}: {_canonical_json(value)}"
             for name, default in _defaults(type(self))
@@ -130,12 +139,12 @@ class Trial:
 
     @functools.cached_property
     def dependencies(self) -> tuple[Trial, ...]:
-        """Trials found in the fields, in field order."""
+        """Trials in the fields, in field order."""
         values = (getattr(self, name) for name in _dependency_fields(type(self)))
         return tuple(v for value in values for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, Trial))
 
     def __str__(self) -> str:
-        """The class and the settings that a person needs to tell it from its neighbors."""
+        """Return the class and the settings that differ from their defaults."""
         words = []
         for f in dataclasses.fields(self):
             value = getattr(self, f.name)
@@ -150,10 +159,15 @@ class Trial:
 
 @dataclass(frozen=True)
 class Context:
-    """What a running trial is given: a device, the outcomes it depends on, and its random streams.
+    """The environment of a running trial: device, outcomes of its dependencies, random streams.
 
-    Every stream depends on the trial's seed and the name of the stream only, so that trials that
-    are to be compared see the same draw of what they share.
+    Each random stream is derived from the trial's seed and the name of the stream only. Trials with the same seed therefore share
+    initialization, data order and augmentation.
+
+    Attributes:
+        trial: The running trial.
+        device: Device as torch names it.
+        outcomes: Returns the outcome of a dependency.
     """
 
     trial: Trial
@@ -161,31 +175,42 @@ class Context:
     outcomes: Callable[[Trial], Outcome] | None = None
 
     def outcome(self, trial: Trial) -> Outcome:
-        """The stored outcome of a trial that this one depends on."""
+        """Return the stored outcome of a trial that this trial depends on.
+
+        Raises:
+            LookupError: ``trial`` is not a dependency.
+        """
         if self.outcomes is None:
-            raise LookupError(f"{self.trial} was given no outcomes to look {trial} up in")
+            raise LookupError(f"Context(outcomes=None) of {self.trial}: expected outcomes, to look up {trial}")
         return self.outcomes(trial)
 
     def seed(self, stream: str) -> int:
-        """A 63-bit seed for one named stream of randomness."""
+        """Return the 63-bit seed of a random stream.
+
+        Args:
+            stream: Name of the stream: "init", "order", "augment", …
+
+        Raises:
+            TypeError: The trial has no field ``seed``.
+        """
         seed = getattr(self.trial, "seed", None)
         if seed is None:
-            raise TypeError(f"{type(self.trial).__name__} draws random numbers but has no field 'seed'")
+            raise TypeError(f"{type(self.trial).__name__} draws random numbers: expected a field 'seed'")
         return int.from_bytes(hashlib.sha256(f"{seed}/{stream}".encode()).digest()[:8], "big") >> 1
 
     def generator(self, stream: str, device: str = "cpu") -> torch.Generator:
-        """A torch generator on ``device`` for one stream: "init", "order", "augment", "removal" …"""
+        """Return a torch generator for a random stream: "init", "order", "augment", "removal", …"""
         import torch
 
         return torch.Generator(device).manual_seed(self.seed(stream))
 
     def rng(self, stream: str) -> np.random.Generator:
-        """A NumPy generator for one stream."""
+        """Return a NumPy generator for a random stream."""
         return np.random.default_rng(self.seed(stream))
 
     @contextlib.contextmanager
     def seed_torch(self, stream: str) -> Iterator[None]:
-        """Seeds torch's global generator for code that can take no other, and restores it after."""
+        """Seed torch's global generator in a ``with`` block and restore it afterwards, for code that accepts no generator."""
         import torch
 
         with torch.random.fork_rng(devices=[] if self.device == "cpu" else [torch.device(self.device)]):
@@ -194,7 +219,7 @@ class Context:
 
 
 def dependencies_first(trials: Iterable[Trial]) -> list[Trial]:
-    """Return the trials and all they depend on, each once, dependencies before their dependents."""
+    """Return the trials and all their dependencies, each once, dependencies before their dependents."""
     ordered: dict[str, Trial] = {}
     waiting = [(trial, False) for trial in reversed(list(trials))]
     while waiting:
@@ -210,7 +235,7 @@ def dependencies_first(trials: Iterable[Trial]) -> list[Trial]:
 
 
 def dependency_types(kind: type[Trial]) -> tuple[type[Trial], ...]:
-    """Return the classes of the trials that trials of a class depend on, directly or through others, as its fields declare them."""
+    """Return the classes of all direct and indirect dependencies of a trial class, as its fields declare them."""
     found: dict[type[Trial], None] = {}
     for name, hint in _hints(kind).items():
         for inner in _trial_types(hint) if name in kind.__dataclass_fields__ else ():
@@ -228,12 +253,12 @@ def _trial_types(hint: Any) -> list[type[Trial]]:
 
 
 def canonical(trial: Trial) -> dict[str, Any]:
-    """What the identity is the hash of; ``decode`` turns it into the trial again."""
+    """Return the record that the id of a trial is the hash of; ``decode`` turns it into the trial again."""
     return {"trial": type(trial).__name__, "version": type(trial).version, "settings": settings(trial)}
 
 
 def settings(trial: Trial) -> dict[str, Any]:
-    """The fields as plain JSON values; those at their default left out."""
+    """Return the fields as plain JSON values, without those that have their default."""
     values = ((name, getattr(trial, name), default) for name, default in _defaults(type(trial)))
     return {name: _plain(value) for name, value, default in values if value != default}
 
@@ -274,7 +299,7 @@ _dependency_fields: Callable[[type], tuple[str, ...]] = functools.cache(_find_de
 
 
 def _find_defaults(kind: type) -> tuple[tuple[str, Any], ...]:
-    """The fields of a class in the order of their names, each with its default as a trial holds it, or what nothing equals."""
+    """Return the fields of a class in alphabetical order, each with its default, or with an object that equals nothing."""
     hints = _hints(kind)
     fields = sorted(dataclasses.fields(kind), key=lambda f: f.name)
     return tuple((f.name, object() if _is_required(f) else coerce(_default(f), hints[f.name], f.name)) for f in fields)
@@ -284,9 +309,16 @@ _defaults: Callable[[type], tuple[tuple[str, Any], ...]] = functools.cache(_find
 
 
 def decode(record: Mapping[str, Any], types_by_name: Mapping[str, type[Trial]]) -> Trial:
-    """The typed trial of a canonical record.
+    """Return the trial of a canonical record.
 
-    Raises KeyError for an unknown class, ValueError for another version or settings that the class does not take.
+    Args:
+        record: A record as ``canonical`` returns it.
+        types_by_name: Trial classes by name.
+
+    Raises:
+        KeyError: The class is unknown.
+        ValueError: The record has another version.
+        UsageError: The class does not accept the settings.
     """
     kind = types_by_name[record["trial"]]
     if record["version"] != kind.version:
@@ -295,30 +327,42 @@ def decode(record: Mapping[str, Any], types_by_name: Mapping[str, type[Trial]]) 
 
 
 def from_settings(kind: type[T], given: Mapping[str, Any]) -> T:
-    """A trial from settings of any origin, coerced to the annotated types.
+    """Return a trial from settings of any origin, converted to the annotated types.
 
-    Raises UsageError that names the setting which is unknown, lacking, or of a wrong type.
+    Args:
+        kind: Trial class.
+        given: Settings by name.
+
+    Raises:
+        UsageError: A setting is unknown, missing or invalid.
     """
     fields = kind.__dataclass_fields__
     if unknown := given.keys() - fields.keys():
-        raise UsageError(f"{kind.__name__} has no setting {sorted(unknown)[0]!r}; it has: {', '.join(n for n, _ in _field_hints(kind))}")
-    if lacking := [name for name in _required(kind) if name not in given]:
-        raise UsageError(f"{kind.__name__} needs {', '.join(lacking)}: say {lacking[0]}=…")
+        names = ", ".join(name for name, _ in _field_hints(kind))
+        raise UsageError(f"{kind.__name__} has no setting {sorted(unknown)[0]!r}. Available: {names}")
+    if missing := [name for name in _required(kind) if name not in given]:
+        raise UsageError(f"{kind.__name__} requires {', '.join(missing)}; for example {missing[0]}=VALUE")
     hints = _hints(kind)
     return kind(**{name: coerce(value, hints[name], name) for name, value in given.items()})
 
 
 def coerce(value: Any, hint: Any, name: str) -> Any:
-    """``value`` as the annotated type; floats rounded to 12 significant digits.
+    """Return ``value`` as the annotated type; floats are rounded to 12 significant digits.
 
-    Raises UsageError that names the setting when the value does not fit the type or breaks a rule of it (``setting.py``).
+    Args:
+        value: Value of any origin, for example text from the command line.
+        hint: Annotated type of the setting.
+        name: Name of the setting, for the error.
+
+    Raises:
+        UsageError: The value does not have the type or violates its rule (see ``setting.py``).
     """
     if type(value) is hint and (hint not in (int, float, str) or (hint is int and abs(value) < INTEGER_LIMIT)):
         return value
     for alternative in _alternatives(hint):
         with contextlib.suppress(TypeError, ValueError, OverflowError):
             return _coerce(value, alternative, name)
-    raise UsageError(f"{name}={_format_value(value)} does not fit: {name} is {describe_type(hint)}")
+    raise UsageError(f"Invalid {name}={_format_value(value)}: expected {describe_type(hint)}")
 
 
 def _coerce(value: Any, hint: Any, name: str) -> Any:
@@ -346,9 +390,9 @@ def _coerce(value: Any, hint: Any, name: str) -> Any:
             return None
         raise ValueError
     if hint is bool:
-        words = {"true": True, "false": False, "yes": True, "no": False}
-        if isinstance(value, str) and value.lower() in words:
-            return words[value.lower()]
+        names = {"true": True, "false": False, "yes": True, "no": False}
+        if isinstance(value, str) and value.lower() in names:
+            return names[value.lower()]
         if isinstance(value, bool | np.bool_):
             return bool(value)
         raise ValueError
@@ -393,7 +437,7 @@ def _alternatives(hint: Any) -> tuple[Any, ...]:
 
 
 def describe_type(hint: Any) -> str:
-    """Say which values a field takes, by its type with its rules: "a whole number ≥ 1", "one of sgd, adamw"."""
+    """Return the valid values of a field as text, by its type and its rules: "a whole number ≥ 1", "one of sgd, adamw"."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Annotated:
         rules = [str(rule) for rule in hint.__metadata__ if isinstance(rule, Rule)]
@@ -405,9 +449,9 @@ def describe_type(hint: Any) -> str:
         return "one of " + ", ".join(map(str, arguments))
     if origin is tuple:
         items = arguments[:1] if arguments[1:] == (Ellipsis,) else arguments
-        words = list(dict.fromkeys(map(describe_type, items)))
+        kinds = list(dict.fromkeys(map(describe_type, items)))
         number = "values" if len(items) < len(arguments) else f"{len(items)} values"
-        return f"{number} separated by commas, each {' or '.join(words)}"
+        return f"{number} separated by commas, each {' or '.join(kinds)}"
     if len(_alternatives(hint)) > 1:
         return " or ".join(describe_type(h) for h in _alternatives(hint))
     return _TYPE_NAMES.get(hint, getattr(hint, "__name__", str(hint)))

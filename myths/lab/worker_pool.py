@@ -1,4 +1,4 @@
-"""Several trials at once, each in a worker process of few threads: small networks leave most of a machine's cores idle."""
+"""Run several trials in parallel, each in a worker process with a share of the cores."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from myths.lab.timing import Stopwatch
 from myths.lab.trial import Context, Trial
 
 MAX_DEFAULT_JOBS = 4
-"""Workers at most where nobody says how many."""
+"""Default upper bound on parallel workers."""
 WORKER_BYTES = 2 * 2**30
-"""Memory that a worker may come to hold."""
+"""Memory that a worker may use."""
 
 
 def default_jobs(device: str) -> int:
-    """Return the default number of trials side by side on a device.
+    """Return the default number of parallel trials on a device.
 
-    One on a GPU. On a CPU one per thread that torch would use, at most ``MAX_DEFAULT_JOBS``; fewer where other work keeps the cores
-    busy, or where there is not enough free memory for so many workers. At least one.
+    On a GPU the default is 1. On a CPU it is one per thread that torch would use, at most ``MAX_DEFAULT_JOBS``. It is lower if other
+    processes use the cores or if free memory does not suffice for the workers.
     """
     import torch
 
@@ -36,21 +36,23 @@ def default_jobs(device: str) -> int:
 
 
 def excess_jobs_warning(jobs: int, device: str) -> str | None:
-    """Return a sentence for a number of trials side by side that is above the cores, None if it is not."""
+    """Return a warning if the number of parallel trials exceeds the number of cores, or None."""
     if device != "cpu" or jobs <= (most := cores()):
         return None
     return (
-        f"--jobs {jobs} is more than the {most} core{'s' * (most > 1)} of this machine: trials wait for each other, and each worker takes "
-        f"memory; --jobs {most} is as fast"
+        f"--jobs {jobs} exceeds the {most} core{'s' * (most > 1)} of this machine: trials wait for each other, and each worker needs "
+        f"memory. --jobs {most} is as fast"
     )
 
 
 class WorkerPool:
-    """Keeps up to ``jobs`` workers, which share the cores; a trial that runs alone has no worker beside it and all of the cores.
+    """Runs up to ``max_workers`` trials in parallel in persistent worker processes, which share the cores.
+
+    An exclusive trial runs alone and uses all cores.
 
     Args:
-        jobs: How many trials run at once at most.
-        bounded: Whether every trial must be stoppable. Then a trial that runs alone gets a worker too, instead of this process.
+        max_workers: Maximum number of trials that run at a time.
+        bounded: Whether every trial must be stoppable. Exclusive trials then run in a worker instead of this process.
     """
 
     def __init__(self, max_workers: int, bounded: bool = False):
@@ -69,13 +71,13 @@ class WorkerPool:
         self._idle, self._busy = [], []
 
     def accepts(self, trial: Trial) -> bool:
-        """Return whether a worker is free, and nothing that runs alone is started beside others or others beside it."""
+        """Return whether a worker is free and the trial would not run beside an exclusive trial."""
         if self._alone is not None or any(is_exclusive(worker.trial) for worker in self._busy):
             return False
         return not self._busy if is_exclusive(trial) else len(self._busy) < self.max_workers
 
     def submit(self, trial: Trial, context: Context) -> None:
-        """Give the trial to an idle worker, or to a new one; one that runs alone to this process, unless it must be stoppable."""
+        """Give the trial to an idle or new worker. An exclusive trial runs in this process unless it must be stoppable."""
         alone = is_exclusive(trial)
         if alone:
             self.__exit__()  # an idle worker still holds memory
@@ -87,7 +89,10 @@ class WorkerPool:
         self._busy.append(worker)
 
     def wait_any(self, timeout: float | None = None) -> tuple[Trial, Execution]:
-        """Return the trial that ends first; after ``seconds``, one that is stopped. A worker that dies fails its own trial only."""
+        """Return the trial that completes first. After ``timeout`` seconds, stop a trial and return it.
+
+        A crashed worker fails only its own trial.
+        """
         if self._alone is not None:
             (trial, context), self._alone = self._alone, None
             return trial, execute(trial, context, timeout)
@@ -99,7 +104,7 @@ class WorkerPool:
             return worker.trial, Execution(None, worker.stopwatch.elapsed, 0, stopped=True)
         trial, execution = worker.result()
         if worker.process.is_alive() and not is_exclusive(trial):
-            self._idle.append(worker)  # one for a trial that runs alone has all threads, so it is not kept
+            self._idle.append(worker)  # a worker of an exclusive trial has all threads, so it is not reused
         else:
             worker.close()
         return trial, execution
@@ -107,7 +112,7 @@ class WorkerPool:
 
 @dataclass
 class _Worker:
-    """A process that runs one trial after the other, and the pipe to it."""
+    """A process that runs one trial after another, and the pipe to it."""
 
     process: BaseProcess
     pipe: Connection
@@ -116,7 +121,7 @@ class _Worker:
 
     def submit(self, trial: Trial, context: Context) -> None:
         self.trial, self.stopwatch = trial, Stopwatch().__enter__()
-        with contextlib.suppress(OSError):  # of one that has died, ``result`` tells
+        with contextlib.suppress(OSError):  # if the process has crashed, ``result`` reports it
             self.pipe.send((trial, context))
 
     def result(self) -> tuple[Trial, Execution]:
@@ -126,7 +131,7 @@ class _Worker:
             self.process.join()
             code = self.process.exitcode or 0
             how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
-            hint = ": out of memory? fewer --jobs take less" if code == KILLED else ""
+            hint = ", probably out of memory. Try a smaller --jobs" if code == KILLED else ""
             return self.trial, Execution(None, self.stopwatch.elapsed, 0, f"the worker process {how}{hint}", crashed=True)
 
     def close(self) -> None:
@@ -151,10 +156,10 @@ def _work(pipe: Connection, threads: int, execute: Callable[[Trial, Context], Ex
     import torch
     from threadpoolctl import threadpool_limits
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interruption is the runner's to handle
-    exit_with_parent()  # the server that forked it ends with the command, also when that was killed
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the runner handles interruptions
+    exit_with_parent()  # the fork server ends with the command, also if the command is killed
     torch.set_num_threads(threads)
     threadpool_limits(threads)
-    with contextlib.suppress(EOFError, OSError):  # the runner has gone
+    with contextlib.suppress(EOFError, OSError):  # the runner has ended
         while True:
             pipe.send(execute(*pipe.recv()))

@@ -56,7 +56,7 @@ def test_fixup_is_compared_with_layer_normalization_of_its_seed():
     assert mean_over_seeds("ratio_to_layer_norm", of["none"].reset_index()).n == 2
 
 
-@pytest.mark.parametrize(("settings", "message"), [({"learning_rate": 0.0}, "> 0"), ({"updates": 0}, "updates=0 does not fit")])
+@pytest.mark.parametrize(("settings", "message"), [({"learning_rate": 0.0}, "> 0"), ({"updates": 0}, "Invalid updates=0")])
 def test_bad_settings_are_named(settings, message):
     with pytest.raises(UsageError, match=message):
         dataclasses.replace(TrainTransformer.test_instance(), **settings)

@@ -131,7 +131,7 @@ def test_baselines_are_there_for_every_removal(profile):
 
 
 def test_bad_numbers_of_seeds():
-    with pytest.raises(UsageError, match="at least one"):
+    with pytest.raises(UsageError, match="at least 1"):
         trials("quick", 0)
 
 

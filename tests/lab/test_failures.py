@@ -48,7 +48,7 @@ def test_errors_of_one_cause_are_counted_together(errors, said):
 def test_a_thousand_failures_are_as_short_as_ten():
     failed = [(Train(dataset="d" * 500, seed=seed), f"ValueError: {seed} {'x' * 500}") for seed in range(1000)]
     said = summary(failed, total=1500, skipped_dependents=7)
-    assert said.startswith("1000 of 1500 trials failed: ValueError (1000); 7 more depend on them and did not run; first: Train(dataset=ddd")
+    assert said.startswith("1000 of 1500 trials failed: ValueError (1000); 7 dependent trials did not run; first: Train(dataset=ddd")
     assert len(said) < 800
     assert summary(failed[:1], total=1).startswith("1 of 1 trials failed: ValueError (1); first:")
 

@@ -228,7 +228,7 @@ def test_an_error_does_not_name_the_users_home(tmp_path):
 def test_only_dependencies_can_be_looked_up(tmp_path):
     go([Peek.other], tmp_path)
     ((_, error),) = go([Peek(name="peek", parts=(A,))], tmp_path).failed
-    assert error.startswith("LookupError: Part(name=other) is not among the dependencies")
+    assert error.startswith("LookupError: Part(name=other) is not a dependency")
 
 
 def test_dependencies_of_dependencies_can_be_looked_up(tmp_path):

@@ -58,7 +58,7 @@ def test_only_what_a_claim_needs_is_run(tmp_path):
 
 
 def test_a_claim_that_the_profile_does_not_measure_is_said_before_anything_begins(tmp_path):
-    with pytest.raises(UsageError, match="profile quick has no trial of C2-euro"):
+    with pytest.raises(UsageError, match="Profile quick has no trial of C2-euro"):
         go(request(tmp_path, *DUCATS, claims=("C2-euro",)))
     with pytest.raises(UsageError, match=r"no claim of .* has this id"):
         go(request(tmp_path, *DUCATS, claims=("C2-eu",)))
@@ -74,7 +74,7 @@ def test_a_trial_can_be_run_again_and_all_its_attempts_are_kept(tmp_path):
     assert store.finished(EURO).attempt == 2
     invocations = json.loads((tmp_path / "cpu-quick/run.json").read_text())["invocations"]
     assert [i.get("again") for i in invocations] == [None, [EURO.id]]
-    with pytest.raises(UsageError, match="holds no finished trial of this id"):
+    with pytest.raises(UsageError, match="has no finished trial with this id"):
         go(request(tmp_path, *DUCATS, again=("0123456789ab",)))
 
 

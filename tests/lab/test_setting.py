@@ -50,16 +50,16 @@ def test_a_number_is_taken_where_every_bound_holds_and_only_there(x):
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
-        ("bias=1.01", "bias=1.01 does not fit: bias is a number ≥ 0 and ≤ 1"),
-        ("bias=nan", "bias=nan does not fit: bias is a number ≥ 0 and ≤ 1"),
-        ("times=-1", "times=-1 does not fit: times is a whole number ≥ 1, or 0 (until heads)"),
-        ("times=1.5", "times=1.5 does not fit: times is a whole number ≥ 1, or 0 (until heads)"),
-        ("times=99999999999999999999", "times=99999999999999999999 does not fit"),
-        ("coins=", "coins= does not fit: coins is a name of at most"),
-        ("coins=ducat,../x", "coins=../x does not fit: coins is a name of at most"),
-        ("coins=ducat,ducat", "coins=ducat,ducat does not fit: coins is values separated by commas, each a name of at most"),
-        ("side=edge", "side=edge does not fit: side is one of heads, tails"),
-        ("seed=true", "seed=true does not fit: seed is a whole number ≥ 0"),
+        ("bias=1.01", "Invalid bias=1.01: expected a number ≥ 0 and ≤ 1"),
+        ("bias=nan", "Invalid bias=nan: expected a number ≥ 0 and ≤ 1"),
+        ("times=-1", "Invalid times=-1: expected a whole number ≥ 1, or 0 (until heads)"),
+        ("times=1.5", "Invalid times=1.5: expected a whole number ≥ 1, or 0 (until heads)"),
+        ("times=99999999999999999999", "Invalid times=99999999999999999999"),
+        ("coins=", "Invalid coins=: expected a name of at most"),
+        ("coins=ducat,../x", "Invalid coins=../x: expected a name of at most"),
+        ("coins=ducat,ducat", "Invalid coins=ducat,ducat: expected values separated by commas, each a name of at most"),
+        ("side=edge", "Invalid side=edge: expected one of heads, tails"),
+        ("seed=true", "Invalid seed=true: expected a whole number ≥ 0"),
     ],
 )
 def test_a_value_out_of_range_is_named_with_what_is_expected(setting, said):

@@ -114,7 +114,7 @@ def test_another_version_does_not_decode():
     [
         ({"bias": 0.5, "sed": 1}, "no setting 'sed'"),
         ({}, "needs bias"),
-        ({"bias": "much"}, "bias=much does not fit"),
+        ({"bias": "much"}, "Invalid bias=much"),
         ({"bias": 0.5, "order": "third"}, "one of first, second"),
         ({"bias": 0.5, "seed": 1.5}, "seed=1.5"),
         ({"bias": True}, "bias=True"),

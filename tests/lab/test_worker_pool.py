@@ -135,7 +135,7 @@ def test_what_others_wait_for_goes_first(tmp_path):
 def test_a_worker_that_dies_fails_its_own_trial_and_what_needs_it(tmp_path):
     dies, well = Span(name="dies", seconds=0.3), Span(name="well", seconds=0.5)
     progress, records = go([dies, well, Sum(parts=(dies,)), Span(name="after")], tmp_path, 2)
-    assert records[str(dies)].error == "the worker process was ended by SIGKILL: out of memory? fewer --jobs take less"
+    assert records[str(dies)].error == "the worker process was ended by SIGKILL, probably out of memory. Try a smaller --jobs"
     assert [trial for trial, _ in progress.skipped_dependents] == [Sum(parts=(dies,))]
     assert {name for name, record in records.items() if record.status == "ok"} == {str(well), str(Span(name="after"))}
 

@@ -86,9 +86,9 @@ def test_own_parallel_texts_are_trained_on(tmp_path, monkeypatch):
 
 
 def test_settings_that_do_not_fit_are_refused_in_words():
-    with pytest.raises(UsageError, match="heads=3 does not fit: it does not divide channels=16"):
+    with pytest.raises(UsageError, match="Invalid heads=3: expected a divisor of channels=16"):
         rows(dataclasses.replace(TrainTranslator.test_instance(), heads=3))
-    with pytest.raises(UsageError, match=r"layer=fourier does not fit.*attention, .*dynamic"):
+    with pytest.raises(UsageError, match=r"Invalid layer=fourier.*attention, .*dynamic"):
         parse_settings(TrainTranslator, ["layer=fourier", "updates=5"])
     with pytest.raises(CannotStart, match="WMT"):
         try_trial.run(MYTH, "TrainTranslator", ["dataset=wmt14_en_de", "layer=dynamic", "updates=1"], "cpu", Path("nowhere"))

@@ -238,7 +238,7 @@ def test_the_digitized_figure_is_whole():
 
 
 def test_fewer_than_one_network_is_refused():
-    with pytest.raises(UsageError, match="at least one"):
+    with pytest.raises(UsageError, match="at least 1"):
         trials("quick", 0)
 
 

@@ -72,7 +72,7 @@ class FitClassical(Trial):
         """
         super().__post_init__()
         if self.method == "random features" and not self.n_filters:
-            raise UsageError('n_filters=0 does not fit: method="random features" requires n_filters of at least 1')
+            raise UsageError('Invalid n_filters=0: method="random features" requires n_filters of at least 1')
 
     @classmethod
     def test_instance(cls) -> FitClassical:

@@ -115,7 +115,7 @@ class ClaimView:
         if self.measured is None:
             return ""
         errors = [r.error or "" for r in self.run.analysis.failed if self.claim.is_blocked_by(r.trial)]
-        return f"{len(errors)} trial{'s' * (len(errors) > 1)} that it needs failed: {causes(errors)}" if errors else ""
+        return f"{len(errors)} required trial{'s' * (len(errors) > 1)} failed: {causes(errors)}" if errors else ""
 
     @property
     def circumstances(self) -> str:

@@ -128,7 +128,7 @@ def test_every_claim_says_all_that_a_reader_needs(pages, results):
         "stand-in data",
         "over test examples",
         "n = 10,000",
-        "the interval straddles the criterion",
+        "the interval crosses the bound of the criterion",
     )
     for said in (*wanted, *Verdict, "Both sides", "350,757", "myths run fair-coin --profile laptop", "uncommitted changes", "0123456789"):
         assert said in text, said
@@ -239,7 +239,7 @@ def test_a_page_says_what_failed_and_what_was_skipped_at_the_claims_that_miss_it
         run.store(coin.COIN).append(TrialRecord(trial, "failed", error=error, invocation=coin.invocation("laptop")["id"]))
     analysis = analyze(coin.COIN, run)
     said = {j.claim.id: j.reason for j in analysis.claim_results if j.estimate is None}
-    assert said["C1-guilder"] == "1 trial that it needs failed: worker process ended by SIGABRT (1)"
+    assert said["C1-guilder"] == "1 required trial failed: worker process ended by SIGABRT (1)"
     assert said["C2-euro"] == "no euro is here: myths data get euro"
     site.build([analysis], tmp_path / "report")
     page = Checker((tmp_path / "report" / "fair-coin.html").read_text())
@@ -250,7 +250,7 @@ def test_a_page_says_what_failed_and_what_was_skipped_at_the_claims_that_miss_it
     )
     assert "To run them again: myths run fair-coin --profile laptop --run cpu-laptop" in page.text
     assert "1 trial could not run on that machine: 1: no euro is here: myths data get euro" in page.text
-    assert page.text.count("1 trial that it needs failed: lost [/bold] <i>it</i> (1)") == 3  # C1, C6 and C7 have a number of fewer trials
+    assert page.text.count("1 required trial failed: lost [/bold] <i>it</i> (1)") == 3  # C1, C6 and C7 have a number of fewer trials
     assert "C1-guilder" in page.text.split("They are missing from")[1].split(".")[0]
     front = Checker((tmp_path / "report" / "index.html").read_text())
     assert "2 failed trials" in front.text
@@ -354,7 +354,7 @@ def test_every_number_without_a_verdict_has_its_reason_wherever_it_stands(tmp_pa
     site.build(runs, tmp_path / "report")
     for name in ("index.html", "fair-coin.html", "compare-local-cpu-laptop-local-cpu-quick.html"):
         text = (tmp_path / "report" / name).read_text()
-        assert text.count("reduced: the number depends on the protocol") >= 2, name
+        assert text.count("reduced protocol: absolute values need a passed calibration") >= 2, name
 
 
 def test_runs_side_by_side_say_what_each_claim_asks(tmp_path):
