@@ -260,8 +260,8 @@ def run_queue(
     """Run the pending trials of all parts in one queue and store each result as it completes.
 
     A trial that raises is stored as failed, and trials that depend on it are not run. A trial whose worker process crashes is run once
-    more, alone, before it counts as failed. With a budget, a trial does not start if its estimated duration exceeds the remaining time. When
-    the budget ends, an executor that can stop a running trial stops it.
+    more, alone, before it counts as failed. With a budget, a trial does not start if its estimated duration exceeds the remaining
+    time. When the budget ends, an executor that can stop a running trial stops it.
 
     Args:
         parts: Plans and stores, in the order in which they start.

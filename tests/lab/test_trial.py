@@ -113,7 +113,7 @@ def test_another_version_does_not_decode():
     ("given", "message"),
     [
         ({"bias": 0.5, "sed": 1}, "no setting 'sed'"),
-        ({}, "needs bias"),
+        ({}, "requires bias"),
         ({"bias": "much"}, "Invalid bias=much"),
         ({"bias": 0.5, "order": "third"}, "one of first, second"),
         ({"bias": 0.5, "seed": 1.5}, "seed=1.5"),
