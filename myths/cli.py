@@ -273,16 +273,16 @@ def _names(words: str) -> list[str]:
 
 
 @command(app, "compare")
-def compare(one: str, other: str, results: ResultsOption = None, as_json: Json = False) -> None:
+def compare(baseline: str, candidate: str, results: ResultsOption = None, as_json: Json = False) -> None:
     """Put two runs side by side: numbers, verdicts, times; exit status 1 when a number or a time moved beyond its noise."""
     from myths import run_summaries, suite
 
-    with terminal.waiting(f"comparing {one} and {other}"):
-        found = run_summaries.compare(*(suite.find_run(name, *suite.roots(results)) for name in (one, other)))
-    terminal.table(f"{one} and {other}", run_summaries.compared_lines(found), as_json)
+    with terminal.waiting(f"comparing {baseline} and {candidate}"):
+        found = run_summaries.compare(*(suite.find_run(name, *suite.roots(results)) for name in (baseline, candidate)))
+    terminal.table(f"{baseline} and {candidate}", run_summaries.compared_lines(found), as_json)
     if not as_json:
-        terminal.print(found.in_words)
-    if found.moved or found.moved_paces:
+        terminal.print(found.summary)
+    if found.changed_numbers or found.changed_times:
         raise typer.Exit(1)
 
 
@@ -547,13 +547,13 @@ def _write_report(runs: Sequence[str], results: Path | None) -> list[str]:
     from myths import suite
     from myths.lab import analysis
     from myths.lab.report import site
-    from myths.lab.report.processes import spread
+    from myths.lab.report.parallel_map import parallel_map
 
     roots = (results or suite.LOCAL, suite.PUBLISHED)
     chosen = [suite.find_run(name, *roots, suite.BUNDLED) for name in runs] if runs else suite.runs(*roots)
     found, wrong = _derive(chosen)
     ours = [each for each in found if not each.run.is_published]
-    spread([functools.partial(analysis.write, each) for each in ours], "tables and figures of runs")
+    parallel_map([functools.partial(analysis.write, each) for each in ours], "tables and figures of runs")
     page = site.build(found, (results or Path("results")) / "report", suite.MYTHS)
     terminal.print(f"report: {page.resolve().as_uri()}")
     return wrong

@@ -14,7 +14,7 @@ from myths.lab.claim import MythVerdict, Verdict, verdict_of
 from myths.lab.claim_record import ClaimRecord
 from myths.lab.errors import UsageError
 from myths.lab.myth import CONDITIONS, Myth, run_rank
-from myths.lab.report import words
+from myths.lab.report import formatting
 from myths.lab.run_folder import RunFolder
 from myths.terminal import VERDICT_STYLES
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from myths.lab.analysis import Analysis
     from myths.lab.report.comparison import Comparison
-    from myths.lab.report.view import ClaimView
+    from myths.lab.report.run_view import ClaimView
     from myths.terminal import Terminal
 
 log = logging.getLogger(__name__)
@@ -94,63 +94,72 @@ def _show_claim(record: ClaimRecord, terminal: Terminal) -> None:
     terminal.print()
     terminal.print(f"{record.claim}: {record.verdict}{', primary' if record.primary else ''}", VERDICT_STYLES[record.verdict])
     terminal.print(f"  {record.statement}")
-    paper = "" if record.paper is None else f"paper {words.paper_number(record)} ({record.paper_value_source}), "
+    paper = "" if record.paper is None else f"paper {formatting.paper_number(record)} ({record.paper_value_source}), "
     found = record.measured
-    here = f"here {words.here(found, record.unit)} {words.interval(found)}".rstrip() if found else "no number here"
-    terminal.print(f"  {paper}{here}, criterion {words.criterion(record.criterion)}{'; ' + record.reason if record.reason else ''}")
+    here = (
+        f"here {formatting.value_with_unit(found, record.unit)} {formatting.format_interval(found)}".rstrip() if found else "no number here"
+    )
+    terminal.print(
+        f"  {paper}{here}, criterion {formatting.format_criterion(record.criterion)}{'; ' + record.reason if record.reason else ''}"
+    )
     terminal.print(f"  {record.source}", "dim")
 
 
-def compare(one: RunFolder, other: RunFolder) -> Comparison:
+def compare(baseline: RunFolder, candidate: RunFolder) -> Comparison:
     """Two runs side by side, derived from their trials: the claims that both measured, and the times of the trials that both finished.
 
     Raises UsageError when they share none.
     """
     from myths.lab.analysis import analyze
     from myths.lab.report.comparison import compared
-    from myths.lab.report.view import RunView
+    from myths.lab.report.run_view import RunView
 
     sides = [
-        [RunView(analyze(myth, run), run.name, run.metadata()) for myth in suite.MYTHS if one.has_results(myth) and other.has_results(myth)]
-        for run in (one, other)
+        [
+            RunView(analyze(myth, run), run.name, run.metadata())
+            for myth in suite.MYTHS
+            if baseline.has_results(myth) and candidate.has_results(myth)
+        ]
+        for run in (baseline, candidate)
     ]
     found = compared(*sides)
-    if found is None or not (found.pairs or found.paces):
-        raise UsageError(f"{one.name} and {other.name} have measured no claim in common")
+    if found is None or not (found.pairs or found.time_ratios):
+        raise UsageError(f"{baseline.name} and {candidate.name} have measured no claim in common")
     return found
 
 
 def compared_lines(comparison: Comparison) -> list[dict[str, Any]]:
-    """A line a claim, then one for each class of trials with its times; ``moved`` where it went beyond its noise."""
+    """A line a claim, then one for each class of trials with its times; ``differs`` if they differ significantly."""
     claims = [
         {
             "myth": pair.myth.name,
-            "what": pair.one.id,
-            "one": _numbers(pair.one),
-            "other": _numbers(pair.other),
-            "verdicts": pair.one.verdict if not pair.changed else f"{pair.one.verdict} → {pair.other.verdict}",
+            "what": pair.baseline.id,
+            "baseline": _numbers(pair.baseline),
+            "candidate": _numbers(pair.candidate),
+            "verdicts": pair.baseline.verdict if not pair.changed else f"{pair.baseline.verdict} → {pair.candidate.verdict}",
             "changed": pair.changed,
-            "moved": pair.moved,
+            "differs": pair.differs,
         }
-        for pair in sorted(comparison.pairs, key=lambda pair: (pair.myth.name, pair.one.id))
+        for pair in sorted(comparison.pairs, key=lambda pair: (pair.myth.name, pair.baseline.id))
     ]
     times = [
         {
-            "myth": pace.myth.name,
-            "what": f"time of {pace.kind} (n = {pace.ratio.n})",
-            "one": "× 1",
-            "other": f"× {pace.ratio.value:.3g}" + (f" [{pace.ratio.low:.3g}, {pace.ratio.high:.3g}]" if pace.ratio.n > 1 else ""),
+            "myth": ratio.myth.name,
+            "what": f"time of {ratio.kind} (n = {ratio.estimate.n})",
+            "baseline": "× 1",
+            "candidate": f"× {ratio.estimate.value:.3g}"
+            + (f" [{ratio.estimate.low:.3g}, {ratio.estimate.high:.3g}]" if ratio.estimate.n > 1 else ""),
             "verdicts": "",
             "changed": False,
-            "moved": pace.moved,
+            "differs": ratio.differs,
         }
-        for pace in comparison.paces
+        for ratio in comparison.time_ratios
     ]
     return claims + times
 
 
 def _numbers(claim: ClaimView) -> str:
-    return " ".join(part for part in (claim.here, claim.interval, claim.unit) if part)
+    return " ".join(part for part in (claim.value_text, claim.interval, claim.unit) if part)
 
 
 def _claims(myth: Myth, run: RunFolder) -> tuple[ClaimRecord, ...]:

@@ -48,7 +48,7 @@ PASSES = "def test_passes(): pass\n"
 DIES = """
 import os, signal, threading, time
 from functools import partial
-from myths.lab.report.processes import spread
+from myths.lab.report.parallel_map import spread
 
 def test_crashes():
     os.kill(os.getpid(), signal.SIGSEGV)

@@ -31,7 +31,8 @@ def new_against_original(tables: Tables) -> Figure | None:
     )
     at = original.loc[new["model"]]
     ax.errorbar(
-        new["original_accuracy_percent"], new["accuracy_percent"], fmt="o", ms=4, lw=0.8, color=style.HERE, ecolor=style.HERE, alpha=0.8,
+        new["original_accuracy_percent"], new["accuracy_percent"], fmt="o", ms=4, lw=0.8, color=style.MEASURED_COLOR,
+        ecolor=style.MEASURED_COLOR, alpha=0.8,
         xerr=_bars(at, "accuracy"), yerr=_bars(new, "accuracy"), label="30 published models, 95 % Clopper–Pearson interval",
     )  # fmt: skip
     _plot_fits(ax, fits[fits["test_set"] == "v4"], (80.0, 98.5))
@@ -58,7 +59,15 @@ def user_models(tables: Tables) -> Figure | None:
         "accuracy on the original test set (%)",
         f"accuracy on CIFAR-10.1 {present[0]} (%)",
     )
-    ax.plot(new["original_accuracy_percent"], new["accuracy_percent"], "o", ms=4, color=style.HERE, alpha=0.6, label="30 published models")
+    ax.plot(
+        new["original_accuracy_percent"],
+        new["accuracy_percent"],
+        "o",
+        ms=4,
+        color=style.MEASURED_COLOR,
+        alpha=0.6,
+        label="30 published models",
+    )
     for color, (name, row) in zip(style.COLORS[1:], users.set_index("predictions").iterrows(), strict=False):
         at, one = original.loc[[name]], users[users["predictions"] == name]
         ax.errorbar(
@@ -81,7 +90,7 @@ def gaps(tables: Tables) -> Figure | None:
     figure, ax = style.axes(
         "Accuracy gap of the published models", "accuracy on the original test set (%)", "accuracy gap (percentage points)"
     )
-    for test_set, color, marker in (("v4", style.HERE, "o"), ("v6", style.COLORS[1], "s")):
+    for test_set, color, marker in (("v4", style.MEASURED_COLOR, "o"), ("v6", style.COLORS[1], "s")):
         new = table[table["test_set"] == test_set]
         below, above = new["gap_pp"] - new["gap_low_pp"], new["gap_high_pp"] - new["gap_pp"]
         ax.errorbar(
@@ -94,7 +103,7 @@ def gaps(tables: Tables) -> Figure | None:
             color=color,
             label=f"CIFAR-10.1 {test_set}, 95 % Newcombe interval",
         )
-    ax.axhline(0, color=style.QUIET, lw=1)
+    ax.axhline(0, color=style.MUTED_COLOR, lw=1)
     ax.legend(frameon=False, fontsize=9)
     return figure
 
@@ -110,13 +119,21 @@ def ranks(tables: Tables) -> Figure | None:
     figure, ax = style.axes("Ranks of the published models", "", "rank", (7.0, 7.5))
     for model, row in wide.iterrows():
         moved = int(np.abs(row - row["original"]).max()) >= 3
-        ax.plot((0, 1, 2), row, "o-", ms=4, lw=1.8 if moved else 1, color=style.PAPER if moved else style.QUIET, alpha=1 if moved else 0.6)
-        ax.text(-0.06, row["original"], model, ha="right", va="center", fontsize=7, color=style.INK)
+        ax.plot(
+            (0, 1, 2),
+            row,
+            "o-",
+            ms=4,
+            lw=1.8 if moved else 1,
+            color=style.PAPER_COLOR if moved else style.MUTED_COLOR,
+            alpha=1 if moved else 0.6,
+        )
+        ax.text(-0.06, row["original"], model, ha="right", va="center", fontsize=7, color=style.TEXT_COLOR)
     ax.set_xticks((0, 1, 2), ("original", "v4", "v6"))
     ax.set_xlim(-1.4, 2.1)
     ax.invert_yaxis()
     ax.grid(visible=False)
-    ax.plot([], [], "o-", ms=4, color=style.PAPER, label="rank changes by three or more")
+    ax.plot([], [], "o-", ms=4, color=style.PAPER_COLOR, label="rank changes by three or more")
     ax.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.6, -0.04))
     return figure
 
@@ -130,7 +147,7 @@ def reuse(tables: Tables) -> Figure | None:
         return None
     figure, ax = style.axes("Optimism from reusing a test set", "queries to the reused test set, k", "optimism (percentage points)")
     ax.set_xscale("log")
-    for (strategy, group), color in zip(table.groupby("strategy", sort=False), (style.HERE, style.COLORS[2]), strict=False):
+    for (strategy, group), color in zip(table.groupby("strategy", sort=False), (style.MEASURED_COLOR, style.COLORS[2]), strict=False):
         for _, one in group.groupby("seed"):
             ax.plot(one["k"], one["optimism_pp"], lw=0.8, color=color, alpha=0.4)
         mean = group.groupby("k")["optimism_pp"].mean()
@@ -144,8 +161,8 @@ def reuse(tables: Tables) -> Figure | None:
             label=f"{strategy} ({group['dataset'].iloc[0]}, {group['n_reused'].iloc[0]:,} reused images)",
         )
     drop = float(table["drop_pp"].iloc[0])
-    ax.axhline(drop, color=style.PAPER, lw=1.5, label="mean drop of the published models on CIFAR-10.1 v4")
-    ax.axhline(drop / 4, color=style.PAPER, lw=1, ls="--", label="25 % of the mean drop")
+    ax.axhline(drop, color=style.PAPER_COLOR, lw=1.5, label="mean drop of the published models on CIFAR-10.1 v4")
+    ax.axhline(drop / 4, color=style.PAPER_COLOR, lw=1, ls="--", label="25 % of the mean drop")
     ax.set_ylim(top=drop * 1.25)
     ax.legend(frameon=False, fontsize=9, loc="center left")
     return figure
@@ -187,8 +204,8 @@ def _plot_fits(ax: Axes, fits: pd.DataFrame, span: tuple[float, float]) -> None:
     from myths.lab.report import style
 
     x = np.linspace(*span, 200) / 100
-    ax.plot(100 * x, 100 * x, color=style.QUIET, lw=1, ls=":", label="equal accuracy")
-    styles: dict[Scale, tuple[str, str]] = {"accuracy": (style.PAPER, "-"), "probit": (style.COLORS[2], "--")}
+    ax.plot(100 * x, 100 * x, color=style.MUTED_COLOR, lw=1, ls=":", label="equal accuracy")
+    styles: dict[Scale, tuple[str, str]] = {"accuracy": (style.PAPER_COLOR, "-"), "probit": (style.COLORS[2], "--")}
     for scale, (color, dash) in styles.items():
         for row in fits[fits["scale"] == scale].to_dict("records"):
             y = linear_fit.from_scale(row["slope"] * linear_fit.to_scale(x, scale) + row["intercept"], scale)

@@ -34,16 +34,16 @@ def accuracy(tables: Tables) -> Figure | None:
     figure, ax = style.axes(f"Naming the data set: {_list_words(name)}", "training images of each set", "accuracy (%)", (7.5, 4.8))
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
-    for feature, color in zip(FEATURES, (style.HERE, *style.COLORS[1:5]), strict=True):
+    for feature, color in zip(FEATURES, (style.MEASURED_COLOR, *style.COLORS[1:5]), strict=True):
         line = table[table["feature"] == feature].sort_values("n_per_set")
         if line.empty:
             continue
         ax.plot(line["n_per_set"], line["accuracy_percent"], "o-", ms=4, lw=1.8, color=color, label=feature)
         ax.fill_between(line["n_per_set"], line["accuracy_low_percent"], line["accuracy_high_percent"], color=color, alpha=0.15, lw=0)
     sets = int(table["sets"].iloc[0])
-    ax.axhline(100 / sets, color=style.QUIET, lw=1, ls=":", label=f"chance, {sets} sets")
+    ax.axhline(100 / sets, color=style.MUTED_COLOR, lw=1, ls=":", label=f"chance, {sets} sets")
     if name == "independent":
-        ax.axhline(PAPER_PERCENT, color=style.PAPER, lw=1.2, ls="--", label=f"2011: 39 % of {PAPER_SETS} sets (chance 8 %)")
+        ax.axhline(PAPER_PERCENT, color=style.PAPER_COLOR, lw=1.2, ls="--", label=f"2011: 39 % of {PAPER_SETS} sets (chance 8 %)")
     ax.set_ylim(0, max(60.0, 1.15 * float(table["accuracy_percent"].max())))
     ax.legend(frameon=False, fontsize=9, loc="upper left")
     return figure
@@ -67,8 +67,10 @@ def survives(tables: Tables) -> Figure | None:
     error = np.nan_to_num(
         np.stack([last["accuracy_percent"] - last["accuracy_low_percent"], last["accuracy_high_percent"] - last["accuracy_percent"]])
     )
-    ax.barh(labels, last["accuracy_percent"], xerr=error, color=style.HERE, height=0.6, error_kw={"lw": 1, "ecolor": style.INK})
-    ax.axvline(float(last["chance_percent"].iloc[0]), color=style.PAPER, lw=1.2, ls="--", label="chance")
+    ax.barh(
+        labels, last["accuracy_percent"], xerr=error, color=style.MEASURED_COLOR, height=0.6, error_kw={"lw": 1, "ecolor": style.TEXT_COLOR}
+    )
+    ax.axvline(float(last["chance_percent"].iloc[0]), color=style.PAPER_COLOR, lw=1.2, ls="--", label="chance")
     ax.grid(visible=False, axis="y")
     ax.legend(frameon=False, fontsize=9, loc="lower right")
     return figure
@@ -113,7 +115,7 @@ def cross_set(tables: Tables) -> Figure | None:
         names = list(dict.fromkeys(group["train"]))
         ap = group.pivot(index="train", columns="test", values="ap_percent").loc[names, names].to_numpy()
         _matrix(ax, ap, names, names, "{:.0f}", highest=100)
-    figure.suptitle("Average precision (%) at home, on the diagonal, and elsewhere", x=0.02, ha="left", fontsize=12, color=style.INK)
+    figure.suptitle("Average precision (%) at home, on the diagonal, and elsewhere", x=0.02, ha="left", fontsize=12, color=style.TEXT_COLOR)
     return figure
 
 
@@ -132,7 +134,7 @@ def market_value(tables: Tables) -> Figure | None:
         samples = [*markets, "basket"]
         alpha = group.pivot(index="sample", columns="market", values="alpha").loc[samples, markets].to_numpy(dtype=float)
         _matrix(ax, alpha, samples, markets, "{:.2f}", highest=1)
-    figure.suptitle("Market value: what a sample of one set is worth on another", x=0.02, ha="left", fontsize=12, color=style.INK)
+    figure.suptitle("Market value: what a sample of one set is worth on another", x=0.02, ha="left", fontsize=12, color=style.TEXT_COLOR)
     return figure
 
 
@@ -165,7 +167,7 @@ def _matrix(ax: Axes, values: np.ndarray, rows: Sequence[str], columns: Sequence
     ax.imshow(np.ma.masked_invalid(values), cmap="Blues", vmin=0, vmax=highest, aspect="equal")
     for i, j in np.ndindex(*values.shape):
         word = "?" if np.isnan(values[i, j]) else form.format(values[i, j])
-        ax.text(j, i, word, ha="center", va="center", fontsize=8, color="white" if values[i, j] > 0.6 * highest else style.INK)
+        ax.text(j, i, word, ha="center", va="center", fontsize=8, color="white" if values[i, j] > 0.6 * highest else style.TEXT_COLOR)
     ax.set_xticks(range(len(columns)), [_short(c) for c in columns], rotation=60, ha="right", rotation_mode="anchor", fontsize=8)
     ax.set_yticks(range(len(rows)), [_short(r) for r in rows], fontsize=8)
     ax.grid(visible=False)

@@ -49,15 +49,15 @@ def depth(tables: Tables) -> Figure | None:
     figure, panels = style.panels(titles, "depth (layers)", "accuracy after one epoch (%)", size)
     for ax, group in zip(panels, groups, strict=True):
         if group["dataset"].iloc[0] == "cifar10":
-            ax.plot([10, 1000], [50, 50], ls="--", lw=1.4, color=style.PAPER, label="paper's Fig. 3, read off the plot")
-            ax.plot([32], [40], "D", ms=5, color=style.PAPER, label="ResNet-32 by the authors' code (reported)")
+            ax.plot([10, 1000], [50, 50], ls="--", lw=1.4, color=style.PAPER_COLOR, label="paper's Fig. 3, read off the plot")
+            ax.plot([32], [40], "D", ms=5, color=style.PAPER_COLOR, label="ResNet-32 by the authors' code (reported)")
         settings = sorted((one for _, one in group.groupby(["width", "image_size", "train_examples", "epochs"])), key=len, reverse=True)
         for i, setting in enumerate(settings):
             for method, line in _by_method(setting):
                 _line(ax, line.sort_values("depth"), "depth", method, hollow=i > 0)
         notes = [f"{sign}: {_setting(one)}" for sign, one in zip(("filled", *["hollow"] * 9), settings, strict=False)]
-        ax.text(0, -0.19, "\n".join(notes[:3]), transform=ax.transAxes, fontsize=8, color=style.QUIET, va="top")
-        ax.axhline(CHANCE, color=style.QUIET, lw=1, ls=":")
+        ax.text(0, -0.19, "\n".join(notes[:3]), transform=ax.transAxes, fontsize=8, color=style.MUTED_COLOR, va="top")
+        ax.axhline(CHANCE, color=style.MUTED_COLOR, lw=1, ls=":")
         ax.set_xscale("log")
         _plain_ticks(ax, sorted(set(group["depth"])))
         ax.set_ylim(-2, max(55.0, 1.1 * group["max_percent"].max()))
@@ -84,7 +84,7 @@ def curves(tables: Tables) -> Figure | None:
         for method, line in _by_method(largest):
             line = line.sort_values("step")
             ax.plot(line["step"], line["loss"].astype(float), "-", lw=1.6, color=_color(method), label=LABELS[method])
-        ax.axhline(np.log(10), color=style.QUIET, lw=1, ls=":")
+        ax.axhline(np.log(10), color=style.MUTED_COLOR, lw=1, ls=":")
         ax.set_ylim(0, 5)
     _shared_legend(figure, panels)
     return figure
@@ -146,9 +146,9 @@ def sensitivity(tables: Tables) -> Figure | None:
     for ax, group in zip(panels, groups, strict=True):
         for method, line in _by_method(group):
             _line(ax, line.sort_values("learning_rate"), "learning_rate", method)
-        ax.set_title(_setting(group), loc="right", fontsize=8, color=style.QUIET, pad=2)
-        ax.axvline(0.1, color=style.PAPER, lw=1.2, ls="--", label="the paper's rate")
-        ax.axhline(CHANCE, color=style.QUIET, lw=1, ls=":")
+        ax.set_title(_setting(group), loc="right", fontsize=8, color=style.MUTED_COLOR, pad=2)
+        ax.axvline(0.1, color=style.PAPER_COLOR, lw=1.2, ls="--", label="the paper's rate")
+        ax.axhline(CHANCE, color=style.MUTED_COLOR, lw=1, ls=":")
         ax.set_xscale("log")
         _plain_ticks(ax, sorted(set(group["learning_rate"])))
         ax.set_ylim(bottom=-2)
@@ -174,9 +174,9 @@ def _by_method(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 def _color(method: str) -> str:
     from myths.lab.report import style
 
-    others = [color for color in (*style.COLORS, style.INK) if color not in (style.HERE, style.PAPER)]
+    others = [color for color in (*style.COLORS, style.TEXT_COLOR) if color not in (style.MEASURED_COLOR, style.PAPER_COLOR)]
     names = [name for name in LABELS if name != "fixup"]
-    return style.HERE if method == "fixup" else (*others, "#b5651d")[names.index(method) % (len(others) + 1)]
+    return style.MEASURED_COLOR if method == "fixup" else (*others, "#b5651d")[names.index(method) % (len(others) + 1)]
 
 
 def _setting(group: pd.DataFrame) -> str:

@@ -33,9 +33,9 @@ def histograms(tables: Tables) -> Figure | None:
         group = table[table["dataset"] == name]
         runs = group["seed"].nunique()
         mean = group.groupby("count")["examples"].sum() / runs
-        ax.bar(mean.index, 100 * mean / mean.sum(), width=0.9, color=style.HERE)
+        ax.bar(mean.index, 100 * mean / mean.sum(), width=0.9, color=style.MEASURED_COLOR)
         for _, one in group.groupby("seed"):
-            ax.plot(one["count"], 100 * one["examples"] / one["examples"].sum(), "_", ms=5, color=style.INK, alpha=0.5)
+            ax.plot(one["count"], 100 * one["examples"] / one["examples"].sum(), "_", ms=5, color=style.TEXT_COLOR, alpha=0.5)
         ax.set_yscale("log")
         ax.set_ylim(top=150)
         ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
@@ -60,9 +60,9 @@ def joint_counts(tables: Tables) -> Figure | None:
     for ax, name in zip(panels, names, strict=True):
         group = table[table["dataset"] == name]
         area = group["examples"] / group["examples"].max()
-        ax.scatter(group["first_count"], group["second_count"], s=6 + 500 * area, color=style.HERE, alpha=0.6, lw=0)
+        ax.scatter(group["first_count"], group["second_count"], s=6 + 500 * area, color=style.MEASURED_COLOR, alpha=0.6, lw=0)
         top = max(group["first_count"].max(), group["second_count"].max())
-        ax.plot([0, top], [0, top], color=style.QUIET, lw=1, zorder=0)
+        ax.plot([0, top], [0, top], color=style.MUTED_COLOR, lw=1, zorder=0)
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_major_locator(MaxNLocator(6, integer=True))
     for ax in panels[1:]:
@@ -82,7 +82,7 @@ def pruning(tables: Tables) -> Figure | None:
         return None
     names = _sorted(table["dataset"])
     figure, panels = style.panels(names, "pruned training examples (%)", "accuracy loss (percentage points)", (3.4 * len(names) + 0.8, 4.8))
-    colors = dict(zip(ORDERS, (style.HERE, style.COLORS[1], style.COLORS[6]), strict=True))
+    colors = dict(zip(ORDERS, (style.MEASURED_COLOR, style.COLORS[1], style.COLORS[6]), strict=True))
     for ax, name in zip(panels, names, strict=True):
         _plot_paper_curves(ax, name)
         for order, group in table[table["dataset"] == name].groupby("pruning_order", sort=False):
@@ -93,7 +93,7 @@ def pruning(tables: Tables) -> Figure | None:
                 ax.errorbar(group["pruned_percent"], group["loss_pp"], yerr=bars, fmt="none", lw=1, capsize=2, color=color)
             ax.plot(group["pruned_percent"], group["loss_pp"], "o-", ms=4, lw=1.6, color=color, label=f"{order}, {_seeds(group)} seeds")
         _plot_single_runs(ax, tables["pruning"], name, colors)
-        ax.axhline(0, color=style.QUIET, lw=1)
+        ax.axhline(0, color=style.MUTED_COLOR, lw=1)
         ax.set_xlim(-2, 102)  # markers at 0 are not clipped
         ax.margins(y=0.1)
         ax.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.18))
@@ -116,9 +116,11 @@ def sliding_window(tables: Tables) -> Figure | None:
     figure, ax = style.axes(
         "Test accuracy after pruning a window of 10 %", "mean forgetting events of the pruned examples", "test accuracy (%)"
     )
-    ax.plot(chosen["pruned_score_mean"], chosen["test_accuracy_percent"], "o", ms=3, alpha=0.5, color=style.HERE, label="single seeds")
+    ax.plot(
+        chosen["pruned_score_mean"], chosen["test_accuracy_percent"], "o", ms=3, alpha=0.5, color=style.MEASURED_COLOR, label="single seeds"
+    )
     mean = chosen.groupby("skipped_percent")[["pruned_score_mean", "test_accuracy_percent"]].mean()
-    ax.plot(mean["pruned_score_mean"], mean["test_accuracy_percent"], "o-", ms=5, lw=2, color=style.HERE, label="mean over seeds")
+    ax.plot(mean["pruned_score_mean"], mean["test_accuracy_percent"], "o-", ms=5, lw=2, color=style.MEASURED_COLOR, label="mean over seeds")
     random = table[(table["pruning_order"] == "random") & (table["pruned_percent"].round(6) == 10)]
     if len(random):
         ax.axhline(random["test_accuracy_percent"].mean(), color=style.COLORS[1], lw=1.5, label="random 10 % pruned")
@@ -131,7 +133,7 @@ def _plot_paper_curves(ax: Axes, dataset: str) -> None:
 
     for order, dash in zip(ORDERS, ("-", "--"), strict=False):
         if curve := LOSS_PP.get((dataset, order)):
-            ax.plot(*zip(*curve, strict=True), ls=dash, lw=1.2, color=style.PAPER, label=f"paper, {order.split(',')[0]} (digitized)")
+            ax.plot(*zip(*curve, strict=True), ls=dash, lw=1.2, color=style.PAPER_COLOR, label=f"paper, {order.split(',')[0]} (digitized)")
 
 
 def _plot_single_runs(ax: Axes, table: pd.DataFrame, dataset: str, colors: Mapping[str, str]) -> None:

@@ -34,7 +34,7 @@ def seconds(tables: Tables) -> Figure | None:
             power = f", n^{found['slope'].iloc[0]:.1f}" if len(found) else ""
             ax.plot(points.index, points["seconds"], label=label + power, lw=1.4, ms=4, **dress)
         closed = of_problem.groupby("variables")["closed_form_seconds"].median()
-        ax.plot(closed.index, closed, "--", color=style.INK, lw=1.6, label="closed form")
+        ax.plot(closed.index, closed, "--", color=style.TEXT_COLOR, lw=1.6, label="closed form")
         _logarithmic(ax)
     return figure
 
@@ -57,7 +57,7 @@ def slowdowns(tables: Tables) -> Figure | None:
     ax.set_yticks(range(len(labels)), labels)
     ax.set_xscale("log")
     ax.invert_yaxis()
-    ax.axvline(1, color=style.QUIET, lw=1)
+    ax.axvline(1, color=style.MUTED_COLOR, lw=1)
     ax.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
@@ -77,7 +77,7 @@ def memory(tables: Tables) -> Figure | None:
         for _, label, dress, points in _lines(of_problem):
             ax.plot(points.index, points["peak_bytes"] / 2**20, label=label, lw=1.4, ms=4, **dress)
         sizes = np.array(sorted(set(of_problem["variables"])))
-        ax.plot(sizes, 8.0 * sizes**2 / 2**20, "--", color=style.INK, lw=1.6, label="the dense matrix")
+        ax.plot(sizes, 8.0 * sizes**2 / 2**20, "--", color=style.TEXT_COLOR, lw=1.6, label="the dense matrix")
         _logarithmic(ax)
     return figure
 

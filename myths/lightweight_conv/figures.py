@@ -53,7 +53,7 @@ def quality(tables: Tables) -> Figure | None:
                     label=f"{_name(layer)}, {row['seeds']} seeds",
                 )  # fmt: skip
         ax.set_title(title, loc="left")
-        ax.set_title(data, loc="right", fontsize=8, color=style.QUIET)
+        ax.set_title(data, loc="right", fontsize=8, color=style.MUTED_COLOR)
         ax.set_xlabel(unit)
     panels[-1].legend(frameon=False, fontsize=8)
     return figure
@@ -93,15 +93,25 @@ def ablation(tables: Tables) -> Figure | None:
     figure, ax = style.axes("Less BLEU than self-attention, or more", "BLEU difference to self-attention", "", size)
     place = np.arange(len(layers))
     here = rows["bleu"] - rows.loc["attention", "bleu"]
-    ax.barh(place - 0.2, here.fillna(0), 0.36, xerr=rows["bleu_sd"].fillna(0), color=style.HERE, ecolor=style.INK, label="here")
+    ax.barh(
+        place - 0.2, here.fillna(0), 0.36, xerr=rows["bleu_sd"].fillna(0), color=style.MEASURED_COLOR, ecolor=style.TEXT_COLOR, label="here"
+    )
     paper = rows["paper_bleu"] - rows.loc["attention", "paper_bleu"]
-    ax.barh(place + 0.2, paper.fillna(0), 0.36, xerr=rows["paper_sd"].fillna(0), color=style.PAPER, ecolor=style.INK, label="paper (WMT)")
+    ax.barh(
+        place + 0.2,
+        paper.fillna(0),
+        0.36,
+        xerr=rows["paper_sd"].fillna(0),
+        color=style.PAPER_COLOR,
+        ecolor=style.TEXT_COLOR,
+        label="paper (WMT)",
+    )
     for at, layer in zip(place, layers, strict=True):
         if rows.loc[layer, "diverged"]:
             ax.text(0, at - 0.2, f" {rows.loc[layer, 'diverged']} of {rows.loc[layer, 'seeds']} diverged", va="center", fontsize=8)
     ax.set_yticks(place, [NAMES[layer] for layer in layers])
     ax.invert_yaxis()
-    ax.axvline(0, color=style.INK, lw=1)
+    ax.axvline(0, color=style.TEXT_COLOR, lw=1)
     ax.legend(frameon=False, fontsize=9)
     return figure
 
@@ -121,7 +131,7 @@ def kernels(tables: Tables) -> Figure | None:
         grid = group.pivot_table(index="head", columns="offset", values="weight")
         image = ax.pcolormesh(grid.columns, grid.index, grid.to_numpy(), cmap="Blues", shading="nearest", vmin=0)
         ax.grid(visible=False)
-        ax.axvline(0, color=style.PAPER, lw=0.8, ls=":")
+        ax.axvline(0, color=style.PAPER_COLOR, lw=0.8, ls=":")
         ax.set_yticks(list(grid.index))
         ax.invert_yaxis()
         ax.title.set_fontsize(8.5)
@@ -187,8 +197,8 @@ def _name(layer: str) -> str:
 def _color(layer: str) -> str:
     from myths.lab.report import style
 
-    fixed = {"attention": style.INK, "attention-plain": style.COLORS[7], "attention-window": style.COLORS[1]}
-    fixed |= {"lightweight": style.COLORS[2], "dynamic": style.HERE}
+    fixed = {"attention": style.TEXT_COLOR, "attention-plain": style.COLORS[7], "attention-window": style.COLORS[1]}
+    fixed |= {"lightweight": style.COLORS[2], "dynamic": style.MEASURED_COLOR}
     return fixed.get(layer, style.COLORS[3 + LAYERS.index(layer) % 4])
 
 

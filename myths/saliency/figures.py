@@ -101,7 +101,7 @@ def cause(tables: Tables) -> Figure | None:
         label = f"softplus of sharpness {sharpness:g}" if sharpness else "ReLU (Hessian of its surrogate)"
         ax.plot(group["predicted"], group["change"], "o", ms=3.5, alpha=0.7, mew=0, color=color, label=label)
     ends = np.array([table["predicted"].min(), table["predicted"].max()])
-    ax.plot(ends, ends, color=style.QUIET, lw=1, ls=":", label="as predicted")
+    ax.plot(ends, ends, color=style.MUTED_COLOR, lw=1, ls=":", label="as predicted")
     ax.legend(frameon=False, fontsize=9)
     return figure
 
@@ -117,9 +117,16 @@ def sanity(tables: Tables) -> Figure | None:
     table = table.groupby("method", sort=False)[["spearman", "spearman_low", "spearman_high"]].mean().sort_values("spearman")
     figure, ax = style.axes("Maps of a network of random parameters", "rank correlation with the trained network's maps", "", (7.0, 3.6))
     error = np.nan_to_num(np.stack([table["spearman"] - table["spearman_low"], table["spearman_high"] - table["spearman"]]))
-    ax.barh(list(table.index), table["spearman"], xerr=error, color=style.HERE, height=0.6, error_kw={"lw": 1, "ecolor": style.INK})
-    ax.axvline(LIMIT, color=style.PAPER, lw=1.2, ls="--", label="a method above it does not pass")
-    ax.axvline(0, color=style.QUIET, lw=1)
+    ax.barh(
+        list(table.index),
+        table["spearman"],
+        xerr=error,
+        color=style.MEASURED_COLOR,
+        height=0.6,
+        error_kw={"lw": 1, "ecolor": style.TEXT_COLOR},
+    )
+    ax.axvline(LIMIT, color=style.PAPER_COLOR, lw=1.2, ls="--", label="a method above it does not pass")
+    ax.axvline(0, color=style.MUTED_COLOR, lw=1)
     ax.grid(visible=False, axis="y")
     ax.legend(frameon=False, fontsize=9, loc="lower right")
     return figure
@@ -159,9 +166,9 @@ def _against_budget(table: pd.DataFrame, measure: str, words: str) -> Figure | N
         if measure != "center_shift_px":
             ax.set_ylim(-0.05, 1.02)
         _budgets(ax)
-    axes[0].plot([], [], "D", ms=5, mfc="none", color=style.QUIET, label="2019, ImageNet")
+    axes[0].plot([], [], "D", ms=5, mfc="none", color=style.MUTED_COLOR, label="2019, ImageNet")
     if mixed:
-        axes[0].plot([], [], "o", ms=5, mfc="none", color=style.QUIET, label="here, reduced protocol")
+        axes[0].plot([], [], "o", ms=5, mfc="none", color=style.MUTED_COLOR, label="here, reduced protocol")
     labels = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     figure.legend(labels.values(), labels.keys(), loc="outside right upper", frameon=False, fontsize=9)
     figure.suptitle(f"{table['dataset'].iloc[0]}, top {int(table['k'].iloc[0])} of {round(side**2)} pixels", x=0.02, ha="left", fontsize=11)
@@ -190,11 +197,11 @@ def _chance(ax: Axes, table: pd.DataFrame, measure: str, unit: float = 1.0) -> N
     from myths.lab.report import style
 
     if measure == "intersection":
-        ax.axhline(float(table["chance"].iloc[0]), color=style.QUIET, lw=1, ls=":", label="chance (k / pixels)")
+        ax.axhline(float(table["chance"].iloc[0]), color=style.MUTED_COLOR, lw=1, ls=":", label="chance (k / pixels)")
     elif measure == "spearman":
-        ax.axhline(0, color=style.QUIET, lw=1, ls=":", label="chance")
+        ax.axhline(0, color=style.MUTED_COLOR, lw=1, ls=":", label="chance")
     other = float(table[f"other_image_{measure}"].mean()) / unit
-    ax.axhline(other, color=style.QUIET, lw=1, ls="-.", label="another image's map")
+    ax.axhline(other, color=style.MUTED_COLOR, lw=1, ls="-.", label="another image's map")
 
 
 def _speaking(table: pd.DataFrame, *, defended: bool = False) -> pd.DataFrame:

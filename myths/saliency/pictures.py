@@ -111,14 +111,14 @@ def sheet(title: str, arrays: Mapping[str, Float[np.ndarray, "n ..."]], names: S
             canvas[i * step : i * step + side, j * step : j * step + side] = _enlarged(cell, side)
     figure = Figure(figsize=(11.0, 1.5 * n + 0.9), layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(title, x=0.02, ha="left", fontsize=12, fontweight="bold", color=style.INK)
+    figure.suptitle(title, x=0.02, ha="left", fontsize=12, fontweight="bold", color=style.TEXT_COLOR)
     ax = figure.subplots()
     ax.imshow(canvas.clip(0, 1), interpolation="nearest")
     ax.spines[:].set_visible(False)
     ax.tick_params(length=0)
     ax.xaxis.tick_top()
-    ax.set_xticks([(j + 0.5) * step for j in range(len(COLUMNS))], COLUMNS, fontsize=10.5, color=style.INK)
-    ax.set_yticks([(i + 0.45) * step for i in range(n)], captions, fontsize=10, color=style.INK, parse_math=False)
+    ax.set_xticks([(j + 0.5) * step for j in range(len(COLUMNS))], COLUMNS, fontsize=10.5, color=style.TEXT_COLOR)
+    ax.set_yticks([(i + 0.45) * step for i in range(n)], captions, fontsize=10, color=style.TEXT_COLOR, parse_math=False)
     return figure
 
 

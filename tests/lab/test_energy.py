@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from myths.lab.energy import MIN_SAMPLES, EnergyMeter
-from myths.lab.report import words
+from myths.lab.report import formatting
 from myths.lab.store import Store, TrialRecord
 from tests.lab.report import coin
 
@@ -70,5 +70,5 @@ def test_a_line_has_energy_only_where_it_was_read(tmp_path):
 
 
 def test_energy_in_words():
-    assert words.energy(75) == f"75{words.SPACE}J"
-    assert words.energy(7200) == f"2.0{words.SPACE}Wh"
+    assert formatting.format_energy(75) == f"75{formatting.SPACE}J"
+    assert formatting.format_energy(7200) == f"2.0{formatting.SPACE}Wh"

@@ -13,7 +13,7 @@ import pytest
 
 from myths.lab.analysis import analyze
 from myths.lab.errors import CannotStart
-from myths.lab.report import exports, view
+from myths.lab.report import exports, run_view
 from myths.lab.run_folder import RunFolder, write_atomically
 from myths.lab.trial import canonical
 from tests.lab.report import coin
@@ -93,7 +93,7 @@ def test_a_run_json_that_lacks_or_confuses_something_is_refused_or_read_as_ever(
         for value in (None, 7, "7", [7]):
             (run.path / "run.json").write_text(json.dumps(changed(whole, place, value)))
             try:
-                shown = view.RunView(analyze(coin.COIN, run), "a", run.metadata())
+                shown = run_view.RunView(analyze(coin.COIN, run), "a", run.metadata())
             except CannotStart as error:
                 refused[place, value is None] = str(error)
                 continue

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from myths.lab.estimate import Estimate, student_t
 from myths.lab.executors import is_exclusive
 from myths.lab.myth import Myth
-from myths.lab.report.view import ClaimView, RunView
+from myths.lab.report.run_view import ClaimView, RunView
 from myths.lab.store import TrialRecord
 
 
@@ -19,48 +19,48 @@ class Pair:
     """A claim that two runs both measured."""
 
     myth: Myth
-    one: ClaimView
-    other: ClaimView
+    baseline: ClaimView
+    candidate: ClaimView
 
     @property
     def changed(self) -> bool:
         """Whether the verdicts differ."""
-        return self.one.verdict is not self.other.verdict
+        return self.baseline.verdict is not self.candidate.verdict
 
     @property
-    def moved(self) -> bool:
+    def differs(self) -> bool:
         """Whether the intervals do not overlap."""
-        a, b = self.one.measured, self.other.measured
+        a, b = self.baseline.measured, self.candidate.measured
         return a is not None and b is not None and (a.high < b.low or b.high < a.low)
 
 
 @dataclass(frozen=True)
-class Pace:
+class TimeRatio:
     """Trials of one class that both runs finished: the other run's time as a multiple of the one's."""
 
     myth: Myth
     kind: str
-    ratio: Estimate
+    estimate: Estimate
 
     @property
-    def moved(self) -> bool:
+    def differs(self) -> bool:
         """Whether the interval over the trials leaves out 1; never from a single trial, which shows no noise."""
-        return self.ratio.n > 1 and not self.ratio.low <= 1.0 <= self.ratio.high
+        return self.estimate.n > 1 and not self.estimate.low <= 1.0 <= self.estimate.high
 
 
 @dataclass(frozen=True)
 class Comparison:
     """Two runs that share something."""
 
-    one: RunView
-    other: RunView
+    baseline: RunView
+    candidate: RunView
     pairs: tuple[Pair, ...]
-    paces: tuple[Pace, ...]
+    time_ratios: tuple[TimeRatio, ...]
 
     @property
     def file(self) -> str:
         """The name of its page."""
-        return f"compare-{self.one.key}-{self.other.key}.html"
+        return f"compare-{self.baseline.key}-{self.candidate.key}.html"
 
     @property
     def changed(self) -> list[Pair]:
@@ -68,24 +68,24 @@ class Comparison:
         return [pair for pair in self.pairs if pair.changed]
 
     @property
-    def moved(self) -> list[Pair]:
+    def changed_numbers(self) -> list[Pair]:
         """The claims whose numbers moved beyond their intervals."""
-        return [pair for pair in self.pairs if pair.moved]
+        return [pair for pair in self.pairs if pair.differs]
 
     @property
-    def moved_paces(self) -> list[Pace]:
+    def changed_times(self) -> list[TimeRatio]:
         """The classes of trials whose times moved beyond their noise."""
-        return [pace for pace in self.paces if pace.moved]
+        return [ratio for ratio in self.time_ratios if ratio.differs]
 
     @property
-    def in_words(self) -> str:
+    def summary(self) -> str:
         """How many claims were measured in both, and what became of them."""
         parts = [
             f"{_many(len(self.pairs), 'claim')} measured in both",
             f"{_many(len(self.changed), 'verdict')} changed",
-            f"{_many(len(self.moved), 'number')} moved beyond the intervals",
+            f"{_many(len(self.changed_numbers), 'number')} moved beyond the intervals",
         ]
-        return "; ".join([*parts, *([f"{_many(len(self.moved_paces), 'time')} beyond the noise"] if self.paces else [])]) + "."
+        return "; ".join([*parts, *([f"{_many(len(self.changed_times), 'time')} beyond the noise"] if self.time_ratios else [])]) + "."
 
 
 def comparisons(myths: Sequence[Sequence[RunView]]) -> list[Comparison]:
@@ -97,10 +97,10 @@ def comparisons(myths: Sequence[Sequence[RunView]]) -> list[Comparison]:
     return [comparison for comparison in found if comparison and comparison.pairs]
 
 
-def compared(one: Sequence[RunView], other: Sequence[RunView]) -> Comparison | None:
+def compared(baseline: Sequence[RunView], candidate: Sequence[RunView]) -> Comparison | None:
     """Two runs, each as its myths; None where they have no myth in common."""
-    theirs = {view.analysis.myth.name: view for view in other}
-    shared = [(view, theirs[view.analysis.myth.name]) for view in one if view.analysis.myth.name in theirs]
+    of_candidate = {view.analysis.myth.name: view for view in candidate}
+    shared = [(view, of_candidate[view.analysis.myth.name]) for view in baseline if view.analysis.myth.name in of_candidate]
     if not shared:
         return None
     pairs = tuple(
@@ -109,25 +109,25 @@ def compared(one: Sequence[RunView], other: Sequence[RunView]) -> Comparison | N
         for first, second in zip(a.claims, b.claims, strict=True)
         if first.measured and second.measured
     )
-    return Comparison(one[0], other[0], pairs, tuple(pace for a, b in shared for pace in _paces(a, b)))
+    return Comparison(baseline[0], candidate[0], pairs, tuple(ratio for a, b in shared for ratio in _time_ratios(a, b)))
 
 
-def _paces(one: RunView, other: RunView) -> list[Pace]:
+def _time_ratios(baseline: RunView, candidate: RunView) -> list[TimeRatio]:
     """Geometric means of the ratios of time, by class of trial; 95 % t intervals over the trials.
 
     Only of trials that had as many beside them in both runs: another company takes another time, on the same machine too. And of none
     that shared a GPU, whose seconds say nothing.
     """
-    theirs = {(record.trial.id, at_a_time): record.seconds for record, at_a_time in _with_company(other)}
+    of_candidate = {(record.trial.id, at_a_time): record.seconds for record, at_a_time in _with_concurrency(candidate)}
     logs: dict[str, list[float]] = {}
-    for record, at_a_time in _with_company(one):
-        seconds = theirs.get((record.trial.id, at_a_time), 0.0)
+    for record, at_a_time in _with_concurrency(baseline):
+        seconds = of_candidate.get((record.trial.id, at_a_time), 0.0)
         if seconds > 0 and record.seconds > 0:
             logs.setdefault(type(record.trial).__name__, []).append(math.log(seconds / record.seconds))
-    return [Pace(one.analysis.myth, kind, _geometric(values)) for kind, values in logs.items()]
+    return [TimeRatio(baseline.analysis.myth, kind, _geometric(values)) for kind, values in logs.items()]
 
 
-def _with_company(view: RunView) -> Iterator[tuple[TrialRecord, int]]:
+def _with_concurrency(view: RunView) -> Iterator[tuple[TrialRecord, int]]:
     """The trials of a run, each with how many might run at a time when it did."""
     for record in filter(lambda record: record.has_comparable_seconds, view.analysis.records):
         yield record, 1 if is_exclusive(record.trial) else view.jobs.get(record.invocation, 1)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from myths.lab.errors import CannotStart
-from myths.lab.report import exports, style, view
-from myths.lab.report.processes import spread
+from myths.lab.report import exports, run_view, style
+from myths.lab.report.parallel_map import parallel_map
 from myths.lab.report.tables import data_table
 from myths.lab.run_folder import write_atomically
 from myths.lab.tables import as_csv
@@ -28,14 +28,14 @@ Tables = Sequence[tuple[str, Markup, str, int]]
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Rendered:
     """What a page shows of a run's figures and tables."""
 
     figures: Mapping[str, Markup]
     tables: Tables
 
 
-def draw(runs: Sequence[tuple[Analysis, str]], folder: Path) -> list[Drawn]:
+def draw(runs: Sequence[tuple[Analysis, str]], folder: Path) -> list[Rendered]:
     """Draws and writes the figures and tables of runs, each with its key, on all cores.
 
     ``figures/KEY/MYTH/*.svg`` and ``*.pdf``, ``tables/KEY/MYTH/*.csv``, ``*.md`` and ``*.tex``.
@@ -44,14 +44,16 @@ def draw(runs: Sequence[tuple[Analysis, str]], folder: Path) -> list[Drawn]:
     names = [(analysis, key, name) for analysis, key in runs for name in analysis.myth.figures]
     drawings: list[Callable[[], str | None]] = [partial(_figure, analysis, key, name, folder) for analysis, key, name in names]
     tabulations: list[Callable[[], Tables]] = [partial(_tables, analysis, key, folder) for analysis, key in runs]
-    done: list[Any] = spread([*drawings, *tabulations], "figures and tables")
-    drawn = {
+    done: list[Any] = parallel_map([*drawings, *tabulations], "figures and tables")
+    rendered = {
         (key, analysis.myth.name, name): Markup(svg)
         for (analysis, key, name), svg in zip(names, done[: len(names)], strict=True)
         if svg is not None
     }
     return [
-        Drawn({name: drawn[place] for name in analysis.myth.figures if (place := (key, analysis.myth.name, name)) in drawn}, tables)
+        Rendered(
+            {name: rendered[place] for name in analysis.myth.figures if (place := (key, analysis.myth.name, name)) in rendered}, tables
+        )
         for (analysis, key), tables in zip(runs, done[len(names) :], strict=True)
     ]
 
@@ -64,21 +66,21 @@ def _figure(analysis: Analysis, key: str, name: str, folder: Path) -> str | None
         return None
     if figure is None:
         return None
-    svg = style.own_ids(style.svg(figure), key)
+    svg = style.prefix_ids(style.svg(figure), key)
     drawing = folder / "figures" / key / analysis.myth.folder / f"{name}.svg"
     printing = drawing.with_suffix(".pdf")
     try:
         drawing.parent.mkdir(parents=True, exist_ok=True)
         if printing.exists() and drawing.exists() and drawing.read_text(encoding="utf-8") == svg:
             return svg  # the same figure as in the report before: its PDF need not be drawn
-        _print(figure, printing)
+        _write_pdf(figure, printing)
         drawing.write_text(svg, encoding="utf-8")  # last: what was interrupted is done again
     except OSError as error:
         raise CannotStart(f"cannot write {drawing.parent}: {error.strerror or error}; make room or choose another folder") from error
     return svg
 
 
-def _print(figure: Figure, file: Path) -> None:
+def _write_pdf(figure: Figure, file: Path) -> None:
     import matplotlib
 
     figure.set_layout_engine(None)  # the SVG is laid out by now: the PDF need not be drawn twice
@@ -94,6 +96,6 @@ def _tables(analysis: Analysis, key: str, folder: Path) -> Tables:
             write_atomically(folder / file, as_csv(table))
             write_atomically((folder / file).with_suffix(".md"), exports.markdown(table))
             write_atomically((folder / file).with_suffix(".tex"), exports.latex(table))
-        drawn = data_table(table, f"{key}-{view.slug(name)}", key) if name != "claims" else Markup("")
-        shown.append((name, drawn, file.as_posix(), len(table)))
+        rendered = data_table(table, f"{key}-{run_view.slug(name)}", key) if name != "claims" else Markup("")
+        shown.append((name, rendered, file.as_posix(), len(table)))
     return shown

@@ -22,11 +22,11 @@ from myths.lab.tables import TRIALS
 if TYPE_CHECKING:
     import pandas as pd
 
-    from myths.lab.report.view import RunView
+    from myths.lab.report.run_view import RunView
 
 FORMAT = "seven-myths-claims/3"
 """Which schema ``claims.json`` keeps to: ``schema/claims.schema.json``."""
-LONG = 40
+MAX_TABULAR_ROWS = 40
 """A LaTeX table of more rows breaks over pages."""
 
 
@@ -58,7 +58,7 @@ def latex(table: pd.DataFrame) -> str:
     aligned = "".join("r" if table[column].dtype.kind in "if" else "l" for column in table.columns)
     cells = _as_text(table, escaped)
     head, *body = (" & ".join(map(str, line)) + r" \\" for line in [cells.columns, *cells.itertuples(index=False, name=None)])
-    long = len(table) > LONG
+    long = len(table) > MAX_TABULAR_ROWS
     around = "longtable" if long else "tabular"
     lines = [
         f"% \\usepackage{{{'booktabs, longtable' if long else 'booktabs'}}}",
@@ -100,7 +100,7 @@ def markdown_cell(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class InvocationFacts:
+class Invocation:
     """One call of `myths run`."""
 
     id: str
@@ -118,7 +118,7 @@ class InvocationFacts:
 
 
 @dataclass(frozen=True)
-class RunFacts:
+class Run:
     """Where the numbers of a run come from."""
 
     name: str
@@ -129,7 +129,7 @@ class RunFacts:
     """cpu, or the model of the GPU."""
     data: Mapping[str, Annotated[str, Text(r"[0-9a-f]{64}", "64 hexadecimal digits")] | None]
     """SHA-256 of the content of each dataset that the run read."""
-    invocations: tuple[InvocationFacts, ...]
+    invocations: tuple[Invocation, ...]
     """Calls of `myths run`, the oldest first."""
 
 
@@ -138,20 +138,20 @@ def claims(views: Iterable[RunView]) -> dict[str, Any]:
     views = list(views)
     return {
         "format": FORMAT,
-        "runs": {view.key: asdict(_run_facts(view)) for view in views},
+        "runs": {view.key: asdict(_run(view)) for view in views},
         "claims": [{"run": view.key, **record.json()} for view in views for record in view.analysis.claims],
     }
 
 
-def _run_facts(view: RunView) -> RunFacts:
-    facts = view.metadata
-    named = [field.name for field in fields(InvocationFacts)]
-    return RunFacts(
+def _run(view: RunView) -> Run:
+    metadata = view.metadata
+    named = [field.name for field in fields(Invocation)]
+    return Run(
         name=view.name,
         published=view.analysis.run.is_published,
-        machine_class=facts.get("machine_class"),
-        data={name: entry["sha256"] for name, entry in facts["data"].items()},
-        invocations=tuple(InvocationFacts(**{name: each.get(name) for name in named}) for each in facts["invocations"]),
+        machine_class=metadata.get("machine_class"),
+        data={name: entry["sha256"] for name, entry in metadata["data"].items()},
+        invocations=tuple(Invocation(**{name: each.get(name) for name in named}) for each in metadata["invocations"]),
     )
 
 
@@ -162,7 +162,7 @@ def schema() -> dict[str, Any]:
     claim["required"] = list(claim["properties"])
     properties = {
         "format": {"const": FORMAT, "description": "Rises when a key changes its meaning or goes."},
-        "runs": {"type": "object", "additionalProperties": json_schema(RunFacts), "description": "Runs by the key that claims name."},
+        "runs": {"type": "object", "additionalProperties": json_schema(Run), "description": "Runs by the key that claims name."},
         "claims": {"type": "array", "items": claim},
     }
     return {

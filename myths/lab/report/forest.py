@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from markupsafe import Markup
 
 from myths.lab.claim_record import ClaimRecord
-from myths.lab.report import words
+from myths.lab.report import formatting
 
 WIDTH, HEIGHT = 260, 56
 EDGE = 10
@@ -16,13 +16,13 @@ EDGE = 10
 ROW_OF_TEXT = 14
 LETTER = 7.2
 """Width of a letter under the drawing, at most."""
-TOP, ROW_PAPER, ROW_HERE, BOTTOM = 4, 14, 29, 39
+TOP, ROW_PAPER, ROW_MEASURED, BOTTOM = 4, 14, 29, 39
 
 Place = Callable[[float], float]
 
 
-def forest(claim: ClaimRecord, strip: bool = False) -> Markup:
-    """The drawing as SVG whose colours come from the page, as a ``strip`` without numbers; empty where there is no number to draw.
+def forest_plot(claim: ClaimRecord, compact: bool = False) -> Markup:
+    """The drawing as SVG whose colours come from the page, as a ``compact`` without numbers; empty where there is no number to draw.
 
     The mark of what was measured here is full for the paper's protocol, hollow for a reduced one, dashed for stand-in data.
     """
@@ -32,30 +32,34 @@ def forest(claim: ClaimRecord, strip: bool = False) -> Markup:
         return Markup("")
     bounds = sorted(set(_finite([claim.criterion_low, claim.criterion_high])))
     place, logarithmic = _scale(shown + bounds)
-    parts = [_band(claim, place), *(_bound(bound, place, strip) for bound in bounds), _paper(claim, place)]
+    parts = [_band(claim, place), *(_bound(bound, place, compact) for bound in bounds), _paper(claim, place)]
     if estimate is not None:
         low, value, high = (_clamped(place, end) for end in (estimate.low, estimate.value, estimate.high))
         near = f"ours {claim.protocol}" if claim.protocol in ("reduced", "stand-in") else "ours"
         parts.append(
-            Markup('<line class="{}" x1="{}" x2="{}" y1="{y}" y2="{y}"/>').format(near, low, high, y=ROW_HERE)
-            + Markup('<circle class="{}" cx="{}" cy="{}" r="4.5"/>').format(near, value, ROW_HERE)
+            Markup('<line class="{}" x1="{}" x2="{}" y1="{y}" y2="{y}"/>').format(near, low, high, y=ROW_MEASURED)
+            + Markup('<circle class="{}" cx="{}" cy="{}" r="4.5"/>').format(near, value, ROW_MEASURED)
         )
-    if not strip:
+    if not compact:
         ticks = _ticks(min(shown + bounds), max(shown + bounds), logarithmic)
-        parts += _labels(bounds, ticks, place, words.shown_unit(claim.unit))
-    if logarithmic and not strip:
+        parts += _labels(bounds, ticks, place, formatting.shown_unit(claim.unit))
+    if logarithmic and not compact:
         parts.append(Markup('<text class="scale" x="{}" y="{}" text-anchor="end">log scale</text>').format(WIDTH, HEIGHT + ROW_OF_TEXT - 3))
-    kind, height = ("forest strip", BOTTOM + 2) if strip else ("forest", HEIGHT + ROW_OF_TEXT * logarithmic)
+    kind, height = ("forest strip", BOTTOM + 2) if compact else ("forest", HEIGHT + ROW_OF_TEXT * logarithmic)
     return Markup('<svg class="{}" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
-        kind, WIDTH, height, spoken(claim), Markup("").join(parts)
+        kind, WIDTH, height, alt_text(claim), Markup("").join(parts)
     )
 
 
-def spoken(claim: ClaimRecord) -> str:
+def alt_text(claim: ClaimRecord) -> str:
     """The drawing in words."""
     estimate = claim.measured
-    ours = f"here {words.here(estimate, claim.unit)} {words.interval(estimate)}".rstrip() if estimate else "no number here"
-    return f"Paper {words.paper(claim)}; {ours}; asked for {words.criterion(claim.criterion)}"
+    ours = (
+        f"here {formatting.value_with_unit(estimate, claim.unit)} {formatting.format_interval(estimate)}".rstrip()
+        if estimate
+        else "no number here"
+    )
+    return f"Paper {formatting.format_paper(claim)}; {ours}; asked for {formatting.format_criterion(claim.criterion)}"
 
 
 def _finite(values: Sequence[float | None]) -> list[float]:
@@ -93,8 +97,8 @@ def _band(claim: ClaimRecord, place: Place) -> Markup:
     ) + Markup('<line class="ground" x1="0" x2="{}" y1="{y}" y2="{y}"/>').format(WIDTH, y=BOTTOM)
 
 
-def _bound(bound: float, place: Place, strip: bool) -> Markup:
-    return Markup('<line class="bound" x1="{x}" x2="{x}" y1="{}" y2="{}"/>').format(TOP, BOTTOM + (0 if strip else 3), x=place(bound))
+def _bound(bound: float, place: Place, compact: bool) -> Markup:
+    return Markup('<line class="bound" x1="{x}" x2="{x}" y1="{}" y2="{}"/>').format(TOP, BOTTOM + (0 if compact else 3), x=place(bound))
 
 
 def _ticks(low: float, high: float, logarithmic: bool) -> list[float]:
@@ -112,7 +116,7 @@ def _ticks(low: float, high: float, logarithmic: bool) -> list[float]:
 
 def _labels(bounds: Sequence[float], ticks: Sequence[float], place: Place, unit: str) -> list[Markup]:
     """The numbers under the drawing: each bound, and round numbers of the scale where they cover no other."""
-    asked = [words.with_unit(words.number(bound), unit if len(unit) <= 3 else "") for bound in bounds]
+    asked = [formatting.with_unit(formatting.format_number(bound), unit if len(unit) <= 3 else "") for bound in bounds]
     starts = [_start(place(bound), said) for bound, said in zip(bounds, asked, strict=True)]
     if len(bounds) == 2:  # one beside the other, both inside
         starts[1] = min(max(starts[1], starts[0] + LETTER * (len(asked[0]) + 1)), WIDTH - LETTER * len(asked[1]))
@@ -121,7 +125,7 @@ def _labels(bounds: Sequence[float], ticks: Sequence[float], place: Place, unit:
     text = Markup('<text class="{}" x="{}" y="53">{}</text>')
     drawn = [text.format("asked-for", round(start, 1), said) for start, said in zip(starts, asked, strict=True)]
     for tick in ticks:
-        said = words.number(tick)
+        said = formatting.format_number(tick)
         start = _start(place(tick), said)
         end = start + LETTER * len(said)
         if all(start >= last + LETTER or end <= first - LETTER for first, last in taken):

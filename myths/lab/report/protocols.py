@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from myths.lab.claim import Claim
 from myths.lab.claim_record import ClaimRecord
 from myths.lab.myth import PROFILES, Myth
-from myths.lab.report import words
+from myths.lab.report import formatting
 from myths.lab.trial import Trial
 
 _HEAD = """# Protocols
@@ -55,8 +55,8 @@ def _claim(claim: Claim, record: ClaimRecord) -> tuple[str, ...]:
         + f" unless {claim.superseded_by} is judged" * bool(claim.superseded_by),
         record.statement,
         record.source,
-        words.paper(record) + _MARKS.get(record.paper_value_source, "") * (record.paper is not None),
-        words.shown_unit(record.criterion),
+        formatting.format_paper(record) + _MARKS.get(record.paper_value_source, "") * (record.paper is not None),
+        formatting.shown_unit(record.criterion),
         f"{claim.trial.__name__}, table {claim.table}" + f": {where}" * bool(where),
         ", ".join([*claim.controls, *calibration]),
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from myths.lab.analysis import Analysis
 from myths.lab.claim_record import ClaimRecord
-from myths.lab.report import view, words
+from myths.lab.report import formatting, run_view
 
 GENERATED_BY = "myths publish"
 
@@ -25,14 +25,13 @@ def scoreboard(analyses: Sequence[Analysis]) -> str:
     if not analyses:
         return "\n".join([*lines, "Nothing is published yet. `make quick` runs what needs no download.", ""])
     lines += ["| # | the belief | verdict | run | what decides it: paper → here [95 % interval] |", "|--|--|--|--|--|"]
-    for best, *_ in view.by_myth(analyses):
+    for best, *_ in run_view.by_myth(analyses):
         primary = [_decisive(record) for record in best.claims if record.primary]
         run = f"{_cell(best.run.name)}{f' ({_cell(best.profile)})' if best.profile else ''}"
-        verdict = f"{view.SYMBOLS[best.verdict]} **{best.verdict}**<br>{_cell(best.myth.verdict_text(best.verdict))}"
-        lines.append(
-            f"| {best.myth.number} | {_cell(words.without_stop(best.myth.belief))} | {verdict} | {run} | {'<br>'.join(primary) or '–'} |"
-        )
-    count = view.intervals(analyses)
+        verdict = f"{run_view.SYMBOLS[best.verdict]} **{best.verdict}**<br>{_cell(best.myth.verdict_text(best.verdict))}"
+        belief = _cell(formatting.strip_period(best.myth.belief))
+        lines.append(f"| {best.myth.number} | {belief} | {verdict} | {run} | {'<br>'.join(primary) or '–'} |")
+    count = run_view.intervals(analyses)
     chance = f"{count / 20:.0f}" if count >= 20 else f"{count / 20:.1f}"
     return "\n".join([
         *lines, "",
@@ -45,11 +44,15 @@ def scoreboard(analyses: Sequence[Analysis]) -> str:
 
 
 def _decisive(claim: ClaimRecord) -> str:
-    paper, found = words.paper(claim), claim.measured
+    paper, found = formatting.format_paper(claim), claim.measured
     checked = f" *({claim.paper_value_source})*" if "from memory" in claim.paper_value_source and paper != "–" else ""
     label = f" *{claim.protocol}*" if claim.protocol not in (None, "paper") else ""
-    here = f"**{_cell(words.here(found, claim.unit))}** {words.interval(found)}".rstrip() + label if found else "not measured"
-    return f"{_cell(words.without_stop(claim.statement))}: {_cell(paper)}{checked} → {here}, {claim.verdict}"
+    here = (
+        f"**{_cell(formatting.value_with_unit(found, claim.unit))}** {formatting.format_interval(found)}".rstrip() + label
+        if found
+        else "not measured"
+    )
+    return f"{_cell(formatting.strip_period(claim.statement))}: {_cell(paper)}{checked} → {here}, {claim.verdict}"
 
 
 def _cell(text: str) -> str:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from myths.lab.analysis import Analysis
 from myths.lab.myth import Myth
-from myths.lab.report import drawing, exports, front, lines, view, words
+from myths.lab.report import drawing, exports, formatting, front_page, run_view, source_trials
 from myths.lab.report.comparison import Comparison, comparisons
-from myths.lab.report.processes import spread
-from myths.lab.report.tables import MOST_ROWS
+from myths.lab.report.parallel_map import parallel_map
+from myths.lab.report.tables import MAX_ROWS
 from myths.lab.run_folder import RunFolder, write_atomically
 
 if TYPE_CHECKING:
@@ -32,29 +32,29 @@ def build(analyses: Sequence[Analysis], folder: Path, myths: Sequence[Myth] = ()
     """
     environment = _environment()
     taken: dict[str, Path] = {}
-    keyed = [[(each, _key(each.run, taken)) for each in group] for group in view.by_myth(analyses)]
-    drawn = iter(drawing.draw([pair for group in keyed for pair in group], folder))
-    runs = [[_run(each, key, next(drawn)) for each, key in group] for group in keyed]
+    keyed = [[(each, _key(each.run, taken)) for each in group] for group in run_view.by_myth(analyses)]
+    rendered = iter(drawing.draw([pair for group in keyed for pair in group], folder))
+    runs = [[_run(each, key, next(rendered)) for each, key in group] for group in keyed]
     compared = comparisons(runs)
-    rows = front.rows(runs, myths)
+    rows = front_page.rows(runs, myths)
     pages: list[tuple[str, str, dict[str, Any]]] = [(each.file, "compare.html.j2", {"comparison": each}) for each in compared]
     pages += [(f"{each[0].analysis.myth.name}.html", "myth.html.j2", _of_myth(each, compared)) for each in runs]
     pages.append((
         "index.html",
         "index.html.j2",
-        {"rows": rows, "answers": front.Answers(rows), "runs": runs, "compared": compared, "intervals": view.intervals(analyses),
-         "folders": front.folders(runs), "choices": front.choices(runs)},
+        {"rows": rows, "summary": front_page.Summary(rows), "runs": runs, "compared": compared, "intervals": run_view.intervals(analyses),
+         "run_details": front_page.run_details(runs), "filter_options": front_page.filter_options(runs)},
     ))  # fmt: skip
-    spread([partial(_write, environment, folder / file, template, values) for file, template, values in pages], "pages")
+    parallel_map([partial(_write, environment, folder / file, template, values) for file, template, values in pages], "pages")
     exports.write((run for each in runs for run in each), folder)
     return folder / "index.html"
 
 
-def _of_myth(runs: Sequence[view.RunView], compared: Sequence[Comparison]) -> dict[str, Any]:
+def _of_myth(runs: Sequence[run_view.RunView], compared: Sequence[Comparison]) -> dict[str, Any]:
     myth = runs[0].analysis.myth
     ours = [comparison for comparison in compared if any(pair.myth is myth for pair in comparison.pairs)]
-    shown = [i for i, claim in enumerate(runs[0].claims) if claim.primary or any(run.claims[i].here for run in runs)]
-    return {"myth": myth, "runs": runs, "notes": view.footnotes(myth.claims), "compared": ours, "side_by_side": shown}
+    shown = [i for i, claim in enumerate(runs[0].claims) if claim.primary or any(run.claims[i].value_text for run in runs)]
+    return {"myth": myth, "runs": runs, "notes": run_view.footnotes(myth.claims), "compared": ours, "side_by_side": shown}
 
 
 def _write(environment: jinja2.Environment, file: Path, template: str, values: Mapping[str, Any]) -> None:
@@ -71,33 +71,33 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=lambda value: words.kept(value) if type(value) is str else value,  # not of Markup, which is a str too
+        finalize=lambda value: formatting.no_break_percent(value) if type(value) is str else value,  # not of Markup, which is a str too
     )
     environment.filters |= {
-        "slug": view.slug,
-        "humane": words.humane,
-        "headline": words.without_stop,
+        "slug": run_view.slug,
+        "humanize": formatting.humanize,
+        "headline": formatting.strip_period,
         "paragraphs": _paragraphs,
         "link": _is_link,
-        "number": words.number,
+        "number": formatting.format_number,
     }
     environment.globals |= {
-        "symbols": view.SYMBOLS,
-        "checked": words.CHECKED,
-        "most_rows": MOST_ROWS,
-        "command": lines.command,
+        "symbols": run_view.SYMBOLS,
+        "paper_source_text": formatting.PAPER_SOURCE_TEXT,
+        "max_rows": MAX_ROWS,
+        "try_command": source_trials.try_command,
     }
     return environment
 
 
-def _run(analysis: Analysis, key: str, drawn: drawing.Drawn) -> view.RunView:
-    return view.RunView(analysis, key, analysis.run.metadata(), drawn.figures, _pictures(analysis), drawn.tables)
+def _run(analysis: Analysis, key: str, rendered: drawing.Rendered) -> run_view.RunView:
+    return run_view.RunView(analysis, key, analysis.run.metadata(), rendered.figures, _pictures(analysis), rendered.tables)
 
 
 def _key(run: RunFolder, taken: dict[str, Path]) -> str:
     """Names a run in ids and paths: no two runs alike, and nothing of where they lie."""
     where = "published" if run.is_published else "local"
-    key = base = f"{where}-{view.slug(run.name)}"
+    key = base = f"{where}-{run_view.slug(run.name)}"
     while taken.setdefault(key, run.path) != run.path:
         key = f"{base}-{len(taken)}"
     return key

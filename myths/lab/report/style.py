@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-HERE = "#0072b2"
+MEASURED_COLOR = "#0072b2"
 """What was measured here."""
-PAPER = "#c2500a"
+PAPER_COLOR = "#c2500a"
 """What the paper says."""
-COLORS = (HERE, "#e69f00", "#009e73", "#cc79a7", "#56b4e9", PAPER, "#7a6f9b", "#6b6b6b")
+COLORS = (MEASURED_COLOR, "#e69f00", "#009e73", "#cc79a7", "#56b4e9", PAPER_COLOR, "#7a6f9b", "#6b6b6b")
 """Okabe and Ito's colour-blind-safe palette, two of its colours darkened for white paper."""
-INK = "#22262b"
-QUIET = "#5f666d"
-GRID = "#e3e5e7"
-PANEL = "#ffffff"
-EDGE = "#dcdfe2"
+TEXT_COLOR = "#22262b"
+MUTED_COLOR = "#5f666d"
+GRID_COLOR = "#e3e5e7"
+PANEL_COLOR = "#ffffff"
+EDGE_COLOR = "#dcdfe2"
 
 _SETTINGS: Any = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so it is the same everywhere
@@ -59,7 +59,7 @@ def panels(titles: Sequence[str], x: str, y: str, size: tuple[float, float] = (9
         _add_panel(figure, size)
         row = tuple(figure.subplots(1, len(titles), squeeze=False)[0])
         for ax, title in zip(row, titles, strict=True):
-            _dress(ax, title, x, y)
+            _style_axes(ax, title, x, y)
     return figure, row
 
 
@@ -71,7 +71,7 @@ def svg(figure: Figure) -> str:
     import matplotlib
     from matplotlib.text import Text
 
-    title = _spoken(figure)
+    title = _alt_text(figure)
     for text in figure.findobj(Text):
         text.set_fontfamily(_SETTINGS["font.family"])
     for legend in [legend for ax in figure.axes if (legend := ax.get_legend()) is not None] + figure.legends:
@@ -82,28 +82,28 @@ def svg(figure: Figure) -> str:
     drawn = re.sub(r"^.*?(?=<svg\b)", "", buffer.getvalue(), flags=re.DOTALL)
     drawn = re.sub(r"\s*<metadata>.*?</metadata>", "", drawn, flags=re.DOTALL)
     drawn = re.sub(r"\s*<!--.*?-->", "", drawn, flags=re.DOTALL)
-    drawn = own_ids(drawn, "f" + hashlib.sha256(drawn.encode()).hexdigest()[:8])
+    drawn = prefix_ids(drawn, "f" + hashlib.sha256(drawn.encode()).hexdigest()[:8])
     spoken = html.escape(title, quote=True)
     opening = f'<svg role="img" aria-label="{spoken}" data-matplotlib="{matplotlib.__version__}"'
     return re.sub(r"<svg\b([^>]*)>", lambda m: f"{opening}{m[1]}>\n <title>{spoken}</title>", drawn, count=1)
 
 
-def own_ids(text: str, prefix: str) -> str:
+def prefix_ids(text: str, prefix: str) -> str:
     """SVG text whose ids, and the references to them, begin with ``prefix``."""
     text = re.sub(r'\bid="', f'id="{prefix}-', text)
     text = re.sub(r'href="#', f'href="#{prefix}-', text)
     return re.sub(r"url\(#", f"url(#{prefix}-", text)
 
 
-def _dress(ax: Axes, title: str, x: str, y: str) -> None:
-    ax.set_title(title, loc="left", fontsize=11.5, fontweight="bold", color=INK, pad=12)
-    ax.set_xlabel(x, fontsize=10, color=INK, labelpad=6)
-    ax.set_ylabel(y, fontsize=10, color=INK, labelpad=6)
+def _style_axes(ax: Axes, title: str, x: str, y: str) -> None:
+    ax.set_title(title, loc="left", fontsize=11.5, fontweight="bold", color=TEXT_COLOR, pad=12)
+    ax.set_xlabel(x, fontsize=10, color=TEXT_COLOR, labelpad=6)
+    ax.set_ylabel(y, fontsize=10, color=TEXT_COLOR, labelpad=6)
     ax.set_facecolor("none")
     ax.set_prop_cycle(color=COLORS)
     ax.set_axisbelow(True)
-    ax.grid(visible=True, color=GRID, linewidth=0.8)
-    ax.tick_params(labelsize=9.5, labelcolor=QUIET, color=GRID, length=4)
+    ax.grid(visible=True, color=GRID_COLOR, linewidth=0.8)
+    ax.tick_params(labelsize=9.5, labelcolor=MUTED_COLOR, color=GRID_COLOR, length=4)
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_color("#b9bfc5")
 
@@ -117,11 +117,11 @@ def _add_panel(figure: Figure, size: tuple[float, float]) -> None:
     panel = FancyBboxPatch(
         (edge, edge), width - 2 * edge, height - 2 * edge, boxstyle=f"round,pad={radius}", transform=figure.dpi_scale_trans
     )
-    panel.set(facecolor=PANEL, edgecolor=EDGE, linewidth=0.8, zorder=-10)
+    panel.set(facecolor=PANEL_COLOR, edgecolor=EDGE_COLOR, linewidth=0.8, zorder=-10)
     figure.add_artist(panel)
 
 
-def _spoken(figure: Figure) -> str:
+def _alt_text(figure: Figure) -> str:
     suptitle = figure.get_suptitle()
     parts = [suptitle] if suptitle else []
     for ax in figure.axes:

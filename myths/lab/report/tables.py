@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from myths.lab.report import words
+from myths.lab.report import formatting
 from myths.lab.tables import TRIALS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_ROWS = 120
+MAX_ROWS = 120
 """A longer table shows its first rows; all are in its CSV."""
-MOST_TRIALS = 3
+MAX_TRIALS = 3
 """A row of more trials shows how many; all are in its CSV."""
 
 
@@ -30,11 +30,11 @@ def data_table(table: pd.DataFrame, identity: str, key: str = "") -> Markup:
     """
     if table.empty or not len(table.columns):
         return Markup("")
-    shown = table.head(MOST_ROWS)
+    shown = table.head(MAX_ROWS)
     columns = [shown.iloc[:, place] for place in range(len(shown.columns))]
     sides = ["number" if column.dtype.kind in "if" else "words" for column in columns]
     head = Markup("").join(
-        Markup('<th scope="col" class="{}">{}</th>').format(side, words.humane(str(column.name)) or "–")
+        Markup('<th scope="col" class="{}">{}</th>').format(side, formatting.humanize(str(column.name)) or "–")
         for side, column in zip(sides, columns, strict=True)
     )
     cells = [
@@ -61,7 +61,7 @@ def _formatter(column: Any, key: str) -> Callable[[Any], str]:
 
 def _links(trials: list[str], key: str) -> Markup:
     """The trials of a row as links to their lines on the page; their number where they are many."""
-    if len(trials) > MOST_TRIALS:
+    if len(trials) > MAX_TRIALS:
         return Markup("{} trials").format(len(trials))
     return Markup(" ").join(Markup('<a href="#{}-trial-{}"><code>{}</code></a>').format(key, trial, trial) for trial in trials)
 
@@ -72,4 +72,4 @@ def _text(value: Any) -> str:
 
 
 def _number(value: Any, decimals: int) -> str:
-    return words.number(float(value), decimals) if math.isfinite(value) else "–"
+    return formatting.format_number(float(value), decimals) if math.isfinite(value) else "–"

@@ -52,8 +52,8 @@ def figure(tables):
     if table.empty:
         return None
     drawing, ax = style.axes("Heads of a coin", "tosses", "heads (%)")
-    ax.scatter(table["times"], table["heads_percent"], color=style.HERE, label="here")
-    ax.axhline(50.8, color=style.PAPER, label="paper")
+    ax.scatter(table["times"], table["heads_percent"], color=style.MEASURED_COLOR, label="here")
+    ax.axhline(50.8, color=style.PAPER_COLOR, label="paper")
     ax.legend()
     return drawing
 

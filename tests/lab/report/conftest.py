@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from myths.lab.report import processes
+from myths.lab.report import parallel_map
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 800}
@@ -16,7 +16,7 @@ OPEN_ALL = "document.querySelectorAll('details').forEach(d => d.open = true)"
 @pytest.fixture(autouse=True)
 def _in_this_process(monkeypatch):
     """What a test builds, it builds here: processes would load matplotlib each time. The pages that modules share are built in parallel."""
-    monkeypatch.setattr(processes, "cores", lambda: 1)
+    monkeypatch.setattr(parallel_map, "cores", lambda: 1)
 
 
 @pytest.fixture(scope="module")

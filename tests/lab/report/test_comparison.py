@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from myths.lab.report import view
+from myths.lab.report import run_view
 from myths.lab.report.comparison import comparisons
 from myths.lab.runner import Estimates
 from myths.lab.store import TrialRecord
 from tests.lab.report import coin
 
 
-def run_view(analysis, key):
-    return view.RunView(analysis, key, analysis.run.metadata())
+def view_of(analysis, key):
+    return run_view.RunView(analysis, key, analysis.run.metadata())
 
 
 def timed(path: Path, seconds, jobs: int = 1):
@@ -28,7 +28,7 @@ def timed(path: Path, seconds, jobs: int = 1):
 
 
 def compared(one, other):
-    (found,) = comparisons([[run_view(one, "a"), run_view(other, "b")]])
+    (found,) = comparisons([[view_of(one, "a"), view_of(other, "b")]])
     return found
 
 
@@ -36,16 +36,16 @@ def test_moved_is_beyond_both_intervals_and_changed_is_another_verdict(tmp_path)
     one = coin.analysis(tmp_path / "one", heads={"ducat": (5400, 5350), "euro": (5040,), "guilder": (5300,)})
     other = coin.analysis(tmp_path / "other", heads={"ducat": (5400, 5350), "euro": (5400,), "guilder": (5310,)})
     found = compared(one, other)
-    assert {pair.one.id for pair in found.moved} == {"C2-euro"}
-    assert {pair.one.id for pair in found.changed} == {"C2-euro"}
-    assert {pair.one.id for pair in found.pairs} >= {"C1-ducat", "C1-guilder", "C2-euro"}
-    assert "C5-franc" not in {pair.one.id for pair in found.pairs}
+    assert {pair.baseline.id for pair in found.changed_numbers} == {"C2-euro"}
+    assert {pair.baseline.id for pair in found.changed} == {"C2-euro"}
+    assert {pair.baseline.id for pair in found.pairs} >= {"C1-ducat", "C1-guilder", "C2-euro"}
+    assert "C5-franc" not in {pair.baseline.id for pair in found.pairs}
 
 
 def test_runs_that_share_no_claim_are_not_compared(tmp_path):
     one = coin.analysis(tmp_path / "one", heads={"euro": (5040,)})
     other = coin.analysis(tmp_path / "other", heads={"franc": (5040,)})
-    assert comparisons([[run_view(one, "a"), run_view(other, "b")]]) == []
+    assert comparisons([[view_of(one, "a"), view_of(other, "b")]]) == []
 
 
 @pytest.mark.parametrize(
@@ -53,15 +53,15 @@ def test_runs_that_share_no_claim_are_not_compared(tmp_path):
     [((20.0, 41.0, 59.0), True), ((9.0, 22.0, 29.0), False), ((20.0,), False)],
 )
 def test_times_move_only_beyond_their_noise(theirs, moved, tmp_path):
-    (pace,) = compared(timed(tmp_path / "one", (10.0, 20.0, 30.0)), timed(tmp_path / "other", theirs)).paces
-    assert pace.moved is moved
-    assert pace.ratio.n == len(theirs)
+    (pace,) = compared(timed(tmp_path / "one", (10.0, 20.0, 30.0)), timed(tmp_path / "other", theirs)).time_ratios
+    assert pace.differs is moved
+    assert pace.estimate.n == len(theirs)
 
 
 def test_times_of_trials_in_another_company_are_not_compared(tmp_path):
     one, other = timed(tmp_path / "one", (10.0, 20.0), jobs=1), timed(tmp_path / "other", (30.0, 61.0), jobs=2)
-    assert compared(one, other).paces == ()
-    assert len(compared(other, timed(tmp_path / "third", (30.0, 61.0), jobs=2)).paces) == 1
+    assert compared(one, other).time_ratios == ()
+    assert len(compared(other, timed(tmp_path / "third", (30.0, 61.0), jobs=2)).time_ratios) == 1
 
 
 def test_seconds_on_a_shared_gpu_are_neither_compared_nor_summed_nor_estimated_from(tmp_path):
@@ -76,11 +76,11 @@ def test_seconds_on_a_shared_gpu_are_neither_compared_nor_summed_nor_estimated_f
         (run.path / "run.json").write_text(json.dumps(facts))
         runs.append(coin.analyze(coin.COIN, run))
     one, other = runs
-    assert len(compared(one, one).paces) == 1
-    assert compared(one, other).paces == ()
-    alone, beside = (run_view(analysis, "a") for analysis in runs)
-    assert "of computing" in alone.effort
-    assert beside.effort == "3 trials, run at the same time on one device: their times are not comparable"
+    assert len(compared(one, one).time_ratios) == 1
+    assert compared(one, other).time_ratios == ()
+    alone, beside = (view_of(analysis, "a") for analysis in runs)
+    assert "of computing" in alone.cost_summary
+    assert beside.cost_summary == "3 trials, run at the same time on one device: their times are not comparable"
     assert other.warnings[0] == "Put together by hand."
     trial = other.records[0].trial
     assert Estimates(one.records, "h200")(trial) is not None

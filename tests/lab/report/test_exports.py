@@ -128,7 +128,7 @@ def test_any_text_stays_in_its_cell(cells):
     assert not re.search(r"(?<!\\)[#%_]", row)
 
 
-@pytest.mark.parametrize("rows", [2, exports.LONG + 1])
+@pytest.mark.parametrize("rows", [2, exports.MAX_TABULAR_ROWS + 1])
 def test_latex_is_what_latex_takes(rows):
     first = ["[0.1, 0.2] of 50 %", "*starred", r"C:\path_to#1", "~{x}^2 & <y>", "α ≥ β², naïve Ångström"]
     table = pd.DataFrame({"a_column": (first * rows)[:rows], "n": range(rows), "x [pp]": [0.5] * rows})
@@ -150,7 +150,7 @@ def test_latex_is_what_latex_takes(rows):
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex")
-@pytest.mark.parametrize("rows", [1, exports.LONG + 1])
+@pytest.mark.parametrize("rows", [1, exports.MAX_TABULAR_ROWS + 1])
 def test_latex_sets_every_sign(rows, tmp_path):
     table = pd.DataFrame({"every sign": ["".join(latex._COMMANDS)] * rows, "[first": ["*x"] * rows})
     packages = r"\usepackage[utf8]{inputenc}\usepackage[T1]{fontenc}\usepackage{booktabs,longtable}"
@@ -163,7 +163,7 @@ def test_latex_sets_every_sign(rows, tmp_path):
 
 
 def test_a_long_latex_table_breaks_over_pages_and_says_what_it_needs():
-    text = exports.latex(pd.DataFrame({"n": range(exports.LONG + 1)}))
+    text = exports.latex(pd.DataFrame({"n": range(exports.MAX_TABULAR_ROWS + 1)}))
     assert text.startswith("% \\usepackage{booktabs, longtable}\n\\begin{longtable}{r}")
 
 

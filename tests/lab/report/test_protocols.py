@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from myths import suite
+from myths.lab.report.formatting import shown_unit
 from myths.lab.report.protocols import protocols
-from myths.lab.report.words import shown_unit
 from tests.lab.report import coin
 
 COMMITTED = Path(__file__).parents[3] / "docs" / "protocols.md"

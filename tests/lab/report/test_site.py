@@ -10,7 +10,7 @@ import pytest
 
 from myths.lab.analysis import analyze
 from myths.lab.claim import MythVerdict, Verdict
-from myths.lab.report import site, view, words
+from myths.lab.report import formatting, run_view, site
 from myths.lab.store import TrialRecord
 from myths.lab.trial import canonical
 from tests.lab.report import coin
@@ -138,12 +138,12 @@ def test_every_claim_says_all_that_a_reader_needs(pages, results):
 
 def test_the_front_page_counts_and_ranks(pages, results):
     text = Checker(pages[0]["index.html"]).text
-    assert f"{view.intervals(results)} intervals at 95 %" in text
+    assert f"{run_view.intervals(results)} intervals at 95 %" in text
     assert "h200-gpu (published) gpu profile Abacus 3000, 2 cores also cpu-laptop (published)" in text
     assert "coins is a variant of the official data set" in text
     assert results[2].verdict is MythVerdict.AGED
     assert "Coins remembered once." in text
-    assert [d.run.path.parent.name + "/" + d.run.name for d in view.best_first(results)] == [
+    assert [d.run.path.parent.name + "/" + d.run.name for d in run_view.best_first(results)] == [
         "published/h200-gpu", "published/cpu-laptop", "local/cpu-laptop", "local/cpu-quick",
     ]  # fmt: skip
 
@@ -313,10 +313,10 @@ def test_a_run_that_stopped_early_does_not_outrank_one_that_measured_what_decide
     whole = coin.analysis(tmp_path / "cpu-laptop", "laptop")
     part = coin.analysis(tmp_path / "h200-gpu", "gpu", heads={"euro": (5040,)})
     more = coin.analysis(tmp_path / "h200-paper", "paper")
-    assert [d.run.name for d in view.best_first([part, whole])] == ["cpu-laptop", "h200-gpu"]
-    assert [d.run.name for d in view.best_first([part, whole, more])] == ["h200-paper", "cpu-laptop", "h200-gpu"]
+    assert [d.run.name for d in run_view.best_first([part, whole])] == ["cpu-laptop", "h200-gpu"]
+    assert [d.run.name for d in run_view.best_first([part, whole, more])] == ["h200-paper", "cpu-laptop", "h200-gpu"]
     quick = coin.analysis(tmp_path / "cpu-quick", "quick", heads={"euro": (5040,)})
-    assert [d.run.name for d in view.best_first([quick, part])] == ["h200-gpu", "cpu-quick"]
+    assert [d.run.name for d in run_view.best_first([quick, part])] == ["h200-gpu", "cpu-quick"]
 
 
 def own_run(path, heads):
@@ -368,13 +368,13 @@ def test_runs_side_by_side_say_what_each_claim_asks(tmp_path):
         assert (f"<code>{claim.id}</code>" in table) == (claim.id in shown)
         if claim.id in shown:
             assert html.escape(claim.statement, quote=False)[:30] in table.replace("&#34;", '"')
-            assert html.escape(words.kept(words.criterion(claim.criterion_text))) in table
+            assert html.escape(formatting.no_break_percent(formatting.format_criterion(claim.criterion_text))) in table
     assert f"{len(coin.CLAIMS) - len(shown)} of {len(coin.CLAIMS)} claims have no number in any of these runs" in page
 
 
 def test_a_factor_is_shown_by_one_sign():
     shown = {"x": "×", "× chance": "× chance", "x chance": "× chance", "px": "px", "matrix x": "matrix ×", "": ""}
-    assert {unit: words.shown_unit(unit) for unit in shown} == shown
+    assert {unit: formatting.shown_unit(unit) for unit in shown} == shown
 
 
 def test_a_figure_that_cannot_be_drawn_costs_itself_only(tmp_path):

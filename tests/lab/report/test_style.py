@@ -43,7 +43,7 @@ def test_nothing_of_time_place_or_network_is_in_it():
 
 
 def test_ids_are_unique_and_every_reference_finds_its_id():
-    text = style.own_ids(style.svg(drawing()), "mine")
+    text = style.prefix_ids(style.svg(drawing()), "mine")
     ids = re.findall(r'\bid="([^"]+)"', text)
     assert len(ids) == len(set(ids))
     assert all(i.startswith("mine-") for i in ids)

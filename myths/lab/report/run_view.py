@@ -17,8 +17,8 @@ from myths.lab.claim_record import ClaimRecord
 from myths.lab.data.catalog import CATALOG
 from myths.lab.failures import causes, reasons, summary
 from myths.lab.myth import Myth, run_rank
-from myths.lab.report import lines, words
-from myths.lab.report.forest import forest
+from myths.lab.report import formatting, source_trials
+from myths.lab.report.forest import forest_plot
 
 SYMBOLS = {
     Verdict.REPRODUCED: "✓",
@@ -32,7 +32,7 @@ SYMBOLS = {
     MythVerdict.AGED: "◐",
 }
 
-_HELD = {
+_CONTROL_STATUS = {
     Verdict.NOT_REPRODUCED: "failed",
     Verdict.INCONCLUSIVE: "undecided",
     Verdict.REPRODUCED: "held",
@@ -92,12 +92,12 @@ class ClaimView:
     @property
     def unit(self) -> str:
         """The unit as a page shows it."""
-        return words.shown_unit(self.record.unit)
+        return formatting.shown_unit(self.record.unit)
 
     @property
     def criterion_text(self) -> str:
         """The criterion with its unit as a page shows it."""
-        return words.criterion(self.record.criterion)
+        return formatting.format_criterion(self.record.criterion)
 
     @property
     def protocol(self) -> str:
@@ -118,44 +118,44 @@ class ClaimView:
         return f"{len(errors)} required trial{'s' * (len(errors) > 1)} failed: {causes(errors)}" if errors else ""
 
     @property
-    def circumstances(self) -> str:
+    def dataset_and_device(self) -> str:
         """The data set and the device of the number."""
         return ", ".join(part for part in (self.record.dataset, self.record.device) if part) if self.measured else ""
 
     @property
     def paper_number(self) -> str:
         """The paper's number; empty where it gives none."""
-        return "" if self.record.paper is None else words.printed(self.record.paper)
+        return "" if self.record.paper is None else formatting.format_reported(self.record.paper)
 
     @property
     def paper_range(self) -> str:
         """The range that the paper gives; empty where it gives none."""
-        return words.paper_range(self.record)
+        return formatting.paper_range(self.record)
 
     @property
-    def here(self) -> str:
+    def value_text(self) -> str:
         """The number measured here; empty where there is none."""
-        return words.measured(self.measured) if self.measured else ""
+        return formatting.format_value(self.measured) if self.measured else ""
 
     @property
     def interval(self) -> str:
         """Its interval in brackets."""
-        return words.interval(self.measured) if self.measured else ""
+        return formatting.format_interval(self.measured) if self.measured else ""
 
     @property
     def source_of_variation(self) -> str:
         """What the interval is over, and how many of them."""
-        return words.source_of_variation(self.measured) if self.measured else ""
+        return formatting.format_source_of_variation(self.measured) if self.measured else ""
 
     @property
-    def forest(self) -> Markup:
+    def plot(self) -> Markup:
         """The drawing."""
-        return forest(self.record)
+        return forest_plot(self.record)
 
     @property
-    def strip(self) -> Markup:
+    def compact_plot(self) -> Markup:
         """The drawing on one line, without numbers."""
-        return forest(self.record, strip=True)
+        return forest_plot(self.record, compact=True)
 
     @property
     def anchor(self) -> str:
@@ -168,10 +168,10 @@ class ClaimView:
         return "" if self.record.estimate is None else f"{self.record.estimate:.12g}"
 
     @property
-    def origin(self) -> str:
+    def source_link(self) -> str:
         """The anchor of the line that the number came from; of the list of its lines where there are several."""
         if len(self.record.trials) == 1:
-            return lines.anchor(self.run.key, self.record.trials[0])
+            return source_trials.anchor(self.run.key, self.record.trials[0])
         return f"{self.anchor}-from"
 
 
@@ -181,8 +181,8 @@ class DataNote:
 
     name: str
     note: str
-    origin: str
-    variant: bool
+    source: str
+    modified: bool
     """Whether the content differs from the official one."""
 
 
@@ -204,7 +204,7 @@ class RunView:
         return self.analysis.run.name
 
     @property
-    def where(self) -> str:
+    def location(self) -> str:
         """Published, or from this machine."""
         return "published" if self.analysis.run.is_published else "local"
 
@@ -229,18 +229,18 @@ class RunView:
         """The claims that decide on the myth."""
         return [claim for claim in self.claims if claim.primary]
 
-    def of_kind(self, *kinds: str) -> list[ClaimView]:
+    def claims_of_kind(self, *kinds: str) -> list[ClaimView]:
         """The claims of some kinds that have a number here or decide, those that decide first."""
         shown = [claim for claim in self.claims if claim.kind in kinds and (claim.measured or claim.primary)]
         return sorted(shown, key=lambda claim: not claim.primary)
 
     @property
-    def measured(self) -> list[ClaimView]:
+    def claims_with_value(self) -> list[ClaimView]:
         """The claims with a number here."""
         return [claim for claim in self.claims if claim.measured]
 
     @property
-    def untested(self) -> list[ClaimView]:
+    def other_claims(self) -> list[ClaimView]:
         """The claims that neither have a number nor decide."""
         return [claim for claim in self.claims if not claim.measured and not claim.primary]
 
@@ -255,33 +255,37 @@ class RunView:
         return self._controls(Verdict.INCONCLUSIVE)
 
     @property
-    def controls_in_words(self) -> str:
+    def control_summary(self) -> str:
         """How many controls were measured, and how they turned out."""
-        found = [claim.verdict for claim in self.of_kind("control")]
-        counted = ", ".join(f"{found.count(verdict)} {said}" for verdict, said in _HELD.items() if verdict in found)
+        found = [claim.verdict for claim in self.claims_of_kind("control")]
+        counted = ", ".join(f"{found.count(verdict)} {said}" for verdict, said in _CONTROL_STATUS.items() if verdict in found)
         return f"{len(found)}: {'all of them held' if set(found) == {Verdict.REPRODUCED} else counted}"
 
     def _controls(self, verdict: Verdict) -> list[ClaimView]:
         return [claim for claim in self.claims if claim.kind == "control" and claim.verdict is verdict]
 
     @cached_property
-    def own(self) -> frozenset[str]:
+    def user_datasets(self) -> frozenset[str]:
         """The user's own datasets that the run measured."""
-        return own_names(self.invocations)
+        return user_dataset_names(self.invocations)
 
     @property
-    def own_words(self) -> list[str]:
+    def user_summary(self) -> list[str]:
         """What the run found of the user's own data, a paragraph each; empty where it measured none."""
-        said = self.analysis.myth.summarize_user_data(self.analysis.tables) if self.own and self.analysis.myth.summarize_user_data else None
+        said = (
+            self.analysis.myth.summarize_user_data(self.analysis.tables)
+            if self.user_datasets and self.analysis.myth.summarize_user_data
+            else None
+        )
         return [line.strip() for line in (said or "").splitlines() if line.strip()]
 
     @property
-    def is_of_own_data(self) -> bool:
+    def is_user_data_only(self) -> bool:
         """Whether the run is about the user's own data alone: no claim that decides on the myth has a number."""
-        return bool(self.own) and not any(claim.measured for claim in self.primary)
+        return bool(self.user_datasets) and not any(claim.measured for claim in self.primary)
 
     @property
-    def emptiness(self) -> str:
+    def no_results_reason(self) -> str:
         """Why the run says nothing of the myth; empty where it says something."""
         if self.analysis.records:
             return ""
@@ -298,9 +302,9 @@ class RunView:
         return summary(failed, total=len(failed) + len(self.analysis.records)) if failed else ""
 
     @property
-    def failed_lines(self) -> tuple[lines.Kind, ...]:
+    def failed_groups(self) -> tuple[source_trials.TrialGroup, ...]:
         """The failed trials by class."""
-        return lines.kinds(self.analysis.failed, self.key)
+        return source_trials.group_by_class(self.analysis.failed, self.key)
 
     @property
     def skipped(self) -> list[tuple[str, int]]:
@@ -308,19 +312,19 @@ class RunView:
         return reasons(self.analysis.skipped)
 
     @property
-    def hindered(self) -> list[ClaimView]:
+    def affected_by_failures(self) -> list[ClaimView]:
         """The claims that failed trials may hinder."""
         return [claim for claim in self.claims if any(claim.claim.is_blocked_by(r.trial) for r in self.analysis.failed)]
 
     @cached_property
-    def kinds(self) -> tuple[lines.Kind, ...]:
+    def trial_groups(self) -> tuple[source_trials.TrialGroup, ...]:
         """The trials by class."""
-        return lines.kinds(self.analysis.records, self.key, self.own)
+        return source_trials.group_by_class(self.analysis.records, self.key, self.user_datasets)
 
     @property
-    def repeated(self) -> tuple[lines.Repeated, ...]:
+    def repeated(self) -> tuple[source_trials.Repeated, ...]:
         """The trials that ran several times, with all their attempts."""
-        return lines.repeated(self.analysis.repeated, self.analysis.records)
+        return source_trials.repeated(self.analysis.repeated, self.analysis.records)
 
     @cached_property
     def invocations(self) -> list[Mapping[str, Any]]:
@@ -339,7 +343,7 @@ class RunView:
     @property
     def machines(self) -> str:
         """The computing devices in words."""
-        return "; ".join(dict.fromkeys(filter(None, (machine_words(i.get("machine", {})) for i in self.invocations))))
+        return "; ".join(dict.fromkeys(filter(None, (machine_summary(i.get("machine", {})) for i in self.invocations))))
 
     @property
     def precision(self) -> str:
@@ -380,7 +384,7 @@ class RunView:
         return "" if not days else days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}"
 
     @property
-    def effort(self) -> str:
+    def cost_summary(self) -> str:
         """How many trials, how long they took together, and how many of them ran at a time."""
         records = self.analysis.records
         if not records:
@@ -392,8 +396,8 @@ class RunView:
         if not alone:
             return f"{trials}, run at the same time on one device: their times are not comparable"
         joules = sum(r.energy_joules or 0 for r in alone)
-        energy = f", {words.energy(joules)} by the GPU's sampled power" if joules else ""
-        return f"{trials}, {words.duration(sum(float(r.seconds) for r in alone))} of computing{together}{energy}"
+        energy = f", {formatting.format_energy(joules)} by the GPU's sampled power" if joules else ""
+        return f"{trials}, {formatting.format_duration(sum(float(r.seconds) for r in alone))} of computing{together}{energy}"
 
     @property
     def data(self) -> list[DataNote]:
@@ -407,7 +411,7 @@ class RunView:
         return commands(self.analysis.myth, self.analysis.profile, self.name, self.invocations)
 
     @property
-    def again(self) -> str:
+    def retry_command(self) -> str:
         """The command that runs the newest failed trials again."""
         newest = self.analysis.failed[-1].invocation if self.analysis.failed else ""
         arguments: dict[str, Any] = next((i.get("arguments", {}) for i in self.invocations if i.get("id") == newest), {})
@@ -427,11 +431,11 @@ def footnotes(claims: Iterable[Claim]) -> dict[str, Footnote]:
     """The footnotes of a page, by the claim's id."""
     found: dict[str, Footnote] = {}
     for claim in claims:
-        recalled = claim.paper_value_source.startswith("from memory") and words.paper(claim) != "–"
+        recalled = claim.paper_value_source.startswith("from memory") and formatting.format_paper(claim) != "–"
         if claim.misprint or recalled:
-            said = words.CHECKED[claim.paper_value_source]
-            number = f"{words.paper(claim)} was {said}" if recalled else claim.statement
-            found[claim.id] = Footnote(len(found) + 1, claim, f"{words.without_stop(number)} ({claim.source}).")
+            said = formatting.PAPER_SOURCE_TEXT[claim.paper_value_source]
+            number = f"{formatting.format_paper(claim)} was {said}" if recalled else claim.statement
+            found[claim.id] = Footnote(len(found) + 1, claim, f"{formatting.strip_period(number)} ({claim.source}).")
     return found
 
 
@@ -442,14 +446,14 @@ def data_notes(metadata: Mapping[str, Any], names: Iterable[str] | None = None) 
     for name in sorted(noted if names is None else names):
         entry = noted.get(name) or {}
         entry = entry if isinstance(entry, Mapping) else {"note": str(entry)}
-        origin = ", ".join(
+        source = ", ".join(
             filter(None, [str(entry.get("source") or ""), f"SHA-256 {str(entry['sha256'])[:12]}…" if entry.get("sha256") else ""])
         )
-        found.append(DataNote(name, str(entry.get("note") or ""), origin, entry.get("state") == "modified"))
+        found.append(DataNote(name, str(entry.get("note") or ""), source, entry.get("state") == "modified"))
     return found
 
 
-def machine_words(machine: Mapping[str, Any]) -> str:
+def machine_summary(machine: Mapping[str, Any]) -> str:
     """A machine in a few words: its accelerator, else its processor."""
     if machine.get("gpu"):
         return str(machine["gpu"])
@@ -457,7 +461,7 @@ def machine_words(machine: Mapping[str, Any]) -> str:
     return f"{machine['cpu']}{cores}" if machine.get("cpu") else ""
 
 
-def own_names(invocations: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+def user_dataset_names(invocations: Iterable[Mapping[str, Any]]) -> frozenset[str]:
     """Return the user's own datasets that invocations were given with ``--data``: those that the catalog does not have."""
     given = (i.get("arguments", {}).get("data") or () for i in invocations)
     names = {name for each in given for name in ([each] if isinstance(each, str) else each)}
@@ -466,20 +470,20 @@ def own_names(invocations: Iterable[Mapping[str, Any]]) -> frozenset[str]:
 
 def commands(myth: Myth, profile: str, run: str, invocations: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return what to type for a run: its myth's command, and the full one where an invocation was given more than a profile."""
-    lines = [f"myths data add {name} PATH" for name in sorted(own_names(invocations))]
+    found = [f"myths data add {name} PATH" for name in sorted(user_dataset_names(invocations))]
     for invocation in invocations:
         arguments = invocation.get("arguments", {})
         more = arguments.get("seeds") or arguments.get("data")
-        lines.append(run_command(myth, run, arguments) if more else myth.command(arguments["profile"]))
+        found.append(run_command(myth, run, arguments) if more else myth.command(arguments["profile"]))
     by_profile = [myth.command(each) for each in profile.split(", ") if each] or [myth.command()]
-    return list(dict.fromkeys(lines or by_profile))
+    return list(dict.fromkeys(found or by_profile))
 
 
 def run_command(myth: Myth, run: str, arguments: Mapping[str, Any]) -> str:
     """Return the command that makes an invocation again from its recorded arguments."""
-    words = ["myths run", myth.name, f"--profile {arguments.get('profile')}", f"--run {run}"]
+    parts = ["myths run", myth.name, f"--profile {arguments.get('profile')}", f"--run {run}"]
     if seeds := arguments.get("seeds"):
-        words.append(f"--seeds {seeds}")
+        parts.append(f"--seeds {seeds}")
     if data := arguments.get("data"):
-        words.append(f"--data {data if isinstance(data, str) else ','.join(data)}")
-    return " ".join(words)
+        parts.append(f"--data {data if isinstance(data, str) else ','.join(data)}")
+    return " ".join(parts)

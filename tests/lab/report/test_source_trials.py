@@ -5,7 +5,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from myths.lab.report import site, view
+from myths.lab.report import run_view, site
 from myths.lab.tables import about
 from tests.lab.report import coin
 
@@ -54,5 +54,5 @@ def test_the_page_says_which(run, tmp_path):
 
 
 def test_without_a_number_nothing_stands_behind(run):
-    franc = next(claim for claim in view.RunView(run, "k", {}).claims if claim.id == "C5-franc")
+    franc = next(claim for claim in run_view.RunView(run, "k", {}).claims if claim.id == "C5-franc")
     assert franc.trials == ()

@@ -9,14 +9,14 @@ from typing import Any
 
 from myths.lab.claim import MythVerdict, Verdict
 from myths.lab.myth import Myth
-from myths.lab.report import view
-from myths.lab.report.view import ClaimView, RunView
+from myths.lab.report import run_view
+from myths.lab.report.run_view import ClaimView, RunView
 
-_FALLEN = (MythVerdict.REFUTED, MythVerdict.AGED)
+_REFUTED = (MythVerdict.REFUTED, MythVerdict.AGED)
 
 
 @dataclass(frozen=True)
-class Row:
+class MythRow:
     """A myth on the front page; ``runs`` are the best first, and empty where none holds it."""
 
     myth: Myth
@@ -28,29 +28,29 @@ class Row:
         return self.runs[0].verdict if self.runs else None
 
 
-def rows(runs: Iterable[Sequence[RunView]], myths: Iterable[Myth]) -> list[Row]:
+def rows(runs: Iterable[Sequence[RunView]], myths: Iterable[Myth]) -> list[MythRow]:
     """A row for each myth that was run or is named, by number."""
-    found = {each[0].analysis.myth.name: Row(each[0].analysis.myth, each) for each in runs}
-    missing = {myth.name: Row(myth, ()) for myth in myths if myth.name not in found}
+    found = {each[0].analysis.myth.name: MythRow(each[0].analysis.myth, each) for each in runs}
+    missing = {myth.name: MythRow(myth, ()) for myth in myths if myth.name not in found}
     return sorted([*found.values(), *missing.values()], key=lambda row: (row.myth.number, row.myth.name))
 
 
 @dataclass(frozen=True)
-class Answers:
+class Summary:
     """The page in three sentences, from the best run of each myth."""
 
-    rows: Sequence[Row]
+    rows: Sequence[MythRow]
 
     @property
-    def fell(self) -> list[Row]:
+    def refuted(self) -> list[MythRow]:
         """The beliefs that did not survive."""
-        return [row for row in self.rows if row.verdict in _FALLEN]
+        return [row for row in self.rows if row.verdict in _REFUTED]
 
     @property
-    def others(self) -> list[tuple[MythVerdict | None, list[Row]]]:
+    def other_verdicts(self) -> list[tuple[MythVerdict | None, list[MythRow]]]:
         """The other beliefs by their verdict; None: not run yet."""
         grouped = [(verdict, [row for row in self.rows if row.verdict is verdict]) for verdict in (*MythVerdict, None)]
-        return [(verdict, found) for verdict, found in grouped if found and verdict not in _FALLEN]
+        return [(verdict, found) for verdict, found in grouped if found and verdict not in _REFUTED]
 
     @property
     def best(self) -> list[RunView]:
@@ -73,21 +73,21 @@ class Answers:
         return _counts((claim.protocol for claim in self.primary), ("paper", "reduced", "stand-in"))
 
     @property
-    def hardware(self) -> list[tuple[str, list[Row]]]:
+    def hardware(self) -> list[tuple[str, list[MythRow]]]:
         """The machines of the best runs, with their myths."""
-        found: dict[str, list[Row]] = {}
+        found: dict[str, list[MythRow]] = {}
         for row in self.rows:
             if row.runs:
                 found.setdefault(row.runs[0].hardware, []).append(row)
         return list(found.items())
 
     @property
-    def without_gpu(self) -> list[Row]:
+    def without_gpu(self) -> list[MythRow]:
         """The myths that no run at hand has measured on an accelerator."""
         return [row for row in self.rows if all(run.metadata.get("machine_class") in (None, "cpu") for run in row.runs)]
 
 
-def choices(runs: Sequence[Sequence[RunView]]) -> dict[str, list[str]]:
+def filter_options(runs: Sequence[Sequence[RunView]]) -> dict[str, list[str]]:
     """What the table of all claims can be filtered by: column -> the values in it."""
     every = [(run, claim) for each in runs for run in each for claim in run.claims]
     return {
@@ -99,7 +99,7 @@ def choices(runs: Sequence[Sequence[RunView]]) -> dict[str, list[str]]:
     }
 
 
-def folders(runs: Sequence[Sequence[RunView]]) -> list[dict[str, Any]]:
+def run_details(runs: Sequence[Sequence[RunView]]) -> list[dict[str, Any]]:
     """The runs, each once, with every myth in it."""
     found: dict[str, list[RunView]] = {}
     for run in (run for each in runs for run in each):
@@ -111,7 +111,7 @@ def _folder(runs: Sequence[RunView]) -> dict[str, Any]:
     first = runs[0]
     return {
         "name": first.name,
-        "where": first.where,
+        "location": first.location,
         "machine_class": first.metadata.get("machine_class") or "",
         "profiles": ", ".join(dict.fromkeys(run.analysis.profile for run in runs if run.analysis.profile)),
         "machines": "; ".join(dict.fromkeys(run.machines for run in runs if run.machines)),
@@ -119,7 +119,7 @@ def _folder(runs: Sequence[RunView]) -> dict[str, Any]:
         "commits": list(dict.fromkeys(commit for run in runs for commit in run.commits)),
         "packages": first.packages,
         "myths": [run.analysis.myth for run in runs],
-        "data": view.data_notes(first.metadata),
+        "data": run_view.data_notes(first.metadata),
     }
 
 

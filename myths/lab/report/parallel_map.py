@@ -22,7 +22,7 @@ _tasks: Sequence[Callable[[], object]] = ()
 """Those at hand when the processes are made: copies of this process know them, so that no task need be sent."""
 
 
-def spread(tasks: Sequence[Callable[[], T]], what: str = "parts") -> list[T]:
+def parallel_map(tasks: Sequence[Callable[[], T]], what: str = "parts") -> list[T]:
     """What the tasks give, in their order. Each may use anything that is at hand; what it gives must be picklable.
 
     One after the other where there is one core or no fork (Windows), or where forking is not safe (macOS).

@@ -11,20 +11,20 @@ from typing import Any
 
 from myths.lab import try_trial
 from myths.lab.errors import UsageError
-from myths.lab.report import words
+from myths.lab.report import formatting
 from myths.lab.store import TrialRecord
 from myths.lab.trial import Trial, canonical
 
-MOST_VALUES = 8
+MAX_VALUES = 8
 """A setting of more values is shown by its first ones."""
 
 
-OWN = "your data"
+USER_DATA = "your data"
 """In place of a protocol, for a trial that measured the user's own data."""
 
 
 @dataclass(frozen=True)
-class Line:
+class TrialRow:
     """A line of ``trials.jsonl`` as a row of the listing."""
 
     record: TrialRecord
@@ -41,7 +41,7 @@ class Line:
         return self.record.trial.id
 
     @property
-    def told(self) -> str:
+    def differing_settings(self) -> str:
         """The settings that tell it from its neighbours."""
         return ", ".join(f"{name}={self.settings[name]}" for name in self.varying if name in self.settings) or "the only one of its kind"
 
@@ -49,17 +49,17 @@ class Line:
     def cost(self) -> str:
         """How long it took, its peak of memory and the GPU's energy where they were recorded."""
         memory, joules = self.record.peak_memory_bytes / 2**20, self.record.energy_joules
-        took = words.duration(self.record.seconds) if self.record.has_comparable_seconds else "beside others"
-        said = [took] + [f"{words.number(memory, 0)}{words.SPACE}MiB"] * bool(memory)
-        return ", ".join(said + ([words.energy(joules)] if joules and self.record.has_comparable_seconds else []))
+        took = formatting.format_duration(self.record.seconds) if self.record.has_comparable_seconds else "beside others"
+        said = [took] + [f"{formatting.format_number(memory, 0)}{formatting.SPACE}MiB"] * bool(memory)
+        return ", ".join(said + ([formatting.format_energy(joules)] if joules and self.record.has_comparable_seconds else []))
 
 
 @dataclass(frozen=True)
-class Kind:
+class TrialGroup:
     """The trials of one class in a run."""
 
     kind: type[Trial]
-    lines: tuple[Line, ...]
+    rows: tuple[TrialRow, ...]
 
     @property
     def name(self) -> str:
@@ -67,51 +67,53 @@ class Kind:
         return self.kind.__name__
 
     @property
-    def purpose(self) -> str:
+    def summary(self) -> str:
         """The first paragraph of what the class says of itself."""
         return " ".join((inspect.getdoc(self.kind) or "").split("\n\n")[0].split()).replace("``", "")
 
     @property
     def protocols(self) -> str:
         """How near to the paper's, with how many trials of each."""
-        found = [line.protocol for line in self.lines]
-        return ", ".join(f"{found.count(p)} {'of ' if p == OWN else ''}{p}" for p in dict.fromkeys(found))
+        found = [line.protocol for line in self.rows]
+        return ", ".join(f"{found.count(p)} {'of ' if p == USER_DATA else ''}{p}" for p in dict.fromkeys(found))
 
     @cached_property
     def values(self) -> dict[str, list[str]]:
         """Setting -> its values, each once, in the order of the lines."""
         gathered: dict[str, dict[str, None]] = {}
-        for line in self.lines:
+        for line in self.rows:
             for name, value in line.settings.items():
                 gathered.setdefault(name, {})[value] = None
         return {name: list(values) for name, values in gathered.items()}
 
     @property
-    def varied(self) -> dict[str, str]:
+    def varying_settings(self) -> dict[str, str]:
         """The settings that differ between the lines, with their values."""
-        names = self.lines[0].varying if self.lines else ()
-        return {name: _some(self.values[name]) for name in names}
+        names = self.rows[0].varying if self.rows else ()
+        return {name: _first_values(self.values[name]) for name in names}
 
     @property
-    def fixed(self) -> dict[str, str]:
+    def common_settings(self) -> dict[str, str]:
         """The settings that all lines share."""
-        return {name: values[0] for name, values in self.values.items() if name not in self.varied}
+        return {name: values[0] for name, values in self.values.items() if name not in self.varying_settings}
 
 
-def kinds(records: Sequence[TrialRecord], key: str, own: Collection[str] = ()) -> tuple[Kind, ...]:
+def group_by_class(records: Sequence[TrialRecord], key: str, own: Collection[str] = ()) -> tuple[TrialGroup, ...]:
     """The records by class, in their order; ``key`` names the run in the anchors, ``own`` are the user's own datasets."""
     grouped: dict[type[Trial], list[TrialRecord]] = {}
     for record in records:
         grouped.setdefault(type(record.trial), []).append(record)
-    return tuple(_kind(kind, group, key, own) for kind, group in grouped.items())
+    return tuple(_trial_group(kind, group, key, own) for kind, group in grouped.items())
 
 
-def _kind(kind: type[Trial], records: Sequence[TrialRecord], key: str, own: Collection[str]) -> Kind:
+def _trial_group(kind: type[Trial], records: Sequence[TrialRecord], key: str, own: Collection[str]) -> TrialGroup:
     found = [dict(_flat(canonical(record.trial)["settings"])) for record in records]
     names = dict.fromkeys(name for settings in found for name in settings)
     varying = tuple(name for name in names if len({settings.get(name) for settings in found}) > 1)
-    near = [OWN if set(r.data) & set(own) else r.trial.protocol for r in records]
-    return Kind(kind, tuple(Line(r, anchor(key, r.trial.id), s, varying, p) for r, s, p in zip(records, found, near, strict=True)))
+    near = [USER_DATA if set(r.data) & set(own) else r.trial.protocol for r in records]
+    return TrialGroup(
+        kind, tuple(TrialRow(r, anchor(key, r.trial.id), s, varying, p) for r, s, p in zip(records, found, near, strict=True))
+    )
 
 
 @dataclass(frozen=True)
@@ -165,13 +167,13 @@ def _differences(group: Sequence[TrialRecord]) -> list[str]:
     if not varied:
         return ["the same rows"] * len(group)
     several = any(len(record.rows) > 1 for record in group)
-    more = f" and {len(varied) - MOST_VALUES} more numbers" if len(varied) > MOST_VALUES else ""
-    names = [(cell, f"row {cell[0] + 1} {cell[1]}" if several else cell[1]) for cell in varied[:MOST_VALUES]]
+    more = f" and {len(varied) - MAX_VALUES} more numbers" if len(varied) > MAX_VALUES else ""
+    names = [(cell, f"row {cell[0] + 1} {cell[1]}" if several else cell[1]) for cell in varied[:MAX_VALUES]]
     return [", ".join(f"{name}={_number(each.get(cell))}" for cell, name in names) + more for each in cells]
 
 
 def _number(value: Any) -> str:
-    return words.number(value) if isinstance(value, float) else "–" if value is None else str(value)
+    return formatting.format_number(value) if isinstance(value, float) else "–" if value is None else str(value)
 
 
 def anchor(key: str, trial: str) -> str:
@@ -179,7 +181,7 @@ def anchor(key: str, trial: str) -> str:
     return f"{key}-trial-{trial}"
 
 
-def command(myth: str, trial: Trial) -> str:
+def try_command(myth: str, trial: Trial) -> str:
     """``myths try …`` for one trial; empty where no words rebuild exactly this trial."""
     found = ["=".join(pair) for pair in _words(canonical(trial)["settings"])]
     try:
@@ -189,9 +191,9 @@ def command(myth: str, trial: Trial) -> str:
     return shlex.join(["myths", "try", myth, type(trial).__name__, *found]) if same else ""
 
 
-def _some(values: Sequence[str]) -> str:
-    more = f" and {len(values) - MOST_VALUES} more" if len(values) > MOST_VALUES else ""
-    return ", ".join(values[:MOST_VALUES]) + more
+def _first_values(values: Sequence[str]) -> str:
+    more = f" and {len(values) - MAX_VALUES} more" if len(values) > MAX_VALUES else ""
+    return ", ".join(values[:MAX_VALUES]) + more
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
