@@ -1,8 +1,8 @@
-"""What counting forgetting events costs in a training step, beside the same definition kept per example in Python.
+"""Cost of counting forgetting events in a training step, compared with a per-example implementation in Python.
 
-The Python bookkeeping is that of a straightforward reading of Algorithm 1: for each example of the minibatch it takes the logits to
-the host, finds the best other class, and appends to the example's own lists. Both watch the same training of the same network;
-"share of a step" is what each adds to an epoch without any counting, the three interleaved.
+The Python implementation follows Algorithm 1 literally: for each example of the minibatch it copies the logits to the host, finds the best
+other class, and appends to lists of the example. Both observe training runs of the same network. "percent of a step" is the additional
+time relative to an epoch without counting; the three are interleaved.
 """
 
 import itertools
@@ -27,14 +27,14 @@ ROUNDS = 5
 
 
 class PerExample:
-    """One list of presentations an example, as dictionaries of Python numbers."""
+    """Forgetting statistics as one Python list of presentations per example."""
 
     def __init__(self, n: int):
         self.right: defaultdict[int, list[bool]] = defaultdict(list)
         self.margins: defaultdict[int, list[float]] = defaultdict(list)
 
     def observe(self, batch: Batch) -> None:
-        """Appends to the lists of the examples of a minibatch."""
+        """Append the presentations of a minibatch."""
         right = batch.logits.argmax(1) == batch.labels
         for j, index in enumerate(batch.indices.tolist()):
             label = int(batch.labels[j])
@@ -44,12 +44,12 @@ class PerExample:
             self.margins[index].append(batch.logits[j, label].item() - other.item())
 
     def counts(self) -> list[int]:
-        """Forgetting events; for an example that was never learned, the number of presentations."""
+        """Return the number of forgetting events; for an example that was never learned, the number of presentations."""
         return [sum(a and not b for a, b in itertools.pairwise(r)) if any(r) else len(r) for _, r in sorted(self.right.items())]
 
 
-def watched_epoch(name: str) -> Callable[[Callable[[Batch], None] | None], float]:
-    """Seconds of an epoch of a network on noise of CIFAR-10's or MNIST's shape, with something that watches its batches."""
+def observed_epoch(name: str) -> Callable[[Callable[[Batch], None] | None], float]:
+    """Return a function that trains one epoch on noise of the shape of CIFAR-10 or MNIST with an observer, and returns its seconds."""
     n, shape = EXAMPLES[name], (1, 28, 28) if name == "mnist_cnn" else (3, 32, 32)
     generator = torch.Generator().manual_seed(0)
     x = torch.randint(0, 256, (n, *shape), generator=generator).to(torch.uint8).to(DEVICE)
@@ -68,15 +68,15 @@ def watched_epoch(name: str) -> Callable[[Callable[[Batch], None] | None], float
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_counting(benchmark, name):
-    epoch = watched_epoch(name)
+    epoch = observed_epoch(name)
     counter, listed = ForgettingCounter(EXAMPLES[name], DEVICE), PerExample(EXAMPLES[name])
-    watchers = {"nothing": None, "counting": counter.observe, "per example": listed.observe}
+    observers = {"nothing": None, "counting": counter.observe, "per example": listed.observe}
     seconds = defaultdict(list)
 
     def one_round() -> None:
         with Stopwatch(DEVICE):
-            for which, watcher in watchers.items():
-                seconds[which].append(epoch(watcher))
+            for which, observer in observers.items():
+                seconds[which].append(epoch(observer))
 
     benchmark.group = f"three epochs of {name}, {EXAMPLES[name]} images, {machine_class(DEVICE)}"
     benchmark.pedantic(one_round, rounds=ROUNDS, warmup_rounds=1)
@@ -89,14 +89,14 @@ def test_counting(benchmark, name):
     assert counter.n_presentations.min() == len(seconds["counting"])
 
 
-@pytest.mark.parametrize("watcher", ["counting", "per example"])
-def test_observe_alone(benchmark, watcher):
-    """One call on a minibatch that lies there, so that its cost is seen apart from the noise of a step."""
+@pytest.mark.parametrize("kind", ["counting", "per example"])
+def test_observe_alone(benchmark, kind):
+    """Measure one call on a fixed minibatch, without the noise of a training step."""
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(BATCH, 10, generator=generator).to(DEVICE)
     labels = torch.randint(0, 10, (BATCH,), generator=generator).to(DEVICE)
     batch = Batch(0, 0, torch.arange(BATCH, device=DEVICE), torch.zeros(BATCH, 1, 1, 1, device=DEVICE), labels, logits, logits[:, 0])
-    observer = ForgettingCounter(BATCH, DEVICE) if watcher == "counting" else PerExample(BATCH)
+    observer = ForgettingCounter(BATCH, DEVICE) if kind == "counting" else PerExample(BATCH)
 
     def observe() -> None:
         with Stopwatch(DEVICE):
@@ -107,7 +107,7 @@ def test_observe_alone(benchmark, watcher):
 
 
 def test_both_count_the_same():
-    epoch = watched_epoch("mnist_cnn") if not GPU else watched_epoch("resnet18")
+    epoch = observed_epoch("mnist_cnn") if not GPU else observed_epoch("resnet18")
     n = EXAMPLES["mnist_cnn" if not GPU else "resnet18"]
     counter, listed = ForgettingCounter(n, DEVICE), PerExample(n)
 

@@ -1,11 +1,11 @@
-"""Count how often the published models classify near-duplicates and mislabeled test images correctly; print the counts as CSV.
+"""Count how many published models classify near-duplicates and mislabeled test images correctly, and print the counts as CSV.
 
     python -m myths.cifar10_1.count_excluded_images duplicates_cifar10.csv cifar10_mturk.json > excluded_images.csv
 
-The first file lists the test images of CIFAR-10 that have a near-duplicate among its training images (Barz & Denzler 2020;
-``meta/duplicates_cifar10.csv`` of github.com/cvjena/cifair). The second holds the votes of five people on 275 labels of its test set
-(Northcutt, Athalye & Mueller 2021; ``mturk/cifar10_mturk.json`` of github.com/cleanlab/label-errors). Both are placed by hand. The
-prepared dataset ``cifar10_1_predictions`` must be there. Neither file is part of this suite; the counts are facts about both.
+The first file lists the CIFAR-10 test images with a near-duplicate in the training set (Barz & Denzler 2020;
+``meta/duplicates_cifar10.csv`` of github.com/cvjena/cifair). The second contains the votes of five annotators on 275 test labels
+(Northcutt, Athalye & Mueller 2021; ``mturk/cifar10_mturk.json`` of github.com/cleanlab/label-errors). Download both by hand; this suite
+contains only the counts. The dataset ``cifar10_1_predictions`` is required.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import numpy as np
 
 from myths.cifar10_1.published import PREDICTIONS, predictions
 
-VOTES_TO_KEEP = 3
-"""A label is kept if at least so many of five people gave it."""
+MIN_VOTES = 3
+"""Minimum number of annotators, of five, who gave the label for it to be kept."""
 
 
 def near_duplicates(file: Path) -> list[int]:
@@ -30,13 +30,13 @@ def near_duplicates(file: Path) -> list[int]:
 
 
 def label_errors(file: Path) -> list[int]:
-    """Return the indices of test images whose label fewer than three of five people gave."""
+    """Return the indices of test images whose label fewer than ``MIN_VOTES`` annotators gave."""
     entries = json.loads(file.read_text(encoding="utf-8"))
-    return sorted(entry["id"] for entry in entries if entry["mturk"]["given"] < VOTES_TO_KEEP)
+    return sorted(entry["id"] for entry in entries if entry["mturk"]["given"] < MIN_VOTES)
 
 
 def main(duplicates: Path, votes: Path) -> None:
-    """Print a row for every group of images and every number of models that classify an image correctly."""
+    """Print one row per group of images and number of models that classify an image correctly."""
     original, new = predictions(PREDICTIONS, "original"), predictions(PREDICTIONS, "v4")
     out = csv.writer(sys.stdout, lineterminator="\n")
     out.writerow(["reason", "test_set", "excluded", "n_models_correct", "n_images"])

@@ -1,8 +1,8 @@
-"""What explains the drop from CIFAR-10 to CIFAR-10.1: shares of the mean drop of the paper's 30 models.
+"""Explanations of the accuracy drop from CIFAR-10 to CIFAR-10.1, as shares of the mean drop of the 30 published models.
 
-Two explanations are tested on the authors' predictions (Recht et al. 2018). Test images that have a near-duplicate in the training set,
-or a wrong label, change the accuracy on the original test set; excluding them gives their share of the drop. Selecting the best of the
-30 models on the test set inflates its accuracy; halves of the test set measure by how much.
+Two kinds of explanation are tested with the authors' predictions (Recht et al. 2018). Near-duplicates of training images and label errors
+change the accuracy on the original test set; the accuracy without these images gives their share of the drop. The selection of the best of
+the 30 models on the test set inflates its accuracy; the difference between random halves of the test set estimates the inflation.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from myths.lab.estimate import CONFIDENCE, Estimate
 
 Reason = Literal["near-duplicate", "label error"]
 Counts = Int[Array, " models_plus_1"]
-"""How many images are classified correctly by 0, 1, … of the models."""
+"""Number of images that 0, 1, … of the models classify correctly."""
 
 MODELS = 30
 RESAMPLES = 10_000
@@ -31,9 +31,9 @@ BLOCKS = 20
 
 
 def excluded_counts(reason: Reason) -> tuple[Counts, Counts, Counts]:
-    """Return the counts of the excluded and the kept images of CIFAR-10's test set, and of CIFAR-10.1 v4.
+    """Return the counts of the excluded and the kept images of the CIFAR-10 test set, and of CIFAR-10.1 v4.
 
-    They come from ``excluded_images.csv``, which ``count_excluded_images`` writes.
+    The counts are read from ``excluded_images.csv``, which ``count_excluded_images`` computed.
     """
     found = {key: np.zeros(MODELS + 1, dtype=np.int64) for key in (("original", "1"), ("original", "0"), ("v4", "0"))}
     with Path(__file__).with_name("excluded_images.csv").open(encoding="utf-8") as file:
@@ -44,13 +44,13 @@ def excluded_counts(reason: Reason) -> tuple[Counts, Counts, Counts]:
 
 
 def share_of_excluded(excluded: Counts, kept: Counts, new: Counts, rng: np.random.Generator) -> Estimate:
-    """Return by what share of the mean drop the excluded images raise the accuracy on the original test set.
+    """Return the accuracy gain from the excluded images on the original test set, relative to the mean drop.
 
     Args:
-        excluded: Counts of the images that are excluded from the original test set.
+        excluded: Counts of the excluded images of the original test set.
         kept: Counts of its other images.
         new: Counts of the images of the new test set.
-        rng: Draws the resamples.
+        rng: Random numbers of the bootstrap.
 
     Returns:
         (accuracy − accuracy without the excluded images) / (accuracy − accuracy on the new test set), with a percentile-bootstrap
@@ -84,16 +84,16 @@ def _accuracy(counts: Int[Array, "draws models_plus_1"]) -> Float[Array, " draws
 def share_of_selection(
     original: Bool[Tensor, "models images"], new: Bool[Tensor, "models new_images"], splits: int, generator: torch.Generator
 ) -> Estimate:
-    """Return by what share of the mean drop selecting the best model on half of the original test set inflates its accuracy.
+    """Return the optimism from selecting the best model on half of the original test set, relative to the mean drop.
 
     Args:
-        original: Which images of the original test set each model classifies correctly.
-        new: The same of the new test set.
-        splits: Random halves of the original test set; the optimism is the mean over them.
-        generator: Draws the halves and the blocks.
+        original: Whether each model classifies each image of the original test set correctly.
+        new: The same for the new test set.
+        splits: Number of random halves of the original test set. The optimism is averaged over them.
+        generator: Random numbers of the halves and the blocks.
 
     Returns:
-        The optimism as a share of the mean drop, with a jackknife interval over 20 blocks of images of both test sets.
+        The optimism divided by the mean drop, with a jackknife interval over 20 blocks of images of both test sets.
     """
 
     def share(images: Tensor, new_images: Tensor) -> float:
@@ -115,14 +115,14 @@ def delete_block_jackknife(
     """Return a statistic of two independent samples with its delete-a-block jackknife interval (Shao & Wu 1989).
 
     Args:
-        statistic: Takes the indices that are kept of the first and the second sample.
+        statistic: Computes the statistic from the kept indices of the first and the second sample.
         n: Size of the first sample.
         m: Size of the second sample.
-        generator: Draws the blocks.
-        blocks: Number of blocks; block i of both samples is deleted together.
+        generator: Random numbers of the blocks.
+        blocks: Number of blocks. Block i of both samples is deleted together.
 
     Returns:
-        The statistic of all, with a t interval from the spread of the statistics without a block.
+        The statistic of the whole samples, with a t interval from the statistics without one block.
     """
     from scipy import stats
 

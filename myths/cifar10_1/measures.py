@@ -19,7 +19,7 @@ from_fit = partial(measures.from_columns, n="models", source_of_variation="model
 share_of_drop = partial(
     measures.from_columns, "share_percent", low="share_low_percent", high="share_high_percent", n="n", source_of_variation="test examples"
 )
-"""Estimate of the table of explanations, with its interval over images."""
+"""Return the estimate of the table ``drop_explanations`` with its interval over images."""
 
 
 def smallest_gap(rows: pd.DataFrame) -> Estimate | None:

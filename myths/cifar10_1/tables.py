@@ -148,7 +148,7 @@ def hard_images(results: Results) -> pd.DataFrame:
 
 
 def drop_explanations(results: Results) -> pd.DataFrame:
-    """Return which share of the mean drop of the published models each explanation accounts for, with its interval over images."""
+    """Return the percentage of the mean drop of the published models that each explanation accounts for, with intervals over images."""
     import pandas as pd
 
     excluded = results.frame(ExcludeTestImages, explanation=lambda t: f"{t.reason}s excluded", dataset=lambda t: IMAGES["v4"])

@@ -155,15 +155,15 @@ class PublishedHardImages(_OnPredictions):
 
 @dataclass(frozen=True, kw_only=True)
 class ExcludeTestImages(Trial):
-    """Measure how much of the mean drop is explained by test images that are near-duplicates of training images, or mislabeled.
+    """Measure how much of the mean drop near-duplicates or label errors in the CIFAR-10 test set explain.
 
-    The images are excluded from CIFAR-10's test set, and the mean accuracy of the published models is computed again. Near-duplicates are
-    those of ciFAIR (Barz & Denzler 2020); a label is wrong if fewer than three of five people gave it (Northcutt et al. 2021). CIFAR-10.1
-    v4 stays as it is: its own label errors are not known.
+    The images are excluded from the test set, and the mean accuracy of the published models is recomputed. Near-duplicates of training
+    images come from ciFAIR (Barz & Denzler 2020). A label is an error if fewer than three of five annotators gave it (Northcutt et al.
+    2021). CIFAR-10.1 v4 is unchanged, since its label errors are unknown.
     """
 
     reason: Literal["near-duplicate", "label error"]
-    """Why images are excluded."""
+    """Reason for the exclusion of images."""
 
     @property
     def protocol(self) -> Protocol:
@@ -193,30 +193,30 @@ class ExcludeTestImages(Trial):
 
 @dataclass(frozen=True, kw_only=True)
 class SelectPublishedModel(_OnPredictions):
-    """Measure how much selecting the best published model on the test set inflates its accuracy, as a share of the mean drop.
+    """Measure how much the selection of the best published model on the test set inflates its accuracy, relative to the mean drop.
 
-    The model with the highest accuracy on a random half of CIFAR-10's test set is compared with itself on the other half. Half of a test
-    set overstates the inflation of the whole test set by about √2.
+    The model with the highest accuracy on a random half of the CIFAR-10 test set is evaluated on the other half. On half of a test set, the
+    inflation is larger than on the whole test set by a factor of about √2.
     """
 
-    splits: Count = 400
-    """Random splits of the test set into halves."""
+    n_splits: Count = 400
+    """Number of random splits of the test set into halves."""
     seed: Seed = 0
 
     @classmethod
     def test_instance(cls) -> SelectPublishedModel:
         """Return a selection among five procedural models."""
-        return cls(test_set="v4", predictions=PROCEDURAL, splits=4)
+        return cls(test_set="v4", predictions=PROCEDURAL, n_splits=4)
 
     def run(self, context: Context) -> Outcome:
-        """Return one row: n (images), models, splits, share_percent with its interval."""
+        """Return one row: n (images), models, share_percent with its interval."""
         import torch
 
         from myths.cifar10_1 import drop_explanations
         from myths.cifar10_1.published import predictions
 
         original, new = (torch.from_numpy(predictions(self.predictions, name).correct) for name in ("original", self.test_set))
-        share = drop_explanations.share_of_selection(original, new, self.splits, context.generator("halves")).affine(100)
+        share = drop_explanations.share_of_selection(original, new, self.n_splits, context.generator("halves")).affine(100)
         row = {
             "n": share.n, "models": len(original), "share_percent": share.value, "share_low_percent": share.low,
             "share_high_percent": share.high,

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Strategy = Literal["best of k", "greedy ensemble"]
+N_TRAIN = 20_000
+"""Number of training examples that the candidates sample from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +32,6 @@ class FitCandidates(Trial):
     """Number of candidate models."""
     n_filters: Count = 96
     """Number of random patches that the candidates share."""
-    train_examples: Count = 20_000
-    """Number of training examples that the candidates sample from."""
     seed: Seed
 
     @property
@@ -67,7 +67,7 @@ class FitCandidates(Trial):
 
         images = image_set(self.dataset, context.device)
         x, y = images.training_split()
-        kept = torch.randperm(len(x), generator=context.generator("subset"))[: self.train_examples].to(context.device)
+        kept = torch.randperm(len(x), generator=context.generator("subset"))[:N_TRAIN].to(context.device)
         x_train, y_train = x[kept], y[kept]
         small = x_train.shape[-1] < 32
         features = RandomPatches(x_train, self.n_filters, context.generator("patches"), stride=1 if small else 2)
