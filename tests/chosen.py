@@ -22,7 +22,7 @@ EXCUSED: tuple[tuple[str, Callable[[str, dict[str, Any]], bool]], ...] = (
     # Reuse is related to the mean drop, which the table and the predictions both have.
     ("PublishedAccuracy", lambda claim, trial: claim in ("G9", "G9-climb")),
     # Ten splits are plain and five treated: the last five have no partner to be compared with.
-    ("NameThatDataset", lambda claim, trial: claim in ("C1", "C2") and trial["treatment"] == "none" and trial["seed"] >= 5),
+    ("NameThatDataset", lambda claim, trial: claim in ("C1", "C2") and trial["transform"] == "none" and trial["seed"] >= 5),
     # Only attacks of as many steps are compared: the random walk has 300 as the paper, the other methods have 25.
     ("AttackImages", lambda claim, trial: claim == "S1-photographs-gradient" and trial["attack"] == "top-k" and trial["iterations"] == 25),
     ("AttackImages", lambda claim, trial: claim == "S3-photographs" and trial["method"] == "gradient" and trial["iterations"] == 300),

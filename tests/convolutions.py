@@ -29,7 +29,8 @@ SHAPES = {
 
 WITHOUT_OWN_CONVOLUTIONS = {
     "TimeHessian", "TimeGradient", "TimeNewtonStep", "TimeFormula",
-    "RecomputePrinted", "NameThatDataset", "CrossSet", "CountDuplicates", "NameParts", "NegativeSet", "ProbeNetwork",
+    "RecomputePublishedTables", "NameThatDataset", "CrossDatasetEvaluation", "CountDuplicates", "ClassifyRandomParts",
+    "CrossDatasetNegatives", "LinearProbe",
     "PublishedAccuracy", "ReuseTestSet", "PublishedRanks", "PublishedHardImages", "EvaluateModel", "CompareModelRanks",
     "CountUnforgettable", "CorrelateCounts", "CompareCounts",
     "TrainTransformer", "ListKernels", "TimeDecoding",
@@ -119,8 +120,8 @@ def cases_of(trial):
     if isinstance(trial, ImageTrial):
         classes, channels, side = SHAPES[trial.dataset]
         return of_residual(trial.architecture, trial.method, trial.width, classes, channels, trial.image_size or side)
-    if kind == "NameByNetwork":
-        return of_classifier(trial.network, len(trial.sets), 3, trial.side)
+    if kind == "TrainDatasetClassifier":
+        return of_classifier(trial.network, len(trial.sets), 3, trial.image_size)
     if kind == "Pretrained":
         return of_photographs()
     if kind == "FitCandidates":
@@ -163,7 +164,7 @@ def all_cases():
                 for case in cases_of(trial):
                     either = isinstance(case, MatrixProduct)
                     found |= set() if either else {capped(case)}
-                    if getattr(trial, "precision", "fp32") != "fp32" or type(trial).__name__ in ("NameByNetwork", "TimeLayer"):
+                    if getattr(trial, "precision", "fp32") != "fp32" or type(trial).__name__ in ("TrainDatasetClassifier", "TimeLayer"):
                         found.add(dataclasses.replace(capped(case), dtype="bfloat16"))
     return sorted(found, key=lambda case: (cost(case), str(case)))
 

@@ -7,7 +7,7 @@ from torch.utils._pytree import tree_leaves
 
 from myths.cifar10_1 import candidates, classical, features
 from myths.dataset_bias import duplicates
-from myths.dataset_bias import features as described
+from myths.dataset_bias import features as dataset_features
 from myths.forgetting import scores
 from myths.lab import device
 from myths.lab.vision import hog, networks, training
@@ -64,7 +64,7 @@ def predict():
 
 
 def words():
-    return on(lambda x: described.words(x, x[:20], stream()), torch.rand(ITEMS, 15, 15, 36, generator=stream()))
+    return on(lambda x: dataset_features.bag_of_words(x, x[:20], stream()), torch.rand(ITEMS, 15, 15, 36, generator=stream()))
 
 
 def nearest():
@@ -72,8 +72,8 @@ def nearest():
     return on(lambda x: classical.nearest(train, y, 2, x), pictures(8, 800))
 
 
-def near_pairs():
-    return on(duplicates.near_pairs, torch.rand(2500, duplicates.BITS, generator=stream()).sub(0.5).sign())
+def near_duplicate_pairs():
+    return on(duplicates.near_duplicate_pairs, torch.rand(2500, duplicates.BITS, generator=stream()).sub(0.5).sign())
 
 
 def many():
@@ -85,11 +85,11 @@ def many():
 OPERATIONS = {
     "random patches": random_patches,
     "hog": lambda: on(hog.hog, pictures(128)),
-    "thumbnails": lambda: on(described.thumbnail, pictures(256, 20)),
-    "gist": lambda: on(described.gist, pictures(32)),
+    "thumbnails": lambda: on(dataset_features.thumbnail, pictures(256, 20)),
+    "gist": lambda: on(dataset_features.gist, pictures(32)),
     "visual words": words,
     "hashes": lambda: on(duplicates.perceptual_hash, pictures(256, 30)),
-    "near pairs": near_pairs,
+    "near pairs": near_duplicate_pairs,
     "nearest neighbor": nearest,
     "gradients of each example": grand,
     "logits": predict,

@@ -15,15 +15,20 @@ fraction of a native one. In 2024, with modern networks and far larger sets, it 
 And anybody's own collections: ``myths data add mine PATH``, ``myths run dataset-bias --data mine,theirs``.
 """
 
-from myths.dataset_bias import figures, tables
+from myths.dataset_bias import figures, profiles, tables
 from myths.dataset_bias.claims import CLAIMS
-from myths.dataset_bias.crossing import CrossSet, NegativeSet
-from myths.dataset_bias.in_words import summarize_user_data
-from myths.dataset_bias.naming import CountDuplicates, NameParts, NameThatDataset
-from myths.dataset_bias.network import NameByNetwork, ProbeNetwork
 from myths.dataset_bias.pictures import PICTURES
-from myths.dataset_bias.printed import RecomputePrinted
-from myths.dataset_bias.trials import trials
+from myths.dataset_bias.trials import (
+    ClassifyRandomParts,
+    CountDuplicates,
+    CrossDatasetEvaluation,
+    CrossDatasetNegatives,
+    LinearProbe,
+    NameThatDataset,
+    RecomputePublishedTables,
+    TrainDatasetClassifier,
+)
+from myths.dataset_bias.user_summary import summarize_user_data
 from myths.lab.myth import ARTICLE, Myth, Paper
 
 MYTH = Myth(
@@ -64,48 +69,48 @@ MYTH = Myth(
         ARTICLE,
     ),
     trial_types=(
-        RecomputePrinted,
+        RecomputePublishedTables,
         NameThatDataset,
-        NameParts,
+        ClassifyRandomParts,
         CountDuplicates,
-        CrossSet,
-        NegativeSet,
-        NameByNetwork,
-        ProbeNetwork,
+        CrossDatasetEvaluation,
+        CrossDatasetNegatives,
+        TrainDatasetClassifier,
+        LinearProbe,
     ),
-    trials=trials,
+    trials=profiles.trials,
     tables={
         "accuracy": tables.accuracy,
-        "naming": tables.naming,
+        "dataset_classification": tables.dataset_classification,
         "confusion": tables.confusion,
-        "siblings": tables.siblings,
-        "null": tables.null,
-        "survives": tables.survives,
+        "related_sets": tables.related_sets,
+        "null_control": tables.null_control,
+        "preprocessing_effect": tables.preprocessing_effect,
         "near_duplicates": tables.near_duplicates,
         "network": tables.network,
-        "probe": tables.probe,
-        "cross_set": tables.cross_set,
-        "drops": tables.drops,
-        "home_test": tables.home_test,
-        "devalued": tables.devalued,
+        "linear_probe": tables.linear_probe,
+        "cross_dataset": tables.cross_dataset,
+        "cross_dataset_drop": tables.cross_dataset_drop,
+        "in_domain_test": tables.in_domain_test,
+        "relative_value_share": tables.relative_value_share,
         "market_value": tables.market_value,
         "negatives": tables.negatives,
-        "printed": tables.printed,
-        "printed_cross_set": tables.printed_cross_set,
-        "printed_market_value": tables.printed_market_value,
+        "published_margins": tables.published_margins,
+        "published_cross_dataset": tables.published_cross_dataset,
+        "published_market_value": tables.published_market_value,
     },
     claims=CLAIMS,
     figures={
         "accuracy": figures.accuracy,
-        "survives": figures.survives,
+        "preprocessing_effect": figures.preprocessing_effect,
         "confusion": figures.confusion,
-        "cross_set": figures.cross_set,
+        "cross_dataset": figures.cross_dataset,
         "market_value": figures.market_value,
     },
     pictures=PICTURES,
     summarize_user_data=summarize_user_data,
-    better={"accuracy_percent": "higher", "ap_percent": "higher", "own_percent": "higher"},
-    conditions=("list", "set", "task", "treatment", "deduplicated", "n_per_set", "parts", "side", "epochs"),
+    better={"accuracy_percent": "higher", "ap_percent": "higher", "ap_own_negatives_percent": "higher"},
+    conditions=("set_group", "set", "task", "transform", "deduplicated", "n_per_set", "parts", "image_size", "epochs"),
     verdict_texts={
         "refuted": "A set is named far above chance, and what is learned on one set loses much on another: no set stands for all.",
         "still standing": "Sets are hardly told apart, and what is learned on one holds on the others.",

@@ -10,11 +10,16 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from myths.dataset_bias.crossing import CrossSet, NegativeSet
 from myths.dataset_bias.measures import below_one, last_gain, mean_over_features, rank_correlation
-from myths.dataset_bias.naming import NameParts, NameThatDataset
-from myths.dataset_bias.network import NameByNetwork, ProbeNetwork
-from myths.dataset_bias.printed import RecomputePrinted
+from myths.dataset_bias.trials import (
+    ClassifyRandomParts,
+    CrossDatasetEvaluation,
+    CrossDatasetNegatives,
+    LinearProbe,
+    NameThatDataset,
+    RecomputePublishedTables,
+    TrainDatasetClassifier,
+)
 from myths.lab.claim import PROPOSAL, Claim, above, at_least, at_most, between, cited
 from myths.lab.measures import exceptions, mean_over_seeds, only_value, paired_difference
 
@@ -25,8 +30,8 @@ DROPS = f"{TABLE_1}: 48.5, 38.1, 46.6, 35.8 % from its cells (38.1 is printed as
 LIU_HE = "Liu & He 2024: 84.7 % of three sets, chance 33.3 % (ConvNeXt-T); the limit is this suite's"
 NO_CONTROL = f"{PROPOSAL}; the original has no such control"
 
-ALL_SIZES: dict[str, Any] = {"list": "independent", "treatment": "none", "deduplicated": False}
-INDEPENDENT = ALL_SIZES | {"largest": True}
+ALL_SIZES: dict[str, Any] = {"set_group": "independent", "transform": "none", "deduplicated": False}
+INDEPENDENT = ALL_SIZES | {"is_largest_size": True}
 HOG = INDEPENDENT | {"feature": "hog"}
 TASKS = {
     "office-caltech": "On Office-Caltech (ten classes, three datasets)",
@@ -34,10 +39,10 @@ TASKS = {
     "cars": "For cars (three datasets)",
 }
 
-_naming = partial(Claim, table="naming", trial=NameThatDataset)
-_siblings = partial(Claim, unit="× an even spread of errors", table="siblings", trial=NameThatDataset)
-_survives = partial(Claim, unit="% of what is above chance", table="survives", trial=NameThatDataset)
-_drops = partial(Claim, table="drops", trial=CrossSet)
+_naming = partial(Claim, table="dataset_classification", trial=NameThatDataset)
+_siblings = partial(Claim, unit="× an even spread of errors", table="related_sets", trial=NameThatDataset)
+_survives = partial(Claim, unit="% of what is above chance", table="preprocessing_effect", trial=NameThatDataset)
+_drops = partial(Claim, table="cross_dataset_drop", trial=CrossDatasetEvaluation)
 
 CROSSED: tuple[Claim, ...] = tuple(
     claim
@@ -59,7 +64,7 @@ CROSSED: tuple[Claim, ...] = tuple(
             **cited("computed", f"{TABLE_1}: 20 of 24 rows; the limit is 4 of 6", 83.3),
             unit="% of training sets",
             where={"task": task, "feature": "hog"},
-            measure=partial(mean_over_seeds, "better_at_home_percent"),
+            measure=partial(mean_over_seeds, "better_in_domain_percent"),
             criterion=at_least(66.6),
         ),
         _drops(
@@ -76,9 +81,9 @@ CROSSED: tuple[Claim, ...] = tuple(
             statement=f"{on}, images of another dataset are worth less for training than native ones in at least 80 % of the pairs.",
             **cited("from memory", f"{PAPER}, Table 3: 20 of 20 below one (15 of them above zero)", 100.0),
             unit="% of pairs with α < 1",
-            table="devalued",
+            table="relative_value_share",
             where={"task": task, "feature": "hog"},
-            trial=CrossSet,
+            trial=CrossDatasetEvaluation,
             measure=below_one,
             criterion=at_least(80),
         ),
@@ -93,9 +98,9 @@ CLAIMS: tuple[Claim, ...] = (
         statement="Random parts of one dataset are classified with an accuracy within 3 points of chance (mean over ten datasets).",
         **cited("read", "Liu & He 2024, pseudo-datasets: 33 % of three", 0.0),
         unit="pp",
-        table="null",
-        where={"feature": "hog", "treatment": "none", "parts": 4},
-        trial=NameParts,
+        table="null_control",
+        where={"feature": "hog", "transform": "none", "parts": 4},
+        trial=ClassifyRandomParts,
         measure=partial(mean_over_seeds, "above_chance_pp"),
         criterion=between(-3, 3),
     ),
@@ -105,7 +110,7 @@ CLAIMS: tuple[Claim, ...] = (
         statement="Images of one simulated camera under five names are classified within 5 points of chance (mean over features).",
         **cited("computed", PROPOSAL, 0.0),
         unit="pp",
-        where={"list": "one camera (null)", "largest": True},
+        where={"set_group": "one camera (null)", "is_largest_size": True},
         measure=partial(mean_over_features, "above_chance_pp"),
         criterion=between(-5, 5),
     ),
@@ -125,7 +130,7 @@ CLAIMS: tuple[Claim, ...] = (
         statement="HOG features classify which of five simulated cameras took a photograph more accurately than chance.",
         **cited("computed", f"{PROPOSAL}: the mechanism, without any data set"),
         unit="× chance",
-        where={"list": "simulated cameras", "feature": "hog", "treatment": "none", "largest": True},
+        where={"set_group": "simulated cameras", "feature": "hog", "transform": "none", "is_largest_size": True},
         measure=partial(mean_over_seeds, "times_chance"),
         criterion=above(1),
         controls=("N2",),
@@ -167,16 +172,16 @@ CLAIMS: tuple[Claim, ...] = (
         id="D4",
         statement="Datasets of one parent or maker are confused at least twice as often as an even spread of errors predicts.",
         **cited("from memory", f"{FIGURE_2}, right, in words (block structure); the limit is {PROPOSAL}"),
-        where={"list": "all", "feature": "hog", "treatment": "none", "set": "all"},
-        measure=partial(mean_over_seeds, "lift"),
+        where={"set_group": "all", "feature": "hog", "transform": "none", "set": "all"},
+        measure=partial(mean_over_seeds, "ratio_to_uniform"),
         criterion=at_least(2),
     ),
     _siblings(
         id="D4-caltech",
         statement="Caltech-101 is misclassified as Caltech-256 (ten of its classes) more often than an even spread of errors predicts.",
         **cited("read", f'{PAPER}, in words: "predictably confused"'),
-        where={"list": "all", "feature": "hog", "treatment": "none", "set": "caltech101"},
-        measure=partial(mean_over_seeds, "lift"),
+        where={"set_group": "all", "feature": "hog", "transform": "none", "set": "caltech101"},
+        measure=partial(mean_over_seeds, "ratio_to_uniform"),
         criterion=above(1),
     ),
     _naming(
@@ -184,7 +189,7 @@ CLAIMS: tuple[Claim, ...] = (
         statement="Images of cars are classified by dataset (four datasets) with at least twice the accuracy of chance.",
         **cited("from memory", f"{PAPER}, p. 2: 61 % of five sets, chance 20 %", 3.05),
         unit="× chance",
-        where=HOG | {"list": "cars"},
+        where=HOG | {"set_group": "cars"},
         measure=partial(mean_over_seeds, "times_chance"),
         criterion=at_least(2),
     ),
@@ -197,7 +202,7 @@ CLAIMS: tuple[Claim, ...] = (
             unit="% drop of AP, mean over sets",
             table="negatives",
             where={"task": task, "feature": "hog"},
-            trial=NegativeSet,
+            trial=CrossDatasetNegatives,
             measure=partial(mean_over_seeds, "drop_percent"),
             criterion=above(0),
         )
@@ -208,9 +213,9 @@ CLAIMS: tuple[Claim, ...] = (
         statement="The 48 % drop of car detection in Table 1 is a misprint: the cells of the table give 38 %.",
         **cited("read", f"{TABLE_1}, car detection, mean others", 48.0),
         unit="% drop",
-        table="printed",
+        table="published_margins",
         where={"table": "Table 1", "task": "car detection", "quantity": "drop of means"},
-        trial=RecomputePrinted,
+        trial=RecomputePublishedTables,
         measure=partial(only_value, "recomputed"),
         criterion=between(37.5, 38.5),
         misprint=True,
@@ -221,9 +226,9 @@ CLAIMS: tuple[Claim, ...] = (
         statement="All margins of Table 1 other than that of car detection agree with its cells.",
         **cited("computed", TABLE_1, 0.0),
         unit="margins",
-        table="printed",
+        table="published_margins",
         where={"table": "Table 1", "task": ("car classification", "person classification", "person detection")},
-        trial=RecomputePrinted,
+        trial=RecomputePublishedTables,
         measure=partial(exceptions, "agrees"),
         criterion=at_most(0),
     ),
@@ -231,18 +236,18 @@ CLAIMS: tuple[Claim, ...] = (
         id="C1",
         statement="With all datasets in a common format, HOG keeps at least 50 % of its accuracy above chance in dataset classification.",
         **cited("computed", NO_CONTROL),
-        where={"list": "independent", "feature": "hog", "treatment": "same container"},
-        needs=({"deduplicated": False}, {"treatment": "none", "deduplicated": False}),
-        measure=partial(mean_over_seeds, "survives_percent"),
+        where={"set_group": "independent", "feature": "hog", "transform": "common format"},
+        needs=({"deduplicated": False}, {"transform": "none", "deduplicated": False}),
+        measure=partial(mean_over_seeds, "retained_percent"),
         criterion=at_least(50),
     ),
     _survives(
         id="C2",
         statement="Without near-duplicates, HOG keeps at least 75 % of its accuracy above chance in dataset classification.",
         **cited("computed", NO_CONTROL),
-        where={"list": "independent", "feature": "hog", "treatment": "without near-duplicates"},
-        needs=({"treatment": "none"},),
-        measure=partial(mean_over_seeds, "survives_percent"),
+        where={"set_group": "independent", "feature": "hog", "transform": "without near-duplicates"},
+        needs=({"transform": "none"},),
+        measure=partial(mean_over_seeds, "retained_percent"),
         criterion=at_least(75),
     ),
     _naming(
@@ -251,7 +256,7 @@ CLAIMS: tuple[Claim, ...] = (
         statement="In a common format, gray and equally compressed, HOG classifies the dataset at least 20 points above chance.",
         **cited("read", LIU_HE, 51.4),
         unit="pp",
-        where=HOG | {"treatment": "same container"},
+        where=HOG | {"transform": "common format"},
         measure=partial(mean_over_seeds, "above_chance_pp"),
         criterion=at_least(20),
         controls=("N1",),
@@ -263,8 +268,8 @@ CLAIMS: tuple[Claim, ...] = (
         **cited("read", LIU_HE, 51.4),
         unit="pp",
         table="network",
-        where={"list": "independent", "network": "resnet18", "treatment": "same container"},
-        trial=NameByNetwork,
+        where={"set_group": "independent", "network": "resnet18", "transform": "common format"},
+        trial=TrainDatasetClassifier,
         measure=partial(mean_over_seeds, "above_chance_pp"),
         criterion=at_least(20),
         controls=("N1",),
@@ -274,9 +279,9 @@ CLAIMS: tuple[Claim, ...] = (
         statement="Features of a dataset classifier classify the objects of PACS more accurately than those of the untrained network.",
         **cited("read", "Liu & He 2024: linear probe on ImageNet-1K 27.7 %, random features 6.7 %", 21.0),
         unit="pp",
-        table="probe",
+        table="linear_probe",
         where={"task": "pacs", "features": ("trained", "random")},
-        trial=ProbeNetwork,
+        trial=LinearProbe,
         measure=partial(paired_difference, "accuracy_percent", "features", ("trained", "random")),
         criterion=above(0),
     ),

@@ -13,7 +13,7 @@ from torch import Tensor
 from myths.lab.device import halve_on_out_of_memory
 
 BITS = 64
-NEAR = 4
+MAX_HASH_DISTANCE = 4
 """Bits in which two hashes of nearly the same picture differ at most; those of two unrelated ones differ in about 32."""
 _CHUNK = 2000
 
@@ -41,7 +41,7 @@ def distances(a: Float[Tensor, "n 64"], b: Float[Tensor, "m 64"]) -> Float[Tenso
     return (BITS - a @ b.T) / 2
 
 
-def near_pairs(hashes: Float[Tensor, "n 64"], near: int = NEAR) -> Int64[Tensor, "pairs 2"]:
+def near_duplicate_pairs(hashes: Float[Tensor, "n 64"], near: int = MAX_HASH_DISTANCE) -> Int64[Tensor, "pairs 2"]:
     """All pairs i < j of hashes that differ in at most ``near`` bits."""
 
     def work(piece: slice) -> Tensor:
@@ -52,11 +52,11 @@ def near_pairs(hashes: Float[Tensor, "n 64"], near: int = NEAR) -> Int64[Tensor,
     return torch.cat(found) if found else torch.zeros(0, 2, dtype=torch.int64)
 
 
-def repeats(hashes: Float[Tensor, "n 64"], near: int = NEAR) -> Bool[Tensor, " n"]:
+def duplicate_mask(hashes: Float[Tensor, "n 64"], near: int = MAX_HASH_DISTANCE) -> Bool[Tensor, " n"]:
     """Images to leave out so that no two near-duplicates stay: those near to an earlier image that stays."""
     dropped = torch.zeros(len(hashes), dtype=torch.bool)
     later: dict[int, list[int]] = {}
-    for i, j in near_pairs(hashes, near).tolist():
+    for i, j in near_duplicate_pairs(hashes, near).tolist():
         later.setdefault(i, []).append(j)
     for i in sorted(later):
         if not dropped[i]:

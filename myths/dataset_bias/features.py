@@ -17,23 +17,23 @@ from myths.lab.vision.hog import blocks, hog
 
 THUMBNAIL = 32
 CELL, BLOCK, ORIENTATIONS = (8, 8), (2, 2), 9
-WORDS = 200
+VOCABULARY_SIZE = 200
 """Size of the vocabulary."""
-SAMPLE = 20_000
+VOCABULARY_SAMPLE = 20_000
 """Blocks that the vocabulary is clustered from."""
-ROUNDS = 15
+KMEANS_ITERATIONS = 15
 SCALES = (2.0, 4.0, 8.0)
 """Wavelengths of the filter bank, in pixels of a thumbnail."""
 DIRECTIONS = 8
 GRID = 4
 
 Images = UInt8[Tensor, "n 3 h w"]
-Described = Float[Tensor, "n f"]
+Features = Float[Tensor, "n f"]
 
 
-def describe(images: Images, feature: Feature) -> Float[Tensor, "n ..."]:
-    """Features of images, on their device. "hog words" are the blocks themselves until ``words`` counts them."""
-    return _DESCRIBE[feature](images)
+def extract(images: Images, feature: Feature) -> Float[Tensor, "n ..."]:
+    """Features of images, on their device. "bag of HOG words" are the blocks themselves until ``bag_of_words`` counts them."""
+    return _EXTRACT[feature](images)
 
 
 def thumbnail(images: Images) -> Float[Tensor, "n 3 32 32"]:
@@ -51,7 +51,7 @@ def luma(x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 1 h w"]:
     return (x * torch.tensor([0.299, 0.587, 0.114], device=x.device)[:, None, None]).sum(1, keepdim=True)
 
 
-def gist(images: Images) -> Described:
+def gist(images: Images) -> Features:
     """Mean energy of Gabor filters (3 wavelengths, 8 directions) in 4×4 fields, after local contrast normalization.
 
     As the gist of Oliva & Torralba 2001 in kind; not their code.
@@ -70,15 +70,15 @@ def gist(images: Images) -> Described:
     return torch.cat(halve_on_out_of_memory(work, len(images), 50, elements=bank.numel(), element_bytes=8)[0])
 
 
-def words(
-    described: Float[Tensor, "n r s d"], train: Float[Tensor, "m r s d"], generator: torch.Generator, vocabulary: int = WORDS
-) -> Described:
+def bag_of_words(
+    described: Float[Tensor, "n r s d"], train: Float[Tensor, "m r s d"], generator: torch.Generator, vocabulary: int = VOCABULARY_SIZE
+) -> Features:
     """Bags of visual words: the root of the share of each word in the image and in its four quarters.
 
     The words are centers of k-means on blocks of the training images ``train`` alone.
     """
     flat = train.flatten(0, 2)
-    drawn = flat[torch.randperm(len(flat), generator=generator)[:SAMPLE].to(flat.device)]
+    drawn = flat[torch.randperm(len(flat), generator=generator)[:VOCABULARY_SAMPLE].to(flat.device)]
     centers = k_means(drawn, min(vocabulary, len(drawn)), generator)
 
     def work(piece: slice) -> Tensor:
@@ -91,10 +91,10 @@ def words(
     return torch.cat(halve_on_out_of_memory(work, len(described), 500, elements=elements, element_bytes=8)[0])
 
 
-def k_means(x: Float[Tensor, "n d"], k: int, generator: torch.Generator, rounds: int = ROUNDS) -> Float[Tensor, "k d"]:
-    """Centers after some rounds of Lloyd's algorithm from random examples; a center that lost all of its own stays where it is."""
+def k_means(x: Float[Tensor, "n d"], k: int, generator: torch.Generator, iterations: int = KMEANS_ITERATIONS) -> Float[Tensor, "k d"]:
+    """Centers after some iterations of Lloyd's algorithm from random examples; a center that lost all of its own stays where it is."""
     centers = x[torch.randperm(len(x), generator=generator)[:k].to(x.device)]
-    for _ in range(rounds):
+    for _ in range(iterations):
         mine = F.one_hot(nearest(x, centers), k).to(x.dtype)
         size = mine.sum(0)[:, None]
         centers = torch.where(size > 0, (mine.T @ x) / size.clamp_min(1), centers)
@@ -122,10 +122,10 @@ def _gabor_bank() -> Float[Tensor, "filters h w"]:
     return torch.stack(filters)
 
 
-_DESCRIBE: dict[str, Callable[[Images], Tensor]] = {
+_EXTRACT: dict[str, Callable[[Images], Tensor]] = {
     "gray thumbnail": lambda images: luma(thumbnail(images)).flatten(1),
     "color thumbnail": lambda images: thumbnail(images).flatten(1),
     "gist": gist,
-    "hog words": lambda images: blocks(images, ORIENTATIONS, CELL, BLOCK),
+    "bag of HOG words": lambda images: blocks(images, ORIENTATIONS, CELL, BLOCK),
     "hog": lambda images: hog(images, ORIENTATIONS, CELL, BLOCK),
 }

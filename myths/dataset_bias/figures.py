@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Tables = Mapping[str, "pd.DataFrame"]
 
-FEATURES = ("hog", "hog words", "gist", "color thumbnail", "gray thumbnail")
+FEATURES = ("hog", "bag of HOG words", "gist", "color thumbnail", "gray thumbnail")
 PAPER_PERCENT, PAPER_SETS = 39.0, 12
 """Torralba & Efros 2011."""
 ORDER = ("independent", "simulated cameras")
@@ -28,7 +28,7 @@ def accuracy(tables: Tables) -> Figure | None:
     from myths.lab.report import style
 
     table, name = _preferred(tables["accuracy"])
-    table = table[(table["treatment"] == "none") & ~table["deduplicated"].astype(bool)] if len(table) else table
+    table = table[(table["transform"] == "none") & ~table["deduplicated"].astype(bool)] if len(table) else table
     if table.empty:
         return None
     figure, ax = style.axes(f"Naming the data set: {_list_words(name)}", "training images of each set", "accuracy (%)", (7.5, 4.8))
@@ -40,7 +40,7 @@ def accuracy(tables: Tables) -> Figure | None:
             continue
         ax.plot(line["n_per_set"], line["accuracy_percent"], "o-", ms=4, lw=1.8, color=color, label=feature)
         ax.fill_between(line["n_per_set"], line["accuracy_low_percent"], line["accuracy_high_percent"], color=color, alpha=0.15, lw=0)
-    sets = int(table["sets"].iloc[0])
+    sets = int(table["n_sets"].iloc[0])
     ax.axhline(100 / sets, color=style.MUTED_COLOR, lw=1, ls=":", label=f"chance, {sets} sets")
     if name == "independent":
         ax.axhline(PAPER_PERCENT, color=style.PAPER_COLOR, lw=1.2, ls="--", label=f"2011: 39 % of {PAPER_SETS} sets (chance 8 %)")
@@ -49,8 +49,8 @@ def accuracy(tables: Tables) -> Figure | None:
     return figure
 
 
-def survives(tables: Tables) -> Figure | None:
-    """Accuracy before and after each treatment of all images, over random splits (95 % intervals), with the chance and the null."""
+def preprocessing_effect(tables: Tables) -> Figure | None:
+    """Accuracy before and after each transform of all images, over random splits (95 % intervals), with the chance and the null."""
     from myths.lab.report import style
 
     table, name = _preferred(tables["accuracy"])
@@ -58,11 +58,11 @@ def survives(tables: Tables) -> Figure | None:
         return None
     last = table[table["n_per_set"] == table.groupby("feature")["n_per_set"].transform("max")]
     last = last[(last["feature"] == "hog")]
-    last = last.assign(what=last["treatment"].where(~last["deduplicated"].astype(bool), "without near-duplicates"))
+    last = last.assign(what=last["transform"].where(~last["deduplicated"].astype(bool), "without near-duplicates"))
     if len(last) < 2:
         return None
     last = last.sort_values("accuracy_percent")
-    figure, ax = style.axes(f"What survives equal treatment: {_list_words(name)}", "accuracy (%), HOG", "", (7.5, 0.45 * len(last) + 2.2))
+    figure, ax = style.axes(f"What survives equal transform: {_list_words(name)}", "accuracy (%), HOG", "", (7.5, 0.45 * len(last) + 2.2))
     labels = [w if w != "none" else "as they are" for w in last["what"]]
     error = np.nan_to_num(
         np.stack([last["accuracy_percent"] - last["accuracy_low_percent"], last["accuracy_high_percent"] - last["accuracy_percent"]])
@@ -83,12 +83,12 @@ def confusion(tables: Tables) -> Figure | None:
     table = tables["confusion"]
     if table.empty:
         return None
-    table = table[(table["feature"] == "hog") & (table["treatment"] == "none") & ~table["deduplicated"].astype(bool)]
+    table = table[(table["feature"] == "hog") & (table["transform"] == "none") & ~table["deduplicated"].astype(bool)]
     table, name = _preferred(table, ("all", *ORDER))
     if table.empty:
         return None
     names = list(dict.fromkeys(table["set"]))
-    percent = table.pivot(index="set", columns="named", values="percent").loc[names, names].to_numpy()
+    percent = table.pivot(index="set", columns="predicted_set", values="percent").loc[names, names].to_numpy()
     order = clustered(percent)
     side = 0.36 * len(names)
     figure, ax = style.axes(
@@ -98,24 +98,26 @@ def confusion(tables: Tables) -> Figure | None:
     return figure
 
 
-def cross_set(tables: Tables) -> Figure | None:
+def cross_dataset(tables: Tables) -> Figure | None:
     """Average precision of classifiers of each set on each set: the paper's cars and persons, and the tasks here."""
     from myths.lab.report import style
 
-    here, paper = tables["cross_set"], tables["printed_cross_set"]
+    here, paper = tables["cross_dataset"], tables["published_cross_dataset"]
     panels = [(f"{task}, here", group) for task, group in here.groupby("task", sort=False)] if len(here) else []
     if len(paper):
         printed = paper[paper["task"].isin(("car classification", "person classification"))]
         panels = [(f"{task}, 2011", group) for task, group in printed.groupby("task", sort=False)] + panels
     if not len(here):
         return None
-    sizes = [max(len(set(group["train"])), 3.0) for _, group in panels]
+    sizes = [max(len(set(group["train_set"])), 3.0) for _, group in panels]
     figure, axes = style.panels([title for title, _ in panels], "tested on", "trained on", (0.62 * sum(sizes) + 2.0 * len(panels), 5.0))
     for ax, (_, group) in zip(axes, panels, strict=True):
-        names = list(dict.fromkeys(group["train"]))
-        ap = group.pivot(index="train", columns="test", values="ap_percent").loc[names, names].to_numpy()
+        names = list(dict.fromkeys(group["train_set"]))
+        ap = group.pivot(index="train_set", columns="test_set", values="ap_percent").loc[names, names].to_numpy()
         _matrix(ax, ap, names, names, "{:.0f}", highest=100)
-    figure.suptitle("Average precision (%) at home, on the diagonal, and elsewhere", x=0.02, ha="left", fontsize=12, color=style.TEXT_COLOR)
+    figure.suptitle(
+        "Cross-dataset average precision (%); in-domain on the diagonal", x=0.02, ha="left", fontsize=12, color=style.TEXT_COLOR
+    )
     return figure
 
 
@@ -123,16 +125,16 @@ def market_value(tables: Tables) -> Figure | None:
     """How many samples of a set one sample of another is worth, with the basket of currencies (2011, Table 3)."""
     from myths.lab.report import style
 
-    here, paper = tables["market_value"], tables["printed_market_value"]
+    here, paper = tables["market_value"], tables["published_market_value"]
     if not len(here):
         return None
     panels = ([("cars, 2011", paper)] if len(paper) else []) + [(f"{t}, here", g) for t, g in here.groupby("task", sort=False)]
-    sizes = [max(len(set(group["market"])), 3.0) for _, group in panels]
+    sizes = [max(len(set(group["target_set"])), 3.0) for _, group in panels]
     figure, axes = style.panels([title for title, _ in panels], "samples of", "one sample of", (0.7 * sum(sizes) + 2.0 * len(panels), 5.2))
     for ax, (_, group) in zip(axes, panels, strict=True):
-        markets = list(dict.fromkeys(group["market"]))
+        markets = list(dict.fromkeys(group["target_set"]))
         samples = [*markets, "basket"]
-        alpha = group.pivot(index="sample", columns="market", values="alpha").loc[samples, markets].to_numpy(dtype=float)
+        alpha = group.pivot(index="source_set", columns="target_set", values="alpha").loc[samples, markets].to_numpy(dtype=float)
         _matrix(ax, alpha, samples, markets, "{:.2f}", highest=1)
     figure.suptitle("Market value: what a sample of one set is worth on another", x=0.02, ha="left", fontsize=12, color=style.TEXT_COLOR)
     return figure
@@ -155,10 +157,10 @@ def _preferred(table: pd.DataFrame, order: Sequence[str] = ORDER) -> tuple[pd.Da
     """The rows of the list that a figure is about, and its name."""
     if table.empty:
         return table, ""
-    lists = list(dict.fromkeys(table["list"]))
+    lists = list(dict.fromkeys(table["set_group"]))
     own = [name for name in lists if name not in ("independent", "all", "cars", "simulated cameras", "one camera (null)")]
     name = next((n for n in (*own, *order) if n in lists), lists[0])
-    return table[table["list"] == name], str(name)
+    return table[table["set_group"] == name], str(name)
 
 
 def _matrix(ax: Axes, values: np.ndarray, rows: Sequence[str], columns: Sequence[str], form: str, highest: float) -> None:

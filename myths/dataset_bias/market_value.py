@@ -18,7 +18,7 @@ def slopes(ap: Float[Array, "*splits train test sizes"], sizes: Int[Array, " siz
     return ap @ (log_n / (log_n @ log_n))
 
 
-def log_values(ap: Float[Array, "*splits sets sets sizes"], sizes: Int[Array, " sizes"]) -> Float[Array, "*splits sets sets"]:
+def log_relative_value(ap: Float[Array, "*splits sets sets sizes"], sizes: Int[Array, " sizes"]) -> Float[Array, "*splits sets sets"]:
     """log α of a sample of the row's set on the column's test set, not censored.
 
     The paper's model is AP_ij(n) = AP_jj(αn) with AP_jj linear in log n. Both curves have the same sizes, so the least-squares shift is the
@@ -52,17 +52,17 @@ def basket_of_currencies(alpha: Float[Array, "*draws sets sets"]) -> Float[Array
     return alpha.mean(-2)
 
 
-def share_between(alpha: Float[Array, "*draws sets sets"]) -> Float[Array, "*draws"]:
+def fraction_between_zero_and_one(alpha: Float[Array, "*draws sets sets"]) -> Float[Array, "*draws"]:
     """Share of the cells off the diagonal with 0 < α < 1: worth something, but less than a native one. 15 of 20 in Table 3."""
-    return _share((alpha > 0) & (alpha < 1))
+    return _fraction((alpha > 0) & (alpha < 1))
 
 
-def share_below_one(alpha: Float[Array, "*draws sets sets"]) -> Float[Array, "*draws"]:
+def fraction_below_one(alpha: Float[Array, "*draws sets sets"]) -> Float[Array, "*draws"]:
     """Share of the cells off the diagonal with α < 1, those "below range" too: worth less than a native one. 20 of 20 in Table 3."""
-    return _share(alpha < 1)
+    return _fraction(alpha < 1)
 
 
-def _share(holds: Bool[Array, "*draws sets sets"]) -> Float[Array, "*draws"]:
+def _fraction(holds: Bool[Array, "*draws sets sets"]) -> Float[Array, "*draws"]:
     away = ~np.eye(holds.shape[-1], dtype=bool)
     return np.asarray((holds & away).sum((-2, -1)) / away.sum())
 
@@ -87,8 +87,8 @@ class MarketValue:
     def interval(self, statistic: Callable[[Array], Array] = lambda alpha: alpha) -> tuple[Array, Array, Array]:
         """Value, low and high end of the 95 % percentile interval of a statistic of α [draws, sets, sets]; of every cell by default.
 
-        As in ``interval(basket_of_currencies)``, ``interval(share_between)``. Resamples whose native curve does not rise leave α open
-        anywhere: they count as 0 and as ``reach``, whichever makes the interval wider. NaN where the value itself is undefined.
+        A resample whose native curve does not rise leaves α undefined. It counts as 0 and as ``reach``, whichever makes the interval
+        wider. The result is NaN where the value itself is undefined.
         """
         value = statistic(self.alpha[None])[0]
         ends = [statistic(np.nan_to_num(self.draws, nan=fill)) for fill in (0.0, self.reach)]
@@ -114,7 +114,7 @@ def market_value(
         raise ValueError("every learning curve must be complete")
     reach = float(sizes[-1] / sizes[0])
     shares = rng.multinomial(len(ap), np.full(len(ap), 1 / len(ap)), size=resamples) / len(ap)  # α needs the mean curves alone
-    alpha, draws = (censored(log_values(mean, sizes), reach) for mean in (ap.mean(0), np.tensordot(shares, ap, 1)))
+    alpha, draws = (censored(log_relative_value(mean, sizes), reach) for mean in (ap.mean(0), np.tensordot(shares, ap, 1)))
     return MarketValue(alpha, draws, reach, len(ap))
 
 

@@ -16,7 +16,7 @@ below_one = partial(
     "below_one_percent",
     low="below_one_low_percent",
     high="below_one_high_percent",
-    n="splits",
+    n="n_splits",
     source_of_variation="seeds",
 )
 """The percentage of pairs of datasets with α < 1, with its bootstrap interval over splits."""

@@ -1,4 +1,4 @@
-"""Pictures of the images that give each set away: they show data sets, so they are drawn where the data lie and never committed."""
+"""LabeledImages of the images that give each set away: they show data sets, so they are drawn where the data lie and never committed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from myths.dataset_bias.figures import ORDER
-from myths.dataset_bias.naming import NameThatDataset
-from myths.dataset_bias.sets import Treatment, list_name
+from myths.dataset_bias.sets import Transform, group_name
+from myths.dataset_bias.trials import NameThatDataset
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,17 +22,17 @@ OTHER = ("all", "cars", "one camera (null)")
 """Lists that no picture is made of."""
 
 
-def given_away(treatment: Treatment, tables: Mapping[str, pd.DataFrame], store: Store) -> Figure | None:
+def most_recognizable(transform: Transform, tables: Mapping[str, pd.DataFrame], store: Store) -> Figure | None:
     """Of each set, the test images that are named with the greatest confidence from HOG, rightly; one random split."""
     from myths.lab.report import style
 
-    record = _chosen(treatment, store)
+    record = _chosen(transform, store)
     if record is None:
         return None
-    trial, shown = record.trial, np.asarray(store.outcome(record).arrays["confident"])
+    trial, shown = record.trial, np.asarray(store.outcome(record).arrays["most_confident"])
     assert isinstance(trial, NameThatDataset)
     rows, columns = shown.shape[:2]
-    words = "" if treatment == "none" else f", {treatment}"
+    words = "" if transform == "none" else f", {transform}"
     size = (1.05 * columns + 2.6, 1.05 * rows + 1.0)
     figure, ax = style.axes(f"What gives each set away: named with the greatest confidence{words}", "", "", size)
     side = shown.shape[-1]
@@ -50,18 +50,21 @@ def given_away(treatment: Treatment, tables: Mapping[str, pd.DataFrame], store: 
     return figure
 
 
-PICTURES = {"given_away": partial(given_away, "none"), "given_away_same_container": partial(given_away, "same container")}
+PICTURES = {
+    "most_recognizable": partial(most_recognizable, "none"),
+    "most_recognizable_common_format": partial(most_recognizable, "common format"),
+}
 
 
-def _chosen(treatment: Treatment, store: Store) -> TrialRecord | None:
+def _chosen(transform: Transform, store: Store) -> TrialRecord | None:
     """The first split of the list that matters most: own collections, then the real sets, then the simulated cameras."""
     found: dict[str, TrialRecord] = {}
     for record in store.records:
         trial = record.trial
         if not isinstance(trial, NameThatDataset) or record.status != "ok" or trial.feature != "hog" or not store.has_arrays(record):
             continue
-        name = list_name(trial.sets, trial.subject)
-        if trial.treatment == treatment and not trial.deduplicated and name not in OTHER:
+        name = group_name(trial.sets, trial.subset)
+        if trial.transform == transform and not trial.deduplicated and name not in OTHER:
             found.setdefault(name, record)
     own = [name for name in found if name not in ORDER]
     return next((found[name] for name in (*own, *ORDER) if name in found), None)

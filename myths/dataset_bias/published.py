@@ -24,7 +24,7 @@ WHOLE = 0.5  # half the last printed digit of a drop, in percent
 
 
 @dataclass(frozen=True, kw_only=True)
-class CrossSet:
+class PublishedCrossSet:
     """One task of Table 1, in percent, as printed: AP of training set (row) on test set (column), and the margins."""
 
     task: str
@@ -41,7 +41,7 @@ class CrossSet:
 
 
 @dataclass(frozen=True, kw_only=True)
-class NegativeSet:
+class PublishedNegativeSet:
     """One task of Table 2, in percent, as printed: AP against a set's own negatives and against those of all sets."""
 
     task: str
@@ -68,13 +68,13 @@ class MarketValueTable:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recomputed:
+class RecomputedMargin:
     """A printed margin beside the same from the printed cells; ``tolerance`` is what rounding of the cells and of itself can do."""
 
     table: str
     task: str
     quantity: str
-    printed: float
+    reported: float
     recomputed: float
     tolerance: float
     paper_value_source: PaperSource
@@ -82,17 +82,17 @@ class Recomputed:
     @property
     def agrees(self) -> bool:
         """Whether rounding can explain the difference."""
-        return abs(self.printed - self.recomputed) <= self.tolerance + 1e-9
+        return abs(self.reported - self.recomputed) <= self.tolerance + 1e-9
 
 
-def cross_set() -> list[CrossSet]:
+def cross_set() -> list[PublishedCrossSet]:
     """Table 1: car and person, classification and detection."""
-    return [_cross_set(task, rows) for task, rows in groupby(_rows("cross_set"), itemgetter("task"))]
+    return [_published_cross_set(task, rows) for task, rows in groupby(_rows("cross_set"), itemgetter("task"))]
 
 
-def negative_set() -> list[NegativeSet]:
+def negative_set() -> list[PublishedNegativeSet]:
     """Table 2: car and person detection."""
-    return [_negative_set(task, rows) for task, rows in groupby(_rows("negative_set"), itemgetter("task"))]
+    return [_published_negative_set(task, rows) for task, rows in groupby(_rows("negative_set"), itemgetter("task"))]
 
 
 def market_value() -> MarketValueTable:
@@ -106,7 +106,7 @@ def market_value() -> MarketValueTable:
     )
 
 
-def recomputed() -> list[Recomputed]:
+def recomputed() -> list[RecomputedMargin]:
     """Every margin of Tables 1 to 3 recomputed from the printed cells.
 
     Two do not agree: 48 % for car detection in Table 1 should be 38 %, and a mean of 70.0 in Table 2, recalled, is 69.8 of its cells.
@@ -114,11 +114,11 @@ def recomputed() -> list[Recomputed]:
     return [*_recomputed_cross_set(), *_recomputed_negative_set(), *_recomputed_baskets()]
 
 
-def _recomputed_cross_set() -> Iterator[Recomputed]:
-    from myths.dataset_bias.home import at_home, drop_by_set, drop_of_means, elsewhere
+def _recomputed_cross_set() -> Iterator[RecomputedMargin]:
+    from myths.dataset_bias.domain_gap import drop_by_set, drop_of_means, mean_others_ap, self_ap
 
     for t in cross_set():
-        own, others, columns = at_home(t.ap), elsewhere(t.ap), elsewhere(t.ap.T)
+        own, others, columns = self_ap(t.ap), mean_others_ap(t.ap), mean_others_ap(t.ap.T)
         rounding = _drop_rounding(own.mean(keepdims=True), others.mean(keepdims=True)).item()
         margins = [
             *_each("self", t.own, own, np.zeros(6)),
@@ -132,8 +132,8 @@ def _recomputed_cross_set() -> Iterator[Recomputed]:
         yield from _compared("Table 1", t.task, margins, t.paper_value_source)
 
 
-def _recomputed_negative_set() -> Iterator[Recomputed]:
-    from myths.dataset_bias.home import percent_drop
+def _recomputed_negative_set() -> Iterator[RecomputedMargin]:
+    from myths.dataset_bias.domain_gap import percent_drop
 
     for t in negative_set():
         own, everywhere = t.own.mean(keepdims=True), t.all_sets.mean(keepdims=True)
@@ -146,7 +146,7 @@ def _recomputed_negative_set() -> Iterator[Recomputed]:
         yield from _compared("Table 2", t.task, margins, t.paper_value_source)
 
 
-def _recomputed_baskets() -> Iterator[Recomputed]:
+def _recomputed_baskets() -> Iterator[RecomputedMargin]:
     from myths.dataset_bias.market_value import basket_of_currencies
 
     t = market_value()
@@ -154,10 +154,10 @@ def _recomputed_baskets() -> Iterator[Recomputed]:
         yield from _compared("Table 3", "car", [(f"basket, {benchmark}", printed, mean, 0.005)], t.paper_value_source["basket", benchmark])
 
 
-def _compared(table: str, task: str, margins: list[tuple[str, float, float, float]], checked: PaperSource) -> Iterator[Recomputed]:
+def _compared(table: str, task: str, margins: list[tuple[str, float, float, float]], checked: PaperSource) -> Iterator[RecomputedMargin]:
     for quantity, printed, value, tolerance in margins:
-        numbers = {"printed": float(printed), "recomputed": float(value), "tolerance": float(tolerance)}
-        yield Recomputed(table=table, task=task, quantity=quantity, paper_value_source=checked, **numbers)
+        numbers = {"reported": float(printed), "recomputed": float(value), "tolerance": float(tolerance)}
+        yield RecomputedMargin(table=table, task=task, quantity=quantity, paper_value_source=checked, **numbers)
 
 
 def _each(quantity: str, printed: Array, value: Array, tolerance: Array) -> list[tuple[str, float, float, float]]:
@@ -169,10 +169,10 @@ def _drop_rounding(home: Array, away: Array) -> Array:
     return WHOLE + 100 * CELL * (1 / home + away / home**2)
 
 
-def _cross_set(task: str, rows: Iterable[dict[str, str]]) -> CrossSet:
+def _published_cross_set(task: str, rows: Iterable[dict[str, str]]) -> PublishedCrossSet:
     lines = {r["train"]: r for r in rows}
     last = lines["mean others"]
-    return CrossSet(
+    return PublishedCrossSet(
         task=task,
         ap=np.array([_numbers(lines[s], *SETS) for s in SETS]),
         own=_column(lines, "self_percent"),
@@ -187,10 +187,10 @@ def _cross_set(task: str, rows: Iterable[dict[str, str]]) -> CrossSet:
     )
 
 
-def _negative_set(task: str, rows: Iterable[dict[str, str]]) -> NegativeSet:
+def _published_negative_set(task: str, rows: Iterable[dict[str, str]]) -> PublishedNegativeSet:
     lines = {r["set"]: r for r in rows}
     last = lines["mean"]
-    return NegativeSet(
+    return PublishedNegativeSet(
         task=task,
         own=_column(lines, "own_negatives_percent"),
         all_sets=_column(lines, "all_negatives_percent"),

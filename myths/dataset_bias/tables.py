@@ -10,11 +10,17 @@ import numpy as np
 from myths.dataset_bias import market_value as market_math
 from myths.dataset_bias import published
 from myths.dataset_bias import sets as sets_of
-from myths.dataset_bias.crossing import CrossSet, NegativeSet
-from myths.dataset_bias.naming import CountDuplicates, NameParts, NameThatDataset
-from myths.dataset_bias.network import NameByNetwork, ProbeNetwork
-from myths.dataset_bias.printed import RecomputePrinted
-from myths.dataset_bias.sets import list_name
+from myths.dataset_bias.sets import group_name
+from myths.dataset_bias.trials import (
+    ClassifyRandomParts,
+    CountDuplicates,
+    CrossDatasetEvaluation,
+    CrossDatasetNegatives,
+    LinearProbe,
+    NameThatDataset,
+    RecomputePublishedTables,
+    TrainDatasetClassifier,
+)
 from myths.lab.estimate import student_t
 from myths.lab.store import Results
 from myths.lab.tables import ABOUT, TRIALS, about, unite, unite_columns
@@ -23,192 +29,196 @@ from myths.lab.trial import least_faithful
 if TYPE_CHECKING:
     import pandas as pd
 
-SETTINGS = ["list", "feature", "treatment", "deduplicated"]
+SETTINGS = ["set_group", "feature", "transform", "deduplicated"]
 
 
 # --- name that dataset ----------------------------------------------------------------------------
 
 
-def naming(results: Results) -> pd.DataFrame:
+def dataset_classification(results: Results) -> pd.DataFrame:
     """A row for each random split and training size: accuracy beside chance.
 
     ``n_per_set`` is the size that was asked for and ``n_train`` what all sets together have of it.
     """
-    table = _naming(results, "curve")
+    table = _classification(results, "learning_curve")
     if table.empty:
         return table
     table["above_chance_pp"] = table["accuracy_percent"] - table["chance_percent"]
     table["times_chance"] = table["accuracy_percent"] / table["chance_percent"]
-    columns = ["n_per_set", "n_train", "n_test", "accuracy_percent", "chance_percent", "above_chance_pp", "times_chance", "cost", "seed"]
-    return table[[*SETTINGS, "sets", *columns, "largest", *ABOUT]]
+    columns = ["n_per_set", "n_train", "n_test", "accuracy_percent", "chance_percent", "above_chance_pp", "times_chance", "svm_c", "seed"]
+    return table[[*SETTINGS, "n_sets", *columns, "is_largest_size", *ABOUT]]
 
 
 def accuracy(results: Results) -> pd.DataFrame:
     """The same, mean over random splits with Student's t interval (where there are two or more)."""
     import pandas as pd
 
-    table = naming(results)
+    table = dataset_classification(results)
     rows = []
     for settings, group in [] if table.empty else table.groupby([*SETTINGS, "n_per_set"], sort=False):
         head = dict(zip([*SETTINGS, "n_per_set"], settings, strict=True))
-        rows.append(head | _interval("accuracy", group["accuracy_percent"]) | _first(group, "chance_percent", "sets") | about(group))
+        rows.append(head | _interval("accuracy", group["accuracy_percent"]) | _first(group, "chance_percent", "n_sets") | about(group))
     return pd.DataFrame(rows)
 
 
 def confusion(results: Results) -> pd.DataFrame:
     """Which set the test images of each set are taken for, at the largest training size, all splits together."""
-    table = _naming(results, "confusion")
+    table = _classification(results, "confusion")
     if table.empty:
         return table
-    keys = [*SETTINGS, "set", "named"]
+    keys = [*SETTINGS, "set", "predicted_set"]
     summed = (
         table.groupby(keys, sort=False)
-        .agg({"images": "sum", "n_set": "sum", "dataset": "first", "device": "first", TRIALS: unite})
+        .agg({"n_images": "sum", "n_images_of_set": "sum", "dataset": "first", "device": "first", TRIALS: unite})
         .reset_index()
     )
-    summed["percent"] = 100 * summed["images"] / summed["n_set"]
+    summed["percent"] = 100 * summed["n_images"] / summed["n_images_of_set"]
     summed["protocol"] = least_faithful(table["protocol"]) if table["protocol"].nunique() == 1 else None
     if table["protocol"].nunique() > 1:
         summed["protocol"] = table.groupby(keys, sort=False)["protocol"].first().to_numpy()
-    return summed[[*keys, "images", "n_set", "percent", *ABOUT]]
+    return summed[[*keys, "n_images", "n_images_of_set", "percent", *ABOUT]]
 
 
-def siblings(results: Results) -> pd.DataFrame:
+def related_sets(results: Results) -> pd.DataFrame:
     """For each split of a list with siblings: how often a wrong name is a sibling's, over how often if errors fell anywhere.
 
-    A row for the sets of all families together ("all") and for each set that has a sibling; ``lift`` is the ratio.
+    A row for the sets of all families together ("all") and for each set that has a sibling; ``ratio_to_uniform`` is the ratio.
     """
     import pandas as pd
 
-    table = _naming(results, "confusion")
+    table = _classification(results, "confusion")
     rows: list[dict[str, Any]] = []
     for (*settings, seed), group in [] if table.empty else table.groupby([*SETTINGS, "seed"], sort=False):
         names = list(dict.fromkeys(group["set"]))
-        related = {name: {n for f in sets_of.FAMILIES if name in f for n in f & set(names)} - {name} for name in names}
-        wrong = group[group["set"] != group["named"]]
-        errors = wrong.groupby("set")["images"].sum()
-        hits = wrong[[n in related[s] for s, n in zip(wrong["set"], wrong["named"], strict=True)]].groupby("set")["images"].sum()
+        related = {name: {n for f in sets_of.RELATED_SETS if name in f for n in f & set(names)} - {name} for name in names}
+        wrong = group[group["set"] != group["predicted_set"]]
+        errors = wrong.groupby("set")["n_images"].sum()
+        hits = wrong[[n in related[s] for s, n in zip(wrong["set"], wrong["predicted_set"], strict=True)]].groupby("set")["n_images"].sum()
         with_sibling = [name for name in names if related[name] and errors.get(name, 0)]
         expected = {name: float(errors[name]) * len(related[name]) / (len(names) - 1) for name in with_sibling}
         head = dict(zip(SETTINGS, settings, strict=True)) | {"seed": seed}
         for name, members in [("all", with_sibling), *((n, [n]) for n in with_sibling)] if with_sibling else []:
             found, chance = sum(int(hits.get(m, 0)) for m in members), sum(expected[m] for m in members)
             errors_here = sum(int(errors[m]) for m in members)
-            rows.append(head | {"set": name, "errors": errors_here, "on_siblings": found, "lift": found / chance} | about(group))
+            rows.append(head | {"set": name, "errors": errors_here, "on_related": found, "ratio_to_uniform": found / chance} | about(group))
     return pd.DataFrame(rows)
 
 
-def null(results: Results) -> pd.DataFrame:
+def null_control(results: Results) -> pd.DataFrame:
     """The null control: a set's random parts told apart. ``above_chance_pp`` should vary around zero."""
-    table = results.frame(NameParts, dataset=lambda t: _dataset([t.set]))
+    table = results.frame(ClassifyRandomParts, dataset=lambda t: _dataset([t.set]))
     if table.empty:
         return table
     table["above_chance_pp"] = table["accuracy_percent"] - table["chance_percent"]
-    columns = ["parts", "n_images", "n_test", "right", "accuracy_percent", "chance_percent", "above_chance_pp", "seed"]
-    return table[["set", "feature", "treatment", *columns, *ABOUT]]
+    columns = ["parts", "n_images", "n_test", "n_correct", "accuracy_percent", "chance_percent", "above_chance_pp", "seed"]
+    return table[["set", "feature", "transform", *columns, *ABOUT]]
 
 
-def survives(results: Results) -> pd.DataFrame:
-    """For each split: what of the accuracy above chance survives a treatment of all images, training and test."""
-    table = naming(results)
+def preprocessing_effect(results: Results) -> pd.DataFrame:
+    """For each split: what of the accuracy above chance survives a transform of all images, training and test."""
+    table = dataset_classification(results)
     if table.empty:
         return table
-    table = table[table["largest"]]
-    keys = ["list", "feature", "seed"]
-    plain = table[(table["treatment"] == "none") & ~table["deduplicated"].astype(bool)].set_index(keys)
-    changed = table[(table["treatment"] != "none") | table["deduplicated"].astype(bool)].copy()
+    table = table[table["is_largest_size"]]
+    keys = ["set_group", "feature", "seed"]
+    plain = table[(table["transform"] == "none") & ~table["deduplicated"].astype(bool)].set_index(keys)
+    changed = table[(table["transform"] != "none") | table["deduplicated"].astype(bool)].copy()
     pairs = list(changed[keys].itertuples(index=False, name=None))
-    changed["before_above_chance_pp"] = [plain["above_chance_pp"].get(key, np.nan) for key in pairs]
+    changed["baseline_above_chance_pp"] = [plain["above_chance_pp"].get(key, np.nan) for key in pairs]
     changed[TRIALS] = unite_columns(changed[TRIALS], (plain[TRIALS].get(key) for key in pairs))
-    changed["survives_percent"] = 100 * changed["above_chance_pp"] / changed["before_above_chance_pp"]
-    changed["treatment"] = changed["treatment"].where(~changed["deduplicated"].astype(bool), "without near-duplicates")
-    columns = ["list", "feature", "treatment", "before_above_chance_pp", "above_chance_pp", "survives_percent", "accuracy_percent"]
-    return changed.dropna(subset="before_above_chance_pp")[[*columns, "chance_percent", "seed", *ABOUT]]
+    changed["retained_percent"] = 100 * changed["above_chance_pp"] / changed["baseline_above_chance_pp"]
+    changed["transform"] = changed["transform"].where(~changed["deduplicated"].astype(bool), "without near-duplicates")
+    columns = ["set_group", "feature", "transform", "baseline_above_chance_pp", "above_chance_pp", "retained_percent", "accuracy_percent"]
+    return changed.dropna(subset="baseline_above_chance_pp")[[*columns, "chance_percent", "seed", *ABOUT]]
 
 
 def near_duplicates(results: Results) -> pd.DataFrame:
     """How many images of a set have a near-duplicate in the same and in each other set; pairs of sets without any are left out."""
-    table = results.frame(CountDuplicates, dataset=lambda t: _dataset(t.sets), list=lambda t: list_name(t.sets))
+    table = results.frame(CountDuplicates, dataset=lambda t: _dataset(t.sets), set_group=lambda t: group_name(t.sets))
     if table.empty:
         return table
-    found = table[(table["pairs"] > 0) | (table["set"] == table["other"])]
-    return found[["list", "set", "other", "pairs", "images", "n_images", "bits", *ABOUT]]
+    found = table[(table["n_pairs"] > 0) | (table["set"] == table["other"])]
+    return found[["set_group", "set", "other", "n_pairs", "n_with_duplicate", "n_images", "max_hash_distance", *ABOUT]]
 
 
 def network(results: Results) -> pd.DataFrame:
     """Convolutional networks that name the set, one row a training."""
-    table = results.frame(NameByNetwork, dataset=lambda t: _dataset(t.sets), list=lambda t: list_name(t.sets), sets=lambda t: len(t.sets))
+    table = results.frame(
+        TrainDatasetClassifier, dataset=lambda t: _dataset(t.sets), set_group=lambda t: group_name(t.sets), n_sets=lambda t: len(t.sets)
+    )
     if table.empty:
         return table
     table["above_chance_pp"] = table["accuracy_percent"] - table["chance_percent"]
     columns = ["n_per_set", "n_test", "accuracy_percent", "chance_percent", "above_chance_pp", "train_loss", "train_seconds", "seed"]
-    return table[["list", "network", "side", "epochs", "treatment", "sets", *columns, *ABOUT]]
+    return table[["set_group", "network", "image_size", "epochs", "transform", "n_sets", *columns, *ABOUT]]
 
 
-def probe(results: Results) -> pd.DataFrame:
+def linear_probe(results: Results) -> pd.DataFrame:
     """What a linear classifier of objects gets from a network that was trained to name data sets, and from what it must beat."""
     table = results.frame(
-        ProbeNetwork, dataset=lambda t: _dataset([*t.namer.sets, *sets_of.TASKS[t.task]]), network=lambda t: t.namer.network
+        LinearProbe, dataset=lambda t: _dataset([*t.classifier.sets, *sets_of.TASKS[t.task]]), network=lambda t: t.classifier.network
     )
     if table.empty:
         return table
-    columns = ["task", "network", "features", "classes", "n_train", "n_test", "accuracy_percent", "chance_percent", "seed"]
+    columns = ["task", "network", "features", "n_classes", "n_train", "n_test", "accuracy_percent", "chance_percent", "seed"]
     return table[[*columns, *ABOUT]]
 
 
 # --- across sets ----------------------------------------------------------------------------------
 
 
-def cross_set(results: Results) -> pd.DataFrame:
+def cross_dataset(results: Results) -> pd.DataFrame:
     """AP of classifiers of each set on each set (2011, Table 1), at the largest training size: means over splits."""
     import pandas as pd
 
     table = _crossed(results)
     rows = []
-    for (task, feature, train, test), group in [] if table.empty else table.groupby(["task", "feature", "train", "test"], sort=False):
+    for (task, feature, train, test), group in (
+        [] if table.empty else table.groupby(["task", "feature", "train_set", "test_set"], sort=False)
+    ):
         last = group[group["n_per_class"] == group["n_per_class"].max()]
-        head = {"task": task, "feature": feature, "train": train, "test": test}
-        rows.append(head | _interval("ap", last["ap_percent"]) | _first(last, "n_per_class", "classes") | about(last))
+        head = {"task": task, "feature": feature, "train_set": train, "test_set": test}
+        rows.append(head | _interval("ap", last["ap_percent"]) | _first(last, "n_per_class", "n_classes") | about(last))
     return pd.DataFrame(rows)
 
 
-def drops(results: Results) -> pd.DataFrame:
-    """For each split: AP at home and elsewhere, the drop of their means, and the fairer home advantage of an additive fit.
+def cross_dataset_drop(results: Results) -> pd.DataFrame:
+    """For each split: AP at home and mean_others_ap, the drop of their means, and the fairer home advantage of an additive fit.
 
-    ``better_at_home_percent`` is the share of training sets whose AP is higher at home than on the mean of the others;
+    ``better_in_domain_percent`` is the share of training sets whose AP is higher at home than on the mean of the others;
     ``advantage_pp`` what the diagonal has over what rows and columns explain.
     """
     import pandas as pd
 
-    from myths.dataset_bias.home import at_home, drop_of_means, elsewhere, home_advantage
+    from myths.dataset_bias.domain_gap import drop_of_means, in_domain_advantage, mean_others_ap, self_ap
 
     rows = []
     for task, feature, group, ap, _ in _matrices(results):
         for seed, one in zip(group["seed"].unique(), ap[..., -1], strict=True):
-            home, away = at_home(one), elsewhere(one)
+            home, away = self_ap(one), mean_others_ap(one)
             rows.append({
                 "task": task, "feature": feature, "seed": int(seed), "self_percent": home.mean(), "mean_others_percent": away.mean(),
-                "drop_percent": float(drop_of_means(one)), "better_at_home_percent": 100 * (home > away).mean(),
-                "advantage_pp": float(home_advantage(one).mean()), "sets": len(one), **about(group[group["seed"] == seed]),
+                "drop_percent": float(drop_of_means(one)), "better_in_domain_percent": 100 * (home > away).mean(),
+                "advantage_pp": float(in_domain_advantage(one).mean()), "n_sets": len(one), **about(group[group["seed"] == seed]),
             })  # fmt: skip
     return pd.DataFrame(rows)
 
 
-def home_test(results: Results) -> pd.DataFrame:
+def in_domain_test(results: Results) -> pd.DataFrame:
     """Whether home is better than any other one-to-one map of training to test sets (permutation test over the sets).
 
     The p-value cannot be less than one over the permutations, so three sets (1/6) and four (1/24) hardly decide by themselves.
     """
     import pandas as pd
 
-    from myths.dataset_bias import home
+    from myths.dataset_bias import domain_gap
 
     rows = []
     for task, feature, group, ap, _ in _matrices(results):
-        found = home.home_test(ap[..., -1], np.random.default_rng(0))
+        found = domain_gap.in_domain_test(ap[..., -1], np.random.default_rng(0))
         rows.append({
             "task": task, "feature": feature, "advantage_pp": found.advantage, "p_value": found.p_value,
-            "permutations": found.permutations, "splits": len(ap), **about(group),
+            "n_permutations": found.permutations, "n_splits": len(ap), **about(group),
         })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -224,21 +234,21 @@ def market_value(results: Results) -> pd.DataFrame:
     for task, feature, group, ap, sizes in _matrices(results):
         if len(ap) < 2 or len(sizes) < 2:
             continue
-        names = list(dict.fromkeys(group["train"]))
+        names = list(dict.fromkeys(group["train_set"]))
         found = market_math.market_value(ap, sizes, np.random.default_rng(0))
         value, low, high = found.interval()
         basket = found.interval(market_math.basket_of_currencies)
-        told = {"splits": len(ap), **about(group)}
+        told = {"n_splits": len(ap), **about(group)}
         for j, market in enumerate(names):
             for i, sample in enumerate(names):
                 cell = {"alpha": value[i, j], "alpha_low": low[i, j], "alpha_high": high[i, j], "note": found.note[i][j]}
-                rows.append({"task": task, "feature": feature, "sample": sample, "market": market, **cell, **told})
+                rows.append({"task": task, "feature": feature, "source_set": sample, "target_set": market, **cell, **told})
             ends = {"alpha": basket[0][j], "alpha_low": basket[1][j], "alpha_high": basket[2][j], "note": "mean of the column"}
-            rows.append({"task": task, "feature": feature, "sample": "basket", "market": market, **ends, **told})
+            rows.append({"task": task, "feature": feature, "source_set": "basket", "target_set": market, **ends, **told})
     return pd.DataFrame(rows)
 
 
-def devalued(results: Results) -> pd.DataFrame:
+def relative_value_share(results: Results) -> pd.DataFrame:
     """The share of pairs of different sets where a foreign sample is worth less than a native one, with its bootstrap interval."""
     import pandas as pd
 
@@ -247,85 +257,85 @@ def devalued(results: Results) -> pd.DataFrame:
         if len(ap) < 2 or len(sizes) < 2:
             continue
         found = market_math.market_value(ap, sizes, np.random.default_rng(0))
-        below = [100 * float(x) for x in found.interval(market_math.share_below_one)]
-        between = [100 * float(x) for x in found.interval(market_math.share_between)]
+        below = [100 * float(x) for x in found.interval(market_math.fraction_below_one)]
+        between = [100 * float(x) for x in found.interval(market_math.fraction_between_zero_and_one)]
         rows.append({
-            "task": task, "feature": feature, "cells": ap.shape[1] * (ap.shape[1] - 1), "below_one_percent": below[0],
+            "task": task, "feature": feature, "n_pairs": ap.shape[1] * (ap.shape[1] - 1), "below_one_percent": below[0],
             "below_one_low_percent": below[1], "below_one_high_percent": below[2], "between_percent": between[0],
-            "between_low_percent": between[1], "between_high_percent": between[2], "splits": len(ap), **about(group),
+            "between_low_percent": between[1], "between_high_percent": between[2], "n_splits": len(ap), **about(group),
         })  # fmt: skip
     return pd.DataFrame(rows)
 
 
 def negatives(results: Results) -> pd.DataFrame:
     """For each split: AP of each set's detector against its own negatives and against those of all sets (2011, Table 2)."""
-    table = results.frame(NegativeSet, dataset=lambda t: _dataset(t.sets))
+    table = results.frame(CrossDatasetNegatives, dataset=lambda t: _dataset(t.sets))
     if table.empty:
         return table
-    table["drop_percent"] = 100 * (1 - table["all_percent"] / table["own_percent"])
-    columns = ["task", "feature", "set", "own_percent", "all_percent", "drop_percent", "n_positive", "n_negative", "seed"]
-    return table[[*columns, *ABOUT]]
+    table["drop_percent"] = 100 * (1 - table["ap_all_negatives_percent"] / table["ap_own_negatives_percent"])
+    columns = ["ap_own_negatives_percent", "ap_all_negatives_percent", "drop_percent", "n_positive", "n_negative", "seed"]
+    return table[["task", "feature", "set", *columns, *ABOUT]]
 
 
 # --- the paper's tables ---------------------------------------------------------------------------
 
 
-def printed(results: Results) -> pd.DataFrame:
+def published_margins(results: Results) -> pd.DataFrame:
     """Every margin of the printed Tables 1 to 3 of 2011 beside the same from the printed cells; ``agrees``: rounding can explain it."""
-    return results.frame(RecomputePrinted, dataset=lambda t: "Torralba & Efros 2011")
+    return results.frame(RecomputePublishedTables, dataset=lambda t: "Torralba & Efros 2011")
 
 
-def printed_cross_set(results: Results) -> pd.DataFrame:
+def published_cross_dataset(results: Results) -> pd.DataFrame:
     """Table 1 of 2011 as printed: AP (percent) of training set (row) on test set."""
     import pandas as pd
 
     rows = []
-    for trial, record in results.of(RecomputePrinted):
+    for trial, record in results.of(RecomputePublishedTables):
         told = {"dataset": "Torralba & Efros 2011", "protocol": "paper", "device": record.device, TRIALS: trial.id}
         for t in published.cross_set():
             for i, train in enumerate(published.SETS):
                 for j, test in enumerate(published.SETS):
-                    cell = {"task": t.task, "train": train, "test": test, "ap_percent": float(t.ap[i, j])}
+                    cell = {"task": t.task, "train_set": train, "test_set": test, "ap_percent": float(t.ap[i, j])}
                     rows.append(cell | {"paper_value_source": t.paper_value_source, "source": t.source} | told)
     return pd.DataFrame(rows)
 
 
-def printed_market_value(results: Results) -> pd.DataFrame:
+def published_market_value(results: Results) -> pd.DataFrame:
     """Table 3 of 2011 as printed. One LabelMe car is worth 0.26 PASCAL cars on PASCAL; retellings turn it round."""
     import pandas as pd
 
     rows = []
-    for trial, record in results.of(RecomputePrinted):
+    for trial, record in results.of(RecomputePublishedTables):
         told = {"dataset": "Torralba & Efros 2011", "protocol": "paper", "device": record.device, TRIALS: trial.id}
         t = published.market_value()
         for j, market in enumerate(published.CURRENCIES):
             for sample, alpha in [*zip(published.CURRENCIES, t.alpha[:, j], strict=True), ("basket", t.basket[j])]:
                 checked = t.paper_value_source.get((sample, market), "from memory")
-                rows.append({"sample": sample, "market": market, "alpha": float(alpha), "paper_value_source": checked, **told})
+                rows.append({"source_set": sample, "target_set": market, "alpha": float(alpha), "paper_value_source": checked, **told})
     return pd.DataFrame(rows)
 
 
 # --- inside ---------------------------------------------------------------------------------------
 
 
-def _naming(results: Results, kind: str) -> pd.DataFrame:
+def _classification(results: Results, kind: str) -> pd.DataFrame:
     table = results.frame(
         NameThatDataset,
         dataset=lambda t: _dataset(t.sets),
-        list=lambda t: list_name(t.sets, t.subject),
-        sets=lambda t: len(t.sets),
-        largest_size=lambda t: max(t.sizes),
+        set_group=lambda t: group_name(t.sets, t.subset),
+        n_sets=lambda t: len(t.sets),
+        max_train_size=lambda t: max(t.train_sizes),
     )
     if table.empty:
         return table
     table = table[table["kind"] == kind].copy()
-    if kind == "curve":
-        table["largest"] = table["n_per_set"] == table["largest_size"]
+    if kind == "learning_curve":
+        table["is_largest_size"] = table["n_per_set"] == table["max_train_size"]
     return table
 
 
 def _crossed(results: Results) -> pd.DataFrame:
-    return results.frame(CrossSet, dataset=lambda t: _dataset(t.sets), sizes_of=lambda t: ",".join(map(str, t.sizes)))
+    return results.frame(CrossDatasetEvaluation, dataset=lambda t: _dataset(t.sets), sizes_of=lambda t: ",".join(map(str, t.train_sizes)))
 
 
 def _matrices(results: Results) -> list[tuple[str, str, pd.DataFrame, np.ndarray, np.ndarray]]:
@@ -333,8 +343,8 @@ def _matrices(results: Results) -> list[tuple[str, str, pd.DataFrame, np.ndarray
     table = _crossed(results)
     found = []
     for (task, feature, _), group in [] if table.empty else table.groupby(["task", "feature", "sizes_of"], sort=False):
-        names, seeds, sizes = (list(dict.fromkeys(group[c])) for c in ("train", "seed", "n_per_class"))
-        wide = group.set_index(["seed", "train", "test", "n_per_class"])["ap_percent"]
+        names, seeds, sizes = (list(dict.fromkeys(group[c])) for c in ("train_set", "seed", "n_per_class"))
+        wide = group.set_index(["seed", "train_set", "test_set", "n_per_class"])["ap_percent"]
         ap = wide.loc[[(s, i, j, n) for s in seeds for i in names for j in names for n in sizes]].to_numpy()
         shape = (len(seeds), len(names), len(names), len(sizes))
         found.append((str(task), str(feature), group, ap.reshape(shape), np.array(sizes)))
@@ -342,11 +352,11 @@ def _matrices(results: Results) -> list[tuple[str, str, pd.DataFrame, np.ndarray
 
 
 def _dataset(sets: Sequence[str]) -> str:
-    return ", ".join(sets_of.data_of(sets)) or "simulated cameras"
+    return ", ".join(sets_of.required_datasets(sets)) or "simulated cameras"
 
 
 def _interval(name: str, values: pd.Series) -> dict[str, float]:
-    n = {"splits": len(values)}
+    n = {"n_splits": len(values)}
     if len(values) < 2:
         return {f"{name}_percent": float(values.mean()), f"{name}_low_percent": np.nan, f"{name}_high_percent": np.nan, **n}
     e = student_t(values.to_numpy(dtype=float), "seeds")

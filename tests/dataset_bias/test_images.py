@@ -9,13 +9,13 @@ from PIL import Image
 from scipy import fft
 from skimage.feature import hog as reference_hog
 
-from myths.dataset_bias import capture, collections, duplicates, features, sets, treatments
+from myths.dataset_bias import duplicates, features, sets, simulated_cameras, source_sets, transforms
 from myths.lab.data.folders import image_folder
 from myths.lab.errors import UsageError
 
 
 def photographs(n=12):
-    return capture.photographs_of("chain 1")[0][::14][:n]
+    return simulated_cameras.photographs_of("camera 1")[0][::14][:n]
 
 
 # --- features -------------------------------------------------------------------------------------
@@ -24,18 +24,18 @@ def photographs(n=12):
 @pytest.mark.parametrize(("feature", "size"), [("gray thumbnail", 1024), ("color thumbnail", 3072), ("gist", 384), ("hog", 1764)])
 def test_features_are_finite_differ_and_do_not_depend_on_the_batch(feature, size):
     x = photographs()
-    described = features.describe(x, feature)
+    described = features.extract(x, feature)
     assert described.shape == (12, size)
     assert described.isfinite().all()
     assert (described[0] != described[1]).any()
-    torch.testing.assert_close(features.describe(x[5:6], feature)[0], described[5], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(features.extract(x[5:6], feature)[0], described[5], rtol=1e-4, atol=1e-5)
 
 
 def test_hog_is_scikit_image_hog():
     x = photographs(3)
     settings = {"orientations": 9, "pixels_per_cell": (8, 8), "cells_per_block": (2, 2), "channel_axis": -1}
     expected = [reference_hog(image.permute(1, 2, 0).double().numpy(), **settings) for image in x]
-    np.testing.assert_allclose(features.describe(x, "hog"), expected, atol=1e-5)
+    np.testing.assert_allclose(features.extract(x, "hog"), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("direction", range(features.DIRECTIONS))
@@ -53,7 +53,7 @@ def test_the_filter_bank_answers_to_its_own_grating(direction, scale):
 def test_words_count_the_nearest_centers_as_k_means_of_scikit_learn_would():
     generator = torch.Generator().manual_seed(0)
     described = torch.randn(6, 4, 4, 3, generator=generator)
-    bags = features.words(described, described[:4], torch.Generator().manual_seed(1), vocabulary=5)
+    bags = features.bag_of_words(described, described[:4], torch.Generator().manual_seed(1), vocabulary=5)
     assert bags.shape == (6, 25)
     torch.testing.assert_close(bags[:, :5].square().sum(1), torch.ones(6))
     quarters = bags[:, 5:].square().reshape(6, 5, 4)
@@ -67,7 +67,7 @@ def test_k_means_finds_what_scikit_learn_finds():
     x = rng.normal(size=(600, 2)) + 8 * np.array([[0, 0], [1, 0], [0, 1]])[rng.integers(3, size=600)]
     inertias = []
     for seed in range(5):  # Lloyd's algorithm from random starts may end in a worse place
-        centers = features.k_means(torch.from_numpy(x), 3, torch.Generator().manual_seed(seed), rounds=50)
+        centers = features.k_means(torch.from_numpy(x), 3, torch.Generator().manual_seed(seed), iterations=50)
         inertias.append(float(torch.cdist(torch.from_numpy(x), centers).min(1).values.square().sum()))
     assert min(inertias) == pytest.approx(KMeans(3, n_init=5, random_state=0).fit(x).inertia_, rel=1e-6)
 
@@ -75,29 +75,29 @@ def test_k_means_finds_what_scikit_learn_finds():
 # --- treatments -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("treatment", ["same container", "gray", "blur", "noise", "32 pixels", "shuffled patches"])
-def test_a_treatment_keeps_the_shape_and_changes_the_picture(treatment):
+@pytest.mark.parametrize("transform", ["common format", "gray", "blur", "noise", "32 pixels", "shuffled patches"])
+def test_a_treatment_keeps_the_shape_and_changes_the_picture(transform):
     x = photographs(4)
-    treated = treatments.treat(x, treatment, torch.Generator().manual_seed(0))
+    treated = transforms.apply_transform(x, transform, torch.Generator().manual_seed(0))
     assert (treated.shape, treated.dtype) == (x.shape, torch.uint8)
     assert (treated != x).any()
-    again = treatments.treat(x, treatment, torch.Generator().manual_seed(0))
+    again = transforms.apply_transform(x, transform, torch.Generator().manual_seed(0))
     assert torch.equal(treated, again)
 
 
 def test_the_same_container_leaves_no_color_and_no_difference_of_format():
     x = photographs(6)
-    treated = treatments.same_container(x)
+    treated = transforms.common_format(x)
     assert torch.equal(treated[:, 0], treated[:, 2])
     file = io.BytesIO()
     Image.fromarray(x[0].permute(1, 2, 0).numpy()).save(file, "png")
     as_png = torch.from_numpy(np.array(Image.open(file))).permute(2, 0, 1)[None]
-    assert torch.equal(treatments.same_container(as_png)[0], treated[0])
+    assert torch.equal(transforms.common_format(as_png)[0], treated[0])
 
 
 def test_shuffled_patches_are_the_same_patches():
     x = photographs(2)
-    shuffled = treatments.treat(x, "shuffled patches", torch.Generator().manual_seed(3))
+    shuffled = transforms.apply_transform(x, "shuffled patches", torch.Generator().manual_seed(3))
 
     def patches(images):
         return {p.tobytes() for p in images.unfold(1, 16, 16).unfold(2, 16, 16).permute(1, 2, 0, 3, 4).reshape(16, -1).numpy()}
@@ -107,7 +107,7 @@ def test_shuffled_patches_are_the_same_patches():
 
 def test_noise_has_its_strength():
     x = torch.full((8, 3, 64, 64), 128, dtype=torch.uint8)
-    assert treatments.treat(x, "noise", torch.Generator().manual_seed(0)).double().std() == pytest.approx(0.2 * 255, rel=0.03)
+    assert transforms.apply_transform(x, "noise", torch.Generator().manual_seed(0)).double().std() == pytest.approx(0.2 * 255, rel=0.03)
 
 
 # --- near-duplicates ------------------------------------------------------------------------------
@@ -129,8 +129,8 @@ def test_a_compressed_copy_is_near_and_another_photograph_is_not():
     Image.fromarray(x[0].permute(1, 2, 0).numpy()).save(file, "jpeg", quality=50)
     copy = torch.from_numpy(np.array(Image.open(file))).permute(2, 0, 1)[None]
     hashes = duplicates.perceptual_hash(torch.cat([x, copy]))
-    assert duplicates.near_pairs(hashes).tolist() == [[0, 12]]
-    assert duplicates.repeats(hashes).nonzero().flatten().tolist() == [12]
+    assert duplicates.near_duplicate_pairs(hashes).tolist() == [[0, 12]]
+    assert duplicates.duplicate_mask(hashes).nonzero().flatten().tolist() == [12]
 
 
 def test_near_pairs_are_those_of_all_pairs(monkeypatch):
@@ -140,38 +140,38 @@ def test_near_pairs_are_those_of_all_pairs(monkeypatch):
     bits[31] = bits[3]
     bits[31, :6] *= -1
     expected = [[i, j] for i in range(40) for j in range(i + 1, 40) if int((bits[i] != bits[j]).sum()) <= 6]
-    assert sorted(duplicates.near_pairs(bits, 6).tolist()) == expected
+    assert sorted(duplicates.near_duplicate_pairs(bits, 6).tolist()) == expected
     assert [3, 30] in expected
-    kept = ~duplicates.repeats(bits, 6)
-    assert not len(duplicates.near_pairs(bits[kept], 6))
+    kept = ~duplicates.duplicate_mask(bits, 6)
+    assert not len(duplicates.near_duplicate_pairs(bits[kept], 6))
 
 
 def test_a_chain_of_near_duplicates_keeps_every_other():
     bits = torch.ones(3, 64)
     bits[1, :4] = -1
     bits[2, :8] = -1
-    assert duplicates.repeats(bits).tolist() == [False, True, False]
+    assert duplicates.duplicate_mask(bits).tolist() == [False, True, False]
 
 
 # --- the sets -------------------------------------------------------------------------------------
 
 
 def test_no_two_independent_sets_have_one_parent():
-    assert not set(sets.INDEPENDENT) & set(sets.LEFT_OUT)
-    for family in sets.FAMILIES[:3]:
+    assert not set(sets.INDEPENDENT) & set(sets.EXCLUDED)
+    for family in sets.RELATED_SETS[:3]:
         assert len(family & set(sets.INDEPENDENT)) <= 1
     assert set(sets.ALL) <= sets.REAL
 
 
 def test_chains_differ_and_the_same_chain_does_not():
-    first, second, same = (collections.load(name) for name in ("chain 1", "chain 2", "same chain 7"))
+    first, second, same = (source_sets.load(name) for name in ("camera 1", "camera 2", "same camera 7"))
     assert first.images.shape == second.images.shape == (196, 3, 64, 64)
     assert torch.equal(first.groups, second.groups)
     balance = [c.images.double().mean((0, 2, 3)) for c in (first, second, same)]
     red_over_blue = [float(b[0] / b[2]) for b in balance]
     assert abs(red_over_blue[2] - red_over_blue[0]) < 0.05 < red_over_blue[1] - red_over_blue[0]
-    assert torch.equal(collections.load("chain 1").images, first.images)
-    assert not sets.is_chain("chain 9")
+    assert torch.equal(source_sets.load("camera 1").images, first.images)
+    assert not sets.is_simulated_camera("camera 9")
 
 
 @pytest.fixture
@@ -197,19 +197,19 @@ def test_own_folders_and_arrays_are_collections(home):
     own(home, "mine", 41)
     np.savez(home / "a.npz", x_test=np.zeros((50, 20, 30), np.uint8), y_test=np.zeros(50, int), classes=np.array(["sky"]))
     add("theirs", home / "a.npz")
-    assert sets.data_of(["mine", "theirs", "chain 1"]) == ("mine", "theirs")
-    mine, theirs = collections.load("mine"), collections.load("theirs")
+    assert sets.required_datasets(["mine", "theirs", "camera 1"]) == ("mine", "theirs")
+    mine, theirs = source_sets.load("mine"), source_sets.load("theirs")
     assert mine.images.shape == (41, 3, 64, 64)
     assert len(image_folder("mine")) == 41
     assert (theirs.images.shape, theirs.labels[:1]) == ((50, 3, 64, 64), ("sky",))
-    collections.check_own(("mine", "theirs"))
+    source_sets.check_user_datasets(("mine", "theirs"))
 
 
 def test_own_sets_that_cannot_be_compared_are_refused(home):
     own(home, "mine", 12)
     with pytest.raises(UsageError, match="mine twice"):
-        collections.check_own(("mine", "theirs", "mine"))
+        source_sets.check_user_datasets(("mine", "theirs", "mine"))
     with pytest.raises(UsageError, match="only mine"):
-        collections.check_own(("mine",))
+        source_sets.check_user_datasets(("mine",))
     with pytest.raises(UsageError, match="mine has 12 images; at least 40"):
-        collections.check_own(("mine", "chain 1"))
+        source_sets.check_user_datasets(("mine", "camera 1"))

@@ -9,10 +9,10 @@ from myths.dataset_bias.market_value import (
     MarketValue,
     basket_of_currencies,
     censored,
-    log_values,
+    fraction_below_one,
+    fraction_between_zero_and_one,
+    log_relative_value,
     market_value,
-    share_below_one,
-    share_between,
     slopes,
 )
 
@@ -70,7 +70,7 @@ def test_the_shift_is_the_least_squares_one():
     from scipy import optimize
 
     ap = noisy(np.random.default_rng(1), splits=1, noise=0.03)[0]
-    found = log_values(ap, SIZES)
+    found = log_relative_value(ap, SIZES)
     for i, j in [(0, 1), (1, 0), (2, 1)]:
         b, a = np.polyfit(np.log(SIZES), ap[j, j], 1)
         best = optimize.minimize_scalar(lambda s, i=i, j=j, a=a, b=b: ((ap[i, j] - a - b * (np.log(SIZES) + s)) ** 2).sum(), tol=1e-12)
@@ -148,7 +148,7 @@ def test_intervals_are_those_of_scipy():
     value_, low, high = value(ap, resamples=20_000).interval()
 
     def alpha(index):
-        return log_values(ap[index].mean(0), SIZES)[0, 2]
+        return log_relative_value(ap[index].mean(0), SIZES)[0, 2]
 
     theirs = stats.bootstrap((np.arange(12),), alpha, vectorized=False, n_resamples=5000, method="percentile", rng=np.random.default_rng(0))
     np.testing.assert_allclose(np.log([low[0, 2], high[0, 2]]), theirs.confidence_interval, atol=0.01)
@@ -158,8 +158,8 @@ def test_intervals_are_those_of_scipy():
 def test_statistics_of_the_whole_table():
     found = value(noisy(np.random.default_rng(6)))
     np.testing.assert_allclose(basket_of_currencies(TRUE), [2 / 3, 2.2 / 3, 3.26 / 3])
-    assert share_between(TRUE) == share_below_one(TRUE) == pytest.approx(5 / 6)
-    for statistic in (basket_of_currencies, share_between, share_below_one):
+    assert fraction_between_zero_and_one(TRUE) == fraction_below_one(TRUE) == pytest.approx(5 / 6)
+    for statistic in (basket_of_currencies, fraction_between_zero_and_one, fraction_below_one):
         center, low, high = found.interval(statistic)
         np.testing.assert_allclose(center, statistic(TRUE), rtol=0.1)
         assert (low <= center).all()
@@ -168,10 +168,10 @@ def test_statistics_of_the_whole_table():
 
 def test_zeros_are_worth_less_than_one_but_not_something():
     alpha = np.array([[1.0, 0.0], [0.5, 1.0]])
-    assert share_between(alpha) == 0.5
-    assert share_below_one(alpha) == 1.0
+    assert fraction_between_zero_and_one(alpha) == 0.5
+    assert fraction_below_one(alpha) == 1.0
     undefined = np.array([[1.0, np.nan], [0.5, 1.0]])
-    assert share_between(undefined) == share_below_one(undefined) == 0.5  # what is unknown is not counted as devalued
+    assert fraction_between_zero_and_one(undefined) == fraction_below_one(undefined) == 0.5  # what is unknown is not counted as devalued
 
 
 @pytest.mark.parametrize(

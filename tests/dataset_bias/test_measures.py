@@ -38,5 +38,5 @@ def test_features_of_one_split_count_each_and_intervals_of_pairs_are_those_of_th
     found = measures.mean_over_features("above_chance_pp", rows)
     assert (found.value, found.low, found.high) == pytest.approx(t_interval([1, -1, 2, 0]))
     assert found.n == 4
-    line = {"below_one_percent": [90.0], "below_one_low_percent": [80.0], "below_one_high_percent": [95.0], "splits": [10]}
+    line = {"below_one_percent": [90.0], "below_one_low_percent": [80.0], "below_one_high_percent": [95.0], "n_splits": [10]}
     assert measures.below_one(pd.DataFrame(line)) == Estimate(90.0, 80.0, 95.0, "seeds", 10)

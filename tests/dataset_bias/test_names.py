@@ -18,7 +18,7 @@ def test_the_work_on_data_of_the_users_is_that_of_their_size(monkeypatch, tmp_pa
     import numpy as np
     from PIL import Image
 
-    from myths.dataset_bias.naming import NameThatDataset
+    from myths.dataset_bias.trials import NameThatDataset
     from myths.lab.data import user_data
 
     monkeypatch.setenv("MYTHS_DATA", str(tmp_path / "data"))
@@ -28,6 +28,6 @@ def test_the_work_on_data_of_the_users_is_that_of_their_size(monkeypatch, tmp_pa
             for i in range(n):
                 Image.fromarray(np.full((8, 8, 3), i, np.uint8)).save(tmp_path / name / part / "a" / f"{i}.png")
         user_data.add(name, tmp_path / name)
-    trial = NameThatDataset(sets=("mine", "theirs"), feature="hog", sizes=(10, 700))
-    assert trial.relative_cost == replace(trial, sizes=(10, 44)).relative_cost  # the smaller set has 44 images, of all parts
-    assert trial.relative_cost < replace(trial, sets=("chain 1", "chain 2")).relative_cost
+    trial = NameThatDataset(sets=("mine", "theirs"), feature="hog", train_sizes=(10, 700))
+    assert trial.relative_cost == replace(trial, train_sizes=(10, 44)).relative_cost  # the smaller set has 44 images, of all parts
+    assert trial.relative_cost < replace(trial, sets=("camera 1", "camera 2")).relative_cost

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from myths.dataset_bias import published
-from myths.dataset_bias.home import at_home, drop_by_set, elsewhere
-from myths.dataset_bias.market_value import basket_of_currencies, share_below_one, share_between
+from myths.dataset_bias.domain_gap import drop_by_set, mean_others_ap, self_ap
+from myths.dataset_bias.market_value import basket_of_currencies, fraction_below_one, fraction_between_zero_and_one
 
 TASKS = ["car classification", "car detection", "person classification", "person detection"]
 
@@ -40,7 +40,7 @@ def test_margins_that_do_not_follow_from_the_cells():
     """The misprint of Table 1; and one mean of Table 2, which is recalled: 419.0 / 6 = 69.8, so a cell or the mean is wrong by a little."""
     lines = published.recomputed()
     assert len(lines) == 4 * (4 * 6 + 3) + 2 * (6 + 3) + 5
-    wrong = [(r.table, r.task, r.quantity, r.printed, round(r.recomputed, 1), r.paper_value_source) for r in lines if not r.agrees]
+    wrong = [(r.table, r.task, r.quantity, r.reported, round(r.recomputed, 1), r.paper_value_source) for r in lines if not r.agrees]
     assert wrong == [
         ("Table 1", "car detection", "drop of means", 48, 38.1, "read"),
         ("Table 2", "car detection", "mean, own negatives", 70.0, 69.8, "from memory"),
@@ -57,13 +57,13 @@ def test_tolerances_are_tight_enough_to_find_a_misprint():
 def test_margins_by_hand():
     """Two of them with a pencil: PASCAL on cars, and who does well on Caltech-101's persons."""
     cars, _, persons, _ = published.cross_set()
-    assert elsewhere(cars.ap)[2] == pytest.approx((10.1 + 25.5 + 43.9 + 44.2 + 39.4) / 5)
+    assert mean_others_ap(cars.ap)[2] == pytest.approx((10.1 + 25.5 + 43.9 + 44.2 + 39.4) / 5)
     assert drop_by_set(cars.ap)[2] == pytest.approx(100 * (1 - 32.62 / 35.2))
-    assert elsewhere(persons.ap.T)[4] == pytest.approx((6.8 + 8.4 + 48.3 + 76.7 + 93.4) / 5)
+    assert mean_others_ap(persons.ap.T)[4] == pytest.approx((6.8 + 8.4 + 48.3 + 76.7 + 93.4) / 5)
 
 
 def test_better_at_home_than_elsewhere_counts():
-    assert [int((at_home(t.ap) > elsewhere(t.ap)).sum()) for t in published.cross_set()] == [6, 6, 4, 5]
+    assert [int((self_ap(t.ap) > mean_others_ap(t.ap)).sum()) for t in published.cross_set()] == [6, 6, 4, 5]
 
 
 def test_table_2_prints_what_was_recalled():
@@ -91,5 +91,5 @@ def test_baskets_are_the_rounded_column_means():
 
 def test_the_paper_itself_has_zeros_in_a_quarter_of_its_cells():
     alpha = published.market_value().alpha
-    assert share_between(alpha) == 0.75
-    assert share_below_one(alpha) == 1.0
+    assert fraction_between_zero_and_one(alpha) == 0.75
+    assert fraction_below_one(alpha) == 1.0

@@ -5,10 +5,15 @@ import pandas as pd
 import pytest
 
 from myths.dataset_bias import MYTH, claims, figures, sets
-from myths.dataset_bias.crossing import CrossSet, NegativeSet
-from myths.dataset_bias.naming import NameParts, NameThatDataset
-from myths.dataset_bias.network import NameByNetwork, ProbeNetwork
-from myths.dataset_bias.printed import RecomputePrinted
+from myths.dataset_bias.trials import (
+    ClassifyRandomParts,
+    CrossDatasetEvaluation,
+    CrossDatasetNegatives,
+    LinearProbe,
+    NameThatDataset,
+    RecomputePublishedTables,
+    TrainDatasetClassifier,
+)
 from myths.lab.claim import Verdict, evaluate_claims
 from myths.lab.report import style
 from myths.lab.store import Results, TrialRecord
@@ -19,20 +24,20 @@ K = len(sets.INDEPENDENT)
 
 def curve(n, accuracy, k=K):
     return {
-        "kind": "curve",
+        "kind": "learning_curve",
         "n_per_set": n,
         "n_train": n * k,
         "n_test": 300 * k,
         "accuracy_percent": float(accuracy),
         "chance_percent": 100 / k,
-        "cost": 1.0,
+        "svm_c": 1.0,
     }
 
 
 def named(seed, curves, names=sets.INDEPENDENT, cells=(), **settings):
     sizes = tuple(n for n, _ in curves)
-    trial = NameThatDataset(sets=names, sizes=sizes, seed=seed, **({"feature": "hog"} | settings))
-    confusions = [{"kind": "confusion", "set": a, "named": b, "images": m, "n_set": total} for a, b, m, total in cells]
+    trial = NameThatDataset(sets=names, train_sizes=sizes, seed=seed, **({"feature": "hog"} | settings))
+    confusions = [{"kind": "confusion", "set": a, "predicted_set": b, "n_images": m, "n_images_of_set": total} for a, b, m, total in cells]
     return TrialRecord(trial, "ok", [*(curve(n, a, len(names)) for n, a in curves), *confusions])
 
 
@@ -46,8 +51,9 @@ def verdicts(*records):
 
 
 CLAIMS = MYTH.claims
-PARTS = {"n_images": 1000, "n_test": 300, "right": 75}
-NULL = [TrialRecord(NameParts(set=s, feature="hog", seed=seed), "ok", [{"accuracy_percent": 25 + d, "chance_percent": 25.0, **PARTS}])
+PARTS = {"n_images": 1000, "n_test": 300, "n_correct": 75}
+NULL = [TrialRecord(ClassifyRandomParts(set=s, feature="hog", seed=seed), "ok",
+                    [{"accuracy_percent": 25 + d, "chance_percent": 25.0, **PARTS}])
         for seed in range(4) for s, d in (("coil100", 1.0 - seed), ("scenes15", seed - 1.0))]  # fmt: skip
 
 
@@ -61,7 +67,9 @@ def test_naming_above_three_times_chance_is_reproduced_if_the_null_is_at_chance(
     assert found["D3-last"].estimate.value == pytest.approx(4.0)
     leaky = [
         TrialRecord(
-            NameParts(set="coil100", feature="hog", seed=s), "ok", [{"accuracy_percent": 40.0 + s, "chance_percent": 25.0, **PARTS}]
+            ClassifyRandomParts(set="coil100", feature="hog", seed=s),
+            "ok",
+            [{"accuracy_percent": 40.0 + s, "chance_percent": 25.0, **PARTS}],
         )
         for s in range(4)
     ]
@@ -102,33 +110,33 @@ def test_the_lift_of_siblings_by_hand():
             if a == "caltech101" and a != b:
                 m = 15 if b == "caltech256_10cls" else 0
             cells.append((a, b, m, 100))
-    table = derived(named(0, [(700, 85)], sets.ALL, cells))["siblings"].set_index("set")
-    assert table.loc["caltech101", "lift"] == pytest.approx(15)
-    assert table.loc["pacs_photo", "lift"] == pytest.approx(1)
-    with_sibling = {name for family in sets.FAMILIES for name in family}
-    errors_on_siblings = sum(15 if n == "caltech101" else len(next(f for f in sets.FAMILIES if n in f)) - 1 for n in with_sibling)
-    expected = sum(len(next(f for f in sets.FAMILIES if n in f)) - 1 for n in with_sibling)
-    assert table.loc["all", "lift"] == pytest.approx(errors_on_siblings / expected)
+    table = derived(named(0, [(700, 85)], sets.ALL, cells))["related_sets"].set_index("set")
+    assert table.loc["caltech101", "ratio_to_uniform"] == pytest.approx(15)
+    assert table.loc["pacs_photo", "ratio_to_uniform"] == pytest.approx(1)
+    with_sibling = {name for family in sets.RELATED_SETS for name in family}
+    errors_on_siblings = sum(15 if n == "caltech101" else len(next(f for f in sets.RELATED_SETS if n in f)) - 1 for n in with_sibling)
+    expected = sum(len(next(f for f in sets.RELATED_SETS if n in f)) - 1 for n in with_sibling)
+    assert table.loc["all", "ratio_to_uniform"] == pytest.approx(errors_on_siblings / expected)
     assert "stanford_cars" not in table.index
 
 
 def test_what_survives_is_paired_by_split():
-    records = [named(s, [(700, 50 + s)]) for s in range(3)] + [named(s, [(700, 30 + s / 2)], treatment="same container") for s in range(3)]
-    table = derived(*records)["survives"]
-    assert table["survives_percent"].tolist() == pytest.approx([50, 50, 50])
+    records = [named(s, [(700, 50 + s)]) for s in range(3)] + [named(s, [(700, 30 + s / 2)], transform="common format") for s in range(3)]
+    table = derived(*records)["preprocessing_effect"]
+    assert table["retained_percent"].tolist() == pytest.approx([50, 50, 50])
     found = verdicts(*records)
     assert found["C1"].estimate.value == pytest.approx(50)
     assert found["Y1-hog"].estimate.value == pytest.approx(20.5)
-    gone = derived(*records[:3], named(0, [(700, 45)], deduplicated=True))["survives"]
-    assert gone[["treatment", "survives_percent"]].to_numpy().tolist() == [["without near-duplicates", 87.5]]
+    gone = derived(*records[:3], named(0, [(700, 45)], deduplicated=True))["preprocessing_effect"]
+    assert gone[["transform", "retained_percent"]].to_numpy().tolist() == [["without near-duplicates", 87.5]]
 
 
 def crossed(task, sizes, ap, seed):
     """Rows from a function of (train, test, n)."""
     names = sets.TASKS[task]
-    rows = [{"train": a, "test": b, "n_per_class": n, "ap_percent": ap(i, j, n), "n_train": n, "n_test": 9, "classes": 2}
+    rows = [{"train_set": a, "test_set": b, "n_per_class": n, "ap_percent": ap(i, j, n), "n_train": n, "n_test": 9, "n_classes": 2}
             for n in sizes for i, a in enumerate(names) for j, b in enumerate(names)]  # fmt: skip
-    return TrialRecord(CrossSet(task=task, sizes=sizes, seed=seed), "ok", rows)
+    return TrialRecord(CrossDatasetEvaluation(task=task, train_sizes=sizes, seed=seed), "ok", rows)
 
 
 def test_drops_home_and_market_value_by_hand():
@@ -138,11 +146,11 @@ def test_drops_home_and_market_value_by_hand():
 
     records = [crossed("pacs", (2, 4, 8, 16), ap, seed) for seed in range(3)]
     found = derived(*records)
-    row = found["drops"].iloc[0]
+    row = found["cross_dataset_drop"].iloc[0]
     assert (row["self_percent"], row["mean_others_percent"], row["drop_percent"]) == pytest.approx((80, 60, 25))
-    assert (row["better_at_home_percent"], row["advantage_pp"]) == pytest.approx((100, 20))
-    assert found["home_test"].iloc[0][["p_value", "permutations"]].tolist() == pytest.approx([1 / 24, 24])
-    alpha = found["market_value"].pivot(index="sample", columns="market", values="alpha")
+    assert (row["better_in_domain_percent"], row["advantage_pp"]) == pytest.approx((100, 20))
+    assert found["in_domain_test"].iloc[0][["p_value", "n_permutations"]].tolist() == pytest.approx([1 / 24, 24])
+    alpha = found["market_value"].pivot(index="source_set", columns="target_set", values="alpha")
     assert alpha.loc["pacs_photo", "pacs_photo"] == 1
     assert alpha.loc["pacs_photo", "pacs_sketch"] == pytest.approx(0.25)
     assert alpha.loc["basket", "pacs_sketch"] == pytest.approx((1 + 3 * 0.25) / 4)
@@ -166,23 +174,24 @@ def test_sets_without_bias_do_not_reproduce():
 
 def test_negatives_of_all_sets_are_compared_with_the_own():
     rows = [
-        {"set": s, "own_percent": 80.0, "all_percent": a, "n_positive": 9, "n_negative": 9}
+        {"set": s, "ap_own_negatives_percent": 80.0, "ap_all_negatives_percent": a, "n_positive": 9, "n_negative": 9}
         for s, a in (("caltech101", 60.0), ("uiuc_cars", 80.0))
     ]
-    records = [TrialRecord(NegativeSet(task="cars", seed=seed), "ok", rows) for seed in range(2)]
+    records = [TrialRecord(CrossDatasetNegatives(task="cars", seed=seed), "ok", rows) for seed in range(2)]
     assert verdicts(*records)["D7-cars"].estimate.value == pytest.approx(12.5)
 
 
 def test_networks_and_their_probes():
-    namer = NameByNetwork(sets=sets.INDEPENDENT, network="resnet18", treatment="same container")
+    classifier = TrainDatasetClassifier(sets=sets.INDEPENDENT, network="resnet18", transform="common format")
     rows = {"n_per_set": 700, "n_test": 3000, "accuracy_percent": 45.0, "chance_percent": 10.0, "train_loss": 0.1, "train_seconds": 1.0}
     records = [
-        TrialRecord(NameByNetwork(sets=namer.sets, network="resnet18", treatment="same container", seed=s), "ok", [rows]) for s in range(2)
+        TrialRecord(TrainDatasetClassifier(sets=classifier.sets, network="resnet18", transform="common format", seed=s), "ok", [rows])
+        for s in range(2)
     ]
-    probe = {"classes": 7, "n_train": 9, "n_test": 9, "chance_percent": 100 / 7}
+    probe = {"n_classes": 7, "n_train": 9, "n_test": 9, "chance_percent": 100 / 7}
     for s in range(2):
         for what, a in (("trained", 60.0), ("random", 50.0), ("pixels", 40.0)):
-            trial = ProbeNetwork(namer=namer, task="pacs", features=what, seed=s)
+            trial = LinearProbe(classifier=classifier, task="pacs", features=what, seed=s)
             records.append(TrialRecord(trial, "ok", [probe | {"accuracy_percent": a}]))
     found = verdicts(*records)
     assert found["Y1-network"].estimate.value == 35
@@ -190,7 +199,7 @@ def test_networks_and_their_probes():
 
 
 def test_the_misprint_is_the_only_one_of_table_1():
-    trial = RecomputePrinted()
+    trial = RecomputePublishedTables()
     found = verdicts(TrialRecord(trial, "ok", trial.run(Context(trial)).rows))
     assert found["X2"].estimate.value == pytest.approx(38.07, abs=0.01)
     assert (found["X2"].verdict, found["X2-others"].verdict) == (Verdict.REPRODUCED, Verdict.REPRODUCED)
@@ -198,7 +207,7 @@ def test_the_misprint_is_the_only_one_of_table_1():
 
 
 def test_the_simulated_cameras_conclude_nothing():
-    records = [named(s, [(140, 40 + s)], ("chain 1", "chain 2", "chain 3", "chain 4", "chain 5")) for s in range(3)]
+    records = [named(s, [(140, 40 + s)], ("camera 1", "camera 2", "camera 3", "camera 4", "camera 5")) for s in range(3)]
     assert verdicts(*records)["D1-cameras"].verdict is Verdict.ILLUSTRATION
 
 
@@ -223,9 +232,9 @@ def test_confused_sets_become_neighbors():
 def test_every_figure_is_drawn_from_real_tables_and_from_none():
     cells = [(a, b, 90 if a == b else 1, 100) for a in sets.INDEPENDENT for b in sets.INDEPENDENT]
     records = [named(s, [(1, 12), (700, 48 + s)], cells=cells) for s in range(2)]
-    records += [named(s, [(700, 40 + s)], treatment="same container") for s in range(2)]
+    records += [named(s, [(700, 40 + s)], transform="common format") for s in range(2)]
     records += [crossed("pacs", (2, 4), lambda i, j, n: 30 + 10 * np.log2(n) + 9 * (i == j), s) for s in range(2)]
-    trial = RecomputePrinted()
+    trial = RecomputePublishedTables()
     full = derived(*records, TrialRecord(trial, "ok", trial.run(Context(trial)).rows))
     empty = {name: pd.DataFrame() for name in MYTH.tables}
     for name, figure in MYTH.figures.items():
@@ -236,7 +245,7 @@ def test_every_figure_is_drawn_from_real_tables_and_from_none():
 
 
 def test_pictures_and_tables_call_lists_the_same():
-    assert sets.list_name(sets.INDEPENDENT) == "independent"
-    assert sets.list_name(sets.WITH_CARS, "cars") == "cars"
-    assert sets.list_name(("mine", "theirs")) == "mine, theirs"
-    assert claims.HOG["list"] == "independent"
+    assert sets.group_name(sets.INDEPENDENT) == "independent"
+    assert sets.group_name(sets.WITH_CARS, "cars") == "cars"
+    assert sets.group_name(("mine", "theirs")) == "mine, theirs"
+    assert claims.HOG["set_group"] == "independent"

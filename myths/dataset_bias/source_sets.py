@@ -13,28 +13,28 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Int64, UInt8
 from torch import Tensor
 
-from myths.dataset_bias import capture
-from myths.dataset_bias.sets import PREPARED, REAL, is_chain
+from myths.dataset_bias import simulated_cameras
+from myths.dataset_bias.sets import PREPARED, REAL, is_simulated_camera
 from myths.lab.data import prepared
 from myths.lab.data.folders import ImageFolder, decode, image_folder
 from myths.lab.data.images import image_set
 from myths.lab.errors import UsageError
 
-SIDE = 64
+IMAGE_SIZE = 64
 """Pixels a side of every image."""
-FEWEST = 40
+MIN_IMAGES = 40
 """Images that a set needs: 28 to train on and 12 to test on; fewer tell nothing."""
 
 
 @dataclass(frozen=True)
-class Collection:
+class SourceSet:
     """The images of one set, in a fixed order."""
 
     name: str
     images: UInt8[Tensor, "n 3 side side"]
     labels: tuple[str, ...]
     """The object class of each; "" where there is none."""
-    coarse: tuple[str, ...]
+    superclass: tuple[str, ...]
     """"car", "person" or ""."""
     sampled: Bool[Tensor, " n"]
     """Whether the image belongs to the random sample of the set; the others are further cars and persons."""
@@ -44,81 +44,81 @@ class Collection:
     def __len__(self) -> int:
         return len(self.images)
 
-    def keep(self, kept: Bool[Tensor, " n"]) -> Collection:
+    def keep(self, kept: Bool[Tensor, " n"]) -> SourceSet:
         """Those images for which ``kept`` holds."""
         chosen = kept.nonzero()[:, 0].tolist()
         return replace(
             self,
             images=self.images[kept],
             labels=tuple(self.labels[i] for i in chosen),
-            coarse=tuple(self.coarse[i] for i in chosen),
+            superclass=tuple(self.superclass[i] for i in chosen),
             sampled=self.sampled[kept],
             groups=self.groups[kept],
         )
 
-    def sample(self) -> Collection:
+    def sample(self) -> SourceSet:
         """The random sample of the set."""
         return self.keep(self.sampled)
 
 
-def load(name: str) -> Collection:
+def load(name: str) -> SourceSet:
     """One collection on the CPU: a set of ``dataset_bias``, a simulated chain of ``capture``, or an own set.
 
     Raises CannotStart when its data are not here.
     """
-    if is_chain(name):
-        return _chain(name)
+    if is_simulated_camera(name):
+        return _camera(name)
     if name in REAL:
         return _real(name, prepared.require(PREPARED).sha256)
     return _own(name, prepared.require(name).sha256)
 
 
-def check_own(names: Sequence[str]) -> None:
+def check_user_datasets(names: Sequence[str]) -> None:
     """Raises UsageError for a set that is given twice, is alone, or has too few images, with the number needed."""
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise UsageError(f"--data names {twice[0]} twice: a set is not told from itself; the null control does that by its own")
     if len(names) == 1:
         raise UsageError(f"--data names only {names[0]}: two sets or more are told apart, as in --data mine,theirs")
     for name in names:
-        if (n := len(load(name))) < FEWEST:
-            raise UsageError(f"{name} has {n} images; at least {FEWEST} a set are needed, and some hundreds for a narrow interval")
+        if (n := len(load(name))) < MIN_IMAGES:
+            raise UsageError(f"{name} has {n} images; at least {MIN_IMAGES} a set are needed, and some hundreds for a narrow interval")
 
 
 @functools.lru_cache(maxsize=32)
-def _chain(name: str) -> Collection:
-    images, scenes, names = capture.photographs_of(name)
+def _camera(name: str) -> SourceSet:
+    images, scenes, names = simulated_cameras.photographs_of(name)
     n = len(images)
-    return Collection(name, images, names, ("",) * n, torch.ones(n, dtype=torch.bool), scenes)
+    return SourceSet(name, images, names, ("",) * n, torch.ones(n, dtype=torch.bool), scenes)
 
 
 @functools.lru_cache(maxsize=32)
-def _real(name: str, sha256: str) -> Collection:
+def _real(name: str, sha256: str) -> SourceSet:
     """``sha256`` is there to read a folder again that was replaced."""
     folder = image_folder(PREPARED)
     index = _index(folder.root)
     own = folder.filter(lambda label: label.split("/")[0] == name)
-    coarse = tuple(index[file]["coarse"] for file in own.files)
+    superclass = tuple(index[file]["coarse"] for file in own.files)
     sampled = torch.tensor([index[file]["random_sample"] == "True" for file in own.files])
-    return _of_folder(name, own, tuple(label.split("/")[-1] for label in own.labels), coarse, sampled)
+    return _of_folder(name, own, tuple(label.split("/")[-1] for label in own.labels), superclass, sampled)
 
 
 @functools.lru_cache(maxsize=32)
-def _own(name: str, sha256: str) -> Collection:
+def _own(name: str, sha256: str) -> SourceSet:
     if prepared.require(name).kind == "images":
         folder = image_folder(name)
         n = len(folder)
         return _of_folder(name, folder, folder.layout.labels, ("",) * n, torch.ones(n, dtype=torch.bool))
     found = image_set(name, "cpu")
     parts = [x for x in (found.x_train, found.x_test) if x is not None]
-    images = torch.cat([_to_side(x) for x in parts])
+    images = torch.cat([_resize(x) for x in parts])
     numbers = torch.cat([y for y in (found.y_train, found.y_test) if y is not None]).tolist()
     n = len(images)
     labels = tuple(found.classes[i] for i in numbers)
-    return Collection(name, images, labels, ("",) * n, torch.ones(n, dtype=torch.bool), torch.arange(n))
+    return SourceSet(name, images, labels, ("",) * n, torch.ones(n, dtype=torch.bool), torch.arange(n))
 
 
-def _of_folder(name: str, folder: ImageFolder, labels: tuple[str, ...], coarse: tuple[str, ...], sampled: Tensor) -> Collection:
-    return Collection(name, decode(folder, SIDE), labels, coarse, sampled, torch.arange(len(folder)))
+def _of_folder(name: str, folder: ImageFolder, labels: tuple[str, ...], superclass: tuple[str, ...], sampled: Tensor) -> SourceSet:
+    return SourceSet(name, decode(folder, IMAGE_SIZE), labels, superclass, sampled, torch.arange(len(folder)))
 
 
 @functools.lru_cache(maxsize=2)
@@ -127,9 +127,9 @@ def _index(root: Path) -> dict[str, dict[str, str]]:
         return {row["file"]: row for row in csv.DictReader(file)}
 
 
-def _to_side(x: UInt8[Tensor, "n c h w"]) -> UInt8[Tensor, "n 3 side side"]:
+def _resize(x: UInt8[Tensor, "n c h w"]) -> UInt8[Tensor, "n 3 side side"]:
     edge = min(x.shape[2:])
     top, left = (x.shape[2] - edge) // 2, (x.shape[3] - edge) // 2
     square = x[:, :, top : top + edge, left : left + edge].float()
-    resized = F.interpolate(square, size=(SIDE, SIDE), mode="bicubic", antialias=True).round().clamp(0, 255).to(torch.uint8)
+    resized = F.interpolate(square, size=(IMAGE_SIZE, IMAGE_SIZE), mode="bicubic", antialias=True).round().clamp(0, 255).to(torch.uint8)
     return resized.expand(-1, 3, -1, -1).contiguous()

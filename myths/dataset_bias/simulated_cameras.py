@@ -1,8 +1,8 @@
 """Pseudo data sets without a download: the same photographs, seen through different simulated cameras.
 
 Photographs that scikit-image and scikit-learn install are cut into crops. A chain frames them, resamples them to few or many pixels,
-shifts the white balance, adds sensor noise and compresses them as JPEG. "chain 1", "chain 2" … differ in all of that; "same chain 1",
-"same chain 2" … are one chain with crops of their own draw: the null control. Crops of one scene never lie in training and test.
+shifts the white balance, adds sensor noise and compresses them as JPEG. "camera 1", "camera 2" … differ in all of that; "same camera 1",
+"same camera 2" … are one chain with crops of their own draw: the null control. Crops of one scene never lie in training and test.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from myths.dataset_bias.sets import CHAIN_NAME, is_chain
+from myths.dataset_bias.sets import CAMERA_NAME, is_simulated_camera
 
-SIDE = 64
+IMAGE_SIZE = 64
 PER_SCENE = 14
 """Crops of each scene in each chain."""
 
 
 @dataclass(frozen=True)
-class Chain:
-    """A camera and what is done to its pictures."""
+class Camera:
+    """A camera and what is done to its images."""
 
     window: tuple[float, float]
     """Share of the photograph's shorter side that a crop takes, from and to: the framing."""
     pixels: int
-    """A side is sampled to this many before it comes to ``SIDE``."""
+    """A side is sampled to this many before it comes to ``IMAGE_SIZE``."""
     balance: tuple[float, float, float]
     """Gains of red, green and blue."""
     noise: float
@@ -40,12 +40,12 @@ class Chain:
     """Of the JPEG."""
 
 
-CHAINS = (
-    Chain((0.70, 1.00), 64, (1.00, 1.00, 1.00), 1.0, 95),  # wide and clean
-    Chain((0.70, 1.00), 24, (1.15, 1.00, 0.82), 2.0, 85),  # few pixels, warm light
-    Chain((0.20, 0.35), 64, (0.85, 1.00, 1.12), 1.0, 90),  # close, cool light
-    Chain((0.35, 0.60), 64, (1.00, 1.03, 0.97), 16.0, 75),  # dark, hence noisy
-    Chain((0.35, 0.60), 64, (1.03, 1.00, 0.97), 2.0, 12),  # compressed hard
+CAMERAS = (
+    Camera((0.70, 1.00), 64, (1.00, 1.00, 1.00), 1.0, 95),  # wide and clean
+    Camera((0.70, 1.00), 24, (1.15, 1.00, 0.82), 2.0, 85),  # few pixels, warm light
+    Camera((0.20, 0.35), 64, (0.85, 1.00, 1.12), 1.0, 90),  # close, cool light
+    Camera((0.35, 0.60), 64, (1.00, 1.03, 0.97), 16.0, 75),  # dark, hence noisy
+    Camera((0.35, 0.60), 64, (1.03, 1.00, 0.97), 2.0, 12),  # compressed hard
 )
 SCENES = (
     *(
@@ -68,29 +68,29 @@ SCENES = (
 
 def photographs_of(name: str) -> tuple[UInt8[Tensor, "n 3 side side"], Int64[Tensor, " n"], tuple[str, ...]]:
     """The pictures of a chain, the scene of each as a number, and by name. The same at every call."""
-    found = CHAIN_NAME.fullmatch(name)
-    if found is None or not is_chain(name):
-        raise ValueError(f"there is no chain {name!r}")
-    chain = CHAINS[0] if found[1] else CHAINS[int(found[2]) - 1]
-    rng = np.random.default_rng(zlib.crc32(name.encode()))
-    pictures = [_take(photograph, chain, rng) for photograph in _scenes() for _ in range(PER_SCENE)]
+    found = CAMERA_NAME.fullmatch(name)
+    if found is None or not is_simulated_camera(name):
+        raise ValueError(f"there is no simulated camera {name!r}")
+    camera = CAMERAS[0] if found[1] else CAMERAS[int(found[2]) - 1]
+    rng = np.random.default_rng(zlib.crc32(name.replace("camera", "chain").encode()))  # seeds are those of the former names
+    crops = [_take(photograph, camera, rng) for photograph in _scenes() for _ in range(PER_SCENE)]
     numbers = torch.arange(len(SCENES)).repeat_interleave(PER_SCENE)
-    images = torch.from_numpy(np.ascontiguousarray(np.stack(pictures).transpose(0, 3, 1, 2)))
+    images = torch.from_numpy(np.ascontiguousarray(np.stack(crops).transpose(0, 3, 1, 2)))
     return images, numbers, tuple(SCENES[i] for i in numbers.tolist())
 
 
-def _take(photograph: np.ndarray, chain: Chain, rng: np.random.Generator) -> np.ndarray:
+def _take(photograph: np.ndarray, camera: Camera, rng: np.random.Generator) -> np.ndarray:
     from PIL import Image
 
     height, width = photograph.shape[:2]
-    edge = int(rng.uniform(*chain.window) * min(height, width))
+    edge = int(rng.uniform(*camera.window) * min(height, width))
     top, left = rng.integers(height - edge + 1), rng.integers(width - edge + 1)
     window = Image.fromarray(photograph[top : top + edge, left : left + edge])
-    sampled = np.asarray(window.resize((chain.pixels, chain.pixels), Image.Resampling.BICUBIC), dtype=np.float64)
-    seen = sampled * chain.balance + rng.normal(scale=chain.noise, size=sampled.shape)
-    picture = Image.fromarray(seen.round().clip(0, 255).astype(np.uint8)).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+    sampled = np.asarray(window.resize((camera.pixels, camera.pixels), Image.Resampling.BICUBIC), dtype=np.float64)
+    seen = sampled * camera.balance + rng.normal(scale=camera.noise, size=sampled.shape)
+    picture = Image.fromarray(seen.round().clip(0, 255).astype(np.uint8)).resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BICUBIC)
     file = io.BytesIO()
-    picture.save(file, "jpeg", quality=chain.quality)
+    picture.save(file, "jpeg", quality=camera.quality)
     return np.asarray(Image.open(file).convert("RGB"))
 
 

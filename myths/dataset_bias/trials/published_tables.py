@@ -8,7 +8,7 @@ from myths.lab.trial import Context, Outcome, Protocol, Trial
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecomputePrinted(Trial):
+class RecomputePublishedTables(Trial):
     """Every drop, mean and basket of Tables 1 to 3 (2011) from the printed cells. Arithmetic: nothing is drawn, nothing measured."""
 
     @property
@@ -17,7 +17,7 @@ class RecomputePrinted(Trial):
         return "paper"
 
     @classmethod
-    def test_instance(cls) -> RecomputePrinted:
+    def test_instance(cls) -> RecomputePublishedTables:
         """All of it."""
         return cls()
 

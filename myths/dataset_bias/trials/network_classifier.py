@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from myths.dataset_bias import sets as sets_of
-from myths.dataset_bias.sets import Task, Treatment, list_name, protocol_of
+from myths.dataset_bias.sets import Task, Transform, group_name, protocol_of
 from myths.lab.setting import Count, DatasetName, Epochs, Items, Range, Seed
 from myths.lab.trial import Context, Outcome, Protocol, Trial
 from myths.lab.vision.classifier import NetworkName
@@ -23,7 +23,7 @@ COST = {"small_cnn": 1.0, "resnet8": 2.0, "resnet18": 40.0}
 
 
 @dataclass(frozen=True, kw_only=True)
-class NameByNetwork(Trial):
+class TrainDatasetClassifier(Trial):
     """Train a network end to end on the same split as ``NameThatDataset`` of the same seed and sizes.
 
     The paper trains ConvNeXt-T and others on a million images of each set at 224 pixels; here it is a small network, hundreds of images
@@ -34,13 +34,13 @@ class NameByNetwork(Trial):
     """Datasets that are told apart."""
     network: NetworkName = "small_cnn"
     epochs: Epochs = 15.0
-    side: Annotated[int, Range(at_least=8, at_most=64)] = 32
+    image_size: Annotated[int, Range(at_least=8, at_most=64)] = 32
     """Pixels per side to which images are resized."""
-    train: Count = 700
+    max_train_per_set: Count = 700
     """Training images per dataset, at most."""
-    test: Count = 300
+    max_test_per_set: Count = 300
     """Test images per dataset, at most."""
-    treatment: Treatment = "none"
+    transform: Transform = "none"
     """What is done to every image first."""
     seed: Seed = 0
 
@@ -48,8 +48,8 @@ class NameByNetwork(Trial):
 
     def __str__(self) -> str:
         """The list by its name."""
-        how = "" if self.treatment == "none" else f", {self.treatment}"
-        return f"name the set: {list_name(self.sets)}, {self.network}, {self.epochs:g} epochs{how}, split {self.seed}"
+        how = "" if self.transform == "none" else f", {self.transform}"
+        return f"name the set: {group_name(self.sets)}, {self.network}, {self.epochs:g} epochs{how}, split {self.seed}"
 
     @property
     def protocol(self) -> Protocol:
@@ -59,50 +59,55 @@ class NameByNetwork(Trial):
     @property
     def relative_cost(self) -> float:
         """Images seen, in thousands, times what one costs."""
-        return self.epochs * self.train * len(self.sets) * (self.side / 32) ** 2 * COST.get(self.network, 10.0) / 1000
+        return self.epochs * self.max_train_per_set * len(self.sets) * (self.image_size / 32) ** 2 * COST.get(self.network, 10.0) / 1000
 
     @property
     def data(self) -> tuple[str, ...]:
         """The sets, where they are not simulated."""
-        return sets_of.data_of(self.sets)
+        return sets_of.required_datasets(self.sets)
 
     @property
     def columns(self) -> Mapping[str, Any]:
         """What tables say of the trial that its settings alone decide."""
-        return {**super().columns, "list": list_name(self.sets)}
+        return {**super().columns, "set_group": group_name(self.sets)}
 
     @classmethod
-    def test_instance(cls) -> NameByNetwork:
+    def test_instance(cls) -> TrainDatasetClassifier:
         """Two simulated chains, one epoch."""
-        return cls(sets=("chain 1", "chain 4"), epochs=1.0, train=64, test=40)
+        return cls(sets=("camera 1", "camera 4"), epochs=1.0, max_train_per_set=64, max_test_per_set=40)
 
     def run(self, context: Context) -> Outcome:
         """One row: accuracy_percent (mean of the sets' recalls), chance_percent, n_train, n_test; the weights as arrays."""
         import torch
 
-        from myths.dataset_bias import described
-        from myths.dataset_bias.naming import accuracy
+        from myths.dataset_bias import feature_loading
+        from myths.dataset_bias.trials.dataset_classification import accuracy
         from myths.lab.vision.networks import state_arrays
         from myths.lab.vision.training import fit_seeded, predict
 
-        pictures = described.pictures(described.Choice(self.sets, self.treatment), context.device)
-        train, test = (p.to(pictures.owner.device) for p in described.part(pictures.owner, pictures.groups, self.test, self.train, context))
-        x = scaled(pictures.images, self.side)
+        images = feature_loading.load_images(feature_loading.ImageSelection(self.sets, self.transform), context.device)
+        train, test = (
+            p.to(images.dataset_index.device)
+            for p in feature_loading.train_test_split(
+                images.dataset_index, images.groups, self.max_test_per_set, self.max_train_per_set, context
+            )
+        )
+        x = scaled(images.images, self.image_size)
         with context.seed_torch("init"):
             network = self.initial_network()
         network.calibrate(x[train])
         config = self._recipe(context.device)
-        done = fit_seeded(context, network, x[train], pictures.owner[train], config)
+        done = fit_seeded(context, network, x[train], images.dataset_index[train], config)
         logits = predict(network, x[test], device=context.device, precision=config.precision).to(x.device)
-        row = {"n_per_set": self.train, "n_train": len(train), "train_seconds": done.seconds, "train_loss": done.loss}
-        row |= accuracy(torch.nan_to_num(logits, nan=-torch.inf), pictures.owner[test], len(self.sets))
+        row = {"n_per_set": self.max_train_per_set, "n_train": len(train), "train_seconds": done.seconds, "train_loss": done.loss}
+        row |= accuracy(torch.nan_to_num(logits, nan=-torch.inf), images.dataset_index[test], len(self.sets))
         return Outcome(rows=[row], arrays=state_arrays(network))
 
     def initial_network(self) -> Classifier:
         """The network, drawn from torch's global generator."""
         from myths.lab.vision.networks import build
 
-        return build(self.network, len(self.sets), 3, self.side)
+        return build(self.network, len(self.sets), 3, self.image_size)
 
     def _recipe(self, device: str) -> TrainConfig:
         from myths.lab.device import precision_of
@@ -112,70 +117,70 @@ class NameByNetwork(Trial):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProbeNetwork(Trial):
+class LinearProbe(Trial):
     """Whether the features that name data sets know objects: a linear classifier of object classes on top of them.
 
     Against the features of the same network before training ("random"), and the pixels themselves.
     """
 
-    namer: NameByNetwork
+    classifier: TrainDatasetClassifier
     """Network whose features are probed."""
     task: Task
     """Datasets and the classes that they share."""
     features: Literal["trained", "random", "pixels"]
     """Features that the linear classifier sees."""
-    size: Count = 32
+    n_per_class: Count = 32
     """Training images of each class of each set."""
     seed: Seed = 0
 
     def __str__(self) -> str:
         """What is probed for which objects."""
-        return f"probe {self.features} features of {self.namer.network} for the objects of {self.task}, split {self.seed}"
+        return f"probe {self.features} features of {self.classifier.network} for the objects of {self.task}, split {self.seed}"
 
     @property
     def protocol(self) -> Protocol:
         """That of the network, or of the task."""
-        return protocol_of([*self.namer.sets, *sets_of.TASKS[self.task]])
+        return protocol_of([*self.classifier.sets, *sets_of.TASKS[self.task]])
 
     @property
     def data(self) -> tuple[str, ...]:
         """The sets of the task and of the network."""
-        return sets_of.data_of([*self.namer.sets, *sets_of.TASKS[self.task]])
+        return sets_of.required_datasets([*self.classifier.sets, *sets_of.TASKS[self.task]])
 
     @classmethod
-    def test_instance(cls) -> ProbeNetwork:
+    def test_instance(cls) -> LinearProbe:
         """Scenes, from features that name two simulated chains."""
-        return cls(namer=NameByNetwork.test_instance(), task="chains", features="trained", size=8)
+        return cls(classifier=TrainDatasetClassifier.test_instance(), task="cameras", features="trained", n_per_class=8)
 
     def run(self, context: Context) -> Outcome:
         """One row: accuracy_percent (mean recall over object classes), chance_percent, classes, n_train, n_test."""
-        from myths.dataset_bias import described
-        from myths.dataset_bias.crossing import few_of_each, shared_classes, stratified
-        from myths.dataset_bias.naming import accuracy
+        from myths.dataset_bias import feature_loading
+        from myths.dataset_bias.trials.cross_dataset import first_n_per_class, shared_classes, stratified
+        from myths.dataset_bias.trials.dataset_classification import accuracy
         from myths.lab import linear_svm
 
-        pictures = described.pictures(described.Choice(sets_of.TASKS[self.task], extra=True), context.device)
+        images = feature_loading.load_images(feature_loading.ImageSelection(sets_of.TASKS[self.task], extra=True), context.device)
         classes = shared_classes(self.task)
-        y = described.numbered(pictures.labels, classes).to(pictures.owner.device)
+        y = feature_loading.encode_labels(images.labels, classes).to(images.dataset_index.device)
         shown = (y >= 0).nonzero()[:, 0]
-        y, owner = y[shown], pictures.owner[shown]
-        x = self._described(scaled(pictures.images[shown], self.namer.side), context)
-        train, test = stratified(y, owner, self.size, context)
-        train = few_of_each(train, y, owner, self.size)
-        machine = linear_svm.fit(x[train], y[train], len(classes), described.held_out(len(train), context).to(y.device))
-        row = {"classes": len(classes), "n_train": len(train)} | accuracy(machine.scores(x[test]), y[test], len(classes))
+        y, dataset_index = y[shown], images.dataset_index[shown]
+        x = self._features_of(scaled(images.images[shown], self.classifier.image_size), context)
+        train, test = stratified(y, dataset_index, self.n_per_class, context)
+        train = first_n_per_class(train, y, dataset_index, self.n_per_class)
+        machine = linear_svm.fit(x[train], y[train], len(classes), feature_loading.validation_mask(len(train), context).to(y.device))
+        row = {"n_classes": len(classes), "n_train": len(train)} | accuracy(machine.scores(x[test]), y[test], len(classes))
         return Outcome(rows=[row])
 
-    def _described(self, x: torch.Tensor, context: Context) -> torch.Tensor:
+    def _features_of(self, x: torch.Tensor, context: Context) -> torch.Tensor:
         import numpy as np
         import torch
 
         if self.features == "pixels":
             return x.flatten(1).float() / 255
         with context.seed_torch("random network"):
-            network = self.namer.initial_network()
+            network = self.classifier.initial_network()
         if self.features == "trained":
-            weights = context.outcome(self.namer).arrays
+            weights = context.outcome(self.classifier).arrays
             network.load_state_dict({name: torch.from_numpy(np.array(weights[name])) for name in network.state_dict()})
         else:
             network.calibrate(x)

@@ -12,15 +12,15 @@ from sklearn.metrics import average_precision_score
 from sklearn.svm import LinearSVC
 
 from myths.dataset_bias import published
-from myths.dataset_bias.cross_set import Labeled, average_precision, cross_set_ap, mean_average_precision, negative_set_ap
-from myths.dataset_bias.home import (
-    at_home,
+from myths.dataset_bias.average_precision import Labeled, average_precision, cross_set_ap, mean_average_precision, negative_set_ap
+from myths.dataset_bias.domain_gap import (
     drop_by_set,
     drop_of_means,
-    elsewhere,
-    home_advantage,
-    home_test,
+    in_domain_advantage,
+    in_domain_test,
+    mean_others_ap,
     percent_drop,
+    self_ap,
 )
 
 matrices = st.integers(3, 7).flatmap(lambda k: hnp.arrays(np.float64, (k, k), elements=st.floats(0.01, 1)))
@@ -94,7 +94,7 @@ def test_every_classifier_meets_every_test_set():
         for j, b in enumerate(test):
             scores = nearest_mean(a.features, a.labels)(b.features)
             assert ap[i, j] == pytest.approx(average_precision_score(np.eye(3)[b.labels], scores.numpy(), average="macro"), abs=1e-12)
-    assert (at_home(ap) > elsewhere(ap)).all()
+    assert (self_ap(ap) > mean_others_ap(ap)).all()
     assert cross_set_ap(train, test, nearest_mean, classes=[1]).shape == (3, 3)
 
 
@@ -166,8 +166,8 @@ def test_a_set_without_negatives_is_refused():
 
 def test_drops_of_the_papers_first_task():
     table = published.cross_set()[0]
-    np.testing.assert_allclose(at_home(table.ap), table.own)
-    np.testing.assert_allclose(elsewhere(table.ap), table.others, atol=0.1)
+    np.testing.assert_allclose(self_ap(table.ap), table.own)
+    np.testing.assert_allclose(mean_others_ap(table.ap), table.others, atol=0.1)
     np.testing.assert_allclose(drop_by_set(table.ap), table.drop, atol=1)
     assert drop_of_means(table.ap) == pytest.approx(48.5, abs=0.05)
 
@@ -175,9 +175,9 @@ def test_drops_of_the_papers_first_task():
 @given(matrices)
 def test_splits_are_leading_axes(ap):
     stack = np.stack([ap, ap.T, ap**2])
-    for statistic in (at_home, elsewhere, drop_by_set, drop_of_means, home_advantage):
+    for statistic in (self_ap, mean_others_ap, drop_by_set, drop_of_means, in_domain_advantage):
         np.testing.assert_allclose(statistic(stack), [statistic(a) for a in stack])
-    np.testing.assert_allclose(percent_drop(at_home(ap), at_home(ap)), 0)
+    np.testing.assert_allclose(percent_drop(self_ap(ap), self_ap(ap)), 0)
 
 
 @given(matrices)
@@ -186,8 +186,8 @@ def test_home_advantage_is_the_residual_of_a_least_squares_fit(ap):
     row, column = np.nonzero(~np.eye(k, dtype=bool))
     design = np.hstack([np.eye(k)[row], np.eye(k)[column]])
     effects = np.linalg.lstsq(design, ap[row, column], rcond=None)[0]
-    np.testing.assert_allclose(home_advantage(ap), at_home(ap) - effects[:k] - effects[k:], atol=1e-9)
-    assert home_advantage(ap).mean() == pytest.approx((at_home(ap) - elsewhere(ap)).mean(), abs=1e-9)
+    np.testing.assert_allclose(in_domain_advantage(ap), self_ap(ap) - effects[:k] - effects[k:], atol=1e-9)
+    assert in_domain_advantage(ap).mean() == pytest.approx((self_ap(ap) - mean_others_ap(ap)).mean(), abs=1e-9)
 
 
 @given(matrices, st.floats(-1, 1))
@@ -195,7 +195,7 @@ def test_home_advantage_sees_neither_rows_nor_columns(ap, bonus):
     k = len(ap)
     row, column = np.linspace(-3, 1, k), np.geomspace(1, 5, k)
     moved = ap + row[:, None] + column + bonus * np.eye(k)
-    np.testing.assert_allclose(home_advantage(moved), home_advantage(ap) + bonus, atol=1e-9)
+    np.testing.assert_allclose(in_domain_advantage(moved), in_domain_advantage(ap) + bonus, atol=1e-9)
 
 
 def test_an_easy_test_set_is_no_home():
@@ -203,15 +203,15 @@ def test_an_easy_test_set_is_no_home():
     ap = np.full((4, 4), 30.0)
     ap[:, 3] = 90.0
     assert drop_by_set(ap)[3] > 60
-    np.testing.assert_allclose(home_advantage(ap), 0, atol=1e-9)
-    test = home_test(ap, np.random.default_rng(0))
+    np.testing.assert_allclose(in_domain_advantage(ap), 0, atol=1e-9)
+    test = in_domain_test(ap, np.random.default_rng(0))
     assert test.p_value == 1.0
 
 
 def test_home_of_the_paper():
     """In all four tasks no other of the 720 ways to deal out the homes does as well: also for persons, where two drops are negative."""
     for table in published.cross_set():
-        test = home_test(table.ap, np.random.default_rng(0))
+        test = in_domain_test(table.ap, np.random.default_rng(0))
         assert (test.permutations, test.exact, test.p_value) == (720, True, pytest.approx(1 / 720))
         assert test.advantage == pytest.approx(table.mean_own - table.mean_others, abs=0.15)
 
@@ -220,14 +220,14 @@ def test_p_value_by_hand():
     """Three sets, six permutations, traces 12, 9, 9, 9, 3, 12 (of 6 x 3 = 54 in all): two reach the diagonal's 12."""
     ap = np.array([[5.0, 4, 0], [4.0, 3, 2], [0.0, 2, 4]])
     traces = [5 + 3 + 4, 5 + 2 + 2, 4 + 4 + 4, 4 + 2 + 0, 0 + 4 + 2, 0 + 3 + 0]
-    test = home_test(ap, np.random.default_rng(0))
+    test = in_domain_test(ap, np.random.default_rng(0))
     assert test.p_value == sum(t >= 12 for t in traces) / 6
-    assert home_test(np.eye(3), np.random.default_rng(0)).p_value == pytest.approx(1 / 6)
+    assert in_domain_test(np.eye(3), np.random.default_rng(0)).p_value == pytest.approx(1 / 6)
 
 
 def test_p_values_are_uniform_when_there_is_no_home():
     rng = np.random.default_rng(9)
-    p = np.array([home_test(rng.random((5, 5)), rng).p_value for _ in range(400)])
+    p = np.array([in_domain_test(rng.random((5, 5)), rng).p_value for _ in range(400)])
     assert np.mean(p <= 0.1) == pytest.approx(0.1, abs=0.05)
     assert np.mean(p <= 0.5) == pytest.approx(0.5, abs=0.08)
 
@@ -236,21 +236,21 @@ def test_sampled_permutations_agree_with_all_of_them():
     """Nine sets are sampled: a home advantage among eight that the last does not share has the exact p-value nearby."""
     rng = np.random.default_rng(10)
     ap = rng.random((9, 9)) + 0.25 * np.eye(9)
-    test = home_test(ap, np.random.default_rng(1), samples=20_000)
+    test = in_domain_test(ap, np.random.default_rng(1), samples=20_000)
     assert (test.permutations, test.exact) == (20_001, False)
-    again = home_test(ap, np.random.default_rng(2), samples=40_000)
+    again = in_domain_test(ap, np.random.default_rng(2), samples=40_000)
     assert test.p_value == pytest.approx(again.p_value, abs=4 * math.sqrt(again.p_value / 20_000) + 1e-4)
-    strong = home_test(rng.random((9, 9)) + 5 * np.eye(9), rng, samples=999)
+    strong = in_domain_test(rng.random((9, 9)) + 5 * np.eye(9), rng, samples=999)
     assert strong.p_value == 1 / 1000
 
 
 def test_splits_are_averaged_before_the_permutation():
     ap = np.random.default_rng(11).random((6, 4, 4))
-    assert home_test(ap, np.random.default_rng(0)) == home_test(ap.mean(0), np.random.default_rng(0))
+    assert in_domain_test(ap, np.random.default_rng(0)) == in_domain_test(ap.mean(0), np.random.default_rng(0))
 
 
 def test_too_few_sets_are_refused():
     with pytest.raises(ValueError, match="three sets"):
-        home_advantage(np.ones((2, 2)))
+        in_domain_advantage(np.ones((2, 2)))
     with pytest.raises(ValueError, match="two sets"):
-        home_test(np.ones((1, 1)), np.random.default_rng(0))
+        in_domain_test(np.ones((1, 1)), np.random.default_rng(0))

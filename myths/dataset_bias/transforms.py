@@ -11,12 +11,12 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import UInt8
 from torch import Tensor
-from torchvision.transforms.v2 import functional as transforms
+from torchvision.transforms.v2 import functional as torchvision_functional
 
-from myths.dataset_bias.sets import Treatment
+from myths.dataset_bias.sets import Transform
 
-CONTAINER_PIXELS = 48
-CONTAINER_QUALITY = 75
+COMMON_PIXELS = 48
+COMMON_JPEG_QUALITY = 75
 BLUR = 2.0
 """Deviation in pixels of the Gaussian, on a side of 64."""
 NOISE = 0.2
@@ -26,28 +26,28 @@ PATCH = 16
 Images = UInt8[Tensor, "n 3 h w"]
 
 
-def treat(images: Images, treatment: Treatment, generator: torch.Generator) -> Images:
-    """The images after a treatment, same shape; ``generator`` lies on the CPU and draws noise and the order of patches.
+def apply_transform(images: Images, transform: Transform, generator: torch.Generator) -> Images:
+    """The images after a transform, same shape; ``generator`` lies on the CPU and draws noise and the order of patches.
 
-    "same container": the middle 7/8 of the image, resized with one filter to 48 pixels, made gray, compressed as one JPEG and
+    "common format": the middle 7/8 of the image, resized with one filter to 48 pixels, made gray, compressed as one JPEG and
     brought back to its size, so that no set wins by color, frame, sharpness or compression alone. What a source's own size or
     compression did before stays: a picture that was enlarged is still smooth.
     """
-    return images if treatment == "none" else _TREATMENTS[treatment](images, generator)
+    return images if transform == "none" else _TRANSFORMS[transform](images, generator)
 
 
 def gray(images: Images) -> Images:
     """Luma of ITU-R 601, in three equal channels."""
-    return transforms.rgb_to_grayscale(images, num_output_channels=3)
+    return torchvision_functional.rgb_to_grayscale(images, num_output_channels=3)
 
 
-def same_container(images: Images, generator: torch.Generator | None = None) -> Images:
-    """See ``treat``."""
+def common_format(images: Images, generator: torch.Generator | None = None) -> Images:
+    """See ``apply_transform``."""
     height, width = images.shape[2:]
     top, left = height // 16, width // 16
     middle = images[:, :, top : height - top, left : width - left]
-    small = gray(_resize(middle, (CONTAINER_PIXELS, CONTAINER_PIXELS)))
-    return _resize(_jpeg(small, CONTAINER_QUALITY), (height, width))
+    small = gray(_resize(middle, (COMMON_PIXELS, COMMON_PIXELS)))
+    return _resize(_jpeg(small, COMMON_JPEG_QUALITY), (height, width))
 
 
 def _jpeg(images: Images, quality: int) -> Images:
@@ -65,7 +65,7 @@ def _jpeg(images: Images, quality: int) -> Images:
 
 def _blur(images: Images, generator: torch.Generator) -> Images:
     size = 2 * round(3 * BLUR) + 1
-    return transforms.gaussian_blur(images, [size, size], [BLUR, BLUR])
+    return torchvision_functional.gaussian_blur(images, [size, size], [BLUR, BLUR])
 
 
 def _noise(images: Images, generator: torch.Generator) -> Images:
@@ -91,8 +91,8 @@ def _resize(images: Images, size: tuple[int, int]) -> UInt8[Tensor, "n 3 r s"]:
     return resized.round_().clamp_(0, 255).to(torch.uint8)
 
 
-_TREATMENTS: dict[str, Callable[[Images, torch.Generator], Images]] = {
-    "same container": same_container,
+_TRANSFORMS: dict[str, Callable[[Images, torch.Generator], Images]] = {
+    "common format": common_format,
     "gray": lambda images, generator: gray(images),
     "blur": _blur,
     "noise": _noise,

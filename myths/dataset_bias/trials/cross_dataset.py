@@ -13,7 +13,7 @@ from myths.lab.trial import Context, Outcome, Protocol, Trial
 if TYPE_CHECKING:
     import torch
 
-    from myths.dataset_bias.cross_set import Scores
+    from myths.dataset_bias.average_precision import Scores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,46 +39,49 @@ class _AcrossSets(Trial):
     @property
     def data(self) -> tuple[str, ...]:
         """The sets, where they are not simulated."""
-        return sets_of.data_of(self.sets)
+        return sets_of.required_datasets(self.sets)
 
 
 @dataclass(frozen=True, kw_only=True)
-class CrossSet(_AcrossSets):
+class CrossDatasetEvaluation(_AcrossSets):
     """A classifier of the shared classes from each set, tested on every set (2011, Table 1), at several training sizes (Table 3).
 
-    ``sizes`` count the training images of each class, or what a set has of it. The measure is the mean over classes of the
+    ``train_sizes`` count the training images of each class, or what a set has of it. The measure is the mean over classes of the
     average precision of one class against the rest; for "cars" and "persons" that of the object alone.
     """
 
-    sizes: Annotated[tuple[Count, ...], Items()]
+    train_sizes: Annotated[tuple[Count, ...], Items()]
     """Training images per class."""
 
     @property
     def relative_cost(self) -> float:
         """About the number of multiplications."""
-        return sum(self.sizes) * len(self.sets) / 100
+        return sum(self.train_sizes) * len(self.sets) / 100
 
     @classmethod
-    def test_instance(cls) -> CrossSet:
+    def test_instance(cls) -> CrossDatasetEvaluation:
         """Which of the scenes a crop shows, across simulated chains."""
-        return cls(task="chains", feature="gist", sizes=(2, 8))
+        return cls(task="cameras", feature="gist", train_sizes=(2, 8))
 
     def run(self, context: Context) -> Outcome:
         """A row for each training set, test set and size: ap_percent, n_per_class, n_train, n_test."""
-        from myths.dataset_bias import cross_set
+        from myths.dataset_bias import average_precision
 
-        classes, x, y, owner = _shared(self, context)
-        train, test = stratified(y, owner, max(self.sizes), context)
-        testing = [cross_set.Labeled(x[i], y[i]) for i in _by_owner(test, owner, len(self.sets))]
+        classes, x, y, dataset_index = _shared(self, context)
+        train, test = stratified(y, dataset_index, max(self.train_sizes), context)
+        testing = [average_precision.Labeled(x[i], y[i]) for i in _by_dataset(test, dataset_index, len(self.sets))]
         counted = None if self.task not in ("cars", "persons") else [1]
         rows = []
-        for n in self.sizes:
-            training = [cross_set.Labeled(x[i], y[i]) for i in _by_owner(few_of_each(train, y, owner, n), owner, len(self.sets))]
-            ap = cross_set.cross_set_ap(training, testing, lambda f, t: _fit(f, t, len(classes), context), counted)
+        for n in self.train_sizes:
+            training = [
+                average_precision.Labeled(x[i], y[i])
+                for i in _by_dataset(first_n_per_class(train, y, dataset_index, n), dataset_index, len(self.sets))
+            ]
+            ap = average_precision.cross_set_ap(training, testing, lambda f, t: _fit(f, t, len(classes), context), counted)
             rows += [
                 {
-                    "train": source, "test": target, "n_per_class": n, "ap_percent": 100 * float(ap[i, j]),
-                    "n_train": len(training[i].labels), "n_test": len(testing[j].labels), "classes": len(classes),
+                    "train_set": source, "test_set": target, "n_per_class": n, "ap_percent": 100 * float(ap[i, j]),
+                    "n_train": len(training[i].labels), "n_test": len(testing[j].labels), "n_classes": len(classes),
                 }
                 for i, source in enumerate(self.sets)
                 for j, target in enumerate(self.sets)
@@ -87,32 +90,34 @@ class CrossSet(_AcrossSets):
 
 
 @dataclass(frozen=True, kw_only=True)
-class NegativeSet(_AcrossSets):
+class CrossDatasetNegatives(_AcrossSets):
     """Each set's own detector of an object, against the set's own negatives and against those of all sets (2011, Table 2)."""
 
-    task: Literal["cars", "persons", "chains"]
+    task: Literal["cars", "persons", "cameras"]
     """Datasets that are crossed, and the object."""
-    size: Count = 80
+    n_per_class: Count = 80
     """Training images with the object, and as many without."""
 
     @classmethod
-    def test_instance(cls) -> NegativeSet:
+    def test_instance(cls) -> CrossDatasetNegatives:
         """One scene against the others, in simulated chains."""
-        return cls(task="chains", feature="gray thumbnail", size=3)
+        return cls(task="cameras", feature="gray thumbnail", n_per_class=3)
 
     def run(self, context: Context) -> Outcome:
-        """A row for each set: own_percent, all_percent (AP), n_positive, n_negative of the test."""
-        from myths.dataset_bias import cross_set
+        """A row for each set: ap_own_negatives_percent, ap_all_negatives_percent (AP), n_positive, n_negative of the test."""
+        from myths.dataset_bias import average_precision
 
-        _, x, y, owner = _shared(self, context)
+        _, x, y, dataset_index = _shared(self, context)
         y = (y == 1).long()
-        train, test = stratified(y, owner, self.size, context)
-        training, testing = ([cross_set.Labeled(x[i], y[i]) for i in _by_owner(chosen, owner, len(self.sets))] for chosen in (train, test))
-        ap = cross_set.negative_set_ap(training, testing, lambda f, t: _fit(f, t, 2, context))
+        train, test = stratified(y, dataset_index, self.n_per_class, context)
+        training, testing = (
+            [average_precision.Labeled(x[i], y[i]) for i in _by_dataset(chosen, dataset_index, len(self.sets))] for chosen in (train, test)
+        )
+        ap = average_precision.negative_set_ap(training, testing, lambda f, t: _fit(f, t, 2, context))
         return Outcome(
             rows=[
                 {
-                    "set": name, "own_percent": 100 * float(own), "all_percent": 100 * float(every),
+                    "set": name, "ap_own_negatives_percent": 100 * float(own), "ap_all_negatives_percent": 100 * float(every),
                     "n_positive": int(t.labels.sum()), "n_negative": int((t.labels == 0).sum()),
                 }
                 for name, (own, every), t in zip(self.sets, ap, testing, strict=True)
@@ -122,7 +127,7 @@ class NegativeSet(_AcrossSets):
 
 def shared_classes(task: Task) -> tuple[str, ...]:
     """The object classes of a task, in the order of their numbers. Raises CannotStart when its data are not here."""
-    from myths.dataset_bias.collections import load
+    from myths.dataset_bias.source_sets import load
 
     if task in ("cars", "persons"):
         return ("", task[:-1])
@@ -131,47 +136,47 @@ def shared_classes(task: Task) -> tuple[str, ...]:
 
 def _shared(trial: _AcrossSets, context: Context) -> tuple[tuple[str, ...], torch.Tensor, torch.Tensor, torch.Tensor]:
     """Classes, features, class numbers and owners of the images of a task that show one of its classes."""
-    from myths.dataset_bias import described
+    from myths.dataset_bias import feature_loading
 
-    choice = described.Choice(trial.sets, extra=True)
-    pictures = described.pictures(choice, context.device)
-    x = described.features(choice, context.device, trial.feature)
+    choice = feature_loading.ImageSelection(trial.sets, extra=True)
+    images = feature_loading.load_images(choice, context.device)
+    x = feature_loading.load_features(choice, context.device, trial.feature)
     classes = shared_classes(trial.task)
-    y = described.numbered(pictures.coarse if trial.task in ("cars", "persons") else pictures.labels, classes).to(x.device)
-    return classes, x[y >= 0], y[y >= 0], pictures.owner[y >= 0]
+    y = feature_loading.encode_labels(images.superclass if trial.task in ("cars", "persons") else images.labels, classes).to(x.device)
+    return classes, x[y >= 0], y[y >= 0], images.dataset_index[y >= 0]
 
 
-def stratified(y: torch.Tensor, owner: torch.Tensor, most: int, context: Context) -> tuple[torch.Tensor, torch.Tensor]:
+def stratified(y: torch.Tensor, dataset_index: torch.Tensor, most: int, context: Context) -> tuple[torch.Tensor, torch.Tensor]:
     """Positions of up to ``most`` training images, and of 30 % test images, of each class of each set, in random order."""
     import torch
 
-    from myths.dataset_bias.described import TEST_SHARE
+    from myths.dataset_bias.feature_loading import TEST_FRACTION
 
     training, testing = [], []
-    cell = owner.cpu() * (int(y.max()) + 1) + y.cpu()
+    cell = dataset_index.cpu() * (int(y.max()) + 1) + y.cpu()
     for c in cell.unique().tolist():
         mine = (cell == c).nonzero()[:, 0]
         mine = mine[torch.from_numpy(context.rng(f"cell {c}").permutation(len(mine)))]
-        held = max(1, int(TEST_SHARE * len(mine)))
+        held = max(1, int(TEST_FRACTION * len(mine)))
         testing.append(mine[:held])
         training.append(mine[held : held + most])
     return torch.cat(training).to(y.device), torch.cat(testing).to(y.device)
 
 
-def few_of_each(train: torch.Tensor, y: torch.Tensor, owner: torch.Tensor, n: int) -> torch.Tensor:
+def first_n_per_class(train: torch.Tensor, y: torch.Tensor, dataset_index: torch.Tensor, n: int) -> torch.Tensor:
     """The first ``n`` training images of each class of each set."""
-    from myths.dataset_bias.described import first_of_each
+    from myths.dataset_bias.feature_loading import first_n_per_group
 
-    cell = (owner[train] * (int(y.max()) + 1) + y[train]).unique(return_inverse=True)[1]
-    return train[first_of_each(cell, n)]
+    cell = (dataset_index[train] * (int(y.max()) + 1) + y[train]).unique(return_inverse=True)[1]
+    return train[first_n_per_group(cell, n)]
 
 
-def _by_owner(chosen: torch.Tensor, owner: torch.Tensor, sets: int) -> list[torch.Tensor]:
-    return [chosen[owner[chosen] == k] for k in range(sets)]
+def _by_dataset(chosen: torch.Tensor, dataset_index: torch.Tensor, sets: int) -> list[torch.Tensor]:
+    return [chosen[dataset_index[chosen] == k] for k in range(sets)]
 
 
 def _fit(features: torch.Tensor, y: torch.Tensor, classes: int, context: Context) -> Scores:
-    from myths.dataset_bias.described import held_out
+    from myths.dataset_bias.feature_loading import validation_mask
     from myths.lab import linear_svm
 
-    return linear_svm.fit(features, y, classes, held_out(len(y), context).to(y.device)).scores
+    return linear_svm.fit(features, y, classes, validation_mask(len(y), context).to(y.device)).scores

@@ -1,0 +1,140 @@
+"""Which trials a profile runs, and which tell own collections apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from myths.dataset_bias import sets as sets_of
+from myths.dataset_bias.sets import CAMERAS, SAME_CAMERA, Feature, Task, Transform
+from myths.dataset_bias.trials import (
+    ClassifyRandomParts,
+    CountDuplicates,
+    CrossDatasetEvaluation,
+    CrossDatasetNegatives,
+    LinearProbe,
+    NameThatDataset,
+    RecomputePublishedTables,
+    TrainDatasetClassifier,
+)
+from myths.lab.myth import Profile
+from myths.lab.trial import Trial
+
+SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 350, 700)
+"""Training images of each set, up to all that are there; the paper goes to 1,000."""
+FEW_SIZES = (1, 10, 100, 700)
+OTHERS: tuple[Feature, ...] = ("bag of HOG words", "gist", "color thumbnail", "gray thumbnail")
+CORRUPTIONS: tuple[Transform, ...] = ("gray", "blur", "noise", "32 pixels", "shuffled patches")
+OFFICE_SIZES = (1, 2, 4, 8, 16, 24)
+"""Training images of each class; the smallest class, the mugs of the webcam, has 24."""
+PACS_SIZES = (2, 4, 8, 16, 32)
+"""The sketches of houses are 15 and the cartoons of guitars 39, so these classes stay behind the others."""
+CAR_SIZES = (5, 10, 20, 40, 80)
+
+SEEDS = {"quick": 3, "laptop": 10, "gpu": 10, "paper": 20}
+
+
+def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = ()) -> list[Trial]:
+    """What a profile runs; ``seeds`` replaces its number of random splits.
+
+    ``data`` names collections that are told apart instead: own ones, or those of ``dataset_bias``. Raises UsageError when one is given
+    twice, alone, or has too few images.
+    """
+    splits = seeds or SEEDS[profile]
+    if data:
+        from myths.dataset_bias.source_sets import check_user_datasets
+
+        check_user_datasets(data)
+        return user_datasets(data, seeds or min(splits, 5))
+    printed: list[Trial] = [RecomputePublishedTables()]
+    if profile == "quick":
+        return [*printed, *simulated_cameras(splits)]
+    networks = laptop_networks(splits) if profile == "laptop" else gpu_networks(splits)
+    return [*printed, *dataset_classification(profile, splits), *cross_dataset(splits), *networks]
+
+
+def simulated_cameras(splits: int) -> list[Trial]:
+    """The mechanism on simulated cameras, and its null: one camera under five names."""
+    listed: list[Trial] = []
+    for feature in ("hog", "gray thumbnail"):
+        for seed in range(splits):
+            listed.append(NameThatDataset(sets=CAMERAS, feature=feature, train_sizes=(1, 5, 20, 140), seed=seed))
+            listed.append(NameThatDataset(sets=SAME_CAMERA, feature=feature, train_sizes=(140,), seed=seed))
+    listed += [
+        NameThatDataset(sets=CAMERAS, feature="hog", transform="common format", train_sizes=(140,), seed=seed) for seed in range(splits)
+    ]
+    listed += [CrossDatasetEvaluation(task="cameras", train_sizes=(1, 2, 4), seed=seed) for seed in range(splits)]
+    return [*listed, CountDuplicates(sets=CAMERAS)]
+
+
+def dataset_classification(profile: Profile, splits: int) -> list[Trial]:
+    """Name That Dataset on the real sets, with its controls."""
+    few = (splits + 1) // 2 if profile == "laptop" else splits
+    independent, every = sets_of.INDEPENDENT, sets_of.ALL
+    listed: list[Trial] = [NameThatDataset(sets=independent, feature="hog", train_sizes=SIZES, seed=seed) for seed in range(splits)]
+    listed += [NameThatDataset(sets=independent, feature="hog", transform="common format", seed=seed) for seed in range(few)]
+    listed += [NameThatDataset(sets=independent, feature="hog", deduplicated=True, seed=seed) for seed in range(few)]
+    listed += [ClassifyRandomParts(set=name, feature="hog", seed=seed) for name in independent for seed in range(splits)]
+    listed += [NameThatDataset(sets=every, feature="hog", seed=seed) for seed in range(few)]
+    listed += [NameThatDataset(sets=sets_of.WITH_CARS, feature="hog", subset="cars", seed=seed) for seed in range(splits)]
+    sizes = FEW_SIZES if profile == "laptop" else SIZES
+    listed += [
+        NameThatDataset(sets=independent, feature=feature, train_sizes=sizes, seed=seed)
+        for feature in OTHERS
+        for seed in range((few + 1) // 2 if profile == "laptop" else splits)
+    ]
+    if profile != "laptop":
+        listed += [
+            NameThatDataset(sets=independent, feature="hog", transform=transform, seed=seed)
+            for transform in CORRUPTIONS
+            for seed in range(splits)
+        ]
+    return [*listed, CountDuplicates(sets=every)]
+
+
+def cross_dataset(splits: int) -> list[Trial]:
+    """Training on one set and testing on another."""
+    crossed: tuple[tuple[Task, tuple[int, ...]], ...] = (("office-caltech", OFFICE_SIZES), ("pacs", PACS_SIZES), ("cars", CAR_SIZES))
+    listed: list[Trial] = [
+        CrossDatasetEvaluation(task=task, train_sizes=sizes, seed=seed) for task, sizes in crossed for seed in range(splits)
+    ]
+    listed += [CrossDatasetNegatives(task="cars", seed=seed) for seed in range(splits)]
+    return [*listed, *(CrossDatasetNegatives(task="persons", seed=seed) for seed in range(splits))]
+
+
+def laptop_networks(splits: int) -> list[Trial]:
+    """A small network on a CPU, two splits of the ten."""
+    return networks([TrainDatasetClassifier(sets=sets_of.INDEPENDENT, epochs=8, seed=seed) for seed in range((splits + 4) // 5)])
+
+
+def gpu_networks(splits: int) -> list[Trial]:
+    """A ResNet-18 at full size, with the corruptions."""
+    listed = networks([_train_resnet18("none", seed) for seed in range(splits)])
+    few = (splits + 1) // 2
+    return [*listed, *(_train_resnet18(transform, seed) for transform in ("common format", *CORRUPTIONS) for seed in range(few))]
+
+
+def networks(classifiers: Sequence[TrainDatasetClassifier]) -> list[Trial]:
+    """Networks that name the set, and what their features know of the objects of PACS."""
+    listed: list[Trial] = list(classifiers)
+    for classifier in classifiers:
+        listed += [
+            LinearProbe(classifier=classifier, task="pacs", features=what, seed=classifier.seed) for what in ("trained", "random", "pixels")
+        ]
+    return listed
+
+
+def user_datasets(names: tuple[str, ...], splits: int) -> list[Trial]:
+    """How different some collections are: each feature, before and after the same container, with the null and the near-duplicates."""
+    listed: list[Trial] = [
+        NameThatDataset(sets=names, feature=feature, transform=transform, train_sizes=FEW_SIZES if feature == "hog" else (700,), seed=seed)
+        for transform in ("none", "common format")
+        for feature in ("hog", *OTHERS)
+        for seed in range(splits)
+    ]
+    listed += [NameThatDataset(sets=names, feature="hog", deduplicated=True, seed=seed) for seed in range(splits)]
+    listed += [ClassifyRandomParts(set=name, feature="hog", parts=2, seed=seed) for name in names for seed in range(splits)]
+    return [*listed, CountDuplicates(sets=names)]
+
+
+def _train_resnet18(transform: Transform, seed: int) -> TrainDatasetClassifier:
+    return TrainDatasetClassifier(sets=sets_of.INDEPENDENT, network="resnet18", epochs=60, image_size=64, transform=transform, seed=seed)

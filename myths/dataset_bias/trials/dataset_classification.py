@@ -1,0 +1,259 @@
+"""Name That Dataset: which set is an image from? With its null control (Torralba & Efros 2011, §2; Liu & He 2024)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+from myths.dataset_bias import sets as sets_of
+from myths.dataset_bias.sets import Feature, Subset, Transform, group_name, protocol_of
+from myths.lab.setting import Count, DatasetName, Items, Range, Seed
+from myths.lab.trial import Context, Outcome, Protocol, Trial
+
+if TYPE_CHECKING:
+    import torch
+
+SHOWN = 6
+"""LabeledImages kept of each set: the test images that are named with the greatest confidence, rightly."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NameThatDataset(Trial):
+    """A linear support vector machine learns which of several sets an image is from (2011, Fig. 2), for one random split.
+
+    Trained on the first 1 … 700 images of each set, tested on up to 300 others; a set with fewer gives 30 % to the test. The
+    accuracy is the mean over sets of the share of their images named rightly, so chance is one over the number of sets.
+    """
+
+    sets: Annotated[tuple[DatasetName, ...], Items(at_least=2, distinct=True)]
+    """Datasets that are told apart."""
+    feature: Feature
+    """Features of the images that the classifier sees."""
+    transform: Transform = "none"
+    """What is done to every image first."""
+    subset: Subset = "all"
+    """Images that take part: all, or those of cars."""
+    deduplicated: bool = False
+    """Whether near-duplicates are left out."""
+    train_sizes: Annotated[tuple[Count, ...], Items()] = (700,)
+    """Training images per dataset."""
+    max_test_per_set: Count = 300
+    """Test images per dataset, at most."""
+    seed: Seed = 0
+
+    def __str__(self) -> str:
+        """The list by its name."""
+        how = self.transform if not self.deduplicated else "without near-duplicates"
+        return f"name the set: {group_name(self.sets, self.subset)}, {self.feature}{'' if how == 'none' else f', {how}'}, split {self.seed}"
+
+    @property
+    def protocol(self) -> Protocol:
+        """Reduced, or a stand-in on simulated chains."""
+        return protocol_of(self.sets)
+
+    @property
+    def relative_cost(self) -> float:
+        """About the number of multiplications of the largest fits."""
+        values = {"gray thumbnail": 1.0, "color thumbnail": 3.0, "gist": 0.5, "bag of HOG words": 1.0, "hog": 1.7}
+        trained = sum(min(size, sets_of.smallest_dataset_size(self.sets)) for size in self.train_sizes)
+        return trained * len(self.sets) ** 2 * values[self.feature] / 1e5 + 0.1
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """The sets, where they are not simulated."""
+        return sets_of.required_datasets(self.sets)
+
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """What tables say of the trial that its settings alone decide."""
+        return {**super().columns, "set_group": group_name(self.sets, self.subset)}
+
+    @classmethod
+    def test_instance(cls) -> NameThatDataset:
+        """Two simulated chains."""
+        return cls(sets=("camera 1", "camera 2"), feature="color thumbnail", train_sizes=(1, 40), max_test_per_set=40)
+
+    def run(self, context: Context) -> Outcome:
+        """Return rows "learning_curve" (per size) and "confusion" (largest size), and the array "most_confident" [sets shown 3 64 64]."""
+        import torch
+
+        from myths.dataset_bias import feature_loading
+
+        choice = feature_loading.ImageSelection(self.sets, self.transform, self.subset, self.deduplicated)
+        images = feature_loading.load_images(choice, context.device)
+        x = feature_loading.load_features(choice, context.device, self.feature)
+        train, test = feature_loading.train_test_split(
+            images.dataset_index, images.groups, self.max_test_per_set, max(self.train_sizes), context
+        )
+        train, test = train.to(x.device), test.to(x.device)
+        x = _vectors(x, self.feature, train, context)
+        rows: list[dict[str, Any]] = []
+        scores = torch.zeros(0)
+        for n in self.train_sizes:
+            few = train[feature_loading.first_n_per_group(images.dataset_index[train], n)]
+            scores, cost = _named(x, images.dataset_index, few, test, len(self.sets), context)
+            rows.append(
+                {"kind": "learning_curve", "n_per_set": n, "n_train": len(few), "svm_c": cost}
+                | accuracy(scores, images.dataset_index[test], len(self.sets))
+            )
+        rows[-1]["n_duplicates_removed"] = sum(images.n_duplicates_removed)
+        rows += _confusion(scores, images.dataset_index[test], self.sets)
+        return Outcome(
+            rows=rows, arrays={"most_confident": _confident(scores, images.dataset_index[test], images.images[test]).cpu().numpy()}
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifyRandomParts(Trial):
+    """The null control: one set, split at random into parts that are then told apart as if they were sets. Must be at chance."""
+
+    set: DatasetName
+    """Dataset that is split."""
+    feature: Feature
+    """Features of the images that the classifier sees."""
+    parts: Annotated[int, Range(at_least=2)] = 4
+    """Number of random parts."""
+    transform: Transform = "none"
+    """What is done to every image first."""
+    seed: Seed = 0
+
+    @property
+    def protocol(self) -> Protocol:
+        """Reduced, or a stand-in on simulated chains."""
+        return protocol_of([self.set])
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """The one set, where it is not simulated."""
+        return sets_of.required_datasets([self.set])
+
+    @classmethod
+    def test_instance(cls) -> ClassifyRandomParts:
+        """Two halves of a simulated chain."""
+        return cls(set="camera 1", feature="gray thumbnail", parts=2)
+
+    def run(self, context: Context) -> Outcome:
+        """One row: parts, right, n_test, accuracy_percent, chance_percent."""
+        import torch
+
+        from myths.dataset_bias import feature_loading
+
+        choice = feature_loading.ImageSelection((self.set,), self.transform)
+        images = feature_loading.load_images(choice, context.device)
+        x = feature_loading.load_features(choice, context.device, self.feature)
+        dealt = context.rng("parts").permutation(len(x)) % self.parts
+        dataset_index = torch.from_numpy(dealt).to(x.device)
+        train, test = feature_loading.train_test_split(dataset_index, torch.arange(len(x)), len(x), len(x), context)
+        train, test = train.to(x.device), test.to(x.device)
+        x = _vectors(x, self.feature, train, context)
+        scores, _ = _named(x, dataset_index, train, test, self.parts, context)
+        right = int((scores.argmax(1) == dataset_index[test]).sum())
+        row = {"parts": self.parts, "n_correct": right, "n_images": len(images.images)}
+        return Outcome(rows=[row | accuracy(scores, dataset_index[test], self.parts)])
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountDuplicates(Trial):
+    """How many images have a near-duplicate in their own set, and in each of the others, by perceptual hash."""
+
+    sets: Annotated[tuple[DatasetName, ...], Items()]
+    """Datasets that are searched."""
+
+    def __str__(self) -> str:
+        """The list by its name."""
+        return f"count near-duplicates: {group_name(self.sets)}"
+
+    @property
+    def protocol(self) -> Protocol:
+        """Reduced, or a stand-in on simulated chains."""
+        return protocol_of(self.sets)
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """The sets, where they are not simulated."""
+        return sets_of.required_datasets(self.sets)
+
+    @classmethod
+    def test_instance(cls) -> CountDuplicates:
+        """Two simulated chains."""
+        return cls(sets=("camera 1", "camera 2"))
+
+    def run(self, context: Context) -> Outcome:
+        """A row for each pair of sets, equal ones included: pairs, and images of the first with a near-duplicate in the second."""
+        from myths.dataset_bias import duplicates, feature_loading
+
+        images = feature_loading.load_images(feature_loading.ImageSelection(self.sets), context.device)
+        dataset_index = images.dataset_index.cpu()
+        pairs = duplicates.near_duplicate_pairs(duplicates.perceptual_hash(images.images).cpu())
+        rows = []
+        for a, name in enumerate(self.sets):
+            for b, other in enumerate(self.sets):
+                here = pairs[(dataset_index[pairs[:, 0]] == a) & (dataset_index[pairs[:, 1]] == b)]
+                back = pairs[(dataset_index[pairs[:, 0]] == b) & (dataset_index[pairs[:, 1]] == a)]
+                mine = {*here[:, 0].tolist(), *back[:, 1].tolist()}
+                rows.append(
+                    {
+                        "set": name,
+                        "other": other,
+                        "n_pairs": len(here) if a == b else len(here) + len(back),
+                        "n_with_duplicate": len(mine | set(here[:, 1].tolist())) if a == b else len(mine),
+                        "n_images": int((dataset_index == a).sum()),
+                        "max_hash_distance": duplicates.MAX_HASH_DISTANCE,
+                    }
+                )
+        return Outcome(rows=rows)
+
+
+def _vectors(x: torch.Tensor, feature: Feature, train: torch.Tensor, context: Context) -> torch.Tensor:
+    """The features, with visual words counted in the vocabulary of the training images."""
+    from myths.dataset_bias.features import bag_of_words
+
+    return bag_of_words(x, x[train], context.generator("words")) if feature == "bag of HOG words" else x
+
+
+def _named(
+    x: torch.Tensor, dataset_index: torch.Tensor, train: torch.Tensor, test: torch.Tensor, classes: int, context: Context
+) -> tuple[torch.Tensor, float]:
+    """Scores of the test images and the C that was chosen."""
+    from myths.dataset_bias import feature_loading
+    from myths.lab import linear_svm
+
+    held = feature_loading.validation_mask(len(train), context).to(x.device)
+    machine = linear_svm.fit(x[train], dataset_index[train], classes, held)
+    return machine.scores(x[test]), machine.cost
+
+
+def accuracy(scores: torch.Tensor, dataset_index: torch.Tensor, classes: int) -> dict[str, float]:
+    """Mean over classes of the share of their examples that get the highest score, with chance, in percent, and how many they are."""
+    import torch
+
+    right = (scores.argmax(1) == dataset_index).double()
+    recalls = torch.stack([right[dataset_index == k].mean() for k in range(classes)])
+    return {"n_test": len(dataset_index), "accuracy_percent": 100 * float(recalls.mean()), "chance_percent": 100 / classes}
+
+
+def _confusion(scores: torch.Tensor, dataset_index: torch.Tensor, sets: Sequence[str]) -> list[dict[str, Any]]:
+    import torch
+
+    k = len(sets)
+    counts = torch.bincount(dataset_index * k + scores.argmax(1), minlength=k * k).reshape(k, k).tolist()
+    return [
+        {"kind": "confusion", "set": sets[i], "predicted_set": sets[j], "n_images": counts[i][j], "n_images_of_set": sum(counts[i])}
+        for i in range(k)
+        for j in range(k)
+    ]
+
+
+def _confident(scores: torch.Tensor, dataset_index: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+    """The pictures of each set that are named rightly by the widest margin over the next set; black where there are too few."""
+    import torch
+
+    best = scores.topk(2, dim=1)
+    margin = torch.where(best.indices[:, 0] == dataset_index, best.values[:, 0] - best.values[:, 1], -1.0)
+    shown = images.new_zeros(scores.shape[1], SHOWN, *images.shape[1:])
+    for k in range(scores.shape[1]):
+        order = torch.where(dataset_index == k, margin, -1.0).argsort(descending=True, stable=True)[:SHOWN]
+        order = order[(dataset_index[order] == k) & (margin[order] > 0)]
+        shown[k, : len(order)] = images[order]
+    return shown
