@@ -10,9 +10,9 @@ import torch
 
 from myths.lab.device import machine_class, select_device
 from myths.lab.timing import synchronize
-from myths.lightweight_conv.convolution import centered, convolve
-from myths.lightweight_conv.layers import Settings, build
-from myths.lightweight_conv.timed import REFERENCE
+from myths.lightweight_conv.convolution import convolve, default_left_context
+from myths.lightweight_conv.layers import LayerConfig, build
+from myths.lightweight_conv.measure_speed import REFERENCE
 
 DEVICE = select_device("auto")
 GPU = DEVICE != "cpu"
@@ -21,7 +21,7 @@ TOKENS = 65_536 if GPU else 4096
 DTYPE = torch.bfloat16 if GPU else torch.float32
 WAYS = [("unfold", False), ("unfold", True), ("conv1d", False), ("banded", False), ("banded", True)]
 WAYS += [("fused", False), ("fused", True)] if GPU else []
-LAYERS = (REFERENCE, "attention-plain", "attention-window", "cnn", "depthwise", "lightweight", "dynamic")
+LAYERS = (REFERENCE, "attention-materialized", "attention-window", "dense-conv", "depthwise", "lightweight", "dynamic")
 
 
 def measured(benchmark, call: Callable[[], object], **about: object) -> None:
@@ -35,22 +35,27 @@ def measured(benchmark, call: Callable[[], object], **about: object) -> None:
 
 
 @pytest.mark.benchmark(group="convolution forward and backward, 256 positions")
-@pytest.mark.parametrize(("how", "dynamic"), WAYS)
-def test_ways_to_convolve(benchmark, how, dynamic):
+@pytest.mark.parametrize(("backend", "dynamic"), WAYS)
+def test_ways_to_convolve(benchmark, backend, dynamic):
     length = 256
     shape = (TOKENS // length, length)
     x = torch.randn(*shape, CHANNELS, device=DEVICE, dtype=DTYPE, requires_grad=True)
     kernel = torch.randn(*(shape if dynamic else ()), HEADS, TAPS, device=DEVICE, dtype=DTYPE, requires_grad=True)
     slope = torch.ones_like(x)
-    left = centered(TAPS, causal=False)
-    measured(benchmark, lambda: torch.autograd.grad(convolve(x, kernel, left, how), (x, kernel), slope), how=how, dynamic=dynamic)
+    left_context = default_left_context(TAPS, causal=False)
+    measured(
+        benchmark,
+        lambda: torch.autograd.grad(convolve(x, kernel, left_context, backend), (x, kernel), slope),
+        backend=backend,
+        dynamic=dynamic,
+    )
 
 
 @pytest.mark.benchmark(group="a layer's training step against the length")
 @pytest.mark.parametrize("length", [32, 256, 2048])
 @pytest.mark.parametrize("layer", LAYERS)
 def test_layers(benchmark, layer, length):
-    module = build(layer, Settings(channels=CHANNELS, heads=HEADS, taps=TAPS, causal=False)).to(DEVICE, DTYPE)
+    module = build(layer, LayerConfig(channels=CHANNELS, heads=HEADS, kernel_size=TAPS, causal=False)).to(DEVICE, DTYPE)
     x = torch.randn(TOKENS // length, length, CHANNELS, device=DEVICE, dtype=DTYPE)
     slope = torch.ones_like(x)
 

@@ -16,9 +16,9 @@ from myths.lab.kernels import Convolution, MatrixProduct
 from myths.lab.myth import PROFILES
 from myths.lab.vision.memory_format import place
 from myths.lab.vision.networks import NETWORKS, build
-from myths.lightweight_conv.layers import Settings
+from myths.lightweight_conv.layer_names import increasing_kernel_sizes
+from myths.lightweight_conv.layers import LayerConfig
 from myths.lightweight_conv.layers import build as build_layer
-from myths.lightweight_conv.names import growing_taps
 from myths.saliency.pretrained import load as load_pretrained
 
 SHAPES = {
@@ -33,7 +33,7 @@ WITHOUT_OWN_CONVOLUTIONS = {
     "CrossDatasetNegatives", "LinearProbe",
     "PublishedAccuracy", "ReuseTestSet", "PublishedRanks", "PublishedHardImages", "EvaluateModel", "CompareModelRanks",
     "CountUnforgettable", "CorrelateCounts", "CompareCounts",
-    "TrainTransformer", "ListKernels", "TimeDecoding",
+    "TrainTransformer", "ExportKernels", "TimeDecoding",
     "AttackImages", "RandomizeParameters", "Curvature", "Influence",
 }  # fmt: skip
 """Trials that compute none, or only those of a network that a trial they depend on trains."""
@@ -100,11 +100,13 @@ def of_random_patches(channels, side, filters, stride):
 
 
 @functools.cache
-def of_layer(layer, channels, heads, taps):
+def of_layer(layer, channels, heads, kernel_size):
     seen = set()
     for causal in (True, False):
         with torch.no_grad(), Recorder() as recorder:
-            build_layer(layer, Settings(channels=channels, heads=heads, taps=taps, causal=causal))(torch.rand(2, 40, channels))
+            build_layer(layer, LayerConfig(channels=channels, heads=heads, kernel_size=kernel_size, causal=causal))(
+                torch.rand(2, 40, channels)
+            )
         seen |= recorder.seen
     return seen
 
@@ -129,13 +131,17 @@ def cases_of(trial):
         return of_random_patches(*SHAPES[trial.dataset][1:], trial.filters, 1 if side < 32 else 2)
     if kind == "FitClassical":
         return of_random_patches(*SHAPES[trial.dataset][1:], trial.filters, trial.stride) if trial.method == "random features" else set()
-    if kind in ("TrainTranslator", "TrainLanguageModel"):
+    if kind in ("TrainTranslationModel", "TrainLanguageModel"):
         layers = max(getattr(trial, "encoder_layers", 0), getattr(trial, "decoder_layers", getattr(trial, "layers", 1)))
-        own = {case for taps in growing_taps(layers) for case in of_layer(trial.layer, trial.channels, trial.heads, taps)}
-        feed_forward = [(trial.channels, trial.hidden), (trial.hidden, trial.channels)]
+        own = {
+            case
+            for kernel_size in increasing_kernel_sizes(layers)
+            for case in of_layer(trial.layer, trial.embed_dim, trial.heads, kernel_size)
+        }
+        feed_forward = [(trial.embed_dim, trial.ffn_dim), (trial.ffn_dim, trial.embed_dim)]
         return own | {MatrixProduct(rows=64, inner=inner, columns=columns) for inner, columns in feed_forward}
     if kind == "TimeLayer":
-        return {case for layer in trial.layer for case in of_layer(layer, trial.channels, trial.heads, trial.taps)}
+        return {case for layer in trial.layers for case in of_layer(layer, trial.embed_dim, trial.heads, trial.kernel_size)}
     if getattr(trial, "network", None) in NETWORKS:
         return of_classifier(trial.network, *SHAPES[trial.dataset])
     assert kind in WITHOUT_OWN_CONVOLUTIONS, f"say in tests/convolutions.py which convolutions {kind} computes"

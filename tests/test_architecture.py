@@ -92,7 +92,7 @@ WIDE = {
 """Functions with more parameters: options that a user may leave out, what a training takes, and rows of claims."""
 LIKE_TORCH = {"myths.saliency.attributions.rules._attention", "myths.saliency.attributions.rules._instance_norm"}
 """They stand for functions of torch and take what these take."""
-KERNELS = {"myths.lightweight_conv.fused._convolve_kernel", "myths.lightweight_conv.fused._kernel_gradient_kernel"}
+KERNELS = {"myths.lightweight_conv.triton_kernels._convolve_kernel", "myths.lightweight_conv.triton_kernels._kernel_gradient_kernel"}
 
 
 def functions():

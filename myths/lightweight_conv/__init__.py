@@ -12,12 +12,12 @@ channels, or made by each position from what it is. Everything else stays, the a
 from myths.lab.myth import ARTICLE, Myth, Paper
 from myths.lightweight_conv import figures, tables
 from myths.lightweight_conv.claims import CLAIMS
-from myths.lightweight_conv.in_words import summarize_user_data
-from myths.lightweight_conv.kernels import ListKernels
-from myths.lightweight_conv.language_models import TrainLanguageModel
 from myths.lightweight_conv.profiles import trials
-from myths.lightweight_conv.speed import TimeDecoding, TimeLayer
-from myths.lightweight_conv.translators import TrainTranslator
+from myths.lightweight_conv.trials.kernels import ExportKernels
+from myths.lightweight_conv.trials.language_models import TrainLanguageModel
+from myths.lightweight_conv.trials.speed import TimeDecoding, TimeLayer
+from myths.lightweight_conv.trials.translation_models import TrainTranslationModel
+from myths.lightweight_conv.user_summary import summarize_user_data
 
 MYTH = Myth(
     name="lightweight-conv",
@@ -62,18 +62,18 @@ MYTH = Myth(
         ),
         ARTICLE,
     ),
-    trial_types=(TrainTranslator, ListKernels, TrainLanguageModel, TimeLayer, TimeDecoding),
+    trial_types=(TrainTranslationModel, ExportKernels, TrainLanguageModel, TimeLayer, TimeDecoding),
     trials=trials,
     tables={
         "translation": tables.translation,
-        "compared": tables.compared,
+        "bleu_differences": tables.bleu_differences,
         "ablation": tables.ablation,
         "speed": tables.speed,
         "slopes": tables.slopes,
         "crossover": tables.crossover,
         "decoding": tables.decoding,
-        "language": tables.language,
-        "kernels": tables.kernels,
+        "language_modeling": tables.language_modeling,
+        "learned_kernels": tables.learned_kernels,
     },
     claims=CLAIMS,
     figures={
@@ -81,7 +81,7 @@ MYTH = Myth(
         "time_against_length": figures.time_against_length,
         "memory_against_length": figures.memory_against_length,
         "ablation": figures.ablation,
-        "kernels": figures.kernels,
+        "learned_kernels": figures.learned_kernels,
     },
     summarize_user_data=summarize_user_data,
     better={
@@ -94,18 +94,18 @@ MYTH = Myth(
         "peak_bytes": "lower",
     },
     conditions=(
-        "shuffled",
+        "shuffle_sources",
         "updates",
-        "channels",
-        "tokens",
-        "batch",
+        "embed_dim",
+        "batch_tokens",
+        "batch_size",
         "length",
         "direction",
         "scope",
         "causal",
         "dtype",
         "precision",
-        "beam",
+        "beam_size",
     ),
     verdict_texts={
         "refuted": "Convolutions translate as well as self-attention, and decode faster than it did in 2019.",

@@ -12,20 +12,20 @@ from typing import Any
 from myths.lab.claim import PROPOSAL, Claim, Criterion, above, at_least, at_most, between, cited
 from myths.lab.measures import largest, mean_over_seeds
 from myths.lightweight_conv import measures
-from myths.lightweight_conv.language_models import TrainLanguageModel
 from myths.lightweight_conv.published import ABLATION
-from myths.lightweight_conv.speed import TimeDecoding, TimeLayer
 from myths.lightweight_conv.tables import SLOPE_LENGTHS
-from myths.lightweight_conv.translators import TrainTranslator
+from myths.lightweight_conv.trials.language_models import TrainLanguageModel
+from myths.lightweight_conv.trials.speed import TimeDecoding, TimeLayer
+from myths.lightweight_conv.trials.translation_models import TrainTranslationModel
 
 PAPER = "Wu et al. 2019"
 TABLE_2 = f"{PAPER}, Table 2 (IWSLT De-En)"
 TABLE_3 = f"{PAPER}, Table 3 (newstest2013)"
 ABSTRACT = f"{PAPER}, abstract: O(n) against O(n²)"
 
-TESTS = {"dataset": ("multi30k", "dates"), "test": ("test_2016_flickr", "test")}
+TESTS = {"dataset": ("multi30k", "dates"), "test_set": ("test_2016_flickr", "test")}
 """Written dates stand in where a run holds nothing else: then no conclusion is drawn."""
-DECODED = (16, 24)
+DECODED_LENGTHS = (16, 24)
 """Tokens of the sentences that are decoded; the paper's have some 27 words. Longer ones are in the table."""
 BLOCKS = {"scope": "block", "direction": "training", "causal": False}
 QUALITY = ("L0-shuffled", "L0-parameters")
@@ -34,17 +34,17 @@ DIFFER = (*QUALITY, "L0-seeds")
 TIMED = ("L0-exact",)
 
 
-def _is_on_the_slope(length: int) -> bool:
+def _in_slope_range(length: int) -> bool:
     """Whether the regression of times against lengths includes a length."""
     return SLOPE_LENGTHS[0] <= length <= SLOPE_LENGTHS[1]
 
 
-_translation = partial(Claim, table="translation", trial=TrainTranslator)
+_translation = partial(Claim, table="translation", trial=TrainTranslationModel)
 _decoding = partial(
     Claim,
     unit="x",
     table="decoding",
-    where={"layer": "dynamic", "length": DECODED},
+    where={"layer": "dynamic", "length": DECODED_LENGTHS},
     trial=TimeDecoding,
     controls=TIMED,
 )
@@ -57,10 +57,10 @@ def _difference(id: str, layer: str, against: str, statement: str, said: dict[st
         statement=statement,
         **said,
         unit="BLEU",
-        table="compared",
-        where={**TESTS, "layer": layer, "against": against, "nearest": True},
-        trial=TrainTranslator,
-        needs=({"layer": (layer, against), "shuffled": False},),
+        table="bleu_differences",
+        where={**TESTS, "layer": layer, "baseline": against, "main_setting": True},
+        trial=TrainTranslationModel,
+        needs=({"layer": (layer, against), "shuffle_sources": False},),
         measure=partial(mean_over_seeds, "bleu_difference"),
         criterion=criterion,
         controls=DIFFER if criterion.strict else QUALITY,
@@ -88,7 +88,7 @@ CONTROLS = (
         **cited("read", f"{PAPER}, Table 3: 195M and 200M against 210M", 0.95),
         unit="x",
         where={**TESTS, "layer": ("lightweight", "dynamic")},
-        needs=({}, {"layer": "attention", "shuffled": False, "seed": 0}),
+        needs=({}, {"layer": "attention", "shuffle_sources": False, "seed": 0}),
         measure=partial(largest, "parameter_ratio"),
         criterion=at_most(1.02),
     ),
@@ -98,7 +98,7 @@ CONTROLS = (
         statement="A model trained with shuffled sources ignores its source: another one changes the loss by at most 0.05 nats per token.",
         **cited("computed", PROPOSAL, 0),
         unit="nats a token",
-        where={**TESTS, "shuffled": True},
+        where={**TESTS, "shuffle_sources": True},
         measure=measures.source_use,
         criterion=between(-0.05, 0.05),
     ),
@@ -108,8 +108,8 @@ CONTROLS = (
         statement="The standard deviation of BLEU over the seeds of one layer is at most 1.",
         **cited("computed", f"{PROPOSAL}: the difference between DynamicConv and a plain convolution in the paper"),
         unit="BLEU",
-        where={"dataset": "multi30k", "test": "test_2016_flickr", "shuffled": False},
-        measure=measures.deviation_over_seeds,
+        where={"dataset": "multi30k", "test_set": "test_2016_flickr", "shuffle_sources": False},
+        measure=measures.std_over_seeds,
         criterion=at_most(1.0),
     ),
 )
@@ -135,15 +135,15 @@ QUALITY_OF_TRANSLATION = (
         cited("read", TABLE_2, 0.4), at_least(-1.0), primary=True,
     ),
     _difference(
-        "L3-kernels", "growing", "depthwise", "Kernels that grow with depth reach higher BLEU than short kernels.",
+        "L3-kernels", "increasing-kernel", "depthwise", "Kernels that grow with depth reach higher BLEU than short kernels.",
         cited("read", TABLE_3, 0.3), above(0),
     ),
     _difference(
-        "L3-tied", "tied", "dropconnect", "Sharing kernels across channels is non-inferior in BLEU (margin 0.3).",
+        "L3-tied", "shared-kernel", "dropconnect", "Sharing kernels across channels is non-inferior in BLEU (margin 0.3).",
         cited("read", TABLE_3, 0.0), at_least(-0.3),
     ),
     _difference(
-        "L3-softmax", "lightweight", "tied", "A softmax over the kernel weights is non-inferior in BLEU (margin 0.3).",
+        "L3-softmax", "lightweight", "shared-kernel", "A softmax over the kernel weights is non-inferior in BLEU (margin 0.3).",
         cited("read", TABLE_3, 0.1), at_least(-0.3),
     ),
     _difference(
@@ -151,7 +151,7 @@ QUALITY_OF_TRANSLATION = (
         cited("read", TABLE_3, 0.3), above(0),
     ),
     _difference(
-        "L3-cnn", "dynamic", "cnn", "DynamicConv reaches higher BLEU than a plain convolution with kernel size 3.",
+        "L3-cnn", "dynamic", "dense-conv", "DynamicConv reaches higher BLEU than a plain convolution with kernel size 3.",
         cited("read", TABLE_3, 1.0), above(0),
     ),
     _difference(
@@ -162,8 +162,8 @@ QUALITY_OF_TRANSLATION = (
     Claim(
         id="L3-order", statement="The seven convolutions of the ablation rank by BLEU as in the paper.",
         **cited("read", TABLE_3, 1), unit="Spearman ρ",
-        table="ablation", where=TESTS, trial=TrainTranslator, needs=({"shuffled": False, "layer": tuple(ABLATION)},),
-        measure=measures.order_of_the_paper, criterion=above(0), controls=DIFFER,
+        table="ablation", where=TESTS, trial=TrainTranslationModel, needs=({"shuffle_sources": False, "layer": tuple(ABLATION)},),
+        measure=measures.rank_correlation_with_paper, criterion=above(0), controls=DIFFER,
     ),
 )  # fmt: skip
 
@@ -173,13 +173,13 @@ SPEED = (
             id=id,
             statement=f"DynamicConv translates more sentences per second than self-attention {how}.",
             **cited("read", TABLE_3, ratio),
-            measure=partial(measures.ratio_over_repeats, column),
+            measure=partial(measures.geometric_mean_ratio, column),
             criterion=above(1),
             primary=id == "L4-decoding",
         )
         for id, how, ratio, column in (
-            ("L4-decoding", "as implemented in 2019", 1.20, "ratio_plain"),
-            ("L4-decoding-window", "with a window of the same size", 1.14, "ratio_window"),
+            ("L4-decoding", "as implemented in 2019", 1.20, "speedup_over_materialized"),
+            ("L4-decoding-window", "with a window of the same size", 1.14, "speedup_over_window"),
         )
     ),
     _decoding(
@@ -187,7 +187,7 @@ SPEED = (
         kind="follow-up",
         statement="DynamicConv translates at most 1.05 times as many sentences per second as full self-attention as implemented today.",
         **cited("read", PROPOSAL),
-        measure=partial(measures.ratio_over_repeats, "ratio"),
+        measure=partial(measures.geometric_mean_ratio, "speedup_over_attention"),
         criterion=at_most(1.05),
     ),
     *(
@@ -199,13 +199,13 @@ SPEED = (
             table="speed",
             where={**BLOCKS, "layer": "dynamic", "length": tuple(2**p for p in range(7, 15))},
             trial=TimeLayer,
-            measure=partial(measures.smallest_ratio, column),
+            measure=partial(measures.min_ratio, column),
             criterion=above(1),
             controls=TIMED,
         )
         for suffix, how, column in (
-            ("plain", "as implemented in 2019", "ratio_plain"),
-            ("fused", "as implemented in torch today", "ratio"),
+            ("plain", "as implemented in 2019", "speedup_over_materialized"),
+            ("fused", "as implemented in torch today", "speedup_over_attention"),
         )
     ),
     *(
@@ -217,7 +217,7 @@ SPEED = (
             table="slopes",
             where={"layer": layer, "scope": "layer", "direction": "training", "causal": False},
             trial=TimeLayer,
-            needs=({"length": _is_on_the_slope},),
+            needs=({"length": _in_slope_range},),
             measure=measures.slope,
             criterion=criterion,
         )
@@ -246,7 +246,7 @@ CLAIMS: tuple[Claim, ...] = (
             statement=f"On {name}, a language model with DynamicConv has at most 1.02 times the perplexity of one with self-attention.",
             **cited("from memory", f"{PAPER}, Table 4 (Billion Word, test: 26.67 / 26.73)", 0.998),
             unit="x",
-            table="language",
+            table="language_modeling",
             where={"dataset": dataset, "layer": "dynamic"},
             trial=TrainLanguageModel,
             needs=({"layer": ("dynamic", "attention")},),

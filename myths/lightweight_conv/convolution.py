@@ -19,19 +19,19 @@ from torch import Tensor
 from myths.lab.errors import UsageError
 from myths.lab.language.mixer import check_heads
 
-How = Literal["auto", "unfold", "conv1d", "banded", "fused"]
+Backend = Literal["auto", "unfold", "conv1d", "banded", "fused"]
 Kernel: TypeAlias = Float[Tensor, "h k"] | Float[Tensor, "b n h k"]
 
 BLOCK = 64
 """Positions that one band matrix gives. A matrix of any block is right; this one is quick."""
 
 
-def centered(taps: int, *, causal: bool) -> int:
+def default_left_context(kernel_size: int, *, causal: bool) -> int:
     """How many of the taps lie on earlier positions: all but the last if ``causal``, else half (the larger half of an even number)."""
-    return taps - 1 if causal else taps // 2
+    return kernel_size - 1 if causal else kernel_size // 2
 
 
-def convolve(x: Float[Tensor, "b n d"], kernel: Kernel, left: int, how: How = "auto") -> Float[Tensor, "b n d"]:
+def convolve(x: Float[Tensor, "b n d"], kernel: Kernel, left_context: int, backend: Backend = "auto") -> Float[Tensor, "b n d"]:
     """The operation above; ``left`` taps lie before the position itself.
 
     "auto" takes the fused GPU kernel on CUDA where Triton is installed, and elsewhere what was measured to be quickest.
@@ -39,49 +39,49 @@ def convolve(x: Float[Tensor, "b n d"], kernel: Kernel, left: int, how: How = "a
     """
     check_heads(x.shape[2], kernel.shape[-2])
     kernel = kernel.to(x.dtype)
-    kernel, left = _reachable(kernel, left, x.shape[1])
-    if how == "auto":
-        how = quickest(x, kernel)
-    if how == "fused":
-        from myths.lightweight_conv.fused import convolve_fused
+    kernel, left_context = _reachable(kernel, left_context, x.shape[1])
+    if backend == "auto":
+        backend = fastest_backend(x, kernel)
+    if backend == "fused":
+        from myths.lightweight_conv.triton_kernels import convolve_fused
 
-        return convolve_fused(x, kernel, left)
-    if how == "conv1d" and kernel.dim() == 4:
+        return convolve_fused(x, kernel, left_context)
+    if backend == "conv1d" and kernel.dim() == 4:
         raise UsageError("conv1d has one kernel for all positions: a dynamic convolution goes by unfold, banded or fused")
-    return {"unfold": _by_unfold, "conv1d": _by_conv1d, "banded": _by_bands}[how](x, kernel, left)
+    return {"unfold": _unfold, "conv1d": _conv1d, "banded": _banded}[backend](x, kernel, left_context)
 
 
-def convolve_last(window: Float[Tensor, "b m d"], kernel: Float[Tensor, "h k"] | Float[Tensor, "b h k"]) -> Float[Tensor, "b d"]:
+def convolve_last_position(window: Float[Tensor, "b m d"], kernel: Float[Tensor, "h k"] | Float[Tensor, "b h k"]) -> Float[Tensor, "b d"]:
     """The causal operation at the last of ``m`` positions, at most ``k``, of which the last taps of the kernel weigh one each."""
-    taps = kernel[..., kernel.shape[-1] - window.shape[1] :].to(window.dtype)
-    return (taps.unsqueeze(-2) @ window.unflatten(2, (kernel.shape[-2], -1)).transpose(1, 2)).flatten(1)
+    weights = kernel[..., kernel.shape[-1] - window.shape[1] :].to(window.dtype)
+    return (weights.unsqueeze(-2) @ window.unflatten(2, (kernel.shape[-2], -1)).transpose(1, 2)).flatten(1)
 
 
-def quickest(x: Float[Tensor, "b n d"], kernel: Kernel) -> How:
+def fastest_backend(x: Float[Tensor, "b n d"], kernel: Kernel) -> Backend:
     """The way that "auto" takes."""
     if x.is_cuda and _has_triton():
         return "fused"
     return "banded"
 
 
-def _reachable(kernel: Tensor, left: int, n: int) -> tuple[Tensor, int]:
+def _reachable(kernel: Tensor, left_context: int, n: int) -> tuple[Tensor, int]:
     """Without the taps that a sequence of ``n`` never reaches: a kernel may be longer than the sequence."""
-    before, after = min(left, n - 1), min(kernel.shape[-1] - 1 - left, n - 1)
-    return kernel[..., left - before : left + after + 1], before
+    before, after = min(left_context, n - 1), min(kernel.shape[-1] - 1 - left_context, n - 1)
+    return kernel[..., left_context - before : left_context + after + 1], before
 
 
-def _by_unfold(x: Tensor, kernel: Tensor, left: int) -> Tensor:
-    windows = _padded(x, kernel, left).unfold(1, kernel.shape[-1], 1).unflatten(2, (kernel.shape[-2], -1))
+def _unfold(x: Tensor, kernel: Tensor, left_context: int) -> Tensor:
+    windows = _padded(x, kernel, left_context).unfold(1, kernel.shape[-1], 1).unflatten(2, (kernel.shape[-2], -1))
     return torch.einsum("bnhek,hk->bnhe" if kernel.dim() == 2 else "bnhek,bnhk->bnhe", windows, kernel).flatten(2)
 
 
-def _by_conv1d(x: Tensor, kernel: Tensor, left: int) -> Tensor:
+def _conv1d(x: Tensor, kernel: Tensor, left_context: int) -> Tensor:
     d = x.shape[2]
     each = kernel.repeat_interleave(d // kernel.shape[0], dim=0)[:, None]
-    return F.conv1d(_padded(x, kernel, left).transpose(1, 2), each, groups=d).transpose(1, 2)
+    return F.conv1d(_padded(x, kernel, left_context).transpose(1, 2), each, groups=d).transpose(1, 2)
 
 
-def _by_bands(x: Tensor, kernel: Tensor, left: int) -> Tensor:
+def _banded(x: Tensor, kernel: Tensor, left_context: int) -> Tensor:
     """Matrix products: each block of positions is a band matrix times the inputs that it reaches. Linear in n, and quick for any k."""
     n, (h, k) = x.shape[1], kernel.shape[-2:]
     block = min(BLOCK, n)
@@ -89,8 +89,8 @@ def _by_bands(x: Tensor, kernel: Tensor, left: int) -> Tensor:
     if blocks == 1:
         inputs = x.unflatten(2, (h, -1)).permute(0, 2, 1, 3)
         rows = kernel[:, None].expand(h, n, k) if kernel.dim() == 2 else kernel.transpose(1, 2)
-        return (_band(rows)[..., left : left + n] @ inputs).transpose(1, 2).flatten(2)
-    reached = _padded(x, kernel, left, extra=blocks * block - n).unfold(1, block + k - 1, block).unflatten(2, (h, -1))
+        return (_band(rows)[..., left_context : left_context + n] @ inputs).transpose(1, 2).flatten(2)
+    reached = _padded(x, kernel, left_context, extra=blocks * block - n).unfold(1, block + k - 1, block).unflatten(2, (h, -1))
     if kernel.dim() == 2:
         rows = kernel[:, None].expand(h, block, k)
     else:
@@ -104,8 +104,8 @@ def _band(rows: Float[Tensor, "*b c k"]) -> Float[Tensor, "*b c w"]:
     return F.pad(rows, (0, c)).flatten(-2)[..., : c * (c + k - 1)].unflatten(-1, (c, c + k - 1))
 
 
-def _padded(x: Tensor, kernel: Tensor, left: int, extra: int = 0) -> Tensor:
-    return F.pad(x, (0, 0, left, kernel.shape[-1] - 1 - left + extra))
+def _padded(x: Tensor, kernel: Tensor, left_context: int, extra: int = 0) -> Tensor:
+    return F.pad(x, (0, 0, left_context, kernel.shape[-1] - 1 - left_context + extra))
 
 
 @functools.cache

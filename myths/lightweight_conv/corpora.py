@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import lru_cache
 
 from myths.lab.data.text_files import lines
 from myths.lab.errors import UsageError
-from myths.lab.language.texts import Texts, read, without_empty
-from myths.lightweight_conv.names import OUT_OF_DOMAIN, PROCEDURAL, SUMMARIES, UNAVAILABLE
-from myths.lightweight_conv.procedural import RULES
+from myths.lab.language.texts import Texts, prepared_names, read, without_empty
+from myths.lightweight_conv.synthetic_corpora import GENERATORS
+
+SYNTHETIC = tuple(GENERATORS)
+SUMMARIES = "bbc_news_summary"
+OUT_OF_DOMAIN = "iwslt14.test"
+"""A test part of another data set: talks, tokenized and in lower case."""
+UNAVAILABLE = {
+    "wmt14_en_de": "WMT En-De (4.5 million pairs) is not among the data that the suite brings; the claim is cited",
+    "billion_word": "Billion Word is not among the data that the suite brings; the claim is tested on small texts",
+    "cnn_dm": "CNN/DailyMail is not among the data that the suite brings; the claim is cited",
+}
+
+
+def data_names(dataset: str, source: str, target: str, test_sets: Sequence[str]) -> tuple[str, ...]:
+    """The prepared texts that a training on a data set reads; none for what is drawn here."""
+    if dataset in SYNTHETIC or dataset in UNAVAILABLE:
+        return ()
+    if dataset == SUMMARIES:
+        return (SUMMARIES,)
+    own = prepared_names(dataset, source, target, [test for test in test_sets if test != OUT_OF_DOMAIN])
+    return own + (tuple(f"{OUT_OF_DOMAIN}.{language}" for language in (source, target)) if OUT_OF_DOMAIN in test_sets else ())
 
 
 def texts(dataset: str, part: str, source: str, target: str) -> Texts:
     """One part ("train", "val", or the name of a test part) of a data set. Raises UsageError for a data set that is not here."""
     if dataset in UNAVAILABLE:
         raise UsageError(UNAVAILABLE[dataset])
-    if dataset in PROCEDURAL:
-        return RULES[dataset](part)
+    if dataset in SYNTHETIC:
+        return GENERATORS[dataset](part)
     if dataset == SUMMARIES:
         return _summaries(part)
     if part == OUT_OF_DOMAIN:
@@ -36,11 +56,11 @@ def _summaries(part: str) -> Texts:
 
 def running_text(dataset: str) -> dict[str, list[str]]:
     """The lines of each part ("train", "val", "test") of a text for language modeling."""
-    if dataset in RULES:
+    if dataset in GENERATORS:
         return {
             part: [f"{s} = {t}" for s, t in zip(drawn.source, drawn.target, strict=True)]
             for part in ("train", "val", "test")
-            for drawn in (RULES[dataset](part),)
+            for drawn in (GENERATORS[dataset](part),)
         }
     if dataset == "tinyshakespeare":
         return _cut(lines("tinyshakespeare"), 0.9, 0.95)

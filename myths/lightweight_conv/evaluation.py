@@ -16,20 +16,20 @@ from myths.lab.language.training import sentence_losses
 from myths.lab.language.transformer import EncoderDecoder
 from myths.lab.language.vocabulary import Vocabulary
 from myths.lab.timing import Stopwatch
-from myths.lightweight_conv.names import OUT_OF_DOMAIN, PROCEDURAL, SUMMARIES
+from myths.lightweight_conv.corpora import OUT_OF_DOMAIN, SUMMARIES, SYNTHETIC
 
 
-def use_of_the_source(model: EncoderDecoder, pairs: Pairs, rng: np.random.Generator, precision: Precision) -> dict[str, float]:
+def source_dependence(model: EncoderDecoder, pairs: Pairs, rng: np.random.Generator, precision: Precision) -> dict[str, float]:
     """Nats a target token, and how many more with the source of another pair: next to none says that it is but a language model."""
     other = torch.from_numpy((np.arange(len(pairs)) + rng.integers(1, max(2, len(pairs)))) % len(pairs)).to(pairs.source.device)
     nats, tokens = sentence_losses(model, pairs, precision=precision)
     without, _ = sentence_losses(model, Pairs(pairs.source[other], pairs.target), precision=precision)
     gain = student_t(((without - nats) / tokens.double().mean()).tolist(), "test examples")
     return {
-        "valid_nats": float(nats.sum() / tokens.sum()),
-        "source_nats": gain.value,
-        "source_nats_low": gain.low,
-        "source_nats_high": gain.high,
+        "valid_loss_nats": float(nats.sum() / tokens.sum()),
+        "source_use_nats": gain.value,
+        "source_use_nats_low": gain.low,
+        "source_use_nats_high": gain.high,
         "n_valid": len(pairs),
     }
 
@@ -43,7 +43,7 @@ def translations(
     return vocabulary.decode(tokens), {"sentences_per_second": len(pairs) / watch.seconds}
 
 
-def quality(
+def translation_quality(
     dataset: str, test: str, hypotheses: Sequence[str], references: Sequence[str], rng: np.random.Generator, tokenizer: str = "13a"
 ) -> dict[str, float | str]:
     """BLEU with its interval over sentences; of summaries ROUGE F1, of drawn texts the exact answers as well."""
@@ -52,8 +52,8 @@ def quality(
     found = bleu(hypotheses, references, lowercase=test == OUT_OF_DOMAIN, tokenize=tokenizer)
     spread = bootstrap(lambda chosen: from_counts(found.counts[chosen].sum(1)), len(references), "test examples", rng, resamples=1000)
     row: dict[str, float | str] = {"bleu": found.score, "bleu_low": spread.low, "bleu_high": spread.high, "signature": found.signature}
-    if dataset in PROCEDURAL:
-        row["exact_percent"] = 100 * float(np.mean([h == r for h, r in zip(hypotheses, references, strict=True)]))
+    if dataset in SYNTHETIC:
+        row["exact_match_percent"] = 100 * float(np.mean([h == r for h, r in zip(hypotheses, references, strict=True)]))
     return row
 
 

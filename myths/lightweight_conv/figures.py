@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, get_args
 
-from myths.lightweight_conv.names import Layer
+from myths.lightweight_conv.layer_names import Layer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,13 +16,13 @@ Tables = Mapping[str, "pd.DataFrame"]
 LAYERS: tuple[str, ...] = get_args(Layer)
 NAMES = {
     "attention": "self-attention",
-    "attention-plain": "self-attention, as in 2019",
+    "attention-materialized": "self-attention, as in 2019",
     "attention-window": "self-attention in a window",
-    "cnn": "CNN, 3 taps",
+    "dense-conv": "CNN, 3 taps",
     "depthwise": "depthwise, 3 taps",
-    "growing": "+ growing kernels",
+    "increasing-kernel": "+ growing kernels",
     "dropconnect": "+ DropConnect",
-    "tied": "+ shared weights",
+    "shared-kernel": "+ shared weights",
     "lightweight": "+ softmax = LightConv",
     "dynamic": "+ dynamic = DynamicConv",
     "dynamic-no-softmax": "DynamicConv, no softmax",
@@ -42,11 +42,11 @@ def quality(tables: Tables) -> Figure | None:
     if speed:
         axes.append(("BLEU against speed", speed, "sentences a second (models of random weights, each timed alone)"))
     figure, panels = style.panels([""] * len(axes), "", "BLEU", (5.5 * len(axes), 4.8))
-    data = f"{table['dataset'].iloc[0]}, {table['test'].iloc[0]}"
+    data = f"{table['dataset'].iloc[0]}, {table['test_set'].iloc[0]}"
     for ax, (title, places, unit) in zip(panels, axes, strict=True):
         for layer, line in _by_layer(table):
             row = line.iloc[0]
-            spread = row["bleu_sd"] if row["bleu_sd"] == row["bleu_sd"] else 0
+            spread = row["bleu_std"] if row["bleu_std"] == row["bleu_std"] else 0
             if layer in places:
                 ax.errorbar(
                     places[layer], row["bleu"], yerr=spread, fmt=_marker(layer), ms=7, capsize=3, color=_color(layer),
@@ -86,7 +86,7 @@ def ablation(tables: Tables) -> Figure | None:
     table = _first_test(tables["ablation"])
     if table is None or "attention" not in set(table["layer"]) or len(table) < 3:
         return None
-    table = table[table["layer"] != "attention-plain"]
+    table = table[table["layer"] != "attention-materialized"]
     layers = [layer for layer in LAYERS if layer in set(table["layer"])]
     rows = table.drop_duplicates("layer").set_index("layer").loc[layers]
     size = (8.5, 0.45 * len(layers) + 1.8)
@@ -94,14 +94,20 @@ def ablation(tables: Tables) -> Figure | None:
     place = np.arange(len(layers))
     here = rows["bleu"] - rows.loc["attention", "bleu"]
     ax.barh(
-        place - 0.2, here.fillna(0), 0.36, xerr=rows["bleu_sd"].fillna(0), color=style.MEASURED_COLOR, ecolor=style.TEXT_COLOR, label="here"
+        place - 0.2,
+        here.fillna(0),
+        0.36,
+        xerr=rows["bleu_std"].fillna(0),
+        color=style.MEASURED_COLOR,
+        ecolor=style.TEXT_COLOR,
+        label="here",
     )
     paper = rows["paper_bleu"] - rows.loc["attention", "paper_bleu"]
     ax.barh(
         place + 0.2,
         paper.fillna(0),
         0.36,
-        xerr=rows["paper_sd"].fillna(0),
+        xerr=rows["paper_bleu_std"].fillna(0),
         color=style.PAPER_COLOR,
         ecolor=style.TEXT_COLOR,
         label="paper (WMT)",
@@ -116,16 +122,16 @@ def ablation(tables: Tables) -> Figure | None:
     return figure
 
 
-def kernels(tables: Tables) -> Figure | None:
+def learned_kernels(tables: Tables) -> Figure | None:
     """What the kernels have learnt: heads down, positions across, a panel for each layer of the model."""
     from myths.lab.report import style
 
-    table = tables["kernels"]
+    table = tables["learned_kernels"]
     if table.empty:
         return None
     table = table[table["dataset"] == table["dataset"].iloc[0]]
-    chosen = [(key, group) for key, group in table.groupby(["layer", "side", "depth"], sort=False)]
-    titles = [f"{_name(str(layer))}, {side} {int(depth) + 1}" for (layer, side, depth), _ in chosen]
+    chosen = [(key, group) for key, group in table.groupby(["layer", "stack", "layer_index"], sort=False)]
+    titles = [f"{_name(str(layer))}, {stack} {int(index) + 1}" for (layer, stack, index), _ in chosen]
     figure, panels = style.panels(titles, "offset (positions)", "head", (2.5 * len(chosen) + 0.6, 3.0))
     for ax, (_, group) in zip(panels, chosen, strict=True):
         grid = group.pivot_table(index="head", columns="offset", values="weight")
@@ -180,7 +186,7 @@ def _first_test(table: pd.DataFrame) -> pd.DataFrame | None:
     """The rows of the first data set and test part, in the setting with the most layers."""
     if table.empty:
         return None
-    table = table[(table["dataset"] == table["dataset"].iloc[0]) & (table["test"] == table["test"].iloc[0])]
+    table = table[(table["dataset"] == table["dataset"].iloc[0]) & (table["test_set"] == table["test_set"].iloc[0])]
     layers = table.groupby("updates")["layer"].nunique()
     table = table[table["updates"] == layers.idxmax()]
     return None if table["bleu"].isna().all() else table
@@ -197,7 +203,7 @@ def _name(layer: str) -> str:
 def _color(layer: str) -> str:
     from myths.lab.report import style
 
-    fixed = {"attention": style.TEXT_COLOR, "attention-plain": style.COLORS[7], "attention-window": style.COLORS[1]}
+    fixed = {"attention": style.TEXT_COLOR, "attention-materialized": style.COLORS[7], "attention-window": style.COLORS[1]}
     fixed |= {"lightweight": style.COLORS[2], "dynamic": style.MEASURED_COLOR}
     return fixed.get(layer, style.COLORS[3 + LAYERS.index(layer) % 4])
 

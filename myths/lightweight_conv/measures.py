@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def ratio_over_repeats(column: str, rows: pd.DataFrame) -> Estimate | None:
+def geometric_mean_ratio(column: str, rows: pd.DataFrame) -> Estimate | None:
     """Return the geometric mean of a ratio of times over trials of different seeds, or None for fewer than two."""
     return measures.geometric_mean(measures.numbers(column, rows))
 
 
-def smallest_ratio(column: str, rows: pd.DataFrame) -> Estimate | None:
+def min_ratio(column: str, rows: pd.DataFrame) -> Estimate | None:
     """Return the smallest ratio of times over lengths, with an interval from the quartiles of both times."""
     if column not in rows or f"{column}_low" not in rows:
         return None
@@ -37,14 +37,14 @@ def slope(rows: pd.DataFrame) -> Estimate | None:
 
 def source_use(rows: pd.DataFrame) -> Estimate | None:
     """Return what the source is worth in nats per token, from the row furthest from 0; None if no row has it."""
-    if "source_nats" not in rows or rows["source_nats"].dropna().empty:
+    if "source_use_nats" not in rows or rows["source_use_nats"].dropna().empty:
         return None
     return measures.from_columns(
-        "source_nats", rows.loc[[rows["source_nats"].abs().idxmax()]], n="n_valid", source_of_variation="test examples"
+        "source_use_nats", rows.loc[[rows["source_use_nats"].abs().idxmax()]], n="n_valid", source_of_variation="test examples"
     )
 
 
-def deviation_over_seeds(rows: pd.DataFrame) -> Estimate | None:
+def std_over_seeds(rows: pd.DataFrame) -> Estimate | None:
     """Return the standard deviation of BLEU over seeds, pooled over layers, with its χ² interval; None below two degrees of freedom."""
     from scipy import stats
 
@@ -59,7 +59,7 @@ def deviation_over_seeds(rows: pd.DataFrame) -> Estimate | None:
     return Estimate(float(np.sqrt(variance)), float(np.sqrt(low)), float(np.sqrt(high)), "seeds", freedom)
 
 
-def order_of_the_paper(rows: pd.DataFrame) -> Estimate | None:
+def rank_correlation_with_paper(rows: pd.DataFrame) -> Estimate | None:
     """Return Spearman's ρ of the mean BLEU of the convolutions with the paper's Table 3, in the longest training that has all seven."""
     from scipy import stats
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from myths.lightweight_conv.names import Layer
+from myths.lightweight_conv.layer_names import Layer
 
 
 @dataclass(frozen=True)
@@ -12,18 +12,18 @@ class AblationRow:
     """A row of Table 3: BLEU on newstest2013 (mean and deviation over seeds), sentences a second on a P100."""
 
     bleu: float
-    sd: float
+    std: float
     sentences_per_second: float
 
 
 ABLATION: dict[Layer, AblationRow] = {
     "attention": AblationRow(26.9, 0.1, 52.1),
     "attention-window": AblationRow(26.9, 0.3, 54.9),
-    "cnn": AblationRow(25.9, 0.2, 68.1),
+    "dense-conv": AblationRow(25.9, 0.2, 68.1),
     "depthwise": AblationRow(26.1, 0.2, 67.1),
-    "growing": AblationRow(26.4, 0.2, 63.3),
+    "increasing-kernel": AblationRow(26.4, 0.2, 63.3),
     "dropconnect": AblationRow(26.5, 0.2, 63.3),
-    "tied": AblationRow(26.5, 0.1, 63.7),
+    "shared-kernel": AblationRow(26.5, 0.1, 63.7),
     "lightweight": AblationRow(26.6, 0.2, 63.6),
     "dynamic": AblationRow(26.9, 0.2, 62.6),
 }

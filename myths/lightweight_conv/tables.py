@@ -9,20 +9,21 @@ import numpy as np
 from myths.lab.store import Results
 from myths.lab.tables import TRIALS, unite, unite_columns
 from myths.lab.trial import least_faithful
-from myths.lightweight_conv.kernels import ListKernels
-from myths.lightweight_conv.language_models import TrainLanguageModel
-from myths.lightweight_conv.names import SUMMARIES
+from myths.lightweight_conv.corpora import SUMMARIES
 from myths.lightweight_conv.published import ABLATION
-from myths.lightweight_conv.speed import TimeDecoding, TimeLayer
-from myths.lightweight_conv.translators import TrainTranslator
+from myths.lightweight_conv.trials.kernels import ExportKernels
+from myths.lightweight_conv.trials.language_models import TrainLanguageModel
+from myths.lightweight_conv.trials.speed import TimeDecoding, TimeLayer
+from myths.lightweight_conv.trials.translation_models import TrainTranslationModel
 
 if TYPE_CHECKING:
     import pandas as pd
 
-COMPARED: tuple[tuple[str, str], ...] = (
+COMPARED_LAYERS: tuple[tuple[str, str], ...] = (
     ("attention-window", "attention"), ("lightweight", "attention"), ("dynamic", "attention"),
-    ("depthwise", "cnn"), ("growing", "depthwise"), ("dropconnect", "growing"), ("tied", "dropconnect"), ("lightweight", "tied"),
-    ("dynamic", "lightweight"), ("dynamic", "cnn"), ("dynamic", "dynamic-no-softmax"),
+    ("depthwise", "dense-conv"), ("increasing-kernel", "depthwise"), ("dropconnect", "increasing-kernel"),
+    ("shared-kernel", "dropconnect"), ("lightweight", "shared-kernel"),
+    ("dynamic", "lightweight"), ("dynamic", "dense-conv"), ("dynamic", "dynamic-no-softmax"),
 )  # fmt: skip
 """Layers whose trainings with equal seeds are held against each other."""
 
@@ -31,81 +32,106 @@ SLOPE_LENGTHS = (1024, 8192)
 
 def translation(results: Results) -> pd.DataFrame:
     """A row for each trained translator and test part: BLEU with its interval over sentences, parameters, speeds, use of the source."""
-    table = _translators(results)
+    table = _translation_models(results)
     if table.empty:
         return table
     names = [
-        *("dataset", "test", "layer", "shuffled", "seed", "bleu", "bleu_low", "bleu_high", "exact_percent", "rouge1", "rouge2", "rougeL"),
-        *("valid_nats", "source_nats", "source_nats_low", "source_nats_high", "n_valid", "n_test", "n_train", "epochs", "updates"),
-        *("parameters", "parameter_ratio", "channels", "encoder_layers", "decoder_layers", "vocabulary", "beam"),
+        *(
+            "dataset",
+            "test_set",
+            "layer",
+            "shuffle_sources",
+            "seed",
+            "bleu",
+            "bleu_low",
+            "bleu_high",
+            "exact_match_percent",
+            "rouge1",
+            "rouge2",
+            "rougeL",
+        ),
+        *(
+            "valid_loss_nats",
+            "source_use_nats",
+            "source_use_nats_low",
+            "source_use_nats_high",
+            "n_valid",
+            "n_test",
+            "n_train",
+            "epochs",
+            "updates",
+        ),
+        *("parameters", "parameter_ratio", "embed_dim", "encoder_layers", "decoder_layers", "vocabulary_size", "beam_size"),
         *("sentences_per_second", "target_tokens_per_second", "train_seconds", "train_loss", "diverged_at", "precision", "signature"),
         *("protocol", "device", TRIALS),
     ]
-    attention = table[table["layer"] == "attention"].sort_values(["shuffled", "seed"]).drop_duplicates("setting").set_index("setting")
+    attention = (
+        table[table["layer"] == "attention"].sort_values(["shuffle_sources", "seed"]).drop_duplicates("setting").set_index("setting")
+    )
     table["parameter_ratio"] = table["parameters"] / table["setting"].map(attention["parameters"])
     table[TRIALS] = unite_columns(table[TRIALS], table["setting"].map(attention[TRIALS]))
     return table[[name for name in names if name in table]]
 
 
-def compared(results: Results) -> pd.DataFrame:
+def bleu_differences(results: Results) -> pd.DataFrame:
     """BLEU of one layer less that of another, trained with the same settings and seed; a training that diverged has BLEU 0.
 
     ``nearest`` marks the longest training that a pair of layers had: claims speak of one setting, never of a mixture.
     """
     import pandas as pd
 
-    table = _translators(results)
+    table = _translation_models(results)
     if table.empty:
         return table
-    table = table[~table["shuffled"] & (table["dataset"] != SUMMARIES)]
+    table = table[~table["shuffle_sources"] & (table["dataset"] != SUMMARIES)]
     if "bleu" not in table:
         return table.iloc[:0]
-    lines = {(line["setting"], line["layer"], line["test"], line["seed"]): line for line in table.to_dict("records")}
+    lines = {(line["setting"], line["layer"], line["test_set"], line["seed"]): line for line in table.to_dict("records")}
     score = {key: 0.0 if pd.notna(line["diverged_at"]) else line["bleu"] for key, line in lines.items()}
     rows = [
         {
-            **{name: line[name] for name in ("dataset", "test", "seed", "updates", "layer")},
-            "against": other,
+            **{name: line[name] for name in ("dataset", "test_set", "seed", "updates", "layer")},
+            "baseline": other,
             "bleu_difference": score[own] - score[key],
             **{name: line[name] for name in ("protocol", "device")},
             TRIALS: unite([line[TRIALS], lines[key][TRIALS]]),
         }
         for own, line in lines.items()
-        for layer, other in COMPARED
-        if line["layer"] == layer and (key := (line["setting"], other, line["test"], line["seed"])) in score
+        for layer, other in COMPARED_LAYERS
+        if line["layer"] == layer and (key := (line["setting"], other, line["test_set"], line["seed"])) in score
     ]
     found = pd.DataFrame(rows)
     if found.empty:
         return found
-    longest = found.groupby(["dataset", "test", "layer", "against"])["updates"].transform("max")
-    return found.assign(nearest=found["updates"] == longest)
+    most_updates = found.groupby(["dataset", "test_set", "layer", "baseline"])["updates"].transform("max")
+    return found.assign(main_setting=found["updates"] == most_updates)
 
 
 def ablation(results: Results) -> pd.DataFrame:
     """The paper's Table 3 beside the means here: BLEU over seeds with their deviation, sentences a second of the trained models."""
     import pandas as pd
 
-    table = _translators(results)
+    table = _translation_models(results)
     if table.empty:
         return table
-    table = table[~table["shuffled"] & (table["dataset"] != SUMMARIES)]
+    table = table[~table["shuffle_sources"] & (table["dataset"] != SUMMARIES)]
     rows = []
-    for (dataset, test, setting, layer), group in table.groupby(["dataset", "test", "setting", "layer"], sort=False):
+    for (dataset, test, setting, layer), group in table.groupby(["dataset", "test_set", "setting", "layer"], sort=False):
         fine = group[group["diverged_at"].isna()] if "bleu" in group else group.iloc[:0]
         paper = ABLATION.get(layer)
         rows.append(
             {
                 "dataset": dataset,
-                "test": test,
+                "test_set": test,
                 "updates": int(group["updates"].iloc[0]),
                 "layer": layer,
                 "seeds": len(group),
                 "diverged": len(group) - len(fine),
                 "bleu": fine["bleu"].mean() if len(fine) else np.nan,
-                "bleu_sd": fine["bleu"].std(ddof=1) if len(fine) > 1 else np.nan,
+                "bleu_std": fine["bleu"].std(ddof=1) if len(fine) > 1 else np.nan,
                 "parameters": int(group["parameters"].iloc[0]),
                 "paper_bleu": paper.bleu if paper else np.nan,
-                "paper_sd": paper.sd if paper else np.nan,
+                "paper_bleu_std": paper.std if paper else np.nan,
                 "paper_sentences_per_second": paper.sentences_per_second if paper else np.nan,
                 "protocol": least_faithful(group["protocol"]),
                 "device": group["device"].iloc[0],
@@ -121,15 +147,19 @@ def speed(results: Results) -> pd.DataFrame:
 
     ``ratio`` above 1 is faster than full attention; ``ratio_plain`` than full attention with its weights written out.
     """
-    table = results.frame(TimeLayer, scope=lambda t: "block" if t.block else "layer", dataset=lambda t: "random input", asked=_layers)
+    table = results.frame(
+        TimeLayer, scope=lambda t: "block" if t.block else "layer", dataset=lambda t: "random input", requested_layers=_requested_layers
+    )
     if table.empty:
         return table
-    table = _laid_out(table)
+    table = _with_layer(table)
     if "seconds" not in table:
         return table.assign(seconds=np.nan, microseconds_per_token=np.nan, seconds_per_sequence=np.nan, ratio_plain=np.nan)
-    table["microseconds_per_token"] = 1e6 * table["seconds"] / (table["batch"] * table["length"])
-    table["seconds_per_sequence"] = table["seconds"] / table["batch"]
-    return _against(table, ["asked", "length", "direction", "scope", "causal", "dtype", "channels", "tokens", "seed", "device"])
+    table["microseconds_per_token"] = 1e6 * table["seconds"] / (table["batch_size"] * table["length"])
+    table["seconds_per_sequence"] = table["seconds"] / table["batch_size"]
+    return _with_speedups(
+        table, ["requested_layers", "length", "direction", "scope", "causal", "dtype", "embed_dim", "batch_tokens", "seed", "device"]
+    )
 
 
 def slopes(results: Results) -> pd.DataFrame:
@@ -141,7 +171,7 @@ def slopes(results: Results) -> pd.DataFrame:
     if table.empty:
         return table
     table = table[(table["status"] == "ok") & table["length"].between(*SLOPE_LENGTHS)]
-    keys = ["layer", "direction", "scope", "causal", "dtype", "channels", "dataset", "protocol", "device"]
+    keys = ["layer", "direction", "scope", "causal", "dtype", "embed_dim", "dataset", "protocol", "device"]
     rows = []
     for key, group in table.groupby(keys, sort=False):
         x, y = np.log(group["length"].to_numpy(float)), np.log(group["seconds_per_sequence"].to_numpy(float))
@@ -166,11 +196,14 @@ def crossover(results: Results) -> pd.DataFrame:
     table = speed(results)
     if table.empty:
         return table
-    keys = ["layer", "direction", "scope", "causal", "dtype", "channels", "dataset", "protocol", "device"]
+    keys = ["layer", "direction", "scope", "causal", "dtype", "embed_dim", "dataset", "protocol", "device"]
     rows = []
     for key, group in table[table["layer"] != "attention"].groupby(keys, sort=False):
         row: dict[str, Any] = dict(zip(keys, key, strict=True))
-        for name, column in (("crossover_length", "ratio"), ("crossover_length_plain", "ratio_plain")):
+        for name, column in (
+            ("crossover_length", "speedup_over_attention"),
+            ("crossover_length_materialized", "speedup_over_materialized"),
+        ):
             if column in group:
                 row[name] = _first_faster(group.dropna(subset=column).groupby("length")[column].median())
         rows.append(row | {TRIALS: unite(group[TRIALS])})
@@ -179,13 +212,13 @@ def crossover(results: Results) -> pd.DataFrame:
 
 def decoding(results: Results) -> pd.DataFrame:
     """A row for each layer: sentences a second of a whole model at beam search, and how many times attention's that is."""
-    table = results.frame(TimeDecoding, dataset=lambda t: "random input", asked=_layers)
+    table = results.frame(TimeDecoding, dataset=lambda t: "random input", requested_layers=_requested_layers)
     if table.empty:
         return table
-    return _against(_laid_out(table), ["asked", "length", "channels", "dtype", "seed", "device", "sentences"])
+    return _with_speedups(_with_layer(table), ["requested_layers", "length", "embed_dim", "dtype", "seed", "device", "batch_size"])
 
 
-def language(results: Results) -> pd.DataFrame:
+def language_modeling(results: Results) -> pd.DataFrame:
     """A row for each language model: perplexity and bits a byte of the test part, and its perplexity over that with attention."""
     table = results.frame(TrainLanguageModel, setting=_setting)
     if table.empty or "perplexity" not in table:
@@ -198,44 +231,48 @@ def language(results: Results) -> pd.DataFrame:
     return table.drop(columns="setting")
 
 
-def kernels(results: Results) -> pd.DataFrame:
+def learned_kernels(results: Results) -> pd.DataFrame:
     """Every weight of the kernels that were learnt."""
     return results.frame(
-        ListKernels,
+        ExportKernels,
         dataset=lambda t: t.model.dataset,
         layer=lambda t: t.model.layer,
         seed=lambda t: t.model.seed,
     )
 
 
-def _translators(results: Results) -> pd.DataFrame:
-    return results.frame(TrainTranslator, setting=_setting)
+def _translation_models(results: Results) -> pd.DataFrame:
+    return results.frame(TrainTranslationModel, setting=_setting)
 
 
-def _setting(trial: TrainTranslator | TrainLanguageModel) -> str:
+def _setting(trial: TrainTranslationModel | TrainLanguageModel) -> str:
     """All that trainings of different layers share."""
     from dataclasses import fields
 
-    return repr([(f.name, getattr(trial, f.name)) for f in fields(trial) if f.name not in ("layer", "seed", "shuffled")])
+    return repr([(f.name, getattr(trial, f.name)) for f in fields(trial) if f.name not in ("layer", "seed", "shuffle_sources")])
 
 
-def _layers(trial: TimeLayer | TimeDecoding) -> str:
-    return ", ".join(trial.layer)
+def _requested_layers(trial: TimeLayer | TimeDecoding) -> str:
+    return ", ".join(trial.layers)
 
 
-def _laid_out(table: pd.DataFrame) -> pd.DataFrame:
+def _with_layer(table: pd.DataFrame) -> pd.DataFrame:
     """A worker that was killed for memory gives one row without a layer: then it is all of them."""
     if "layer" not in table:
-        table["layer"] = table["asked"]
-    return table.assign(layer=table["layer"].fillna(table["asked"]))
+        table["layer"] = table["requested_layers"]
+    return table.assign(layer=table["layer"].fillna(table["requested_layers"]))
 
 
-def _against(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+def _with_speedups(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     """Times of other layers over the row's own, in the same trial: above 1 is faster. ``_low`` and ``_high`` by the quartiles of both."""
     lines = table.to_dict("records")
     columns: dict[str, list[float]] = {}
     ids: list[list[str]] = [[line[TRIALS]] for line in lines]
-    for name, layer in (("ratio", "attention"), ("ratio_plain", "attention-plain"), ("ratio_window", "attention-window")):
+    for name, layer in (
+        ("speedup_over_attention", "attention"),
+        ("speedup_over_materialized", "attention-materialized"),
+        ("speedup_over_window", "attention-window"),
+    ):
         others = {tuple(line[k] for k in keys): line for line in lines if line["layer"] == layer}
         other = [others.get(tuple(line[k] for k in keys), {}) for line in lines]
         for each, found in zip(ids, other, strict=True):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import myths
 from myths.lab.errors import UsageError
 from myths.lightweight_conv import convolution
-from myths.lightweight_conv.convolution import centered, convolve
+from myths.lightweight_conv.convolution import convolve, default_left_context
 from tests.lightweight_conv.oracle import draw, loops, with_gradients
 
 WAYS = [("unfold", False), ("unfold", True), ("conv1d", False), ("banded", False), ("banded", True)]
@@ -22,15 +22,15 @@ TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4, torch.bfloat16: 6e-2}
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
-@pytest.mark.parametrize(("how", "dynamic"), WAYS)
+@pytest.mark.parametrize(("backend", "dynamic"), WAYS)
 @pytest.mark.parametrize(("k", "causal"), [(1, True), (3, False), (4, False), (5, True), (31, False)])
-def test_every_way_is_the_definition(how, dynamic, k, causal, dtype, monkeypatch):
+def test_every_way_is_the_definition(backend, dynamic, k, causal, dtype, monkeypatch):
     monkeypatch.setattr(convolution, "BLOCK", 4)  # so that seven positions are two blocks, one of them not full
-    left = centered(k, causal=causal)
+    left_context = default_left_context(k, causal=causal)
     x, kernel = draw(2, 7, 6, 3, k, dynamic=dynamic)
-    expected = with_gradients(loops, x, kernel, left)
+    expected = with_gradients(loops, x, kernel, left_context)
     rounded = [t.detach().to(dtype).requires_grad_() for t in (x, kernel)]
-    got = with_gradients(lambda *a: convolve(*a, how), *rounded, left)
+    got = with_gradients(lambda *a: convolve(*a, backend), *rounded, left_context)
     for a, b in zip(got, expected, strict=True):
         assert a.dtype == dtype
         torch.testing.assert_close(a.double(), b, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype] * float(b.detach().abs().max()))
@@ -44,13 +44,13 @@ def test_every_way_is_the_definition(how, dynamic, k, causal, dtype, monkeypatch
 def test_bands_of_any_block_are_the_unfolding(b, n, heads_and_channels, k, dynamic, causal, block):
     h, d = heads_and_channels
     x, kernel = draw(b, n, d, h, k, dynamic=dynamic, seed=n)
-    left = centered(k, causal=causal)
+    left_context = default_left_context(k, causal=causal)
     before, convolution.BLOCK = convolution.BLOCK, block
     try:
-        got = with_gradients(lambda *a: convolve(*a, "banded"), x, kernel, left)
+        got = with_gradients(lambda *a: convolve(*a, "banded"), x, kernel, left_context)
     finally:
         convolution.BLOCK = before
-    expected = with_gradients(lambda *a: convolve(*a, "unfold"), x, kernel, left)
+    expected = with_gradients(lambda *a: convolve(*a, "unfold"), x, kernel, left_context)
     for a, e in zip(got, expected, strict=True):
         torch.testing.assert_close(a, e)
 
@@ -62,8 +62,8 @@ def test_second_derivatives_are_right():
 
 def test_taps_lie_where_the_paper_puts_them():
     # i + j − ⌈(k+1)/2⌉ with j from 1: of an even kernel, the larger half comes before.
-    assert [centered(k, causal=False) for k in (1, 2, 3, 4, 31)] == [0, 1, 1, 2, 15]
-    assert centered(7, causal=True) == 6
+    assert [default_left_context(k, causal=False) for k in (1, 2, 3, 4, 31)] == [0, 1, 1, 2, 15]
+    assert default_left_context(7, causal=True) == 6
 
 
 def test_heads_must_divide_the_channels():
@@ -88,7 +88,7 @@ def test_without_triton_bands_are_taken_and_said(monkeypatch):
 
 IN_INTERPRETER = """
 import torch
-from myths.lightweight_conv.convolution import centered, convolve
+from myths.lightweight_conv.convolution import convolve, default_left_context
 from tests.lightweight_conv.oracle import draw, with_gradients
 
 checked = 0
@@ -96,7 +96,7 @@ for dtype, tolerance in ((torch.float64, 1e-10), (torch.float32, 1e-4), (torch.b
     for b, n, d, h, k in ((2, 7, 6, 3, 3), (1, 40, 80, 1, 4), (1, 5, 6, 6, 9)):
         for dynamic in (False, True):
             for causal in (False, True) if dtype == torch.float64 else (True,):
-                left = centered(k, causal=causal)
+                left = default_left_context(k, causal=causal)
                 x, kernel = draw(b, n, d, h, k, dynamic=dynamic)
                 expected = with_gradients(lambda *a: convolve(*a, "unfold"), x, kernel, left)
                 rounded = [t.detach().to(dtype).requires_grad_() for t in (x, kernel)]
@@ -118,7 +118,7 @@ import triton.language as tl
 from triton import compile
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
-from myths.lightweight_conv import fused
+from myths.lightweight_conv import triton_kernels as fused
 
 def made(kernel, pointers, **constants):
     signature = {n: pointers.get(n, "i32") for n in kernel.arg_names if n not in constants} | {n: "constexpr" for n in constants}

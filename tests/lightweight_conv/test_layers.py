@@ -8,16 +8,16 @@ import torch.nn.functional as F
 from myths.lab.errors import UsageError
 from myths.lab.language.transformer import EncoderDecoder, TransformerConfig
 from myths.lightweight_conv import layers
-from myths.lightweight_conv.layers import Settings, build, builder
-from myths.lightweight_conv.names import Layer, growing_taps
+from myths.lightweight_conv.layer_names import Layer, increasing_kernel_sizes
+from myths.lightweight_conv.layers import LayerConfig, build, builder
 from tests.lightweight_conv.oracle import loops
 
 KINDS = get_args(Layer)
 
 
-def made(kind, *, causal, taps=5, channels=8, heads=2):
+def made(kind, *, causal, kernel_size=5, channels=8, heads=2):
     torch.manual_seed(0)
-    layer = build(kind, Settings(channels=channels, heads=heads, taps=taps, causal=causal)).double().eval()
+    layer = build(kind, LayerConfig(channels=channels, heads=heads, kernel_size=kernel_size, causal=causal)).double().eval()
     with torch.no_grad():
         for p in layer.parameters():
             p.add_(0.1 * torch.randn_like(p))
@@ -65,14 +65,14 @@ def test_a_window_is_attention_with_a_band_for_a_mask(causal):
 
 
 def test_a_window_as_wide_as_the_sequence_is_full_attention():
-    full, window = made("attention", causal=True), made("attention-window", causal=True, taps=50)
+    full, window = made("attention", causal=True), made("attention-window", causal=True, kernel_size=50)
     torch.testing.assert_close(window(inputs()), full(inputs()))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("taps", [1, 4, 31])
-def test_position_by_position_is_all_at_once(kind, taps):
-    layer, x = made(kind, causal=True, taps=taps), inputs()
+@pytest.mark.parametrize("kernel_size", [1, 4, 31])
+def test_position_by_position_is_all_at_once(kind, kernel_size):
+    layer, x = made(kind, causal=True, kernel_size=kernel_size), inputs()
     state, steps = layer.start(2, torch.device("cpu"), torch.float64), []
     for i in range(x.shape[1]):
         y, state = layer.step(x[:, i], state)
@@ -135,23 +135,23 @@ def test_every_parameter_is_learnt(kind):
 def test_the_parameters_are_those_of_the_paper():
     # d = 1024, k = 7 (Wu et al. 2019, Sec. 3): 7,340,032 of a convolution, 7,168 depthwise, 112 in 16 groups.
     def of_convolution(kind):
-        layer = build(kind, Settings(channels=1024, heads=16, taps=7, causal=False))
+        layer = build(kind, LayerConfig(channels=1024, heads=16, kernel_size=7, causal=False))
         around = {id(p) for m in (layer.project_in, layer.project_out) for p in m.parameters()}
         return sum(p.numel() for p in layer.parameters() if id(p) not in around)
 
-    assert of_convolution("growing") == 7_168
+    assert of_convolution("increasing-kernel") == 7_168
     assert of_convolution("lightweight") == 112
     assert of_convolution("dynamic") == 1024 * 112
     assert 1024 * 1024 * 7 == 7_340_032
-    assert of_convolution("cnn") == 1024 * 1024 * 3 + 1024
+    assert of_convolution("dense-conv") == 1024 * 1024 * 3 + 1024
 
 
-@pytest.mark.parametrize("kind", ["dropconnect", "tied", "lightweight", "dynamic"])
+@pytest.mark.parametrize("kind", ["dropconnect", "shared-kernel", "lightweight", "dynamic"])
 def test_drop_connect_drops_taps_only_in_training_and_keeps_the_mean(kind):
-    layer = made(kind, causal=False, taps=3).eval()
+    layer = made(kind, causal=False, kernel_size=3).eval()
     layer.weight_dropout = 0.5
     x = inputs(b=1)
-    torch.testing.assert_close(layer(x), made(kind, causal=False, taps=3)(x))
+    torch.testing.assert_close(layer(x), made(kind, causal=False, kernel_size=3)(x))
     layer.train()
     z = F.glu(layer.project_in(x), -1)
     with torch.no_grad():
@@ -163,7 +163,7 @@ def test_drop_connect_drops_taps_only_in_training_and_keeps_the_mean(kind):
 def test_lightweight_drops_the_same_taps_at_all_positions_dynamic_does_not():
     z = torch.ones(1, 40, 8, dtype=torch.float64)
     for kind, alike in (("lightweight", True), ("dynamic", False)):
-        layer = made(kind, causal=False, taps=1).train()
+        layer = made(kind, causal=False, kernel_size=1).train()
         layer.weight_dropout = 0.5
         y = layer.convolve(z)
         assert (len(y[0, :, 0].unique()) == 1) == alike
@@ -171,26 +171,26 @@ def test_lightweight_drops_the_same_taps_at_all_positions_dynamic_does_not():
 
 def test_unknown_layers_and_settings_that_do_not_fit_are_refused():
     with pytest.raises(UsageError, match=r"no layer 'fourier'; there are: attention, .*dynamic"):
-        build("fourier", Settings(channels=8, heads=2, taps=3, causal=True))
-    for kind in ("attention", "attention-window", "tied", "lightweight", "dynamic"):
+        build("fourier", LayerConfig(channels=8, heads=2, kernel_size=3, causal=True))
+    for kind in ("attention", "attention-window", "shared-kernel", "lightweight", "dynamic"):
         with pytest.raises(UsageError, match="heads=3 does not divide 8"):
-            build(kind, Settings(channels=8, heads=3, taps=3, causal=True))
-    for kind in ("attention-window", "growing", "lightweight", "dynamic"):
+            build(kind, LayerConfig(channels=8, heads=3, kernel_size=3, causal=True))
+    for kind in ("attention-window", "increasing-kernel", "lightweight", "dynamic"):
         with pytest.raises(UsageError, match="at least one"):
-            build(kind, Settings(channels=8, heads=2, taps=0, causal=True))
+            build(kind, LayerConfig(channels=8, heads=2, kernel_size=0, causal=True))
 
 
 def test_kernels_grow_as_in_the_paper():
-    assert growing_taps(7) == (3, 7, 15, 31, 31, 31, 31)
-    assert growing_taps(6) == (3, 7, 15, 31, 31, 31)
-    assert growing_taps(2) == (3, 31)
+    assert increasing_kernel_sizes(7) == (3, 7, 15, 31, 31, 31, 31)
+    assert increasing_kernel_sizes(6) == (3, 7, 15, 31, 31, 31)
+    assert increasing_kernel_sizes(2) == (3, 31)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_translator_of_any_layer_decodes_step_by_step(kind):
     torch.manual_seed(0)
     shape = TransformerConfig(vocabulary=9, embed_dim=8, ffn_dim=16, heads=2, encoder_layers=2, decoder_layers=2, max_length=12)
-    model = EncoderDecoder(shape, builder(kind, channels=8, heads=2, taps=(3, 31), dropout=0.1)).double().eval()
+    model = EncoderDecoder(shape, builder(kind, channels=8, heads=2, kernel_sizes=(3, 31), dropout=0.1)).double().eval()
     source, target = torch.randint(4, 9, (2, 7)), torch.randint(4, 9, (2, 4))
     mask = torch.arange(7) < torch.tensor([[7], [4]])
     whole, state = model(source, mask, target), model.begin(source, mask)
@@ -202,7 +202,7 @@ def test_a_translator_of_any_layer_decodes_step_by_step(kind):
 def test_an_empty_sentence_is_translated_from_its_end_alone():
     model = EncoderDecoder(
         TransformerConfig(vocabulary=9, embed_dim=8, ffn_dim=16, heads=2, encoder_layers=1, decoder_layers=1, max_length=12),
-        builder("lightweight", channels=8, heads=2, taps=(31,), dropout=0.0),
+        builder("lightweight", channels=8, heads=2, kernel_sizes=(31,), dropout=0.0),
     )
     assert model(torch.tensor([[2]]), torch.tensor([[True]]), torch.tensor([[1]])).isfinite().all()
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from myths.lightweight_conv.convolution import centered, convolve, quickest
+from myths.lightweight_conv.convolution import convolve, default_left_context, fastest_backend
 from tests.lightweight_conv.oracle import draw, with_gradients
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
@@ -13,12 +13,12 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU he
 @pytest.mark.parametrize("dynamic", [False, True])
 @pytest.mark.parametrize(("b", "n", "d", "h", "k"), [(3, 100, 96, 3, 31), (2, 33, 64, 64, 3), (1, 5, 64, 4, 31), (4, 2048, 256, 4, 15)])
 def test_the_fused_kernels_are_the_definition(b, n, d, h, k, dynamic, dtype, tolerance):
-    left = centered(k, causal=False)
+    left_context = default_left_context(k, causal=False)
     x, kernel = draw(b, n, d, h, k, dynamic=dynamic)
-    expected = with_gradients(lambda *a: convolve(*a, "banded"), x, kernel, left)
+    expected = with_gradients(lambda *a: convolve(*a, "banded"), x, kernel, left_context)
     there = [t.detach().to("cuda", dtype).requires_grad_() for t in (x, kernel)]
-    y = convolve(*there, left)
-    assert quickest(*there) == "fused"
+    y = convolve(*there, left_context)
+    assert fastest_backend(*there) == "fused"
     direction = torch.randn(y.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64).to("cuda", dtype)
     got = (y, *torch.autograd.grad(y, there, direction))
     for a, e in zip(got, expected, strict=True):

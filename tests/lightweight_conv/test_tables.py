@@ -15,21 +15,21 @@ from myths.lab.data.user_data import add
 from myths.lab.errors import UsageError
 from myths.lab.run_folder import RunFolder
 from myths.lab.store import Results, TrialRecord
-from myths.lightweight_conv import MYTH, measures, procedural, tables
+from myths.lightweight_conv import MYTH, measures, synthetic_corpora, tables
 from myths.lightweight_conv.claims import CLAIMS
-from myths.lightweight_conv.language_models import TrainLanguageModel
 from myths.lightweight_conv.profiles import SMALL, trials
 from myths.lightweight_conv.published import ABLATION
-from myths.lightweight_conv.speed import TimeDecoding, TimeLayer
-from myths.lightweight_conv.translators import TrainTranslator
+from myths.lightweight_conv.trials.language_models import TrainLanguageModel
+from myths.lightweight_conv.trials.speed import TimeDecoding, TimeLayer
+from myths.lightweight_conv.trials.translation_models import TrainTranslationModel
 
 
 def translator(layer, seed, bleu, *, parameters=1000, **changed):
-    trial = TrainTranslator(**{**SMALL, "updates": 500, **changed}, layer=layer, seed=seed)
-    row = {"test": trial.tests[0], "bleu": bleu, "parameters": parameters, "diverged_at": None, "sentences_per_second": 10.0}
-    row |= {"source_nats": 1.0, "source_nats_low": 0.9, "source_nats_high": 1.1, "n_valid": 100}
+    trial = TrainTranslationModel(**{**SMALL, "updates": 500, **changed}, layer=layer, seed=seed)
+    row = {"test_set": trial.test_sets[0], "bleu": bleu, "parameters": parameters, "diverged_at": None, "sentences_per_second": 10.0}
+    row |= {"source_use_nats": 1.0, "source_use_nats_low": 0.9, "source_use_nats_high": 1.1, "n_valid": 100}
     if bleu is None:
-        row = {"test": trial.tests[0], "parameters": parameters, "diverged_at": 7}
+        row = {"test_set": trial.test_sets[0], "parameters": parameters, "diverged_at": 7}
     return TrialRecord(trial, "ok", [row], seconds=1.0, device="cpu")
 
 
@@ -59,7 +59,7 @@ def test_own_texts_are_answered_with_each_layer_and_how_sure_a_difference_is():
         return MYTH.summarize_user_data({name: table(Results(records)) for name, table in MYTH.tables.items()})
 
     bleu = {"attention": [24.0, 25.0, 26.0], "dynamic": [25.0, 25.5, 26.9], "lightweight": [25.0, None, 27.0]}
-    mine = [translator(layer, s, b, dataset="mine", tests=("test",)) for layer, each in bleu.items() for s, b in enumerate(each)]
+    mine = [translator(layer, s, b, dataset="mine", test_sets=("test",)) for layer, each in bleu.items() for s, b in enumerate(each)]
     half = stats.t.ppf(0.975, 2) * np.std([1.0, 0.5, 0.9], ddof=1) / np.sqrt(3)
     said = words([*both(25.0), *mine]).splitlines()
     assert said[0] == (
@@ -76,16 +76,16 @@ def test_more_parameters_or_a_source_that_a_shuffled_model_uses_spoil_the_claim(
     larger = verdicts([*both(25.0)[:4], *(translator("dynamic", s, 25.0, parameters=1100) for s in range(4))])
     assert larger["L0-parameters"].estimate.value == pytest.approx(1.1)
     assert larger["L2-dynamic"].verdict is Verdict.INCONCLUSIVE
-    spoilt = verdicts([*both(25.0), translator("dynamic", 0, 3.0, shuffled=True)])
+    spoilt = verdicts([*both(25.0), translator("dynamic", 0, 3.0, shuffle_sources=True)])
     assert spoilt["L0-shuffled"].verdict is Verdict.NOT_REPRODUCED
     assert spoilt["L2-dynamic"].verdict is Verdict.INCONCLUSIVE
 
 
 def test_only_trainings_of_equal_settings_and_seeds_are_compared():
     records = [translator("attention", 0, 20.0), translator("dynamic", 0, 21.0), translator("dynamic", 1, 22.0)]
-    records += [translator("dynamic", 0, 30.0, updates=900), translator("dynamic", 0, 1.0, shuffled=True)]
-    table = tables.compared(Results(records))
-    assert table[["layer", "against", "seed", "bleu_difference"]].to_numpy().tolist() == [["dynamic", "attention", 0, 1.0]]
+    records += [translator("dynamic", 0, 30.0, updates=900), translator("dynamic", 0, 1.0, shuffle_sources=True)]
+    table = tables.bleu_differences(Results(records))
+    assert table[["layer", "baseline", "seed", "bleu_difference"]].to_numpy().tolist() == [["dynamic", "attention", 0, 1.0]]
 
 
 def test_claims_speak_of_the_longest_training_and_of_no_mixture():
@@ -100,7 +100,7 @@ def test_claims_speak_of_the_longest_training_and_of_no_mixture():
 
 def test_a_training_that_diverged_counts_as_nothing_translated():
     records = [translator("dynamic", s, 25.0 + 0.1 * s) for s in range(3)] + [translator("dynamic-no-softmax", s, None) for s in range(3)]
-    table = tables.compared(Results(records))
+    table = tables.bleu_differences(Results(records))
     assert table["bleu_difference"].tolist() == pytest.approx([25.0, 25.1, 25.2])
     row = tables.ablation(Results(records)).set_index("layer").loc["dynamic-no-softmax"]
     assert (row["diverged"], row["seeds"]) == (3, 3)
@@ -111,20 +111,20 @@ def test_a_training_that_diverged_counts_as_nothing_translated():
 def test_the_order_of_the_ablation_is_spearmans():
     rows = [translator(layer, s, row.bleu + 0.01 * s) for layer, row in ABLATION.items() for s in range(2)]
     assert verdicts(rows)["L3-order"].estimate.value == pytest.approx(1, abs=0.02)
-    assert measures.order_of_the_paper(tables.ablation(Results(rows[:4]))) is None
+    assert measures.rank_correlation_with_paper(tables.ablation(Results(rows[:4]))) is None
 
 
 def test_the_deviation_over_seeds_is_pooled_with_a_chi_square_interval():
     rows = pd.DataFrame({"layer": ["a", "a", "b", "b", "b"], "updates": 5, "bleu": [1.0, 3.0, 10.0, 11.0, 12.0]})
-    found = measures.deviation_over_seeds(rows)
+    found = measures.std_over_seeds(rows)
     assert found.value == pytest.approx(math.sqrt((2 + 2) / 3))
     assert found.high == pytest.approx(found.value * math.sqrt(3 / stats.chi2.ppf(0.025, 3)))
-    assert measures.deviation_over_seeds(rows.iloc[:2]) is None
+    assert measures.std_over_seeds(rows.iloc[:2]) is None
 
 
 def timed(length, seconds, *, direction="training", block=False, **changed):
     layers = tuple(layer for layer in seconds if layer != "attention")
-    trial = TimeLayer(layer=layers, length=length, direction=direction, block=block, tokens=8192, **changed)
+    trial = TimeLayer(layers=layers, length=length, direction=direction, block=block, batch_tokens=8192, **changed)
     rows = [
         {
             "layer": layer,
@@ -133,10 +133,10 @@ def timed(length, seconds, *, direction="training", block=False, **changed):
             "q25_seconds": 0.9 * s,
             "q75_seconds": 1.1 * s,
             "repeats": 5,
-            "batch": max(1, 8192 // length),
+            "batch_size": max(1, 8192 // length),
         }
         if s
-        else {"layer": layer, "status": "over budget", "batch": 1}
+        else {"layer": layer, "status": "over budget", "batch_size": 1}
         for layer, s in seconds.items()
     ]
     return TrialRecord(trial, "ok", rows, seconds=1.0, device="cpu")
@@ -146,7 +146,7 @@ def test_slopes_crossovers_and_ratios_are_those_of_the_times():
     lengths = [2**p for p in range(5, 14)]
     records = []
     for n in lengths:
-        of_sequence = {"attention": 1e-9 * n**2, "attention-plain": 2e-9 * n**2 if n < 8192 else None, "dynamic": 3e-7 * n}
+        of_sequence = {"attention": 1e-9 * n**2, "attention-materialized": 2e-9 * n**2 if n < 8192 else None, "dynamic": 3e-7 * n}
         batch = 8192 // n
         of_batch = {layer: s and batch * s for layer, s in of_sequence.items()}
         records += [timed(n, of_batch, block=block) for block in (False, True)]
@@ -156,8 +156,8 @@ def test_slopes_crossovers_and_ratios_are_those_of_the_times():
     assert slopes["dynamic", "block"] == pytest.approx(1)
     crossing = tables.crossover(results).set_index(["layer", "scope"])
     assert crossing.loc[("dynamic", "layer"), "crossover_length"] == 512
-    assert crossing.loc[("dynamic", "layer"), "crossover_length_plain"] == 256
-    assert math.isnan(crossing.loc[("attention-plain", "layer"), "crossover_length"])
+    assert crossing.loc[("dynamic", "layer"), "crossover_length_materialized"] == 256
+    assert math.isnan(crossing.loc[("attention-materialized", "layer"), "crossover_length"])
     found = verdicts(records)
     assert found["L5-dynamic"].verdict is found["L5-attention"].verdict is Verdict.REPRODUCED
     assert found["L4-length-fused"].estimate.value == pytest.approx(128 / 300)
@@ -167,10 +167,10 @@ def test_slopes_crossovers_and_ratios_are_those_of_the_times():
 
 def test_the_ratio_of_decoding_is_a_geometric_mean_over_trials():
     def record(seed, factor):
-        trial = TimeDecoding(layer=("attention-plain", "dynamic"), length=24, seed=seed)
+        trial = TimeDecoding(layers=("attention-materialized", "dynamic"), length=24, seed=seed)
         rows = [
             {"layer": layer, "status": "ok", "seconds": s, "q25_seconds": s, "q75_seconds": s, "repeats": 5}
-            for layer, s in (("attention", 1.0), ("attention-plain", factor), ("dynamic", 1.0))
+            for layer, s in (("attention", 1.0), ("attention-materialized", factor), ("dynamic", 1.0))
         ]
         return TrialRecord(trial, "ok", rows, seconds=1.0, device="cpu")
 
@@ -212,18 +212,18 @@ def test_the_tokenizer_of_the_target_is_part_of_the_trial(tmp_path, monkeypatch)
 
 
 SMALLER = {
-    TrainTranslator: {
-        "dataset": "dates", "tests": ("test",), "channels": 16, "hidden": 16, "heads": 2, "encoder_layers": 1, "decoder_layers": 1,
-        "subwords": 0, "longest": 40, "train_pairs": 60, "updates": 1, "batch_tokens": 200, "beam": 1, "precision": "fp32",
+    TrainTranslationModel: {
+        "dataset": "dates", "test_sets": ("test",), "embed_dim": 16, "ffn_dim": 16, "heads": 2, "encoder_layers": 1, "decoder_layers": 1,
+        "subwords": 0, "max_length": 40, "n_train_pairs": 60, "updates": 1, "batch_tokens": 200, "beam_size": 1, "precision": "fp32",
     },
     TrainLanguageModel: {
-        "dataset": "numbers", "channels": 16, "hidden": 16, "heads": 2, "layers": 1, "context": 16, "batch": 2, "updates": 2, "subwords": 0,
-        "precision": "fp32",
+        "dataset": "numbers", "embed_dim": 16, "ffn_dim": 16, "heads": 2, "layers": 1, "context_length": 16, "batch_size": 2, "updates": 2,
+        "subwords": 0, "precision": "fp32",
     },
-    TimeLayer: {"channels": 16, "heads": 2, "tokens": 32, "length": 16, "dtype": "float32"},
+    TimeLayer: {"embed_dim": 16, "heads": 2, "batch_tokens": 32, "length": 16, "dtype": "float32"},
     TimeDecoding: {
-        "channels": 16, "hidden": 16, "heads": 2, "encoder_layers": 1, "decoder_layers": 1, "vocabulary": 30, "sentences": 2, "length": 4,
-        "dtype": "float32",
+        "embed_dim": 16, "ffn_dim": 16, "heads": 2, "encoder_layers": 1, "decoder_layers": 1, "vocabulary_size": 30,
+        "batch_size": 2, "length": 4, "dtype": "float32",
     },
 }  # fmt: skip
 
@@ -235,7 +235,7 @@ def smaller(trial):
 
 
 def test_the_gpu_profile_runs_in_small_and_gives_every_table_and_figure(tmp_path, monkeypatch):
-    monkeypatch.setattr(procedural, "PARTS", {"train": 60, "val": 10, "test": 10})
+    monkeypatch.setattr(synthetic_corpora, "N_PAIRS", {"train": 60, "val": 10, "test": 10})
     listed = list({t.id: t for t in map(smaller, trials("gpu", 2))}.values())
     assert {type(t) for t in listed} == set(MYTH.trial_types)
     run = RunFolder(tmp_path / "gpu")
@@ -246,7 +246,7 @@ def test_the_gpu_profile_runs_in_small_and_gives_every_table_and_figure(tmp_path
     made = {name: table(results) for name, table in MYTH.tables.items()}
     assert all(len(table) for name, table in made.items() if name != "slopes")
     assert set(made["ablation"]["layer"]) == {*ABLATION, "dynamic-no-softmax"}
-    assert np.isfinite(made["language"]["perplexity_ratio"]).all()
+    assert np.isfinite(made["language_modeling"]["perplexity_ratio"]).all()
     for name, figure in MYTH.figures.items():
         assert figure(made) is not None, name
     assert all(figure({name: table.iloc[:0] for name, table in made.items()}) is None for figure in MYTH.figures.values())
@@ -257,11 +257,11 @@ def test_the_gpu_profile_runs_in_small_and_gives_every_table_and_figure(tmp_path
 def test_bleu_stands_against_the_speed_that_was_timed_alone():
     shared = {
         "dataset": "multi30k",
-        "test": "test_2016_flickr",
+        "test_set": "test_2016_flickr",
         "setting": "",
         "updates": 9,
         "seeds": 2,
-        "bleu_sd": 0.5,
+        "bleu_std": 0.5,
         "protocol": "reduced",
     }
     ablation = pd.DataFrame(

@@ -5,8 +5,8 @@ import pytest
 from myths.lab.data import prepared
 from myths.lab.errors import UsageError
 from myths.lightweight_conv import corpora
-from myths.lightweight_conv.names import OUT_OF_DOMAIN, SUMMARIES, data_names
-from myths.lightweight_conv.procedural import PARTS, RULES, in_words
+from myths.lightweight_conv.corpora import OUT_OF_DOMAIN, SUMMARIES, data_names
+from myths.lightweight_conv.synthetic_corpora import GENERATORS, N_PAIRS, number_words
 
 UNITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 TEENS = ("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen")
@@ -29,14 +29,14 @@ def read_aloud(words):
 
 def test_number_words_are_read_back():
     for number in (*range(1, 2000), 10_000, 12_345, 100_001, 999_999):
-        assert read_aloud(in_words(number)) == number
-    assert in_words(412) == "four hundred and twelve"
+        assert read_aloud(number_words(number)) == number
+    assert number_words(412) == "four hundred and twelve"
 
 
 def test_dates_are_iso():
     month = re.compile(r"(january|february|march|april|may|june|july|august|september|october|november|december)|\b([a-z]{3})\b")
     names = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
-    for source, target in zip(*(lambda t: (t.source, t.target))(RULES["dates"]("test")), strict=True):
+    for source, target in zip(*(lambda t: (t.source, t.target))(GENERATORS["dates"]("test")), strict=True):
         year, number, day = target.split("-")
         assert year in source
         assert re.search(rf"\b{int(day)}(st|nd|rd|th)?\b", source)
@@ -44,10 +44,10 @@ def test_dates_are_iso():
         assert names[int(number) - 1] == found[:3]
 
 
-@pytest.mark.parametrize("dataset", RULES)
+@pytest.mark.parametrize("dataset", GENERATORS)
 def test_nothing_that_is_tested_was_trained_on(dataset):
-    parts = {part: corpora.texts(dataset, part, "de", "en") for part in PARTS}
-    assert {part: len(texts) for part, texts in parts.items()} == PARTS
+    parts = {part: corpora.texts(dataset, part, "de", "en") for part in N_PAIRS}
+    assert {part: len(texts) for part, texts in parts.items()} == N_PAIRS
     sources = [source for texts in parts.values() for source in texts.source]
     assert len(set(sources)) == len(sources)
     assert corpora.texts(dataset, "val", "de", "en") == parts["val"]

@@ -13,10 +13,10 @@ from myths.lab.language.transformer import TransformerConfig
 from myths.lab.store import Results, Store
 from myths.lab.trial import Context
 from myths.lab.try_trial import parse_settings
-from myths.lightweight_conv import MYTH, evaluation, timed
-from myths.lightweight_conv.language_models import TrainLanguageModel, language_taps
-from myths.lightweight_conv.speed import TimeDecoding, TimeLayer
-from myths.lightweight_conv.translators import DATES, TrainTranslator
+from myths.lightweight_conv import MYTH, evaluation, measure_speed
+from myths.lightweight_conv.trials.language_models import TrainLanguageModel, language_model_kernel_sizes
+from myths.lightweight_conv.trials.speed import TimeDecoding, TimeLayer
+from myths.lightweight_conv.trials.translation_models import DATES, TrainTranslationModel
 
 SMALL = {"vocabulary": 50, "embed_dim": 16, "ffn_dim": 16, "heads": 4, "encoder_layers": 1, "decoder_layers": 1, "max_length": 5}
 
@@ -33,12 +33,12 @@ def bring(home, name, lines):
 
 
 def test_a_translator_learns_written_dates():
-    trial = TrainTranslator(**{**DATES, "updates": 350}, layer="lightweight")
+    trial = TrainTranslationModel(**{**DATES, "updates": 350}, layer="lightweight")
     outcome = trial.run(Context(trial))
     (row,) = outcome.rows
-    assert row["exact_percent"] > 10
+    assert row["exact_match_percent"] > 10
     assert row["bleu_low"] <= row["bleu"] <= row["bleu_high"]
-    assert row["source_nats_low"] > 0.5
+    assert row["source_use_nats_low"] > 0.5
     assert "tok:char" in row["signature"]
     kernel = outcome.arrays["kernel_encoder_0"]
     assert kernel.shape == (2, 31)
@@ -47,17 +47,19 @@ def test_a_translator_learns_written_dates():
 
 
 def test_with_shuffled_sources_it_is_a_language_model():
-    trial = TrainTranslator(**{**DATES, "updates": 60, "train_pairs": 2000, "channels": 16, "beam": 1}, layer="dynamic", shuffled=True)
+    trial = TrainTranslationModel(
+        **{**DATES, "updates": 60, "n_train_pairs": 2000, "embed_dim": 16, "beam_size": 1}, layer="dynamic", shuffle_sources=True
+    )
     (row,) = rows(trial)
-    assert abs(row["source_nats"]) < 0.05
-    assert row["exact_percent"] < 5
+    assert abs(row["source_use_nats"]) < 0.05
+    assert row["exact_match_percent"] < 5
 
 
 def test_a_training_that_diverges_is_a_row_that_says_so(monkeypatch):
     from myths.lab.language import training
 
     monkeypatch.setattr(training, "lr_factor", lambda config, update: 1e12)
-    (row,) = rows(dataclasses.replace(TrainTranslator.test_instance(), layer="dynamic-no-softmax", updates=60))
+    (row,) = rows(dataclasses.replace(TrainTranslationModel.test_instance(), layer="dynamic-no-softmax", updates=60))
     assert row["diverged_at"] is not None
     assert "bleu" not in row
 
@@ -68,8 +70,16 @@ def test_own_parallel_texts_are_trained_on(tmp_path, monkeypatch):
     for part, n in sizes.items():
         bring(tmp_path, f"own.{part}.de", [f"wort{i % 7} zahl{i % 5}" for i in range(n - 1)] + [""])
         bring(tmp_path, f"own.{part}.en", [f"word{i % 7} number{i % 5}" for i in range(n)])
-    trial = TrainTranslator(
-        dataset="own", layer="lightweight", tests=("test",), updates=3, channels=16, hidden=16, subwords=30, batch_tokens=300, longest=30
+    trial = TrainTranslationModel(
+        dataset="own",
+        layer="lightweight",
+        test_sets=("test",),
+        updates=3,
+        embed_dim=16,
+        ffn_dim=16,
+        subwords=30,
+        batch_tokens=300,
+        max_length=30,
     )
     assert trial.protocol == "reduced"
     assert "own.train.de" in trial.data
@@ -78,20 +88,20 @@ def test_own_parallel_texts_are_trained_on(tmp_path, monkeypatch):
     bring(tmp_path, "own.test.en", ["too few"])
     with pytest.raises(CannotStart, match=r"own\.test\.de has 6 lines and own\.test\.en 1"):
         rows(trial)
-    (row,) = rows(dataclasses.replace(trial, tests=("val",), subwords=9000))
-    assert 30 < row["vocabulary"] < 200  # what 60 short sentences hold
+    (row,) = rows(dataclasses.replace(trial, test_sets=("val",), subwords=9000))
+    assert 30 < row["vocabulary_size"] < 200  # what 60 short sentences hold
     assert "tok:13a" in row["signature"]
-    (row,) = rows(dataclasses.replace(trial, tests=("val",), tokenizer="intl"))
+    (row,) = rows(dataclasses.replace(trial, test_sets=("val",), tokenizer="intl"))
     assert "tok:intl" in row["signature"]
 
 
 def test_settings_that_do_not_fit_are_refused_in_words():
-    with pytest.raises(UsageError, match="Invalid heads=3: expected a divisor of channels=16"):
-        rows(dataclasses.replace(TrainTranslator.test_instance(), heads=3))
+    with pytest.raises(UsageError, match="Invalid heads=3: expected a divisor of embed_dim=16"):
+        rows(dataclasses.replace(TrainTranslationModel.test_instance(), heads=3))
     with pytest.raises(UsageError, match=r"Invalid layer=fourier.*attention, .*dynamic"):
-        parse_settings(TrainTranslator, ["layer=fourier", "updates=5"])
+        parse_settings(TrainTranslationModel, ["layer=fourier", "updates=5"])
     with pytest.raises(CannotStart, match="WMT"):
-        try_trial.run(MYTH, "TrainTranslator", ["dataset=wmt14_en_de", "layer=dynamic", "updates=1"], "cpu", Path("nowhere"))
+        try_trial.run(MYTH, "TrainTranslationModel", ["dataset=wmt14_en_de", "layer=dynamic", "updates=1"], "cpu", Path("nowhere"))
 
 
 def test_rouge_is_rouge():
@@ -103,16 +113,16 @@ def test_rouge_is_rouge():
 
 
 def test_a_language_model_is_better_than_chance_and_counts_bytes():
-    trial = dataclasses.replace(TrainLanguageModel.test_instance(), updates=60, channels=32, warmup=5, learning_rate=5e-3, batch=16)
+    trial = dataclasses.replace(TrainLanguageModel.test_instance(), updates=60, embed_dim=32, warmup=5, learning_rate=5e-3, batch_size=16)
     (row,) = rows(trial)
-    assert row["perplexity"] == pytest.approx(np.exp(row["nats"]))
-    assert row["perplexity"] < 0.6 * row["vocabulary"]
+    assert row["perplexity"] == pytest.approx(np.exp(row["test_loss_nats"]))
+    assert row["perplexity"] < 0.6 * row["vocabulary_size"]
     # A character is a byte here, and the end of a line one more.
-    assert row["bits_per_byte"] == pytest.approx(row["nats"] / np.log(2), rel=1e-3)
+    assert row["bits_per_byte"] == pytest.approx(row["test_loss_nats"] / np.log(2), rel=1e-3)
 
 
 def test_the_nats_of_a_stream_do_not_depend_on_where_it_is_cut_into_batches():
-    from myths.lightweight_conv.language_models import _nats
+    from myths.lightweight_conv.trials.language_models import _nats
 
     trial = TrainLanguageModel.test_instance()
     streams, size, _ = trial.streams("cpu")
@@ -132,43 +142,45 @@ def test_the_nats_of_a_stream_do_not_depend_on_where_it_is_cut_into_batches():
 
 
 def test_kernels_of_language_models_have_the_papers_proportions():
-    assert language_taps(17) == (15,) * 2 + (31,) * 4 + (63,) * 11
-    assert language_taps(3) == (15, 31, 63)
+    assert language_model_kernel_sizes(17) == (15,) * 2 + (31,) * 4 + (63,) * 11
+    assert language_model_kernel_sizes(3) == (15, 31, 63)
 
 
 def test_layers_are_timed_beside_attention_and_compared():
-    trial = TimeLayer(layer=("attention-plain", "attention-window", "lightweight", "dynamic"), length=64, channels=16, tokens=128)
+    trial = TimeLayer(
+        layers=("attention-materialized", "attention-window", "lightweight", "dynamic"), length=64, embed_dim=16, batch_tokens=128
+    )
     found = {row["layer"]: row for row in rows(trial)}
-    assert list(found) == ["attention", *trial.layer]
+    assert list(found) == ["attention", *trial.layers]
     for row in found.values():
         assert row["status"] == "ok"
         assert row["seconds"] > 0
-        assert row["batch"] == 2
+        assert row["batch_size"] == 2
         assert row["tokens_per_second"] == pytest.approx(128 / row["seconds"])
     assert found["dynamic"]["relative_error"] < 1e-4
     assert found["attention"]["relative_error"] is None
 
 
 def test_what_takes_too_long_or_too_much_is_a_row_that_says_so(monkeypatch):
-    trial = TimeLayer(layer=("dynamic",), length=16, channels=16, tokens=32, direction="forward")
-    monkeypatch.setattr(timed, "LONGEST", 0.0)
+    trial = TimeLayer(layers=("dynamic",), length=16, embed_dim=16, batch_tokens=32, direction="forward")
+    monkeypatch.setattr(measure_speed, "MAX_SECONDS", 0.0)
     assert {row["status"] for row in rows(trial)} == {"over budget"}
-    monkeypatch.setattr(timed, "LONGEST", 5.0)
-    real = timed.build
+    monkeypatch.setattr(measure_speed, "MAX_SECONDS", 5.0)
+    real = measure_speed.build
 
     def build(layer, settings):
         if layer == "attention":
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes")
         return real(layer, settings)
 
-    monkeypatch.setattr(timed, "build", build)
+    monkeypatch.setattr(measure_speed, "build", build)
     assert [row["status"] for row in rows(trial)] == ["out of memory", "ok"]
 
 
 def test_decoding_gives_sentences_of_the_length_that_is_asked():
     source, shape = torch.randint(4, 50, (2, 4)), TransformerConfig(**SMALL)
-    model = timed._model("dynamic", shape, Context(TimeDecoding.test_instance())).eval()
-    tokens = timed._translates(model, source, timed.Decoding(shape, sentences=2, length=4, beam=4, dtype="float32"))()
+    model = measure_speed._model("dynamic", shape, Context(TimeDecoding.test_instance())).eval()
+    tokens = measure_speed._translates(model, source, measure_speed.Decoding(shape, sentences=2, length=4, beam=4, dtype="float32"))()
     assert tokens.shape == (2, 4)
     assert (tokens[:, :3] != 2).all()
     assert (tokens[:, 3] == 2).all()

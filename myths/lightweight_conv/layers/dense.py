@@ -12,15 +12,15 @@ from myths.lightweight_conv.layers.gated import GatedConvolution
 class DenseConv(GatedConvolution):
     """A convolution with channels² weights a tap (Wu et al. 2019, Table 3, "CNN")."""
 
-    def __init__(self, channels: int, taps: int, *, causal: bool):
-        super().__init__(channels, taps, causal=causal)
-        self.full = nn.Conv1d(channels, channels, taps)
+    def __init__(self, channels: int, kernel_size: int, *, causal: bool):
+        super().__init__(channels, kernel_size, causal=causal)
+        self.full = nn.Conv1d(channels, channels, kernel_size)
 
     def convolve(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
         """As ``GatedConvolution.convolve``."""
-        return self.full(F.pad(x, (0, 0, self.left, self.taps - 1 - self.left)).transpose(1, 2)).transpose(1, 2)
+        return self.full(F.pad(x, (0, 0, self.left_context, self.kernel_size - 1 - self.left_context)).transpose(1, 2)).transpose(1, 2)
 
-    def convolve_last(self, window: Float[Tensor, "b m d"]) -> Float[Tensor, "b d"]:
+    def convolve_last_position(self, window: Float[Tensor, "b m d"]) -> Float[Tensor, "b d"]:
         """As ``GatedConvolution.convolve_last``."""
-        weight = self.full.weight[..., self.taps - window.shape[1] :]
+        weight = self.full.weight[..., self.kernel_size - window.shape[1] :]
         return F.conv1d(window.transpose(1, 2), weight, self.full.bias)[..., 0]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from myths.lab.errors import UsageError
 from myths.lab.language.mixer import State, TokenMixer, check_step
-from myths.lightweight_conv.convolution import centered
+from myths.lightweight_conv.convolution import default_left_context
 
 
 class GatedConvolution(TokenMixer):
@@ -21,11 +21,16 @@ class GatedConvolution(TokenMixer):
     than the sequence. Raises UsageError for less than one tap.
     """
 
-    def __init__(self, channels: int, taps: int, *, causal: bool):
+    def __init__(self, channels: int, kernel_size: int, *, causal: bool):
         super().__init__()
-        if taps < 1:
-            raise UsageError(f"a kernel of {taps} taps: at least one")
-        self.channels, self.taps, self.causal, self.left = channels, taps, causal, centered(taps, causal=causal)
+        if kernel_size < 1:
+            raise UsageError(f"a kernel of {kernel_size} taps: at least one")
+        self.channels, self.kernel_size, self.causal, self.left_context = (
+            channels,
+            kernel_size,
+            causal,
+            default_left_context(kernel_size, causal=causal),
+        )
         self.project_in = nn.Linear(channels, 2 * channels)
         self.project_out = nn.Linear(channels, channels)
 
@@ -34,7 +39,7 @@ class GatedConvolution(TokenMixer):
         """The convolution of a whole sequence."""
 
     @abstractmethod
-    def convolve_last(self, window: Float[Tensor, "b m d"]) -> Float[Tensor, "b d"]:
+    def convolve_last_position(self, window: Float[Tensor, "b m d"]) -> Float[Tensor, "b d"]:
         """The convolution at the last position of a window of the last ``taps`` positions, or fewer; of causal layers."""
 
     def forward(self, x: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"] | None = None) -> Float[Tensor, "b n d"]:
@@ -53,4 +58,4 @@ class GatedConvolution(TokenMixer):
         """The state is what went into the convolution at the last ``taps`` - 1 positions at most, however long the past."""
         gated = F.glu(self.project_in(x), dim=-1)
         window = torch.cat([state[0].to(gated.dtype), gated[:, None]], dim=1)
-        return self.project_out(self.convolve_last(window)), (window[:, max(0, window.shape[1] - self.taps + 1) :],)
+        return self.project_out(self.convolve_last_position(window)), (window[:, max(0, window.shape[1] - self.kernel_size + 1) :],)

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from myths.lab.language.mixer import check_heads
-from myths.lightweight_conv.convolution import How, convolve, convolve_last
+from myths.lightweight_conv.convolution import Backend, convolve, convolve_last_position
 from myths.lightweight_conv.layers.gated import GatedConvolution
 
 
@@ -21,17 +21,17 @@ class LightweightConv(GatedConvolution):
     for all positions. ``heads`` = ``channels`` without softmax is a depthwise convolution.
     """
 
-    how: How = "auto"
+    backend: Backend = "auto"
 
-    def __init__(self, channels: int, heads: int, taps: int, *, causal: bool, softmax: bool = True, weight_dropout: float = 0.0):
-        super().__init__(channels, taps, causal=causal)
+    def __init__(self, channels: int, heads: int, kernel_size: int, *, causal: bool, softmax: bool = True, weight_dropout: float = 0.0):
+        super().__init__(channels, kernel_size, causal=causal)
         check_heads(channels, heads)
         self.softmax, self.weight_dropout = softmax, weight_dropout
-        self.weight = nn.Parameter(torch.empty(heads, taps))
+        self.weight = nn.Parameter(torch.empty(heads, kernel_size))
         if softmax:
             nn.init.xavier_uniform_(self.weight[:, None])
         else:
-            nn.init.normal_(self.weight, std=1 / math.sqrt(taps))  # keeps the variance, as an average of the softmax need not
+            nn.init.normal_(self.weight, std=1 / math.sqrt(kernel_size))  # keeps the variance, as an average of the softmax need not
 
     def kernel(self) -> Float[Tensor, "h k"]:
         """The weights as they are used, apart from DropConnect."""
@@ -39,8 +39,8 @@ class LightweightConv(GatedConvolution):
 
     def convolve(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
         """As ``GatedConvolution.convolve``."""
-        return convolve(x, F.dropout(self.kernel(), self.weight_dropout, self.training), self.left, self.how)
+        return convolve(x, F.dropout(self.kernel(), self.weight_dropout, self.training), self.left_context, self.backend)
 
-    def convolve_last(self, window: Float[Tensor, "b m d"]) -> Float[Tensor, "b d"]:
+    def convolve_last_position(self, window: Float[Tensor, "b m d"]) -> Float[Tensor, "b d"]:
         """As ``GatedConvolution.convolve_last``."""
-        return convolve_last(window, self.kernel())
+        return convolve_last_position(window, self.kernel())

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from myths.lab.errors import UsageError
 from myths.lab.language.attention import join_heads, split_heads, zero_if_all_padding
 from myths.lab.language.mixer import State, TokenMixer, check_heads, check_step
-from myths.lightweight_conv.convolution import centered
+from myths.lightweight_conv.convolution import default_left_context
 
 BLOCK = 64
 """Queries that look together at the keys which any of them may see."""
@@ -22,13 +22,13 @@ class WindowAttention(TokenMixer):
     Computed in blocks, so that time and memory are linear in the length.
     """
 
-    def __init__(self, channels: int, heads: int, taps: int, *, causal: bool, dropout: float = 0.0):
+    def __init__(self, channels: int, heads: int, kernel_size: int, *, causal: bool, dropout: float = 0.0):
         super().__init__()
         check_heads(channels, heads)
-        if taps < 1:
-            raise UsageError(f"a window of {taps} positions: at least one")
-        self.heads, self.taps, self.causal, self.dropout = heads, taps, causal, dropout
-        self.left = centered(taps, causal=causal)
+        if kernel_size < 1:
+            raise UsageError(f"a window of {kernel_size} positions: at least one")
+        self.heads, self.kernel_size, self.causal, self.dropout = heads, kernel_size, causal, dropout
+        self.left_context = default_left_context(kernel_size, causal=causal)
         self.project_in = nn.Linear(channels, 3 * channels)
         self.project_out = nn.Linear(channels, channels)
 
@@ -39,7 +39,7 @@ class WindowAttention(TokenMixer):
         block = min(BLOCK, n)
         blocks = -(-n // block)
         # Windows reach no further than the sequence does.
-        before, after = min(self.left, n - 1), min(self.taps - 1 - self.left, n - 1)
+        before, after = min(self.left_context, n - 1), min(self.kernel_size - 1 - self.left_context, n - 1)
         extra, width = blocks * block - n, block + before + after
         queries = F.pad(q, (0, 0, 0, extra)).unflatten(2, (blocks, block)).transpose(1, 2).flatten(0, 1)
         keys, values = (
@@ -67,5 +67,5 @@ class WindowAttention(TokenMixer):
         q, k, v = (split_heads(part, self.heads) for part in self.project_in(x)[:, None].chunk(3, dim=-1))
         keys, values = (torch.cat([old.to(new.dtype), new], dim=2) for old, new in zip(state, (k, v), strict=True))
         mixed = F.scaled_dot_product_attention(q, keys, values)
-        first = max(0, keys.shape[2] - (self.taps - 1))
+        first = max(0, keys.shape[2] - (self.kernel_size - 1))
         return self.project_out(join_heads(mixed)[:, 0]), (keys[:, :, first:], values[:, :, first:])

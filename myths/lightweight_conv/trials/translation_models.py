@@ -24,7 +24,8 @@ from myths.lab.setting import (
     check_divides,
 )
 from myths.lab.trial import Context, Outcome, Protocol, Trial
-from myths.lightweight_conv.names import PROCEDURAL, SUMMARIES, UNAVAILABLE, Layer, data_names, growing_taps
+from myths.lightweight_conv.corpora import SUMMARIES, SYNTHETIC, UNAVAILABLE, data_names
+from myths.lightweight_conv.layer_names import Layer, increasing_kernel_sizes
 
 if TYPE_CHECKING:
     from myths.lab.language.texts import Texts
@@ -34,14 +35,14 @@ if TYPE_CHECKING:
 
 DATES: Mapping[str, Any] = {
     "dataset": "dates",
-    "tests": ("test",),
-    "channels": 64,
-    "hidden": 128,
+    "test_sets": ("test",),
+    "embed_dim": 64,
+    "ffn_dim": 128,
     "heads": 2,
     "encoder_layers": 1,
     "decoder_layers": 1,
     "subwords": 0,
-    "longest": 40,
+    "max_length": 40,
     "batch_tokens": 500,
     "learning_rate": 3e-3,
     "warmup": 40,
@@ -49,14 +50,14 @@ DATES: Mapping[str, Any] = {
     "dropout": 0.0,
     "weight_dropout": 0.0,
     "label_smoothing": 0.0,
-    "beam": 2,
+    "beam_size": 2,
     "precision": "fp32",
 }
 """A model that learns written dates in seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainTranslator(Trial):
+class TrainTranslationModel(Trial):
     """Learn to translate (or, from articles to summaries, to sum up) with one kind of layer (Wu et al. 2019, Sec. 5).
 
     ``dataset`` is "multi30k", "bbc_news_summary", "dates" or "numbers" (drawn here), or a parallel text of one's own: prepared texts
@@ -71,13 +72,13 @@ class TrainTranslator(Trial):
     """Code of the source language, the ending of its files."""
     target: DatasetName = "en"
     """Code of the target language, the ending of its files."""
-    tests: Annotated[tuple[DatasetName, ...], Items()] = ("test_2016_flickr",)
+    test_sets: Annotated[tuple[DatasetName, ...], Items()] = ("test_2016_flickr",)
     """Test parts."""
     layer: Layer
     """Layer that takes the place of self-attention."""
-    channels: Count = 128
+    embed_dim: Count = 128
     """Channels of the model."""
-    hidden: Count = 512
+    ffn_dim: Count = 512
     """Channels inside the feed-forward layers."""
     heads: Count = 4
     """Attention heads; a divisor of the channels."""
@@ -87,9 +88,9 @@ class TrainTranslator(Trial):
     """Layers of the decoder."""
     subwords: Subwords = 4000
     """Size of the vocabulary that both languages share; 0 takes characters."""
-    longest: Count = 256
+    max_length: Count = 256
     """Tokens; longer training pairs, and longer sources of a test, are cut there."""
-    train_pairs: TrainExamples = 0
+    n_train_pairs: TrainExamples = 0
     """The first so many pairs; 0 is all."""
     updates: Count
     """Number of training steps."""
@@ -105,11 +106,11 @@ class TrainTranslator(Trial):
     """Dropout of attention weights, and DropConnect of kernels."""
     label_smoothing: LabelSmoothing = 0.1
     weight_decay: WeightDecay = 1e-4
-    clip: Annotated[float, Range(at_least=0)] = 0.0
+    clip_norm: Annotated[float, Range(at_least=0)] = 0.0
     """Largest norm of the gradient; 0 does not clip."""
-    beam: Count = 4
+    beam_size: Count = 4
     """Width of the beam search."""
-    shuffled: bool = False
+    shuffle_sources: bool = False
     """Whether each target is put beside the source of another, for the control."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Precision of the arithmetic; auto is bf16 where the device has it."""
@@ -120,30 +121,30 @@ class TrainTranslator(Trial):
     def __post_init__(self) -> None:
         """Raises UsageError for heads that do not divide the channels."""
         super().__post_init__()
-        check_divides(self, "heads", "channels")
+        check_divides(self, "heads", "embed_dim")
 
     @property
     def protocol(self) -> Protocol:
         """Reduced on real data: the paper's data sets are larger, and so are its models."""
-        return "stand-in" if self.dataset in PROCEDURAL else "reduced"
+        return "stand-in" if self.dataset in SYNTHETIC else "reduced"
 
     @property
     def relative_cost(self) -> float:
         """Target tokens that may be seen, times weights, and what decoding takes of it."""
         layers = self.encoder_layers + self.decoder_layers
-        weights = layers * self.channels * (4 * self.channels + 2 * self.hidden) + self.channels * max(self.subwords, 50)
+        weights = layers * self.embed_dim * (4 * self.embed_dim + 2 * self.ffn_dim) + self.embed_dim * max(self.subwords, 50)
         tested = (examples_of(self.dataset, "test") or 1000) / 1000
-        return (self.updates + 50 * tested * len(self.tests)) * self.batch_tokens * weights / 1e12
+        return (self.updates + 50 * tested * len(self.test_sets)) * self.batch_tokens * weights / 1e12
 
     @property
     def data(self) -> tuple[str, ...]:
         """The texts of both languages."""
-        return data_names(self.dataset, self.source, self.target, self.tests)
+        return data_names(self.dataset, self.source, self.target, self.test_sets)
 
     @classmethod
-    def test_instance(cls) -> TrainTranslator:
+    def test_instance(cls) -> TrainTranslationModel:
         """A few updates on written dates."""
-        few = {"updates": 8, "train_pairs": 200, "channels": 16, "hidden": 16, "beam": 2}
+        few = {"updates": 8, "n_train_pairs": 200, "embed_dim": 16, "ffn_dim": 16, "beam_size": 2}
         return cls(**{**DATES, **few}, layer="dynamic")
 
     def skip_reason(self) -> str | None:
@@ -167,10 +168,10 @@ class TrainTranslator(Trial):
         from myths.lab.language.training import fit, translation_batches
         from myths.lab.language.transformer import parameters
         from myths.lightweight_conv import evaluation
-        from myths.lightweight_conv.learned import kernels
+        from myths.lightweight_conv.kernel_export import kernels
 
         vocabulary, parts = self.texts(context)
-        train, valid = (encode(parts[name], vocabulary, self.longest, context.device, cut=True) for name in ("train", "val"))
+        train, valid = (encode(parts[name], vocabulary, self.max_length, context.device, cut=True) for name in ("train", "val"))
         model = self.initial_network(context, vocabulary.size)
         config = self.train_config(context.device)
         batches = translation_batches(model, train, config.batch_tokens, context.generator("order"))
@@ -178,7 +179,7 @@ class TrainTranslator(Trial):
             done = fit(model, batches, config, device=context.device)
         about: dict[str, Any] = {
             "parameters": parameters(model),
-            "vocabulary": vocabulary.size,
+            "vocabulary_size": vocabulary.size,
             "n_train": len(train),
             "epochs": done.tokens / int((train.target_lengths - 1).sum()),
             "train_seconds": done.seconds,
@@ -188,22 +189,24 @@ class TrainTranslator(Trial):
             "precision": config.precision,
         }
         if done.diverged_at is not None:
-            return Outcome(rows=[{"test": test, **about} for test in self.tests])
-        about |= evaluation.use_of_the_source(model, valid, context.rng("other sources"), config.precision)
+            return Outcome(rows=[{"test_set": test, **about} for test in self.test_sets])
+        about |= evaluation.source_dependence(model, valid, context.rng("other sources"), config.precision)
         rows, arrays = [], kernels(model, valid)
-        for test in self.tests:
+        for test in self.test_sets:
             sentences = parts[test]
-            pairs = encode(sentences, vocabulary, self.longest, context.device, cut=True)
-            translations, speed = evaluation.translations(model, pairs, vocabulary, self.beam, config.precision)
-            quality = evaluation.quality(self.dataset, test, translations, sentences.target, context.rng("resampling"), self._tokenizer())
-            rows.append({"test": test, "n_test": len(sentences), **quality, **speed, **about})
+            pairs = encode(sentences, vocabulary, self.max_length, context.device, cut=True)
+            translations, speed = evaluation.translations(model, pairs, vocabulary, self.beam_size, config.precision)
+            scores = evaluation.translation_quality(
+                self.dataset, test, translations, sentences.target, context.rng("resampling"), self._tokenizer()
+            )
+            rows.append({"test_set": test, "n_test": len(sentences), **scores, **speed, **about})
             arrays[f"translations_{test}"] = np.array(translations)
         return Outcome(rows=rows, arrays=arrays)
 
     def _tokenizer(self) -> str:
         from myths.lab.language.tokenizers import tokenizer_for
 
-        return "char" if self.dataset in PROCEDURAL else self.tokenizer or tokenizer_for(self.target).name
+        return "char" if self.dataset in SYNTHETIC else self.tokenizer or tokenizer_for(self.target).name
 
     def texts(self, context: Context) -> tuple[Vocabulary, dict[str, Texts]]:
         """The vocabulary, learnt from the training part alone, and the texts of each part."""
@@ -212,12 +215,12 @@ class TrainTranslator(Trial):
         from myths.lab.language.vocabulary import Characters
         from myths.lightweight_conv.corpora import texts
 
-        parts = {part: texts(self.dataset, part, self.source, self.target) for part in ("train", "val", *self.tests)}
-        train = without_empty(parts["train"].first(self.train_pairs))
+        parts = {part: texts(self.dataset, part, self.source, self.target) for part in ("train", "val", *self.test_sets)}
+        train = without_empty(parts["train"].first(self.n_train_pairs))
         if not len(train):
             raise UsageError(f"{self.dataset} has no training pair of which both sides say something")
         vocabulary = learn_subwords(train, self.subwords) if self.subwords else Characters([*train.source, *train.target])
-        parts["train"] = shuffled_sources(train, context.rng("shuffle")) if self.shuffled else train
+        parts["train"] = shuffled_sources(train, context.rng("shuffle")) if self.shuffle_sources else train
         return vocabulary, parts
 
     def initial_network(self, context: Context, vocabulary: int) -> EncoderDecoder:
@@ -227,16 +230,16 @@ class TrainTranslator(Trial):
 
         shape = TransformerConfig(
             vocabulary=vocabulary,
-            embed_dim=self.channels,
-            ffn_dim=self.hidden,
+            embed_dim=self.embed_dim,
+            ffn_dim=self.ffn_dim,
             heads=self.heads,
             encoder_layers=self.encoder_layers,
             decoder_layers=self.decoder_layers,
-            max_length=self.longest,
+            max_length=self.max_length,
             dropout=self.dropout,
         )
-        taps = growing_taps(max(self.encoder_layers, self.decoder_layers))
-        build = builder(self.layer, channels=self.channels, heads=self.heads, taps=taps, dropout=self.weight_dropout)
+        kernel_sizes = increasing_kernel_sizes(max(self.encoder_layers, self.decoder_layers))
+        build = builder(self.layer, channels=self.embed_dim, heads=self.heads, kernel_sizes=kernel_sizes, dropout=self.weight_dropout)
         with context.seed_torch("init"):
             return EncoderDecoder(shape, build)
 
@@ -253,6 +256,6 @@ class TrainTranslator(Trial):
             schedule=self.schedule,
             label_smoothing=self.label_smoothing,
             weight_decay=self.weight_decay,
-            clip=self.clip,
+            clip=self.clip_norm,
             precision=precision_of(device, self.precision),
         )

@@ -16,18 +16,18 @@ from myths.lab.language.transformer import Block, EncoderDecoder, TransformerCon
 from myths.lab.memory import peak_bytes
 from myths.lab.timing import Stopwatch, compare_timings
 from myths.lab.trial import Context
-from myths.lightweight_conv.layers import Settings, build, builder
+from myths.lightweight_conv.layer_names import Layer, increasing_kernel_sizes
+from myths.lightweight_conv.layers import LayerConfig, build, builder
 from myths.lightweight_conv.layers.dynamic import DynamicConv
 from myths.lightweight_conv.layers.lightweight import LightweightConv
-from myths.lightweight_conv.names import Layer, growing_taps
 
 OVER_BUDGET, OUT_OF_MEMORY = "over budget", "out of memory"
 REFERENCE: Layer = "attention"
-LONGEST = 2.0
+MAX_SECONDS = 2.0
 """Seconds; a call that takes longer is not repeated: a row that says "over budget"."""
-BUDGET = 0.3
+REPEAT_BUDGET_SECONDS = 0.3
 """Seconds of repeats for each layer of a trial; 5 repeats at least."""
-QUADRATIC = ("attention", "attention-plain")
+QUADRATIC = ("attention", "attention-materialized")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class Setup:
 
     channels: int
     heads: int
-    taps: int
+    kernel_size: int
     dtype: str
     tokens: int
     block: bool
@@ -64,7 +64,7 @@ class Decoding:
     """What whole models are timed at: a beam search that gives as many tokens as it is given.
 
     Attributes:
-        shape: TransformerConfig of the models.
+        shape: Shape of the models.
         sentences: Sentences per batch.
         length: Tokens of a sentence.
         beam: Width of the beam search.
@@ -83,9 +83,9 @@ def time_layers(layers: Sequence[Layer], length: int, setup: Setup, context: Con
     calls: dict[str, Callable[[], Any]] = {}
     rows: dict[str, dict[str, Any]] = {}
     for layer in dict.fromkeys((REFERENCE, *layers)):
-        rows[layer] = {"layer": layer, "batch": setup.batch(length)}
+        rows[layer] = {"layer": layer, "batch_size": setup.batch(length)}
         try:
-            if _predicted(layer, length, setup, context) > LONGEST:
+            if _predicted(layer, length, setup, context) > MAX_SECONDS:
                 rows[layer] |= {"status": OVER_BUDGET}
                 continue
             call, module, x = _call(layer, length, setup, context)
@@ -95,7 +95,7 @@ def time_layers(layers: Sequence[Layer], length: int, setup: Setup, context: Con
                 call()
             with Stopwatch(context.device) as second:
                 call()
-            if second.seconds > LONGEST:
+            if second.seconds > MAX_SECONDS:
                 rows[layer] |= {"status": OVER_BUDGET, "predicted_seconds": second.seconds, "first_call_seconds": first.seconds}
                 continue
             rows[layer] |= {"peak_bytes": peak_bytes(call, context.device)}
@@ -107,7 +107,7 @@ def time_layers(layers: Sequence[Layer], length: int, setup: Setup, context: Con
     _compare(calls, rows, context.device)
     for row in rows.values():
         if row["status"] == "ok":
-            row["tokens_per_second"] = row["batch"] * length / row["seconds"]
+            row["tokens_per_second"] = row["batch_size"] * length / row["seconds"]
     return list(rows.values())
 
 
@@ -131,9 +131,9 @@ def time_decoding(layers: Sequence[Layer], decoding: Decoding, context: Context)
 
 def _compare(calls: dict[str, Callable[[], Any]], rows: dict[str, dict[str, Any]], device: str) -> None:
     """Times all in turns."""
-    compared = compare_timings(calls, device, warmup=2, budget_seconds=BUDGET)
+    bleu_differences = compare_timings(calls, device, warmup=2, budget_seconds=REPEAT_BUDGET_SECONDS)
     for layer in calls:
-        rows[layer] |= {"status": "ok", **compared.timings[layer].row()}
+        rows[layer] |= {"status": "ok", **bleu_differences.timings[layer].row()}
 
 
 def _translates(model: EncoderDecoder, source: Tensor, decoding: Decoding) -> Callable[[], Tensor]:
@@ -147,16 +147,16 @@ def _translates(model: EncoderDecoder, source: Tensor, decoding: Decoding) -> Ca
 
 
 def _model(layer: Layer, shape: TransformerConfig, context: Context) -> EncoderDecoder:
-    taps = growing_taps(max(shape.encoder_layers, shape.decoder_layers))
+    kernel_sizes = increasing_kernel_sizes(max(shape.encoder_layers, shape.decoder_layers))
     with context.seed_torch("init"):
-        return EncoderDecoder(shape, builder(layer, channels=shape.embed_dim, heads=shape.heads, taps=taps, dropout=0.0))
+        return EncoderDecoder(shape, builder(layer, channels=shape.embed_dim, heads=shape.heads, kernel_sizes=kernel_sizes, dropout=0.0))
 
 
 def _call(layer: Layer, length: int, setup: Setup, context: Context) -> tuple[Callable[[], Any], nn.Module, Tensor]:
     """What is timed, the layer or block in it, and its input."""
     dtype = getattr(torch, setup.dtype)
     with context.seed_torch("init"):
-        mixer = build(layer, Settings(channels=setup.channels, heads=setup.heads, taps=setup.taps, causal=setup.causal))
+        mixer = build(layer, LayerConfig(channels=setup.channels, heads=setup.heads, kernel_size=setup.kernel_size, causal=setup.causal))
         module: nn.Module = _block(setup, mixer) if setup.block else mixer
     module.to(context.device, dtype).train()
     shape = (setup.batch(length), length, setup.channels)
@@ -225,7 +225,7 @@ def _error(module: nn.Module, x: Tensor) -> float | None:
 def _in_float64(mixer: LightweightConv | DynamicConv) -> TokenMixer:
     """The same layer in float64, by unfolding."""
     twin = copy.deepcopy(mixer).double().eval()
-    twin.how = "unfold"
+    twin.backend = "unfold"
     return twin
 
 

@@ -7,32 +7,32 @@ from typing import TYPE_CHECKING
 
 from myths.lab.data.catalog import CATALOG
 from myths.lab.estimate import student_t
-from myths.lightweight_conv.names import PROCEDURAL
+from myths.lightweight_conv.corpora import SYNTHETIC
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CALLED = {"attention": "self-attention", "lightweight": "LightConv", "dynamic": "DynamicConv"}
+LAYER_LABELS = {"attention": "self-attention", "lightweight": "LightConv", "dynamic": "DynamicConv"}
 
 
 def summarize_user_data(tables: Mapping[str, pd.DataFrame]) -> str | None:
     """Say how well each layer translates own texts, and what is sure of the differences; None where a run has no own texts."""
-    ablation, compared = tables["ablation"], tables["compared"]
+    ablation, compared = tables["ablation"], tables["bleu_differences"]
     if ablation.empty:
         return None
-    known = {name.partition(".")[0] for name in CATALOG} | set(PROCEDURAL)
+    known = {name.partition(".")[0] for name in CATALOG} | set(SYNTHETIC)
     sentences = []
     for (name, updates), rows in ablation[~ablation["dataset"].isin(known)].groupby(["dataset", "updates"], sort=False):
         seeds = int(rows["seeds"].max())
         means = ", ".join(
-            f"{CALLED.get(row['layer'], row['layer'])} {row['bleu']:.1f}" for row in rows.dropna(subset="bleu").to_dict("records")
+            f"{LAYER_LABELS.get(row['layer'], row['layer'])} {row['bleu']:.1f}" for row in rows.dropna(subset="bleu").to_dict("records")
         )
         sentences.append(f"{name}: BLEU on the test part after {updates:,} updates, {_counted(seeds)}: {means}")
         if diverged := int(rows["diverged"].sum()):
             sentences.append(f"  {diverged} of {int(rows['seeds'].sum())} trainings diverged")
-        pairs = compared[(compared["dataset"] == name) & (compared["updates"] == updates) & (compared["against"] == "attention")]
+        pairs = compared[(compared["dataset"] == name) & (compared["updates"] == updates) & (compared["baseline"] == "attention")]
         for layer, differences in pairs.groupby("layer", sort=False)["bleu_difference"]:
-            sentences.append(f"  {CALLED.get(str(layer), layer)} less self-attention: {_interval(differences.tolist())}")
+            sentences.append(f"  {LAYER_LABELS.get(str(layer), layer)} less self-attention: {_interval(differences.tolist())}")
     return "\n".join(sentences) or None
 
 

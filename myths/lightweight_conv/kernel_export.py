@@ -14,9 +14,9 @@ from myths.lab.language.vocabulary import PAD
 from myths.lightweight_conv.layers.dynamic import DynamicConv
 from myths.lightweight_conv.layers.lightweight import LightweightConv
 
-SENTENCES = 64
+MAX_SENTENCES = 64
 """Over whose positions dynamic kernels are averaged."""
-MOST_HEADS = 16
+MAX_HEADS = 16
 """More, as of a depthwise convolution, are not kept: they would not be looked at."""
 
 
@@ -24,23 +24,23 @@ def kernels(model: EncoderDecoder, pairs: Pairs) -> dict[str, Float[np.ndarray, 
     """Side and layer ("kernel_encoder_0") to the kernel of each head; of dynamic convolutions the mean over positions of some pairs."""
     found: dict[str, np.ndarray] = {}
     for name, mixer in _mixers(model):
-        if isinstance(mixer, LightweightConv) and len(mixer.weight) <= MOST_HEADS:
+        if isinstance(mixer, LightweightConv) and len(mixer.weight) <= MAX_HEADS:
             found[name] = mixer.kernel().detach().float().cpu().numpy()
     return found | _means(model, pairs)
 
 
 def _means(model: EncoderDecoder, pairs: Pairs) -> dict[str, np.ndarray]:
     """Runs some pairs through the model and listens to what each dynamic convolution predicts."""
-    dynamic = {name: mixer for name, mixer in _mixers(model) if isinstance(mixer, DynamicConv) and mixer.heads <= MOST_HEADS}
+    dynamic = {name: mixer for name, mixer in _mixers(model) if isinstance(mixer, DynamicConv) and mixer.heads <= MAX_HEADS}
     if not dynamic:
         return {}
-    source, mask, target = pairs.batch(torch.arange(min(SENTENCES, len(pairs)), device=pairs.source.device))
+    source, mask, target = pairs.batch(torch.arange(min(MAX_SENTENCES, len(pairs)), device=pairs.source.device))
     real = {"encoder": mask, "decoder": target[:, :-1] != PAD}
     heard: dict[str, torch.Tensor] = {}
 
     def listen(name: str, mixer: DynamicConv) -> torch.utils.hooks.RemovableHandle:
         def hook(_: torch.nn.Module, __: object, weights: torch.Tensor) -> None:
-            each = weights.unflatten(-1, (mixer.heads, mixer.taps))
+            each = weights.unflatten(-1, (mixer.heads, mixer.kernel_size))
             heard[name] = (each.softmax(-1) if mixer.softmax else each)[real[name.split("_")[1]]].mean(0)
 
         return mixer.predict.register_forward_hook(hook)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from myths.lab.setting import Count, Dropout, LearningRate, Seed, Subwords, WeightDecay, check_divides
 from myths.lab.trial import Context, Outcome, Protocol, Trial
-from myths.lightweight_conv.names import PROCEDURAL, UNAVAILABLE, Layer
+from myths.lightweight_conv.corpora import SYNTHETIC, UNAVAILABLE
+from myths.lightweight_conv.layer_names import Layer
 
 if TYPE_CHECKING:
     import torch
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 Corpus = Literal["tinyshakespeare", "ptb", "wikitext2", "numbers", "billion_word"]
 
-FILES: dict[str, tuple[str, ...]] = {
+CORPUS_FILES: dict[str, tuple[str, ...]] = {
     "tinyshakespeare": ("tinyshakespeare",),
     "ptb": ("ptb.train_first6778lines", "ptb.valid", "ptb.test"),
     "wikitext2": ("wikitext2.valid", "wikitext2.test"),
@@ -42,9 +43,9 @@ class TrainLanguageModel(Trial):
     """Text, as `myths data list` names it."""
     layer: Layer
     """Layer that takes the place of self-attention."""
-    channels: Count = 128
+    embed_dim: Count = 128
     """Channels of the model."""
-    hidden: Count = 512
+    ffn_dim: Count = 512
     """Channels inside the feed-forward layers."""
     heads: Count = 4
     """Attention heads; a divisor of the channels."""
@@ -52,11 +53,11 @@ class TrainLanguageModel(Trial):
     """Layers of the model."""
     subwords: Subwords = 0
     """Size of the vocabulary; 0 takes characters."""
-    context: Count = 128
+    context_length: Count = 128
     """Tokens that are predicted together; none sees further back."""
     updates: Count
     """Number of training steps."""
-    batch: Count = 32
+    batch_size: Count = 32
     """Sequences per step."""
     learning_rate: LearningRate = 2e-3
     warmup: Count = 100
@@ -72,28 +73,30 @@ class TrainLanguageModel(Trial):
     def __post_init__(self) -> None:
         """Raises UsageError for heads that do not divide the channels."""
         super().__post_init__()
-        check_divides(self, "heads", "channels")
+        check_divides(self, "heads", "embed_dim")
 
     @property
     def protocol(self) -> Protocol:
         """Reduced: the paper has Billion Word."""
-        return "stand-in" if self.dataset in PROCEDURAL else "reduced"
+        return "stand-in" if self.dataset in SYNTHETIC else "reduced"
 
     @property
     def relative_cost(self) -> float:
         """Tokens seen times weights."""
-        weights = self.layers * self.channels * (4 * self.channels + 2 * self.hidden) + self.channels * max(self.subwords, 60)
-        return self.updates * self.batch * self.context * weights / 1e12
+        weights = self.layers * self.embed_dim * (4 * self.embed_dim + 2 * self.ffn_dim) + self.embed_dim * max(self.subwords, 60)
+        return self.updates * self.batch_size * self.context_length * weights / 1e12
 
     @property
     def data(self) -> tuple[str, ...]:
         """The texts."""
-        return FILES.get(self.dataset, ())
+        return CORPUS_FILES.get(self.dataset, ())
 
     @classmethod
     def test_instance(cls) -> TrainLanguageModel:
         """A few updates on number words."""
-        return cls(dataset="numbers", layer="lightweight", channels=16, hidden=16, heads=2, layers=1, context=32, batch=4, updates=5)
+        return cls(
+            dataset="numbers", layer="lightweight", embed_dim=16, ffn_dim=16, heads=2, layers=1, context_length=32, batch_size=4, updates=5
+        )
 
     def skip_reason(self) -> str | None:
         """Data sets that the suite does not bring."""
@@ -119,12 +122,12 @@ class TrainLanguageModel(Trial):
             clip=1.0,
             precision=precision_of(context.device, self.precision),
         )
-        windows = _windows(model, streams["train"], self.context, self.batch, context.generator("order"))
+        windows = _windows(model, streams["train"], self.context_length, self.batch_size, context.generator("order"))
         with context.seed_torch("dropout"):
             done = fit(model, windows, config, device=context.device)
         row: dict[str, Any] = {
             "parameters": parameters(model),
-            "vocabulary": size,
+            "vocabulary_size": size,
             "n_train": len(streams["train"]) - 1,
             "n_test": len(streams["test"]) - 1,
             "train_seconds": done.seconds,
@@ -135,9 +138,9 @@ class TrainLanguageModel(Trial):
         }
         if done.diverged_at is None:
             with torch.inference_mode():
-                valid, test = (_nats(model, streams[part], self.context, config.precision) for part in ("val", "test"))
+                valid, test = (_nats(model, streams[part], self.context_length, config.precision) for part in ("val", "test"))
             row |= {
-                "nats": test,
+                "test_loss_nats": test,
                 "perplexity": math.exp(test),
                 "valid_perplexity": math.exp(valid),
                 "bits_per_byte": test * row["n_test"] / math.log(2) / test_bytes,
@@ -167,32 +170,34 @@ class TrainLanguageModel(Trial):
 
         shape = TransformerConfig(
             vocabulary=vocabulary,
-            embed_dim=self.channels,
-            ffn_dim=self.hidden,
+            embed_dim=self.embed_dim,
+            ffn_dim=self.ffn_dim,
             heads=self.heads,
             encoder_layers=0,
             decoder_layers=self.layers,
-            max_length=self.context,
+            max_length=self.context_length,
             dropout=self.dropout,
         )
-        taps = language_taps(self.layers)
-        build = builder(self.layer, channels=self.channels, heads=self.heads, taps=taps, dropout=self.weight_dropout)
+        kernel_sizes = language_model_kernel_sizes(self.layers)
+        build = builder(self.layer, channels=self.embed_dim, heads=self.heads, kernel_sizes=kernel_sizes, dropout=self.weight_dropout)
         with context.seed_torch("init"):
             return LanguageModel(shape, build)
 
 
-def language_taps(layers: int) -> tuple[int, ...]:
+def language_model_kernel_sizes(layers: int) -> tuple[int, ...]:
     """Kernels in the paper's proportions: of 17 layers 2 of 15, 4 of 31, 11 of 63 taps."""
     return tuple(15 if 17 * i < 2 * layers else 31 if 17 * i < 6 * layers else 63 for i in range(layers))
 
 
-def _windows(model: LanguageModel, stream: Tensor, context: int, batch: int, order: torch.Generator) -> Iterator[Callable[[], Prediction]]:
+def _windows(
+    model: LanguageModel, stream: Tensor, context: int, batch_size: int, order: torch.Generator
+) -> Iterator[Callable[[], Prediction]]:
     """Endless minibatches of stretches of the text, from random places."""
     import torch
 
     offsets = torch.arange(context + 1, device=stream.device)
     while True:
-        starts = torch.randint(max(1, len(stream) - context), (batch, 1), generator=order).to(stream.device)
+        starts = torch.randint(max(1, len(stream) - context), (batch_size, 1), generator=order).to(stream.device)
         yield partial(_predict, model, stream[(starts + offsets).clamp_max(len(stream) - 1)])
 
 

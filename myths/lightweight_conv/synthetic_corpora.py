@@ -17,7 +17,7 @@ ONES = (
     *("fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
 )
 TENS = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-PARTS = {"train": 4000, "val": 100, "test": 200}
+N_PAIRS = {"train": 4000, "val": 100, "test": 200}
 
 
 def dates(part: str) -> Texts:
@@ -30,18 +30,18 @@ def numbers(part: str) -> Texts:
     return _part(part, _number, 1902)
 
 
-RULES: dict[str, Callable[[str], Texts]] = {"dates": dates, "numbers": numbers}
+GENERATORS: dict[str, Callable[[str], Texts]] = {"dates": dates, "numbers": numbers}
 
 
 def _part(part: str, draw: Callable[[np.random.Generator], tuple[str, str]], key: int) -> Texts:
     """No source of a test part occurs in training: the parts are cut from one list of different pairs."""
     rng = np.random.Generator(np.random.Philox(key=key))
     pairs: dict[str, str] = {}
-    while len(pairs) < sum(PARTS.values()):
+    while len(pairs) < sum(N_PAIRS.values()):
         source, target = draw(rng)
         pairs.setdefault(source, target)
-    first = dict(zip(PARTS, np.cumsum([0, *PARTS.values()]), strict=False))[part]
-    chosen = list(pairs.items())[first : first + PARTS[part]]
+    first = dict(zip(N_PAIRS, np.cumsum([0, *N_PAIRS.values()]), strict=False))[part]
+    chosen = list(pairs.items())[first : first + N_PAIRS[part]]
     return Texts(tuple(s for s, _ in chosen), tuple(t for _, t in chosen))
 
 
@@ -55,10 +55,10 @@ def _date(rng: np.random.Generator) -> tuple[str, str]:
 
 def _number(rng: np.random.Generator) -> tuple[str, str]:
     number = int(rng.integers(1, 1_000_000))
-    return in_words(number), str(number)
+    return number_words(number), str(number)
 
 
-def in_words(number: int) -> str:
+def number_words(number: int) -> str:
     """A number from 1 to 999,999 in English words."""
     thousands, rest = divmod(number, 1000)
     parts = [f"{_below_thousand(thousands)} thousand"] if thousands else []

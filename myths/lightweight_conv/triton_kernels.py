@@ -19,42 +19,42 @@ ROWS, COLUMNS = 32, 64
 """Positions and channels that one program computes."""
 
 
-def convolve_fused(x: Tensor, kernel: Tensor, left: int) -> Tensor:
+def convolve_fused(x: Tensor, kernel: Tensor, left_context: int) -> Tensor:
     """As ``convolution.convolve``, for a kernel of the dtype of ``x`` and no more taps before or after than positions.
 
     Sums in float32 (float64 for float64). Gradients of first order only.
     """
-    return _Convolve.apply(x, kernel, left)
+    return _Convolve.apply(x, kernel, left_context)
 
 
 class _Convolve(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, kernel: Tensor, left: int) -> Tensor:
+    def forward(ctx: Any, x: Tensor, kernel: Tensor, left_context: int) -> Tensor:
         ctx.save_for_backward(x, kernel)
-        ctx.left = left
-        return _apply(x, kernel, left, transposed=False)
+        ctx.left_context = left_context
+        return _apply(x, kernel, left_context, transposed=False)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         x, kernel = ctx.saved_tensors
-        of_x = _apply(gradient, kernel, ctx.left, transposed=True) if ctx.needs_input_grad[0] else None
-        of_kernel = _kernel_gradient(x, kernel, gradient, ctx.left) if ctx.needs_input_grad[1] else None
+        of_x = _apply(gradient, kernel, ctx.left_context, transposed=True) if ctx.needs_input_grad[0] else None
+        of_kernel = _kernel_gradient(x, kernel, gradient, ctx.left_context) if ctx.needs_input_grad[1] else None
         return of_x, of_kernel, None
 
 
-def _apply(x: Tensor, kernel: Tensor, left: int, *, transposed: bool) -> Tensor:
+def _apply(x: Tensor, kernel: Tensor, left_context: int, *, transposed: bool) -> Tensor:
     b, n, d = x.shape
     y = torch.empty((b, n, d), dtype=x.dtype, device=x.device)
     grid = (triton.cdiv(n, ROWS), triton.cdiv(d, COLUMNS), b)
     _convolve_kernel[grid](
-        x, kernel, y, n, d, d // kernel.shape[-2], left, *x.stride(), *_strides(kernel), *y.stride(),
+        x, kernel, y, n, d, d // kernel.shape[-2], left_context, *x.stride(), *_strides(kernel), *y.stride(),
         TAPS=kernel.shape[-1], TRANSPOSED=transposed, SUM=_sum_dtype(x), ROWS=ROWS, COLUMNS=COLUMNS,
     )  # fmt: skip
     return y
 
 
-def _kernel_gradient(x: Tensor, kernel: Tensor, gradient: Tensor, left: int) -> Tensor:
+def _kernel_gradient(x: Tensor, kernel: Tensor, gradient: Tensor, left_context: int) -> Tensor:
     b, n, d = x.shape
     h, k = kernel.shape[-2:]
     shared = kernel.dim() == 2
@@ -63,7 +63,7 @@ def _kernel_gradient(x: Tensor, kernel: Tensor, gradient: Tensor, left: int) -> 
     parts = torch.empty((b, row_blocks if shared else n, h, k), dtype=_sum_torch(x) if shared else kernel.dtype, device=x.device)
     columns = min(COLUMNS, triton.next_power_of_2(d // h))
     _kernel_gradient_kernel[(row_blocks, h, b)](
-        x, gradient, parts, n, d // h, left, *x.stride(), *gradient.stride(), *parts.stride(),
+        x, gradient, parts, n, d // h, left_context, *x.stride(), *gradient.stride(), *parts.stride(),
         TAPS=k, SHARED=shared, SUM=_sum_dtype(x), ROWS=ROWS, COLUMNS=columns,
     )  # fmt: skip
     return parts.sum((0, 1)).to(kernel.dtype) if shared else parts
@@ -72,7 +72,7 @@ def _kernel_gradient(x: Tensor, kernel: Tensor, gradient: Tensor, left: int) -> 
 @triton.jit
 @no_type_check
 def _convolve_kernel(
-    x, w, y, n, d, per_head, left,
+    x, w, y, n, d, per_head, left_context,
     x_b, x_n, x_c, w_b, w_n, w_h, w_k, y_b, y_n, y_c,
     TAPS: tl.constexpr, TRANSPOSED: tl.constexpr, SUM: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
 ):  # fmt: skip
@@ -84,7 +84,7 @@ def _convolve_kernel(
     inside = columns < d
     total = tl.zeros((ROWS, COLUMNS), dtype=SUM)
     for tap in range(TAPS):
-        at = rows + left - tap if TRANSPOSED else rows + tap - left
+        at = rows + left_context - tap if TRANSPOSED else rows + tap - left_context
         read = ((at >= 0) & (at < n))[:, None] & inside[None, :]
         weighed = at if TRANSPOSED else rows
         weighs = read if TRANSPOSED else (rows < n)[:, None] & inside[None, :]
@@ -98,7 +98,7 @@ def _convolve_kernel(
 @triton.jit
 @no_type_check
 def _kernel_gradient_kernel(
-    x, g, parts, n, per_head, left,
+    x, g, parts, n, per_head, left_context,
     x_b, x_n, x_c, g_b, g_n, g_c, p_b, p_n, p_h, p_k,
     TAPS: tl.constexpr, SHARED: tl.constexpr, SUM: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
 ):  # fmt: skip
@@ -106,7 +106,7 @@ def _kernel_gradient_kernel(
     batch, head = tl.program_id(2).to(tl.int64), tl.program_id(1)
     rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     for tap in range(TAPS):
-        at = rows + tap - left
+        at = rows + tap - left_context
         total = tl.zeros((ROWS,), dtype=SUM)
         for first in range(0, per_head, COLUMNS):
             offset = first + tl.arange(0, COLUMNS)

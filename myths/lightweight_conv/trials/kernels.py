@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from myths.lab.trial import Context, Outcome, Trial
-from myths.lightweight_conv.translators import TrainTranslator
+from myths.lightweight_conv.trials.translation_models import TrainTranslationModel
 
 
 @dataclass(frozen=True, kw_only=True)
-class ListKernels(Trial):
+class ExportKernels(Trial):
     """Every weight of every kernel: lightweight convolutions have one a head, of dynamic ones it is the mean over positions."""
 
-    model: TrainTranslator
+    model: TrainTranslationModel
     """Translator whose kernels are listed."""
 
     @property
@@ -21,22 +21,22 @@ class ListKernels(Trial):
         return 0.01
 
     @classmethod
-    def test_instance(cls) -> ListKernels:
+    def test_instance(cls) -> ExportKernels:
         """Of the smallest translator."""
-        return cls(model=TrainTranslator.test_instance())
+        return cls(model=TrainTranslationModel.test_instance())
 
     def run(self, context: Context) -> Outcome:
-        """A row a weight: ``side``, ``depth`` from 0, ``head``, ``offset`` in positions (negative is earlier), ``weight``."""
-        from myths.lightweight_conv.convolution import centered
+        """A row a weight: ``stack``, ``layer_index`` from 0, ``head``, ``offset`` in positions (negative is earlier), ``weight``."""
+        from myths.lightweight_conv.convolution import default_left_context
 
         arrays = context.outcome(self.model).arrays
         rows = []
         for name in sorted(name for name in arrays if name.startswith("kernel_")):
-            _, side, depth = name.split("_")
+            _, stack, index = name.split("_")
             kernel = arrays[name]
-            left = centered(kernel.shape[1], causal=side == "decoder")
+            left_context = default_left_context(kernel.shape[1], causal=stack == "decoder")
             rows += [
-                {"side": side, "depth": int(depth), "head": head, "offset": tap - left, "weight": float(f"{weight:.5g}")}
+                {"stack": stack, "layer_index": int(index), "head": head, "offset": tap - left_context, "weight": float(f"{weight:.5g}")}
                 for head, weights in enumerate(kernel.tolist())
                 for tap, weight in enumerate(weights)
             ]
