@@ -328,7 +328,7 @@ def verify_(archive: Path) -> None:
     for sentence in found.unchecked:
         terminal.print(f"not checked: {sentence}")
     if found.wrong:
-        raise MythsError(f"{archive} does not hold what its trials give: {len(found.wrong)} finding{'s' * (len(found.wrong) > 1)}")
+        raise MythsError(f"{archive} is invalid: {len(found.wrong)} finding{'s' * (len(found.wrong) > 1)}")
     what = "all else is" if found.unchecked else "checksums, lines, ids, commits, tables, claims and figures are"
     terminal.print(f"{archive}: {what} right")
 

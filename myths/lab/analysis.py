@@ -1,4 +1,4 @@
-"""What is derived from stored trials, and can be made again from them alone: tables, claims, figures."""
+"""Compute tables, claims and figures from stored trials."""
 
 from __future__ import annotations
 
@@ -24,7 +24,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Analysis:
-    """A myth in a run: its tables, the result of each claim, and what the reader must know of how they came about."""
+    """A myth in a run: tables, results of the claims, and warnings.
+
+    Attributes:
+        myth: The myth.
+        run: The run.
+        profile: Profiles of the run, separated by commas.
+        tables: Tables by name.
+        claim_results: Result of each claim.
+        records: Records that the tables are computed from.
+        warnings: What the reader must know about the results, one sentence each.
+        failed: Newest failure of each trial without a result.
+        skipped: Trials without a result that could not run on that machine, with the reason.
+        stale: Number of stored trials of another version of the suite.
+        repeated: Successes of each trial that has several, the oldest first. Those that count are among ``records``.
+    """
 
     myth: Myth
     run: RunFolder
@@ -34,24 +48,23 @@ class Analysis:
     records: tuple[TrialRecord, ...]
     warnings: tuple[str, ...]
     failed: tuple[TrialRecord, ...] = ()
-    """The newest failure of each trial that has no result."""
     skipped: tuple[tuple[Trial, str], ...] = ()
-    """Trials that could not run on that machine and have no result, with the reason."""
     stale: int = 0
-    """Stored trials of another version of the suite."""
     repeated: tuple[tuple[TrialRecord, ...], ...] = ()
-    """The successes of each trial that has several, the oldest first; those that count are among ``records``."""
 
     @property
     def verdict(self) -> MythVerdict:
-        """The verdict on the myth."""
+        """Verdict on the myth."""
         return myth_verdict(self.claim_results)
 
     def records_of(self, claim_result: ClaimResult) -> tuple[TrialRecord, ...]:
-        """Return the records that the number of a claim comes from, in the order in which they were stored; none without a number.
+        """Return the records that the estimate of a claim is computed from, in stored order; none without an estimate.
 
-        They are the trials that the rows of the claim are made of. Those that the claim does not need are left out: a row may hold
-        numbers against several baselines, and a claim speaks of one of them.
+        The rows of a claim name these trials. Trials that the claim does not select are left out, because a row may contain comparisons
+        with several baselines of which a claim concerns one.
+
+        Args:
+            claim_result: Result of a claim.
         """
         claim = claim_result.claim
         named = trial_ids(claim.rows(self.tables)) if claim_result.estimate is not None else ()
@@ -59,18 +72,23 @@ class Analysis:
 
     @cached_property
     def claims(self) -> tuple[ClaimRecord, ...]:
-        """The record of each result, in the order of the claims."""
+        """Record of each claim, in the order of the claims."""
         return tuple(ClaimRecord.of(each, self.myth.name, self.profile, self.records_of(each)) for each in self.claim_results)
 
     def claims_table(self) -> pd.DataFrame:
-        """Return ``claims.csv``: a row for each record."""
+        """Return the content of ``claims.csv``, one row per claim."""
         import pandas as pd
 
         return pd.DataFrame([record.cells() for record in self.claims], columns=list(COLUMNS))
 
 
 def analyze(myth: Myth, run: RunFolder) -> Analysis:
-    """Tables and claim results of a myth from the trials stored in a run."""
+    """Compute tables and results of the claims of a myth from the stored trials of a run.
+
+    Args:
+        myth: The myth.
+        run: The run.
+    """
     metadata, store = run.metadata(), run.store(myth)
     results = Results(store.records, prepared.sha256_of)
     tables = {name: checked(name, table(results)) for name, table in myth.tables.items()}
@@ -89,7 +107,7 @@ def analyze(myth: Myth, run: RunFolder) -> Analysis:
 
 
 def render_figures(analysis: Analysis) -> dict[str, str]:
-    """Every figure that has something to show, as SVG text by name."""
+    """Return every figure that has something to plot, as SVG text by name."""
     from myths.lab.report import style
 
     figures = {name: figure(analysis.tables) for name, figure in analysis.myth.figures.items()}
@@ -97,7 +115,7 @@ def render_figures(analysis: Analysis) -> dict[str, str]:
 
 
 def write(analysis: Analysis) -> None:
-    """Writes every table with rows, ``claims.csv``, ``figures/*.svg`` and the pictures into the run folder."""
+    """Write the non-empty tables, ``claims.csv``, ``figures/*.svg`` and the pictures into the run folder."""
     folder = analysis.run.path / analysis.myth.folder
     for name, table in [*analysis.tables.items(), ("claims", analysis.claims_table())]:
         if len(table):
@@ -108,12 +126,12 @@ def write(analysis: Analysis) -> None:
 
 
 def write_pictures(analysis: Analysis) -> None:
-    """Draws the pictures that show images of data sets into ``pictures/*.png``, those of which the data lie here."""
+    """Write ``pictures/*.png``, which show images of datasets, if the data are available on this machine."""
     pictures.draw(analysis.myth, analysis.tables, analysis.run.store(analysis.myth), analysis.run.path / analysis.myth.folder / "pictures")
 
 
 def _skipped_trials(myth: Myth, metadata: Mapping[str, Any]) -> list[tuple[Trial, str]]:
-    """The trials that the last invocations could not run here, as recorded then."""
+    """Return the trials that the last invocations skipped, with the recorded reason."""
     skipped = {}
     for invocation in metadata["invocations"]:
         for entry in invocation.get("skipped", []):
@@ -134,11 +152,11 @@ def _warnings(myth: Myth, store: Store, results: Results, invocations: list[dict
         then = {i["criteria"].get(claim.id, now) for i in invocations if i["id"] in used}
         bounds = Criterion.parse(str(claim.criterion))
         if then := {text for text in then if Criterion.parse(text) != bounds}:
-            warnings.append(f"the criterion of {claim.id} changed after its trials ran: then {', '.join(sorted(then))}, now {now}")
+            warnings.append(f"The criterion of {claim.id} changed after its trials ran: then {', '.join(sorted(then))}, now {now}.")
     if any(i["dirty"] for i in invocations if i["id"] in used):
-        warnings.append("some trials ran from a checkout with uncommitted changes")
+        warnings.append("Some trials ran from a checkout with uncommitted changes.")
     if store.stale:
-        warnings.append(f"{len(store.stale)} stored trials of another version are left out: {', '.join(sorted(set(store.stale))[:5])}")
+        warnings.append(f"{len(store.stale)} stored trials of another version are left out: {', '.join(sorted(set(store.stale))[:5])}.")
     if results.n_excluded:
-        warnings.append(f"{results.n_excluded} stored trials were made from other contents of their data sets and are left out")
+        warnings.append(f"{results.n_excluded} stored trials used other contents of their datasets and are left out.")
     return tuple(warnings)

@@ -1,4 +1,4 @@
-"""What to compute on: the device, its name, precision, determinism, and what to do when memory runs out."""
+"""Device selection, machine class, precision, determinism, and retries after GPU memory runs out."""
 
 from __future__ import annotations
 
@@ -14,46 +14,50 @@ from myths.lab.errors import CannotStart, UsageError
 Precision = Literal["fp32", "bf16"]
 
 WITHOUT_BF16 = {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI"}
-"""Values of ``ONEDNN_MAX_CPU_ISA`` under which oneDNN uses no bf16 units."""
+"""Values of ``ONEDNN_MAX_CPU_ISA`` with which oneDNN uses no bf16 instructions."""
 
 T = TypeVar("T")
 
 MAX_ELEMENTS = 2**31 - 1
-"""Numbers of one tensor: kernels that index with 32 bits refuse more, or are wrong."""
+"""Maximum number of elements of a tensor. Kernels with 32-bit indices refuse larger tensors or return wrong results."""
 MAX_BYTES = 2**31
-"""Bytes of one tensor of a batched operation, of which a few are held at once."""
+"""Maximum size of a tensor of a batched operation, which holds a few such tensors at once."""
 CHANNELS = 64
-"""Numbers per pixel of a network's largest activations: its first layers have the size of the image and about so many channels."""
+"""Elements per pixel of the largest activations of a network. Its first layers have the size of the image and about this many channels."""
 
 _VENDORS = {"nvidia", "geforce", "tesla", "quadro", "amd", "radeon", "instinct", "graphics", "generation", "gpu"}
 _BUILD = re.compile(r"\d+gb|sxm\d*|hbm\d*e?")
 
 
 def select_device(wanted: str) -> str:
-    """The device to compute on, as torch names it: "cpu", "cuda", "cuda:1", "mps".
+    """Return the device to compute on, as torch names it: "cpu", "cuda", "cuda:1", "mps".
 
-    "auto" takes a CUDA GPU where there is one, else the CPU. Apple's "mps" must be asked for: it lacks operations.
-    Raises UsageError for a word that is no device and CannotStart for a device that is not here.
+    Args:
+        wanted: A device, or "auto": a CUDA GPU if available, else the CPU. Apple's "mps" must be requested, because it lacks operations.
+
+    Raises:
+        UsageError: The name is not a device.
+        CannotStart: The device is not available.
     """
     import torch
 
     kind, _, index = wanted.partition(":")
     if kind not in ("auto", "cpu", "cuda", "mps") or (index and not (kind == "cuda" and index.isdecimal())):
-        raise UsageError(f"--device {wanted} is none of auto, cpu, cuda, cuda:0 …, mps")
+        raise UsageError(f"Invalid --device {wanted!r}: expected auto, cpu, cuda, cuda:0, … or mps")
     if kind == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if kind == "cuda" and not torch.cuda.is_available():
         why = "this torch was built without CUDA" if torch.version.cuda is None else "torch sees no GPU or no driver"
-        raise CannotStart(f"no CUDA device here ({why}); --device cpu or auto runs on the CPU")
+        raise CannotStart(f"No CUDA device available ({why}). Use --device cpu or --device auto")
     if index and int(index) >= torch.cuda.device_count():
-        raise CannotStart(f"no device {wanted}: this machine has {torch.cuda.device_count()} GPU(s), counted from cuda:0")
+        raise CannotStart(f"No device {wanted}: this machine has {torch.cuda.device_count()} GPU(s), numbered from cuda:0")
     if kind == "mps" and not torch.backends.mps.is_available():
-        raise CannotStart("no Apple GPU here; --device cpu or auto runs on the CPU")
+        raise CannotStart("No Apple GPU available. Use --device cpu or --device auto")
     return wanted
 
 
 def machine_class(device: str) -> str:
-    """The class of machine that results are compared within: "cpu", "mps", or the GPU model ("h200", "rtx-4090")."""
+    """Return the class of machines within which results are comparable: "cpu", "mps", or the GPU model ("h200", "rtx-4090")."""
     if not device.startswith("cuda"):
         return device
     import torch
@@ -62,16 +66,20 @@ def machine_class(device: str) -> str:
 
 
 def gpu_slug(name: str) -> str:
-    """A GPU's marketing name without maker, memory size and socket: "NVIDIA H100 80GB HBM3" is "h100"."""
+    """Return the name of a GPU without vendor, memory size and socket: "NVIDIA H100 80GB HBM3" gives "h100"."""
     words = re.split(r"[^a-z0-9.]+", name.lower())
     return "-".join(word.replace(".", "-") for word in words if word and word not in _VENDORS and not _BUILD.fullmatch(word))
 
 
 def precision_of(device: str, wanted: Literal["auto", "fp32", "bf16"]) -> Precision:
-    """The precision that "auto" stands for on this device; any other word is given back as it is.
+    """Return the precision that "auto" selects on a device; any other value is returned unchanged.
 
-    GPUs with bf16 units take bf16. So do CPUs with AVX512-BF16 or AMX that oneDNN may use (``ONEDNN_MAX_CPU_ISA``); elsewhere bf16 is
-    emulated, slower than fp32, and less exact: gradients are summed in bf16.
+    "auto" selects bf16 on GPUs with bf16 units, and on CPUs with AVX512-BF16 or AMX that oneDNN may use (``ONEDNN_MAX_CPU_ISA``). On other
+    CPUs bf16 is emulated: it is slower than fp32 and less exact, because gradients are summed in bf16.
+
+    Args:
+        device: Device as torch names it.
+        wanted: Requested precision.
     """
     if wanted != "auto":
         return wanted
@@ -80,7 +88,7 @@ def precision_of(device: str, wanted: Literal["auto", "fp32", "bf16"]) -> Precis
     if device.startswith("cuda"):
         fast = torch.cuda.get_device_capability(device) >= (8, 0)
     else:
-        # torch before 2.12 cannot tell what the CPU has: fp32 is never wrong. oneDNN may be kept from using what the CPU has.
+        # torch before 2.12 does not report CPU features; fp32 is always valid. The environment may restrict oneDNN.
         capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
         used = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() not in WITHOUT_BF16
         fast = device == "cpu" and used and bool(capabilities.get("avx512_bf16", False))
@@ -88,9 +96,9 @@ def precision_of(device: str, wanted: Literal["auto", "fp32", "bf16"]) -> Precis
 
 
 def autocast(device: str, precision: Precision) -> AbstractContextManager[object]:
-    """Forward passes in bf16 where that is safe, or untouched for "fp32".
+    """Return a context manager for forward passes in bf16 where that is safe; it does nothing for "fp32".
 
-    "fp32" leaves torch's own defaults, under which cuDNN convolutions may round their inputs to TF32.
+    "fp32" keeps torch's defaults, with which cuDNN convolutions may round their inputs to TF32.
     """
     import torch
 
@@ -99,10 +107,10 @@ def autocast(device: str, precision: Precision) -> AbstractContextManager[object
 
 @contextlib.contextmanager
 def deterministic() -> Iterator[None]:
-    """Two executions inside give the same bits on the same machine, at the price of speed; restores the settings after.
+    """Make computations in a ``with`` block bit-reproducible on the same machine, at the cost of speed.
 
-    An operation without a deterministic kernel raises RuntimeError. The first use of cuBLAS in the process must lie
-    inside as well, because cuBLAS reads its workspace configuration only once.
+    An operation without a deterministic kernel raises RuntimeError. The first use of cuBLAS in the process must be inside the block as
+    well, because cuBLAS reads its workspace configuration only once.
     """
     import torch
 

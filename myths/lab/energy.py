@@ -1,4 +1,4 @@
-"""The energy that a GPU takes while a trial runs, by the power that nvidia-smi says."""
+"""Energy of a GPU during a trial, from the power that nvidia-smi reports."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from myths.lab.timing import Stopwatch
 
 PERIOD_MS = 200
 MIN_SAMPLES = 5
-"""Samples below which nothing is output: a driver averages power over about a second."""
+"""Minimum number of power samples for an estimate; drivers average over about one second."""
 
 
 class EnergyMeter:
-    """``with EnergyMeter(device) as meter: …`` then ``meter.joules``: the mean of the sampled power times the seconds.
+    """Context manager that measures the energy of a GPU: ``with EnergyMeter(device) as meter: …``, then ``meter.joules``.
 
-    Of the whole board, what it takes when idle included. None on a CPU, where nvidia-smi is absent or says no power, and for a trial
-    that was over within a second.
+    The energy is the mean sampled power of the whole board, idle power included, times the duration. It is None on a CPU, if nvidia-smi is
+    not available or reports no power, and for a trial shorter than about one second.
     """
 
     joules: float | None = None
@@ -50,7 +50,7 @@ def _sampler(device: str, samples: IO[bytes]) -> subprocess.Popen[bytes] | None:
         return None
     import torch
 
-    # By its own name: the number that torch gives a GPU need not be nvidia-smi's.
+    # By UUID: torch and nvidia-smi may number GPUs differently.
     identity = f"GPU-{torch.cuda.get_device_properties(device).uuid}"
     query = ["nvidia-smi", f"--id={identity}", "--query-gpu=power.draw", "--format=csv,noheader,nounits", f"--loop-ms={PERIOD_MS}"]
     with contextlib.suppress(OSError):
@@ -59,7 +59,7 @@ def _sampler(device: str, samples: IO[bytes]) -> subprocess.Popen[bytes] | None:
 
 
 def _parse_watts(output: str) -> list[float]:
-    """The lines that are numbers; the last one may be cut off in its middle and is left out."""
+    """Return the lines that are numbers, without the last line, which may be truncated."""
     found = []
     for line in output.split("\n")[:-1]:
         with contextlib.suppress(ValueError):

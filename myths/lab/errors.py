@@ -1,19 +1,19 @@
-"""The errors a user can cause, each with the exit status it ends the command with (0 done, 1 a trial failed)."""
+"""Errors that a user can cause, with the exit status of the command. (0: success, 1: a trial failed.)"""
 
 
 class MythsError(Exception):
-    """Shown to the user as one line that says what is wrong and what to do; never as a traceback."""
+    """An error that is printed as one line, without a traceback: what is wrong and how to fix it."""
 
     exit_status = 1
 
 
 class UsageError(MythsError):
-    """Unknown myth, trial, profile, setting or value."""
+    """An unknown myth, trial, profile or setting, or an invalid value."""
 
     exit_status = 2
 
 
 class CannotStart(MythsError):
-    """A data set, a folder or a device that the run needs is not as it must be."""
+    """A required dataset, folder or device is not available or not valid."""
 
     exit_status = 3

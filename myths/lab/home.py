@@ -1,4 +1,4 @@
-"""The user's home folder, also where the system knows of none."""
+"""The user's home folder, also on systems that do not define one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def home() -> Path:
-    """Return the user's home folder; the root, as containers have it, where there is no HOME and the user has no account."""
+    """Return the user's home folder. Return the root folder if there is no HOME and the user has no account, as in some containers."""
     try:
         return Path.home()
     except RuntimeError:
@@ -15,8 +15,5 @@ def home() -> Path:
 
 
 def expanded(path: str | Path) -> Path:
-    """Return a path with ``~`` and ``~user`` replaced; the same path where there is no such home.
-
-    ``Path.expanduser`` raises there.
-    """
+    """Return a path with ``~`` and ``~user`` expanded. Return it unchanged if there is no such home, where ``Path.expanduser`` raises."""
     return Path(os.path.expanduser(path))

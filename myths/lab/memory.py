@@ -1,4 +1,4 @@
-"""The most memory held, from a moment on: of the process on a CPU, of the allocator on a GPU."""
+"""Peak memory of the process (CPU) or of the allocator (GPU)."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from myths.lab.timing import synchronize
 
 
 def reset_peak_memory(device: str) -> bool:
-    """Lets the high-water mark start anew; False where the system has none that can be reset (only Linux and CUDA have)."""
+    """Reset the peak memory counter. Return False if the system cannot reset it; only Linux and CUDA can."""
     if device.startswith("cuda"):
         import torch
 
-        torch.cuda.init()  # in a fresh process there are no statistics to reset yet, which raises
+        torch.cuda.init()  # without it, resetting raises in a new process
         torch.cuda.reset_peak_memory_stats(device)
         return True
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL("libc.so.6").malloc_trim(0)  # memory freed earlier and kept for later would hide what is taken from it
+        ctypes.CDLL("libc.so.6").malloc_trim(0)  # otherwise memory that was freed but not returned hides new allocations
     try:
         Path("/proc/self/clear_refs").write_text("5")
-        return _resident("VmHWM") < _resident("VmRSS") + 2**24  # some containers take the write and do nothing
+        return _resident("VmHWM") < _resident("VmRSS") + 2**24  # some containers accept the write and ignore it
     except (OSError, IndexError):
         return False
 
 
 def peak_memory(device: str) -> int:
-    """Bytes: on a GPU what the allocator held at most since the reset, on a CPU the resident high-water mark.
+    """Return the peak memory since the last reset in bytes: allocated memory on a GPU, resident memory on a CPU.
 
-    Where that cannot be reset it is the mark of the whole process so far. 0 where the system keeps no mark (Windows).
+    If the counter cannot be reset, it covers the whole process so far. On Windows, which has no counter, return 0.
     """
     if device.startswith("cuda"):
         import torch
@@ -51,7 +51,10 @@ def peak_memory(device: str) -> int:
 
 
 def peak_bytes(call: Callable[[], Any], device: str) -> int | None:
-    """Bytes that one call takes at its highest point beyond what was held before, its result included; None where none can tell."""
+    """Return the peak memory that one call allocates in bytes, including its result.
+
+    Return None if the platform cannot reset its peak counter.
+    """
     gc.collect()
     if not reset_peak_memory(device):
         call()

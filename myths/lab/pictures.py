@@ -1,4 +1,4 @@
-"""Pictures show images of data sets. They are drawn where the data lie and never published."""
+"""Render pictures: figures that show images of datasets. They are rendered where the data are available and never published."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 
 def draw(myth: Myth, tables: Mapping[str, pd.DataFrame], store: Store, folder: Path, name: str = "{}") -> list[Path]:
-    """Draw the pictures of a myth for which there are results and data.
+    """Render the pictures of a myth for which results and data are available.
 
     Args:
         myth: The myth.
-        tables: Its tables, by name.
-        store: Its stored trials and their arrays.
-        folder: Where the pictures go.
-        name: File name without its ending; {} stands for the picture's own name.
+        tables: Its tables by name.
+        store: Its stored trials and arrays.
+        folder: Output folder.
+        name: File name without extension; {} is replaced by the name of the picture.
 
     Returns:
-        The files that were written.
+        The files written.
 
     Raises:
         CannotStart: The folder cannot be written.
@@ -39,6 +39,6 @@ def draw(myth: Myth, tables: Mapping[str, pd.DataFrame], store: Store, folder: P
             target.parent.mkdir(parents=True, exist_ok=True)
             figure.savefig(target, format="png", dpi=150)
         except OSError as error:
-            raise CannotStart(f"cannot write {target}: {error.strerror}; make room or choose another folder with --results") from error
+            raise CannotStart(f"Cannot write {target}: {error.strerror}. Free disk space or use a different --results folder") from error
         written.append(target)
     return written

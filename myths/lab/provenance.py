@@ -1,4 +1,4 @@
-"""Which machine, which software, which commit: what a number needs to be believed later."""
+"""Record machine, software versions and commit of each invocation."""
 
 from __future__ import annotations
 
@@ -18,14 +18,19 @@ from myths.lab.claim import Claim
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "pandas", "scikit-learn", "scikit-image", "seven-myths")
 FRAMEWORKS = ("jax", "jaxlib", "tensorflow-cpu", "tensorflow", "autograd", "pytensor", "casadi", "sympy")
-"""Frameworks that myth 1 times beside torch."""
+"""Frameworks that myth 1 compares with torch."""
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def invocation(device: str, arguments: Mapping[str, Any], claims: Iterable[Claim]) -> dict[str, Any]:
-    """One entry of ``run.json``: when, from what commit, with what arguments, on what, and the criteria as printed.
+    """Return an entry of ``run.json``: time, commit, arguments, machine, packages and criteria.
 
-    No path, user or host name is recorded.
+    No path, user name or host name is recorded.
+
+    Args:
+        device: Device as torch names it.
+        arguments: Arguments of the command, without paths.
+        claims: Claims whose criteria are recorded.
     """
     now = datetime.now(UTC)
     return {
@@ -42,15 +47,15 @@ def invocation(device: str, arguments: Mapping[str, Any], claims: Iterable[Claim
 
 
 def commit() -> dict[str, Any]:
-    """The commit of this checkout and whether what is measured may differ from it; both None if the suite has no checkout of its own."""
+    """Return the commit of this checkout, and whether it has changes that affect measurements; both None outside a checkout."""
     head = _git("rev-parse", "HEAD") if (ROOT / ".git").exists() else None
     return {"commit": head, "dirty": bool(changes()) if head else None}
 
 
 def changes() -> list[str]:
-    """Return the files of this checkout that differ from its commit and can change what is measured.
+    """Return the files of this checkout that differ from its commit and can affect measurements.
 
-    Results cannot, nor can files that git does not know, except those inside the package.
+    Results, and untracked files outside the package, do not count.
     """
     tracked = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)results")
     inside = _git("ls-files", "--others", "--exclude-standard", "--", "myths")
@@ -60,7 +65,7 @@ def changes() -> list[str]:
 
 
 def machine(device: str) -> dict[str, Any]:
-    """Device, driver and the settings that numbers and times depend on."""
+    """Return device, driver and the settings that numbers and times depend on."""
     import torch
 
     facts: dict[str, Any] = {
@@ -92,9 +97,9 @@ def machine(device: str) -> dict[str, Any]:
 
 
 def blas() -> list[str]:
-    """Return the libraries of linear algebra that this process has loaded, with version and kernels, as "openblas 0.3.31 (SkylakeX)".
+    """Return the loaded linear algebra libraries with version and kernels, such as "openblas 0.3.31 (SkylakeX)".
 
-    MKL that is linked into torch cannot be asked by threadpoolctl; torch tells its version.
+    threadpoolctl cannot inspect the MKL that is linked into torch; torch reports its version.
     """
     import numpy.linalg  # noqa: F401 (loads the BLAS of NumPy)
     import torch
@@ -111,7 +116,7 @@ def blas() -> list[str]:
 
 
 def packages(names: Sequence[str] = PACKAGES) -> dict[str, str]:
-    """Return the versions of those of the packages that are installed; by default of the packages that numbers depend on."""
+    """Return the versions of the installed packages among ``names``. Default: the packages that numbers depend on."""
     found = {}
     for name in names:
         try:

@@ -23,29 +23,36 @@ log = logging.getLogger(__name__)
 
 _PRIVATE_KEYS = {"user", "username", "host", "hostname", "node", "cwd", "home", "path"}
 _COMMON_NAMES = {"root", "user", "admin", "ubuntu", "debian", "runner", "docker", "localhost", "linux", "home", "work", "main"}
-"""Names of users and machines that tell nothing of anyone, and are words besides."""
+"""Common names of users and machines that identify nobody."""
 _PATH = re.compile(r"""(?:^|[\s"'=(,:;\[])(?:/(?:[\w.@+~-]+/)+[\w.@+~-]*|~[\w-]*/|\\\\\w|[A-Za-z]:\\)|file://|^/\S+$""")
 _OF_TORCH = re.compile(r"(?<![\w.-])/pytorch/(?:aten|c10|torch)/[\w./+-]+")
-"""Where torch's own source lay when its wheels were built: its assertions say so, and that is the same for everybody."""
+"""Source paths that the assertions of torch wheels print; they are the same on every machine."""
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[A-Za-z]{2,}")
 
 
 def publish(run: RunFolder, published: Path, myths: Sequence[Myth]) -> Path:
-    """Copies what may be committed of a run to ``published/<run>/`` and gives that folder.
+    """Copy the publishable files of a run to ``published/<run>/`` and return that folder.
 
-    That is run.json and, of each myth with results, its trials, tables and figures, derived anew, and the arrays that
-    ``published_arrays`` names; never other arrays, pictures of data sets or logs.
-    In a run of that name which is already there, only the myths of this run are replaced.
-    Raises CannotStart when the run has no results, was made on another machine class than what is published
-    under its name, has trials made from uncommitted changes or outside a commit, or names a path, a user or a host.
+    These are ``run.json`` and, for each myth with results, its trials, rebuilt tables and figures, and the arrays that
+    ``published_arrays`` names; never other arrays, pictures of datasets or logs. If the published run exists, only the myths of this run
+    are replaced.
+
+    Args:
+        run: The run.
+        published: Folder of the published runs.
+        myths: Myths of the suite.
+
+    Raises:
+        CannotStart: The run has no results, belongs to another machine class than the published run of its name, has trials made from
+            uncommitted changes or outside a commit, or contains a path or the name of a user or host.
     """
     folder = published / run.name
     if folder.resolve() == run.path.resolve():
-        raise CannotStart(f"{run.path} is published already: name a run in results/local")
+        raise CannotStart(f"{run.path} is already published. Name a run in results/local")
     having = [myth for myth in myths if run.has_results(myth)]
     stored = {myth.name: _lines(run.path / myth.folder / "trials.jsonl") for myth in having}
     if not any(stored.values()):
-        raise CannotStart(f"run {run.name} has no results to publish: run `myths run --run {run.name}` first")
+        raise CannotStart(f"Run {run.name!r} has no results. Run `myths run --run {run.name}` first")
     metadata = run.metadata()
     _check_clean(run.name, metadata, [line for lines in stored.values() for line in lines])
     _check_private(run.name, metadata, stored)
@@ -63,13 +70,16 @@ def publish(run: RunFolder, published: Path, myths: Sequence[Myth]) -> Path:
 
 
 def unpublishable_reason(run: RunFolder) -> str | None:
-    """Return why what a run measures from now on could not be published, or None.
+    """Return why results that a run measures now could not be published, or None.
 
-    Said when a run starts: at its end it is too late. Results of earlier invocations are looked at as well.
+    The reason is printed when a run starts, because at its end it is too late. Earlier results of the run are checked as well.
+
+    Args:
+        run: The run.
     """
     made = provenance.commit()
     if made["commit"] is None:
-        return "the suite does not run from a git checkout of its own"
+        return "the suite does not run from a git checkout"
     if made["dirty"]:
         changed = provenance.changes()
         more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
@@ -77,11 +87,11 @@ def unpublishable_reason(run: RunFolder) -> str | None:
     try:
         invocations = run.metadata()["invocations"]
     except CannotStart:
-        return None  # the start of the run says what is wrong with the folder
+        return None  # the run reports the error when it starts
     unclean = {i["id"] for i in invocations if not i.get("commit") or i.get("dirty") is not False}
     files = run.path.glob("*/trials.jsonl") if unclean else ()
     if any(line.get("invocation") in unclean for file in files for line in _lines(file)):
-        return f"run {run.name} holds trials made from uncommitted changes; use another --run"
+        return f"run {run.name!r} has trials made from uncommitted changes. Use a different --run"
     return None
 
 
@@ -90,45 +100,45 @@ def _check_clean(run: str, metadata: Mapping[str, Any], lines: Iterable[Mapping[
     for identity in dict.fromkeys(line.get("invocation") for line in lines):
         invocation = known.get(identity)
         if invocation is None:
-            raise CannotStart(f"run {run} holds trials of an invocation ({identity}) that its run.json does not know: put run.json back")
+            raise CannotStart(f"Run {run!r} has trials of invocation {identity}, which run.json does not list. Restore run.json")
         if not invocation.get("commit"):
-            raise CannotStart(f"run {run} holds trials made outside a git checkout: run them again from a commit, under another --run")
+            raise CannotStart(f"Run {run!r} has trials made outside a git checkout. Re-run them from a commit with a different --run")
         if invocation.get("dirty") is not False:
             raise CannotStart(
-                f"run {run} holds trials made from uncommitted changes (invocation {identity}): "
-                "commit, and run them again under another --run"
+                f"Run {run!r} has trials made from uncommitted changes (invocation {identity}). "
+                "Commit the changes and re-run the trials with a different --run"
             )
 
 
 def _check_private(run: str, metadata: Mapping[str, Any], stored: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
     for where, found in _strings(metadata, "run.json"):
         if reason := _private_content(where.rpartition(".")[2], found):
-            raise CannotStart(f"run {run} is not fit to publish: {where} holds {reason} ({found[:80]!r}); take it out of run.json")
+            raise CannotStart(f"Run {run!r} cannot be published: {where} contains {reason} ({found[:80]!r}). Remove it from run.json")
     for myth, lines in stored.items():
         for number, line in enumerate(lines, start=1):
             for where, found in _strings({"rows": line.get("rows"), "error": line.get("error")}, f"{myth} trial {line.get('id')}"):
                 if reason := _private_content("", found):
                     raise CannotStart(
-                        f"run {run} is not fit to publish: {where} (line {number} of its trials.jsonl) holds {reason} "
-                        f"({found[:80]!r}); run it again, or delete that line"
+                        f"Run {run!r} cannot be published: {where} (line {number} of its trials.jsonl) contains {reason} "
+                        f"({found[:80]!r}). Re-run the trial or delete the line"
                     )
 
 
 def _private_content(key: str, text: str) -> str | None:
-    """What is private in a text, in words; None where nothing is."""
+    """Return what is private in a text, or None."""
     if key.lower() in _PRIVATE_KEYS:
-        return "what tells where it was made"
+        return "a key that identifies the machine"
     if _PATH.search(_OF_TORCH.sub("", text)):
         return "a path"
     if _ADDRESS.search(text):
-        return "an address"
+        return "an email address"
     if set(re.findall(r"[\w.-]+", text.lower())) & _own_names():
         return "the name of a user or a machine"
     return None
 
 
 def _own_names() -> set[str]:
-    """The names of this user and this machine that are no ordinary words."""
+    """Return the names of this user and this machine, without common names."""
     try:
         user = getpass.getuser()
     except (OSError, KeyError):
@@ -139,7 +149,7 @@ def _own_names() -> set[str]:
 
 
 def _strings(value: Any, where: str) -> Iterator[tuple[str, str]]:
-    """Every text in nested JSON with its place; keys count as text as well."""
+    """Yield every text in nested JSON, keys included, with its place."""
     if isinstance(value, str):
         yield where, value
     elif isinstance(value, Mapping):
@@ -155,7 +165,7 @@ def _strings(value: Any, where: str) -> Iterator[tuple[str, str]]:
 
 
 def _lines(file: Path) -> list[dict[str, Any]]:
-    """The stored lines without those of failures that a later success has made good; a line cut short by a crash is left out."""
+    """Return the stored lines, without failures of trials that succeeded later and without a truncated line."""
     lines = []
     for text in file.read_text(encoding="utf-8").split("\n"):  # splitlines would also cut at separators within a text
         try:
@@ -167,12 +177,12 @@ def _lines(file: Path) -> list[dict[str, Any]]:
 
 
 def _merged(there: RunFolder, metadata: Mapping[str, Any], having: set[str], myths: Sequence[Myth]) -> dict[str, Any]:
-    """The run.json of both: the invocations of the myths that stay, and all of this run's."""
+    """Return the merged ``run.json``: published invocations of myths that are not replaced, and all invocations of this run."""
     old = there.metadata()
     if old["machine_class"] not in (None, metadata["machine_class"]):
         raise CannotStart(
-            f"the published run {there.name} was made on {old['machine_class']}, this one on {metadata['machine_class']}: "
-            "results of the two do not mix; publish it under another name"
+            f"The published run {there.name!r} holds results of machine class {old['machine_class']!r}, but this run holds results of "
+            f"{metadata['machine_class']!r}. Publish it under another name"
         )
     staying = {
         folder.name: {line.get("invocation") for line in _lines(folder / "trials.jsonl")}
@@ -191,7 +201,7 @@ def _merged(there: RunFolder, metadata: Mapping[str, Any], having: set[str], myt
 
 
 def _replace(run: RunFolder, myth: Myth, lines: Iterable[Mapping[str, Any]], folder: Path) -> None:
-    """Puts a myth's results in the place of those that were there; they are complete before the old ones go."""
+    """Replace the published results of a myth. The new results are complete before the old ones are deleted."""
     source, target, partial = run.path / myth.folder, folder / myth.folder, folder / f".{myth.folder}.partial"
     try:
         shutil.rmtree(partial, ignore_errors=True)
@@ -209,4 +219,4 @@ def _replace(run: RunFolder, myth: Myth, lines: Iterable[Mapping[str, Any]], fol
         partial.rename(target)
     except OSError as error:
         shutil.rmtree(partial, ignore_errors=True)
-        raise CannotStart(f"cannot write {target}: {error.strerror or error}; make room, then publish again") from error
+        raise CannotStart(f"Cannot write {target}: {error.strerror or error}. Free disk space, then publish again") from error

@@ -1,7 +1,7 @@
-"""Arrays that are published with a run, so that it can be continued elsewhere: what other trials read of a trial, if it is small.
+"""Arrays that are published with a run, so that it can be continued elsewhere: small arrays that other trials read.
 
-A trial class names them (``Trial.published_arrays``). ``arrays/<id>.npz`` of a published run holds these arrays alone, compressed. Their
-hashes are those of the trial's line.
+``Trial.published_arrays`` names them. ``arrays/<id>.npz`` of a published run holds these arrays alone, compressed. Their hashes are in the
+line of the trial.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from myths.lab.trial import dependencies_first
 log = logging.getLogger(__name__)
 
 MAX_BYTES = 2 * 2**20
-"""Of the compressed file of one trial."""
+"""Maximum size of the compressed file of one trial."""
 MAX_UNPACKED_BYTES = 64 * 2**20
-"""Of its arrays; a file that claims more is not read."""
+"""Maximum size of the uncompressed arrays of one trial. Larger files are not read."""
 
 
 def names(record: TrialRecord) -> list[str]:
@@ -38,15 +38,15 @@ def names(record: TrialRecord) -> list[str]:
 
 
 def write(run: RunFolder, myth: Myth, folder: Path) -> None:
-    """Write the arrays of a run that are published into ``folder/arrays``.
+    """Write the published arrays of a run into ``folder/arrays``.
 
-    These are the arrays of the trials that another trial of the run, or of the profiles that it was made with, depends on. Arrays that
-    are gone, or larger than ``MAX_BYTES``, are left out: those who continue the run compute them again.
+    These are arrays of trials that another trial of the run, or of the profiles of the run, depends on. Arrays that are missing on disk or
+    exceed ``MAX_BYTES`` are left out; they are recomputed when the run is continued.
 
     Args:
-        run: The run that holds the arrays.
+        run: Run that has the arrays.
         myth: The myth.
-        folder: The folder of the myth in the published run.
+        folder: Folder of the myth in the published run.
     """
     store = run.store(myth)
     wanted = _dependencies(run, myth, store)
@@ -68,20 +68,20 @@ def write(run: RunFolder, myth: Myth, folder: Path) -> None:
 
 
 def error(content: bytes, record: TrialRecord | None) -> str | None:
-    """Return what is wrong with the file of published arrays of a trial, None if nothing is.
+    """Return why a file of published arrays is invalid, or None.
 
     Args:
-        content: The file.
-        record: The last success of the trial.
+        content: Content of the file.
+        record: Last successful record of the trial.
     """
     if record is None:
         return "belongs to no finished trial"
     if len(content) > MAX_BYTES:
-        return f"has {len(content)} bytes; at most {MAX_BYTES} are published of a trial"
+        return f"has {len(content)} bytes: expected at most {MAX_BYTES}"
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as members:
             if sum(member.file_size for member in members.infolist()) > MAX_UNPACKED_BYTES:
-                return f"claims more than {MAX_UNPACKED_BYTES} bytes when unpacked"
+                return f"has more than {MAX_UNPACKED_BYTES} bytes when unpacked"
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except (OSError, EOFError, ValueError, KeyError, NotImplementedError, MemoryError, zipfile.BadZipFile, zlib.error):
@@ -95,11 +95,11 @@ def error(content: bytes, record: TrialRecord | None) -> str | None:
 
 
 def _dependencies(run: RunFolder, myth: Myth, store: Store) -> set[str]:
-    """The ids of the trials that trials of the run, or of the profiles that it was made with, depend on."""
+    """Return the ids of the trials that trials of the run, or of the profiles of the run, depend on."""
     trials = [record.trial for record in store.records]
     for arguments in (invocation["arguments"] for invocation in run.metadata()["invocations"]):
         if myth.name in arguments.get("myths", []) and arguments.get("profile") in PROFILES:
-            with contextlib.suppress(MythsError):  # user data that are no longer here
+            with contextlib.suppress(MythsError):  # user data that are no longer available
                 trials += myth.trials(arguments["profile"], arguments.get("seeds"), tuple(arguments.get("data", ())))
     return {dependency.id for trial in dependencies_first(trials) for dependency in trial.dependencies}
 

@@ -1,4 +1,4 @@
-"""A run: a folder of results of one profile on one class of machine, with its ``run.json`` and its lock."""
+"""A run: the results of one profile on one class of machine, in one folder with ``run.json`` and a lock."""
 
 from __future__ import annotations
 
@@ -26,57 +26,65 @@ _INVOCATION = {
     "skipped": [{"myth": str, "trial": {"trial": str, "version": int, "settings": dict}, "reason": str}],
 }
 _SHAPE = {"machine_class": str | None, "data": {str: {"sha256": str | None}}, "invocations": [_INVOCATION], "notes": [str]}
-"""What a ``run.json`` must hold, as ``provenance.invocation`` and ``RunFolder.begin`` write it. There may be more."""
+"""Required structure of ``run.json``, as ``provenance.invocation`` and ``RunFolder.add_invocation`` write it. Further keys are allowed."""
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """``results/local/<run>/`` or ``results/published/<run>/``."""
+    """The folder of a run, ``results/local/<run>/`` or ``results/published/<run>/``."""
 
     path: Path
 
     @property
     def name(self) -> str:
-        """The run's name, such as ``cpu-laptop``."""
+        """Name of the run, such as ``cpu-laptop``."""
         return self.path.name
 
     @property
     def is_published(self) -> bool:
-        """Whether it is among published runs, those in an installed package included."""
+        """Whether it is a published run, including those of an installed package."""
         return self.path.resolve().parent.name == "published"
 
     def metadata(self) -> dict[str, Any]:
-        """The content of ``run.json``: machine class, data notes, invocations; empty for a new run.
+        """Return the content of ``run.json``: machine class, datasets, invocations; empty lists for a new run.
 
-        Two keys are for a person to add: ``notes``, a list of sentences that every page of the run begins with, and ``shared`` of an
-        invocation, true where other invocations used the device at the same time, so that seconds of its trials say nothing.
+        Three keys are not written by a run. ``notes`` is a list of sentences at the top of every page of the run. ``shared`` of an
+        invocation is true if other invocations used the device at the same time, so that its durations are not comparable. ``converted``
+        is the commit whose names the stored trials had before they were converted to present names; values did not change.
 
-        Raises CannotStart when the file is not readable as JSON, or lacks what tables and reports read.
+        Raises:
+            CannotStart: The file is not valid JSON, or a required key is missing.
         """
-        remedy = "put it back, or name another run with --run"
+        remedy = "Restore it or use a different --run"
         try:
             metadata = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {"machine_class": None, "data": {}, "invocations": []}
         except (ValueError, OSError, RecursionError) as error:
-            raise CannotStart(f"cannot read {self.path / 'run.json'} ({error}): {remedy}") from error
+            raise CannotStart(f"Cannot read {self.path / 'run.json'}: {error}. {remedy}") from error
         if (wrong := _shape_error({"notes": [], **metadata} if isinstance(metadata, dict) else metadata, _SHAPE)) is not None:
-            raise CannotStart(f"{self.path / 'run.json'} is not the record of a run ({wrong}): {remedy}")
+            raise CannotStart(f"Invalid {self.path / 'run.json'}: {wrong}. {remedy}")
         return metadata
 
     def store(self, myth: Myth) -> Store:
-        """The myth's results in this run."""
+        """Return the stored trials of a myth in this run."""
         shared = frozenset(str(i["id"]) for i in self.metadata()["invocations"] if i.get("shared"))
         return Store(self.path / myth.folder, myth.types_by_name, shared)
 
     def has_results(self, myth: Myth) -> bool:
-        """Whether the run holds results of a myth."""
+        """Return whether the run has results of a myth."""
         return (self.path / myth.folder / "trials.jsonl").exists()
 
     def add_invocation(self, machine_class: str, invocation: Mapping[str, Any], data: Mapping[str, Any]) -> None:
-        """Records an invocation and the notes of the data it uses.
+        """Record an invocation and the metadata of the datasets that it uses.
 
-        Raises CannotStart when the run was made on another machine class or the folder cannot be written.
+        Args:
+            machine_class: Machine class of this machine.
+            invocation: Entry as ``provenance.invocation`` returns it.
+            data: Metadata of the datasets by name.
+
+        Raises:
+            CannotStart: The run belongs to another machine class, or the folder cannot be written.
         """
         metadata = self.metadata()
         if metadata["machine_class"] not in (None, machine_class):
@@ -91,29 +99,36 @@ class RunFolder:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keeps a second ``myths run`` out of this folder. Raises CannotStart when one is going."""
+        """Lock the run in a ``with`` block, so that no second ``myths run`` writes to it.
+
+        Raises:
+            CannotStart: Another process holds the lock, or the folder cannot be written.
+        """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             handle = (self.path / ".lock").open("w")
         except OSError as error:
-            raise CannotStart(f"cannot write to {self.path}: {error.strerror}; choose another folder with --results") from error
+            raise CannotStart(f"Cannot write to {self.path}: {error.strerror}. Use a different --results folder") from error
         with handle:
             try:
                 _lock_without_waiting(handle.fileno())
             except (BlockingIOError, PermissionError) as error:
-                raise CannotStart(f"another myths run is going on in {self.path}: wait for it, or name another run with --run") from error
+                raise CannotStart(
+                    f"Another `myths run` is writing to {self.path}. Wait for it to finish or use a different --run"
+                ) from error
             except OSError as error:
-                raise CannotStart(f"cannot lock {self.path}: {error.strerror}; choose a folder on a local disk with --results") from error
+                raise CannotStart(f"Cannot lock {self.path}: {error.strerror}. Use a --results folder on a local disk") from error
             yield
 
 
 def _shape_error(value: Any, shape: Any, where: str = "it") -> str | None:
-    """Return where a JSON value does not have a shape, None if it has it.
+    """Return where a JSON value violates a required structure, or None.
 
     Args:
         value: The value.
-        shape: A type; or a list with the shape of every item; or a dict with the shape of each required key, or with ``str`` for all keys.
-        where: The place of the value, such as ``invocations[0].id``.
+        shape: A type, a list with the structure of its items, or a dict with the structure of each required key or, with the key ``str``,
+            of all keys.
+        where: Path of the value, such as ``invocations[0].id``.
     """
     kind = type(shape) if isinstance(shape, dict | list) else shape
     if not isinstance(value, kind):
@@ -131,7 +146,11 @@ def _shape_error(value: Any, shape: Any, where: str = "it") -> str | None:
 
 
 def _lock_without_waiting(descriptor: int) -> None:
-    """Lock an open file for this process alone. Raises OSError when another process holds the lock."""
+    """Lock an open file for this process.
+
+    Raises:
+        OSError: Another process holds the lock.
+    """
     try:
         import fcntl
     except ImportError:  # Windows
@@ -143,7 +162,15 @@ def _lock_without_waiting(descriptor: int) -> None:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Writes a text file that is never seen half written. Raises CannotStart when it cannot be."""
+    """Write a text file such that no reader sees a partial file.
+
+    Args:
+        path: The file.
+        text: Its content.
+
+    Raises:
+        CannotStart: The file cannot be written.
+    """
     partial = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -155,4 +182,4 @@ def write_atomically(path: Path, text: str) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             partial.unlink()
-        raise CannotStart(f"cannot write {path}: {error.strerror}; make room or choose another folder with --results") from error
+        raise CannotStart(f"Cannot write {path}: {error.strerror}. Free disk space or use a different --results folder") from error

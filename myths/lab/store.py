@@ -1,15 +1,15 @@
-"""Where finished trials are kept: one line a trial in ``trials.jsonl``, arrays in ``arrays/<id>.npz``.
+"""Store finished trials: one line per trial in ``trials.jsonl``, arrays in ``arrays/<id>.npz``.
 
-A line is appended and fsynced the moment its trial finishes, so whatever ends the process loses at
-most the trial that was running. Tables, claims and figures are derived from these lines alone.
+A line is appended and fsynced as soon as its trial finishes, so that a crash loses only the running trial. Tables, claims and figures
+are computed from these lines alone.
 
-- A line is JSON: the id, the trial as ``canonical`` writes it, its protocol, and the fields of its ``TrialRecord``.
-  The id is recomputed when read. ``record_error`` says what is wrong with a line.
-- A last line cut short is ignored with a warning, and taken away when the next one is written. Any other line that is no result
-  stops the reading with the number of the line.
-- A line of an unknown class, another version or settings that no longer fit is stale: kept, and left out of everything.
-- Of several lines of one trial the newest "ok" one made from the data that lie here counts; a failed trial runs again.
-- Arrays are written to the side and renamed before their line; a file that does not match its hashes is refused when read.
+- A line is a JSON object: the id, the trial as ``canonical`` returns it, its protocol, and the fields of its ``TrialRecord``. The id is
+  recomputed on reading. ``record_error`` describes an invalid line.
+- A truncated last line is ignored with a warning and removed before the next line is written. Any other invalid line raises an error
+  with its line number.
+- A line of an unknown class, another version or invalid settings is stale: it stays in the file and is ignored.
+- If a trial has several lines, the newest "ok" line whose data do not conflict with the local datasets counts. A failed trial runs again.
+- Arrays are written to a temporary file and renamed before their line is written. A file that does not match its hashes is rejected.
 """
 
 from __future__ import annotations
@@ -41,44 +41,59 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound=Trial)
 
 HashLookup = Callable[[str], str | None]
-"""Gives the content hash of a data set as it lies here, None where it does not."""
+"""Returns the content hash of a local dataset, or None if it is not available on this machine."""
 
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """One finished trial as stored: the typed trial, what it gave, and under what circumstances. The fields are the keys of its line."""
+    """A finished trial as stored: the trial, its result and its circumstances. The fields are the keys of its line.
+
+    Attributes:
+        trial: The trial.
+        status: "ok" or "failed".
+        rows: Rows of the outcome.
+        arrays: SHA-256 of dtype, shape and bytes of each array, by name.
+        data: Content hash of each dataset that the trial and its dependencies read.
+        seconds: Duration.
+        peak_memory_bytes: Peak memory.
+        device: Machine class.
+        invocation: Id of the invocation in ``run.json``.
+        error: Error of a failed trial as one line, or None.
+        energy_joules: Energy of the GPU, or None if its power could not be measured.
+        attempt: Number of this success, from 1. It is larger after ``myths run --again`` or if arrays had to be recomputed.
+        concurrent_trials: Largest number of other trials that ran at the same time. If it is not 0, the duration on a GPU is not
+            comparable.
+    """
 
     trial: Trial
     status: Literal["ok", "failed"]
     rows: list[dict[str, Any]] = field(default_factory=list)
     arrays: Mapping[str, str] = field(default_factory=dict)
-    """Array name to the SHA-256 of its dtype, shape and bytes."""
     data: Mapping[str, str] = field(default_factory=dict)
-    """Data set to its content hash."""
     seconds: Annotated[float, Range(at_least=0)] = 0.0
     peak_memory_bytes: Annotated[int, Range(at_least=0)] = 0
     device: str = "cpu"
     invocation: str = ""
-    """Id of the invocation in ``run.json``."""
     error: str | None = None
     energy_joules: Annotated[float, Range(above=0)] | None = None
-    """None where a GPU's power could not be read."""
     attempt: Annotated[int, Range(at_least=1)] = 1
-    """1 for the first success of a trial, then counted on: ``myths run --again``, or arrays that were gone."""
     concurrent_trials: Annotated[int, Range(at_least=0)] = 0
-    """How many other trials ran beside it at most; its seconds are then not those of a trial that has the device for itself."""
 
     @property
     def has_comparable_seconds(self) -> bool:
-        """Whether its seconds say how long it takes. On a GPU that it shared with others they do not; a CPU is shared out by cores."""
+        """Whether the duration is that of a trial running alone. Parallel trials share a GPU; on a CPU each has its own cores."""
         return self.device == "cpu" or not self.concurrent_trials
 
     def matches_data(self, hashes: HashLookup) -> bool:
-        """Whether no data set that it was made from lies here with another content."""
+        """Return whether no dataset of the record conflicts with a local dataset.
+
+        Args:
+            hashes: Returns the content hash of a local dataset.
+        """
         return all(hashes(name) in (None, sha256) for name, sha256 in self.data.items())
 
     def to_json(self) -> dict[str, Any]:
-        """Return the stored form. What most trials have no use for is left out where it says nothing."""
+        """Return the line as a JSON object. Optional keys with their default value are left out."""
         found: dict[str, Any] = {"id": self.trial.id, **canonical(self.trial), "protocol": self.trial.protocol}
         for each in fields(self)[1:]:
             value = getattr(self, each.name)
@@ -90,14 +105,14 @@ class TrialRecord:
 
 
 OPTIONAL_KEYS = ("energy_joules", "attempt", "concurrent_trials")
-"""What a line holds only where it differs from the default."""
+"""Keys that a line contains only if they differ from the default."""
 _DECIMALS = {"seconds": 3, "energy_joules": 1}
 
 
 def record_error(line: Any) -> str | None:
-    """Return what keeps a line of ``trials.jsonl`` from being a result; None for a result. Further keys are no fault here."""
+    """Return why a JSON value is not a valid line of ``trials.jsonl``, or None if it is valid. Unknown keys are ignored."""
     if not isinstance(line, dict):
-        return "it is no object"
+        return "it is not an object"
     for name, (hint, default) in _keys().items():
         if name not in line:
             if name in OPTIONAL_KEYS:
@@ -111,18 +126,18 @@ def record_error(line: Any) -> str | None:
 
 @functools.cache
 def _keys() -> dict[str, tuple[Any, Any]]:
-    """Key of a line -> its type and its default."""
+    """Return type and default of each key of a line."""
     hints = typing.get_type_hints(TrialRecord, include_extras=True)
     of_trial: dict[str, Any] = {"id": str, "trial": str, "version": int, "settings": dict, "protocol": str}
     return {name: (hint, None) for name, hint in of_trial.items()} | {f.name: (hints[f.name], f.default) for f in fields(TrialRecord)[1:]}
 
 
 RECORD_KEYS = frozenset(_keys())
-"""What a line may hold."""
+"""Keys that a line may contain."""
 
 
 def _is_of(value: Any, hint: Any) -> bool:
-    """Whether a value as JSON gives it is of a type and within its rules."""
+    """Return whether a JSON value has a type and satisfies its rules."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Annotated:
         return _is_of(value, arguments[0]) and all(rule.accepts(value) for rule in arguments[1:])
@@ -141,9 +156,10 @@ def _is_of(value: Any, hint: Any) -> bool:
 
 @dataclass(frozen=True)
 class LazyArrays(Mapping[str, np.ndarray]):
-    """Arrays of a stored trial, read from disk only when asked for, and compared with their hashes then.
+    """Arrays of a stored trial, read from disk on access and checked against their hashes.
 
-    Raises MythsError for a file that is damaged or belongs to another execution of the trial.
+    Raises:
+        MythsError: On access, if the file is damaged or belongs to another execution of the trial.
     """
 
     path: Path
@@ -158,7 +174,7 @@ class LazyArrays(Mapping[str, np.ndarray]):
             array = None
         if array is None or array_sha256(array) != expected:
             raise MythsError(
-                f"arrays/{self.path.name} does not hold what its trial stored: delete it, and the trial runs again when needed"
+                f"arrays/{self.path.name} does not match its stored hash. Delete it; the trial is re-run when its arrays are needed"
             )
         return array
 
@@ -170,11 +186,16 @@ class LazyArrays(Mapping[str, np.ndarray]):
 
 
 class Store:
-    """The results of one myth in one run folder.
+    """The stored trials of one myth in one run.
 
-    ``stale`` lists the lines that name an unknown class, an old version or settings that the
-    class no longer takes: they are kept in the file and left out of everything. Records of the ``shared`` invocations count as made
-    beside others, whatever their lines say.
+    Args:
+        folder: Folder of the myth in the run.
+        types_by_name: Trial classes by name.
+        shared: Ids of invocations that shared the device. Their records count as made beside other trials.
+
+    Attributes:
+        records: All records, in the order in which they were stored.
+        stale: Lines of an unknown class, another version or invalid settings. They stay in the file and are ignored.
     """
 
     def __init__(self, folder: Path, types_by_name: Mapping[str, type[Trial]], shared: frozenset[str] = frozenset()) -> None:
@@ -186,34 +207,39 @@ class Store:
         self.stale: list[str] = []
         self._by_id: dict[str, list[TrialRecord]] = {}
         self._whole_bytes = 0
-        """Bytes of the file after the last line that was appended; at that length it ends with a whole line."""
+        """Length of the file after the last appended line; at this length the file ends with a complete line."""
         for number, line in enumerate(complete_lines(self.file), start=1):
             if line.strip():
                 self._parse_line(line, number)
 
     def finished(self, trial: Trial, hashes: HashLookup = lambda name: None) -> TrialRecord | None:
-        """The newest successful record of a trial made from data that agree with what lies here."""
+        """Return the newest successful record of ``trial`` whose data hashes do not conflict with the local datasets, or None."""
         return next((r for r in reversed(self.attempts(trial)) if r.matches_data(hashes)), None)
 
     def attempts(self, trial: Trial) -> list[TrialRecord]:
-        """Return every successful record of a trial, the oldest first."""
+        """Return all successful records of a trial, the oldest first."""
         return [record for record in self._by_id.get(trial.id, ()) if record.status == "ok"]
 
     def has_arrays(self, record: TrialRecord) -> bool:
-        """Whether the arrays of a record are still on disk, not replaced by those of a later execution of its trial."""
+        """Return whether the arrays of a record are on disk and were not replaced by a later execution of its trial."""
         if not record.arrays:
             return True
         same = (r for r in reversed(self._by_id.get(record.trial.id, ())) if r.arrays)
         return next(same, record).arrays == record.arrays and self._array_file(record.trial.id).exists()
 
     def outcome(self, record: TrialRecord) -> Outcome:
-        """What the trial returned, arrays read when used."""
+        """Return the outcome of a record. Arrays are read on access."""
         return Outcome(record.rows, LazyArrays(self._array_file(record.trial.id), record.arrays) if record.arrays else {})
 
     def append(self, record: TrialRecord, arrays: Mapping[str, np.ndarray] | None = None) -> TrialRecord:
-        """Stores a finished trial; when this returns it is on disk.
+        """Store a finished trial durably and return its record with attempt number and array hashes.
 
-        Raises CannotStart when there is no room or the folder cannot be written: what was finished before stays.
+        Args:
+            record: The record.
+            arrays: Arrays to store with it.
+
+        Raises:
+            CannotStart: The disk is full or the folder cannot be written. Earlier results are kept.
         """
         try:
             if not self._whole_bytes:
@@ -225,7 +251,7 @@ class Store:
             self._whole_bytes = _append_line(self.file, _dumps(record.to_json()), self._whole_bytes)
         except OSError as error:
             raise CannotStart(
-                f"cannot write {self.file}: {error.strerror or error}; make room or pass another --results folder, then run again"
+                f"Cannot write {self.file}: {error.strerror or error}. Free disk space or use a different --results folder, then run again"
             ) from error
         self._keep(record)
         return record
@@ -240,7 +266,7 @@ class Store:
         except ValueError:
             stored = None
         if record_error(stored):
-            raise CannotStart(f"{self.file} line {number} is not a result: delete that line (its trial runs again) or put the file back")
+            raise CannotStart(f"{self.file}, line {number}: invalid record. Delete the line (its trial will be re-run) or restore the file")
         try:
             trial = decode(stored, self._types)
         except (KeyError, ValueError, UsageError, TypeError):
@@ -272,10 +298,18 @@ class Store:
 
 
 class Results:
-    """The successful trials of one myth in one run, for tables: typed trials and their rows.
+    """The successful trials of one myth in one run, as typed trials with their rows.
 
-    Holds one record a trial, all made from the same data: where lines were made from different
-    contents of a data set, those that agree with the data here count, else the newest.
+    There is one record per trial, and all records were made from the same data. If the records of a run were made from different contents
+    of a dataset, the records that match the local dataset count, otherwise the newest.
+
+    Args:
+        records: Stored records.
+        hashes: Returns the content hash of a local dataset.
+
+    Attributes:
+        records: The records that count.
+        n_excluded: Number of trials excluded because of the contents of their datasets.
     """
 
     def __init__(self, records: Sequence[TrialRecord], hashes: HashLookup = lambda name: None) -> None:
@@ -288,16 +322,22 @@ class Results:
         self.n_excluded = len({r.trial.id for r in records if r.status == "ok"}) - len(self.records)
 
     def of(self, kind: type[T]) -> Iterator[tuple[T, TrialRecord]]:
-        """Each finished trial of a class with its record."""
+        """Yield each finished trial of a class with its record."""
         for record in self.records:
             if type(record.trial) is kind:
                 yield record.trial, record
 
     def frame(self, kind: type[T], **columns: Callable[[T], Any]) -> pd.DataFrame:
-        """One line a row: the row's values, the trial's plain settings, ``protocol``, ``device``, and ``columns`` computed from the trial.
+        """Return the rows of a trial class as a table.
 
-        Empty where no such trial has finished. A row's own value wins over a setting of the same name. The last column, ``trials``, is
-        the trial's id; a table that puts rows together unites it (``myths.lab.tables``).
+        Args:
+            kind: Trial class.
+            **columns: Functions from a trial to the value of a further column.
+
+        Returns:
+            One line per row: values of the row, plain settings of the trial, ``protocol``, ``device``, ``columns``, and ``trials`` with
+            the id of the trial. A value of the row takes precedence over a setting of the same name. The table is empty if no such trial
+            has finished. Functions in ``myths.lab.tables`` combine the ids when a table aggregates rows.
         """
         import pandas as pd
 
@@ -314,38 +354,45 @@ class Results:
 
 def _accepted_data(records: Sequence[TrialRecord], hashes: HashLookup) -> dict[str, str]:
     accepted: dict[str, str] = {}
-    here = functools.cache(hashes)  # each data set is looked up once, not once for each record
+    local = functools.cache(hashes)  # one lookup per dataset, not per record
     for record in records:
         for name, sha256 in record.data.items():
-            if accepted.get(name) is None or accepted[name] != here(name):
+            if accepted.get(name) is None or accepted[name] != local(name):
                 accepted[name] = sha256
     return accepted
 
 
 def complete_lines(file: Path) -> Iterator[str]:
-    """Yield the lines of a file of results; a last line cut short by a crash is warned of and left out."""
+    """Yield the complete lines of ``trials.jsonl``. Warn about a truncated last line and ignore it.
+
+    Args:
+        file: The file; it need not exist.
+
+    Raises:
+        CannotStart: The file cannot be read.
+    """
     try:
         content = file.read_bytes()
     except FileNotFoundError:
         return
     except OSError as error:
-        raise CannotStart(f"cannot read {file}: {error.strerror}") from error
+        raise CannotStart(f"Cannot read {file}: {error.strerror}") from error
     *lines, last = content.split(b"\n")
     if last and _is_json(last):
         lines.append(last)
     elif last:
-        warnings.warn(f"{file} ends in the middle of a line: that trial runs again", stacklevel=3)
+        warnings.warn(f"{file}: the last line is truncated; its trial will be re-run", stacklevel=3)
     for line in lines:
         yield line.decode(errors="replace")
 
 
 def _append_line(file: Path, text: str, whole_bytes: int) -> int:
-    """Append a line. The file is opened each time: it may have been replaced meanwhile.
+    """Append a line. Open the file each time, because it may have been replaced.
 
     Args:
         file: The file.
         text: The line.
-        whole_bytes: The length at which the file is known to end with a whole line.
+        whole_bytes: A length at which the file is known to end with a complete line.
 
     Returns:
         The new length of the file.
@@ -361,7 +408,7 @@ def _append_line(file: Path, text: str, whole_bytes: int) -> int:
 
 
 def _truncate_partial_line(handle: Any) -> None:
-    """Takes away what a crash left of a last line, so that the next line starts on its own."""
+    """Remove a partial last line that a crash left, so that the next line starts on a line of its own."""
     if handle.seek(0, os.SEEK_END) == 0:
         return
     handle.seek(-1, os.SEEK_END)
@@ -392,27 +439,35 @@ _ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
 
 
 def check_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Rows as they will be read back: plain values, NaN and infinities as None.
+    """Return rows as they are read back: plain values; NaN and infinities become None.
 
-    Raises TypeError that names the column for a value that JSON cannot hold, and for a column that tables fill.
+    Args:
+        rows: Rows of an outcome.
+
+    Raises:
+        TypeError: A value is not valid JSON, or a column has a name that tables fill.
     """
     if any(TRIALS in row for row in rows):
-        raise TypeError(f"column {TRIALS!r} of a row is filled by tables with the ids of trials; choose another name")
+        raise TypeError(f"column {TRIALS!r} is reserved for the ids of trials. Rename the column of the row")
     cleaned = [{column: _plain_value(value, column) for column, value in row.items()} for row in rows]
     return json.loads(json.dumps(cleaned, allow_nan=False))
 
 
 def check_arrays(arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Arrays as they will be read back.
+    """Return arrays as they are read back.
 
-    Raises TypeError for one that cannot be stored: of Python objects, or by a name that ``np.savez`` has taken.
+    Args:
+        arrays: Arrays of an outcome, by name.
+
+    Raises:
+        TypeError: An array holds Python objects or has a reserved name.
     """
     checked = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     for name, array in checked.items():
         if array.dtype.hasobject:
-            raise TypeError(f"array {name!r} holds Python objects; only numbers and text can be stored")
+            raise TypeError(f"array {name!r} holds Python objects: expected numbers or text")
         if name in ("file", "allow_pickle"):
-            raise TypeError(f"no array may be called {name!r}")
+            raise TypeError(f"array name {name!r} is reserved by np.savez. Rename the array")
     return checked
 
 
@@ -427,7 +482,7 @@ def _plain_value(value: Any, column: str) -> Any:
         return {str(k): _plain_value(v, column) for k, v in value.items()}
     if value is None or isinstance(value, str | int):
         return value
-    raise TypeError(f"column {column!r} holds {type(value).__name__}; a row may hold plain values only")
+    raise TypeError(f"column {column!r} holds {type(value).__name__}: expected text, a number, a boolean, None, or lists of these")
 
 
 def array_sha256(array: np.ndarray) -> str:

@@ -1,4 +1,4 @@
-"""A run as one archive that others can check: what may be published of it, with checksums; and the check."""
+"""Pack a run into an archive with checksums, and verify such an archive."""
 
 from __future__ import annotations
 
@@ -38,24 +38,33 @@ log = logging.getLogger(__name__)
 
 CHECKSUM_FILE = "SHA256SUMS"
 MAX_BYTES = 256 * 2**20
-"""Of an archive when unpacked; rows, tables and figures of all myths take a few per cent of it."""
+"""Maximum size of an unpacked archive. A run of all myths takes a few percent of it."""
 TEXT_COLUMNS = ("statement", "source", "source_of_variation", "reason")
-"""Columns of claims.csv that say something in words, which may be put better without a number being another."""
+"""Columns of ``claims.csv`` with prose. They are not compared, because a sentence may be reworded without changing a number."""
 RELATIVE_TOLERANCE = 1e-6
-"""Relative difference that two machines may have in a number derived from the same rows."""
+"""Largest relative difference between two machines of a number computed from the same rows."""
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*){1,3}", flags=re.ASCII)
 
 
 def submit(run: RunFolder, folder: Path, myths: Sequence[Myth]) -> Path:
-    """Packs a run into ``folder/<run>.tar.gz`` and gives its path: run.json, trials, tables, claims, figures, published arrays,
-    and their checksums.
+    """Pack a run into ``folder/<run>.tar.gz``: ``run.json``, trials, tables, claims, figures, published arrays, and checksums.
 
-    Trials of a class or version that the suite no longer knows stay behind, as they do in tables. The same results give the same bytes.
-    Nothing is written into the run. Raises CannotStart for what ``publish`` refuses (no results,
-    uncommitted changes, a path, a user or a host in it), and where the archive cannot be written.
+    Trials of a class or version that the suite no longer knows are left out, as in tables. The same results give the same bytes. The run
+    itself is not changed.
+
+    Args:
+        run: The run.
+        folder: Folder of the archive.
+        myths: Myths of the suite.
+
+    Returns:
+        Path of the archive.
+
+    Raises:
+        CannotStart: ``publish`` would refuse the run, or the archive cannot be written.
     """
     for myth in (myth for myth in myths if run.has_results(myth)):
-        _ = run.store(myth).records  # a file that cannot be read is named where it is, not where its copy will be
+        _ = run.store(myth).records  # an error about an unreadable file then names the original, not the copy
     with tempfile.TemporaryDirectory() as scratch:
         copy = RunFolder(Path(scratch) / "copy" / run.name)
         copy.path.mkdir(parents=True)
@@ -74,7 +83,7 @@ def submit(run: RunFolder, folder: Path, myths: Sequence[Myth]) -> Path:
     try:
         archive.write_bytes(_packed(run.name, {**files, CHECKSUM_FILE: sums.encode()}))
     except OSError as error:
-        raise CannotStart(f"cannot write {archive}: {error.strerror or error}; make room or go to another folder") from error
+        raise CannotStart(f"Cannot write {archive}: {error.strerror or error}. Free disk space or change to another folder") from error
     return archive
 
 
@@ -82,16 +91,16 @@ def _is_stale(text: str, myth: Myth) -> bool:
     try:
         line = json.loads(text)
     except ValueError:
-        return False  # the store knows what to do about it
+        return False  # the store reports the error
     return isinstance(line, dict) and _protocol(line, myth) is None
 
 
 @dataclass(frozen=True)
 class Verification:
-    """What the check of an archive found.
+    """The result of verifying an archive.
 
     Attributes:
-        wrong: What does not hold, one sentence each; empty for an archive that is right.
+        wrong: Errors, one sentence each; empty if the archive is valid.
         unchecked: What could not be checked on this machine, and why.
     """
 
@@ -100,28 +109,31 @@ class Verification:
 
 
 def verify(archive: Path, myths: Sequence[Myth], checkout: Path | None = None) -> Verification:
-    """Check a submitted archive.
+    """Verify a submitted archive.
 
-    The check covers checksums, the form of every line, ids recomputed from settings, clean commits, and every table, claim and figure,
-    made again from the lines. Numbers, verdicts, ids and labels are compared; sentences about a claim are not. No code of the archive
-    runs, and nothing of it is kept.
+    The checks cover checksums, the format of every line, ids recomputed from settings, commits, and every table, claim and figure, rebuilt
+    from the lines. Numbers, verdicts, ids and labels are compared; prose about claims is not. No code of the archive is executed, and
+    nothing of it is kept.
 
     Args:
-        archive: A file that ``submit`` made.
-        myths: The myths of this suite.
-        checkout: A git checkout of the suite, where the commits of the archive are looked up.
+        archive: A file that ``submit`` wrote.
+        myths: Myths of the suite.
+        checkout: Git checkout of the suite in which the commits are looked up, or None.
+
+    Returns:
+        Errors, and what could not be checked.
 
     Raises:
-        UsageError: There is no such file.
+        UsageError: The file does not exist.
         CannotStart: The file is not an archive of a run.
     """
     files = _unpacked(archive)
     expected = _expected(files, myths)
     unknown = sorted(files.keys() - expected - {CHECKSUM_FILE})
-    wrong = [*_checksum_errors(files), *(f"{name} is nothing that a run of a myth known here holds" for name in unknown)]
+    wrong = [*_checksum_errors(files), *(f"{name} is not a file of a run of a known myth" for name in unknown)]
     unchecked: list[str] = []
     if not any(name.endswith("/trials.jsonl") and files[name].strip() for name in files.keys() & expected):
-        wrong.append("it holds no trial")
+        wrong.append("the archive has no trial")
     with tempfile.TemporaryDirectory() as scratch:
         run = RunFolder(Path(scratch) / "run")
         for name in files.keys() & expected:
@@ -132,10 +144,10 @@ def verify(archive: Path, myths: Sequence[Myth], checkout: Path | None = None) -
             for each in invocations:
                 datetime.fromisoformat(each["started"])
         except (MythsError, ValueError):
-            return Verification((*wrong, "run.json is not the record of a run"))
+            return Verification((*wrong, "run.json is invalid"))
         known = {invocation["id"]: invocation for invocation in invocations}
         if len(known) < len(invocations):
-            wrong.append("run.json names an invocation twice")
+            wrong.append("run.json lists an invocation twice")
         absent, unknowable = _commit_errors({i["commit"] for i in invocations if i["commit"]}, checkout)
         wrong += absent
         unchecked += unknowable
@@ -152,7 +164,7 @@ def verify(archive: Path, myths: Sequence[Myth], checkout: Path | None = None) -
 
 
 def _rebuild_errors(run: RunFolder, myth: Myth, files: Mapping[str, bytes]) -> tuple[list[str], list[str]]:
-    """Make what is derived from whole lines again. Return what is wrong and what could not be checked, a sentence each."""
+    """Rebuild tables, claims and figures from valid lines. Return errors, and what could not be checked, one sentence each."""
     wrong = [*_array_errors(run, myth, files)]
     analysis = _analysis(run, myth)
     if isinstance(analysis, str):
@@ -162,21 +174,21 @@ def _rebuild_errors(run: RunFolder, myth: Myth, files: Mapping[str, bytes]) -> t
 
 
 def _commit_errors(commits: Collection[str], checkout: Path | None) -> tuple[list[str], list[str]]:
-    """What is wrong with the commits, and which could not be looked up."""
+    """Return errors of the commits, and which commits could not be looked up."""
     wrong, unknown = [], []
     for commit in sorted(commits):
         if not re.fullmatch(r"[0-9a-f]{40}", commit):
-            wrong.append(f"run.json: commit {commit[:50]!r} is not the name of a commit, which has 40 hexadecimal digits")
+            wrong.append(f"run.json: invalid commit {commit[:50]!r}: expected 40 hexadecimal digits")
         elif checkout is not None and _git(checkout, "cat-file", "-e", f"{commit}^{{commit}}") is None:
             unknown.append(commit)
     if checkout is not None and _git(checkout, "rev-parse", "--is-shallow-repository") == "false":
-        return wrong + [f"run.json: {checkout} has no commit {commit}: `git fetch --all`, or it was invented" for commit in unknown], []
+        return wrong + [f"run.json: {checkout} has no commit {commit}, even after `git fetch --all`?" for commit in unknown], []
     known = len(commits) - len(wrong)
-    return wrong, [f"commits ({known}): there is no full git checkout to look them up in"] if known else []
+    return wrong, [f"commits ({known}): no full git checkout of the suite is available"] if known else []
 
 
 def _git(checkout: Path, *arguments: str) -> str | None:
-    """What git prints; None where it fails or is not installed."""
+    """Return the output of git, or None if it fails or is not installed."""
     try:
         done = subprocess.run(["git", "-C", str(checkout), *arguments], capture_output=True, text=True, timeout=20, check=True)
     except (OSError, subprocess.SubprocessError):
@@ -191,23 +203,23 @@ def _packed(top: str, files: Mapping[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for name, content in sorted(files.items()):
-            entry = tarfile.TarInfo(f"{top}/{name}")  # with no owner and no date
+            entry = tarfile.TarInfo(f"{top}/{name}")  # without owner and date
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))
     return gzip.compress(buffer.getvalue(), mtime=0)
 
 
 def _unpacked(archive: Path) -> dict[str, bytes]:
-    """The files of an archive in memory, by name below its one folder. Nothing but plain files with plain names gets in."""
+    """Return the files of an archive by name below its top folder. Accept only regular files with plain names."""
     try:
         with gzip.open(archive) as file:
             content = file.read(MAX_BYTES + 1)
     except (FileNotFoundError, IsADirectoryError) as error:
-        raise UsageError(f"there is no archive {archive}: `myths submit RUN` makes one") from error
+        raise UsageError(f"Archive {archive} does not exist. `myths submit RUN` writes one") from error
     except (OSError, EOFError, zlib.error) as error:
         raise CannotStart(f"{archive} is no .tar.gz, or only a part of one: get it again") from error
     if len(content) > MAX_BYTES:
-        raise CannotStart(f"{archive} holds more than {MAX_BYTES // 2**20} MiB: that is no submitted run")
+        raise CannotStart(f"{archive} has more than {MAX_BYTES // 2**20} MiB when unpacked: expected a submitted run")
     files: dict[str, bytes] = {}
     tops = set()
     try:
@@ -215,13 +227,13 @@ def _unpacked(archive: Path) -> dict[str, bytes]:
             for entry in tar:
                 top, _, name = entry.name.partition("/")
                 if not entry.isreg() or not _NAME.fullmatch(entry.name) or name in files:
-                    raise CannotStart(f"{archive} holds {entry.name[:80]!r}, which is no plain file below one folder: it is not opened")
+                    raise CannotStart(f"{archive} contains {entry.name[:80]!r}: expected regular files in one folder")
                 tops.add(top)
                 files[name] = tar.extractfile(entry).read()  # type: ignore[union-attr]
     except tarfile.TarError as error:
         raise CannotStart(f"{archive} is no .tar.gz, or only a part of one: get it again") from error
     if len(tops) != 1 or not files.keys() >= {"run.json", CHECKSUM_FILE}:
-        raise CannotStart(f"{archive} is not the archive of one run: it lacks run.json or {CHECKSUM_FILE}")
+        raise CannotStart(f"{archive} is not an archive of one run: expected run.json and {CHECKSUM_FILE}")
     return files
 
 
@@ -230,11 +242,11 @@ def _checksum_errors(files: Mapping[str, bytes]) -> Iterator[str]:
     listed = {name: sha256 for sha256, _, name in lines}
     for name in sorted((listed.keys() | files.keys()) - {CHECKSUM_FILE}):
         if name not in files:
-            yield f"{name} is in {CHECKSUM_FILE} and not in the archive"
+            yield f"{name} is listed in {CHECKSUM_FILE} but not in the archive"
         elif name not in listed:
-            yield f"{name} is not in {CHECKSUM_FILE}"
+            yield f"{name} is not listed in {CHECKSUM_FILE}"
         elif hashlib.sha256(files[name]).hexdigest() != listed[name]:
-            yield f"{name} is not what {CHECKSUM_FILE} says: it was changed or damaged"
+            yield f"{name} does not match {CHECKSUM_FILE}: it was changed or damaged"
 
 
 def _expected(files: Mapping[str, bytes], myths: Sequence[Myth]) -> set[str]:
@@ -250,7 +262,7 @@ def _expected(files: Mapping[str, bytes], myths: Sequence[Myth]) -> set[str]:
 
 
 def _line_errors(content: bytes, myth: Myth, invocations: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """What is wrong with the lines of one myth: form, identity, origin."""
+    """Yield the errors of the lines of one myth: format, id, protocol, invocation."""
     seen: dict[str | tuple[str, str], int] = {}
     attempts: Counter[str] = Counter()
     for number, text in enumerate(content.decode(errors="replace").rstrip("\n").split("\n"), start=1):
@@ -260,42 +272,42 @@ def _line_errors(content: bytes, myth: Myth, invocations: Mapping[str, Mapping[s
         except (ValueError, RecursionError):
             line = None
         if not isinstance(line, dict) or line.keys() - RECORD_KEYS:
-            yield f"{where} is not a result"
+            yield f"{where} is not a valid record"
             continue
         if (fault := record_error(line)) is not None:
             yield f"{where}: {fault}"
             continue
         if text in seen:
-            yield f"{where} is line {seen[text]} once more"
+            yield f"{where} repeats line {seen[text]}"
         elif line["status"] == "ok" and (finished := (line["id"], line["invocation"])) in seen:
-            yield f"{where}: trial {line['id']} finished in line {seen[finished]} already, in the same invocation"
+            yield f"{where}: trial {line['id']} already finished in line {seen[finished]}, in the same invocation"
         seen |= {text: number} | ({(line["id"], line["invocation"]): number} if line["status"] == "ok" else {})
         canonical = {name: line[name] for name in ("trial", "version", "settings")}
         identity = hashlib.sha256(json.dumps(canonical, sort_keys=True).encode()).hexdigest()[:12]
         if identity != line["id"]:
-            yield f"{where}: its settings make it {identity}, it calls itself {line['id']}"
+            yield f"{where}: id is {line['id']}, computed from the settings {identity}"
         if _protocol(line, myth) not in (None, line["protocol"]):
-            yield f"{where}: its settings are of the protocol {_protocol(line, myth)}, it says {line['protocol']}"
+            yield f"{where}: protocol is {line['protocol']}, computed from the settings {_protocol(line, myth)}"
         origin = invocations.get(line["invocation"])
         if origin is None:
-            yield f"{where} is of an invocation that run.json does not know"
+            yield f"{where}: run.json does not list its invocation"
         elif not origin.get("commit") or origin.get("dirty") is not False:
-            yield f"{where} was not made from a clean commit"
+            yield f"{where}: its invocation did not run from a clean commit"
         if line["status"] == "ok":
             attempts[line["id"]] += 1
             yield from _attempt_errors(line, attempts[line["id"]], origin or {}, where)
 
 
 def _attempt_errors(line: Mapping[str, Any], expected: int, origin: Mapping[str, Any], where: str) -> Iterator[str]:
-    """What is wrong with the number of a success: the first has none, and each further one was declared by its invocation."""
+    """Yield the errors of the number of a success. Further successes must be declared by their invocation."""
     if line.get("attempt", 1) != expected:
-        yield f"{where}: it is success {expected} of trial {line['id']} and calls itself attempt {line.get('attempt', 1)}"
+        yield f"{where}: attempt is {line.get('attempt', 1)}, expected {expected}, the number of successes of trial {line['id']}"
     elif expected > 1 and line["id"] not in (origin.get("again") or ()):
         yield f"{where}: its invocation did not declare a further attempt at trial {line['id']} (myths run --again)"
 
 
 def _protocol(line: Mapping[str, Any], myth: Myth) -> str | None:
-    """The protocol that the settings of a line amount to; None where this version of the suite does not know the trial."""
+    """Return the protocol of the settings of a line, or None if this version of the suite does not know the trial."""
     try:
         return decode(line, myth.types_by_name).protocol
     except (KeyError, ValueError, TypeError, UsageError):
@@ -307,30 +319,30 @@ def _reject_constant(constant: str) -> float:
 
 
 def _analysis(run: RunFolder, myth: Myth) -> Analysis | str:
-    """Tables and claims made of the lines; a sentence where none can be made."""
+    """Return tables and claims of the lines, or the error as one sentence."""
     try:
         return analyze(myth, run)
-    except Exception as error:  # noqa: BLE001 (rows that a table does not expect: whatever it says is the finding)
-        return f"{myth.folder}: no tables can be made of its trials ({' '.join(str(error).split())[:200]})"
+    except Exception as error:  # noqa: BLE001 (unexpected rows: any error is a finding)
+        return f"{myth.folder}: its tables cannot be computed ({' '.join(str(error).split())[:200]})"
 
 
 def _table_errors(found: Analysis, run: RunFolder) -> Iterator[str]:
-    """Where the tables and claims of the archive are not what its lines give."""
+    """Yield how tables and claims of the archive differ from the rebuilt ones."""
     myth = found.myth
     if stale := run.store(myth).stale:
-        yield f"{myth.folder}: {len(stale)} trials are unknown to this version of the suite: {', '.join(sorted(set(stale))[:3])}"
+        yield f"{myth.folder}: this version of the suite does not know {len(stale)} trials: {', '.join(sorted(set(stale))[:3])}"
     for name, table in [*found.tables.items(), ("claims", found.claims_table())]:
         file = run.path / myth.folder / f"{name}.csv"
         if file.exists() and not len(table):
-            yield f"{myth.folder}/{name}.csv is there, and its trials give no rows for it"
+            yield f"{myth.folder}/{name}.csv exists, but the table rebuilt from the trials is empty"
         elif len(table) and not file.exists():
-            yield f"{myth.folder}/{name}.csv is not there, and its trials give {len(table)} rows for it"
+            yield f"{myth.folder}/{name}.csv is missing; the table rebuilt from the trials has {len(table)} rows"
         elif file.exists() and (difference := _difference(file, table, TEXT_COLUMNS if name == "claims" else ())):
-            yield f"{myth.folder}/{name}.csv is not what its trials give: {difference}"
+            yield f"{myth.folder}/{name}.csv differs from the table rebuilt from the trials: {difference}"
 
 
 def _array_errors(run: RunFolder, myth: Myth, files: Mapping[str, bytes]) -> Iterator[str]:
-    """Where published arrays are not those of a line."""
+    """Yield the errors of published arrays."""
     last = {record.trial.id: record for record in run.store(myth).records if record.status == "ok"}
     for name in sorted(name for name in files if name.startswith(f"{myth.folder}/arrays/")):
         if said := published_arrays.error(files[name], last.get(name.rpartition("/")[2].removesuffix(".npz"))):
@@ -338,36 +350,36 @@ def _array_errors(run: RunFolder, myth: Myth, files: Mapping[str, bytes]) -> Ite
 
 
 def _figure_errors(found: Analysis, files: Mapping[str, bytes]) -> tuple[list[str], list[str]]:
-    """Which figures are not what the tables give, and which this machine cannot tell."""
+    """Return how figures differ from the rebuilt ones, and which this machine cannot compare."""
     import matplotlib
 
     myth = found.myth
-    wrong = [f"{name} is not a drawing: {said}" for name, content in files.items() if (said := _unsafe_svg_reason(content))]
+    wrong = [f"{name} is not a plain figure: {reason}" for name, content in files.items() if (reason := _unsafe_svg_reason(content))]
     if wrong:
         return wrong, []
     try:
         drawn = {f"{myth.folder}/figures/{name}.svg": svg for name, svg in render_figures(found).items()}
     except Exception as error:  # noqa: BLE001 (as above)
-        return [f"{myth.folder}: no figures can be drawn of its tables ({' '.join(str(error).split())[:200]})"], []
-    wrong += [f"{name} is not there, and its trials give it" for name in sorted(drawn.keys() - files.keys())]
-    wrong += [f"{name} is there, and its trials give no such figure" for name in sorted(files.keys() - drawn.keys())]
+        return [f"{myth.folder}: its figures cannot be rendered ({' '.join(str(error).split())[:200]})"], []
+    wrong += [f"{name} is missing, but can be rendered from the trials" for name in sorted(drawn.keys() - files.keys())]
+    wrong += [f"{name} exists, but cannot be rendered from the trials" for name in sorted(files.keys() - drawn.keys())]
     for name in sorted(drawn.keys() & files.keys()):
         there, ours = (_VERSION.search(text) for text in (files[name].decode(errors="replace"), drawn[name]))
         if _same_drawing(files[name].decode(errors="replace"), drawn[name]):
             continue
         if there is None or ours is None or there[1] == ours[1]:
-            wrong.append(f"{name} is not what its trials give")
+            wrong.append(f"{name} differs from the figure rendered from the trials")
         else:
-            return wrong, [f"{myth.folder}/figures: drawn by matplotlib {there[1]}, and this machine has {matplotlib.__version__}"]
+            return wrong, [f"{myth.folder}/figures: rendered by matplotlib {there[1]}; this machine has {matplotlib.__version__}"]
     return wrong, []
 
 
 def _unsafe_svg_reason(content: bytes) -> str | None:
-    """Why an SVG may do more than show lines, text and pixels; None where it may not."""
+    """Return why an SVG may do more than show lines, text and pixels, or None."""
     from xml.etree import ElementTree
 
     if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
-        return "it declares a document type"
+        return "it has a document type"
     try:
         root = ElementTree.fromstring(content)
     except (ElementTree.ParseError, ValueError, LookupError, RecursionError):
@@ -375,14 +387,14 @@ def _unsafe_svg_reason(content: bytes) -> str | None:
     for element in root.iter():
         tag = str(element.tag).rpartition("}")[2]
         if tag not in _DRAWN:
-            return f"it holds <{tag[:40]}>"
+            return f"it contains <{tag[:40]}>"
         for text in (element.text or "" if tag == "style" else "", *element.attrib.values()):
             if re.search(r"@import|url\((?!#)|javascript:", text, flags=re.IGNORECASE):
                 return f"it refers to {text[:40]!r}"
         for name, value in element.attrib.items():
             name = name.rpartition("}")[2]
             if name.lower().startswith("on"):
-                return f"it holds {name[:40]}="
+                return f"it contains {name[:40]}="
             if name == "href" and not value.startswith(("#", "data:image/png;")):
                 return f"it refers to {value[:40]!r}"
     return None
@@ -392,14 +404,14 @@ _DRAWN = {
     "svg", "title", "defs", "style", "g", "path", "use", "clipPath", "rect", "image", "line", "circle", "text", "tspan", "polygon",
     "marker", "linearGradient", "stop", "pattern",
 }  # fmt: skip
-"""What matplotlib draws with."""
+"""Elements that matplotlib writes."""
 _VERSION = re.compile(r'data-matplotlib="([\w.+-]{1,40})"')
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 _ID = re.compile(r"\bf[0-9a-f]{8}-\w+")
 
 
 def _same_drawing(one: str, other: str) -> bool:
-    """Whether two SVG show the same: ids, which follow the content, aside, and numbers to a thousandth of a point."""
+    """Return whether two SVGs show the same. Ids are ignored, and numbers may differ by a thousandth of a point."""
     first, second = (_ID.sub("id", text) for text in (one, other))
     if first == second:
         return True
@@ -410,13 +422,19 @@ def _same_drawing(one: str, other: str) -> bool:
 
 
 def _difference(file: Path, table: pd.DataFrame, but: Collection[str] = ()) -> str | None:
-    """Where a CSV is not the table, in words; columns ``but`` aside, and by more than two machines make of the same sum."""
+    """Return how a CSV file differs from a table by more than rounding, or None.
+
+    Args:
+        file: The CSV file.
+        table: The table.
+        but: Columns to ignore.
+    """
     import pandas as pd
 
     try:
         there, rebuilt = (pd.read_csv(source, dtype=str, keep_default_na=False) for source in (file, io.StringIO(as_csv(table))))
     except ValueError as error:
-        return f"it is no table ({error})"
+        return f"it is not a table ({error})"
     if list(there.columns) != list(rebuilt.columns) or len(there) != len(rebuilt):
         return f"{len(there)} rows of {len(there.columns)} columns, rebuilt {len(rebuilt)} of {len(rebuilt.columns)}"
     for column in (column for column in there if column not in but):

@@ -1,4 +1,4 @@
-"""The one honest stopwatch: warm-up, device synchronization, interleaved repeats, median and quartiles."""
+"""Timing with warm-up, device synchronization and interleaved repeats."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ import numpy as np
 
 @dataclass
 class Stopwatch:
-    """``with Stopwatch(device) as stopwatch: …`` then ``stopwatch.seconds``; work queued on the device is waited for."""
+    """Context manager that measures seconds: ``with Stopwatch(device) as stopwatch: …``, then ``stopwatch.seconds``.
+
+    It waits for work queued on the device.
+    """
 
     device: str = "cpu"
     seconds: float = 0.0
@@ -36,7 +39,15 @@ class Stopwatch:
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of one call: median and quartiles over ``repeats``, and the first call (with compilation) apart."""
+    """Duration of a call in seconds.
+
+    Attributes:
+        median: Median over the repeats.
+        low_quartile: First quartile.
+        high_quartile: Third quartile.
+        repeats: Number of repeats.
+        first_call: Duration of the first call, compilation included.
+    """
 
     median: float
     low_quartile: float
@@ -45,7 +56,7 @@ class Timing:
     first_call: float
 
     def row(self, prefix: str = "") -> dict[str, float | int]:
-        """As columns of a results row, in seconds."""
+        """Return the timing as columns of a row, in seconds."""
         return {
             f"{prefix}seconds": self.median,
             f"{prefix}q25_seconds": self.low_quartile,
@@ -57,13 +68,13 @@ class Timing:
 
 @dataclass(frozen=True)
 class TimingComparison:
-    """Timings of several methods of one result, and what each gave on its last call."""
+    """Timings of several methods, and the result of each method's last call."""
 
     timings: Mapping[str, Timing]
     results: Mapping[str, Any]
 
     def ratio(self, slow: str, fast: str) -> float:
-        """How many times the median of ``fast`` fits into that of ``slow``."""
+        """Return the median of ``slow`` divided by the median of ``fast``."""
         return self.timings[slow].median / self.timings[fast].median
 
 
@@ -76,11 +87,18 @@ def compare_timings(
     budget_seconds: float = 10.0,
     check: Callable[[Mapping[str, Any]], None] | None = None,
 ) -> TimingComparison:
-    """Times several methods in turn (A B A B …), so that drift of the machine falls on all alike.
+    """Time several methods in turn (A B A B …), so that drift of the machine affects all methods equally.
 
-    Each is warmed up first; its first call, which may compile, is reported apart. Repeats stop at
-    ``budget_seconds`` a method, but not below 5 (3 where one call takes over 2 s). ``check`` gets
-    the results of the first calls and raises when they do not agree: a time of a wrong answer is none.
+    Args:
+        methods: Functions by name.
+        device: Device to synchronize.
+        repeats: Maximum number of repeats per method.
+        warmup: Number of calls before timing. The first call, which may compile, is reported separately.
+        budget_seconds: Time per method after which repeats stop, but not before 5 repeats, or 3 if a call takes more than 2 seconds.
+        check: Receives the results of the first calls and raises if they disagree, so that incorrect methods are not timed.
+
+    Returns:
+        Timings and results by name.
     """
     first, results = {}, {}
     for name, method in methods.items():
@@ -100,7 +118,7 @@ def compare_timings(
         for name, method in methods.items():
             if _enough(seconds[name], budget_seconds):
                 continue
-            results[name] = None  # frees the last result before the next is made, outside of the time
+            results[name] = None  # free the last result before the next call, outside of the timed block
             with Stopwatch(device) as stopwatch:
                 results[name] = method()
             seconds[name].append(stopwatch.seconds)
@@ -108,7 +126,7 @@ def compare_timings(
 
 
 def synchronize(device: str) -> None:
-    """Waits until the device has done all that was queued on it."""
+    """Wait until the device has finished all queued work."""
     if device.startswith("cuda"):
         import torch
 

@@ -138,7 +138,7 @@ def test_what_cannot_change_a_number_keeps_a_checkout_clean(file, counts, checko
 
 def test_what_keeps_a_run_from_being_published_is_known_when_it_starts(checkout, tmp_path, monkeypatch):
     dirty = coin.make_run(tmp_path / "local" / "dirty", dirty=True)
-    assert "dirty holds trials made from uncommitted changes; use another --run" in unpublishable_reason(dirty)
+    assert "'dirty' has trials made from uncommitted changes. Use a different --run" in unpublishable_reason(dirty)
     monkeypatch.setattr(provenance, "_git", lambda *words: "f" * 40 if words[0] == "rev-parse" else None)
     assert provenance.commit()["dirty"]  # git cannot tell: not clean
     monkeypatch.setattr(provenance, "ROOT", tmp_path)
@@ -165,7 +165,7 @@ def test_trials_of_an_unknown_invocation_are_refused(run, tmp_path):
         ("~/data/x", "a path"),
         ("file:///x", "a path"),
         ("failed at /pytorch/aten/src/x.cu, read /data/pytorch/aten/y", "a path"),
-        ("someone@example.org", "an address"),
+        ("someone@example.org", "an email address"),
         ("made by prof-plum", "the name of a user"),
     ],
 )

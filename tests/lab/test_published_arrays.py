@@ -98,7 +98,7 @@ def test_a_copy_that_was_interrupted_is_completed(source, tmp_path):
     (there.run.path / "fair_coin").mkdir(parents=True)
     lines = (source.path / "fair_coin/trials.jsonl").read_bytes().splitlines(keepends=True)
     (there.run.path / "fair_coin/trials.jsonl").write_bytes(lines[0] + lines[1][:20])
-    with pytest.raises(CannotStart, match="has results of its own"):
+    with pytest.raises(CannotStart, match="has other results"):
         go(there)  # half a line may be anything
     (there.run.path / "fair_coin/trials.jsonl").write_bytes(lines[0])
     assert go(there).finished == 2
@@ -115,7 +115,7 @@ def test_another_machine_class_or_results_of_its_own_are_refused_and_nothing_is_
     own = replace(own, myths=[replace(MYTH, trials=lambda profile, seeds, data: [Toss(coin="crown")])])
     go(own)
     before = (own.run.path / "fair_coin/trials.jsonl").read_bytes()
-    with pytest.raises(CannotStart, match=r"has results of its own in .*; name another run with --run"):
+    with pytest.raises(CannotStart, match=r"has other results in .*\. Use a different --run"):
         go(there)
     assert (own.run.path / "fair_coin/trials.jsonl").read_bytes() == before
 
@@ -144,8 +144,8 @@ FILE = f"fair_coin/arrays/{FIRST.id}.npz"
         (FILE, packed(counts_2=np.arange(1000), weights=np.ones(5)), "holds the arrays counts_2, weights; of this trial are published"),
         (FILE, packed(counts_2=np.array([{}], dtype=object)), "is not a file of arrays"),
         (FILE, b"PK", "is not a file of arrays"),
-        (FILE, bytes(published_arrays.MAX_BYTES + 1), "are published of a trial"),
-        (FILE, packed(counts_2=np.zeros(published_arrays.MAX_UNPACKED_BYTES // 8 + 1)), "are published of a trial"),
+        (FILE, bytes(published_arrays.MAX_BYTES + 1), "expected at most"),
+        (FILE, packed(counts_2=np.zeros(published_arrays.MAX_UNPACKED_BYTES // 8 + 1)), "expected at most"),
         ("fair_coin/arrays/0123456789ab.npz", packed(counts_2=np.arange(1000)), "belongs to no finished trial"),
     ],
 )
@@ -161,7 +161,7 @@ def test_a_small_file_that_unpacks_to_a_large_one_is_not_read():
     np.savez_compressed(buffer, counts_2=np.zeros(published_arrays.MAX_UNPACKED_BYTES // 8 + 1))
     assert len(buffer.getvalue()) < published_arrays.MAX_BYTES
     record = runner.TrialRecord(FIRST, "ok", arrays={"counts_2": ""})
-    assert "claims more than" in published_arrays.error(buffer.getvalue(), record)
+    assert "has more than" in published_arrays.error(buffer.getvalue(), record)
 
 
 # --- what is committed ---------------------------------------------------------------------------

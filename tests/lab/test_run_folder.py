@@ -61,7 +61,7 @@ def test_another_class_of_machine_is_refused(tmp_path):
 def test_a_damaged_run_json_is_named_and_left_alone(tmp_path, content):
     (tmp_path / "run.json").write_bytes(content)
     for attempt in (RunFolder(tmp_path).metadata, lambda: RunFolder(tmp_path).add_invocation("cpu", {}, {})):
-        with pytest.raises(CannotStart, match=r"run\.json.*put it back, or name another run with --run"):
+        with pytest.raises(CannotStart, match=r"run\.json.*Restore it or use a different --run"):
             attempt()
     assert (tmp_path / "run.json").read_bytes() == content
 
@@ -112,7 +112,7 @@ def test_a_run_json_that_lacks_or_confuses_something_is_refused_or_read_as_ever(
             ):
                 getattr(shown, part)
             exports.claims([shown])
-    assert all(re.search(r"run\.json is not the record of a run \([a-z]\S* (has no|is) .*put it", said) for said in refused.values())
+    assert all(re.search(r"run\.json: [a-z]\S* (has no|is) .*Restore it", said) for said in refused.values())
     first = ("invocations", 0)
     assert refused.keys() >= {((*first, name), True) for name in ("commit", "dirty", "arguments", "criteria", "skipped")}
     assert refused.keys() >= {((*first, "arguments", name), kind) for name in ("myths", "profile") for kind in (True, False)}
@@ -129,7 +129,7 @@ def test_run_json_is_whole_or_unchanged(tmp_path, monkeypatch, call):
 
     with monkeypatch.context() as patched:
         patched.setattr("os.fsync" if call == "fsync" else "pathlib.Path.replace", full)
-        with pytest.raises(CannotStart, match=r"cannot write .*run\.json: No space left on device; make room"):
+        with pytest.raises(CannotStart, match=r"Cannot write .*run\.json: No space left on device\. Free disk space"):
             run.add_invocation("cpu", invocation("i2"), {})
     assert (tmp_path / "run.json").read_bytes() == before
     assert list(tmp_path.iterdir()) == [tmp_path / "run.json"]
@@ -138,11 +138,11 @@ def test_run_json_is_whole_or_unchanged(tmp_path, monkeypatch, call):
 def test_a_file_in_place_of_the_folder(tmp_path):
     (tmp_path / "file").write_text("")
     run = RunFolder(tmp_path / "file" / "cpu-quick")
-    with pytest.raises(CannotStart, match="cannot read"):
+    with pytest.raises(CannotStart, match="Cannot read"):
         run.add_invocation("cpu", {}, {})
-    with pytest.raises(CannotStart, match=r"cannot write to .*--results"), run.locked():
+    with pytest.raises(CannotStart, match=r"Cannot write to .*--results"), run.locked():
         pass
-    with pytest.raises(CannotStart, match=r"cannot write .*--results"):
+    with pytest.raises(CannotStart, match=r"Cannot write .*--results"):
         write_atomically(run.path / "table.csv", "a\n")
 
 
@@ -150,7 +150,7 @@ def test_a_second_process_is_kept_out(tmp_path):
     with subprocess.Popen([sys.executable, "-c", LOCKER, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "locked\n"
-        with pytest.raises(CannotStart, match=r"another myths run is going on in .*--run"), RunFolder(tmp_path).locked():
+        with pytest.raises(CannotStart, match=r"Another `myths run` is writing to .*--run"), RunFolder(tmp_path).locked():
             pass
         other.kill()  # a killed process leaves no lock behind
         other.wait()

@@ -115,7 +115,7 @@ def test_lines_made_beside_others_say_so_and_are_no_estimates_on_a_gpu(tmp_path)
     ("changes", "finding"),
     [
         ({}, None),
-        ({"attempt": 3}, "success 2 of trial"),
+        ({"attempt": 3}, "expected 2, the number of successes"),
         ({"attempt": 1}, "its attempt is 1"),
         ({"invocation": "undeclared"}, "did not declare a further attempt"),
         ({"concurrent_trials": -1}, "its concurrent_trials is -1"),

@@ -21,7 +21,7 @@ from tests.lab.report import coin
 MYTHS = (coin.DRAWN,)
 TRIALS = "fair_coin/trials.jsonl"
 FIGURE = "fair_coin/figures/heads.svg"
-RIGHT = Verification((), ("commits (1): there is no full git checkout to look them up in",))
+RIGHT = Verification((), ("commits (1): no full git checkout of the suite is available",))
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_what_the_suite_no_longer_knows_stays_behind(run, tmp_path):
 
 def test_a_line_that_a_crash_cut_stays_behind_and_is_named_where_it_is(run, tmp_path):
     (run.path / TRIALS).write_bytes((run.path / TRIALS).read_bytes()[:-20])
-    with pytest.warns(UserWarning, match="ends in the middle of a line") as warned:
+    with pytest.warns(UserWarning, match="the last line is truncated") as warned:
         archive = submit(run, tmp_path, MYTHS)
     assert {str(each.message).partition(" ends")[0] for each in warned} == {str(run.path / TRIALS)}
     assert verify(archive, MYTHS) == RIGHT
@@ -132,49 +132,55 @@ def test_what_may_not_be_published_is_not_packed(tmp_path, changes, message):
 @pytest.mark.parametrize(
     ("change", "finding"),
     [
-        (line_changed(rows=[{"dataset": "ducat", "heads": 9000, "times": 10_000}]), "tosses.csv is not what its trials give"),
-        (line_changed(settings={"coin": "ducat", "seed": 7, "times": 10_000}), "it calls itself"),
-        (line_changed(protocol="reduced"), "of the protocol paper, it says reduced"),
-        (line_changed(invocation="20260101T000000-ffff"), "run.json does not know"),
+        (
+            line_changed(rows=[{"dataset": "ducat", "heads": 9000, "times": 10_000}]),
+            "tosses.csv differs from the table rebuilt from the trials",
+        ),
+        (line_changed(settings={"coin": "ducat", "seed": 7, "times": 10_000}), "computed from the settings"),
+        (line_changed(protocol="reduced"), "protocol is reduced, computed from the settings paper"),
+        (line_changed(invocation="20260101T000000-ffff"), "run.json does not list its invocation"),
         (line_changed(seconds="long"), "its seconds is 'long'"),
-        (line_changed(extra=1), "line 1 is not a result"),
+        (line_changed(extra=1), "line 1 is not a valid record"),
         (line_changed(energy_joules="much"), "its energy_joules is 'much'"),
         (line_changed(seconds=-1.0), "its seconds is -1.0"),
         (line_changed(peak_memory_bytes=-1), "peak_memory_bytes is -1"),
         (line_changed(energy_joules=-2.0), "energy_joules"),
-        (line_changed(seconds=float("inf")), "line 1 is not a result"),
-        (line_changed(rows=[{"dataset": "ducat", "heads": float("nan"), "times": 1}]), "line 1 is not a result"),
+        (line_changed(seconds=float("inf")), "line 1 is not a valid record"),
+        (line_changed(rows=[{"dataset": "ducat", "heads": float("nan"), "times": 1}]), "line 1 is not a valid record"),
         (replaced(TRIALS, '"seconds": 61.5', '"seconds": 1e999'), "its seconds is inf"),
         (line_changed(status="well"), "its status is 'well'"),
-        (lambda files: files.update({TRIALS: files[TRIALS] + files[TRIALS].splitlines(keepends=True)[0]}), "line 7 is line 1 once more"),
-        (lambda files: files.update({TRIALS: files[TRIALS] + another_result(files[TRIALS])}), "finished in line 1 already, in the same"),
-        (lambda files: files.update({TRIALS: b""}), "it holds no trial"),
-        (lambda files: [files.pop(name) for name in list(files) if name.startswith("fair_coin/")], "it holds no trial"),
+        (lambda files: files.update({TRIALS: files[TRIALS] + files[TRIALS].splitlines(keepends=True)[0]}), "line 7 repeats line 1"),
+        (lambda files: files.update({TRIALS: files[TRIALS] + another_result(files[TRIALS])}), "already finished in line 1, in the same"),
+        (lambda files: files.update({TRIALS: b""}), "the archive has no trial"),
+        (lambda files: [files.pop(name) for name in list(files) if name.startswith("fair_coin/")], "the archive has no trial"),
         (
             replaced("run.json", "0123456789abcdef0123456789abcdef01234567", "my best commit"),
             "'my best commit' is not the name",
         ),
-        (lambda files: twice_the_invocation(files), "names an invocation twice"),
-        (replaced("run.json", '"started": "', '"started": "the day before '), "run.json is not the record of a run"),
-        (replaced("run.json", '"profile": "laptop"', '"profile": 7'), "run.json is not the record of a run"),
-        (replaced(FIGURE, "<title>", "<script>alert(1)</script><title>"), "heads.svg is not a drawing: it holds <script>"),
-        (replaced(FIGURE, "<svg", '<svg onload="alert(1)"'), "heads.svg is not a drawing: it holds onload="),
-        (replaced(FIGURE, 'xlink:href="#', 'xlink:href="http://evil.example/#'), "heads.svg is not a drawing: it refers to"),
-        (replaced(FIGURE, "<style", "<style>@import 'x'</style><style"), "heads.svg is not a drawing: it refers to"),
-        (replaced(FIGURE, "<svg", '<!DOCTYPE svg [<!ENTITY x "y">]><svg'), "heads.svg is not a drawing: it declares"),
-        (lambda files: files.update({FIGURE: b"nothing"}), "heads.svg is not a drawing: it is not XML"),
+        (lambda files: twice_the_invocation(files), "lists an invocation twice"),
+        (replaced("run.json", '"started": "', '"started": "the day before '), "run.json is invalid"),
+        (replaced("run.json", '"profile": "laptop"', '"profile": 7'), "run.json is invalid"),
+        (replaced(FIGURE, "<title>", "<script>alert(1)</script><title>"), "heads.svg is not a plain figure: it contains <script>"),
+        (replaced(FIGURE, "<svg", '<svg onload="alert(1)"'), "heads.svg is not a plain figure: it contains onload="),
+        (replaced(FIGURE, 'xlink:href="#', 'xlink:href="http://evil.example/#'), "heads.svg is not a plain figure: it refers to"),
+        (replaced(FIGURE, "<style", "<style>@import 'x'</style><style"), "heads.svg is not a plain figure: it refers to"),
+        (replaced(FIGURE, "<svg", '<!DOCTYPE svg [<!ENTITY x "y">]><svg'), "heads.svg is not a plain figure: it has a document type"),
+        (lambda files: files.update({FIGURE: b"nothing"}), "heads.svg is not a plain figure: it is not XML"),
         (lambda files: files.pop(FIGURE), "heads.svg is not there, and its trials give it"),
-        (lambda files: moved_dot(files), "heads.svg is not what its trials give"),
-        (line_changed(rows=[{"dataset": "ducat"}]), "not what its trials give|no tables can be made"),
-        (replaced("run.json", '"dirty": false', '"dirty": true'), "not made from a clean commit"),
-        (replaced("run.json", "invocations", "inventions"), "run.json is not the record of a run"),
-        (replaced("fair_coin/claims.csv", "reproduced", "refuted"), "claims.csv is not what its trials give: row 1, verdict"),
-        (replaced("fair_coin/tosses.csv", "54", "55"), "tosses.csv is not what its trials give: row 1, heads"),
+        (lambda files: moved_dot(files), "heads.svg differs from the figure rendered from the trials"),
+        (line_changed(rows=[{"dataset": "ducat"}]), "differs from the table|cannot be computed"),
+        (replaced("run.json", '"dirty": false', '"dirty": true'), "did not run from a clean commit"),
+        (replaced("run.json", "invocations", "inventions"), "run.json is invalid"),
+        (
+            replaced("fair_coin/claims.csv", "reproduced", "refuted"),
+            "claims.csv differs from the table rebuilt from the trials: row 1, verdict",
+        ),
+        (replaced("fair_coin/tosses.csv", "54", "55"), "tosses.csv differs from the table rebuilt from the trials: row 1, heads"),
         (lambda files: files.pop("fair_coin/claims.csv"), "claims.csv is not there"),
-        (lambda files: files.update({"fair_coin/nothing.csv": b"a\n1\n"}), "its trials give no rows"),
-        (lambda files: files.update({"fair_coin/arrays/x.npz": b""}), "arrays/x.npz is nothing that a run"),
-        (lambda files: files.update({"run.json/x": b""}), "run.json/x is nothing that a run"),
-        (lambda files: files.update({"other_myth/trials.jsonl": b"{}\n"}), "other_myth/trials.jsonl is nothing that a run"),
+        (lambda files: files.update({"fair_coin/nothing.csv": b"a\n1\n"}), "rebuilt from the trials is empty"),
+        (lambda files: files.update({"fair_coin/arrays/x.npz": b""}), "arrays/x.npz is not a file of a run"),
+        (lambda files: files.update({"run.json/x": b""}), "run.json/x is not a file of a run"),
+        (lambda files: files.update({"other_myth/trials.jsonl": b"{}\n"}), "other_myth/trials.jsonl is not a file of a run"),
     ],
 )
 def test_a_forgery_with_new_checksums_is_found_out(archive, change, finding):
@@ -184,7 +190,7 @@ def test_a_forgery_with_new_checksums_is_found_out(archive, change, finding):
 
 def test_a_change_without_new_checksums_is_found_by_them(archive):
     found = verify(repacked(archive, replaced("fair_coin/figures/heads.svg", "<svg", "<SVG"), sums=False), MYTHS).wrong
-    assert found[:1] == (f"fair_coin/figures/heads.svg is not what {CHECKSUM_FILE} says: it was changed or damaged",)
+    assert found[:1] == (f"fair_coin/figures/heads.svg does not match {CHECKSUM_FILE}: it was changed or damaged",)
 
 
 def test_a_figure_of_another_matplotlib_is_named_as_unchecked_unless_it_could_do_harm(archive):
@@ -196,7 +202,7 @@ def test_a_figure_of_another_matplotlib_is_named_as_unchecked_unless_it_could_do
 
     found = verify(repacked(archive, older), MYTHS)
     assert found.wrong == ()
-    assert f"drawn by matplotlib 3.9.9, and this machine has {matplotlib.__version__}" in found.unchecked[1]
+    assert f"rendered by matplotlib 3.9.9; this machine has {matplotlib.__version__}" in found.unchecked[1]
     found = verify(repacked(archive, replaced(FIGURE, "<title>", "<script/><title>")), MYTHS)
     assert "it holds <script>" in found.wrong[0]
 
