@@ -107,7 +107,7 @@ def test_a_copy_that_was_interrupted_is_completed(source, tmp_path):
 def test_another_machine_class_or_results_of_its_own_are_refused_and_nothing_is_changed(source, tmp_path):
     there = request(tmp_path / "elsewhere", source=source)
     (source.path / "run.json").write_text(json.dumps({**source.metadata(), "machine_class": "h200"}))
-    with pytest.raises(CannotStart, match="made on h200, this machine is cpu"):
+    with pytest.raises(CannotStart, match="class 'h200', but this machine is 'cpu'"):
         go(there)
     assert [file.name for file in there.run.path.glob("*")] == [".lock"]
     (source.path / "run.json").write_text(json.dumps({**source.metadata(), "machine_class": "cpu"}))

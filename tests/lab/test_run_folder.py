@@ -105,10 +105,10 @@ def test_a_run_json_that_lacks_or_confuses_something_is_refused_or_read_as_ever(
                 "packages",
                 "dates",
                 "jobs",
-                "effort",
+                "cost_summary",
                 "data",
                 "commands",
-                "again",
+                "retry_command",
             ):
                 getattr(shown, part)
             exports.claims([shown])

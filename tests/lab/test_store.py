@@ -238,7 +238,7 @@ def test_half_a_line_before_the_disk_was_full(tmp_path, monkeypatch):
         patched.setattr("myths.lab.store._append_line", half)
         with pytest.raises(CannotStart):
             store.append(record(1))
-    with pytest.warns(UserWarning, match="middle of a line"):
+    with pytest.warns(UserWarning, match="is truncated"):
         assert store_in(tmp_path).records == [record(0)]
     store.append(record(2))
     assert store_in(tmp_path).records == [record(0), record(2)]
@@ -370,7 +370,7 @@ def test_gone_arrays_are_noticed(tmp_path):
     assert file.name == f"{Toss().id}.npz"
     file.unlink()
     assert not store.has_arrays(with_arrays)
-    with pytest.raises(MythsError, match=rf"arrays/{Toss().id}\.npz does not hold .* delete it"):
+    with pytest.raises(MythsError, match=rf"arrays/{Toss().id}\.npz does not match .* Delete it"):
         store.outcome(with_arrays).arrays["a"]
 
 
@@ -380,7 +380,7 @@ def test_damaged_arrays_are_never_used(tmp_path, damage):
     stored = store.append(record(0), {"a": np.arange(300)})
     (file,) = (store.folder / "arrays").iterdir()
     file.write_bytes(damage + file.read_bytes()[len(damage) : 700] if damage else b"")
-    with pytest.raises(MythsError, match="delete it, and the trial runs again"):
+    with pytest.raises(MythsError, match="Delete it; the trial is re-run"):
         store.outcome(stored).arrays["a"]
 
 
