@@ -1,12 +1,11 @@
 """Claims of myth 5, with their measures and criteria.
 
-The paper's numbers are recalled, except for what its code, its abstract and issues on its code say, which was read. All criteria are
-proposals of this suite, made from those numbers before any run. A network *trains* if the worst of all training runs classifies more than
-15 % of the test images correctly after one epoch, by its interval; it *does not train* if the best classifies fewer, or diverges. Chance
-is 10 %.
+The paper's numbers are from memory, except for those of its code, its abstract and issues of its code, which were read. All criteria are
+proposals of this suite, chosen from those numbers before any run. A network *trains* if the worst of all training runs has a test accuracy
+above 15 % after one epoch. It *does not train* if the best has a test accuracy below 15 %, or diverges. Chance is 10 %.
 
-Accuracy after one epoch depends on images, width and batch: such claims have the kind ``level`` and are judged by the paper's own protocol
-only. Whether a network trains, and differences under one protocol, are effects.
+The accuracy after one epoch depends on the images, the width and the batch size. Claims about its value have the kind "absolute" and are
+tested by the paper's own protocol only. Whether a network trains, and differences under one protocol, are effects.
 """
 
 from __future__ import annotations
@@ -30,11 +29,11 @@ THEORY = f"{PAPER}, Secs. 2 and 3, without a number; the limits are {PROPOSAL}"
 ISSUE = "issue 10 of the authors' code"
 
 CIFAR10 = ("cifar10", "digits", "shapes")
-"""Embedded images stand in where a run holds nothing else: then no conclusion is drawn."""
+"""Built-in images are stand-in data for runs without CIFAR-10; no conclusion is drawn from them."""
 AT_RATE = {"learning_rate": FIRST_EPOCH["learning_rate"]}
-"""Claims on one epoch are about the paper's learning rate; other rates are in the table ``sensitivity``."""
+"""Claims on one epoch use the paper's learning rate. The table ``sensitivity`` has other learning rates."""
 WITH_BN = {"method": ("fixup", "batch-norm")}
-"""Of claims that compare with batch normalization of the same seed and setting."""
+"""Filter of claims that compare with batch normalization of the same seed and setting."""
 CONTROLS = ("U0-zero", "U0-bn")
 RESNET_110 = {"dataset": "cifar10", "architecture": "resnet", "depth": 110}
 LIMIT = 15.0
@@ -43,12 +42,12 @@ DOES_NOT_TRAIN = f"does not train (accuracy below {LIMIT:g} % after one epoch)"
 
 
 def _deep(method: str, depth: int | tuple[int, ...], **more: Any) -> dict[str, Any]:
-    """The rows of networks of a nominal depth, or of the nearest one that a run holds."""
+    """Select the rows of networks of a nominal depth in the main setting."""
     return {"dataset": CIFAR10, "method": method, "nominal_depth": depth, **more, "main_setting": True}
 
 
 def _step(method: str, step: int | tuple[int, ...]) -> dict[str, Any]:
-    """The rows on how the update of some training steps grows with the number of branches."""
+    """Select the rows on how the updates of some steps grow with the number of branches."""
     return {"dataset": CIFAR10, "method": method, "step": step, "main_setting": True}
 
 

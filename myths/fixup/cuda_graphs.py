@@ -1,4 +1,4 @@
-"""Forward and backward passes as CUDA graphs: at thousands of layers, launching kernels one by one takes longer than they do."""
+"""Forward and backward passes as CUDA graphs. At thousands of layers, kernel launches take longer than the kernels."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from torch import Tensor, nn
 from myths.lab.timing import Stopwatch
 
 WARM_UP = 3
-"""Passes before the recording, in which libraries choose algorithms and allocate what must not be recorded."""
+"""Number of passes before the recording, during which libraries select algorithms and allocate workspaces."""
 
 
 class CUDAGraphModule:
-    """A network's forward pass, recorded with its backward pass at the first call and replayed for batches of the same shape.
+    """A network whose forward and backward pass are recorded at the first call and replayed for batches of the same shape.
 
-    Only where the batch lies on a CUDA device; elsewhere, and for the odd batch at the end of an epoch, the network itself is called,
-    which is the reference that graphs must agree with. ``seconds`` is what the recording took.
+    On other devices, for other shapes and in evaluation mode, the network itself is called.
+
+    Attributes:
+        network: The network.
+        seconds: Duration of the recording in seconds, 0 before it.
     """
 
     def __init__(self, network: nn.Module):
@@ -29,7 +32,7 @@ class CUDAGraphModule:
         self._replay: Callable[[Tensor], Tensor] | None = None
 
     def __call__(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n classes"]:
-        """Logits."""
+        """Return the logits, by replay where possible."""
         if not x.is_cuda or not self.network.training:
             return self.network(x)
         if self._shape is None:
@@ -40,14 +43,21 @@ class CUDAGraphModule:
 
 
 def record(network: nn.Module, x: Float[Tensor, "n c h w"]) -> Callable[[Tensor], Tensor]:
-    """Record the graphs for batches like ``x``.
+    """Record the forward and backward pass as CUDA graphs for batches like ``x``.
 
-    Running statistics, which warm-up and recording would count, are as before. No autograd node of either outlives this function:
-    autograd keeps one node a parameter that accumulates its gradient, on the stream where the node was made, as long as any graph
-    refers to it. One that was made while recording would make every step of the training wait for that stream, and torch warns.
+    Warm-up and recording leave the running statistics unchanged. No autograd node of either outlives this function. Autograd keeps one
+    node per parameter that accumulates its gradient, on the stream where the node was created, as long as any graph refers to it. A
+    node created during the recording would make every training step wait for that stream, and torch would warn.
+
+    Args:
+        network: The network, in training mode.
+        x: A batch on a CUDA device.
+
+    Returns:
+        A function that replays the graphs for a batch of the same shape and returns the logits.
     """
     before = {name: buffer.clone() for name, buffer in network.named_buffers()}
-    # Of a module around the network, so that the network's own forward stays what it is.
+    # Record a module around the network: make_graphed_callables replaces the forward method of its argument.
     call = _Call(network)
     warm_up(call, x)
     replay: Any = torch.cuda.make_graphed_callables(call, (x.detach().clone(),), num_warmup_iters=0, allow_unused_input=True)
@@ -59,23 +69,24 @@ def record(network: nn.Module, x: Float[Tensor, "n c h w"]) -> Callable[[Tensor]
 
 
 def warm_up(call: _Call, x: Float[Tensor, "n c h w"]) -> None:
-    """Go forward and backward on a stream aside, as a recording does, and keep nothing.
+    """Run forward and backward passes on a side stream and release their graphs.
 
-    ``make_graphed_callables`` would keep the last pass until it has recorded, and its backward passes begin with a product of matrices:
-    cuBLAS then finds no CUDA context in autograd's own thread. Here they begin with the kernel of a square, which brings one.
+    The warm-up of ``make_graphed_callables`` is not used for two reasons. It keeps the last pass until the recording ends, and its
+    backward passes begin with a matrix product, for which cuBLAS finds no CUDA context in autograd's thread. These backward passes begin
+    with the kernel of a square, which creates the context.
     """
-    here = torch.cuda.current_stream(x.device)
-    aside = torch.cuda.Stream(x.device)
-    aside.wait_stream(here)
-    with torch.cuda.stream(aside):
+    current = torch.cuda.current_stream(x.device)
+    side = torch.cuda.Stream(x.device)
+    side.wait_stream(current)
+    with torch.cuda.stream(side):
         for _ in range(WARM_UP):
             torch.autograd.grad(call(x).square().sum(), [p for p in call.parameters() if p.requires_grad], allow_unused=True)
         call.release()
-    here.wait_stream(aside)
+    current.wait_stream(side)
 
 
 class _Call(nn.Module):
-    """The network, and the last logits, which the recording keeps in use."""
+    """The network and its last logits, which the recording keeps in memory."""
 
     def __init__(self, network: nn.Module):
         super().__init__()
@@ -83,12 +94,12 @@ class _Call(nn.Module):
         self._logits: Tensor | None = None
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n classes"]:
-        """Logits."""
+        """Return the logits and keep them."""
         self._logits = self.network(x)
         return self._logits
 
     def release(self) -> None:
-        """Cut the last logits from the graph that they were computed by. A replay writes into them; it needs no graph of autograd."""
+        """Detach the last logits from the autograd graph. A replay writes into them and needs no autograd graph."""
         if self._logits is not None:
             self._logits.detach_()
             self._logits = None

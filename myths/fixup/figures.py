@@ -1,4 +1,4 @@
-"""The figures, each from tables alone; None where a table has nothing to show."""
+"""Figures of myth 5. Each function takes the tables and returns a matplotlib Figure, or None if there is nothing to plot."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ LABELS = {
     "group-norm": "group normalization",
     "layer-norm": "layer normalization",
 }
-"""Treatments in their order."""
+"""Labels of the methods, in the order of legends."""
 LEGEND = 2.9
-"""Inches that a legend beside the panels takes."""
+"""Width of the legend beside the panels in inches."""
 
 
 def depth(tables: Tables) -> Figure | None:
-    """Test accuracy after one epoch against depth (the paper's Fig. 3), with the level read from it and the one reported since.
+    """Plot test accuracy after one epoch against depth (Fig. 3), with the values of the paper's figure and of the authors' code.
 
-    Lines join trainings of one setting; hollow points are of another than most.
+    Lines connect training runs of one setting. Hollow points are runs of other settings than the most frequent one.
     """
     from myths.lab.report import style
 
@@ -49,8 +49,8 @@ def depth(tables: Tables) -> Figure | None:
     figure, panels = style.panels(titles, "depth (layers)", "accuracy after one epoch (%)", size)
     for ax, group in zip(panels, groups, strict=True):
         if group["dataset"].iloc[0] == "cifar10":
-            ax.plot([10, 1000], [50, 50], ls="--", lw=1.4, color=style.PAPER_COLOR, label="paper's Fig. 3, read off the plot")
-            ax.plot([32], [40], "D", ms=5, color=style.PAPER_COLOR, label="ResNet-32 by the authors' code (reported)")
+            ax.plot([10, 1000], [50, 50], ls="--", lw=1.4, color=style.PAPER_COLOR, label="paper's Fig. 3 (read from the plot)")
+            ax.plot([32], [40], "D", ms=5, color=style.PAPER_COLOR, label="ResNet-32, authors' code (reported)")
         settings = sorted((one for _, one in group.groupby(["width", "image_size", "train_examples", "epochs"])), key=len, reverse=True)
         for i, setting in enumerate(settings):
             for method, line in _by_method(setting):
@@ -66,7 +66,7 @@ def depth(tables: Tables) -> Figure | None:
 
 
 def curves(tables: Tables) -> Figure | None:
-    """Training loss over the first epoch at the depths that most methods were trained at."""
+    """Plot the training loss of the first epoch at the three depths with the most methods."""
     from myths.lab.report import style
 
     table = tables["curves"]
@@ -91,17 +91,17 @@ def curves(tables: Tables) -> Figure | None:
 
 
 def gradients(tables: Tables) -> Figure | None:
-    """The gradient's norm in each block at the first step, and dashed at Fixup's last, in the deepest network measured."""
+    """Plot the gradient norm of each block of the deepest network at the first step, and (dashed) at the last step of Fixup."""
     from myths.lab.report import style
 
     table = tables["gradients"]
     if table.empty:
         return None
     table = table[(table["seed"] == 0) & (table["branches"] == table["branches"].max()) & (table["gradient_norm"] > 0)]
-    figure, ax = style.axes("Gradients layer by layer", "block", "norm of the gradient of its layers", (7.4, 4.5))
+    figure, ax = style.axes("Gradient norm by block", "block", "gradient norm of its convolutions", (7.4, 4.5))
     for method, of_method in _by_method(table):
         for step, line in of_method.groupby("step"):
-            dash, words = ("-", "") if step == 1 else ("--", f", step {step:.0f} (0 at the first: its last layers are 0)")
+            dash, words = ("-", "") if step == 1 else ("--", f", step {step:.0f} (0 at step 1, where its last layers are 0)")
             line = line.sort_values("block")
             ax.plot(line["block"] + 1, line["gradient_norm"], dash, lw=1.6, color=_color(method), label=LABELS[method] + words)
     ax.set_yscale("log")
@@ -112,14 +112,14 @@ def gradients(tables: Tables) -> Figure | None:
 
 
 def updates(tables: Tables) -> Figure | None:
-    """The change of the function by a step, over its learning rate, against the number of residual branches."""
+    """Plot the change of the function by a step, divided by the learning rate, against the number of residual branches."""
     from myths.lab.report import style
 
     table = tables["updates"]
     if table.empty or "update_over_learning_rate" not in table:
         return None
     table = table[table["main_setting"].astype(bool)].dropna(subset="update_over_learning_rate")
-    figure, ax = style.axes("How much a step changes the function", "residual branches L", "‖Δf‖ over the learning rate, as it goes to 0")
+    figure, ax = style.axes("Change of the function by one step", "residual branches L", "‖Δf‖ / learning rate (limit η → 0)")
     for (method, step), line in table.groupby(["method", "step"], sort=False):
         if step not in (1, table[table["method"] == method]["step"].max()):
             continue
@@ -134,7 +134,7 @@ def updates(tables: Tables) -> Figure | None:
 
 
 def sensitivity(tables: Tables) -> Figure | None:
-    """Accuracy after one epoch against the learning rate, for batch normalization and Fixup: the comparison that one rate does not give."""
+    """Plot accuracy after one epoch against the learning rate, for batch normalization and Fixup."""
     from myths.lab.report import style
 
     table = tables["sensitivity"]
@@ -147,7 +147,7 @@ def sensitivity(tables: Tables) -> Figure | None:
         for method, line in _by_method(group):
             _line(ax, line.sort_values("learning_rate"), "learning_rate", method)
         ax.set_title(_setting(group), loc="right", fontsize=8, color=style.MUTED_COLOR, pad=2)
-        ax.axvline(0.1, color=style.PAPER_COLOR, lw=1.2, ls="--", label="the paper's rate")
+        ax.axvline(0.1, color=style.PAPER_COLOR, lw=1.2, ls="--", label="learning rate of the paper")
         ax.axhline(CHANCE, color=style.MUTED_COLOR, lw=1, ls=":")
         ax.set_xscale("log")
         _plain_ticks(ax, sorted(set(group["learning_rate"])))
@@ -180,10 +180,10 @@ def _color(method: str) -> str:
 
 
 def _setting(group: pd.DataFrame) -> str:
-    """What a group of rows shares, in words."""
+    """Describe the setting that a group of rows shares."""
     row = group.iloc[0]
     images = f"{row['train_examples']:,} images" if row["train_examples"] else "all images"
-    pixels = f" at {row['image_size']} pixels" if row["image_size"] else ""
+    pixels = f" of {row['image_size']} pixels" if row["image_size"] else ""
     epochs = "" if row["epochs"] == 1 else f", {row['epochs']:g} epochs"
     return f"{images}{pixels}, {row['width']} channels{epochs}"
 

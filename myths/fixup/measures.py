@@ -1,4 +1,4 @@
-"""Measures of the claims: functions from the rows of a claim to its estimate, or None if the rows do not suffice."""
+"""Measures of the claims of myth 5. Each takes the rows of a claim and returns an estimate, or None if the rows do not suffice."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 def extreme_accuracy(which: Literal["min", "max"], rows: pd.DataFrame) -> Estimate | None:
-    """Return the lowest or the highest accuracy (percent) of all training runs, with its interval over test examples.
+    """Return the lowest or highest accuracy of all training runs in percent, with its interval over test examples.
 
-    The lowest is above a bound only if all are, the highest below it only if all are.
+    If the lowest accuracy is above a bound, all accuracies are above it. If the highest is below it, all are below it.
     """
     row = rows.loc[rows["n_correct"].idxmin() if which == "min" else rows["n_correct"].idxmax()]
     return clopper_pearson(int(row["n_correct"]), int(row["n_test"])).affine(100)

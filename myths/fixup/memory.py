@@ -1,8 +1,8 @@
-"""How much memory a training will take, before it starts, and how deep a network fits when activations are computed again.
+"""Estimate the memory of a training run before it starts, and choose segments for gradient checkpointing.
 
-What a forward pass keeps for the backward pass is counted on the shallowest two networks at a batch of two; it is linear in the
-number of blocks and in the batch, so every depth follows. With recomputation in segments of k of the N blocks (Chen et al. 2016), the
-inputs of N/k segments and the insides of one are kept: some √N of all.
+The bytes that a forward pass saves for the backward pass are counted on the two shallowest networks at a batch size of two. They are
+linear in the number of blocks and in the batch size, which gives the memory at every depth. With gradient checkpointing in segments of k
+of the N blocks (Chen et al. 2016), the inputs of N/k segments and the activations inside one segment are saved: about √N of all.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from myths.lab.errors import CannotStart
 from myths.lab.resources import free_bytes as free_bytes
 
 MAX_FRACTION = 0.8
-"""Of the free memory that a prediction may take: workspaces and transient gradients come on top of it."""
+"""Fraction of the free memory that an estimate may use. Workspaces and temporary gradients are not part of the estimate."""
 BYTES = 4
 
 
@@ -45,35 +45,35 @@ class MemoryEstimate:
     block_input: int
 
     def without_checkpointing(self, blocks: int) -> int:
-        """Bytes when every activation is kept; ``blocks`` are those of a stage."""
+        """Return the memory in bytes if all activations are saved, for a number of blocks per stage."""
         return self._state(blocks) + self.saved + (blocks - 1) * self.saved_per_block
 
     def segment(self, blocks: int) -> int:
-        """The size of segments that takes the least."""
+        """Return the number of blocks per segment that needs the least memory."""
         return max(1, round(math.sqrt(STAGES * blocks * self.block_input / self.block_internal)))
 
     def with_checkpointing(self, blocks: int) -> int:
-        """At most so many bytes when the segments' insides are computed again."""
+        """Return an upper bound on memory with gradient checkpointing, in bytes."""
         size = self.segment(blocks)
         return self._state(blocks) + self.saved + math.ceil(STAGES * blocks / size) * self.block_input + size * self.block_internal
 
     def _state(self, blocks: int) -> int:
-        # Weights, their gradients and momenta.
+        # Parameters, gradients and momentum.
         return 3 * BYTES * (self.parameters + (blocks - 1) * self.parameters_per_block)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """What is trained, but for its depth.
+    """The network and batch of a training run, except for the depth.
 
     Attributes:
         architecture: Name of the architecture.
-        method: Name of the method.
+        method: Name of the method (``methods.METHODS``).
         classes: Number of classes.
-        channels: Channels of an image.
-        image_size: Pixels per side of an image.
-        width: Channels of the first stage.
-        batch: Images per minibatch.
+        channels: Number of image channels.
+        image_size: Image size in pixels.
+        width: Number of channels of the first stage.
+        batch: Batch size.
     """
 
     architecture: str
@@ -87,7 +87,7 @@ class Setup:
 
 @functools.cache
 def estimate_memory(setup: Setup) -> MemoryEstimate:
-    """Counted on networks with one and two blocks a stage."""
+    """Measure the memory of networks with one and two blocks per stage at a batch size of two and scale it to ``setup.batch``."""
     kind, channels, side = ARCHITECTURES[setup.architecture], setup.channels, setup.image_size
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -111,14 +111,14 @@ def estimate_memory(setup: Setup) -> MemoryEstimate:
 
 
 def saved_tensor_bytes(module: nn.Module, x: Tensor) -> int:
-    """Bytes of the distinct tensors that a forward pass keeps for the backward pass, beside the parameters."""
+    """Return the bytes of the distinct tensors that a forward pass saves for the backward pass, without the parameters."""
     own = {p.untyped_storage().data_ptr() for p in module.parameters()}
     held: dict[int, tuple[int, Tensor]] = {}
 
     def pack(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in own:
-            held[storage.data_ptr()] = (storage.nbytes(), tensor)  # held fast, so that no address is used twice
+            held[storage.data_ptr()] = (storage.nbytes(), tensor)  # keeps the tensor alive, so that no address is reused
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
@@ -127,9 +127,15 @@ def saved_tensor_bytes(module: nn.Module, x: Tensor) -> int:
 
 
 def blocks_per_segment(setup: Setup, depth: int, free: int) -> int:
-    """0 where a training fits into ``free`` bytes as it is, else how many blocks to compute again together.
+    """Return the number of blocks per segment of gradient checkpointing, or 0 if the training run fits without it.
 
-    Raises CannotStart, with the depth that fits, when even that does not.
+    Args:
+        setup: The network and batch.
+        depth: Number of layers.
+        free: Free memory in bytes.
+
+    Raises:
+        CannotStart: The run does not fit even with checkpointing. The message names the depth that fits.
     """
     blocks = blocks_per_stage(setup.architecture, depth)
     taken = estimate_memory(setup)
@@ -142,6 +148,6 @@ def blocks_per_segment(setup: Setup, depth: int, free: int) -> int:
         if taken.with_checkpointing(fitting + (1 << bit)) <= MAX_FRACTION * free:
             fitting += 1 << bit
     fits = ARCHITECTURES[setup.architecture].depth(fitting)
-    words = f"depth={fits} fits, or a smaller batch_size" if fitting else "not even the shallowest fits"
+    words = f"Use depth={fits} or a smaller batch_size." if fitting else "Use a smaller batch_size; no depth fits."
     needed = taken.with_checkpointing(blocks) / 1e9
-    raise CannotStart(f"depth={depth} with batch_size={setup.batch} needs about {needed:.1f} GB, and {free / 1e9:.1f} GB are free: {words}")
+    raise CannotStart(f"depth={depth} with batch_size={setup.batch} needs about {needed:.1f} GB, but {free / 1e9:.1f} GB are free. {words}")

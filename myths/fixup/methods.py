@@ -1,9 +1,9 @@
-"""The methods that are compared: how weights begin, and what a residual block has beside its convolutions.
+"""Training methods for residual networks that are compared: initialization, normalization and learned scalars.
 
-One table, applied to one definition of the network (``network``). With L residual branches of m layers each, Fixup (Zhang et al.
-2019, Sec. 3) begins with zeros in the classification layer and in the last layer of every branch, with He's standard deviation times
-L^(−1/(2m−2)) in the other layers of the branches, and has a scalar multiplier, 1 at the start, in every branch and a scalar bias, 0 at
-the start, before every layer and every activation.
+``network`` applies each method to the same network. With L residual branches of m layers each, Fixup (Zhang et al. 2019, Sec. 3) has
+three rules. The classification layer and the last layer of every branch are initialized to zero. The other layers of the branches have
+He initialization scaled by L^(−1/(2m−2)). Every branch has a scalar multiplier, initialized to 1, and every layer and activation is
+preceded by a scalar bias, initialized to 0.
 """
 
 from __future__ import annotations
@@ -15,15 +15,20 @@ from typing import Literal
 
 Name = Literal["he", "he-scaled", "lsuv", "fixup", "skipinit", "rezero", "batch-norm", "group-norm", "layer-norm"]
 GROUPS = 4
-"""Of group normalization: the narrowest layers here have 16 channels."""
+"""Number of groups of group normalization. The narrowest layers of the paper's network have 16 channels."""
 
 
 @dataclass(frozen=True)
 class Method:
-    """What makes a residual network trainable, or does not.
+    """A training method for residual networks: initialization, normalization and learned scalars.
 
-    ``scalars``: "fixup" (biases and a multiplier of 1), "gate" (a multiplier of 0 in each branch), or "none". ``scalar_lr_factor`` is
-    their learning rate relative to that of the weights. ``output_scale`` multiplies the sum of shortcut and branch.
+    Attributes:
+        label: Name of the method in tables.
+        weights: Initialization of the weights.
+        normalization: Kind of normalization.
+        scalars: "fixup" (biases, and a multiplier initialized to 1), "gate" (a zero-initialized multiplier per branch), or "none".
+        scalar_lr_factor: Learning rate of the scalars relative to that of the weights.
+        output_scale: Factor of the sum of shortcut and branch.
     """
 
     label: str
@@ -35,7 +40,7 @@ class Method:
 
     @property
     def biased(self) -> bool:
-        """Whether convolutions have biases of their own: where neither normalization nor Fixup's scalars shift what they give."""
+        """Whether convolutions have biases. They have none if normalization or the scalars of Fixup shift their outputs."""
         return self.normalization == "none" and self.scalars != "fixup"
 
 
@@ -43,7 +48,7 @@ METHODS: Mapping[str, Method] = {
     "he": Method("He et al. 2015, no normalization"),
     "he-scaled": Method("He, sums scaled by √½ (Balduzzi et al. 2017)", output_scale=math.sqrt(0.5)),
     "lsuv": Method("layer-sequential unit variance (Mishkin & Matas 2016)", weights="unit variance"),
-    # The authors' code trains scalars at a tenth of the learning rate; the paper says nothing of it.
+    # The authors' code trains scalars at a tenth of the learning rate, which the paper does not mention.
     "fixup": Method("Fixup", scalars="fixup", scalar_lr_factor=0.1),
     "skipinit": Method("SkipInit (De & Smith 2020)", scalars="gate"),
     "rezero": Method("ReZero (Bachlechner et al. 2020)", weights="xavier", scalars="gate"),

@@ -1,4 +1,4 @@
-"""One residual network, in the published set-ups, with any of the methods in its blocks."""
+"""A residual network in the published architectures, with any of the training methods."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from myths.lab.vision.networks import Classifier, Standardize
 
 
 class Block(nn.Module):
-    """A branch of m convolutions beside a shortcut, with normalization, scalars, or neither."""
+    """A residual block: a branch of m convolutions and a shortcut, with normalization, scalars, or neither."""
 
     convs: Sequence[nn.Conv2d]
     norms: Sequence[nn.Module]
@@ -44,12 +44,12 @@ class Block(nn.Module):
                 self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=method.biased), after)
             else:
                 self.shortcut = nn.Sequential(nn.AvgPool2d(1, stride), after, PadChannels(outputs - inputs))
-        # All biases of a block in one vector: at 10,000 layers the number of parameters to look after is what costs.
+        # One vector holds all biases of a block: at 10,000 layers, the number of parameter tensors dominates the cost of a step.
         self.shifts = nn.Parameter(torch.zeros(2 * len(kernels))) if method.scalars == "fixup" else None
         self.scale = None if method.scalars == "none" else nn.Parameter(torch.full((), float(method.scalars == "fixup")))
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d i j"]:
-        """The sum of shortcut and branch."""
+        """Return the sum of shortcut and branch."""
         return self._pre_activation(x) if self.pre_activation else self._post_activation(x)
 
     def _pre_activation(self, x: Tensor) -> Tensor:
@@ -76,7 +76,7 @@ class Block(nn.Module):
 
 
 def norm_of(method: Method, channels: int) -> nn.Module:
-    """The normalization of a layer of so many channels, or nothing."""
+    """Return the normalization layer of a method for a number of channels, or the identity if it has none."""
     if method.normalization == "batch":
         return nn.BatchNorm2d(channels)
     if method.normalization == "none":
@@ -85,22 +85,22 @@ def norm_of(method: Method, channels: int) -> nn.Module:
 
 
 class PadChannels(nn.Module):
-    """Channels of zeros after those that there are (He et al. 2016, option A)."""
+    """Zero padding of the channels (He et al. 2016, option A)."""
 
     def __init__(self, more: int):
         super().__init__()
         self.more = more
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d h w"]:
-        """The padded images."""
+        """Return ``x`` with ``more`` further channels of zeros."""
         return F.pad(x, (0, 0, 0, 0, 0, self.more))
 
 
 class ResidualNetwork(Classifier):
-    """A residual network of any possible depth for small images: three stages, each with twice the channels and half the pixels a side.
+    """A residual network for small images with three stages, each with twice the channels and half the image size of the previous one.
 
-    ``blocks_per_segment`` is how many blocks are computed again together in the backward pass instead of keeping what they gave
-    (``memory``); 0 keeps everything.
+    Attributes:
+        blocks_per_segment: Number of blocks per segment of gradient checkpointing; 0 saves all activations (see ``memory``).
     """
 
     blocks: Sequence[Block]
@@ -119,13 +119,13 @@ class ResidualNetwork(Classifier):
                 blocks.append(Block(kind, self.method, inputs, width << stage, 2 if stage and i == 0 else 1))
                 inputs = (width << stage) * kind.expansion
         self.blocks = nn.ModuleList(blocks)  # type: ignore[assignment]
-        # The activation outside of the blocks: after them where they begin with one, else before them.
+        # The activation outside the blocks: after them in pre-activation architectures, before them in the others.
         self.norm = norm_of(self.method, inputs if pre else width)
         self.shifts = nn.Parameter(torch.zeros(2)) if fixup else None
         self.head = nn.Linear(inputs, classes)
 
     def features(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
-        """The mean over the pixels of the last activation."""
+        """Return the last activation, averaged over the pixels."""
         shifts, pre = _unbind(self.shifts), self.architecture.pre_activation
         x = self.stem(self.standardize(x))
         x = x if pre else F.relu(_plus(self.norm(x), shifts, 0))
@@ -134,13 +134,13 @@ class ResidualNetwork(Classifier):
         return _plus(x.mean((2, 3)), shifts, 1)
 
     def scalars(self) -> list[nn.Parameter]:
-        """Multipliers and scalar biases: what has a learning rate of its own."""
+        """Return the scalar multipliers and biases, which have their own learning rate."""
         found = [self.shifts, *(p for block in self.blocks for p in (block.shifts, block.scale))]
         return [p for p in found if p is not None]
 
     @torch.no_grad()
     def calibrate(self, x: UInt8[Tensor, "n c h w"]) -> None:
-        """Also makes unit variances where the method says so, on the first 128 images."""
+        """Calibrate the network on training images. Methods with unit variance also scale the weights, on the first 128 images."""
         super().calibrate(x)
         if self.method.weights == "unit variance":
             unit_variance(self, x[:128].to(self.stem.weight) / 255)
@@ -154,7 +154,7 @@ class ResidualNetwork(Classifier):
         norms = [m for m in self.modules() if isinstance(m, nn.BatchNorm2d)]
         for first in range(0, len(self.blocks), size):
             segment = nn.Sequential(*self.blocks[first : first + size])
-            # Blocks draw nothing at random; asking for the generator's state would also break CUDA graphs.
+            # Blocks use no random numbers, and saving the generator's state would break CUDA graphs.
             x = checkpoint(
                 segment, x, use_reentrant=False, preserve_rng_state=False, context_fn=lambda: (contextlib.nullcontext(), _counted(norms))
             )
@@ -162,11 +162,20 @@ class ResidualNetwork(Classifier):
 
 
 def build(architecture: str, depth: int, method: str, classes: int, channels: int, width: int = 16) -> ResidualNetwork:
-    """A network at its start, drawn from torch's global generator; ``calibrate`` completes it with the training images.
+    """Return an initialized network. Call ``calibrate`` with the training images before using it.
 
-    Raises UsageError for a depth that the architecture cannot have.
+    Args:
+        architecture: Name of the architecture (``architectures.ARCHITECTURES``).
+        depth: Number of layers.
+        method: Name of the training method (``methods.METHODS``).
+        classes: Number of classes.
+        channels: Number of image channels.
+        width: Number of channels of the first stage.
+
+    Raises:
+        UsageError: The architecture has no network of this depth.
     """
-    # Drawn before torch initializes the layers by itself, which takes more numbers for some methods than for others.
+    # Seeded before torch initializes the layers, because the methods differ in how many random numbers that takes.
     generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
     network = ResidualNetwork(architecture, depth, method, classes, channels, width)
     initialize(network, generator)
@@ -175,11 +184,11 @@ def build(architecture: str, depth: int, method: str, classes: int, channels: in
 
 @torch.no_grad()
 def initialize(network: ResidualNetwork, generator: torch.Generator) -> None:
-    """Draws all convolutions and the head, and sets what begins at zero by the method; biases begin at zero.
+    """Initialize all convolutions and the classification layer with ``network.method``. Biases are initialized to zero.
 
-    Every method draws the same normal numbers in the same order, so that seeds are paired. "Unit variance" needs images as well:
-    ``unit_variance``. With batch normalization after the last layer of a branch its gain begins at 0, as in the authors' code (Goyal
-    et al. 2017); before the layers, as in wide residual networks, it begins at 1.
+    Every method uses the same normal numbers in the same order, so that seeds are paired. "Unit variance" also needs images
+    (``unit_variance``). If batch normalization follows the last layer of a branch, its gain is initialized to 0, as in the authors'
+    code (Goyal et al. 2017). If it precedes the layers, as in wide residual networks, its gain is initialized to 1.
     """
     method, fixup = network.method, network.method.scalars == "fixup"
     for module in network.modules():
@@ -191,7 +200,7 @@ def initialize(network: ResidualNetwork, generator: torch.Generator) -> None:
                 module.weight.mul_(standard_deviation(module, method.weights))
             if module.bias is not None:
                 module.bias.zero_()
-    nn.init.kaiming_uniform_(network.head.weight, a=math.sqrt(5), generator=generator)  # as torch begins linear layers
+    nn.init.kaiming_uniform_(network.head.weight, a=math.sqrt(5), generator=generator)  # torch's default for linear layers
     network.head.bias.zero_()
     for block in network.blocks:
         *inner, last = block.convs
@@ -207,7 +216,7 @@ def initialize(network: ResidualNetwork, generator: torch.Generator) -> None:
 
 @contextlib.contextmanager
 def _counted(norms: list[nn.BatchNorm2d]) -> Iterator[None]:
-    """The batch has been counted in the running statistics already: computing it again must not count it twice."""
+    """Freeze the running statistics while checkpointing recomputes a batch that they already include."""
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.momentum = 0.0

@@ -1,4 +1,4 @@
-"""Which trials each profile runs; ``seeds`` replaces the number of seeds of what is compared over seeds."""
+"""Trials of each profile of myth 5. ``seeds`` overrides the number of seeds of trials that are compared over seeds."""
 
 from __future__ import annotations
 
@@ -18,14 +18,20 @@ Settings = Mapping[str, Any]
 ALL: tuple[Name, ...] = typing.get_args(Name)
 COMPARED_METHODS: tuple[Name, ...] = ("fixup", "batch-norm")
 WITHOUT: tuple[Name, ...] = ("he", "he-scaled", "lsuv")
-"""What fails at great depth, the paper says."""
+"""Methods that fail at great depth according to the paper."""
 SCALING_METHODS: tuple[Name, ...] = ("fixup", "he", "he-scaled", "batch-norm")
 RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
 
 
 @unique_trials
 def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = ()) -> list[Trial]:
-    """What a profile runs; with own ``data``, sets of small images with a training part, the first epoch on each of those."""
+    """Return the trials of a profile.
+
+    Args:
+        profile: Name of the profile.
+        seeds: Number of seeds. Default: that of the profile.
+        data: User datasets of small images with a training part. If given, only these are trained on, for one epoch.
+    """
     if data:
         return [t for name in data for t in _one_epoch_runs({"dataset": name}, (22, 112), (*COMPARED_METHODS, "he"), seeds or 1)]
     return {"quick": _quick, "laptop": _laptop, "gpu": _gpu, "paper": _paper}[profile](seeds)
@@ -54,7 +60,7 @@ def _full_runs(settings: Settings, mixups: Iterable[float], seeds: int) -> list[
 
 
 def _update_measurements(settings: Settings, depths: Iterable[int], seeds: int) -> list[Trial]:
-    """Fixup for five steps; what the theory says of the others is of the first."""
+    """Measure five steps of Fixup and one step of the other methods, for which the theory only concerns the first step."""
     return [
         MeasureUpdate(**settings, depth=depth, method=method, steps=5 if method == "fixup" else 1, seed=seed)
         for depth in depths
@@ -71,11 +77,11 @@ def _translation_runs(settings: Settings, seeds: int) -> list[Trial]:
     ]
 
 
-# --- quick: what it looks like, on scikit-learn's digits -------------------------------------------
+# --- quick: scikit-learn's digits ------------------------------------------------------------------
 
 
 def _quick(seeds: int | None) -> list[Trial]:
-    """Two epochs of 37 steps stand for the one of 391."""
+    """Return small trials. Two epochs of 37 steps replace one epoch of 391 steps."""
     digits = {"dataset": "digits", "width": 4, "batch_size": 32, "epochs": 2.0, "augmentation": "none"}
     end = {**digits, "depth": 8, "epochs": 4.0, "schedule": "one-cycle"}
     spelled = {
@@ -104,10 +110,10 @@ def _quick(seeds: int | None) -> list[Trial]:
 
 
 def _laptop(seeds: int | None) -> list[Trial]:
-    """Networks of half the width on a seventh of the pixels: effects, and no levels. U6 is measured on the paper's own network.
+    """Return trials of networks with half the width on images with a seventh of the pixels, and U6 on the paper's own network.
 
-    On the 3x3 or 2x2 pixels that are left to the last stage, most of what a 3x3 kernel sees is border: He's variances grow more slowly
-    there than the paper's, and sums scaled by the root of a half shrink faster.
+    These trials test effects, not absolute values. The last stage has 3x3 or 2x2 pixels, where most inputs of a 3x3 kernel are padding.
+    Variances of He initialization therefore grow more slowly than in the paper, and sums scaled by √½ shrink faster.
     """
     small = {"width": 8, "image_size": 12}
     half = {"width": 8, "image_size": 8, "train_examples": 25_000}
@@ -120,9 +126,7 @@ def _laptop(seeds: int | None) -> list[Trial]:
         *_one_epoch_runs(tiny, (1000,), ("fixup",), seeds or 2),
         *_one_epoch_runs(tiny, (1000,), (*WITHOUT, "skipinit"), 1),
         *_learning_rate_grid(small, 22, 1, RATES[2:]),
-        *_update_measurements(
-            {"examples_per_step": 32}, (10, 22, 40, 76, 148), seeds or 10
-        ),  # four left the slope of the first step undecided
+        *_update_measurements({"examples_per_step": 32}, (10, 22, 40, 76, 148), seeds or 10),  # with 4 seeds, U6-first was inconclusive
     ]
 
 
@@ -130,7 +134,7 @@ def _laptop(seeds: int | None) -> list[Trial]:
 
 
 def _gpu(seeds: int | None) -> list[Trial]:
-    """Table 1's gap by 8 epochs with one cycle for 200 with steps; 10,000 layers see 12,800 images."""
+    """Return the depth study, Table 1 with 8 one-cycle epochs instead of 200, and 10,000 layers on 12,800 images."""
     short = {**FULL_SCHEDULE, "epochs": 8.0, "schedule": "one-cycle"}
     return [
         *_one_epoch_runs({}, (10, 22, 112), COMPARED_METHODS, seeds or 3),

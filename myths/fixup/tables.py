@@ -1,4 +1,4 @@
-"""Results as tidy tables; quantities carry their unit in the column's name (percent, pp for percentage points, seconds, bytes)."""
+"""Tables of myth 5. Column names contain the unit: percent, pp (percentage points), seconds, bytes."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SETTING = ("dataset", "architecture", "width", "image_size", "train_examples", "epochs", "batch_size", "device")
-"""What trainings must share to be compared."""
+"""Columns that training runs must share to be compared."""
 
 
 def one_epoch(results: Results) -> pd.DataFrame:
-    """A row for each training of one epoch, with the Clopper–Pearson interval of its accuracy over test examples."""
+    """Return one row per training run of one epoch, with the Clopper-Pearson interval of its accuracy over test examples."""
     return _mark_main_setting(_training_runs(results, TrainOneEpoch))
 
 
 def depth_sweep(results: Results) -> pd.DataFrame:
-    """Accuracy after one epoch against depth, at the paper's learning rate: mean, least and greatest over seeds (Fig. 3)."""
+    """Return the accuracy after one epoch by depth at the paper's learning rate: mean, minimum and maximum over seeds (Fig. 3)."""
     table = one_epoch(results)
     if table.empty:
         return table
@@ -37,7 +37,7 @@ def depth_sweep(results: Results) -> pd.DataFrame:
 
 
 def sensitivity(results: Results) -> pd.DataFrame:
-    """Accuracy after one epoch against the learning rate, where at least three rates were tried."""
+    """Return the accuracy after one epoch by learning rate, for settings with at least three learning rates."""
     table = one_epoch(results)
     if table.empty:
         return table
@@ -47,7 +47,7 @@ def sensitivity(results: Results) -> pd.DataFrame:
 
 
 def full_training(results: Results) -> pd.DataFrame:
-    """A row for each training on a whole schedule (Table 1). ``main_setting``: nearest to the paper's, by protocol, then epochs."""
+    """Return one row per training run on a full schedule (Table 1). ``main_setting`` marks the best protocol with the most epochs."""
     table = _training_runs(results, TrainFullSchedule)
     if table.empty:
         return table
@@ -57,7 +57,10 @@ def full_training(results: Results) -> pd.DataFrame:
 
 
 def difference_from_bn(results: Results) -> pd.DataFrame:
-    """Accuracy minus that of batch normalization with the same seed and setting; ``experiment`` "one epoch" or "full schedule"."""
+    """Return the accuracy difference of each training run from batch normalization with the same seed and setting.
+
+    The column ``experiment`` is "one epoch" or "full schedule".
+    """
     import pandas as pd
 
     parts = []
@@ -77,7 +80,7 @@ def difference_from_bn(results: Results) -> pd.DataFrame:
 
 
 def translations(results: Results) -> pd.DataFrame:
-    """A row for each transformer: BLEU, and its distance from and share of that of layer normalization with the same seed and setting."""
+    """Return the BLEU of each transformer, and its difference from and ratio to layer normalization with the same seed and setting."""
     table = results.frame(TrainTransformer)
     if table.empty:
         return table
@@ -92,7 +95,7 @@ def translations(results: Results) -> pd.DataFrame:
 
 
 def curves(results: Results) -> pd.DataFrame:
-    """Training loss along the way, a row for each piece of each training."""
+    """Return the training loss by step, averaged over about 30 intervals per training run."""
     import pandas as pd
 
     parts = [
@@ -107,19 +110,19 @@ def curves(results: Results) -> pd.DataFrame:
 
 
 def updates(results: Results) -> pd.DataFrame:
-    """A row for each step of each start that was measured: the change of the function, the gradient's norm, the largest logit before."""
+    """Return one row per measured step: change of the function, gradient norm, and largest logit before the step."""
     table = _kind(results.frame(MeasureUpdate), "step")
     return _without_stand_ins(table.dropna(axis=1, how="all")) if len(table) else table
 
 
 def gradients(results: Results) -> pd.DataFrame:
-    """The norm of the gradient of each block's convolutions, at the first and at the last step."""
+    """Return the gradient norm of the convolutions of each block, at the first and the last step."""
     table = _kind(results.frame(MeasureUpdate), "layer")
     return table.dropna(axis=1, how="all")
 
 
 def slopes(results: Results) -> pd.DataFrame:
-    """How updates and gradients grow with the number L of branches, for each seed and step, where at least four depths are finite.
+    """Return the growth of updates and gradients with the number L of branches, per seed and step with at least four finite depths.
 
     ``update_slope`` and ``update_over_learning_rate_slope`` are d log ‖Δf‖ / d log L; ``gradient_growth`` is the factor by which each
     further branch multiplies the gradient norm, minus 1.
@@ -179,10 +182,10 @@ def _kind(table: pd.DataFrame, kind: str) -> pd.DataFrame:
 
 
 def _mark_main_setting(table: pd.DataFrame) -> pd.DataFrame:
-    """Adds ``main_setting``: whether the row is of the setting that speaks for its depth.
+    """Add the column ``main_setting``: whether the row belongs to the setting that claims use for its depth.
 
-    A run may train one depth in several settings. Claims compare within one: the nearest to the paper's protocol, then the one with
-    the most methods, the most images, the most pixels. Stand-in data speak only where a run holds nothing else.
+    A run may train one depth in several settings. Claims use the setting with the best protocol, then the one with the most methods,
+    the most images and the largest images. Stand-in data are used only if a run has no other data.
     """
     if table.empty:
         return table

@@ -194,15 +194,15 @@ def tried(*words):
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("depth=111", r"depth=111: a wide-resnet has 6·n \+ 4 layers; the nearest possible: 106 and 112"),
-        ("depth=3", "the nearest possible: 10"),
+        ("depth=111", r"Invalid depth=111: a wide-resnet has 6·n \+ 4 layers. Nearest possible depths: 106 and 112"),
+        ("depth=3", "Nearest possible depths: 10"),
         ("learning_rate=0", "Invalid learning_rate=0: expected a number > 0"),
         ("learning_rate=-0.1", "> 0"),
         ("learning_rate=nan", "> 0"),
         ("batch_size=1", "Invalid batch_size=1: expected a whole number ≥ 2"),
-        ("batch_size=1198", "batch_size=1198 is larger than the training set of 1197 examples"),
-        ("train_examples=5000", "train_examples=5000: digits has 1197 training examples"),
-        ("image_size=20", "image_size=20: the images of digits have 8 pixels a side"),
+        ("batch_size=1198", "Invalid batch_size=1198: the training set has 1197 examples"),
+        ("train_examples=5000", "Invalid train_examples=5000: digits has 1197 training examples"),
+        ("image_size=20", "Invalid image_size=20: the images of digits have 8 pixels per side"),
         ("epochs=0", "Invalid epochs=0: expected a number > 0"),
         ("momentum=-1", "Invalid momentum=-1: expected a number ≥ 0 and < 1"),
         ("width=0", "Invalid width=0: expected a whole number ≥ 1"),
@@ -219,7 +219,7 @@ def test_a_mistake_is_named(word, message):
 def test_a_network_too_large_for_the_memory_is_refused_before_it_is_built(monkeypatch):
     monkeypatch.setattr("myths.fixup.memory.free_bytes", lambda device: 10_000_000)
     monkeypatch.setattr("myths.fixup.network.ResidualNetwork.forward", ResidualForward())
-    with pytest.raises(MythsError, match=r"depth=10000 with batch_size=128 needs about .* GB.*: depth=\d+ fits"):
+    with pytest.raises(MythsError, match=r"depth=10000 with batch_size=128 needs about .* GB, .* Use depth=\d+ or"):
         tried("depth=10000", "batch_size=128")
 
 

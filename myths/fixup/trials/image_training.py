@@ -1,4 +1,4 @@
-"""What all trials of this myth share: a network with a method, images, and a training whose scalars have a rate of their own."""
+"""Base classes of trials on images: a residual network with a training method, and its training by SGD."""
 
 from __future__ import annotations
 
@@ -25,16 +25,24 @@ if TYPE_CHECKING:
     from myths.lab.vision.training import Batch, TrainConfig, TrainResult
 
 REAL = ("cifar10",)
-"""The papers' data that the suite can have; all else stands in."""
+"""Datasets of the paper that are available. All others are stand-in data."""
 MAX_SINGLE_THREAD_ELEMENTS = 32_768
-"""Elements up to which torch's element-wise operations take one thread on a CPU."""
+"""Number of elements up to which torch's element-wise operations use one thread on a CPU."""
 VERY_DEEP = 5000
-"""Layers from which the paper halves the batch to 64."""
+"""Number of layers from which the paper halves the batch size to 64."""
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Images on the device, bytes; ``classes`` is how many there are."""
+    """Training and test images on the device.
+
+    Attributes:
+        x: Training images, 0 to 255.
+        y: Training labels.
+        x_test: Test images.
+        y_test: Test labels.
+        classes: Number of classes.
+    """
 
     x: UInt8[Tensor, "n c h w"]
     y: Int64[Tensor, " n"]
@@ -44,65 +52,73 @@ class Examples:
 
 
 NOMINAL_DEPTHS = (10, 20, 32, 40, 56, 110, 256, 500, 1000, 10_000)
-"""Depths as papers name them: 22 layers of a wide residual network stand beside 20 of a ResNet."""
+"""Depths that the papers name. A wide residual network of 22 layers is compared with a ResNet of 20."""
 
 
 def nominal_depth(depth: int) -> int:
-    """The depth that stands for it in the papers, where one is within an eighth."""
+    """Return the nearest nominal depth of the papers if it differs by at most an eighth, else ``depth``."""
     near = min(NOMINAL_DEPTHS, key=lambda n: abs(math.log(n / depth)))
     return near if abs(near - depth) <= near / 8 else depth
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageTrial(Trial):
-    """A residual network of some depth with a method, and the images that it sees."""
+    """Base class of trials that apply a training method to a residual network on images."""
 
     dataset: DatasetName = "cifar10"
     architecture: ArchitectureName = "wide-resnet"
-    """Kind of residual network."""
+    """Architecture of the residual network."""
     depth: Count
-    """Number of layers; the architecture says which depths are possible."""
+    """Number of layers. The architecture determines which depths are possible."""
     method: MethodName
-    """Initialization or normalization of the residual branches."""
+    """Training method: initialization, normalization and scalars of the residual branches."""
     width: Count = 16
-    """Channels of the first stage; 16 are the papers'."""
+    """Number of channels of the first stage; the papers use 16."""
     image_size: Annotated[int, Range(at_least=1, also=(0, "as they are"))] = 0
-    """Pixels a side to which images are averaged; 0 leaves them as they are."""
+    """Image size in pixels to which images are averaged; 0 keeps the original size."""
     train_examples: TrainExamples = 0
-    """How many training examples, the first of a seeded shuffle; 0 is all of them."""
+    """Number of training examples, the first of a seeded shuffle; 0 uses all."""
     learning_rate: LearningRate = 0.1
     seed: Seed = 0
 
     def __post_init__(self) -> None:
-        """Raises UsageError for a depth that the architecture cannot have."""
+        """Raise UsageError if the architecture has no network of this depth."""
         super().__post_init__()
         blocks_per_stage(self.architecture, self.depth)
 
     @property
     def data(self) -> tuple[str, ...]:
-        """The one data set."""
+        """Name of the dataset."""
         return (self.dataset,)
 
     @property
     def columns(self) -> Mapping[str, Any]:
-        """What tables say of the trial that its settings alone decide."""
+        """Columns of the tables that follow from the settings."""
         return {**super().columns, "nominal_depth": nominal_depth(self.depth)}
 
     @property
     def branches(self) -> int:
-        """L, the number of residual branches."""
+        """Number L of residual branches."""
         return STAGES * blocks_per_stage(self.architecture, self.depth)
 
     def compute_cost(self, images: float, batch: int) -> float:
-        """What so many images cost in batches, forward and backward, in thousands of layers at 32 pixels and 16 channels.
+        """Return the cost of forward and backward passes, in units of 1,000 layers on one image of 32 pixels with 16 channels.
 
-        Measured on a CPU: calling a layer costs as much as it computes for 1.6 images of that size.
+        On a CPU, the overhead of a layer call was measured to equal its computation for 1.6 images of that size.
+
+        Args:
+            images: Number of images.
+            batch: Batch size.
         """
         side = self.image_size or {"digits": 8, "shapes": 16}.get(self.dataset, 32)
         return images * self.depth * ((side / 32) ** 2 * (self.width / 16) ** 1.5 + 1.6 / batch) / 1000
 
     def examples(self, context: Context) -> Examples:
-        """The images on the device, in the size asked for. Raises UsageError for a set that has no training part or is too small."""
+        """Return the images on the device at ``image_size``.
+
+        Raises:
+            UsageError: The dataset has no training split, or fewer or smaller images than requested.
+        """
         import torch
         import torch.nn.functional as F
 
@@ -112,17 +128,19 @@ class ImageTrial(Trial):
         (x, y), x_test = images.training_split(), images.x_test
         if self.train_examples:
             if self.train_examples > len(x):
-                raise UsageError(f"train_examples={self.train_examples}: {self.dataset} has {len(x)} training examples")
+                raise UsageError(
+                    f"Invalid train_examples={self.train_examples}: {self.dataset} has {len(x)} training examples; use at most that, or 0."
+                )
             kept = torch.from_numpy(context.rng("subset").permutation(len(x))[: self.train_examples]).to(x.device)
             x, y = x[kept], y[kept]
         if self.image_size:
             if self.image_size > x.shape[-1]:
-                raise UsageError(f"image_size={self.image_size}: the images of {self.dataset} have {x.shape[-1]} pixels a side")
+                raise UsageError(f"Invalid image_size={self.image_size}: the images of {self.dataset} have {x.shape[-1]} pixels per side.")
             x, x_test = (F.adaptive_avg_pool2d(part.float(), self.image_size).round().to(torch.uint8) for part in (x, x_test))
         return Examples(x, y, x_test, images.y_test, len(images.classes))
 
     def network(self, context: Context, examples: Examples, blocks_per_segment: int = 0) -> ResidualNetwork:
-        """The network at its start, on the device; seeds are paired over methods."""
+        """Return the initialized network on the device. Seeds are paired over methods."""
         from myths.fixup.network import build
 
         with context.seed_torch("init"):
@@ -134,28 +152,31 @@ class ImageTrial(Trial):
 
 @dataclass(frozen=True, kw_only=True)
 class ImageTraining(ImageTrial, ABC):
-    """A training by stochastic gradient descent, as in the paper: momentum, no clipping, no warm-up."""
+    """Base class of trials that train by SGD with momentum, without gradient clipping or warm-up, as in the paper."""
 
     epochs: Epochs = 1.0
     batch_size: Annotated[int, Range(at_least=2)] = 128
-    """Examples per step."""
+    """Number of examples per training step."""
     momentum: Momentum = 0.9
     weight_decay: WeightDecay = 5e-4
     mixup: Annotated[float, Range(at_least=0)] = 0.0
-    """α of mixup; 0 is none."""
+    """Parameter α of mixup; 0 disables mixup."""
     augmentation: Literal["none", "flip", "crop-flip"] = "crop-flip"
-    """How training images are varied."""
+    """Augmentation of the training images."""
     cuda_graphs: bool = True
-    """Forward and backward pass as CUDA graphs, where there is CUDA."""
+    """Whether to run forward and backward passes as CUDA graphs on CUDA devices."""
 
     nondeterministic_columns: ClassVar[frozenset[str]] = frozenset({"seconds_per_step", "train_seconds"})
 
     @abstractmethod
     def train_config(self) -> TrainConfig:
-        """The settings as the training loop takes them."""
+        """Return the hyperparameters for the training loop."""
 
     def protocol_against(self, published: Mapping[str, Any]) -> Protocol:
-        """Of the paper where every setting is and all images are used; a stand-in on data that the paper has not."""
+        """Return the protocol by comparison with the settings of a published experiment.
+
+        It is "paper" if all settings are equal and all images are used, "stand-in" on other datasets, and "reduced" otherwise.
+        """
         if self.dataset not in REAL:
             return "stand-in"
         same = all(getattr(self, name) == value for name, value in published.items())
@@ -164,13 +185,13 @@ class ImageTraining(ImageTrial, ABC):
 
     @property
     def relative_cost(self) -> float:
-        """Images seen times layers, at their size; test images count a third. A tenth where He's weights will diverge."""
+        """Cost of training and testing. Deep networks with He initialization diverge early and cost a tenth."""
         n = self.train_examples or {"digits": 1200, "shapes": 1200}.get(self.dataset, 50_000)
         early = 0.1 if self.method == "he" and self.depth > 100 else 1.0
         return self.compute_cost(early * (self.epochs * n + 3000), self.batch_size) + 0.05
 
     def run(self, context: Context) -> Outcome:
-        """A row of ``kind`` "summary" (right, n_test, test_accuracy_percent, train_loss, diverged_at, steps …), and rows "curve"."""
+        """Return a row of ``kind`` "summary" (n_correct, n_test, test_accuracy_percent, train_loss, diverged_at …) and rows "curve"."""
         from myths.lab.vision.training import steps_per_epoch
 
         examples = self.examples(context)
@@ -194,9 +215,19 @@ class ImageTraining(ImageTrial, ABC):
     def train(
         self, context: Context, examples: Examples, on_batch: Callable[[Batch], None]
     ) -> tuple[ResidualNetwork, TrainResult, dict[str, Any]]:
-        """The trained network, how training went, and what it took.
+        """Train a network.
 
-        Raises UsageError for a batch larger than the training set and CannotStart for a network too large for the memory.
+        Args:
+            context: Context of the trial.
+            examples: Training images.
+            on_batch: Called with every minibatch.
+
+        Returns:
+            The trained network, the result of training, and the columns of durations, memory and parameters.
+
+        Raises:
+            UsageError: The batch size exceeds the number of training examples.
+            CannotStart: The images are too small for the network, or the network is too large for the memory.
         """
         from myths.fixup.cuda_graphs import CUDAGraphModule
         from myths.fixup.memory import Setup, blocks_per_segment, free_bytes
@@ -204,9 +235,9 @@ class ImageTraining(ImageTrial, ABC):
 
         channels, side = examples.x.shape[1], examples.x.shape[-1]
         if self.batch_size > len(examples.x):
-            raise UsageError(f"batch_size={self.batch_size} is larger than the training set of {len(examples.x)} examples")
+            raise UsageError(f"Invalid batch_size={self.batch_size}: the training set has {len(examples.x)} examples. Use at most that.")
         if side < 4:
-            raise CannotStart(f"{self.dataset} has images of {side} pixels a side: three stages need at least 4")
+            raise CannotStart(f"{self.dataset}: images of {side} pixels per side are too small; the three stages need at least 4 pixels.")
         free = free_bytes(context.device)
         setup = Setup(
             architecture=self.architecture,
@@ -242,22 +273,27 @@ class ImageTraining(ImageTrial, ABC):
         return network, done, took
 
     def evaluate(self, context: Context, network: ResidualNetwork, examples: Examples, done: TrainResult) -> dict[str, Any]:
-        """How many test examples the network gets right; none where training diverged, for its weights are no numbers."""
+        """Return the number of correctly classified test examples and the accuracy, both 0 if training diverged."""
         from myths.lab.vision.training import predict
 
-        right = 0
+        n_correct = 0
         if done.diverged_at is None:
             logits = predict(network, examples.x_test, device=context.device)
-            right = int(((logits.argmax(1) == examples.y_test.to(logits.device)) & logits.isfinite().all(1)).sum())
+            n_correct = int(((logits.argmax(1) == examples.y_test.to(logits.device)) & logits.isfinite().all(1)).sum())
         n = len(examples.x_test)
-        return {"n_correct": right, "n_test": n, "test_accuracy_percent": 100 * right / n, "test_error_percent": 100 - 100 * right / n}
+        accuracy = 100 * n_correct / n
+        return {"n_correct": n_correct, "n_test": n, "test_accuracy_percent": accuracy, "test_error_percent": 100 - accuracy}
 
 
 @contextlib.contextmanager
 def threads_for(activations: int, device: str) -> Iterator[None]:
-    """One thread where a layer gives no more activations than torch would leave to one thread by itself.
+    """Use one CPU thread for layers whose number of activations is small enough for torch's element-wise operations to use one.
 
-    Only convolutions would share such a layer out, and wait for each other longer than they compute: on a busy machine, much longer.
+    Only the convolutions of such layers would use several threads, and their synchronization takes longer than the computation.
+
+    Args:
+        activations: Number of activations per layer.
+        device: Device of the network; threads change only on the CPU.
     """
     import torch
 
@@ -271,7 +307,7 @@ def threads_for(activations: int, device: str) -> Iterator[None]:
 
 
 def optimizer(network: ResidualNetwork, rate: float, momentum: float, weight_decay: float) -> torch.optim.Optimizer:
-    """SGD with momentum as the papers have it, not Nesterov's; scalars at the rate that the method gives them."""
+    """Return SGD with (not Nesterov) momentum, as in the papers, with the method's own learning rate for scalars."""
     import torch
 
     scalars = network.scalars()
@@ -283,21 +319,21 @@ def optimizer(network: ResidualNetwork, rate: float, momentum: float, weight_dec
 
 
 class LossCurve:
-    """The mean training loss of every so many steps, kept on the device until it is asked for."""
+    """Training loss, averaged over intervals of ``steps`` steps. Losses stay on the device until ``rows`` is called."""
 
     def __init__(self, steps: int):
         self.steps = steps
         self._losses: list[Tensor] = []
 
     def __call__(self, batch: Batch) -> None:
-        """Sees a minibatch."""
+        """Record the loss of a minibatch."""
         self._losses.append(batch.losses.mean())
 
     def rows(self) -> list[dict[str, Any]]:
-        """``step`` (the last of each piece, from 1) and ``loss``."""
+        """Return one row per interval: ``step`` (its last, from 1) and mean ``loss``."""
         import torch
 
-        pieces = torch.stack(self._losses).split(self.steps)
-        means = torch.stack([piece.mean() for piece in pieces]).tolist()
-        ends = [min((i + 1) * self.steps, len(self._losses)) for i in range(len(pieces))]
+        intervals = torch.stack(self._losses).split(self.steps)
+        means = torch.stack([losses.mean() for losses in intervals]).tolist()
+        ends = [min((i + 1) * self.steps, len(self._losses)) for i in range(len(intervals))]
         return [{"kind": "curve", "step": end, "loss": mean} for end, mean in zip(ends, means, strict=True)]

@@ -1,4 +1,4 @@
-"""Trainings: one epoch at any depth and learning rate, and to the end."""
+"""Trials that train on images: for one epoch at any depth and learning rate, and on a full schedule."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FIRST_EPOCH: dict[str, Any] = {
     "augmentation": "crop-flip",
     "epochs": 1.0,
 }
-"""The paper's depth study (Sec. 4.1): the learning rate of batch normalization for all, test accuracy after one epoch."""
+"""Settings of the paper's depth study (Sec. 4.1): test accuracy after one epoch at the learning rate of batch normalization."""
 FULL_SCHEDULE: dict[str, Any] = {
     "architecture": "resnet",
     "depth": 110,
@@ -32,27 +32,27 @@ FULL_SCHEDULE: dict[str, Any] = {
     "epochs": 200.0,
     "schedule": "step",
 }
-"""Table 1, as the authors' code has it: a tenth of the rate from epoch 100, a hundredth from epoch 150."""
+"""Settings of Table 1 in the authors' code: the learning rate is divided by 10 at epochs 100 and 150."""
 CHECK_EVERY = 10
-"""Steps after which a loss that is not finite ends a training."""
+"""Number of steps between checks for a loss that is not finite, which ends training."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOneEpoch(ImageTraining):
-    """Train for one epoch and test (Zhang et al. 2019, Sec. 4.1 and Fig. 3). A training that diverges ends early and is a result."""
+    """Train for one epoch and test (Zhang et al. 2019, Sec. 4.1 and Fig. 3). A run that diverges ends early and counts as a result."""
 
     @property
     def protocol(self) -> Protocol:
-        """Of the paper with its settings on all images, with batches of 64 at the greatest depths."""
+        """Protocol of the paper with its settings on all images; its batch size is 64 at the greatest depths."""
         return self.protocol_against(FIRST_EPOCH | {"batch_size": 64 if self.depth >= VERY_DEEP else 128})
 
     @classmethod
     def test_instance(cls) -> TrainOneEpoch:
-        """Fixup's shallowest network on a few digits."""
+        """Return a trial of Fixup's shallowest network on a few digits."""
         return cls(dataset="digits", depth=10, method="fixup", width=4, batch_size=32, train_examples=320)
 
     def train_config(self) -> TrainConfig:
-        """At a constant rate."""
+        """Return the hyperparameters, with a constant learning rate."""
         from myths.lab.vision.training import TrainConfig
 
         return TrainConfig(
@@ -68,27 +68,27 @@ class TrainOneEpoch(ImageTraining):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainFullSchedule(ImageTraining):
-    """Train on a whole schedule and test at the end, never before (Zhang et al. 2019, Table 1)."""
+    """Train on a full schedule and test once, at the end (Zhang et al. 2019, Table 1)."""
 
     architecture: Literal["wide-resnet", "resnet", "bottleneck"] = "resnet"
     depth: Count = 110
     epochs: Epochs = 200.0
     weight_decay: WeightDecay = 1e-4
     schedule: Literal["one-cycle", "step", "constant"] = "step"
-    """How the learning rate changes over the training."""
+    """Schedule of the learning rate."""
 
     @property
     def protocol(self) -> Protocol:
-        """Of the paper with its 200 epochs; mixup is compared, so it may be on or off."""
+        """Protocol of the paper with its 200 epochs, with or without mixup, which the paper compares."""
         return self.protocol_against(FULL_SCHEDULE)
 
     @classmethod
     def test_instance(cls) -> TrainFullSchedule:
-        """Two epochs of the shallowest network on a few digits, with mixup."""
+        """Return a trial of two epochs of the shallowest network on a few digits, with mixup."""
         return cls(dataset="digits", depth=8, method="fixup", width=4, batch_size=32, train_examples=320, epochs=2.0, mixup=1.0)
 
     def train_config(self) -> TrainConfig:
-        """A tenth of the rate from half of the training, a hundredth from three quarters, or another schedule of the suite."""
+        """Return the hyperparameters. The "step" schedule divides the learning rate by 10 after 50 % and 75 % of the steps."""
         from myths.lab.vision.training import TrainConfig
 
         return TrainConfig(

@@ -21,70 +21,70 @@ if TYPE_CHECKING:
     from myths.lab.language.vocabulary import Vocabulary
 
 REVERSED_WORDS = "reversed_words"
-"""Words spelled backwards: drawn here, no download, no claim."""
+"""Synthetic dataset of reversed words. It needs no download and tests no claim."""
 UNAVAILABLE = {"iwslt14": "the training part of IWSLT'14 German-English is not in the catalog"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainTransformer(Trial):
-    """Train a transformer to translate, its residual branches normalized or not, and measure BLEU on the test part.
+    """Train a translation transformer with layer normalization, with Fixup or with neither, and measure BLEU on the test set.
 
-    ``normalization``: "layer" (before each branch), "fixup" (the paper's rules: see ``myths.lab.language.transformer``), or "none"
-    (the same Xavier weights with nothing in normalization's place). All else is the same. ``dataset`` is "multi30k", "iwslt14" (the
-    paper's, whose training part is not to be had here) or "reversed_words" (words spelled backwards, drawn here).
+    ``normalization`` is "layer" (before each branch), "fixup" (the rules of the paper, see ``myths.lab.language.transformer``) or "none"
+    (the same Xavier weights without normalization). All other settings are the same. ``dataset`` is "multi30k", "iwslt14" (the dataset
+    of the paper, whose training set is not available) or "reversed_words" (a synthetic dataset).
     """
 
     dataset: DatasetName = "multi30k"
     normalization: Literal["layer", "fixup", "none"]
-    """What keeps the residual branches stable."""
+    """Normalization of the residual branches, or its replacement."""
     embed_dim: Count = 256
-    """Channels of the model."""
+    """Embedding dimension of the model."""
     ffn_dim: Count = 1024
-    """Channels inside the feed-forward layers."""
+    """Hidden dimension of the feed-forward layers."""
     heads: Count = 4
-    """Attention heads; a divisor of the channels."""
+    """Number of attention heads. Must divide ``embed_dim``."""
     layers: Count = 6
-    """Layers of the encoder, and as many of the decoder."""
+    """Number of layers of the encoder and of the decoder."""
     subwords: Subwords = 8000
-    """Size of the vocabulary of both languages; 0 takes characters."""
+    """Size of the joint subword vocabulary of both languages; 0 uses characters."""
     max_length: Count = 256
-    """Most tokens of a sentence."""
+    """Maximum number of tokens per sentence; longer sentences are truncated."""
     updates: Count
     """Number of training steps."""
     batch_tokens: Count = 4000
-    """Tokens per step."""
+    """Number of tokens per training step."""
     learning_rate: LearningRate = 5e-4
     warmup: Count = 4000
-    """Steps over which the learning rate rises."""
+    """Number of warm-up steps of the learning rate."""
     dropout: Dropout = 0.3
     label_smoothing: LabelSmoothing = 0.1
     beam_size: Count = 5
-    """Width of the beam search."""
+    """Beam size of the beam search."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Precision of the arithmetic; auto is bf16 where the device has it."""
+    """Floating-point precision; "auto" is bf16 if the device supports it."""
     seed: Seed = 0
 
     nondeterministic_columns: ClassVar[frozenset[str]] = frozenset({"train_seconds", "updates_per_second"})
 
     def __post_init__(self) -> None:
-        """Raises UsageError for heads that do not divide the channels."""
+        """Raise UsageError if ``heads`` does not divide ``embed_dim``."""
         super().__post_init__()
         check_divides(self, "heads", "embed_dim")
 
     @property
     def protocol(self) -> Protocol:
-        """Reduced on real data: the paper's data sets are larger, and so are its models."""
+        """Reduced on real data, because the datasets and models of the paper are larger."""
         return "stand-in" if self.dataset == REVERSED_WORDS else "reduced"
 
     @property
     def relative_cost(self) -> float:
-        """Tokens that may be seen, times weights."""
+        """Number of training tokens times number of weights."""
         weights = 2 * self.layers * self.embed_dim * (4 * self.embed_dim + 2 * self.ffn_dim) + self.embed_dim * max(self.subwords, 50)
         return (self.updates + 100) * self.batch_tokens * weights / 1e12
 
     @property
     def data(self) -> tuple[str, ...]:
-        """The texts of both languages."""
+        """Names of the prepared texts of both languages."""
         from myths.lab.language.texts import prepared_names
 
         if self.dataset == REVERSED_WORDS or self.dataset in UNAVAILABLE:
@@ -92,12 +92,12 @@ class TrainTransformer(Trial):
         return prepared_names(self.dataset, "de", "en", ("test_2016_flickr",))
 
     def skip_reason(self) -> str | None:
-        """The paper's own data set."""
+        """Return a reason for the paper's own dataset, whose training set is not available."""
         return UNAVAILABLE.get(self.dataset)
 
     @classmethod
     def test_instance(cls) -> TrainTransformer:
-        """A few updates on words spelled backwards."""
+        """Return a trial with a few updates on reversed words."""
         few = {
             "embed_dim": 16,
             "ffn_dim": 16,
@@ -111,10 +111,7 @@ class TrainTransformer(Trial):
         return cls(dataset=REVERSED_WORDS, normalization="fixup", updates=8, warmup=4, dropout=0.0, precision="fp32", **few)
 
     def run(self, context: Context) -> Outcome:
-        """One row: bleu (0 where training diverged), valid_loss_nats (a target token's cross-entropy), diverged_at, train_loss, speed.
-
-        Raises UsageError when the heads do not divide the channels.
-        """
+        """Return one row with bleu (0 if training diverged), valid_loss_nats (per target token), diverged_at, train_loss and speed."""
         from myths.lab.language.parallel_corpus import encode, learn_subwords
         from myths.lab.language.training import cross_entropy, fit, translation_batches
         from myths.lab.language.transformer import parameters
@@ -182,7 +179,7 @@ class TrainTransformer(Trial):
         return {"bleu": scored.score, "signature": scored.signature}
 
     def train_config(self, device: str) -> TrainConfig:
-        """Adam, as in the authors' fairseq command, on a short linear schedule."""
+        """Return the hyperparameters: Adam, as in the authors' fairseq command, with a linear schedule."""
         from myths.lab.device import precision_of
         from myths.lab.language.training import TrainConfig
 
@@ -197,7 +194,7 @@ class TrainTransformer(Trial):
         )
 
     def texts(self) -> dict[str, Texts]:
-        """The training, validation and test part."""
+        """Return the training, validation and test texts."""
         from myths.lab.language.texts import read, without_empty
 
         if self.dataset == REVERSED_WORDS:
@@ -207,9 +204,9 @@ class TrainTransformer(Trial):
 
 
 def reversed_words(part: str) -> Texts:
-    """Strings of three to six letters and the same backwards, letters as words: 2,000 training, 100 validation and 100 test pairs.
+    """Return pairs of a string of three to six letters and its reversal, with every letter as a word.
 
-    All different, and the same on every machine.
+    There are 2,000 training, 100 validation and 100 test pairs. All pairs are different, and they are the same on every machine.
     """
     import numpy as np
 

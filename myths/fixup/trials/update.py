@@ -1,11 +1,11 @@
-"""How much a step of gradient descent changes the function that the network is, and how large gradients are, layer by layer.
+"""Measure how much a step of gradient descent changes the function of the network, and the gradient norm of each block.
 
-Zhang et al. 2019, Secs. 2 and 3: without normalization, standard weights give gradients that grow exponentially with depth; Fixup is
-made so that a step of learning rate η changes the function by Θ(η), whatever the depth. Both are measured.
+Zhang et al. 2019, Secs. 2 and 3: without normalization, gradients of networks with standard initialization grow exponentially with
+depth. With Fixup, a step of learning rate η changes the function by Θ(η) at any depth. This trial measures both.
 
-At the start the classification layer of Fixup is zero, so its first step moves that layer alone: of the first update the depth
-cannot matter. From the second step on the branches' last layers move, from the third all layers, and only L^(−1/(2m−2)) keeps the sum
-over L branches in check. Hence several steps are made and every one is measured.
+Fixup initializes the classification layer to zero, so the first step changes only that layer and cannot depend on depth. The second step
+also changes the last layers of the branches, and the third changes all layers. From then on, only the factor L^(−1/(2m−2)) bounds the sum
+over L branches. The trial therefore measures several steps.
 """
 
 from __future__ import annotations
@@ -28,30 +28,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class MeasureUpdate(ImageTrial):
-    """Make a few steps of plain gradient descent from the start and measure the change of the function by each.
+    """Take a few steps of gradient descent from initialization and measure the change of the function by each step.
 
-    Every step is by one minibatch of its own, on which the change is measured too: the root of the mean, over its images, of the
-    squared norm of the change of the logits.
+    Every step uses a new minibatch. The change is measured on the same minibatch: the root mean square, over its images, of the norm of
+    the change of the logits.
     """
 
     examples_per_step: Count = 64
-    """Examples per step."""
+    """Number of examples per step."""
     steps: Count = 5
     """Number of steps."""
 
     @property
     def protocol(self) -> Protocol:
-        """A law, for which the paper gives no experiment: reduced on real images, a stand-in on others."""
+        """Reduced on real images and stand-in on others. The paper states the law and reports no experiment."""
         return "reduced" if self.dataset in REAL else "stand-in"
 
     @property
     def relative_cost(self) -> float:
-        """A gradient, a derivative along it and two passes more: some four passes a step."""
+        """About four passes per step: a gradient, a directional derivative and two forward passes."""
         return self.compute_cost(4.0 * self.examples_per_step * self.steps, self.examples_per_step) + 0.05
 
     @classmethod
     def test_instance(cls) -> MeasureUpdate:
-        """Two steps of the shallowest network on a few digits."""
+        """Return a trial of two steps of the shallowest network on a few digits."""
         return cls(dataset="digits", depth=10, method="fixup", width=4, examples_per_step=16, steps=2)
 
     def run(self, context: Context) -> Outcome:
@@ -65,7 +65,9 @@ class MeasureUpdate(ImageTrial):
 
         examples = self.examples(context)
         if self.examples_per_step > len(examples.x):
-            raise UsageError(f"examples_per_step={self.examples_per_step}: {self.dataset} has {len(examples.x)} training examples")
+            raise UsageError(
+                f"Invalid examples_per_step={self.examples_per_step}: {self.dataset} has {len(examples.x)} training examples; use fewer."
+            )
         network = self.network(context, examples)
         forget_running_statistics(network)
         order = torch.from_numpy(context.rng("order").permutation(len(examples.x))).to(examples.x.device)
@@ -87,9 +89,16 @@ class MeasureUpdate(ImageTrial):
 def descend(
     network: ResidualNetwork, pixels: Float[Tensor, "n c h w"], labels: Int64[Tensor, " n"], rate: float
 ) -> tuple[dict[str, float], list[float]]:
-    """One step of gradient descent, made in place: the measures named in ``MeasureUpdate.run``, and each block's gradient norm.
+    """Take one step of gradient descent in place and measure it.
 
-    Scalars move at the share of the rate that the method gives them.
+    Args:
+        network: The network. Its scalars use the method's own learning rate.
+        pixels: Minibatch of images between 0 and 1.
+        labels: Labels of the images.
+        rate: Learning rate of the weights.
+
+    Returns:
+        The measures described in ``MeasureUpdate.run``, and the gradient norm of the convolutions of each block.
     """
     import torch
     import torch.nn.functional as F
@@ -101,7 +110,7 @@ def descend(
     gradients = dict(zip(parameters, torch.autograd.grad(loss, list(parameters.values())), strict=True))
     direction = {n: -g * (network.method.scalar_lr_factor if id(parameters[n]) in own else 1.0) for n, g in gradients.items()}
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "`torch.jit.script`", FutureWarning)  # torch's own, when it loads its forward mode
+        warnings.filterwarnings("ignore", "`torch.jit.script`", FutureWarning)  # torch emits it when it loads forward-mode differentiation
         per_rate = torch.func.jvp(
             lambda p: torch.func.functional_call(network, p, (pixels,)), ({n: p.detach() for n, p in parameters.items()},), (direction,)
         )[1]
@@ -126,7 +135,7 @@ def descend(
 
 
 def forget_running_statistics(network: ResidualNetwork) -> None:
-    """Batch normalization by the batch alone: nothing but the parameters is state then."""
+    """Make batch normalization use batch statistics only, so that the parameters are the only state of the network."""
     from torch import nn
 
     for module in network.modules():
