@@ -24,7 +24,7 @@ from myths.lab.measures import exceptions, mean_over_seeds, paired_difference, p
 TABLE_1 = "Recht et al. 2018, Table 1"
 APPENDIX_D = "Recht et al. 2018, Appendix D"
 RECOMPUTED = "recomputed from the authors' predictions"
-FIGURE_1 = f"Recht et al. 2018, Fig. 1; {RECOMPUTED}. The 2019 paper reports 1.7 (from memory)"
+FIGURE_1 = f"Recht et al. 2018, Fig. 1; {RECOMPUTED}. The 2019 paper reports a slope of 1.7 (from memory)"
 SEEN = f"{PROPOSAL} after the number was known"
 MODELS = {"v4": TABLE_1, "v6": APPENDIX_D}
 """Source of the accuracies on each new test set."""
@@ -38,98 +38,53 @@ _of_new_fits = partial(Claim, table="new_model_fits", trial=EvaluateModel)
 _of_explanations = partial(Claim, table="drop_explanations", unit="% of the drop", measure=share_of_drop)
 _of_reuse = partial(Claim, table="reuse_share", trial=ReuseTestSet, needs=({}, {"trial": PublishedAccuracy}))
 
-PUBLISHED_MODELS: tuple[Claim, ...] = (
-    *(
+PUBLISHED_MODELS = tuple(
+    claim
+    for v, smallest, gaps, mean, (slope, low, high), r2, probit_slope, rho, reversals, percent in (
+        ("v4", 4.1, "4.1 to 15.4", 8.11, (1.617, 1.53, 1.70), 0.989, 0.951, 0.978, "0 of 24", 0.0),
+        ("v6", 4.0, "4.0 to 14.6", 7.78, (1.595, 1.52, 1.67), 0.990, None, 0.971, "1 of 30", 3.33),
+    )
+    for claim in (
         _of_models(
-            id=f"G1-{v}",
+            id=f"G1-{v}", **cited("computed", f"{MODELS[v]} (gaps of {gaps} points)", smallest), unit="pp",
             statement=f"All 30 published models have lower accuracy on CIFAR-10.1 {v} than on the CIFAR-10 test set.",
-            **cited("computed", f"{MODELS[v]} (gaps of {gaps} points)", smallest),
-            unit="pp",
-            where={"test_set": v},
-            measure=smallest_gap,
-            criterion=above(0),
-            primary=v == "v4",
-            controls=("G0-table",),
-        )
-        for v, smallest, gaps in (("v4", 4.1, "4.1 to 15.4"), ("v6", 4.0, "4.0 to 14.6"))
-    ),
-    *(
+            where={"test_set": v}, measure=smallest_gap, criterion=above(0), primary=v == "v4", controls=("G0-table",),
+        ),
         _of_models(
-            id=f"G1-mean-{v}",
-            kind="absolute",
+            id=f"G1-mean-{v}", kind="absolute", **cited("computed", f"{MODELS[v]}; {RECOMPUTED}", mean), unit="pp",
             statement=f"The mean accuracy drop of the 30 published models on CIFAR-10.1 {v} is {mean} points.",
-            **cited("computed", f"{MODELS[v]}; {RECOMPUTED}", mean),
-            unit="pp",
-            where={"test_set": v},
-            measure=mean_gap,
-            criterion=between(mean - 0.01, mean + 0.01),
-            controls=("G0-table",),
-        )
-        for v, mean in (("v4", 8.11), ("v6", 7.78))
-    ),
-    *(
+            where={"test_set": v}, measure=mean_gap, criterion=between(mean - 0.01, mean + 0.01), controls=("G0-table",),
+        ),
         _of_fits(
-            id=f"G2-slope-{v}",
+            id=f"G2-slope-{v}", **cited("computed", FITS[v], slope, low, high),
             statement=f"Accuracy on CIFAR-10.1 {v} is linear in the original accuracy with a slope above 1.",
-            **cited("computed", FITS[v], slope, low, high),
-            where={"test_set": v, "scale": "accuracy"},
-            measure=partial(from_fit, "slope"),
-            criterion=above(1),
-        )
-        for v, slope, low, high in (("v4", 1.617, 1.53, 1.70), ("v6", 1.595, 1.52, 1.67))
-    ),
-    *(
+            where={"test_set": v, "scale": "accuracy"}, measure=partial(from_fit, "slope"), criterion=above(1),
+        ),
         _of_fits(
-            id=f"G2-r2-{v}",
+            id=f"G2-r2-{v}", **cited("computed", FITS[v], r2), unit="R²",
             statement=f"A linear fit explains at least 95 % of the variance in accuracy on CIFAR-10.1 {v}.",
-            **cited("computed", FITS[v], r2),
-            unit="R²",
-            where={"test_set": v, "scale": "accuracy"},
-            measure=partial(from_fit, "r2"),
-            criterion=at_least(0.95),
-        )
-        for v, r2 in (("v4", 0.989), ("v6", 0.990))
-    ),
-    *(
+            where={"test_set": v, "scale": "accuracy"}, measure=partial(from_fit, "r2"), criterion=at_least(0.95),
+        ),
         _of_fits(
-            id=f"G3-probit-{v}",
+            id=f"G3-probit-{v}", **cited("computed", f"Miller et al. 2021 (scale); {RECOMPUTED}", probit_slope),
             statement=f"On the probit scale, the slope for CIFAR-10.1 {v} is close to 1: "
             "a slope above 1 on the accuracy scale is mostly a ceiling effect.",
-            **cited("computed", f"Miller et al. 2021 (scale); {RECOMPUTED}", slope),
-            where={"test_set": v, "scale": "probit"},
-            measure=partial(from_fit, "slope"),
-            criterion=between(0.90, 1.00),
-        )
-        for v, slope in (("v4", 0.951), ("v6", None))
-    ),
-    *(
+            where={"test_set": v, "scale": "probit"}, measure=partial(from_fit, "slope"), criterion=between(0.90, 1.00),
+        ),
         _of_models(
-            id=f"G5-spearman-{v}",
+            id=f"G5-spearman-{v}", **cited("computed", f"{MODELS[v]}; {RECOMPUTED}", rho), unit="Spearman ρ",
             statement=f"The ranking of the 30 published models is preserved on CIFAR-10.1 {v}.",
-            **cited("computed", f"{MODELS[v]}; {RECOMPUTED}", rho),
-            unit="Spearman ρ",
-            where={"test_set": v},
-            measure=partial(spearman, "original_accuracy_percent", "accuracy_percent"),
-            criterion=at_least(0.95),
-        )
-        for v, rho in (("v4", 0.978), ("v6", 0.971))
-    ),
-    *(
+            where={"test_set": v}, measure=partial(spearman, "original_accuracy_percent", "accuracy_percent"), criterion=at_least(0.95),
+        ),
         Claim(
-            id=f"G5-flips-{v}",
+            id=f"G5-flips-{v}", **cited("computed", f"{MODELS[v]}; {RECOMPUTED}: {reversals} reversals", percent), unit="% of flips",
             statement=f"At most 5 % of the rank reversals between pairs of models on CIFAR-10.1 {v} are significant "
             "(exact McNemar test, p < .05).",
-            **cited("computed", f"{MODELS[v]}; {RECOMPUTED}: {reversals} reversals", percent),
-            unit="% of flips",
-            table="ranks",
-            where={"test_set": v},
-            trial=PublishedRanks,
-            measure=partial(percentage, "significant_reversals", "rank_reversals"),
-            criterion=at_most(5),
-        )
-        for v, percent, reversals in (("v4", 0.0, "0 of 24"), ("v6", 3.33, "1 of 30"))
-    ),
-)
+            table="ranks", where={"test_set": v}, trial=PublishedRanks,
+            measure=partial(percentage, "significant_reversals", "rank_reversals"), criterion=at_most(5),
+        ),
+    )
+)  # fmt: skip
 """Claims on the published models, on one new test set each."""
 
 NEW_MODELS: tuple[Claim, ...] = tuple(
@@ -173,7 +128,7 @@ CLAIMS: tuple[Claim, ...] = (
         measure=partial(exceptions, "equal"),
         criterion=at_most(0),
     ),
-    *sorted(PUBLISHED_MODELS, key=lambda claim: claim.where["test_set"]),
+    *PUBLISHED_MODELS,
     *(
         _of_models(
             id=id,
@@ -201,7 +156,7 @@ CLAIMS: tuple[Claim, ...] = (
     _of_fits(
         id="G7-line-v4",
         statement="At most 10 % of the models deviate from the linear fit on CIFAR-10.1 v4 by more than two binomial standard errors.",
-        **cited("read", "Recht et al. 2018, Sec. 5, as text"),
+        **cited("read", "Recht et al. 2018, Sec. 5 (stated without a number)"),
         unit="% of models",
         where={"test_set": "v4", "scale": "accuracy"},
         measure=partial(percentage, "n_outliers", "models"),
@@ -222,7 +177,7 @@ CLAIMS: tuple[Claim, ...] = (
         id="G9",
         statement="Selecting the best of 1,000 weak models on half of a test set inflates accuracy by less than 25 % of the mean drop "
         "on CIFAR-10.1 v4.",
-        **cited("read", f"Recht et al. 2018, abstract, as text; the number is {PROPOSAL}"),
+        **cited("read", f"Recht et al. 2018, abstract (stated without a number); the limit is {PROPOSAL}"),
         unit="% of the drop",
         where={"strategy": "best of k", "k": 1000},
         measure=partial(mean_over_seeds, "share_percent"),

@@ -189,7 +189,7 @@ def squared_hinge(
 def _features(method: Method, arrays: Arrays, device: torch.device) -> Features:
     if method == "random features":
         filters, bias = (torch.from_numpy(np.array(arrays[name])).to(device) for name in ("filters", "bias"))
-        return RandomPatches.of(filters, bias, int(arrays["stride"]))
+        return RandomPatches.from_filters(filters, bias, int(arrays["stride"]))
     return hog if method == "hog + linear svm" else pixels
 
 

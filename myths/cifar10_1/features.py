@@ -49,7 +49,7 @@ class RandomPatches:
         self.stride = stride
 
     @classmethod
-    def of(cls, weight: Float[Tensor, "k c p p"], bias: Float[Tensor, " k"], stride: int) -> RandomPatches:
+    def from_filters(cls, weight: Float[Tensor, "k c p p"], bias: Float[Tensor, " k"], stride: int) -> RandomPatches:
         """Return the features with given filters and biases."""
         made = cls.__new__(cls)
         made.weight, made.bias, made.stride = weight.contiguous(memory_format=of_filters(weight, stride)), bias, stride

@@ -23,7 +23,7 @@ PAPER = "Toneva et al. 2019"
 SEC_4_1 = f"{PAPER}, Sec. 4.1"
 DIFFERENCE = f"{SEC_4_1} (difference of the percentages over five training runs)"
 SEC_6 = f"{PAPER}, Sec. 6"
-FIG_3 = f"{PAPER}, Sec. 4.2 and Fig. 3, as text"
+FIG_3 = f"{PAPER}, Sec. 4.2 and Fig. 3"
 FIG_5 = f"{PAPER}, Sec. 5 and Fig. 5 left"
 FIG_5_RIGHT = f"{PAPER}, Fig. 5 right, read by eye"
 FIG_6 = f"{PAPER}, Fig. 6"
@@ -34,12 +34,8 @@ MNIST = ("mnist", "digits")
 EL2N = ("EL2N after 4 epochs, lowest first", "EL2N after 20 epochs, lowest first")
 CLEAN = {"label_noise": 0.0, "pixel_noise": 0.0, "main_setting": True}
 WINDOWS = {
-    "dataset": "cifar10",
-    "pruning_order": (LEAST_FORGOTTEN, RANDOM),
-    "pruned_percent": 10.0,
-    "transfer": False,
-    "main_setting": True,
-}
+    "dataset": "cifar10", "pruning_order": (LEAST_FORGOTTEN, RANDOM), "pruned_percent": 10.0, "transfer": False, "main_setting": True,
+}  # fmt: skip
 NOISY = {"dataset": CIFAR10, "label_noise": 0.2, "main_setting": True}
 CONTROLS = ("F0-nothing", "F0-shuffled-30")
 MNIST_CONTROLS = ("F0-nothing", "F0-shuffled-mnist")
@@ -139,24 +135,26 @@ PRUNING = (
     ),
     _pruning(
         "F4-vs-random-mnist", "Pruning the least-forgotten 80 % of MNIST costs less accuracy than pruning a random 80 %.",
-        cited("read", f"{FIG_6}, as text"), above(0), 80.0, dataset=MNIST, against="random", controls=MNIST_CONTROLS,
+        cited("read", f"{FIG_6} (stated without a number)"), above(0), 80.0, dataset=MNIST, against="random", controls=MNIST_CONTROLS,
     ),
     _pruning(
         "F4-vs-random-permuted-mnist", "Pruning the least-forgotten 60 % of permuted MNIST costs less accuracy than pruning a random 60 %.",
-        cited("read", f"{FIG_6}, as text"), above(0), 60.0, dataset="permuted mnist", against="random", controls=("F0-nothing",),
+        cited("read", f"{FIG_6} (stated without a number)"), above(0), 60.0, dataset="permuted mnist", against="random",
+        controls=("F0-nothing",),
     ),
 )  # fmt: skip
 
 BY_ANOTHER_NETWORK, BY_EL2N = (
     _pruning(
         "F6", "Pruning the 30 % of CIFAR-10 that another network forgets least costs at most 0.4 points of accuracy.",
-        cited("read", f"{SEC_6} (WRN-28-10 with the order of ResNet-18, as text)"), at_most(0.4), 30.0, transfer=True,
+        cited("read", f"{SEC_6} (WRN-28-10 with the order of ResNet-18, stated without a number)"), at_most(0.4), 30.0, transfer=True,
         controls=("F0-nothing",),
     ),
     _pruning(
         "F9-el2n",
         "Pruning the 50 % of CIFAR-10 with the lowest EL2N scores costs at least 0.3 points less accuracy than pruning a random 50 %.",
-        cited("read", f"Paul et al. 2021, as text; the limit is {PROPOSAL}"), at_least(0.3), 50.0, against="random", order=EL2N,
+        cited("read", f"Paul et al. 2021 (stated without a number); the limit is {PROPOSAL}"), at_least(0.3), 50.0, against="random",
+        order=EL2N,
     ),
 )  # fmt: skip
 
@@ -174,108 +172,71 @@ WORST_WINDOWS = tuple(
     )
 )  # fmt: skip
 
-CLAIMS: tuple[Claim, ...] = (
-    Claim(
-        id="F0-nothing",
-        kind="control",
-        statement="Pruning 0 % of the training set yields the weights of plain training bit by bit, whether or not events are counted.",
-        **cited("computed", PROPOSAL, 0),
-        unit="weights that differ",
-        table="prune_nothing",
-        trial=PruneNothing,
-        measure=partial(largest, "weights_that_differ"),
-        criterion=at_most(0),
-    ),
-    *PRUNING_CONTROLS,
-    *(
-        claim
-        for suffix, dataset, name, reported, low, high in (
-            ("mnist", MNIST, "MNIST", cited("read", f"{SEC_4_1} (55,012 examples)", 91.7), 90, 93),
-            ("permuted-mnist", "permuted mnist", "permuted MNIST", cited("read", f"{SEC_4_1} (45,181 examples)", 75.3), 72, 78),
-            ("cifar10", "cifar10", "CIFAR-10", cited("read", f"{SEC_4_1} (15,628 examples)", 31.3), 28, 36),
-            ("cifar100", "cifar100", "CIFAR-100", cited("from memory", f"{SEC_4_1} (3,809 examples)", 7.62), 6, 10),
-        )
-        for claim in (
-            _unforgettable(
-                id=f"F1-{suffix}",
-                statement=f"{reported['paper']} % of the examples of {name} are learned and never forgotten in any of five training runs.",
-                **reported,
-                unit="% of examples",
-                where={"dataset": dataset, "main_setting": True, "first_seed": 0},
-                measure=measures.unforgettable_percent,
-                criterion=between(low, high),
-                calibration=f"F1-calibration-{suffix}",
-            ),
-            _comparisons(
-                id=f"F1-calibration-{suffix}",
-                kind="control",
-                statement=f"On {name}, a short schedule yields the paper's percentage of unforgettable examples (within 1.5 points).",
-                **cited("computed", PROPOSAL, 0),
-                unit="pp",
-                where={"dataset": dataset[0] if dataset == MNIST else dataset, "comparison": "schedule", "reference_protocol": "paper"},
-                needs=() if suffix == "cifar100" else ({},),  # no profile calibrates CIFAR-100
-                measure=partial(only_value, "shift_pp", n="n"),
-                criterion=between(-1.5, 1.5),
-            ),
-        )
-    ),
-    *(
-        _counts(
-            id=f"F1-order-{suffix}",
-            statement=f"In training runs of equal length, {names[0]} has a higher percentage of unforgettable examples than {names[1]}.",
-            **reported,
-            unit="pp",
-            where={"dataset": (more, *fewer), **CLEAN},
-            measure=partial(measures.unforgettable_difference, more, fewer),
-            criterion=above(0),
-        )
-        for suffix, more, fewer, names, reported in (
-            ("mnist", "mnist", ("permuted mnist",), ("MNIST", "permuted MNIST"), cited("read", DIFFERENCE, 16.4)),
-            ("permuted-mnist", "permuted mnist", CIFAR10, ("Permuted MNIST", "CIFAR-10"), cited("read", DIFFERENCE, 44.0)),
-            ("cifar10", "cifar10", ("cifar100",), ("CIFAR-10", "CIFAR-100"), cited("from memory", DIFFERENCE, 23.7)),
-        )
-    ),
+UNFORGETTABLE = tuple(
+    claim
+    for suffix, dataset, name, reported, low, high in (
+        ("mnist", MNIST, "MNIST", cited("read", f"{SEC_4_1} (55,012 examples)", 91.7), 90, 93),
+        ("permuted-mnist", "permuted mnist", "permuted MNIST", cited("read", f"{SEC_4_1} (45,181 examples)", 75.3), 72, 78),
+        ("cifar10", "cifar10", "CIFAR-10", cited("read", f"{SEC_4_1} (15,628 examples)", 31.3), 28, 36),
+        ("cifar100", "cifar100", "CIFAR-100", cited("from memory", f"{SEC_4_1} (3,809 examples)", 7.62), 6, 10),
+    )
+    for claim in (
+        _unforgettable(
+            id=f"F1-{suffix}", **reported, unit="% of examples",
+            statement=f"{reported['paper']} % of the examples of {name} are learned and never forgotten in any of five training runs.",
+            where={"dataset": dataset, "main_setting": True, "first_seed": 0}, measure=measures.unforgettable_percent,
+            criterion=between(low, high), calibration=f"F1-calibration-{suffix}",
+        ),
+        _comparisons(
+            id=f"F1-calibration-{suffix}", kind="control", **cited("computed", PROPOSAL, 0), unit="pp",
+            statement=f"On {name}, a short schedule yields the paper's percentage of unforgettable examples (within 1.5 points).",
+            where={"dataset": dataset[0] if dataset == MNIST else dataset, "comparison": "schedule", "reference_protocol": "paper"},
+            needs=() if suffix == "cifar100" else ({},),  # no profile calibrates CIFAR-100
+            measure=partial(only_value, "shift_pp", n="n"), criterion=between(-1.5, 1.5),
+        ),
+    )
+)  # fmt: skip
+
+UNFORGETTABLE_ORDER = tuple(
+    _counts(
+        id=f"F1-order-{suffix}", **reported, unit="pp",
+        statement=f"In training runs of equal length, {names[0]} has a higher percentage of unforgettable examples than {names[1]}.",
+        where={"dataset": (more, *fewer), **CLEAN}, measure=partial(measures.unforgettable_difference, more, fewer), criterion=above(0),
+    )
+    for suffix, more, fewer, names, reported in (
+        ("mnist", "mnist", ("permuted mnist",), ("MNIST", "permuted MNIST"), cited("read", DIFFERENCE, 16.4)),
+        ("permuted-mnist", "permuted mnist", CIFAR10, ("permuted MNIST", "CIFAR-10"), cited("read", DIFFERENCE, 44.0)),
+        ("cifar10", "cifar10", ("cifar100",), ("CIFAR-10", "CIFAR-100"), cited("from memory", DIFFERENCE, 23.7)),
+    )
+)  # fmt: skip
+
+CORRELATIONS = (
     _correlations(
-        id="F2-pairs",
-        kind="absolute",
+        id="F2-pairs", kind="absolute", **cited("read", SEC_6, 0.892),
         statement="Forgetting counts of two CIFAR-10 training runs are correlated with r ≥ 0.85 (mean over pairs of runs).",
-        **cited("read", SEC_6, 0.892),
-        where={"dataset": "cifar10", "kind": "pairs", "main_setting": True},
-        measure=measures.mean_correlation,
-        criterion=at_least(0.85),
+        where={"dataset": "cifar10", "kind": "pairs", "main_setting": True}, measure=measures.mean_correlation, criterion=at_least(0.85),
     ),
     _correlations(
-        id="F2-sums",
-        kind="absolute",
+        id="F2-sums", kind="absolute", **cited("read", SEC_6, 0.976),
         statement="Forgetting counts summed over five CIFAR-10 training runs are correlated with sums over five others (r ≥ 0.95).",
-        **cited("read", SEC_6, 0.976),
         where={"dataset": "cifar10", "kind": "sums", "training_runs": 5, "main_setting": True},
-        measure=partial(measures.over_examples, "pearson", "pearson"),
-        criterion=at_least(0.95),
+        measure=partial(measures.over_examples, "pearson", "pearson"), criterion=at_least(0.95),
     ),
     *(
         _correlations(
-            id=f"F2-{suffix}",
-            statement=f"Forgetting counts of two {name} training runs with different seeds are correlated (r ≥ 0.5).",
+            id=f"F2-{suffix}", statement=f"Forgetting counts of two {name} training runs with different seeds are correlated (r ≥ 0.5).",
             **cited("read", f"{SEC_6} (a number for CIFAR-10 and 200 epochs only); the limit is {PROPOSAL}", correlation),
-            where={"dataset": dataset, "kind": "pairs", "main_setting": True},
-            measure=measures.mean_correlation,
-            criterion=at_least(0.5),
+            where={"dataset": dataset, "kind": "pairs", "main_setting": True}, measure=measures.mean_correlation, criterion=at_least(0.5),
         )
         for suffix, dataset, name, correlation in (
-            ("cifar10", ("cifar10", "cifar10 subset"), "CIFAR-10", 0.892),
-            ("mnist", MNIST, "MNIST", None),
+            ("cifar10", ("cifar10", "cifar10 subset"), "CIFAR-10", 0.892), ("mnist", MNIST, "MNIST", None),
             ("permuted-mnist", "permuted mnist", "permuted MNIST", None),
         )
     ),
     _counts(
-        id="F2b",
-        kind="absolute",
+        id="F2b", kind="absolute", **cited("read", f"{SEC_6} and Fig. 7 left (stated without a number): 75 of 200 epochs"),
         statement="After three eighths of a CIFAR-10 training run, forgetting counts rank examples like those of the whole run (ρ ≥ 0.9).",
-        **cited("read", f"{SEC_6} and Fig. 7 left, as text: 75 of 200 epochs"),
-        unit="Spearman ρ",
-        where={"dataset": CIFAR10, **CLEAN},
-        measure=partial(mean_over_seeds, "spearman_after_38_percent"),
+        unit="Spearman ρ", where={"dataset": CIFAR10, **CLEAN}, measure=partial(mean_over_seeds, "spearman_after_38_percent"),
         criterion=at_least(0.9),
     ),
     *(
@@ -286,66 +247,60 @@ CLAIMS: tuple[Claim, ...] = (
         )
         for claim in (
             _unforgettable(
-                id=f"F2c-{suffix}-level",
+                id=f"F2c-{suffix}-level", **cited("read", SEC_4_1, rho), unit="Spearman ρ",
                 statement=f"Over five CIFAR-10 training runs, examples forgotten more often {relation} (ρ {level.low} to {level.high}).",
-                **cited("read", SEC_4_1, rho),
-                unit="Spearman ρ",
                 where={"dataset": "cifar10", "main_setting": True, "first_seed": 0},
-                measure=partial(measures.over_examples, column, "spearman"),
-                criterion=level,
+                measure=partial(measures.over_examples, column, "spearman"), criterion=level,
             ),
             _counts(
-                id=f"F2c-{suffix}",
+                id=f"F2c-{suffix}", **cited("read", SEC_4_1, rho), unit="Spearman ρ",
                 statement=f"On CIFAR-10, examples that a training run forgets more often {relation}.",
-                **cited("read", SEC_4_1, rho),
-                unit="Spearman ρ",
-                where={"dataset": CIFAR10, **CLEAN},
-                measure=partial(mean_over_seeds, column),
-                criterion=effect,
+                where={"dataset": CIFAR10, **CLEAN}, measure=partial(mean_over_seeds, column), criterion=effect,
             ),
         )
     ),
+)  # fmt: skip
+
+NOISE = (
+    _counts(
+        id="F7", **cited("read", f"{FIG_3} (stated without a number)"), unit="AUROC",
+        statement="With 20 % of the labels of CIFAR-10 flipped, forgetting counts separate flipped from clean labels (AUROC ≥ 0.9).",
+        where=NOISY, measure=partial(mean_over_seeds, "auroc"), criterion=at_least(0.9),
+    ),
+    _counts(
+        id="F7-unforgettable", **cited("read", FIG_3, 0.0), unit="% of wrong labels",
+        statement="With 20 % of the labels of CIFAR-10 flipped, at most 1 % of the flipped labels are unforgettable in a training run.",
+        where=NOISY, measure=partial(mean_over_seeds, "flipped_unforgettable_percent"), criterion=at_most(1),
+    ),
+    _counts(
+        id="F8", paper_value_source="read", unit="events",
+        statement="On CIFAR-10, the mean forgetting count increases with the pixel noise (standard deviations 0, 0.5, 1, 2, 10).",
+        source=f"{PAPER}, Fig. 11, with the noise of the published code. That noise has mean 120 in one channel of every pixel, for every "
+        "standard deviation, so 0.5 and 10 gray levels hardly differ. Issue 6 of the authors' repository reports that the figure cannot be "
+        "reproduced with it",
+        where={"dataset": "cifar10", "label_noise": 0.0, "main_setting": True}, measure=measures.smallest_rise, criterion=above(0),
+    ),
+)  # fmt: skip
+
+CLAIMS: tuple[Claim, ...] = (
+    Claim(
+        id="F0-nothing", kind="control", **cited("computed", PROPOSAL, 0), unit="weights that differ",
+        statement="Pruning 0 % of the training set yields the weights of plain training bit by bit, whether or not events are counted.",
+        table="prune_nothing", trial=PruneNothing, measure=partial(largest, "weights_that_differ"), criterion=at_most(0),
+    ),
+    *PRUNING_CONTROLS,
+    *UNFORGETTABLE,
+    *UNFORGETTABLE_ORDER,
+    *CORRELATIONS,
     *PRUNING,
     *WORST_WINDOWS,
     BY_ANOTHER_NETWORK,
     _comparisons(
-        id="F6-small",
+        id="F6-small", **cited("read", f"{SEC_6} and Fig. 7 right (stated without a number); the limit is {PROPOSAL}"), unit="Spearman ρ",
         statement="Forgetting counts of a four-layer network rank the examples of CIFAR-10 like those of the larger network (ρ ≥ 0.5).",
-        **cited("read", f"{SEC_6} and Fig. 7 right, as text; the limit is {PROPOSAL}"),
-        unit="Spearman ρ",
         where={"dataset": CIFAR10, "comparison": "network", "network": "mnist_cnn"},
-        measure=partial(measures.over_examples, "spearman", "spearman"),
-        criterion=at_least(0.5),
+        measure=partial(measures.over_examples, "spearman", "spearman"), criterion=at_least(0.5),
     ),
-    _counts(
-        id="F7",
-        statement="With 20 % of the labels of CIFAR-10 flipped, forgetting counts separate flipped from clean labels (AUROC ≥ 0.9).",
-        **cited("read", FIG_3),
-        unit="AUROC",
-        where=NOISY,
-        measure=partial(mean_over_seeds, "auroc"),
-        criterion=at_least(0.9),
-    ),
-    _counts(
-        id="F7-unforgettable",
-        statement="With 20 % of the labels of CIFAR-10 flipped, at most 1 % of the flipped labels are unforgettable in a training run.",
-        **cited("read", FIG_3, 0.0),
-        unit="% of wrong labels",
-        where=NOISY,
-        measure=partial(mean_over_seeds, "flipped_unforgettable_percent"),
-        criterion=at_most(1),
-    ),
-    _counts(
-        id="F8",
-        statement="On CIFAR-10, the mean forgetting count increases with the pixel noise (standard deviations 0, 0.5, 1, 2, 10).",
-        paper_value_source="read",
-        source=f"{PAPER}, Fig. 11, with the noise of the published code. That noise has mean 120 in one channel of every pixel, "
-        "for every standard deviation, so 0.5 and 10 gray levels hardly differ. Issue 6 of the authors' repository reports "
-        "that the figure cannot be reproduced with it",
-        unit="events",
-        where={"dataset": "cifar10", "label_noise": 0.0, "main_setting": True},
-        measure=measures.smallest_rise,
-        criterion=above(0),
-    ),
+    *NOISE,
     BY_EL2N,
-)
+)  # fmt: skip
