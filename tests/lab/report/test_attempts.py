@@ -33,7 +33,7 @@ def test_all_attempts_are_shown_and_the_last_is_marked_as_the_one_that_counts(he
     trial = f"Toss {euro.trial.id}"
     assert rows_of(page) == [
         [trial, "1", found[0], "20260101T000000-ab12"],
-        [trial, "2 counts", found[1], "20260102T000000-cd34"],
+        [trial, "2 used", found[1], "20260102T000000-cd34"],
     ]
     assert analysis.tables["tosses"].loc[lambda t: t["coin"] == "euro", "heads"].tolist() == [heads]
 

@@ -74,7 +74,7 @@ def numbers(page):
 def test_claims_sort_both_ways_with_the_unmeasured_last(visit, by):
     page = visit("index.html")
     before = numbers(page)
-    button = page.locator("#all-claims thead button", has_text="Here")
+    button = page.locator("#all-claims thead button", has_text="Measured")
     act = button.click if by == "mouse" else lambda: (button.focus(), page.keyboard.press("Enter"))
     measured = sorted(float(n) for n in before if n)
     assert "" in before
@@ -82,7 +82,7 @@ def test_claims_sort_both_ways_with_the_unmeasured_last(visit, by):
     act()
     assert [float(n) for n in numbers(page) if n] == measured
     assert numbers(page)[-1] == ""
-    assert page.locator("#all-claims [aria-sort=ascending]").inner_text() == "Here"
+    assert page.locator("#all-claims [aria-sort=ascending]").inner_text() == "Measured"
     act()
     assert [float(n) for n in numbers(page) if n] == measured[::-1]
     assert numbers(page)[-1] == ""

@@ -130,9 +130,9 @@ def test_every_claim_says_all_that_a_reader_needs(pages, results):
         "n = 10,000",
         "the interval crosses the bound of the criterion",
     )
-    for said in (*wanted, *Verdict, "Both sides", "350,757", "myths run fair-coin --profile laptop", "uncommitted changes", "0123456789"):
+    for said in (*wanted, *Verdict, "Discussion", "350,757", "myths run fair-coin --profile laptop", "uncommitted changes", "0123456789"):
         assert said in text, said
-    assert "coins is a variant of the official data set : guilders are replicas" in text
+    assert "coins differs from the official dataset : guilders are replicas" in text
     assert "data:image/png;base64," in pages[0]["fair-coin.html"]
 
 
@@ -140,7 +140,7 @@ def test_the_front_page_counts_and_ranks(pages, results):
     text = Checker(pages[0]["index.html"]).text
     assert f"{run_view.intervals(results)} intervals at 95 %" in text
     assert "h200-gpu (published) gpu profile Abacus 3000, 2 cores also cpu-laptop (published)" in text
-    assert "coins is a variant of the official data set" in text
+    assert "coins differs from the official dataset" in text
     assert results[2].verdict is MythVerdict.AGED
     assert "Coins remembered once." in text
     assert [d.run.path.parent.name + "/" + d.run.name for d in run_view.best_first(results)] == [
@@ -152,13 +152,13 @@ def test_the_front_page_names_every_myth_and_answers_three_questions(results, tm
     others = (replace(coin.COIN, name="late-bird", number=2, belief="The early bird catches the worm."), coin.COIN)
     site.build(results[2:], tmp_path, others)
     text = Checker((tmp_path / "index.html").read_text()).text
-    assert "1 of 2 beliefs fell: ◐ aged “A coin has no memory of the side it lay on”" in text
+    assert "1 of 2 beliefs refuted: ◐ aged “A coin has no memory of the side it lay on”" in text
     assert "not run yet 1 ( 2 )" in text
-    assert "Of 2 claims that decide, 2 were reproduced. Their numbers: 1 by the paper’s own protocol, 1 by a reduced protocol" in text
+    assert "Of 2 primary claims, 2 were reproduced. Protocols: 1 with the paper’s protocol, 1 with a reduced protocol" in text
     assert "Abacus 3000, 2 cores (belief 8)." in text
-    assert "Nothing has been measured on a GPU yet." in text
+    assert "No belief has been tested on a GPU yet." in text
     row = text[text.index("“The early bird catches the worm”") :]
-    assert row.index("not run yet") < row.index("To run it: myths run late-bird") < row.index("“A coin has no memory")
+    assert row.index("not run yet") < row.index("To run them: myths run late-bird") < row.index("“A coin has no memory")
     assert not (tmp_path / "late-bird.html").exists()
 
 
@@ -248,8 +248,8 @@ def test_a_page_says_what_failed_and_what_was_skipped_at_the_claims_that_miss_it
         "2 of 5 trials failed: lost [/bold] <i>it</i> (1), worker process ended by SIGABRT (1); first: Toss(coin=ducat, seed=7)"
         in page.text
     )
-    assert "To run them again: myths run fair-coin --profile laptop --run cpu-laptop" in page.text
-    assert "1 trial could not run on that machine: 1: no euro is here: myths data get euro" in page.text
+    assert "To re-run them: myths run fair-coin --profile laptop --run cpu-laptop" in page.text
+    assert "1 trial could not run on this run’s machine: 1: no euro is here: myths data get euro" in page.text
     assert page.text.count("1 required trial failed: lost [/bold] <i>it</i> (1)") == 3  # C1, C6 and C7 have a number of fewer trials
     assert "C1-guilder" in page.text.split("They are missing from")[1].split(".")[0]
     front = Checker((tmp_path / "report" / "index.html").read_text())
@@ -266,7 +266,7 @@ def test_a_control_that_does_not_hold_is_the_first_thing_said(criterion, said, t
     assert f"1 {said} control" in front
     assert f"{other} control" not in front
     text = Checker((tmp_path / "report" / "fair-coin.html").read_text()).text
-    assert text.index(f"1 {said} control") < text.index("What the paper showed")
+    assert text.index(f"1 {said} control") < text.index("Findings of the paper")
     assert f"{other} control" not in text
 
 
@@ -283,9 +283,9 @@ def test_every_number_leads_to_its_trials(pages, results):
 
 def test_a_pages_order_is_a_readers(pages):
     text = pages[0]["fair-coin.html"]
-    titles = ["What the paper showed", "How we test it", "What we found", "What has changed since", "How to reproduce it",
-              "Where these numbers come from", "Footnotes", "References"]  # fmt: skip
-    places = [text.index("what people believe</p>"), *(text.index(f">{title}</h") for title in titles)]
+    titles = ["Findings of the paper", "Trials", "Results", "Follow-up", "How to reproduce this run",
+              "Provenance", "Footnotes", "References"]  # fmt: skip
+    places = [text.index(": the belief</p>"), *(text.index(f">{title}</h") for title in titles)]
     assert places == sorted(places)
 
 
@@ -332,14 +332,14 @@ def own_run(path, heads):
 def test_a_page_of_own_data_begins_with_what_was_found_and_how_to_find_it_again(tmp_path):
     site.build([own_run(tmp_path / "local" / "cpu-laptop", {"button": (5500,)})], tmp_path / "report")
     text = Checker((tmp_path / "report" / "fair-coin.html").read_text()).text
-    hero, rest = text.split("What the paper showed", 1)
+    hero, rest = text.split("Findings of the paper", 1)
     assert "mine: 3 of 4 tosses may be dropped" in hero
     assert "look at toss 7 first" in hero
-    assert "not measured" not in rest.split("What we found")[0]
+    assert "not measured" not in rest.split("Results")[0]
     assert "your data" in rest
     assert "1 of your data" in rest
     assert "1 stand-in" not in rest
-    commands = rest.split("How to reproduce it")[1]
+    commands = rest.split("How to reproduce this run")[1]
     assert commands.split()[:5] == ["myths", "data", "add", "mine", "PATH"]
     assert "myths run fair-coin --profile laptop --run cpu-laptop --data mine" in commands
     assert not re.search("myths run fair-coin --profile laptop(?! --run)", rest)
@@ -360,7 +360,7 @@ def test_every_number_without_a_verdict_has_its_reason_wherever_it_stands(tmp_pa
 def test_runs_side_by_side_say_what_each_claim_asks(tmp_path):
     runs = [coin.analysis(tmp_path / "local" / "cpu-laptop"), coin.analysis(tmp_path / "local" / "cpu-quick", "quick")]
     site.build(runs, tmp_path / "report")
-    page = (tmp_path / "report" / "fair-coin.html").read_text().split("The runs side by side</h3>")[1]
+    page = (tmp_path / "report" / "fair-coin.html").read_text().split("Comparison of runs</h3>")[1]
     table = page.split("</table>")[0]
     shown = {j.claim.id for run in runs for j in run.claim_results if j.estimate or j.primary}
     assert 3 < len(shown) < len(coin.CLAIMS)
@@ -369,7 +369,7 @@ def test_runs_side_by_side_say_what_each_claim_asks(tmp_path):
         if claim.id in shown:
             assert html.escape(claim.statement, quote=False)[:30] in table.replace("&#34;", '"')
             assert html.escape(formatting.no_break_percent(formatting.format_criterion(claim.criterion_text))) in table
-    assert f"{len(coin.CLAIMS) - len(shown)} of {len(coin.CLAIMS)} claims have no number in any of these runs" in page
+    assert f"{len(coin.CLAIMS) - len(shown)} of {len(coin.CLAIMS)} claims were not measured in any of these runs" in page
 
 
 def test_a_factor_is_shown_by_one_sign():

@@ -1,4 +1,4 @@
-// Sorts and filters the table of all claims; without it the table is simply long.
+// Sort and filter the table of all claims. Without this script the table shows all rows.
 (() => {
   const table = document.getElementById("all-claims"), body = table.tBodies[0], rows = [...body.rows];
   const form = document.querySelector(".filters"), choices = [...form.querySelectorAll("select")];
@@ -16,7 +16,7 @@
     const down = head.getAttribute("aria-sort") === "ascending", numeric = head.dataset.sort === "number";
     const key = row => row.cells[column].dataset.key ?? row.cells[column].textContent.trim();
     const order = (a, b) => numeric ? a - b : a.localeCompare(b);
-    // Cells without a number stand last whichever way it is sorted.
+    // Cells without a number come last in both directions.
     const sorted = [...rows].sort((a, b) => (key(a) === "") - (key(b) === "") || (down ? -1 : 1) * order(key(a), key(b)));
     for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
     head.setAttribute("aria-sort", down ? "descending" : "ascending");
