@@ -33,7 +33,7 @@ def test_claims_choose_a_part_of_what_a_profile_plans():
     forgetting = suite.find("forgetting")
     (claim,) = (claim for claim in forgetting.claims if claim.id == "F3-ordered-30")
     kept = selection.needed_by([claim], forgetting.trials("gpu", None, ()))
-    assert {(trial.order, trial.removed) for trial in kept} == {("lowest first", 0.3), ("random", 0.0)}
+    assert {(trial.pruning_order, trial.pruned_fraction) for trial in kept} == {("lowest first", 0.3), ("random", 0.0)}
     assert {trial.dataset for trial in kept} == {"cifar10"}
 
 

@@ -19,7 +19,7 @@ DROPPED = 25
 """Named trials that are dropped here, one at a time; benchmarks/test_selection.py drops every one."""
 ROWS = 2
 """Rows of each table that are made again here."""
-SPEAKS = {"nearest", "largest", "transfer"}
+SPEAKS = {"main_setting", "largest", "transfer"}
 """Columns that say which of all rows of a run speak, or to which group of them a row belongs: its numbers do not come from the others."""
 
 SHOWN_BESIDE_OTHERS = {"sensitivity"}
