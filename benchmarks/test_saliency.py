@@ -14,9 +14,9 @@ import torch
 from myths.lab.device import select_device
 from myths.lab.timing import compare_timings
 from myths.lab.vision.networks import build
-from myths.saliency.attacks import Perturbation, perturb
-from myths.saliency.attacks.objectives import target
-from myths.saliency.attributions import chunk_for, explanation
+from myths.saliency.attacks import AttackConfig, perturb
+from myths.saliency.attacks.objectives import attack_objective
+from myths.saliency.attributions import default_internal_batch_size, make_attribution
 from myths.saliency.names import Schedule
 from myths.saliency.surrogate import softened
 
@@ -28,7 +28,7 @@ IMAGES = 512 if GPU else 16
 STEPS = 50 if GPU else 8
 CHUNK = 25_600 if GPU else 128
 ATTACKED = 64 if GPU else 8
-SCHEDULE = Schedule(iterations=10 if GPU else 3, step=1.0, checkpoint=5, shared=True)
+SCHEDULE = Schedule(n_iterations=10 if GPU else 3, step_size=1.0, eval_interval=5, share_trajectory=True)
 EPSILONS = (1.0, 2.0, 4.0, 8.0)
 
 
@@ -70,11 +70,11 @@ def timed(benchmark, methods, group, unit):
 
 @pytest.mark.parametrize("method", ["gradient", "deeplift", "integrated-gradients"])
 def test_attacked_images_per_second(benchmark, method):
-    network, images, labels, reference = case(ATTACKED)
-    how = replace(explanation(method, reference, passes=STEPS), chunk=CHUNK)
+    network, images, labels, baseline = case(ATTACKED)
+    how = replace(make_attribution(method, baseline, n_steps=STEPS), internal_batch_size=CHUNK)
 
     def attacked(x, y):
-        top = Perturbation(attack="top-k", inside=how, judged=how, epsilons=EPSILONS, k=100, schedule=SCHEDULE)
+        top = AttackConfig(attack="top-k", attack_attribution=how, eval_attribution=how, epsilons=EPSILONS, k=100, schedule=SCHEDULE)
         return perturb(top, network, x, y, torch.Generator(DEVICE).manual_seed(0))[8.0]
 
     def one_at_a_time():
@@ -85,10 +85,10 @@ def test_attacked_images_per_second(benchmark, method):
 
 @pytest.mark.parametrize("method", ["gradient", "integrated-gradients", "deeplift", "grad-cam"])
 def test_attributions_per_second_beside_captum(benchmark, method):
-    network, images, labels, reference = case(IMAGES)
+    network, images, labels, baseline = case(IMAGES)
     network = Modules().to(DEVICE).requires_grad_(False) if method == "deeplift" else network
-    baselines = reference.expand_as(images)
-    how = replace(explanation(method, reference, output="logit", passes=STEPS), chunk=CHUNK)
+    baselines = baseline.expand_as(images)
+    how = replace(make_attribution(method, baseline, output="logit", n_steps=STEPS), internal_batch_size=CHUNK)
 
     def ours():
         return how.attribute(network, images, labels)
@@ -115,15 +115,15 @@ def test_attributions_per_second_beside_captum(benchmark, method):
 
 @pytest.mark.parametrize("times", [4, 16])
 def test_second_derivatives_by_the_chunk(benchmark, times):
-    network, images, labels, reference = case(64)
-    fit, surrogate = chunk_for(images), softened(network, 30.0)
+    network, images, labels, baseline = case(64)
+    fit, surrogate = default_internal_batch_size(images), softened(network, 30.0)
 
     def step(chunk):
-        how = replace(explanation("integrated-gradients", reference, passes=10), chunk=chunk)
-        aim = target("top-k", how.maps(network, images, labels), 100)
-        return lambda: how.ascent(surrogate, images, labels, aim.objective)
+        how = replace(make_attribution("integrated-gradients", baseline, n_steps=10), internal_batch_size=chunk)
+        objective = attack_objective("top-k", how.maps(network, images, labels), 100)
+        return lambda: how.objective_gradient(surrogate, images, labels, objective.differentiable)
 
-    ways = {"chunk_for": step(fit), f"{times} times as much": step(times * fit)}
+    ways = {"default_internal_batch_size": step(fit), f"{times} times as much": step(times * fit)}
     found = timed(benchmark, ways, f"a step against integrated gradients, chunks of {fit} and {times * fit}", len(images))
     one, other = found.results.values()
     torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-6)
@@ -131,12 +131,12 @@ def test_second_derivatives_by_the_chunk(benchmark, times):
 
 @pytest.mark.skipif(GPU, reason="a GPU takes torch's own")
 def test_second_derivatives_by_the_softplus(benchmark, monkeypatch):
-    network, images, labels, reference = case(64)
-    how, surrogate = explanation("integrated-gradients", reference, passes=10).of(images), softened(network, 30.0)
-    aim = target("top-k", how.maps(network, images, labels), 100)
+    network, images, labels, baseline = case(64)
+    how, surrogate = make_attribution("integrated-gradients", baseline, n_steps=10).batched_for(images), softened(network, 30.0)
+    objective = attack_objective("top-k", how.maps(network, images, labels), 100)
 
     def step():
-        return how.ascent(surrogate, images, labels, aim.objective)
+        return how.objective_gradient(surrogate, images, labels, objective.differentiable)
 
     def with_torchs():
         with monkeypatch.context() as patched:

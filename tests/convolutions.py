@@ -34,7 +34,7 @@ WITHOUT_OWN_CONVOLUTIONS = {
     "PublishedAccuracy", "ReuseTestSet", "PublishedRanks", "PublishedHardImages", "EvaluateModel", "CompareModelRanks",
     "CountUnforgettable", "CorrelateCounts", "CompareCounts",
     "TrainTransformer", "ExportKernels", "TimeDecoding",
-    "AttackImages", "RandomizeParameters", "Curvature", "Influence",
+    "AttackImages", "RandomizeParameters", "MeasureCurvature", "MeasureInfluence",
 }  # fmt: skip
 """Trials that compute none, or only those of a network that a trial they depend on trains."""
 
@@ -124,7 +124,7 @@ def cases_of(trial):
         return of_residual(trial.architecture, trial.method, trial.width, classes, channels, trial.image_size or side)
     if kind == "TrainDatasetClassifier":
         return of_classifier(trial.network, len(trial.sets), 3, trial.image_size)
-    if kind == "Pretrained":
+    if kind == "EvaluatePretrained":
         return of_photographs()
     if kind == "FitCandidates":
         side = SHAPES[trial.dataset][2]

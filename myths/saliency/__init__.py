@@ -16,11 +16,16 @@ from typing import TYPE_CHECKING, Any
 from myths.lab.myth import ARTICLE, Myth, Paper
 from myths.saliency import figures, pictures, tables
 from myths.saliency.claims import CLAIMS
-from myths.saliency.contrasts import contrasts
-from myths.saliency.networks import Pretrained, TrainNetwork
-from myths.saliency.own import Attack
 from myths.saliency.profiles import trials
-from myths.saliency.trials import AttackImages, Curvature, Influence, RandomizeParameters
+from myths.saliency.trials import (
+    AttackImages,
+    AttackUserImages,
+    EvaluatePretrained,
+    MeasureCurvature,
+    MeasureInfluence,
+    RandomizeParameters,
+    TrainNetwork,
+)
 
 MYTH = Myth(
     name="saliency",
@@ -76,41 +81,45 @@ MYTH = Myth(
         ),
         ARTICLE,
     ),
-    trial_types=(TrainNetwork, Pretrained, AttackImages, RandomizeParameters, Curvature, Influence, Attack),
+    trial_types=(TrainNetwork, EvaluatePretrained, AttackImages, RandomizeParameters, MeasureCurvature, MeasureInfluence, AttackUserImages),
     trials=trials,
     tables={
         "networks": tables.networks,
         "attacks": tables.attacks,
-        "contrasts": contrasts,
-        "completeness": tables.completeness,
-        "sanity": tables.sanity,
+        "differences": tables.differences,
+        "completeness_error": tables.completeness_error,
+        "parameter_randomization": tables.parameter_randomization,
         "curvature": tables.curvature,
         "curvature_drop": tables.curvature_drop,
         "gradient_change": tables.gradient_change,
         "influence": tables.influence,
-        "measures": tables.measures,
-        "own_pictures": tables.own_pictures,
+        "metric_agreement": tables.metric_agreement,
+        "user_images": tables.user_images,
     },
     claims=CLAIMS,
     figures={
-        "photographs": figures.photographs,
+        "imagenet_sample": figures.imagenet_sample,
         "intersection": figures.intersection,
         "rank_correlation": figures.rank_correlation,
         "center_shift": figures.center_shift,
-        "defences": figures.defences,
-        "cause": figures.cause,
-        "sanity": figures.sanity,
+        "defenses": figures.defenses,
+        "gradient_change": figures.gradient_change,
+        "parameter_randomization": figures.parameter_randomization,
     },
-    pictures={"gallery": pictures.gallery, "photographs": pictures.photographs, "own": pictures.own},
+    pictures={
+        "example_images": pictures.example_images,
+        "imagenet_examples": pictures.imagenet_examples,
+        "user_images": pictures.user_images,
+    },
     better={
         "test_accuracy_percent": "higher",
         "intersection": "higher",
         "lens_recall": "higher",
         "spearman": "higher",
         "center_shift_px": "lower",
-        "gap_percent": "lower",
+        "error_percent": "lower",
     },
-    conditions=("network", "network_seed", "defence", "attack", "epsilon", "k", "images", "sharpness", "direction", "layers"),
+    conditions=("network", "network_seed", "defense", "attack", "epsilon", "k", "images", "beta", "direction", "n_randomized"),
     verdict_texts={
         "refuted": "Changes too small to see, which keep the prediction, ruin saliency maps, those of integrated gradients the least.",
         "still standing": "Attacks on saliency maps do no more than noise does, and no method resists them better than another.",

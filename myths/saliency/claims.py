@@ -12,12 +12,11 @@ from typing import Any
 
 from myths.lab.claim import PROPOSAL, Claim, above, at_least, at_most, below, between, cited
 from myths.lab.measures import smallest
-from myths.saliency.measures import over_attacked, over_networks, worst_gap
-from myths.saliency.names import SAMPLE
-from myths.saliency.networks import MAIN
-from myths.saliency.own import Attack
-from myths.saliency.paper_figures import shown
-from myths.saliency.trials import AttackImages, Curvature, Influence, RandomizeParameters
+from myths.saliency.digitized import digitized_value
+from myths.saliency.measures import over_attacked, over_networks, worst_completeness_error
+from myths.saliency.names import IMAGENET_SAMPLE
+from myths.saliency.trials import AttackImages, AttackUserImages, MeasureCurvature, MeasureInfluence, RandomizeParameters
+from myths.saliency.trials.networks import MAIN
 
 PAPER = "Ghorbani et al. 2019"
 FIGURE_3 = f"{PAPER}, Fig. 3, digitized"
@@ -32,10 +31,10 @@ CONFIDENCE = f"{PAPER}, abstract, in words; the authors' notebooks print the siz
 NOISE = f'{FIGURE_3}; "< 30 %" is from {DIGEST}; the authors draw walks (their utils.py); the range is {PROPOSAL}'
 LARGEST = 8.0
 
-PLAIN: dict[str, Any] = {"defence": "none", "epsilon": LARGEST}
+PLAIN: dict[str, Any] = {"defense": "none", "epsilon": LARGEST}
 CIFAR: dict[str, Any] = {"dataset": "cifar10", "network": MAIN, **PLAIN}
-TRAINED: dict[str, Any] = {"dataset": "cifar10", "network": MAIN, "defence": "none"}
-PHOTOGRAPHS: dict[str, Any] = {"dataset": SAMPLE, **PLAIN}
+TRAINED: dict[str, Any] = {"dataset": "cifar10", "network": MAIN, "defense": "none"}
+IMAGENET: dict[str, Any] = {"dataset": IMAGENET_SAMPLE, **PLAIN}
 DIGITS: dict[str, Any] = {"dataset": "digits", **PLAIN}
 
 NAMES = {
@@ -44,8 +43,8 @@ NAMES = {
 }  # fmt: skip
 SHORT = {"gradient": "gradient", "integrated-gradients": "ig", "deeplift": "deeplift"}
 RANDOM = {"random-walk": "the worst iterate of a random walk", "random": "a single random perturbation"}
-HARDEST = "integrated gradients above the others"
-PAIRED_PHOTOGRAPHS = "On ImageNet photographs, with equally many steps against each method"
+MOST_ROBUST_METHOD = "integrated gradients minus best other"
+PAIRED_IMAGENET = "On ImageNet photographs, with equally many steps against each method"
 RELU = "the ReLU network changes as ε‖H·sign‖ of its softplus surrogate"
 SOFTPLUS = "the softplus network (β = 10) changes as ε‖H·sign‖"
 CONTROLS = ("Z0", "Z1")
@@ -53,17 +52,17 @@ WITH_CONTROLS = ("cifar10", "digits")
 """A run has one of them: the digits only where no conclusion is drawn."""
 
 _attacks = partial(Claim, table="attacks", trial=AttackImages)
-_contrasts = partial(Claim, table="contrasts", trial=AttackImages, measure=partial(over_attacked, "value"), controls=CONTROLS)
+_differences = partial(Claim, table="differences", trial=AttackImages, measure=partial(over_attacked, "value"), controls=CONTROLS)
 
 
-def _of_photographs(method: str, attack: str) -> dict[str, Any]:
+def _imagenet_rows(method: str, attack: str) -> dict[str, Any]:
     """The rows of the paper's own protocol: photographs of more than 200 pixels, a network with the paper's kind of weights."""
-    return PHOTOGRAPHS | {"method": method, "attack": attack, "k": 1000, "protocol": "paper"}
+    return IMAGENET | {"method": method, "attack": attack, "k": 1000, "protocol": "paper"}
 
 
 def _shift(method: str) -> float:
     """How much further (px) the attack moves the center than the random baseline does, in the paper."""
-    attack, random = (shown(method, attack, LARGEST, "center_shift_px") for attack in ("mass-center", "random-walk"))
+    attack, random = (digitized_value(method, attack, LARGEST, "center_shift_px") for attack in ("mass-center", "random-walk"))
     return round(attack - random, 1)
 
 
@@ -76,7 +75,7 @@ CONTROL_CLAIMS = (
         unit="of the top k, the least of all images",
         where={"epsilon": 0.0},
         needs=({"epsilon": ...},),
-        measure=partial(smallest, "least_intersection"),
+        measure=partial(smallest, "min_intersection"),
         criterion=at_least(1.0),
     ),
     _attacks(
@@ -96,11 +95,11 @@ CONTROL_CLAIMS = (
             statement=f"Attributions of {NAMES[method]} sum to the change of the output from the baseline, up to {limit:g} % (median).",
             **cited("from memory", f"{axiom}; {LIMIT}", 0.0),
             unit="% off",
-            table="completeness",
-            where={"method": method, "dataset": WITH_CONTROLS, "defence": "none"},
+            table="completeness_error",
+            where={"method": method, "dataset": WITH_CONTROLS, "defense": "none"},
             trial=AttackImages,
             needs=({"attack": "mass-center"},),
-            measure=worst_gap,
+            measure=worst_completeness_error,
             criterion=at_most(limit),
         )
         for method, axiom, limit in (
@@ -115,7 +114,7 @@ CONTROL_CLAIMS = (
             statement=f"Maps of {name} depend on the parameters: their rank correlation with maps of random parameters is at most 0.5.",
             **cited("from memory", f"Adebayo et al. 2018, the test; {LIMIT}"),
             unit="rank correlation",
-            table="sanity",
+            table="parameter_randomization",
             where={"method": method, "all_layers": True, "dataset": WITH_CONTROLS},
             trial=RandomizeParameters,
             measure=partial(over_networks, "spearman"),
@@ -129,12 +128,23 @@ CONTROL_CLAIMS = (
 def _below_random(rows: tuple[tuple[str, str, float, str, float], ...], on: str, where: dict[str, Any], source: str) -> tuple[Claim, ...]:
     """Claims that an attack leaves less of the top pixels than random perturbations: id, method, ε in 1/255, baseline and limit."""
     return tuple(
-        _contrasts(
+        _differences(
             id=id,
             statement=f"{on}, the top-k attack at ε = {epsilon:g}/255 changes more top pixels of {NAMES[method]} than {RANDOM[against]}.",
-            **cited("computed", f"{source}; {LIMIT}", round(shown(method, "random-walk", epsilon) - shown(method, "top-k", epsilon), 3)),
+            **cited(
+                "computed",
+                f"{source}; {LIMIT}",
+                round(digitized_value(method, "random-walk", epsilon) - digitized_value(method, "top-k", epsilon), 3),
+            ),
             unit="of the top k, random less attack",
-            where={"contrast": "attack below random", "method": method, "attack": "top-k", "against": against, **where, "epsilon": epsilon},
+            where={
+                "comparison": "random minus attack",
+                "method": method,
+                "attack": "top-k",
+                "against": against,
+                **where,
+                "epsilon": epsilon,
+            },
             needs=({"attack": ("top-k", against)},),
             criterion=above(limit),
             primary=id == "S1-cifar",
@@ -158,12 +168,18 @@ FRAGILE = (
         FOR_IMAGENET,
     ),
     *(
-        _contrasts(
+        _differences(
             id=f"S1-cifar-center-{short}",
             statement=f"On CIFAR-10, the mass-center attack moves the center of {NAMES[method]} more than 1 px further than a random walk.",
             **cited("computed", f"{FIGURE_3}: of 227 px, attack less random baseline; {LIMIT}", _shift(method)),
             unit="px, attack less random",
-            where={"contrast": "center shift beyond random", "method": method, "attack": "mass-center", "against": "random-walk", **CIFAR},
+            where={
+                "comparison": "attack minus random (center shift)",
+                "method": method,
+                "attack": "mass-center",
+                "against": "random-walk",
+                **CIFAR,
+            },
             needs=({"attack": ("mass-center", "random-walk")},),
             criterion=above(1.0),
         )
@@ -198,9 +214,9 @@ FRAGILE = (
                 kind="absolute",
                 statement=f"On ImageNet photographs, the top-k attack at ε = 8/255 leaves at most {100 * limit:g} % of the top 1,000 "
                 f"pixels of {NAMES[method]} unchanged.",
-                **cited("computed", f"{FIGURE_3}; {LIMIT}", shown(method, "top-k", LARGEST)),
+                **cited("computed", f"{FIGURE_3}; {LIMIT}", digitized_value(method, "top-k", LARGEST)),
                 unit="of the top 1,000",
-                where=_of_photographs(method, "top-k"),
+                where=_imagenet_rows(method, "top-k"),
                 measure=partial(over_attacked, "intersection"),
                 criterion=at_most(limit),
                 controls=CONTROLS,
@@ -211,9 +227,9 @@ FRAGILE = (
                     kind="absolute",
                     statement=f"On ImageNet photographs, {RANDOM[attack]} at ε = 8/255 leaves 10 to 40 % of the top 1,000 pixels of "
                     f"{NAMES[method]} unchanged.",
-                    **cited("computed", NOISE, shown(method, "random-walk", LARGEST)),
+                    **cited("computed", NOISE, digitized_value(method, "random-walk", LARGEST)),
                     unit="of the top 1,000",
-                    where=_of_photographs(method, attack),
+                    where=_imagenet_rows(method, attack),
                     measure=partial(over_attacked, "intersection"),
                     criterion=between(0.1, 0.4),
                     controls=CONTROLS,
@@ -229,19 +245,19 @@ FRAGILE = (
             ("S1-photographs-deeplift", "deeplift", LARGEST, "random-walk", 0.1),
         ),
         "On ImageNet photographs",
-        PHOTOGRAPHS,
+        IMAGENET,
         FIGURE_3,
     ),
 )
 
 MOST_ROBUST = (
     *(
-        _contrasts(
+        _differences(
             id=id,
             statement=f"{on}, the top-k attack leaves more top pixels of {method.replace('-', ' ')} than of simple gradients or DeepLIFT.",
             **said,
             unit="of the top k",
-            where={"contrast": HARDEST, "method": method, "attack": "top-k", **where},
+            where={"comparison": MOST_ROBUST_METHOD, "method": method, "attack": "top-k", **where},
             needs=({"method": (method, "gradient", "deeplift")},),
             criterion=above(0.0),
             primary=id == "S3",
@@ -249,17 +265,17 @@ MOST_ROBUST = (
         )
         for id, on, where, method, said in (
             ("S3", "On CIFAR-10", CIFAR, "integrated-gradients", cited("computed", MOST_DIFFICULT, 0.17)),
-            ("S3-photographs", PAIRED_PHOTOGRAPHS, PHOTOGRAPHS, "integrated-gradients", cited("computed", MOST_DIFFICULT, 0.17)),
+            ("S3-photographs", PAIRED_IMAGENET, IMAGENET, "integrated-gradients", cited("computed", MOST_DIFFICULT, 0.17)),
             ("S3-logit", "On CIFAR-10", CIFAR, "integrated-gradients of the logit", cited("read", OF_THE_LOGIT)),
         )
     ),
     *(
-        _contrasts(
+        _differences(
             id=f"S3-{method}",
             statement=f"On CIFAR-10, {words}.",
             **said,
             unit="of the top k",
-            where={"contrast": f"{method} above gradient", "method": method, "attack": "top-k", **CIFAR},
+            where={"comparison": f"{method} minus gradient", "method": method, "attack": "top-k", **CIFAR},
             needs=({"method": (method, "gradient")},),
             criterion=criterion,
         )
@@ -273,21 +289,21 @@ MOST_ROBUST = (
             ("smoothgrad", "SmoothGrad is more robust to the top-k attack than the simple gradient", cited("read", PROPOSAL), above(0.05)),
         )
     ),
-    _contrasts(
+    _differences(
         id="S1-digits",
         statement=f"On digits, the top-k attack changes more of the top pixels of the simple gradient than {RANDOM['random-walk']}.",
         **cited("read", PROPOSAL),
         unit="of the top k",
-        where={"contrast": "attack below random", "method": "gradient", "attack": "top-k", "against": "random-walk", **DIGITS},
+        where={"comparison": "random minus attack", "method": "gradient", "attack": "top-k", "against": "random-walk", **DIGITS},
         needs=({"attack": ("top-k", "random-walk")},),
         criterion=above(0.0),
     ),
-    _contrasts(
+    _differences(
         id="S3-digits",
         statement="On digits, the top-k attack leaves more top pixels of integrated gradients than of the simple gradient or DeepLIFT.",
         **cited("read", PROPOSAL),
         unit="of the top k",
-        where={"contrast": HARDEST, "method": "integrated-gradients", "attack": "top-k", **DIGITS},
+        where={"comparison": MOST_ROBUST_METHOD, "method": "integrated-gradients", "attack": "top-k", **DIGITS},
         needs=({"method": ("integrated-gradients", "gradient", "deeplift")},),
         criterion=above(0.0),
     ),
@@ -301,7 +317,7 @@ INFLUENCES = tuple(
         unit=unit,
         table="influence",
         where={"attack": attack, "epsilon": LARGEST, **TRAINED},
-        trial=Influence,
+        trial=MeasureInfluence,
         measure=partial(over_attacked, column),
         criterion=criterion,
     )
@@ -323,8 +339,8 @@ CAUSE = (
             **cited("read", f"{PAPER}, the linear analysis; {LIMIT}"),
             unit="rank correlation",
             table="curvature",
-            where={"direction": direction, "epsilon": 1.0, "sharpness": beta, **TRAINED},
-            trial=Curvature,
+            where={"direction": direction, "epsilon": 1.0, "beta": beta, **TRAINED},
+            trial=MeasureCurvature,
             measure=partial(over_attacked, "spearman"),
             criterion=at_least(0.8),
         )
@@ -341,7 +357,7 @@ CAUSE = (
         unit="at ε = 1/255",
         table="curvature_drop",
         where={"direction": "top-k attack", "epsilon": 1.0, **TRAINED},
-        trial=Curvature,
+        trial=MeasureCurvature,
         measure=partial(over_networks, "value"),
         criterion=below(0.0),
     ),
@@ -353,12 +369,12 @@ CLAIMS: tuple[Claim, ...] = (
     *MOST_ROBUST,
     *INFLUENCES,
     *CAUSE,
-    _contrasts(
+    _differences(
         id="S6-64",
         statement="Maps of CIFAR-10 images (32 pixels) are more robust to the top-k attack than maps of photographs of 64 pixels.",
         **cited("read", f"{DIGEST}, for ImageNet's 224 pixels; another image's map counts 0; {LIMIT}"),
         unit="of the top k, rescaled",
-        where={"contrast": "small images", "method": "gradient", "attack": "top-k", **CIFAR, "against": "imagenette"},
+        where={"comparison": "CIFAR-10 minus imagenette", "method": "gradient", "attack": "top-k", **CIFAR, "against": "imagenette"},
         needs=({"dataset": ("cifar10", "imagenette")},),
         criterion=above(0.0),
     ),
@@ -369,34 +385,34 @@ CLAIMS: tuple[Claim, ...] = (
             "read", f"{DIGEST}, App. E; it takes people who look at maps, so that no trial here measures it (the table measures has SSIM)"
         ),
         unit="rank correlation",
-        table="measures",
+        table="metric_agreement",
         where={"measure": "perceived change"},
-        trial=Attack,
+        trial=AttackUserImages,
         needs=(),
-        measure=partial(over_networks, "with_ssim"),
+        measure=partial(over_networks, "correlation_with_ssim"),
         criterion=above(0.0),
     ),
-    _contrasts(
+    _differences(
         id="T-lens",
         kind="follow-up",
         statement="On CIFAR-10, the simple gradient is more robust to the top-k attack if pixels may move by one (LENS).",
         **cited("read", f"Kamath et al. 2024, read in copies; LENS less intersection, where another image's map counts 0; {LIMIT}"),
         unit="of the top k, rescaled",
-        where={"contrast": "locality", "method": "gradient", "attack": "top-k", **CIFAR},
+        where={"comparison": "LENS gain", "method": "gradient", "attack": "top-k", **CIFAR},
         criterion=above(0.1),
     ),
     *(
-        _contrasts(
+        _differences(
             id=id,
             kind="follow-up",
             statement=f"On CIFAR-10, simple gradients of {words} network.",
             **said,
             unit="of the top k",
-            where={"contrast": "defence", "method": "gradient", "attack": "top-k", **CIFAR, "defence": defence},
-            needs=({"defence": (defence, "none")},),
+            where={"comparison": "defended minus standard", "method": "gradient", "attack": "top-k", **CIFAR, "defense": defense},
+            needs=({"defense": (defense, "none")},),
             criterion=above(0.1),
         )
-        for id, words, defence, said in (
+        for id, words, defense, said in (
             (
                 "T-adversarial",
                 "an adversarially trained network are more robust to the top-k attack than those of the plain",

@@ -1,4 +1,4 @@
-"""The figures, each from tables alone; None where a table has nothing to show."""
+"""Figures. Each function takes the tables and returns a matplotlib Figure, or None if there is nothing to plot."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from myths.lab.trial import PROTOCOLS
-from myths.saliency.names import SAMPLE
-from myths.saliency.paper_figures import digitized
+from myths.saliency.digitized import digitized_rows
+from myths.saliency.names import IMAGENET_SAMPLE
+from myths.saliency.tables import PASS_THRESHOLD
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,104 +19,104 @@ if TYPE_CHECKING:
 
 Tables = Mapping[str, "pd.DataFrame"]
 
-PAPERS = {"gradient": "simple gradient", "deeplift": "DeepLIFT", "integrated-gradients": "integrated gradients"}
-ATTACKS = {"top-k": 0, "mass-center": 1, "targeted": 3, "random-walk": 2, "random": 7}
-"""With the place of each one's color in the palette."""
-LIMIT = 0.5
-"""Above which a method does not pass the test of random parameters."""
+PAPER_METHODS = {"gradient": "simple gradient", "deeplift": "DeepLIFT", "integrated-gradients": "integrated gradients"}
+ATTACK_COLORS = {"top-k": 0, "mass-center": 1, "targeted": 3, "random-walk": 2, "random": 7}
+"""Index of the color of each attack in the palette."""
 
 
-def photographs(tables: Tables) -> Figure | None:
-    """The paper's own figure (Fig. 3) on photographs of 224 pixels: of each attack what is nearest to the paper's protocol."""
+def imagenet_sample(tables: Tables) -> Figure | None:
+    """Plot the paper's Fig. 3 for ImageNet images, from the trials of each attack whose protocol is closest to the paper's."""
     table = tables["attacks"]
-    if table.empty or (table["dataset"] != SAMPLE).all():
+    if table.empty or (table["dataset"] != IMAGENET_SAMPLE).all():
         return None
-    table = table[(table["dataset"] == SAMPLE) & (table["epsilon"] > 0)]
+    table = table[(table["dataset"] == IMAGENET_SAMPLE) & (table["epsilon"] > 0)]
     table = table[table["network"] == table["network"].mode()[0]]
     rank = table["protocol"].map(PROTOCOLS.index)
-    nearest = table[rank == rank.groupby([table["method"], table["attack"]]).transform("min")]
-    return _against_budget(nearest, "intersection", "top pixels in common")
+    closest = table[rank == rank.groupby([table["method"], table["attack"]]).transform("min")]
+    return _against_budget(closest, "intersection", "top-k intersection")
 
 
 def intersection(tables: Tables) -> Figure | None:
-    """Share of the top pixels that stay, against the budget, for each method and attack, with the paper's points (Fig. 3)."""
-    return _against_budget(_trained_here(tables), "intersection", "top pixels in common")
+    """Plot the top-k intersection versus the budget for each method and attack, with the paper's values (Fig. 3)."""
+    return _against_budget(_trained_networks(tables), "intersection", "top-k intersection")
 
 
 def rank_correlation(tables: Tables) -> Figure | None:
-    """Spearman's ρ of the maps before and after, likewise."""
-    return _against_budget(_trained_here(tables), "spearman", "rank correlation")
+    """Plot Spearman's ρ of the maps before and after the attack versus the budget."""
+    return _against_budget(_trained_networks(tables), "spearman", "rank correlation")
 
 
 def center_shift(tables: Tables) -> Figure | None:
-    """How far the center of mass moves, as a share of the image's side, since the paper's images have 227 pixels."""
-    return _against_budget(_trained_here(tables), "center_shift_px", "center shift / side of the image")
+    """Plot the center shift as a fraction of the image size, which differs from the paper's 227 pixels."""
+    return _against_budget(_trained_networks(tables), "center_shift_px", "center shift / image size")
 
 
-def defences(tables: Tables) -> Figure | None:
-    """The top-k attack on the plain network and on what is said to resist it, and LENS beside the intersection."""
+def defenses(tables: Tables) -> Figure | None:
+    """Plot the top-k attack on the standard network, on defended networks and on SmoothGrad, and LENS recall."""
     from myths.lab.report import style
 
-    table = _trained_here(tables, defended=True)
+    table = _trained_networks(tables, defended=True)
     if table.empty:
         return None
     table = table[table["attack"] == "top-k"]
     lines = [
         ("simple gradient", "gradient", "none", "intersection"),
-        ("… counted by LENS", "gradient", "none", "lens_recall"),
+        ("simple gradient, LENS recall", "gradient", "none", "lens_recall"),
         ("SmoothGrad", "smoothgrad", "none", "intersection"),
         ("adversarially trained", "gradient", "adversarial", "intersection"),
-        ("softplus", "gradient", "softplus 2", "intersection"),
+        ("softplus (β = 2)", "gradient", "softplus 2", "intersection"),
     ]
-    figure, ax = style.axes("What resists the top-k attack", "ε (levels of 255)", "top pixels in common", (8.6, 4.4))
-    for (label, method, defence, measure), color in zip(lines, style.COLORS, strict=False):
-        few = table[(table["method"] == method) & (table["defence"] == defence)]
-        if len(few):
-            _line(ax, few, measure, color, label=label, ls="--" if measure == "lens_recall" else "-")
+    figure, ax = style.axes("Top-k attack on defended networks", "ε (levels of 255)", "top-k intersection", (8.6, 4.4))
+    for (label, method, defense, measure), color in zip(lines, style.COLORS, strict=False):
+        rows = table[(table["method"] == method) & (table["defense"] == defense)]
+        if len(rows):
+            _line(ax, rows, measure, color, label=label, ls="--" if measure == "lens_recall" else "-")
     if not ax.lines:
         return None
     _chance(ax, table, "intersection")
-    ax.axhline(float(table["other_image_lens_recall"].mean()), color=style.COLORS[1], lw=1, ls="-.", label="… counted by LENS")
-    ax.set_ylim(-0.03, 1.03)  # a dot at 0 is whole
+    ax.axhline(float(table["null_lens_recall"].mean()), color=style.COLORS[1], lw=1, ls="-.", label="LENS recall of another image's map")
+    ax.set_ylim(-0.03, 1.03)  # markers at 0 and 1 are not clipped
     _budgets(ax)
     figure.legend(loc="outside right upper", frameon=False, fontsize=9)
     return figure
 
 
-def cause(tables: Tables) -> Figure | None:
-    """For each image, how much the gradient changes within 1/255 along the attack, and how much ε‖H·sign‖ says it does (Sec. 5)."""
+def gradient_change(tables: Tables) -> Figure | None:
+    """Plot the change of the gradient along the attack versus ε‖H·sign‖ for each image, at ε = 1/255 (Sec. 5)."""
     from myths.lab.report import style
 
     table = tables["gradient_change"]
     if table.empty:
         return None
-    table = _speaking(table[table["direction"] == "top-k attack"])
-    table = table[(table["network_seed"] == 0) & (table["predicted"] > 0) & (table["change"] > 0)]
+    table = _main_network(table[table["direction"] == "top-k attack"])
+    table = table[(table["network_seed"] == 0) & (table["predicted_change"] > 0) & (table["gradient_change"] > 0)]
     if table.empty:
         return None
-    title = f"ε‖H·sign‖ and the change of the gradient, {table['dataset'].iloc[0]}, ε = {table['epsilon'].iloc[0]:g}/255"
-    figure, ax = style.axes(title, "predicted change ε‖H·sign‖ (per pixel value)", "measured change", (7.0, 5.0))
+    title = f"Change of the gradient versus ε‖H·sign‖, {table['dataset'].iloc[0]}, ε = {table['epsilon'].iloc[0]:g}/255"
+    figure, ax = style.axes(
+        title, "predicted change ε‖H·sign‖ (logit per pixel value)", "measured change (logit per pixel value)", (7.0, 5.0)
+    )
     ax.set_xscale("log")
     ax.set_yscale("log")
-    for (sharpness, group), color in zip(table.groupby("sharpness"), style.COLORS, strict=False):
-        label = f"softplus of sharpness {sharpness:g}" if sharpness else "ReLU (Hessian of its surrogate)"
-        ax.plot(group["predicted"], group["change"], "o", ms=3.5, alpha=0.7, mew=0, color=color, label=label)
-    ends = np.array([table["predicted"].min(), table["predicted"].max()])
-    ax.plot(ends, ends, color=style.MUTED_COLOR, lw=1, ls=":", label="as predicted")
+    for (beta, group), color in zip(table.groupby("beta"), style.COLORS, strict=False):
+        label = f"softplus, β = {beta:g}" if beta else "ReLU (Hessian of the softplus surrogate)"
+        ax.plot(group["predicted_change"], group["gradient_change"], "o", ms=3.5, alpha=0.7, mew=0, color=color, label=label)
+    ends = np.array([table["predicted_change"].min(), table["predicted_change"].max()])
+    ax.plot(ends, ends, color=style.MUTED_COLOR, lw=1, ls=":", label="measured = predicted")
     ax.legend(frameon=False, fontsize=9)
     return figure
 
 
-def sanity(tables: Tables) -> Figure | None:
-    """Rank correlation of maps of the trained network with maps of a network of random parameters, by method (Adebayo et al. 2018)."""
+def parameter_randomization(tables: Tables) -> Figure | None:
+    """Plot the rank correlation of maps of the trained network and of a network with random parameters (Adebayo et al. 2018)."""
     from myths.lab.report import style
 
-    table = tables["sanity"]
+    table = tables["parameter_randomization"]
     if table.empty:
         return None
-    table = _speaking(table[table["all_layers"].astype(bool)])
+    table = _main_network(table[table["all_layers"].astype(bool)])
     table = table.groupby("method", sort=False)[["spearman", "spearman_low", "spearman_high"]].mean().sort_values("spearman")
-    figure, ax = style.axes("Maps of a network of random parameters", "rank correlation with the trained network's maps", "", (7.0, 3.6))
+    figure, ax = style.axes("Maps of a network with random parameters", "rank correlation with maps of the trained network", "", (7.0, 3.6))
     error = np.nan_to_num(np.stack([table["spearman"] - table["spearman_low"], table["spearman_high"] - table["spearman"]]))
     ax.barh(
         list(table.index),
@@ -125,61 +126,63 @@ def sanity(tables: Tables) -> Figure | None:
         height=0.6,
         error_kw={"lw": 1, "ecolor": style.TEXT_COLOR},
     )
-    ax.axvline(LIMIT, color=style.PAPER_COLOR, lw=1.2, ls="--", label="a method above it does not pass")
+    ax.axvline(PASS_THRESHOLD, color=style.PAPER_COLOR, lw=1.2, ls="--", label="pass threshold")
     ax.axvline(0, color=style.MUTED_COLOR, lw=1)
     ax.grid(visible=False, axis="y")
     ax.legend(frameon=False, fontsize=9, loc="lower right")
     return figure
 
 
-def _trained_here(tables: Tables, *, defended: bool = False) -> pd.DataFrame:
-    """Attacks on networks trained here, the control left out."""
+def _trained_networks(tables: Tables, *, defended: bool = False) -> pd.DataFrame:
+    """Return the attacks on networks trained by this suite, without ε = 0."""
     table = tables["attacks"]
-    return table if table.empty else _speaking(table[(table["dataset"] != SAMPLE) & (table["epsilon"] > 0)], defended=defended)
+    return table if table.empty else _main_network(table[(table["dataset"] != IMAGENET_SAMPLE) & (table["epsilon"] > 0)], defended=defended)
 
 
-def _against_budget(table: pd.DataFrame, measure: str, words: str) -> Figure | None:
+def _against_budget(table: pd.DataFrame, measure: str, label: str) -> Figure | None:
     from myths.lab.report import style
 
     if table.empty:
         return None
     mixed = table["protocol"].nunique() > 1
-    methods = [m for m in PAPERS if (table["method"] == m).any()]
+    methods = [m for m in PAPER_METHODS if (table["method"] == m).any()]
     if not methods:
         return None
-    side = float(np.sqrt(table["k"].iloc[0] / table["chance"].iloc[0]))
-    unit, unit_paper = (side, 227.0) if measure == "center_shift_px" else (1.0, 1.0)
-    figure, axes = style.panels([PAPERS[m] for m in methods], "ε (levels of 255)", words, (3.7 * len(methods) + 2.4, 4.4))
+    image_size = float(np.sqrt(table["k"].iloc[0] / table["chance"].iloc[0]))
+    unit, paper_unit = (image_size, 227.0) if measure == "center_shift_px" else (1.0, 1.0)
+    figure, axes = style.panels([PAPER_METHODS[m] for m in methods], "ε (levels of 255)", label, (3.7 * len(methods) + 2.4, 4.4))
     for ax, method in zip(axes, methods, strict=True):
-        for attack, place in ATTACKS.items():
-            few = table[(table["method"] == method) & (table["attack"] == attack)]
-            if len(few):
-                color, hollow = style.COLORS[place], mixed and few["protocol"].iloc[0] != "paper"
-                _line(ax, few, measure, color, unit, label=attack.replace("-", " "), ls="-", mfc="none" if hollow else color)
-            points = [r for r in digitized() if r["method"] == method and r["attack"] == attack]
+        for attack, place in ATTACK_COLORS.items():
+            rows = table[(table["method"] == method) & (table["attack"] == attack)]
+            if len(rows):
+                color, hollow = style.COLORS[place], mixed and rows["protocol"].iloc[0] != "paper"
+                _line(ax, rows, measure, color, unit, label=attack.replace("-", " "), ls="-", mfc="none" if hollow else color)
+            points = [r for r in digitized_rows() if r["method"] == method and r["attack"] == attack]
             if points:
                 ax.plot(
-                    [r["epsilon"] for r in points], [float(r[measure]) / unit_paper for r in points], "D", ms=5, mfc="none",
+                    [r["epsilon"] for r in points], [float(r[measure]) / paper_unit for r in points], "D", ms=5, mfc="none",
                     color=style.COLORS[place],
                 )  # fmt: skip
         _chance(ax, table[table["method"] == method], measure, unit)
         if measure != "center_shift_px":
             ax.set_ylim(-0.05, 1.02)
         _budgets(ax)
-    axes[0].plot([], [], "D", ms=5, mfc="none", color=style.MUTED_COLOR, label="2019, ImageNet")
+    axes[0].plot([], [], "D", ms=5, mfc="none", color=style.MUTED_COLOR, label="paper, ImageNet")
     if mixed:
-        axes[0].plot([], [], "o", ms=5, mfc="none", color=style.MUTED_COLOR, label="here, reduced protocol")
+        axes[0].plot([], [], "o", ms=5, mfc="none", color=style.MUTED_COLOR, label="reduced protocol")
     labels = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     figure.legend(labels.values(), labels.keys(), loc="outside right upper", frameon=False, fontsize=9)
-    figure.suptitle(f"{table['dataset'].iloc[0]}, top {int(table['k'].iloc[0])} of {round(side**2)} pixels", x=0.02, ha="left", fontsize=11)
+    figure.suptitle(
+        f"{table['dataset'].iloc[0]}, top {int(table['k'].iloc[0])} of {round(image_size**2)} pixels", x=0.02, ha="left", fontsize=11
+    )
     return figure
 
 
-def _line(ax: Axes, table: pd.DataFrame, measure: str, color: str, unit: float = 1.0, **look: Any) -> None:
-    """The mean over networks at each budget, with the widest interval; ``look`` is that of the line."""
+def _line(ax: Axes, table: pd.DataFrame, measure: str, color: str, unit: float = 1.0, **style_options: Any) -> None:
+    """Plot the mean over networks at each budget with the widest interval. ``style_options`` are those of the line."""
     names = {measure: "mean", f"{measure}_low": "min", f"{measure}_high": "max"}
     found = table.groupby("epsilon").agg({name: how for name, how in names.items() if name in table}) / unit
-    ax.plot(found.index, found[measure], "o", ms=4, lw=1.8, color=color, **look)
+    ax.plot(found.index, found[measure], "o", ms=4, lw=1.8, color=color, **style_options)
     if len(found.columns) == 3:
         ends = found[f"{measure}_low"], found[f"{measure}_high"]
         ax.fill_between(found.index, *ends, color=color, alpha=0.15, lw=0)
@@ -193,24 +196,24 @@ def _budgets(ax: Axes) -> None:
 
 
 def _chance(ax: Axes, table: pd.DataFrame, measure: str, unit: float = 1.0) -> None:
-    """What random maps have in common, and what maps of different images have."""
+    """Plot the similarity of random maps and of maps of different images."""
     from myths.lab.report import style
 
     if measure == "intersection":
         ax.axhline(float(table["chance"].iloc[0]), color=style.MUTED_COLOR, lw=1, ls=":", label="chance (k / pixels)")
     elif measure == "spearman":
         ax.axhline(0, color=style.MUTED_COLOR, lw=1, ls=":", label="chance")
-    other = float(table[f"other_image_{measure}"].mean()) / unit
+    other = float(table[f"null_{measure}"].mean()) / unit
     ax.axhline(other, color=style.MUTED_COLOR, lw=1, ls="-.", label="another image's map")
 
 
-def _speaking(table: pd.DataFrame, *, defended: bool = False) -> pd.DataFrame:
-    """The rows of one data set and network: of the protocol nearest to the paper's, then those with the most rows."""
-    plain = table if defended else table[table["defence"] == "none"]
-    if plain.empty:
-        return plain
+def _main_network(table: pd.DataFrame, *, defended: bool = False) -> pd.DataFrame:
+    """Return the rows of one dataset and network: of the protocol closest to the paper's, then the one with the most rows."""
+    candidates = table if defended else table[table["defense"] == "none"]
+    if candidates.empty:
+        return candidates
     order = sorted(
-        plain.groupby(["protocol", "dataset", "network"]),
+        candidates.groupby(["protocol", "dataset", "network"]),
         key=lambda item: (PROTOCOLS.index(item[0][0]), item[0][1] == "imagenette", -len(item[1])),
     )
     return order[0][1]

@@ -1,4 +1,4 @@
-"""The words that settings are made of, apart from what computes, so that listing trials waits for no torch."""
+"""Names and settings of methods and attacks. This module does not import torch, so that listing trials is fast."""
 
 from __future__ import annotations
 
@@ -10,45 +10,55 @@ from myths.lab.errors import UsageError
 
 Method = Literal["gradient", "gradient-times-input", "integrated-gradients", "smoothgrad", "deeplift", "grad-cam"]
 METHODS: tuple[Method, ...] = typing.get_args(Method)
+AVERAGING_METHODS: tuple[Method, ...] = ("integrated-gradients", "smoothgrad")
+"""Methods that average many gradients."""
 
 Output = Literal["logit", "probability"]
-"""What is explained: the logit of the label, or its softmax probability."""
+"""Output that is explained: the logit of the label, or its softmax probability."""
 
 AttackName = Literal["random", "random-walk", "top-k", "mass-center", "targeted"]
-"""One draw of ±ε; a walk of random signs of which the worst iterate counts (the repository's "random"); the paper's three attacks."""
+"""Name of an attack.
+
+"random": one sample of ±ε. "random-walk": random sign steps, worst iterate selected (called "random" in the authors' code). The others are
+the attacks of the paper.
+"""
 ATTACKS: tuple[AttackName, ...] = typing.get_args(AttackName)
 GRADIENT_ATTACKS: tuple[AttackName, ...] = ("top-k", "mass-center", "targeted")
 
-SAMPLE = "imagenet_sample"
-"""250 ImageNet photographs of 224 pixels, one a class, with the class's number."""
+IMAGENET_SAMPLE = "imagenet_sample"
+"""250 ImageNet images of 224 pixels with their class indices, one per class."""
 SQUEEZENET, UNTRAINED = "squeezenet", "untrained"
-"""Weights of the catalog, of the paper's kind of network; weights as they are before training, for tests."""
+"""Weights of the catalog, for the paper's kind of network; and untrained weights, for tests."""
 
-SHARPNESS, SHARPNESS_OF_CAFFE = 30.0, 1.0
-"""Of the softplus that an attack sees a network through: for activations of about 1; and the paper's, for its network, whose activations
-are larger, because it was trained on pixel values of 0..255."""
+DEFAULT_BETA = 30.0
+"""β of the softplus surrogate, for networks with activations of about 1."""
+CAFFE_BETA = 1.0
+"""β of the paper, for SqueezeNet. Its activations are larger, because it was trained on pixel values 0..255."""
 
-LEVEL = 1 / 255
-"""Of pixel values 0..1: the unit of budgets and steps."""
+PIXEL_STEP = 1 / 255
+"""One level of 255, the unit of budgets and steps, for pixel values 0..1."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """How an attack goes: ``iterations`` steps of ``step`` levels; every ``checkpoint`` steps the latest iterate with the label may become
-    the best.
+    """Schedule of an attack.
 
-    ``beta`` is the sharpness of the softplus through which the attack sees the network. ``shared``: one trajectory, at the
-    largest budget, is projected onto each smaller one; else each budget has its own.
+    Attributes:
+        n_iterations: Number of steps.
+        step_size: Change of a pixel in one step, in levels of 255.
+        eval_interval: Number of steps between two evaluations. Each evaluates the latest iterate that keeps the label.
+        beta: β of the softplus surrogate that the attack differentiates.
+        share_trajectory: Whether one trajectory at the largest budget is projected onto all budgets. Otherwise, each budget has its own.
     """
 
-    iterations: int = 300
-    step: float = 0.5
-    checkpoint: int = 1
-    beta: float = SHARPNESS
-    shared: bool = False
+    n_iterations: int = 300
+    step_size: float = 0.5
+    eval_interval: int = 1
+    beta: float = DEFAULT_BETA
+    share_trajectory: bool = False
 
 
 def check_layer(layer: str, method: Method) -> None:
-    """Raise UsageError for a layer with a method that explains none."""
+    """Raise UsageError for a layer with a method other than Grad-CAM."""
     if layer and method != "grad-cam":
         raise UsageError(f"layer={layer}: only method=grad-cam explains a layer, not {method}")

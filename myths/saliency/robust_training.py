@@ -1,4 +1,4 @@
-"""Training on perturbed images: the fast gradient sign with a random start (Wong, Rice & Kolter 2020)."""
+"""Adversarial training by the fast gradient sign method with a random start (Wong, Rice & Kolter 2020)."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from myths.lab.vision.networks import channel_statistics
 from myths.lab.vision.training import TrainConfig, lr_factor, make_optimizer, steps_per_epoch
 
 OVERSHOOT = 1.25
-"""The step of the perturbation as a multiple of the budget (Wong et al. 2020, Sec. 4)."""
+"""Step size as a multiple of the budget (Wong et al. 2020, Sec. 4)."""
 
 
 @dataclass(frozen=True)
 class RobustTraining:
-    """Training on each minibatch moved against it.
+    """Adversarial training.
 
     Attributes:
-        config: Training hyperparameters.
-        epsilon: The largest change of a pixel (ℓ∞, pixel values 0..1).
+        config: Settings of the training run.
+        epsilon: Perturbation budget (ℓ∞, pixel values 0..1).
         device: The device.
     """
 
@@ -45,7 +45,13 @@ class RobustTraining:
     ) -> float:
         """Train in place and return the mean loss of the last epoch.
 
-        ``order`` is a generator on the CPU, ``augmentation`` and ``start`` are on the device.
+        Args:
+            network: The network.
+            x_train: Training images.
+            y_train: Classes.
+            order: Generator of the order of the images, on the CPU.
+            augmentation: Generator of the augmentation, on the device.
+            start: Generator of the random starts, on the device.
         """
         config, device = self.config, self.device
         memory_format = place(network.train(), device)
@@ -60,8 +66,8 @@ class RobustTraining:
             for indices in shuffled.split(config.batch_size)[: total - len(losses)]:
                 images = augment(x_train[indices], config.augmentation, config.padding_mode, fill, augmentation)
                 images = images.contiguous(memory_format=memory_format)
-                moved = self._against(network, images, y_train[indices], start)
-                losses.append(self._loss(network, moved, y_train[indices]))
+                perturbed = self._perturb(network, images, y_train[indices], start)
+                losses.append(self._loss(network, perturbed, y_train[indices]))
                 losses[-1].backward()
                 losses[-1].detach_()
                 optimizer.step()
@@ -69,14 +75,14 @@ class RobustTraining:
                 scheduler.step()
         return float(torch.stack(losses[-steps_per_epoch(len(x_train), config.batch_size) :]).mean())
 
-    def _against(self, network: nn.Module, images: Tensor, labels: Tensor, start: torch.Generator) -> Tensor:
-        """The images moved by one step of the sign of the loss's gradient, from a random place in the budget."""
+    def _perturb(self, network: nn.Module, images: Tensor, labels: Tensor, start: torch.Generator) -> Tensor:
+        """Return images after one signed gradient step on the loss, from a random start within the budget."""
         epsilon = self.epsilon
         offset = epsilon * (2 * torch.rand(images.shape, generator=start, device=images.device) - 1)
         at = (images + offset).clamp(0, 1).requires_grad_()
-        (slope,) = torch.autograd.grad(self._loss(network, at, labels), at)
-        moved = at.detach() - images + OVERSHOOT * epsilon * slope.sign()
-        return (images + moved.clamp(-epsilon, epsilon)).clamp(0, 1)
+        (gradient,) = torch.autograd.grad(self._loss(network, at, labels), at)
+        change = at.detach() - images + OVERSHOOT * epsilon * gradient.sign()
+        return (images + change.clamp(-epsilon, epsilon)).clamp(0, 1)
 
     def _loss(self, network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         with autocast(self.device, self.config.precision):

@@ -36,5 +36,5 @@ def labels():
 
 
 @pytest.fixture
-def reference():
+def baseline():
     return torch.tensor([0.4, 0.5, 0.6], dtype=torch.float64)[:, None, None]

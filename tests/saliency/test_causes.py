@@ -6,11 +6,11 @@ import torch
 from torch import nn
 
 from myths.lab.errors import UsageError
-from myths.saliency.attributions.influence import last_layer
-from myths.saliency.curvature import along, hessian_times
-from myths.saliency.influenced import influences
-from myths.saliency.randomized import stages
-from myths.saliency.subjects import Subject
+from myths.saliency.attributions.influence import fit_last_layer
+from myths.saliency.curvature import CurvatureConfig, hessian_vector_product, measure_curvature
+from myths.saliency.explained_model import ExplainedModel
+from myths.saliency.influence_attack import influences
+from myths.saliency.parameter_randomization import cascading_randomization
 from myths.saliency.surrogate import softened
 from tests.saliency.conftest import lively
 
@@ -18,43 +18,47 @@ from tests.saliency.conftest import lively
 def made(beta=0.0, n=6):
     network = softened(lively("resnet8", classes=3, size=8).double(), beta)
     images = torch.rand(n, 3, 8, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    return Subject(network, images, network(images).argmax(1), tuple(range(n)), torch.full((3, 1, 1), 0.5, dtype=torch.float64))
+    return ExplainedModel(network, images, network(images).argmax(1), tuple(range(n)), torch.full((3, 1, 1), 0.5, dtype=torch.float64))
 
 
-def test_hessian_times_is_the_full_hessian_times():
-    subject = made(beta=5.0, n=2)
-    direction = torch.randn(subject.images.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    found = hessian_times(subject.network, subject.images, subject.labels, direction)
+def test_hessian_vector_product_is_the_full_hessian_vector_product():
+    model = made(beta=5.0, n=2)
+    direction = torch.randn(model.images.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    found = hessian_vector_product(model.network, model.images, model.labels, direction)
     for i in range(2):
-        full = torch.autograd.functional.hessian(lambda x, i=i: subject.network(x[None])[0, subject.labels[i]], subject.images[i])
+        full = torch.autograd.functional.hessian(lambda x, i=i: model.network(x[None])[0, model.labels[i]], model.images[i])
         torch.testing.assert_close(found[i], torch.tensordot(full, direction[i], 3))
 
 
 def test_a_relu_network_has_no_second_derivative():
-    subject = made()
-    assert not hessian_times(subject.network, subject.images, subject.labels, torch.ones_like(subject.images)).any()
+    model = made()
+    assert not hessian_vector_product(model.network, model.images, model.labels, torch.ones_like(model.images)).any()
 
 
 def test_the_predicted_change_is_the_measured_one_for_small_budgets():
-    subject = made(beta=3.0)
-    rows = along(subject, (2.0, 10.0), 30.0, (0.001, 8.0), 6, torch.Generator().manual_seed(0))
+    model = made(beta=3.0)
+    rows = measure_curvature(
+        model, CurvatureConfig(betas=(2.0, 10.0), surrogate_beta=30.0, epsilons=(0.001, 8.0), k=6), torch.Generator().manual_seed(0)
+    )
     assert len(rows) == 2 * 2 * 2
     for row in rows:
-        ratio = np.array(row["change"]) / np.array(row["predicted"])
+        ratio = np.array(row["gradient_change"]) / np.array(row["predicted_change"])
         if row["epsilon"] == 0.001:
             np.testing.assert_allclose(ratio, 1, rtol=0.02)
             assert min(row["intersection"]) > 0.8
 
 
 def test_the_largest_budget_changes_more_and_smoother_networks_are_less_curved():
-    rows = along(made(), (1.0, 30.0), 30.0, (1.0, 8.0), 6, torch.Generator().manual_seed(0))
+    rows = measure_curvature(
+        made(), CurvatureConfig(betas=(1.0, 30.0), surrogate_beta=30.0, epsilons=(1.0, 8.0), k=6), torch.Generator().manual_seed(0)
+    )
 
-    def mean(column, sharpness, epsilon):
-        chosen = [r for r in rows if (r["sharpness"], r["epsilon"], r["direction"]) == (sharpness, epsilon, "top-k attack")]
-        return np.mean(np.array(chosen[0][column]) / np.array(chosen[0]["gradient"]))
+    def mean(column, beta, epsilon):
+        chosen = [r for r in rows if (r["beta"], r["epsilon"], r["direction"]) == (beta, epsilon, "top-k attack")]
+        return np.mean(np.array(chosen[0][column]) / np.array(chosen[0]["gradient_norm"]))
 
-    assert mean("change", 30.0, 8.0) > mean("change", 30.0, 1.0)
-    assert mean("predicted", 1.0, 1.0) < mean("predicted", 30.0, 1.0)
+    assert mean("gradient_change", 30.0, 8.0) > mean("gradient_change", 30.0, 1.0)
+    assert mean("predicted_change", 1.0, 1.0) < mean("predicted_change", 30.0, 1.0)
 
 
 def test_the_cascade_goes_from_the_last_layer_to_the_first_and_leaves_the_network_alone():
@@ -64,7 +68,7 @@ def test_the_cascade_goes_from_the_last_layer_to_the_first_and_leaves_the_networ
     convolutions = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
     torch.manual_seed(0)
     seen = []
-    for layers, of, randomized in stages(network, images):
+    for layers, of, randomized in cascading_randomization(network, images):
         again = [m for m in randomized.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
         changed = [not torch.equal(a.weight, b.weight) for a, b in zip(convolutions, again, strict=True)]
         assert changed == [False] * (of - layers) + [True] * layers
@@ -87,11 +91,11 @@ def layer_case():
     return features, labels, tests, (tests[:, 0] > 0).long()
 
 
-def test_the_last_layer_is_scikit_learns(layer_case):
+def test_the_fit_last_layer_is_scikit_learns(layer_case):
     from sklearn.linear_model import LogisticRegression
 
     features, labels, tests, _ = layer_case
-    layer = last_layer(features, labels, l2=0.05)
+    layer = fit_last_layer(features, labels, l2=0.05)
     x = np.c_[features.numpy() / layer.scale, np.ones(60)]
     theirs = LogisticRegression(C=1 / (0.05 * 60), fit_intercept=False, tol=1e-12, max_iter=10_000).fit(x, labels)
     np.testing.assert_allclose(layer.weights, theirs.coef_[0], atol=1e-5)
@@ -102,7 +106,7 @@ def test_the_last_layer_is_scikit_learns(layer_case):
 def test_influences_foretell_leaving_one_out(layer_case):
     """The definition: the loss of a test example after training without a training example, less that with it."""
     features, labels, tests, test_labels = layer_case
-    layer = last_layer(features, labels, l2=0.05)
+    layer = fit_last_layer(features, labels, l2=0.05)
 
     def losses(fitted):
         logits = (
@@ -114,7 +118,7 @@ def test_influences_foretell_leaving_one_out(layer_case):
     for i in range(60):
         kept = torch.arange(60) != i
         # As many examples and the same penalty a sum: the mean over 59 weighs the penalty 60/59 as much.
-        left_out.append(losses(last_layer(features[kept] * 1.0, labels[kept], l2=0.05 * 60 / 59)) - losses(layer))
+        left_out.append(losses(fit_last_layer(features[kept] * 1.0, labels[kept], l2=0.05 * 60 / 59)) - losses(layer))
     actual = 60 * torch.stack(left_out, 1)
     foretold = layer.attribute(tests, test_labels)
     for i in range(5):
@@ -127,7 +131,7 @@ def test_the_gradient_of_influences_by_the_pixels(layer_case):
     images = torch.rand(3, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
     train = torch.rand(40, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
     labels = torch.arange(40) % 2
-    layer = last_layer(network.features(train), labels)
+    layer = fit_last_layer(network.features(train), labels)
     found, slopes = influences(network, layer, images, labels[:3], 3)
     step = 1e-6 * torch.randn(images.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
     best = found.topk(3, 1).indices
@@ -142,6 +146,6 @@ def test_the_gradient_of_influences_by_the_pixels(layer_case):
 def test_one_class_alone_has_no_influences(layer_case):
     features, labels, _, _ = layer_case
     with pytest.raises(UsageError, match="two classes"):
-        last_layer(features, torch.zeros_like(labels))
+        fit_last_layer(features, torch.zeros_like(labels))
     with pytest.raises(UsageError, match="l2"):
-        last_layer(features, labels, l2=0.0)
+        fit_last_layer(features, labels, l2=0.0)

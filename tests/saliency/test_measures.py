@@ -37,6 +37,6 @@ def test_a_contrast_has_its_interval_in_plain_columns():
     assert measures.over_attacked("value", rows) == Estimate(0.3, 0.1, 0.4, "test examples", 64)
 
 
-def test_the_worst_gap_is_the_one_whose_interval_reaches_highest():
-    rows = pd.DataFrame({"gap_percent": [2.0, 1.0], "gap_low_percent": [1.0, 0.5], "gap_high_percent": [3.0, 4.0], "n": [64, 60]})
-    assert measures.worst_gap(rows) == Estimate(1.0, 0.5, 4.0, "test examples", 60)
+def test_the_worst_completeness_error_is_the_one_whose_interval_reaches_highest():
+    rows = pd.DataFrame({"error_percent": [2.0, 1.0], "error_low_percent": [1.0, 0.5], "error_high_percent": [3.0, 4.0], "n": [64, 60]})
+    assert measures.worst_completeness_error(rows) == Estimate(1.0, 0.5, 4.0, "test examples", 60)

@@ -12,8 +12,8 @@ from skimage.metrics import structural_similarity
 
 from myths.lab.errors import UsageError
 from myths.saliency import metrics
-from myths.saliency.attacks.objectives import target
-from myths.saliency.maps import dullest_quarter, is_map, mass_center, pixel_map, top_k
+from myths.saliency.attacks.objectives import attack_objective
+from myths.saliency.maps import is_map, least_salient_quadrant, mass_center, pixel_map, top_k
 
 
 def maps(n, h, w, seed=0, levels=0):
@@ -107,7 +107,7 @@ def test_pixel_maps_have_mean_one_and_a_map_of_nothing_is_even():
 def test_the_dullest_quarter_is_the_least_salient():
     a = torch.ones(1, 8, 8)
     a[0, :4, 4:] = 0.5
-    region = dullest_quarter(a)
+    region = least_salient_quadrant(a)
     assert region[0, :4, 4:].all()
     assert region.sum() == 16
 
@@ -150,7 +150,7 @@ def test_a_map_that_says_nothing_is_scored_by_no_measure(kind, other):
 @pytest.mark.parametrize("damage", ["top-k", "mass-center", "targeted"])
 def test_an_attack_never_prefers_an_iterate_without_a_map(damage):
     good = maps(3, 9, 9)
-    aim = target(damage, good, 5)
+    objective = attack_objective(damage, good, 5)
     now = good.flip(1)
     now[1] = 1.0
-    assert aim.measure(now).isnan().tolist() == [False, True, False]
+    assert objective.damage(now).isnan().tolist() == [False, True, False]

@@ -76,7 +76,7 @@ def test_grad_cam_explains_the_layer_that_is_named(squeezenet, photo, layer):
 
 
 def test_an_attack_keeps_the_class_and_the_budget_and_moves_the_map(squeezenet, photo):
-    found = saliency.attack(squeezenet, photo, method="gradient", epsilon=6, iterations=8, step=2, checkpoint=2)
+    found = saliency.attack(squeezenet, photo, method="gradient", epsilon=6, n_iterations=8, step_size=2, eval_interval=2)
     assert found.image.shape == (1, 3, 48, 48)
     assert bool(found.prediction_kept)
     assert float(found.largest_change) <= 6.001
@@ -103,7 +103,7 @@ def test_a_transformer_is_attacked_though_fused_attention_has_no_second_derivati
 
     image = torch.rand(3, 16, 16)
     for method in ("gradient", "deeplift"):
-        found = saliency.attack(Small(), image, method=method, iterations=3, step=3, checkpoint=1)
+        found = saliency.attack(Small(), image, method=method, n_iterations=3, step_size=3, eval_interval=1)
         assert found.intersection.isfinite()
     lifted = saliency.explain(Small(), image, method="deeplift")
     assert float(lifted.completeness_error) < 1e-3
@@ -121,7 +121,7 @@ def test_the_model_and_the_image_stay_as_they_were(plain, digit):
     model, before = Greedy().train(), digit.clone()
     parameters = {name: p.clone() for name, p in model.state_dict().items()}
     saliency.explain(model, digit, method="gradient")
-    saliency.attack(model, digit, method="deeplift", iterations=2)
+    saliency.attack(model, digit, method="deeplift", n_iterations=2)
     assert torch.equal(digit, before)
     assert model.training
     assert model.drop.training
@@ -134,14 +134,14 @@ def test_a_map_that_says_nothing_is_no_map(digit):
         def forward(self, x):
             return x.flatten(1)[:, :3] * 0 + torch.tensor([1.0, 2.0, 3.0])
 
-    found = saliency.attack(Blind(), digit, method="gradient", iterations=2)
+    found = saliency.attack(Blind(), digit, method="gradient", n_iterations=2)
     assert not found.before.has_map.any()
     assert found.intersection.isnan().all()
     assert found.spearman.isnan().all()
 
 
 def test_a_linear_network_has_the_same_gradient_everywhere(digit):
-    found = saliency.attack(nn.Sequential(nn.Flatten(), nn.Linear(64, 3)), digit, method="gradient", iterations=3)
+    found = saliency.attack(nn.Sequential(nn.Flatten(), nn.Linear(64, 3)), digit, method="gradient", n_iterations=3)
     assert (found.intersection == 1).all()
 
 
@@ -191,8 +191,8 @@ def test_what_cannot_be_explained_is_refused_in_one_sentence(plain, changed, sai
     ("changed", "said"),
     [
         ({"epsilon": 0}, "above 0"),
-        ({"k": 65}, "from 1 to 64"),
-        ({"iterations": 0}, "iterations=0"),
+        ({"k": 65}, "expected 1 to 64"),
+        ({"n_iterations": 0}, "n_iterations=0"),
         ({"beta": 0}, "beta=0"),
         ({"attack": "fgsm"}, "top-k"),
     ],

@@ -7,7 +7,7 @@ from torch import nn
 from torchvision import models
 
 from myths.lab.errors import UsageError
-from myths.saliency.attributions import deeplift, explanation
+from myths.saliency.attributions import deeplift, make_attribution
 from tests.saliency.families import FAMILIES, build
 from tests.saliency.test_same_network import LONG, SLOW
 
@@ -36,8 +36,8 @@ def small():
 
 
 def contributions(network, small):
-    images, labels, reference = small
-    return deeplift.attribute(network, images, labels, reference=reference)
+    images, labels, baseline = small
+    return deeplift.attribute(network, images, labels, baseline=baseline)
 
 
 def tokens(x):
@@ -93,37 +93,37 @@ FUNCTIONS = {
 @pytest.mark.parametrize("name", list(FUNCTIONS))
 def test_contributions_add_up_through(name, small):
     """Compared as they stand, without the check that refuses."""
-    images, labels, reference = small
+    images, labels, baseline = small
     network = Of(FUNCTIONS[name])
     found = contributions(network, small).sum((1, 2, 3))
     with torch.no_grad():
-        change = (network(images) - network(reference.expand_as(images))).gather(1, labels[:, None])[:, 0]
+        change = (network(images) - network(baseline.expand_as(images))).gather(1, labels[:, None])[:, 0]
     torch.testing.assert_close(found, change, rtol=1e-6, atol=1e-7)
 
 
 @pytest.mark.parametrize("name", list(FUNCTIONS))
 def test_second_derivatives_exist_through(name, small):
-    images, labels, reference = small
+    images, labels, baseline = small
     at = images.clone().requires_grad_()
-    found = deeplift.attribute(Of(FUNCTIONS[name]), at, labels, reference=reference, create_graph=True)
+    found = deeplift.attribute(Of(FUNCTIONS[name]), at, labels, baseline=baseline, create_graph=True)
     (slope,) = torch.autograd.grad(found.square().sum(), at)
     assert slope.isfinite().all()
     step = 1e-6 * torch.randn(images.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     if not any(word in name for word in ("large", "clamp", "maximum", "minimum", "largest", "smallest", "prelu", "leaky")):
-        moved = [deeplift.attribute(Of(FUNCTIONS[name]), images + s, labels, reference=reference).square().sum() for s in (step, -step)]
+        moved = [deeplift.attribute(Of(FUNCTIONS[name]), images + s, labels, baseline=baseline).square().sum() for s in (step, -step)]
         torch.testing.assert_close((slope * step).sum(), (moved[0] - moved[1]) / 2, rtol=1e-3, atol=1e-12)
 
 
 def test_a_product_gives_each_factor_its_mean_over_both_orders(small):
     """Δ(ab) = b̄ Δa + ā Δb: the Shapley values of two players."""
-    images, _, reference = small
+    images, _, baseline = small
 
     class Product(nn.Module):
         def forward(self, x):
             return (x[:, 0] * x[:, 1]).flatten(1)
 
     labels = torch.zeros(4, dtype=torch.long)
-    found = deeplift.attribute(Product(), images, labels, reference=reference)
+    found = deeplift.attribute(Product(), images, labels, baseline=baseline)
     a, b, r = images[:, 0, 0, 0], images[:, 1, 0, 0], 0.3
     torch.testing.assert_close(found[:, 0, 0, 0], (a - r) * (b + r) / 2, rtol=1e-6, atol=1e-8)
     torch.testing.assert_close(found[:, 1, 0, 0], (b - r) * (a + r) / 2, rtol=1e-6, atol=1e-8)
@@ -131,13 +131,13 @@ def test_a_product_gives_each_factor_its_mean_over_both_orders(small):
 
 
 def test_a_gate_gives_value_and_gate_their_shares_in_closed_form(small):
-    images, _, reference = small
+    images, _, baseline = small
 
     class Gate(nn.Module):
         def forward(self, x):
             return (x[:, 0] * torch.sigmoid(x[:, 1])).flatten(1)
 
-    found = deeplift.attribute(Gate(), images, torch.zeros(4, dtype=torch.long), reference=reference)
+    found = deeplift.attribute(Gate(), images, torch.zeros(4, dtype=torch.long), baseline=baseline)
     a, gate, r = images[:, 0, 0, 0], images[:, 1, 0, 0].sigmoid(), torch.tensor(0.3, dtype=torch.float64)
     torch.testing.assert_close(found[:, 0, 0, 0], (a - r.float()) * (gate + r.sigmoid()) / 2, rtol=1e-6, atol=1e-7)
     torch.testing.assert_close(found[:, 1, 0, 0], (gate - r.sigmoid()) * (a + r) / 2, rtol=1e-6, atol=1e-7)
@@ -146,10 +146,10 @@ def test_a_gate_gives_value_and_gate_their_shares_in_closed_form(small):
 @pytest.mark.filterwarnings("ignore:Setting forward, backward hooks", "ignore:Input Tensor 0 did not")
 @pytest.mark.parametrize("activation", [nn.ELU(), nn.LeakyReLU(0.1), nn.Sigmoid(), nn.Tanh(), nn.Softplus(), nn.ReLU()])
 def test_one_nonlinearity_is_captums(activation, small):
-    images, labels, reference = small
+    images, labels, baseline = small
     torch.manual_seed(0)
     network = nn.Sequential(nn.Flatten(), nn.Linear(12, 7), activation, nn.Linear(7, 5)).double()
-    theirs, missing = captum.DeepLift(network).attribute(images, reference.expand_as(images), labels, return_convergence_delta=True)
+    theirs, missing = captum.DeepLift(network).attribute(images, baseline.expand_as(images), labels, return_convergence_delta=True)
     if float(missing.abs().max()) < 1e-10:  # where captum's add up
         torch.testing.assert_close(contributions(network, small), theirs.detach())
     else:
@@ -161,11 +161,11 @@ def test_contributions_add_up_in_single_precision_in_every_family_of_torchvision
     """To a thirtieth of the tolerance at which a network is refused, so that rounding refuses none."""
     network, size = build(name, dtype=torch.float32)
     images = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(1))
-    reference = torch.full((3, 1, 1), 0.5)
+    baseline = torch.full((3, 1, 1), 0.5)
     with torch.no_grad():
-        after, before = network(images), network(reference.expand_as(images))
+        after, before = network(images), network(baseline.expand_as(images))
     labels = after.argmax(1)
-    found = explanation("deeplift", reference).attribute(network, images, labels)
+    found = make_attribution("deeplift", baseline).attribute(network, images, labels)
     assert float(deeplift.gap(found, *(z.gather(1, labels[:, None])[:, 0] for z in (after, before))).max()) < deeplift.TOLERANCE / 30
 
 
@@ -174,11 +174,11 @@ def test_a_sum_that_only_rounding_breaks_is_right_in_double_and_refused_with_tha
     """Untrained, the first has outputs of 1e-11, and in the second contributions of 1e13 cancel to an output of 1."""
     torch.manual_seed(1)
     network = models.get_model(name, weights=None, num_classes=10).eval().requires_grad_(False)
-    image, reference = torch.rand(1, 3, size, size), torch.zeros(3, 1, 1)
+    image, baseline = torch.rand(1, 3, size, size), torch.zeros(3, 1, 1)
     labels = network(image).argmax(1)
     with pytest.raises(UsageError, match=r"because float32 rounds too much in this network. Use model.double\(\)"):
-        deeplift.attribute(network, image, labels, reference=reference)
-    network, image, reference = network.double(), image.double(), reference.double()
-    found = deeplift.attribute(network, image, labels, reference=reference).sum()
-    change = (network(image) - network(reference[None].expand_as(image)))[0, labels[0]]
+        deeplift.attribute(network, image, labels, baseline=baseline)
+    network, image, baseline = network.double(), image.double(), baseline.double()
+    found = deeplift.attribute(network, image, labels, baseline=baseline).sum()
+    change = (network(image) - network(baseline[None].expand_as(image)))[0, labels[0]]
     assert float(found / change) == pytest.approx(1, abs=1e-3)

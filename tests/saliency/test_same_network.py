@@ -12,7 +12,7 @@ from torch import nn
 
 from myths.lab.errors import UsageError
 from myths.lab.vision.networks import NETWORKS
-from myths.saliency.attributions import explanation, noise_for
+from myths.saliency.attributions import make_attribution, noise_for
 from myths.saliency.maps import pixel_map
 from myths.saliency.names import METHODS
 from myths.saliency.surrogate import softened
@@ -37,8 +37,8 @@ def pairs():
 
 def assert_same(network, size, method, channels=3):
     images = torch.rand(1, channels, size, size, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    reference = torch.full((channels, 1, 1), 0.5, dtype=torch.float64)
-    how = explanation(method, reference, passes=2, noise=noise_for(method, 2, images, torch.Generator().manual_seed(0)))
+    baseline = torch.full((channels, 1, 1), 0.5, dtype=torch.float64)
+    how = make_attribution(method, baseline, n_steps=2, noise=noise_for(method, 2, images, torch.Generator().manual_seed(0)))
     with torch.no_grad():
         likely = network(images).argsort(1, descending=True)
     # Grad-CAM of a class that nothing speaks for is empty: the likeliest class with a map.
@@ -135,19 +135,19 @@ def test_a_clamp_that_keeps_a_denominator_above_zero_is_left_as_it_is():
     assert torch.equal(softened(Net(), 1.0)(x), Net()(x))
 
 
-def test_grad_cam_before_an_in_place_relu_is_grad_cam_before_another(images, labels, reference):
+def test_grad_cam_before_an_in_place_relu_is_grad_cam_before_another(images, labels, baseline):
     torch.manual_seed(0)
     layers = nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, 5)
     plain, overwriting = (nn.Sequential(layers[0], nn.ReLU(inplace=i), *layers[1:]).double() for i in (False, True))
-    how = explanation("grad-cam", reference)
+    how = make_attribution("grad-cam", baseline)
     torch.testing.assert_close(how.attribute(overwriting, images, labels), how.attribute(plain, images, labels))
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*")
-def test_networks_that_hide_their_activations_are_refused(images, labels, reference):
+def test_networks_that_hide_their_activations_are_refused(images, labels, baseline):
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(784, 5)).double()
     for hidden, word in ((torch.jit.trace(network, images), "scripted"), (torch.compile(network, backend="eager"), "compiled")):
         with pytest.raises(UsageError, match=f"{word}.*pass the module"):
             softened(hidden, 5.0)
         with pytest.raises(UsageError, match=f"{word}.*pass the module"):
-            explanation("deeplift", reference).attribute(hidden, images, labels)
+            make_attribution("deeplift", baseline).attribute(hidden, images, labels)

@@ -16,19 +16,20 @@ from myths.lab.run_folder import RunFolder
 from myths.lab.store import Results
 from myths.lab.trial import Context
 from myths.saliency import MYTH, figures, pictures
-from myths.saliency.contrasts import Series, above_the_better, locality, paired, unpaired
-from myths.saliency.names import SAMPLE, UNTRAINED
-from myths.saliency.networks import Pretrained, TrainNetwork
-from myths.saliency.paper_figures import digitized
-from myths.saliency.photographs import imagenet_sample, imagenette
+from myths.saliency.attack_series import AttackSeries, difference_from_best, lens_gain, paired, unpaired
+from myths.saliency.digitized import digitized_rows
+from myths.saliency.imagenet import imagenet_sample, imagenette
+from myths.saliency.names import IMAGENET_SAMPLE, UNTRAINED
 from myths.saliency.profiles import trials
-from myths.saliency.trials import TINY, AttackImages, Curvature, Influence, RandomizeParameters
+from myths.saliency.trials import AttackImages, MeasureCurvature, MeasureInfluence, RandomizeParameters
+from myths.saliency.trials.networks import EvaluatePretrained, TrainNetwork
+from myths.saliency.trials.on_network import TEST_NETWORK
 
 
 def small(trial):
     """The same trial on a few pixels, with a network that has hardly been trained."""
-    if isinstance(trial, Pretrained):
-        return Pretrained(weights=UNTRAINED)
+    if isinstance(trial, EvaluatePretrained):
+        return EvaluatePretrained(weights=UNTRAINED)
     if isinstance(trial, TrainNetwork):
         return dataclasses.replace(
             trial,
@@ -42,14 +43,22 @@ def small(trial):
         )
     short = {"images": 8, "network": small(trial.network)}
     if isinstance(trial, AttackImages):
-        short |= {"k": 20, "iterations": 2, "step": 2.0, "checkpoint": 1, "attack_passes": 2, "map_passes": 3, "epsilons": (2.0, 8.0)}
-        short |= {"beta": short["network"].sharpness} if isinstance(trial.network, Pretrained) else {}
+        short |= {
+            "k": 20,
+            "n_iterations": 2,
+            "step_size": 2.0,
+            "eval_interval": 1,
+            "attack_n_steps": 2,
+            "n_steps": 3,
+            "epsilons": (2.0, 8.0),
+        }
+        short |= {"beta": short["network"].attack_beta} if isinstance(trial.network, EvaluatePretrained) else {}
     if isinstance(trial, RandomizeParameters):
-        short |= {"k": 20, "map_passes": 2}
-    if isinstance(trial, Curvature):
+        short |= {"k": 20, "n_steps": 2}
+    if isinstance(trial, MeasureCurvature):
         short |= {"k": 20}
-    if isinstance(trial, Influence):
-        short |= {"classes": (0, 2), "train": 60, "images": 4}
+    if isinstance(trial, MeasureInfluence):
+        short |= {"classes": (0, 2), "n_train": 60, "images": 4}
     return dataclasses.replace(trial, **short)
 
 
@@ -67,32 +76,37 @@ def test_the_gpu_profile_rehearsed(rehearsal):
     store = rehearsal.store(MYTH)
     results = Results(store.records)
     tables = {name: table(results) for name, table in MYTH.tables.items()}
-    assert {name for name, table in tables.items() if table.empty} == {"own_pictures"}
+    assert {name for name, table in tables.items() if table.empty} == {"user_images"}
     attacks = tables["attacks"]
     assert set(attacks["attack"]) == {"random", "random-walk", "top-k", "mass-center", "targeted"}
     assert {"integrated-gradients of the logit", "grad-cam", "smoothgrad"} <= set(attacks["method"])
     zero = attacks[attacks["epsilon"] == 0]
-    assert (zero["least_intersection"] == 1).all()
-    assert (zero["most_moved"] == 0).all()
+    assert (zero["min_intersection"] == 1).all()
+    assert (zero["max_linf_levels"] == 0).all()
     assert (attacks[attacks["attack"] != "random"]["label_kept_percent"] == 100).all()
-    assert (attacks["most_moved"] <= attacks["epsilon"] + 1e-3).all()
-    assert {"attack below random", "integrated gradients above the others", "locality", "defence"} <= set(tables["contrasts"]["contrast"])
-    assert set(tables["contrasts"]["defence"]) == {"none", "adversarial", "softplus 2"}
-    for figure in (*figures_of(tables), pictures.gallery(tables, store)):
+    assert (attacks["max_linf_levels"] <= attacks["epsilon"] + 1e-3).all()
+    assert {"random minus attack", "integrated gradients minus best other", "LENS gain", "defended minus standard"} <= set(
+        tables["differences"]["comparison"]
+    )
+    assert set(tables["differences"]["defense"]) == {"none", "adversarial", "softplus 2"}
+    for figure in (*figures_of(tables), pictures.example_images(tables, store)):
         assert figure is not None
 
 
 def figures_of(tables):
-    return [getattr(figures, name)(tables) for name in ("intersection", "rank_correlation", "center_shift", "defences", "cause", "sanity")]
+    return [
+        getattr(figures, name)(tables)
+        for name in ("intersection", "rank_correlation", "center_shift", "defenses", "gradient_change", "parameter_randomization")
+    ]
 
 
 def test_photographs_are_drawn_by_the_protocol_nearest_to_the_papers(rehearsal):
     attacks = MYTH.tables["attacks"](Results(rehearsal.store(MYTH).records))
-    assert figures.photographs({"attacks": attacks}) is None
+    assert figures.imagenet_sample({"attacks": attacks}) is None
     row = attacks.query("network == 'untrained' and method == 'gradient' and attack == 'top-k' and epsilon == 8").iloc[:1]
-    line = row.assign(dataset=SAMPLE, intersection_low=0.0, intersection_high=1.0)
+    line = row.assign(dataset=IMAGENET_SAMPLE, intersection_low=0.0, intersection_high=1.0)
     here = pd.concat([line.assign(protocol="reduced", intersection=0.6), line.assign(protocol="paper", intersection=0.1)])
-    figure = figures.photographs({"attacks": pd.concat([attacks, here])})
+    figure = figures.imagenet_sample({"attacks": pd.concat([attacks, here])})
     (ours,) = (drawn for ax in figure.axes for drawn in ax.lines if drawn.get_label() == "top k")
     np.testing.assert_allclose(ours.get_ydata(), [0.1])
 
@@ -106,7 +120,7 @@ def test_per_image_rows_give_the_table_again(rehearsal):
     row = next(row for row in record.rows if row["kind"] == "budget" and row["epsilon"] == 8)
     line = MYTH.tables["attacks"](results).query(
         "network == 'small_cnn' and method == 'deeplift' and attack == 'top-k' and epsilon == 8"
-        f" and network_seed == {trial.network.seed} and defence == 'none'"
+        f" and network_seed == {trial.network.seed} and defense == 'none'"
     )
     kept = np.array(row["intersection"])[np.array(row["label_kept"])]
     ends = stats.t.interval(0.95, len(kept) - 1, kept.mean(), stats.sem(kept))
@@ -123,22 +137,22 @@ def test_images_without_a_map_are_counted_apart_in_every_table(rehearsal):
             for name in ("intersection", "lens_recall", "lens_precision", "spearman", "center_shift_px", "ssim", "region_after"):
                 if isinstance(row.get(name), list):
                     row[name] = [None, *row[name][1:]]
-            for name in ("other_intersection", "other_lens_recall"):
+            for name in ("null_intersection", "null_lens_recall"):
                 if isinstance(row.get(name), list):
                     row[name] = [None, *row[name][1:]]
         records.append(dataclasses.replace(record, rows=rows))
     before, after = (Results(r) for r in (rehearsal.store(MYTH).records, records))
     attacks, fewer = (MYTH.tables["attacks"](results) for results in (before, after))
-    lost = fewer["no_map"] - attacks["no_map"]  # some of these networks, hardly trained, have empty maps of their own
+    lost = fewer["n_without_map"] - attacks["n_without_map"]  # some of these networks, hardly trained, have empty maps of their own
     assert set(lost) <= {0, 1}
     assert lost.mean() > 0.9
     sure = attacks["label_kept_percent"] == 100
     assert (fewer["n"][sure] == (attacks["n"] - lost)[sure]).all()
-    assert (MYTH.tables["sanity"](after)["no_map"] >= 1).all()
-    contrasts = MYTH.tables["contrasts"](after)
+    assert (MYTH.tables["parameter_randomization"](after)["n_without_map"] >= 1).all()
+    contrasts = MYTH.tables["differences"](after)
     assert contrasts["value"].notna().all()
-    assert set(contrasts["contrast"]) == set(MYTH.tables["contrasts"](before)["contrast"])
-    for name in ("measures", "curvature", "completeness"):
+    assert set(contrasts["comparison"]) == set(MYTH.tables["differences"](before)["comparison"])
+    for name in ("metric_agreement", "curvature", "completeness_error"):
         assert len(MYTH.tables[name](after))
 
 
@@ -152,7 +166,7 @@ def series(values, kept=None, lens=None, other=0.1, other_lens=0.5, images=None)
     kept = np.ones(n, dtype=bool) if kept is None else np.array(kept)
     null = {"intersection": np.full(n, other), "lens_recall": np.full(n, other_lens)}
     images = np.arange(n) if images is None else np.array(images)
-    return Series(images, {"intersection": values, "lens_recall": near, "center_shift_px": values}, kept, null, {})
+    return AttackSeries(images, {"intersection": values, "lens_recall": near, "center_shift_px": values}, kept, null, {})
 
 
 def test_paired_is_the_t_interval_of_differences_over_images_that_both_keep():
@@ -167,7 +181,7 @@ def test_of_series_of_different_length_the_images_that_both_have_are_compared():
     few, many = series([0.5, 0.9, 0.4], images=[70, 3, 9]), series([0.0, 0.1, 0.2, 0.3], [True, True, False, True], images=[8, 70, 9, 3])
     found = paired(few, many, "intersection")
     assert (found.n, found.value) == (2, pytest.approx(((0.5 - 0.1) + (0.9 - 0.3)) / 2))
-    assert above_the_better(few, (many, many)).value == pytest.approx(found.value)
+    assert difference_from_best(few, (many, many)).value == pytest.approx(found.value)
     assert paired(few, series([1.0, 1.0], images=[70, 4]), "intersection") is None
 
 
@@ -182,7 +196,7 @@ def test_unpaired_is_welchs():
 def test_one_method_above_the_better_of_two():
     rng = np.random.default_rng(0)
     ig, gradient, deeplift = rng.normal(0.5, 0.05, 100), rng.normal(0.2, 0.05, 100), rng.normal(0.3, 0.05, 100)
-    found = above_the_better(series(ig), (series(gradient), series(deeplift)))
+    found = difference_from_best(series(ig), (series(gradient), series(deeplift)))
     assert found.value == pytest.approx(ig.mean() - deeplift.mean())
     half = 1.96 * np.hypot(ig.std(), deeplift.std()) / 10
     assert found.high - found.low == pytest.approx(2 * half, rel=0.15)
@@ -193,8 +207,8 @@ def test_locality_takes_off_what_another_images_map_has():
     rng = np.random.default_rng(0)
     same = rng.uniform(0.3, 0.5, 80)
     by_chance = 0.5 + (same - 0.1) / 0.9 * 0.5
-    assert locality(series(same, lens=by_chance)).value == pytest.approx(0, abs=1e-9)
-    assert locality(series(same, lens=np.full(80, 0.95))).low > 0.3
+    assert lens_gain(series(same, lens=by_chance)).value == pytest.approx(0, abs=1e-9)
+    assert lens_gain(series(same, lens=np.full(80, 0.95))).low > 0.3
 
 
 # --- profiles --------------------------------------------------------------------------------------
@@ -203,7 +217,7 @@ def test_locality_takes_off_what_another_images_map_has():
 def test_each_profile_attacks_the_papers_methods():
     for profile in ("laptop", "gpu", "paper"):
         listed = trials(profile, 1)
-        attacked = {(t.method, t.attack) for t in listed if isinstance(t, AttackImages) and not isinstance(t.network, Pretrained)}
+        attacked = {(t.method, t.attack) for t in listed if isinstance(t, AttackImages) and not isinstance(t.network, EvaluatePretrained)}
         methods = ("gradient", "integrated-gradients", "deeplift")
         assert {(m, a) for m in methods for a in ("random", "random-walk", "top-k", "mass-center")} <= attacked
         assert all(t.images >= 64 for t in listed if isinstance(t, AttackImages))
@@ -211,26 +225,26 @@ def test_each_profile_attacks_the_papers_methods():
 
 def test_photographs_are_attacked_where_they_and_the_weights_are(monkeypatch):
     """On a GPU; a CPU takes an hour, so that it must be told to."""
-    on_photographs = [[t for t in trials(p, 1) if isinstance(t.network, Pretrained)] for p in ("quick", "laptop", "gpu", "paper")]
+    on_photographs = [[t for t in trials(p, 1) if isinstance(t.network, EvaluatePretrained)] for p in ("quick", "laptop", "gpu", "paper")]
     assert [bool(listed) for listed in on_photographs] == [False, False, True, True]
     network = on_photographs[2][0].network
     assert network.data == ("imagenet_sample", "squeezenet")
     monkeypatch.setattr(prepared, "find", lambda name: None if name == "imagenet_sample" else object())
-    assert "needs imagenet_sample: `myths data list`" in network.skip_reason()
+    assert "requires imagenet_sample; see `myths data list`" in network.skip_reason()
     monkeypatch.setattr(prepared, "find", lambda name: object())
     assert network.skip_reason() is None
 
 
 def test_the_papers_schedule_on_its_photographs_is_the_papers_protocol():
-    full = AttackImages(network=Pretrained(weights="mine"), method="gradient", attack="top-k", k=1000)
+    full = AttackImages(network=EvaluatePretrained(weights="mine"), method="gradient", attack="top-k", k=1000)
     assert full.protocol == "paper"
-    for change in ({"iterations": 50}, {"shared": True}, {"checkpoint": 5}, {"images": 16}, {"map_passes": 10}):
+    for change in ({"n_iterations": 50}, {"share_trajectory": True}, {"eval_interval": 5}, {"images": 16}, {"n_steps": 10}):
         assert dataclasses.replace(full, **change).protocol == "reduced"
-    assert dataclasses.replace(full, network=TINY).protocol == "stand-in"
+    assert dataclasses.replace(full, network=TEST_NETWORK).protocol == "stand-in"
 
 
 def test_the_digitized_figure_is_whole():
-    rows = digitized()
+    rows = digitized_rows()
     assert len(rows) == 3 * 3 * 4
     assert {r["epsilon"] for r in rows} == {1, 2, 4, 8}
     one = next(r for r in rows if (r["method"], r["attack"], r["epsilon"]) == ("integrated-gradients", "mass-center", 4))
@@ -258,7 +272,7 @@ def test_adversarial_training_resists_adversarial_images():
         x = (images.x_test.float() / 255).requires_grad_()
         loss = torch.nn.functional.cross_entropy(network(x), images.y_test)
         moved = (x + 16 / 255 * torch.autograd.grad(loss, x)[0].sign()).clamp(0, 1)
-        right[trial.defence] = float((network(moved).argmax(1) == images.y_test).float().mean())
+        right[trial.defense] = float((network(moved).argmax(1) == images.y_test).float().mean())
     assert right["adversarial"] > right["none"] + 0.05
 
 
@@ -303,4 +317,4 @@ def test_a_shorter_random_walk_goes_as_far_as_the_authors():
     walks = [t for p in ("quick", "laptop", "gpu", "paper") for t in trials(p, 1) if getattr(t, "attack", "") == "random-walk"]
     assert len(walks) > 20
     for walk in walks:
-        assert walk.step * walk.iterations**0.5 == pytest.approx(0.5 * 300**0.5, rel=0.01)
+        assert walk.step_size * walk.n_iterations**0.5 == pytest.approx(0.5 * 300**0.5, rel=0.01)

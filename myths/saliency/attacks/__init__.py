@@ -1,6 +1,6 @@
-"""Perturbations of images within a budget, that change their saliency maps and keep their labels; all images at once.
+"""Perturbations of images that change their saliency maps and keep their predicted labels.
 
-Budgets are ℓ∞, in units of 1/255 as in the paper; pixel values are 0..1.
+Budgets are ℓ∞, in levels of 255 as in the paper; pixel values are 0..1. All images are perturbed at once.
 """
 
 from __future__ import annotations
@@ -14,112 +14,122 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from myths.lab.errors import UsageError
-from myths.saliency.attacks.objectives import Target, target
-from myths.saliency.attributions import Explanation
-from myths.saliency.names import LEVEL, AttackName, Schedule
+from myths.saliency.attacks.objectives import AttackObjective, attack_objective
+from myths.saliency.attributions import Attribution
+from myths.saliency.names import PIXEL_STEP, AttackName, Schedule
 from myths.saliency.surrogate import softened
 
 Step = Callable[[Float[Tensor, "n c h w"]], Float[Tensor, "n c h w"]]
-"""From the present iterate to the direction of the next step."""
+"""Maps the current iterate to the direction of the next step."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Perturbation:
-    """An attack on maps.
+class AttackConfig:
+    """Settings of an attack.
 
     Attributes:
-        attack: Its name.
-        inside: The explanation that the attack differentiates, through softplus.
-        judged: That of the network as it is, by which the best iterate is chosen.
-        epsilons: Budgets.
-        k: Number of most salient pixels that are attacked.
-        schedule: How the attack goes.
+        attack: Name of the attack.
+        attack_attribution: Attribution that the attack differentiates, on the softplus surrogate.
+        eval_attribution: Attribution on the original network, used to select the best iterate.
+        epsilons: Budgets, in levels of 255.
+        k: Number of top pixels.
+        schedule: Steps and evaluations.
     """
 
     attack: AttackName
-    inside: Explanation
-    judged: Explanation
+    attack_attribution: Attribution
+    eval_attribution: Attribution
     epsilons: Sequence[float]
     k: int
     schedule: Schedule
 
 
 def perturb(
-    how: Perturbation,
+    config: AttackConfig,
     network: nn.Module,
     images: Float[Tensor, "n c h w"],
     labels: Int64[Tensor, " n"],
     generator: torch.Generator,
 ) -> dict[float, Float[Tensor, "n c h w"]]:
-    """Perturbed images for each budget. ``labels`` are what the network predicts for the images.
+    """Return the perturbed images for each budget.
 
-    The best iterate is that of the greatest damage among those with the label, the image itself included. Where not every iterate is
-    judged, the latest that has the label is, so that an image whose label is lost at a checkpoint is attacked all the same. Only the one
-    random draw may lose the label. Raises UsageError for a budget that is not above 0 and a ``k`` beyond the pixels.
+    The selected iterate has the greatest damage among those that keep the label; the original image is a candidate, too. If not every
+    iterate is evaluated, the latest that keeps the label is: an image that loses its label at an evaluation is still perturbed. Only
+    "random" may change the label.
+
+    Args:
+        config: The attack.
+        network: The network.
+        images: Pixel values 0..1.
+        labels: Labels that the network predicts for the images.
+        generator: Generator of the random signs.
+
+    Raises:
+        UsageError: A budget is not above 0, or ``k`` exceeds the number of pixels.
     """
-    attack, epsilons, schedule, judged = how.attack, how.epsilons, how.schedule, how.judged
+    attack, epsilons, schedule, attribution = config.attack, config.epsilons, config.schedule, config.eval_attribution
     check_epsilons(epsilons)
-    signs = _Signs(generator)
+    signs = _RandomSigns(generator)
     if attack == "random":
         noise = signs(images)
-        return {epsilon: (images + epsilon * LEVEL * noise).clamp(0, 1) for epsilon in epsilons}
-    clean = judged.maps(network, images, labels)
-    # The walk is judged as the paper's top-k attack is, with which it is compared.
-    aim = target("top-k" if attack == "random-walk" else attack, clean, how.k)
+        return {epsilon: (images + epsilon * PIXEL_STEP * noise).clamp(0, 1) for epsilon in epsilons}
+    clean = attribution.maps(network, images, labels)
+    # The iterate of a random walk is selected as that of the top-k attack, with which it is compared.
+    objective = attack_objective("top-k" if attack == "random-walk" else attack, clean, config.k)
     surrogate = softened(network, schedule.beta)
 
     def ascend(at: Tensor) -> Tensor:
-        return how.inside.ascent(surrogate, at, labels, aim.objective)
+        return config.attack_attribution.objective_gradient(surrogate, at, labels, objective.differentiable)
 
     step: Step = signs if attack == "random-walk" else ascend
-    groups = [tuple(epsilons)] if schedule.shared else [(epsilon,) for epsilon in epsilons]
-    found: dict[float, Tensor] = {}
+    groups = [tuple(epsilons)] if schedule.share_trajectory else [(epsilon,) for epsilon in epsilons]
+    perturbed: dict[float, Tensor] = {}
     for group in groups:
         n = len(group)
-        judge = _Judge(network, judged, labels.repeat(n), aim.repeated(n), aim.measure(clean).repeat(n))
-        start = images + schedule.step * LEVEL * signs(images)
-        found |= _trajectory(images, start, step, judge, group, schedule)
-    return found
+        selector = _IterateSelector(network, attribution, labels.repeat(n), objective.repeat(n), objective.damage(clean).repeat(n))
+        start = images + schedule.step_size * PIXEL_STEP * signs(images)
+        perturbed |= _run_trajectory(images, start, step, selector, group, schedule)
+    return perturbed
 
 
 @dataclass(frozen=True)
-class _Judge:
-    """What becomes of some candidates: which keep their label, and how damaged their maps are."""
+class _IterateSelector:
+    """Evaluates candidates: whether they keep their label, and the damage to their maps."""
 
     network: nn.Module
-    judged: Explanation
+    attribution: Attribution
     labels: Int64[Tensor, " n"]
-    aim: Target
-    least: Float[Tensor, " n"]
-    """The damage of the images themselves."""
+    objective: AttackObjective
+    initial_damage: Float[Tensor, " n"]
+    """Damage of the original images."""
 
     def keeps_label(self, candidates: Float[Tensor, "n c h w"]) -> Bool[Tensor, " n"]:
-        return keeps_label(self.network, candidates, self.labels, self.judged.chunk)
+        return keeps_label(self.network, candidates, self.labels, self.attribution.internal_batch_size)
 
     def damage(self, candidates: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
-        return self.aim.measure(self.judged.maps(self.network, candidates, self.labels))
+        return self.objective.damage(self.attribution.maps(self.network, candidates, self.labels))
 
 
-def _trajectory(
-    images: Tensor, start: Tensor, step: Step, judge: _Judge, epsilons: Sequence[float], schedule: Schedule
+def _run_trajectory(
+    images: Tensor, start: Tensor, step: Step, selector: _IterateSelector, epsilons: Sequence[float], schedule: Schedule
 ) -> dict[float, Tensor]:
-    """Steps of the sign at the largest budget; for each budget the best of what is judged."""
-    widest = max(epsilons) * LEVEL
-    reach = torch.tensor(epsilons, dtype=images.dtype, device=images.device)[:, None, None, None, None] * LEVEL
-    best, worst = images.repeat(len(epsilons), 1, 1, 1), judge.least
+    """Take signed steps within the largest budget, and select the best iterate for each budget."""
+    largest = max(epsilons) * PIXEL_STEP
+    radius = torch.tensor(epsilons, dtype=images.dtype, device=images.device)[:, None, None, None, None] * PIXEL_STEP
+    best, best_damage = images.repeat(len(epsilons), 1, 1, 1), selector.initial_damage
     latest = best
-    # A random first step, because the mass-center objective has no gradient at the image itself.
-    at = (images + (start - images).clamp(-widest, widest)).clamp(0, 1)
-    for i in range(schedule.iterations):
-        moved = at - images + schedule.step * LEVEL * step(at).sign()
-        at = (images + moved.clamp(-widest, widest)).clamp(0, 1)
-        candidates = (images + torch.minimum(torch.maximum(at - images, -reach), reach)).clamp(0, 1).flatten(0, 1)
-        latest = _where(judge.keeps_label(candidates), candidates, latest)
-        if (i + 1) % schedule.checkpoint and i + 1 < schedule.iterations:
+    # The first step is random, because the gradient of the mass-center objective is zero at the image itself.
+    at = (images + (start - images).clamp(-largest, largest)).clamp(0, 1)
+    for i in range(schedule.n_iterations):
+        change = at - images + schedule.step_size * PIXEL_STEP * step(at).sign()
+        at = (images + change.clamp(-largest, largest)).clamp(0, 1)
+        candidates = (images + torch.minimum(torch.maximum(at - images, -radius), radius)).clamp(0, 1).flatten(0, 1)
+        latest = _where(selector.keeps_label(candidates), candidates, latest)
+        if (i + 1) % schedule.eval_interval and i + 1 < schedule.n_iterations:
             continue
-        damage = judge.damage(latest)
-        worse = damage > worst  # never where an iterate, or the image itself, has no map
-        best, worst = _where(worse, latest, best), torch.where(worse, damage, worst)
+        damage = selector.damage(latest)
+        improved = damage > best_damage  # never where an iterate, or the image itself, has no map
+        best, best_damage = _where(improved, latest, best), torch.where(improved, damage, best_damage)
     return dict(zip(epsilons, best.chunk(len(epsilons)), strict=True))
 
 
@@ -128,25 +138,27 @@ def _where(chosen: Bool[Tensor, " n"], one: Float[Tensor, "n c h w"], other: Flo
 
 
 @torch.no_grad()
-def keeps_label(network: nn.Module, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, " n"], chunk: int = 1024) -> Bool[Tensor, " n"]:
-    """Whether the network still predicts the label of each image."""
+def keeps_label(
+    network: nn.Module, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, " n"], internal_batch_size: int = 1024
+) -> Bool[Tensor, " n"]:
+    """Return whether the network predicts the label of each image."""
     from myths.lab.device import CHANNELS, halve_on_out_of_memory
 
-    def work(piece: slice) -> Tensor:
+    def is_kept(piece: slice) -> Tensor:
         return network(images[piece]).argmax(1) == labels[piece]
 
-    kept, _ = halve_on_out_of_memory(work, len(images), chunk, elements=CHANNELS * images.shape[-2] * images.shape[-1])
+    kept, _ = halve_on_out_of_memory(is_kept, len(images), internal_batch_size, elements=CHANNELS * images.shape[-2] * images.shape[-1])
     return torch.cat(kept)
 
 
 def check_epsilons(epsilons: Sequence[float]) -> None:
-    """Raises UsageError unless there are budgets, all finite and above 0."""
+    """Raise UsageError unless there are budgets and all are finite and above 0."""
     if not epsilons or not all(math.isfinite(e) and e > 0 for e in epsilons):
-        raise UsageError(f"epsilon={', '.join(f'{e:g}' for e in epsilons) or 'none'}: a budget is above 0, in levels of 255")
+        raise UsageError(f"epsilon={', '.join(f'{e:g}' for e in epsilons) or 'none'}: expected a finite budget above 0, in levels of 255")
 
 
-class _Signs:
-    """Fresh random signs each time, equally likely."""
+class _RandomSigns:
+    """Draws new random signs on each call."""
 
     def __init__(self, generator: torch.Generator):
         self.generator = generator

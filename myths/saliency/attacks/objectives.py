@@ -1,4 +1,4 @@
-"""What the attacks make large in a saliency map (Ghorbani et al. 2019, Alg. 1)."""
+"""Objectives of the attacks on saliency maps (Ghorbani et al. 2019, Alg. 1)."""
 
 from __future__ import annotations
 
@@ -10,51 +10,54 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from myths.saliency.attributions import Objective
-from myths.saliency.maps import dullest_quarter, is_map, mass_center, top_k
+from myths.saliency.maps import is_map, least_salient_quadrant, mass_center, top_k
 
-Damage = Literal["top-k", "mass-center", "targeted"]
+AttackKind = Literal["top-k", "mass-center", "targeted"]
 
 
 @dataclass(frozen=True)
-class Target:
-    """One way of damaging the maps of some images, and how far it has come.
+class AttackObjective:
+    """Objective of an attack on the maps of some images.
 
-    ``objective`` can be differentiated; ``measure`` is what the best iterate is chosen by. Larger is worse damage for both.
+    The attack follows the gradient of ``differentiable``; the iterate with the largest ``damage`` is selected.
     """
 
-    damage: Damage
+    kind: AttackKind
     pixels: Bool[Tensor, "n h w"]
-    """The top k pixels of the clean maps, or the region to move to."""
+    """Top k pixels of the original maps, or the target region."""
     center: Float[Tensor, "n 2"]
-    """The center of mass of the clean maps."""
+    """Center of mass of the original maps."""
 
-    def objective(self, piece: slice) -> Objective:
-        """Of some of the images: minus what the top k pixels get, the squared shift of the center, or what the region gets."""
+    def differentiable(self, piece: slice) -> Objective:
+        """Return the objective for a slice of the images.
+
+        It is minus the salience of the top k pixels, the squared center shift, or the salience of the region.
+        """
         pixels, center = self.pixels[piece], self.center[piece]
-        if self.damage == "mass-center":
+        if self.kind == "mass-center":
             return lambda maps: (mass_center(maps) - center).square().sum(1)
-        sign = -1 if self.damage == "top-k" else 1
+        sign = -1 if self.kind == "top-k" else 1
         return lambda maps: sign * (maps * pixels).mean((1, 2))
 
-    def measure(self, maps: Float[Tensor, "n h w"]) -> Float[Tensor, " n"]:
-        """Return minus the top-k intersection, the shift of the center in pixels, or the region's share of the map; NaN for no map."""
+    def damage(self, maps: Float[Tensor, "n h w"]) -> Float[Tensor, " n"]:
+        """Return minus the top-k intersection, the center shift in pixels, or the region's fraction of the map; NaN without a map."""
         return torch.where(is_map(maps), self._damage(maps), torch.nan)
 
     def _damage(self, maps: Float[Tensor, "n h w"]) -> Float[Tensor, " n"]:
-        if self.damage == "mass-center":
+        if self.kind == "mass-center":
             return (mass_center(maps) - self.center).norm(dim=1)
-        if self.damage == "targeted":
+        if self.kind == "targeted":
             return (maps * self.pixels).sum((1, 2)) / maps.sum((1, 2))
         k = int(self.pixels[0].sum())
         return -(top_k(maps, k) & self.pixels).sum((1, 2)).to(maps.dtype) / k
 
-    def repeated(self, times: int) -> Target:
-        """For the images stacked ``times`` times."""
-        return Target(self.damage, self.pixels.repeat(times, 1, 1), self.center.repeat(times, 1))
+    def repeat(self, times: int) -> AttackObjective:
+        """Return the objective of the images repeated ``times`` times."""
+        return AttackObjective(self.kind, self.pixels.repeat(times, 1, 1), self.center.repeat(times, 1))
 
 
-def target(damage: Damage, maps: Float[Tensor, "n h w"], k: int) -> Target:
-    """What to damage in clean ``maps``; the region of a targeted attack is the quadrant that the map finds least salient."""
-    pixels = dullest_quarter(maps) if damage == "targeted" else top_k(maps, k)
+def attack_objective(kind: AttackKind, maps: Float[Tensor, "n h w"], k: int) -> AttackObjective:
+    """Return the objective for original ``maps``. The region of a targeted attack is the least salient quadrant."""
+    pixels = least_salient_quadrant(maps) if kind == "targeted" else top_k(maps, k)
     with torch.no_grad():
-        return Target(damage, pixels, mass_center(maps))
+        return AttackObjective(kind, pixels, mass_center(maps))

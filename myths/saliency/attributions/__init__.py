@@ -1,4 +1,4 @@
-"""Attributions: how much each pixel of an image has to do with a network's output, by several methods under one verb."""
+"""Attribution methods with a common ``attribute`` interface."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from myths.lab.device import CHANNELS, chunk_size, halve_on_out_of_memory
 from myths.saliency.attributions import deeplift, grad_cam, gradient, gradient_times_input, integrated_gradients, smoothgrad
 from myths.saliency.maps import pixel_map
-from myths.saliency.names import Method, Output, check_layer
+from myths.saliency.names import AVERAGING_METHODS, Method, Output, check_layer
 
 _ATTRIBUTE: dict[Method, Callable[..., Tensor]] = {
     "gradient": gradient.attribute,
@@ -27,148 +27,172 @@ _ATTRIBUTE: dict[Method, Callable[..., Tensor]] = {
     "deeplift": deeplift.attribute,
     "grad-cam": grad_cam.attribute,
 }
-WITH_REFERENCE: tuple[Method, ...] = ("gradient-times-input", "integrated-gradients", "deeplift")
+WITH_BASELINE: tuple[Method, ...] = ("gradient-times-input", "integrated-gradients", "deeplift")
 COMPLETE: tuple[Method, ...] = ("integrated-gradients", "deeplift")
-"""Methods whose attributions sum up to output(image) − output(reference)."""
+"""Methods whose attributions sum to output(image) − output(baseline)."""
 
-DEVIATION = 0.15
-"""Of SmoothGrad's noise, for pixel values in 0..1 (Smilkov et al. 2017 take 10 to 20 % of the range)."""
+SMOOTHGRAD_STD = 0.15
+"""Standard deviation of SmoothGrad's noise, for pixel values 0..1 (Smilkov et al. 2017: 10 to 20 % of the range)."""
 
-Part = Callable[..., Tensor]
+PartialAttribution = Callable[..., Tensor]
+"""Computes the part of the attributions that some of the steps contribute."""
 Objective = Callable[[Float[Tensor, "n h w"]], Float[Tensor, " n"]]
-"""From pixel maps to what is to grow, a number an image."""
+"""Maps pixel maps to the values that an attack maximizes, one per image."""
 
 
 @dataclass
-class Explanation:
-    """A method with its settings. ``passes`` are its steps or samples, which cost a forward and a backward pass each; 1 for most."""
+class Attribution:
+    """An attribution method with its settings.
+
+    Attributes:
+        method: Name of the method.
+        baseline: Baseline color of gradient times input, integrated gradients and DeepLIFT.
+        output: Output that is explained.
+        n_steps: Steps of integrated gradients, or samples of SmoothGrad; 1 for the other methods.
+        noise: Noise of SmoothGrad.
+        internal_batch_size: Maximum number of images times steps that are in memory at once. It is halved when memory runs out.
+        layer: Layer of Grad-CAM; "" is the last convolution.
+    """
 
     method: Method
-    reference: Float[Tensor, "c 1 1"]
+    baseline: Float[Tensor, "c 1 1"]
     output: Output = "logit"
-    passes: int = 1
+    n_steps: int = 1
     noise: Float[Tensor, "samples c h w"] | None = None
-    chunk: int = 1024
-    """Images times passes that are in memory at once; halved, and kept so, when memory runs out."""
+    internal_batch_size: int = 1024
     layer: str = ""
-    """Layer of Grad-CAM; "" is the last convolution."""
 
-    def of(self, images: Float[Tensor, "n c h w"]) -> Explanation:
-        """The same with as much in memory at once as suits images of this size."""
-        return replace(self, chunk=chunk_for(images))
+    def batched_for(self, images: Float[Tensor, "n c h w"]) -> Attribution:
+        """Return the method with the default internal batch size for images of this size."""
+        return replace(self, internal_batch_size=default_internal_batch_size(images))
 
     def attribute(self, network: nn.Module, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, " n"]) -> Float[Tensor, "n d h w"]:
-        """Attributions, detached; d is the number of channels, or 1 for Grad-CAM."""
+        """Return detached attributions; d is the number of channels, or 1 for Grad-CAM."""
 
-        def work(parts: int, piece: slice) -> Tensor:
-            given = images[piece].detach(), labels[piece]
-            return torch.stack([part(network, *given) for part in self._parts(parts)]).sum(0)
+        def compute(parts: int, piece: slice) -> Tensor:
+            inputs = images[piece].detach(), labels[piece]
+            return torch.stack([part(network, *inputs) for part in self._parts(parts)]).sum(0)
 
-        return self._chunked(work, images)
+        return self._batched(compute, images)
 
     def maps(self, network: nn.Module, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, " n"]) -> Float[Tensor, "n h w"]:
-        """Pixel maps of mean 1."""
+        """Return pixel maps with mean 1."""
         return pixel_map(self.attribute(network, images, labels))
 
-    def ascent(
+    def objective_gradient(
         self, network: nn.Module, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, " n"], objective: Callable[[slice], Objective]
     ) -> Float[Tensor, "n c h w"]:
-        """The gradient of an objective of the maps by the images: a second derivative of the network.
+        """Return the gradient of an objective of the maps with respect to the images. It contains second derivatives of the network.
 
-        ``objective`` gives that of some of the images. Where not all passes fit into memory at once the map is made first, and then
-        what it changes by is carried back through one part of the passes after the other: the same gradient in bounded memory.
+        If the steps do not fit in memory at once, the maps are computed first, and their gradient is then propagated through one part of
+        the steps after the other. The result is the same in bounded memory.
+
+        Args:
+            network: A network with second derivatives, such as a softplus surrogate.
+            images: Pixel values 0..1.
+            labels: Class of each image.
+            objective: Returns the objective of a slice of the images.
         """
 
-        def work(parts: int, piece: slice) -> Tensor:
+        def compute(parts: int, piece: slice) -> Tensor:
             at, of = images[piece].detach().requires_grad_(), labels[piece]
             # Fused attention has no second derivative.
             with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):
                 if parts == 1:
                     whole = self._parts(1)[0](network, at, of, create_graph=True)
-                    return _slope(objective(piece)(pixel_map(whole)), at)
+                    return _gradient(objective(piece)(pixel_map(whole)), at)
                 summed = torch.stack([part(network, at, of) for part in self._parts(parts)]).sum(0).detach().requires_grad_()
-                change = _slope(objective(piece)(pixel_map(summed)), summed)
+                weights = _gradient(objective(piece)(pixel_map(summed)), summed)
                 total = torch.zeros_like(at)
                 for part in self._parts(parts):
-                    total += _slope(part(network, at, of, create_graph=True) * change, at)
+                    total += _gradient(part(network, at, of, create_graph=True) * weights, at)
                 return total
 
-        return self._chunked(work, images)
+        return self._batched(compute, images)
 
-    def _parts(self, parts: int) -> list[Part]:
+    def _parts(self, parts: int) -> list[PartialAttribution]:
         settings: dict[str, Any] = {"output": self.output}
-        if self.method in WITH_REFERENCE:
-            settings["reference"] = self.reference
+        if self.method in WITH_BASELINE:
+            settings["baseline"] = self.baseline
         if self.method == "integrated-gradients":
-            settings["steps"] = self.passes
+            settings["n_steps"] = self.n_steps
         if self.method == "smoothgrad":
             settings["noise"] = self.noise
         if self.method == "grad-cam":
             settings["layer"] = self.layer
         whole = partial(_ATTRIBUTE[self.method], **settings)
-        if self.passes == 1:
+        if self.n_steps == 1:
             return [whole]
-        ends = [round(i * self.passes / parts) for i in range(parts + 1)]
+        ends = [round(i * self.n_steps / parts) for i in range(parts + 1)]
         return [partial(whole, part=range(first, last)) for first, last in itertools.pairwise(ends) if first < last]
 
-    def _chunked(self, work: Callable[[int, slice], Tensor], images: Tensor) -> Tensor:
+    def _batched(self, function: Callable[[int, slice], Tensor], images: Tensor) -> Tensor:
         while True:
-            parts, together = math.ceil(self.passes / self.chunk), max(1, self.chunk // self.passes)
+            parts, together = math.ceil(self.n_steps / self.internal_batch_size), max(1, self.internal_batch_size // self.n_steps)
             try:
-                size = CHANNELS * images.shape[-2] * images.shape[-1] * math.ceil(self.passes / parts)
-                pieces, fitted = halve_on_out_of_memory(partial(work, parts), len(images), together, elements=size)
+                size = CHANNELS * images.shape[-2] * images.shape[-1] * math.ceil(self.n_steps / parts)
+                pieces, fitted = halve_on_out_of_memory(partial(function, parts), len(images), together, elements=size)
             except torch.OutOfMemoryError:
-                if parts >= self.passes:
+                if parts >= self.n_steps:
                     raise
-                self.chunk = math.ceil(self.passes / parts) // 2
+                self.internal_batch_size = math.ceil(self.n_steps / parts) // 2
                 continue
             if fitted < together:
-                self.chunk = fitted * self.passes
+                self.internal_batch_size = fitted * self.n_steps
             return torch.cat(pieces)
 
 
-def _slope(values: Tensor, at: Tensor) -> Tensor:
-    """Return the derivative of the sum; zeros where the values do not depend on it, as the gradient of a linear network does not."""
+def _gradient(values: Tensor, at: Tensor) -> Tensor:
+    """Return the derivative of the sum of ``values``, or zeros if they do not depend on ``at`` (the gradient of a linear network)."""
     if not values.requires_grad:
         return torch.zeros_like(at)
     return torch.autograd.grad(values.sum(), at, materialize_grads=True)[0]
 
 
-def explanation(
+def make_attribution(
     method: Method,
-    reference: Float[Tensor, "c 1 1"],
+    baseline: Float[Tensor, "c 1 1"],
     *,
     output: Output | None = None,
-    passes: int = 50,
+    n_steps: int = 50,
     noise: Float[Tensor, "passes c h w"] | None = None,
     layer: str = "",
-) -> Explanation:
-    """A method as the paper uses it: of the logit, and integrated gradients of the probability, unless ``output`` says otherwise.
+) -> Attribution:
+    """Return an attribution method with the paper's defaults.
 
-    ``passes`` are the steps of integrated gradients, or the samples of SmoothGrad, which needs their ``noise`` (``noise_for``); other
-    methods make one pass. ``layer`` is that of Grad-CAM. Raises UsageError for a layer with another method.
+    Args:
+        method: Name of the method.
+        baseline: Baseline color.
+        output: Output that is explained. Default: the probability for integrated gradients, the logit for the other methods.
+        n_steps: Steps of integrated gradients, or samples of SmoothGrad. Other methods ignore it.
+        noise: Noise of SmoothGrad, see ``noise_for``.
+        layer: Layer of Grad-CAM. Default: the last convolution.
+
+    Raises:
+        UsageError: A layer is given for a method other than Grad-CAM.
+        ValueError: SmoothGrad is requested without noise.
     """
     check_layer(layer, method)
     if method == "smoothgrad" and noise is None:
-        raise ValueError("smoothgrad needs noise")
-    several = method in ("integrated-gradients", "smoothgrad")
-    paper: Output = "probability" if method == "integrated-gradients" else "logit"
-    return Explanation(method, reference, output or paper, passes if several else 1, noise, layer=layer)
+        raise ValueError("method=smoothgrad needs noise: pass noise_for(...)")
+    default: Output = "probability" if method == "integrated-gradients" else "logit"
+    return Attribution(method, baseline, output or default, n_steps if method in AVERAGING_METHODS else 1, noise, layer=layer)
 
 
 def noise_for(method: Method, samples: int, images: Float[Tensor, "n c h w"], generator: torch.Generator) -> Tensor | None:
-    """SmoothGrad's noise for images of this shape [samples c h w], drawn on the device of the generator; None for other methods."""
+    """Return the noise of SmoothGrad for images of this shape [samples c h w], or None for other methods."""
     if method != "smoothgrad":
         return None
-    return DEVIATION * torch.randn(samples, *images.shape[1:], generator=generator, device=generator.device).to(images)
+    return SMOOTHGRAD_STD * torch.randn(samples, *images.shape[1:], generator=generator, device=generator.device).to(images)
 
 
-def chunk_for(images: Float[Tensor, "n c h w"]) -> int:
-    """Images times passes at once, by the size of an image: what a GPU has room for, a first guess that is halved when memory runs out.
+def default_internal_batch_size(images: Float[Tensor, "n c h w"]) -> int:
+    """Return the default number of images times steps that are in memory at once, by the size of an image.
 
-    A CPU takes what stays in its caches, which ``benchmarks/test_saliency.py`` times beside larger chunks; of large images, which do
-    not, enough that the steps of integrated gradients go through at once.
+    On a GPU, it is a first guess that is halved when memory runs out. On a CPU, it keeps small images in the cache
+    (``benchmarks/test_saliency.py`` compares it with larger batches), and lets all steps of integrated gradients of a large image run at
+    once.
     """
     pixels = images.shape[-2] * images.shape[-1]
-    wanted = max(16, 2**16 // pixels) if images.device.type == "cpu" else max(1, 2**25 // pixels)
-    return chunk_size(wanted, CHANNELS * pixels)
+    size = max(16, 2**16 // pixels) if images.device.type == "cpu" else max(1, 2**25 // pixels)
+    return chunk_size(size, CHANNELS * pixels)

@@ -1,6 +1,6 @@
 """DeepLIFT with the rescale rule (Shrikumar et al. 2017), by three passes through the unchanged network.
 
-The first pass sees the images and notes what goes into each nonlinear function. The second sees the reference and makes for each function
+The first pass sees the images and notes what goes into each nonlinear function. The second sees the baseline and makes for each function
 a linear map from the change of its inputs to the change of its output (``rules``). The third pass runs the network with these maps in
 place of the functions: an affine network, which has the outputs of the network at the images and whose gradient are the multipliers.
 Whatever has no rule leaves a gap between the sum of the contributions and the change of the output. It is measured for every image.
@@ -41,46 +41,46 @@ def attribute(
     images: Float[Tensor, "n c h w"],
     labels: Int64[Tensor, " n"],
     *,
-    reference: Float[Tensor, "c 1 1"],
+    baseline: Float[Tensor, "c 1 1"],
     output: Output = "logit",
     create_graph: bool = False,
 ) -> Float[Tensor, "n c h w"]:
-    """Return the contributions of the pixels to output(image) − output(reference), which they sum up to.
+    """Return the contributions of the pixels to output(image) − output(baseline), which they sum up to.
 
     Args:
         network: A network in evaluation mode. It is not changed.
         images: Pixel values 0..1.
         labels: The class of each image whose logit is explained.
-        reference: The color that an image is compared with.
+        baseline: The color that an image is compared with.
         output: Only "logit".
         create_graph: Whether the contributions can be differentiated by the images. Then their sum is not checked.
 
     Raises:
         UsageError: ``output`` is not "logit"; the contributions of an image do not sum up, because a function of the network has no rule
-            (the message names the module); or the network does not compute the same functions for an image and for the reference.
+            (the message names the module); or the network does not compute the same functions for an image and for the baseline.
     """
     if output != "logit":
         raise UsageError("deeplift explains the logit: softmax is not a sum of contributions")
     check_visible(network)
-    references = reference.expand_as(images)
+    baselines = baseline.expand_as(images)
     with contextlib.nullcontext() if create_graph else torch.no_grad():
-        rules, after, before = _rules(network, images, references)
+        rules, after, before = _rules(network, images, baselines)
     with torch.enable_grad():
         # The third pass is affine, so that its gradient is the same at any point.
         point = images.detach().clone().requires_grad_()
         with _Affine(rules):
             explained = score(network(point.clone()), labels, output)
         if not explained.requires_grad:
-            raise UsageError(f"deeplift: {_culprit(network, images, references, 0)}")
+            raise UsageError(f"deeplift: {_culprit(network, images, baselines, 0)}")
         (multipliers,) = torch.autograd.grad(explained.sum(), point, create_graph=create_graph)
-    contributions = multipliers * (images - references)
+    contributions = multipliers * (images - baselines)
     if create_graph:
         return contributions
     contributions = contributions.detach()
     missing = gap(contributions, score(after, labels, output), score(before, labels, output))
     if bool((missing > TOLERANCE).any()):
         worst = int(missing.argmax())
-        why = _rounded(network, images, labels, reference, worst) or _culprit(network, images, references, worst)
+        why = _rounded(network, images, labels, baseline, worst) or _culprit(network, images, baselines, worst)
         raise UsageError(
             f"deeplift: the contributions of image {worst} miss the change of the output by {100 * float(missing[worst]):.2g} % of their "
             f"size, because {why}"
@@ -141,14 +141,14 @@ class _Overwritten(Exception):
     """What was noted is no longer there: notes must be copies."""
 
 
-def _rules(network: nn.Module, images: Tensor, references: Tensor) -> tuple[list[_Replacement], Tensor, Tensor]:
-    """Return what stands for each operation in turn, and the logits for images and references."""
+def _rules(network: nn.Module, images: Tensor, baselines: Tensor) -> tuple[list[_Replacement], Tensor, Tensor]:
+    """Return what stands for each operation in turn, and the logits for images and baselines."""
     for copies in (False, True):
         with _Note(copies) as note:
             after = network(images.clone())
         try:
             with _Pair(note.noted) as pair:
-                before = network(references.clone())
+                before = network(baselines.clone())
         except _Overwritten:
             continue
         if len(pair.replacements) != len(note.noted):
@@ -158,7 +158,7 @@ def _rules(network: nn.Module, images: Tensor, references: Tensor) -> tuple[list
 
 
 def _other_functions() -> UsageError:
-    return UsageError("deeplift: the network computes other functions for the image than for the reference, so that none can be compared")
+    return UsageError("deeplift: the network computes other functions for the image than for the baseline, so that none can be compared")
 
 
 class _Mode(TorchFunctionMode):
@@ -242,40 +242,40 @@ def _alike(one: _Noted | _Replacement, func: Callable, operands: Tensors) -> boo
 # --- which module has no rule ------------------------------------------------------------------------
 
 
-def _rounded(network: nn.Module, images: Tensor, labels: Tensor, reference: Tensor, which: int) -> str:
+def _rounded(network: nn.Module, images: Tensor, labels: Tensor, baseline: Tensor, which: int) -> str:
     """Say that only rounding breaks the sum, if the contributions add up in double precision; else "" ."""
     if images.dtype == torch.float64:
         return ""
     image, label = images[which : which + 1].detach().double(), labels[which : which + 1]
     try:
-        attribute(copy.deepcopy(network).double(), image, label, reference=reference.double())
+        attribute(copy.deepcopy(network).double(), image, label, baseline=baseline.double())
     except (UsageError, RuntimeError, TypeError):  # no doubles, no copies, or it is not rounding alone
         return ""
     return f"{str(images.dtype).removeprefix('torch.')} rounds too much in this network. Use model.double()"
 
 
-def _culprit(network: nn.Module, images: Tensor, references: Tensor, which: int) -> str:
+def _culprit(network: nn.Module, images: Tensor, baselines: Tensor, which: int) -> str:
     """Say which module breaks the sum: the first that is given the right changes and passes on wrong ones.
 
-    The right change of a tensor is its difference between image and reference. What contributions are made of is the derivative of the
+    The right change of a tensor is its difference between image and baseline. What contributions are made of is the derivative of the
     affine network in the direction of the change of the pixels, which forward-mode differentiation gives at each module.
     """
-    image, reference = images[which : which + 1].detach(), references[which : which + 1].detach()
+    image, baseline = images[which : which + 1].detach(), baselines[which : which + 1].detach()
     try:
         with warnings.catch_warnings():  # forward-mode differentiation compiles a derivative by torch.jit, which warns of its age
             warnings.simplefilter("ignore")
-            found = _first_wrong(copy.deepcopy(network).double(), image.double(), reference.double())
+            found = _first_wrong(copy.deepcopy(network).double(), image.double(), baseline.double())
     except (RuntimeError, TypeError):  # a network that cannot be copied, takes no doubles or has no forward-mode derivative
         found = ""
     return f"{found or 'a function of the network'} has no rule. Use integrated-gradients for this network"
 
 
 @torch.no_grad()
-def _first_wrong(network: nn.Module, image: Tensor, reference: Tensor) -> str:
-    rules, _, _ = _rules(network, image, reference)
-    at_image, at_reference = _run(network, image, contextlib.nullcontext()), _run(network, reference, contextlib.nullcontext())
+def _first_wrong(network: nn.Module, image: Tensor, baseline: Tensor) -> str:
+    rules, _, _ = _rules(network, image, baseline)
+    at_image, at_reference = _run(network, image, contextlib.nullcontext()), _run(network, baseline, contextlib.nullcontext())
     with forward_ad.dual_level():
-        changed = _run(network, forward_ad.make_dual(image, image - reference), _Affine(rules), _tangent)
+        changed = _run(network, forward_ad.make_dual(image, image - baseline), _Affine(rules), _tangent)
     for ours, one, other in zip(changed, at_image, at_reference, strict=True):
         if _wrong(ours.result, one.result, other.result):
             own = not any(_wrong(*each) for each in zip(ours.inputs, one.inputs, other.inputs, strict=True))

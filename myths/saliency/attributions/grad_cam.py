@@ -15,8 +15,8 @@ from myths.saliency.attributions.gradient import differentiable, score
 from myths.saliency.names import Output
 
 WRAPPED = "network."
-SHOWN = 12
-"""Convolutions that an error names."""
+MAX_LISTED = 12
+"""Maximum number of convolutions that an error lists."""
 
 
 def attribute(
@@ -28,37 +28,37 @@ def attribute(
     output: Output = "logit",
     create_graph: bool = False,
 ) -> Float[Tensor, "n 1 h w"]:
-    """Return the channels of a layer, weighted by their mean gradients, what is positive of it, bilinearly enlarged to the image.
+    """Return the positive part of a layer's channels weighted by their mean gradients, upsampled bilinearly to the image size.
 
     Args:
-        network: The network. A layer that runs several times counts as it ran last.
+        network: The network. If the layer runs several times, its last output is used.
         images: Pixel values 0..1.
-        labels: The class of each image whose output is explained.
+        labels: Class of each image.
         layer: Name of the layer, as in ``network.named_modules()``. Default: the last convolution.
-        output: The logit of the class, or its probability.
-        create_graph: Whether the attributions can be differentiated by the images.
+        output: Output that is explained.
+        create_graph: Whether the result can be differentiated with respect to the images.
 
     Raises:
         UsageError: The network has no convolution or no such layer, the layer does not run, or its output is not [n, c, h, w].
     """
     module = find_layer(network, layer)
-    seen: list[Tensor] = []
+    captured: list[Tensor] = []
 
     def keep(module: nn.Module, inputs: Any, activations: Any) -> Any:
         if not isinstance(activations, Tensor) or activations.ndim != 4:
             shape = tuple(activations.shape) if isinstance(activations, Tensor) else type(activations).__name__
-            raise UsageError(f"layer={layer}: its output is {shape}, and grad-cam needs images [n, c, h, w]; {_offered(network)}")
-        seen[:] = [activations]
+            raise UsageError(f"layer={layer}: its output is {shape}, but grad-cam needs [n, c, h, w]; {_offered(network)}")
+        captured[:] = [activations]
         return activations.clone()  # an in-place function after the layer overwrites this copy, not what is explained
 
     hook = module.register_forward_hook(keep)
     try:
         with torch.enable_grad():
             outputs = score(network(differentiable(images, create_graph)), labels, output)
-            if not seen:
-                raise UsageError(f"layer={layer or _name(network, module)}: it does not run in this network; {_offered(network)}")
-            (slopes,) = torch.autograd.grad(outputs.sum(), seen[0], create_graph=create_graph)
-            coarse = (slopes.mean((2, 3), keepdim=True) * seen[0]).sum(1, keepdim=True).clamp_min(0)
+            if not captured:
+                raise UsageError(f"layer={layer or _name(network, module)}: the layer does not run in this network; {_offered(network)}")
+            (gradients,) = torch.autograd.grad(outputs.sum(), captured[0], create_graph=create_graph)
+            coarse = (gradients.mean((2, 3), keepdim=True) * captured[0]).sum(1, keepdim=True).clamp_min(0)
             maps = F.interpolate(coarse, size=images.shape[-2:], mode="bilinear")
     finally:
         hook.remove()
@@ -66,7 +66,7 @@ def attribute(
 
 
 def find_layer(network: nn.Module, name: str = "") -> nn.Module:
-    """Return the layer of this name, or the last convolution. Raises UsageError when there is none."""
+    """Return the layer with a name, or the last convolution. Raise UsageError if there is none."""
     if not name:
         return last_convolution(network)
     modules = {_plain(long): module for long, module in network.named_modules(remove_duplicate=False)}
@@ -78,23 +78,23 @@ def find_layer(network: nn.Module, name: str = "") -> nn.Module:
 
 
 def _plain(name: str) -> str:
-    """Return the name of a layer inside the modules of this suite that wrap a network."""
+    """Return the name of a layer without the prefixes of this suite's wrappers."""
     while name.startswith(WRAPPED):
         name = name.removeprefix(WRAPPED)
     return name
 
 
 def last_convolution(network: nn.Module) -> nn.Conv2d:
-    """Return the last convolution that sees more than one pixel: those of one pixel may already be the classifier, as in SqueezeNet."""
+    """Return the last convolution with a kernel larger than 1×1. A 1×1 convolution may be the classifier, as in SqueezeNet."""
     spatial = [m for m in network.modules() if isinstance(m, nn.Conv2d) and max(m.kernel_size) > 1]
     if not spatial:
-        raise UsageError("grad-cam explains networks with convolutions: this one has none")
+        raise UsageError("grad-cam needs a network with convolutions larger than 1 x 1")
     return spatial[-1]
 
 
 def _offered(network: nn.Module) -> str:
     convolutions = [_plain(name) for name, m in network.named_modules() if isinstance(m, nn.Conv2d)]
-    few = convolutions if len(convolutions) <= SHOWN else [convolutions[0], "…", *convolutions[1 - SHOWN :]]
+    few = convolutions if len(convolutions) <= MAX_LISTED else [convolutions[0], "…", *convolutions[1 - MAX_LISTED :]]
     return f"convolutions are {', '.join(few)}" if few else "it has no convolution"
 
 

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from myths.saliency.names import Output
 
 
-class How(TypedDict, total=False):
-    """How a gradient is taken: of the logit or the probability, and whether it can be differentiated again."""
+class GradientOptions(TypedDict, total=False):
+    """Options of a gradient: its output, and whether it can be differentiated again."""
 
     output: Output
     create_graph: bool
@@ -26,9 +26,14 @@ def attribute(
     output: Output = "logit",
     create_graph: bool = False,
 ) -> Float[Tensor, "n c h w"]:
-    """The derivative of each image's output by its pixels (values 0..1).
+    """Return the derivative of each image's output with respect to its pixels.
 
-    With ``create_graph`` the attributions can be differentiated again, by images that require a gradient; else they are detached.
+    Args:
+        network: The network.
+        images: Pixel values 0..1.
+        labels: Class of each image.
+        output: Output that is explained.
+        create_graph: Whether the result can be differentiated with respect to the images. Otherwise, it is detached.
     """
     with torch.enable_grad():
         inputs = differentiable(images, create_graph)
@@ -38,11 +43,11 @@ def attribute(
 
 
 def score(logits: Float[Tensor, "n classes"], labels: Int64[Tensor, " n"], output: Output) -> Float[Tensor, " n"]:
-    """The output that is explained, one number an image."""
+    """Return the output that is explained, one number per image."""
     scores = logits if output == "logit" else logits.softmax(1)
     return scores.gather(1, labels[:, None])[:, 0]
 
 
 def differentiable(images: Float[Tensor, "n c h w"], create_graph: bool) -> Float[Tensor, "n c h w"]:
-    """The images themselves where what is made of them is to be differentiated by them, else a copy cut off from their history."""
+    """Return the images if results are differentiated with respect to them, else a detached copy that requires a gradient."""
     return images if create_graph and images.requires_grad else images.detach().requires_grad_()

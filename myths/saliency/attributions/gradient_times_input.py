@@ -15,8 +15,8 @@ def attribute(
     images: Float[Tensor, "n c h w"],
     labels: Int64[Tensor, " n"],
     *,
-    reference: Float[Tensor, "c 1 1"],
-    **how: Unpack[gradient.How],
+    baseline: Float[Tensor, "c 1 1"],
+    **options: Unpack[gradient.GradientOptions],
 ) -> Float[Tensor, "n c h w"]:
-    """The simple gradient times what the image is above ``reference``: the input as a network of standardized pixels sees it."""
-    return gradient.attribute(network, images, labels, **how) * (images - reference)
+    """Return gradient × (image − baseline). With the mean color as baseline, the input is that of a network of standardized pixels."""
+    return gradient.attribute(network, images, labels, **options) * (images - baseline)

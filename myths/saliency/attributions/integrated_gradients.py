@@ -16,19 +16,27 @@ def attribute(
     images: Float[Tensor, "n c h w"],
     labels: Int64[Tensor, " n"],
     *,
-    reference: Float[Tensor, "c 1 1"],
-    steps: int,
+    baseline: Float[Tensor, "c 1 1"],
+    n_steps: int,
     part: range | None = None,
-    **how: Unpack[gradient.How],
+    **options: Unpack[gradient.GradientOptions],
 ) -> Float[Tensor, "n c h w"]:
-    """The mean gradient on the straight path from ``reference`` to the image, times their difference; midpoint rule.
+    """Return the mean gradient on the straight path from the baseline to the image, times their difference (midpoint rule).
 
-    Summed over the pixels it is output(image) − output(reference), up to the error of the ``steps``. ``part`` gives the share of
-    some of the steps: the parts of a partition sum up to the whole.
+    The sum over the pixels is output(image) − output(baseline), up to the discretization error.
+
+    Args:
+        network: The network.
+        images: Pixel values 0..1.
+        labels: Class of each image.
+        baseline: Baseline color.
+        n_steps: Number of steps of the path.
+        part: Steps that are included. The parts of a partition of the steps sum to the whole. Default: all.
+        options: Options of ``gradient.attribute``.
     """
-    chosen = range(steps) if part is None else part
-    share = (torch.tensor(list(chosen), dtype=images.dtype, device=images.device) + 0.5) / steps
-    difference = images - reference
-    path = (reference + share[:, None, None, None, None] * difference).flatten(0, 1)
-    slopes = gradient.attribute(network, path, labels.repeat(len(chosen)), **how)
-    return difference * slopes.unflatten(0, (len(chosen), len(images))).sum(0) / steps
+    chosen = range(n_steps) if part is None else part
+    position = (torch.tensor(list(chosen), dtype=images.dtype, device=images.device) + 0.5) / n_steps
+    difference = images - baseline
+    path = (baseline + position[:, None, None, None, None] * difference).flatten(0, 1)
+    gradients = gradient.attribute(network, path, labels.repeat(len(chosen)), **options)
+    return difference * gradients.unflatten(0, (len(chosen), len(images))).sum(0) / n_steps

@@ -1,6 +1,6 @@
 """How DeepLIFT divides the change of each nonlinear function among the changes of its inputs.
 
-Each rule is a linear map from changes of the inputs to a change of the output, exact for the change from the reference to the image. So
+Each rule is a linear map from changes of the inputs to a change of the output, exact for the change from the baseline to the image. So
 contributions add up to the change of the output for any network that consists of these functions and of linear ones.
 
 - A function of one number: the rescale rule, Δoutput / Δinput (Shrikumar et al. 2017, Sec. 3.5.1).
@@ -39,7 +39,7 @@ class Operation:
     compute: Callable[..., Any]
     """The same of other operands, which stay as they are. Of several results the first counts."""
     rule: Callable[[Callable[..., Any], Tensors, Tensors], Linear | None]
-    """Made from ``compute`` and the operands at the image and at the reference; None where the function is linear in what changes."""
+    """Made from ``compute`` and the operands at the image and at the baseline; None where the function is linear in what changes."""
     target: Tensor | None = None
     """What the call overwrites."""
 

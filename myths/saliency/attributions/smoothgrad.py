@@ -17,13 +17,19 @@ def attribute(
     *,
     noise: Float[Tensor, "samples c h w"],
     part: range | None = None,
-    **how: Unpack[gradient.How],
+    **options: Unpack[gradient.GradientOptions],
 ) -> Float[Tensor, "n c h w"]:
-    """The mean gradient of an image with each of the ``noise`` patterns added to its pixels.
+    """Return the mean gradient over noisy copies of each image.
 
-    The patterns are given, so that two maps differ by their images alone. ``part`` gives the share of some of them.
+    Args:
+        network: The network.
+        images: Pixel values 0..1.
+        labels: Class of each image.
+        noise: Noise patterns that are added to every image. Two maps with the same noise differ only by their images.
+        part: Patterns that are included. The parts of a partition of the patterns sum to the whole. Default: all.
+        options: Options of ``gradient.attribute``.
     """
     chosen = noise if part is None else noise[part.start : part.stop]
     noisy = (images + chosen[:, None]).flatten(0, 1)
-    slopes = gradient.attribute(network, noisy, labels.repeat(len(chosen)), **how)
-    return slopes.unflatten(0, (len(chosen), len(images))).sum(0) / len(noise)
+    gradients = gradient.attribute(network, noisy, labels.repeat(len(chosen)), **options)
+    return gradients.unflatten(0, (len(chosen), len(images))).sum(0) / len(noise)

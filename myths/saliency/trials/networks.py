@@ -1,4 +1,4 @@
-"""The networks that are explained: trained here, plainly, against perturbations or with softplus; or brought by the user."""
+"""Networks that are explained: trained by this suite (standard, adversarial or softplus), or pretrained."""
 
 from __future__ import annotations
 
@@ -8,51 +8,50 @@ from typing import TYPE_CHECKING, Annotated, Any
 from myths.lab.setting import DatasetName, Range
 from myths.lab.trial import Context, Outcome, Protocol, Trial
 from myths.lab.vision.classifier import BUILT_IN, TrainClassifier, load_classifier
-from myths.saliency.names import LEVEL, SAMPLE, SHARPNESS, SHARPNESS_OF_CAFFE, SQUEEZENET, UNTRAINED
+from myths.saliency.names import CAFFE_BETA, DEFAULT_BETA, IMAGENET_SAMPLE, PIXEL_STEP, SQUEEZENET, UNTRAINED
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from myths.lab.data.images import ImageSet
     from myths.lab.vision.networks import Classifier
-    from myths.saliency.subjects import Subject
+    from myths.saliency.explained_model import ExplainedModel
 
 IMAGENETTE = "imagenette"
 MAIN = "resnet8"
-"""The network that the claims are about. It pools by the mean: where a maximum changes hands the gradient jumps as at a ReLU, but
-softplus does not smooth it, so that the analysis of curvature would not hold."""
+"""Network of the claims. It uses average pooling: softplus does not smooth the kinks of max-pooling, so the curvature analysis would
+not apply."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainNetwork(TrainClassifier):
-    """Train a network that is to be explained: as it is, robustly, or with softplus in place of ReLU.
+    """Train a network that is explained: standard, adversarial, or with softplus instead of ReLU.
 
-    ``dataset`` is one that the suite knows, or "imagenette": photographs of ten classes at 64 pixels.
+    ``dataset`` is a dataset of the suite or "imagenette": images of ten ImageNet classes, 64 pixels.
     """
 
     adversarial_epsilon: Annotated[float, Range(at_least=0)] = 0.0
-    """Budget, in levels of 255, of the perturbations trained on (Wong et al. 2020); 0 is none."""
+    """Perturbation budget of adversarial training, in levels of 255 (Wong et al. 2020). 0: standard training."""
     beta: Annotated[float, Range(at_least=0)] = 0.0
-    """Sharpness of the softplus that takes the place of ReLU, in training and after (Dombrowski et al. 2019); 0 is ReLU."""
+    """β of the softplus that replaces ReLU in training and evaluation (Dombrowski et al. 2019). 0: ReLU."""
 
     def __str__(self) -> str:
-        """What is trained on what, in words."""
-        return f"train {self.network} on {self.dataset}{'' if self.defence == 'none' else f' ({self.defence})'}, seed {self.seed}"
+        return f"train {self.network} on {self.dataset}{'' if self.defense == 'none' else f' ({self.defense})'}, seed {self.seed}"
 
     @property
-    def defence(self) -> str:
-        """What sets it apart from the plain network: "adversarial", "softplus 2", or "none"."""
+    def defense(self) -> str:
+        """Difference from the standard network: "adversarial", "softplus 2", or "none"."""
         parts = ["adversarial"] * (self.adversarial_epsilon > 0) + [f"softplus {self.beta:g}"] * (self.beta > 0)
         return ", ".join(parts) or "none"
 
     @property
-    def sharpness(self) -> float:
-        """Of the softplus that an attack sees it through."""
-        return SHARPNESS
+    def attack_beta(self) -> float:
+        """β of the softplus surrogate that attacks differentiate."""
+        return DEFAULT_BETA
 
     @property
     def relative_cost(self) -> float:
-        """As for a plain training; the perturbations double it, softplus costs a half more."""
+        """Cost of a standard training run, doubled by adversarial training and increased by half by softplus."""
         pixels = 4.0 if self.dataset == IMAGENETTE else 1.0
         examples = self.train_examples or (700 if self.dataset == IMAGENETTE else 50_000)
         plain = super().relative_cost * examples / (self.train_examples or 50_000)
@@ -60,55 +59,57 @@ class TrainNetwork(TrainClassifier):
 
     @property
     def data(self) -> tuple[str, ...]:
-        """The one data set; the photographs are a part of ``dataset_bias``."""
+        """Dataset to train on. Imagenette is a part of ``dataset_bias``."""
         return ("dataset_bias",) if self.dataset == IMAGENETTE else (self.dataset,)
 
     @classmethod
     def test_instance(cls) -> TrainNetwork:
-        """An epoch of the small CNN on 128 procedural shapes, perturbed, with softplus."""
+        """One epoch of adversarial training of a small softplus CNN on 128 procedural shapes."""
         return cls(
             dataset="shapes", network="small_cnn", epochs=1.0, batch_size=32, train_examples=128, precision="fp32",
             adversarial_epsilon=4.0, beta=5.0,
         )  # fmt: skip
 
     def images(self, device: str) -> ImageSet:
-        """The images it is trained and tested on."""
+        """Return the training and test images."""
         from myths.lab.data.images import image_set
-        from myths.saliency.photographs import imagenette
+        from myths.saliency.imagenet import imagenette
 
         return imagenette(device) if self.dataset == IMAGENETTE else image_set(self.dataset, device)
 
     def subset(self, context: Context, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the training examples that it takes, shuffled also where they are all."""
+        """Return the shuffled training subset; the whole training set is shuffled, too."""
         import torch
 
         kept = torch.from_numpy(context.rng("subset").permutation(len(x)))[: self.train_examples or None].to(context.device)
         return x[kept], y[kept]
 
     def train_network(self, context: Context, network: Classifier, x: Tensor, y: Tensor) -> dict[str, Any]:
-        """Train the network in place, robustly or with softplus. Return what a row says of the training."""
+        """Train the network in place and return the columns of the training run."""
         from myths.lab.timing import Stopwatch
         from myths.lab.vision.training import fit_seeded
         from myths.saliency.robust_training import RobustTraining
         from myths.saliency.surrogate import softened
 
         smooth, config = softened(network, self.beta), self.train_config(context.device)
-        with Stopwatch(context.device) as watch:
+        with Stopwatch(context.device) as stopwatch:
             if self.adversarial_epsilon:
-                robust = RobustTraining(config, self.adversarial_epsilon * LEVEL, context.device)
+                robust = RobustTraining(config, self.adversarial_epsilon * PIXEL_STEP, context.device)
                 draws = {"augmentation": "augment", "start": "start"}
                 streams = {name: context.generator(axis, context.device) for name, axis in draws.items()}
                 with context.seed_torch("dropout"):
                     loss = robust.fit(smooth, x, y, order=context.generator("order"), **streams)
             else:
                 loss = fit_seeded(context, smooth, x, y, config).loss
-        examples_per_second = self.epochs * len(x) / watch.seconds
         return {
-            "train_loss": loss, "train_seconds": watch.seconds, "examples_per_second": examples_per_second, "precision": config.precision
-        }  # fmt: skip
+            "train_loss": loss,
+            "train_seconds": stopwatch.seconds,
+            "examples_per_second": self.epochs * len(x) / stopwatch.seconds,
+            "precision": config.precision,
+        }
 
     def evaluate(self, context: Context, network: Classifier, images: ImageSet) -> dict[str, Any]:
-        """Return what a row says of the test, in single precision."""
+        """Return the columns of the test, in float32."""
         from myths.lab.vision.training import accuracy, predict
         from myths.saliency.surrogate import softened
 
@@ -117,78 +118,77 @@ class TrainNetwork(TrainClassifier):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pretrained(Trial):
-    """A network of torchvision by weights of the catalog or the user's, and how it does on the photographs of ``imagenet_sample``."""
+class EvaluatePretrained(Trial):
+    """Evaluate a pretrained torchvision network on the images of ``imagenet_sample``."""
 
     weights: DatasetName = SQUEEZENET
-    """The paper's network, or the name that a user's weights were added under."""
+    """Name of weights from the catalog or given to `myths data add`. Default: SqueezeNet, the paper's kind of network."""
 
     def __str__(self) -> str:
-        """Whose weights."""
         return f"pretrained network {self.weights}"
 
     @property
     def network(self) -> str:
-        """The name of its weights."""
+        """Name of the weights."""
         return self.weights
 
     @property
-    def defence(self) -> str:
-        """None that is known of."""
+    def defense(self) -> str:
+        """Always "none"."""
         return "none"
 
     @property
-    def sharpness(self) -> float:
-        """Of the softplus that an attack sees it through."""
-        return SHARPNESS_OF_CAFFE if self.weights == SQUEEZENET else SHARPNESS
+    def attack_beta(self) -> float:
+        """β of the softplus surrogate that attacks differentiate."""
+        return CAFFE_BETA if self.weights == SQUEEZENET else DEFAULT_BETA
 
     @property
     def seed(self) -> int:
-        """There is but one."""
+        """Always 0."""
         return 0
 
     @property
     def protocol(self) -> Protocol:
-        """The paper's network is such a one; the untrained stands in for it."""
+        """Stand-in if the network is untrained, else the paper's."""
         return "stand-in" if self.weights == UNTRAINED else "paper"
 
     @property
     def data(self) -> tuple[str, ...]:
-        """The weights and the photographs."""
-        return (SAMPLE, self.weights) if self.weights != UNTRAINED else ()
+        """The images and the weights."""
+        return (IMAGENET_SAMPLE, self.weights) if self.weights != UNTRAINED else ()
 
     @property
     def dataset(self) -> str:
-        """The photographs."""
-        return "shapes" if self.weights == UNTRAINED else SAMPLE
+        """Images that are explained."""
+        return "shapes" if self.weights == UNTRAINED else IMAGENET_SAMPLE
 
     def skip_reason(self) -> str | None:
-        """The photographs have no download, so that a profile goes on without them; own weights that are to be explained need them."""
+        """Return which of SqueezeNet and its images is not available, or None. User weights always require the images."""
         from myths.lab.data import prepared
 
-        absent = [name for name in self.data if prepared.find(name) is None]
-        if self.weights != SQUEEZENET or not absent:
+        missing = [name for name in self.data if prepared.find(name) is None]
+        if self.weights != SQUEEZENET or not missing:
             return None
-        return f"needs {' and '.join(absent)}: `myths data list` says where they are to be had"
+        return f"requires {' and '.join(missing)}; see `myths data list`"
 
     @classmethod
-    def test_instance(cls) -> Pretrained:
-        """SqueezeNet as it is before training, on procedural shapes."""
+    def test_instance(cls) -> EvaluatePretrained:
+        """An untrained SqueezeNet on procedural shapes."""
         return cls(weights=UNTRAINED)
 
     def images(self, device: str) -> ImageSet:
-        """The photographs; shapes for the untrained network."""
+        """Return the test images: ImageNet images, or procedural shapes for the untrained network."""
         from myths.lab.data.images import image_set
-        from myths.saliency.photographs import imagenet_sample
+        from myths.saliency.imagenet import imagenet_sample
 
         if self.weights != UNTRAINED:
             return imagenet_sample(device)
         shapes = image_set("shapes", device)
-        large = shapes.x_test[:60].repeat_interleave(4, 2).repeat_interleave(4, 3)  # SqueezeNet takes no 16 pixels
+        large = shapes.x_test[:60].repeat_interleave(4, 2).repeat_interleave(4, 3)  # SqueezeNet needs more than 16 pixels
         return replace(shapes, x_train=None, y_train=None, x_test=large, y_test=shapes.y_test[:60])
 
     def run(self, context: Context) -> Outcome:
-        """One row: the architecture, its accuracy on the photographs."""
+        """Return one row: architecture, accuracy and number of parameters."""
         from myths.lab.vision.training import accuracy, predict
         from myths.saliency.pretrained import load
 
@@ -202,32 +202,32 @@ class Pretrained(Trial):
         )
 
 
-Network = TrainNetwork | Pretrained
+Network = TrainNetwork | EvaluatePretrained
 
 
-def subject_of(trial: Network, context: Context, n: int) -> Subject:
-    """The trained network of a dependency with the first ``n`` of its shuffled test images that it gets right.
+def load_explained_model(trial: Network, context: Context, n: int) -> ExplainedModel:
+    """Load a network with the first ``n`` of its shuffled test images that it classifies correctly.
 
-    The draw of the images depends on the seed of the trial in ``context`` only.
+    The order of the images depends only on the seed of the trial in ``context``.
     """
     from myths.lab.vision.training import predict
+    from myths.saliency.explained_model import explained_model
     from myths.saliency.pretrained import load
-    from myths.saliency.subjects import subject
     from myths.saliency.surrogate import softened
 
     images = trial.images(context.device)
-    if isinstance(trial, Pretrained):
+    if isinstance(trial, EvaluatePretrained):
         pretrained, _ = load(trial.weights, context.device)
         module: nn.Module = pretrained
         mean, labels = pretrained.standardize.mean, images.y_test
-        if trial.weights == UNTRAINED:  # it gets nothing right, so that what it says is taken for right
+        if trial.weights == UNTRAINED:  # it classifies nothing correctly, so its predictions serve as labels
             labels = predict(module, images.x_test, device=context.device).argmax(1).to(labels.device)
     else:
         classifier = load_classifier(trial, context.outcome(trial), context.device)
         module, mean, labels = softened(classifier, trial.beta), classifier.standardize.mean, images.y_test
-    return subject(module, mean, images.x_test, labels, n, context.rng("images"))
+    return explained_model(module, mean, images.x_test, labels, n, context.rng("images"))
 
 
-def stands_in(dataset: str) -> bool:
-    """Whether nothing is concluded from this data set."""
+def is_stand_in(dataset: str) -> bool:
+    """Return whether no conclusion is drawn from a dataset."""
     return dataset in BUILT_IN

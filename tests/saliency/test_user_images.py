@@ -15,13 +15,13 @@ from myths.lab.data.fetch import add
 from myths.lab.errors import CannotStart, MythsError, UsageError
 from myths.lab.vision.pretrained import ARCHITECTURES, identify, read
 from myths.saliency import MYTH
-from myths.saliency.networks import Pretrained
-from myths.saliency.own import Attack
 from myths.saliency.pretrained import load
 from myths.saliency.profiles import trials
-from myths.saliency.tables import method_name
+from myths.saliency.trials import AttackUserImages
+from myths.saliency.trials.attacks import method_name
+from myths.saliency.trials.networks import EvaluatePretrained
 
-FEW = ["side=48", "k=50", "iterations=2", "step=4", "checkpoint=1", "attack_passes=2", "map_passes=2"]
+FEW = ["image_size=48", "k=50", "n_iterations=2", "step_size=4", "eval_interval=1", "attack_n_steps=2", "n_steps=2"]
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def mine(home):
 
 
 def attempted(*words):
-    return try_trial.run(MYTH, "attack", ["image=my-picture", "weights=my-weights", *FEW, *words], "cpu", Path("elsewhere"))
+    return try_trial.run(MYTH, "attack-user-images", ["image=my-picture", "weights=my-weights", *FEW, *words], "cpu", Path("elsewhere"))
 
 
 def tried(*words):
@@ -56,7 +56,7 @@ def test_the_gallery_picture_of_ones_own_photograph(mine, home):
     assert row["architecture"] == "squeezenet1_1"
     assert row["file"] == "cat.jpg"
     assert row["label_kept"] is True
-    assert row["moved"] <= 8.001
+    assert row["linf_levels"] <= 8.001
     assert 0 <= row["intersection"] <= 1
     with Image.open(home / picture) as drawn:
         assert min(drawn.size) > 200
@@ -69,9 +69,9 @@ def test_the_gallery_picture_of_ones_own_photograph(mine, home):
     [
         ("epsilon=0", "epsilon is a number > 0"),
         ("epsilon=-8", "epsilon is a number > 0"),
-        ("k=99999", "from 1 to 2304"),
-        ("label=7", "class 7.*0 to 6"),
-        ("side=8", "side is a whole number ≥ 32"),
+        ("k=99999", "expected 1 to 2304"),
+        ("target=7", "class 7.*0 to 6"),
+        ("image_size=8", "image_size is a whole number ≥ 32"),
         ("method=lrp", "one of"),
     ],
 )
@@ -84,7 +84,7 @@ def test_another_class_than_the_predicted_is_refused(mine):
     (row,) = tried("method=gradient")
     other = (int(row["predicted"]) + 1) % 7
     with pytest.raises(MythsError, match=f"predicts class {row['predicted']}"):
-        tried(f"label={other}")
+        tried(f"target={other}")
 
 
 def test_own_data_make_a_profile_of_their_own(mine):
@@ -92,7 +92,7 @@ def test_own_data_make_a_profile_of_their_own(mine):
     assert {(t.image, t.weights, t.method) for t in listed} == {
         ("my_picture", "my_weights", m) for m in ("gradient", "integrated-gradients", "deeplift")
     }
-    assert all(isinstance(t, Attack) for t in listed)
+    assert all(isinstance(t, AttackUserImages) for t in listed)
     photographs = trials("laptop", None, ("my-weights",))
     assert {t.network.weights for t in photographs} == {"my_weights"}
     assert all(t.skip_reason() is None and "imagenet_sample" in t.data for t in photographs)
@@ -124,7 +124,7 @@ def test_the_catalogs_weights_are_attacked_on_photographs_by_the_papers_schedule
     by = {(t.method, t.attack, t.protocol) for t in listed}
     assert {("gradient", "top-k", "paper"), ("gradient", "random-walk", "paper"), ("integrated-gradients", "random", "paper")} <= by
     assert {(method, "top-k", "reduced") for method in ("gradient", "integrated-gradients", "deeplift")} <= by
-    assert {t.network for t in listed} == {Pretrained()}
+    assert {t.network for t in listed} == {EvaluatePretrained()}
     assert all(t.k == 1000 and t.images == 64 and t.beta == 1.0 for t in listed)  # Keras's softplus, for activations of Caffe's size
     assert {method_name(t) for t in listed} == {"gradient", "integrated-gradients", "deeplift"}
 
@@ -194,5 +194,5 @@ def test_unreadable_weights_and_what_is_none(mine, home):
 
 
 def test_seeds_are_refused_where_the_networks_are_given():
-    with pytest.raises(UsageError, match="leave it out"):
+    with pytest.raises(UsageError, match="Omit --seeds"):
         MYTH.trials("laptop", 2, ("squeezenet",))

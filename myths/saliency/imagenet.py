@@ -1,4 +1,4 @@
-"""Photographs: the natural images of 64 pixels that a network is trained on here, and those of 224 for a network of the user's."""
+"""ImageNet images: Imagenette at 64 pixels, and the sample of 224 pixels for pretrained networks."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import torch
 from myths.lab.data.folders import decode, image_folder
 from myths.lab.data.images import ImageSet
 from myths.lab.errors import CannotStart
-from myths.saliency.names import SAMPLE
+from myths.saliency.names import IMAGENET_SAMPLE
 
-SIDE, SAMPLE_SIDE = 64, 224
+IMAGENETTE_SIZE, IMAGENET_SIZE = 64, 224
 PARENT = "imagenette/"
-"""The photographs of ``dataset_bias`` that are used: ten classes of ImageNet, a hundred images each."""
+"""Folder of ``dataset_bias`` that holds ten classes of ImageNet, 100 images each."""
 
 
 def imagenette(device: str) -> ImageSet:
-    """Ten classes of ImageNet at 64 pixels: of each, seven in ten images for training and three for testing."""
+    """Return ten classes of ImageNet at 64 pixels, 70 % of each class for training and 30 % for testing."""
     folder = image_folder("dataset_bias").filter(lambda label: label.startswith(PARENT))
     classes = tuple(sorted(set(folder.labels)))
-    images = decode(folder, SIDE)
+    images = decode(folder, IMAGENETTE_SIZE)
     labels = torch.tensor([classes.index(label) for label in folder.labels])
-    place = torch.zeros_like(labels)
+    index_in_class = torch.zeros_like(labels)
     for c in range(len(classes)):
-        place[labels == c] = torch.arange(int((labels == c).sum()))
-    test = place % 10 < 3
+        index_in_class[labels == c] = torch.arange(int((labels == c).sum()))
+    test = index_in_class % 10 < 3
     return ImageSet(
         name="imagenette",
         x_train=images[~test].to(device),
@@ -37,15 +37,17 @@ def imagenette(device: str) -> ImageSet:
 
 
 def imagenet_sample(device: str) -> ImageSet:
-    """The photographs of ``imagenet_sample`` with ImageNet's class numbers; all of them for testing.
+    """Return the images of ``imagenet_sample`` with the class indices of ImageNet; all are test images.
 
-    Raises CannotStart when the index of the folder does not name each file with its class.
+    Raises:
+        CannotStart: index.csv does not list each file with its class.
     """
-    folder = image_folder(SAMPLE)
+    folder = image_folder(IMAGENET_SAMPLE)
     try:
         with (folder.root / "index.csv").open(encoding="utf-8", newline="") as file:
             label_of = {row["file"]: int(row["class_index"]) for row in csv.DictReader(file)}
         labels = torch.tensor([label_of[file] for file in folder.files])
     except (OSError, KeyError, ValueError) as error:
-        raise CannotStart(f"{folder.root}/index.csv does not give file and class_index of each photograph ({error})") from error
-    return ImageSet(SAMPLE, None, None, decode(folder, SAMPLE_SIDE).to(device), labels.to(device), tuple(str(c) for c in range(1000)))
+        raise CannotStart(f"{folder.root}/index.csv must have the columns file and class_index for every image ({error})") from error
+    classes = tuple(str(c) for c in range(1000))
+    return ImageSet(IMAGENET_SAMPLE, None, None, decode(folder, IMAGENET_SIZE).to(device), labels.to(device), classes)

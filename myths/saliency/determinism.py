@@ -1,4 +1,4 @@
-"""Convolutions as exact as the CPU's: maps are ranked pixel by pixel, and rounding alone would reorder them."""
+"""Deterministic float32 convolutions. Maps are ranked pixel by pixel, so rounding errors alone would reorder them."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ import torch
 
 
 def exact_convolutions() -> AbstractContextManager[None]:
-    """Inside, cuDNN computes in full float32, not TF32, and by algorithms that give the same bits each time; nothing changes on a CPU."""
+    """Return a context in which cuDNN uses float32 instead of TF32, and deterministic algorithms. On a CPU it has no effect."""
     return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
