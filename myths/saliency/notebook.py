@@ -181,11 +181,11 @@ def attack(
     schedule = Schedule(n_iterations=n_iterations, step_size=step_size, eval_interval=eval_interval, beta=beta)
     with _prepared(model, image) as (network, images):
         k = max(1, round(0.02 * images.shape[-2] * images.shape[-1])) if k is None else k
-        attack_attribution, eval_attribution = (options.attribution(network, images, n) for n in (attack_n_steps, n_steps))
+        attacked, compared = (options.attribution(network, images, n) for n in (attack_n_steps, n_steps))
         config = AttackConfig(
             attack=cast(AttackName, attack),
-            attack_attribution=attack_attribution,
-            eval_attribution=eval_attribution,
+            attack_attribution=attacked,
+            eval_attribution=compared,
             epsilons=(epsilon,),
             k=k,
             schedule=schedule,
