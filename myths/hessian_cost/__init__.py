@@ -1,9 +1,9 @@
-"""Is TensorFlow a tensor library? The cost of Hessians (Laue, Mitterreiter and Giesen 2018, 2020).
+"""Myth 1: TensorFlow is a tensor library. The cost of Hessians (Laue, Mitterreiter and Giesen 2018, 2020).
 
-In 2018 the frameworks differentiated scalars only: a Hessian was a loop over the entries of the gradient, one backward pass a
-row. Laue et al. derive the Hessian as *one* tensor expression and evaluate that. Here their calculus is written anew
-(``tensor_calculus``) and timed beside that loop, beside what frameworks have added since, and beside the formula that a person
-would type in (``problems``, ``methods``, ``trials``).
+In 2018, frameworks differentiated scalar functions only. A Hessian was a loop over the entries of the gradient, with one backward pass
+per row. Laue et al. derive the Hessian as one tensor expression and evaluate that expression. This package implements their calculus
+(``tensor_calculus``) and compares its run time with the row loop, with newer framework functions, and with a hand-derived closed form
+(``problems``, ``methods``, ``trials``).
 """
 
 from myths.hessian_cost import figures, profiles, tables
@@ -17,15 +17,15 @@ MYTH = Myth(
     number=1,
     belief="TensorFlow is a tensor manipulation library.",
     rebuttal=(
-        "It, and every framework of 2018, manipulated matrices and differentiated scalars. A tensor calculus that derives the Hessian as "
-        "one expression is up to two orders of magnitude faster on CPUs and about three on GPUs."
+        "TensorFlow and every other framework of 2018 manipulated matrices and differentiated scalar functions only. A tensor calculus "
+        "that derives the Hessian as one expression is up to two orders of magnitude faster on CPUs and about three on GPUs."
     ),
     discussion=(
-        "The gap was one of interfaces as much as of calculus: gradients were never slow, and vectorized maps (torch.func, jax.hessian, "
-        "GradientTape.jacobian) have been added since; whether they close it is what H7 measures. What no batching gives is structure: "
-        "that a Hessian is a sum or 2 I ⊗ VᵀV, which need not be computed row by row or even materialized (H6). The frameworks of 2018 "
-        "cannot be installed today: the row loop is timed on today's PyTorch, which may be faster than what the paper met, and PyTensor "
-        "as pip installs it finds no BLAS, which weighs on it in H2. H4, Einstein against Ricci notation, is cited only."
+        "The gap came from the interfaces as much as from the calculus. Gradients were never slow. Vectorized maps (torch.func, "
+        "jax.hessian, GradientTape.jacobian) have been added since, and H7 measures whether they close the gap. Batching does not exploit "
+        "structure: a Hessian such as 2 I ⊗ VᵀV need not be computed row by row or even materialized (H6). The frameworks of 2018 cannot "
+        "be installed today. The row loop is timed with the current PyTorch, which may be faster than the version of the paper. PyTensor "
+        "installed by pip finds no BLAS, which slows it down in H2. H4, Einstein versus Ricci notation, is cited, not measured."
     ),
     papers=(
         Paper(
@@ -66,9 +66,9 @@ MYTH = Myth(
     },
     conditions=("problem", "variables", "n_variables", "dtype", "at", "draws", "rows", "rank"),
     verdict_texts={
-        "refuted": "The loop over rows of the gradient loses by far to one tensor expression, and so do today's interfaces.",
-        "still standing": "The loop over rows is nearly as fast as the tensor expression: matrix libraries lose nothing.",
-        "open": "The tensor expression wins clearly on some of the three problems only, or not all of them were measured.",
-        "aged": "The loop over rows loses by far to one tensor expression, but some frameworks have closed the gap since.",
+        "refuted": "The row loop is much slower than one tensor expression, and so are today's interfaces.",
+        "still standing": "The row loop is nearly as fast as the tensor expression: matrix libraries are sufficient.",
+        "open": "The tensor expression is much faster on some of the three problems only, or not all three were measured.",
+        "aged": "The row loop is much slower than one tensor expression, but some frameworks have closed the gap since.",
     },
 )

@@ -40,7 +40,7 @@ TODAY = {
 
 
 def _on(device: Device, **more: Any) -> dict[str, Any]:
-    """The rows of double precision on one kind of device."""
+    """Return the filter for float64 rows of one kind of device."""
     return {"device_kind": device, "dtype": "float64", **more}
 
 

@@ -1,4 +1,4 @@
-"""The figures, each from tables alone; None where a table has nothing to show."""
+"""Figures. Each function takes the tables and returns a matplotlib Figure, or None if there is nothing to plot."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ MARKERS = "osD^vP"
 
 
 def seconds(tables: Tables) -> Figure | None:
-    """Seconds of a Hessian against variables, a panel for each of the paper's problems, the closed form dashed, slopes in the legend."""
+    """Plot the time of a Hessian over the number of variables, one panel per problem of the paper; closed form dashed, slopes in the
+    legend.
+    """
     from myths.lab.report import style
 
     table = _chosen(tables["hessians"])
     if table is None:
         return None
     slopes = tables["slopes"]
-    figure, row = style.panels([PROBLEMS[name].formula for name in PAPER_PROBLEMS], "variables", "seconds for one Hessian", (15.0, 9.0))
+    figure, row = style.panels([PROBLEMS[name].formula for name in PAPER_PROBLEMS], "variables", "time of one Hessian (s)", (15.0, 9.0))
     for problem, ax in zip(PAPER_PROBLEMS, row, strict=True):
         of_problem = table[table["problem"] == problem]
         for method, label, dress, points in _lines(of_problem):
@@ -40,18 +42,18 @@ def seconds(tables: Tables) -> Figure | None:
 
 
 def slowdowns(tables: Tables) -> Figure | None:
-    """How many times as long as the closed form each method takes, at the largest size that it shares with the row loop."""
+    """Plot run time over closed-form run time for each method, at the largest size that it shares with the row loop."""
     from myths.lab.report import style
 
     table = tables["slowdowns"]
     if table.empty:
         return None
-    table = table[(table["at"] == "common with row loop") & (table["dtype"] == "float64") & (table["device_kind"] == _kind(table))]
+    table = table[(table["at"] == "common with row loop") & (table["dtype"] == "float64") & (table["device_kind"] == _device_kind(table))]
     if table.empty:
         return None
     names = {f"{PROBLEMS[name].name}": group for name, group in table.groupby("problem", sort=False)}
     labels = list(dict.fromkeys(table["label"]))
-    figure, ax = style.axes("Factors to the closed form", "times the closed form", "", (9.0, 0.42 * len(labels) + 2))
+    figure, ax = style.axes("Run time relative to the closed form", "run time / closed-form run time", "", (9.0, 0.42 * len(labels) + 2))
     for (name, group), color, marker in zip(names.items(), 2 * style.COLORS, 3 * MARKERS, strict=False):
         ax.plot(group["slowdown"], [labels.index(label) for label in group["label"]], marker, color=color, ms=6, label=name)
     ax.set_yticks(range(len(labels)), labels)
@@ -63,7 +65,7 @@ def slowdowns(tables: Tables) -> Figure | None:
 
 
 def memory(tables: Tables) -> Figure | None:
-    """Peak bytes of one Hessian beyond what was held, against variables; the dense matrix itself dashed."""
+    """Plot the peak memory of one Hessian over the number of variables; the dense matrix is dashed."""
     from myths.lab.report import style
 
     table = _chosen(tables["hessians"])
@@ -77,27 +79,27 @@ def memory(tables: Tables) -> Figure | None:
         for _, label, dress, points in _lines(of_problem):
             ax.plot(points.index, points["peak_bytes"] / 2**20, label=label, lw=1.4, ms=4, **dress)
         sizes = np.array(sorted(set(of_problem["variables"])))
-        ax.plot(sizes, 8.0 * sizes**2 / 2**20, "--", color=style.TEXT_COLOR, lw=1.6, label="the dense matrix")
+        ax.plot(sizes, 8.0 * sizes**2 / 2**20, "--", color=style.TEXT_COLOR, lw=1.6, label="dense matrix")
         _logarithmic(ax)
     return figure
 
 
-def _kind(table: pd.DataFrame) -> str:
-    """The device of the figures: the GPU where there is one."""
+def _device_kind(table: pd.DataFrame) -> str:
+    """Return the kind of device to plot: the GPU if it was measured."""
     return "gpu" if "gpu" in set(table["device_kind"]) else "cpu"
 
 
 def _chosen(table: pd.DataFrame) -> pd.DataFrame | None:
-    """What has a time, in float64, on one kind of device, for the paper's problems."""
+    """Return the completed float64 rows of the paper's problems on one kind of device, or None."""
     if table.empty:
         return None
     ok = table[(table["status"] == "ok") & (table["dtype"] == "float64") & table["problem"].isin(PAPER_PROBLEMS)]
-    ok = ok[ok["device_kind"] == _kind(ok)] if len(ok) else ok
+    ok = ok[ok["device_kind"] == _device_kind(ok)] if len(ok) else ok
     return ok if len(ok) else None
 
 
 def _lines(table: pd.DataFrame) -> Iterator[tuple[str, str, dict[str, Any], pd.DataFrame]]:
-    """Each method with the look that it has in every panel, and its medians over draws by number of variables."""
+    """Yield each method with its style and its medians over draws by number of variables. The style is the same in every panel."""
     from myths.hessian_cost.methods import METHODS
     from myths.lab.report import style
 

@@ -1,4 +1,4 @@
-"""A function that a user writes down, such as ``sum(log(1 + exp(-(y * (X @ w)))))``, as a problem for every framework."""
+"""A user's formula, such as ``sum(log(1 + exp(-(y * (X @ w)))))``, as a problem for every framework."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ if TYPE_CHECKING:
 
 
 class Undefined(UsageError):
-    """The function, or its derivative, does not exist at these inputs."""
+    """The function, or its derivative, is undefined at the inputs."""
 
 
 class Formula(Problem):
-    """A scalar function in Python's arithmetic over named numbers, vectors and matrices, by one of them.
+    """A scalar function of named numbers, vectors and matrices, to be differentiated by one of them.
 
-    ``vocabulary.listing()`` shows what is understood. Nothing else of Python is understood, and nothing of it is run.
+    ``vocabulary.listing()`` shows the supported functions. The formula is parsed, not executed as Python.
     """
 
     def __init__(self, formula: str, by: str, shapes: str = "", symmetric: Iterable[str] = (), arrays: Inputs | None = None):
-        """Read a formula and check its shapes.
+        """Parse a formula and check its shapes.
 
         Args:
             formula: The function.
-            by: The name of the array by which it is differentiated.
-            shapes: Such as ``"w:512 X:1024,512 a"``: a vector, a matrix, a number.
-            symmetric: The names of matrices that equal their transposes.
-            arrays: The user's arrays; ``shapes`` need not repeat theirs.
+            by: Name of the array by which the function is differentiated.
+            shapes: Shapes by name, for example ``"w:512 X:1024,512 a"`` for a vector, a matrix and a number.
+            symmetric: Names of matrices that equal their transposes.
+            arrays: The user's arrays. ``shapes`` need not repeat their shapes.
 
         Raises:
-            UsageError: It cannot be read, or something does not fit.
+            UsageError: The formula cannot be parsed, or shapes do not match.
         """
         self.arrays = arrays
         self.text = ParsedFormula(formula)
@@ -64,7 +64,7 @@ class Formula(Problem):
         value, x = self.expression()
         if value.axes:
             raise UsageError(
-                f"formula={self.formula!r} gives a tensor of shape {list(map(int, value.axes))}; a Hessian is that of a number: sum(...)"
+                f"formula={self.formula!r} has shape {list(map(int, value.axes))}, but a Hessian requires a scalar; for example, sum(...)"
             )
         from myths.hessian_cost.tensor_calculus import hessian, simplify
 
@@ -72,13 +72,17 @@ class Formula(Problem):
 
     @staticmethod
     def check_text(formula: str) -> None:
-        """Raise UsageError for a formula that is no expression."""
+        """Check the syntax of a formula.
+
+        Raises:
+            UsageError: The formula is not an expression.
+        """
         ParsedFormula(formula)
 
     def _check_sizes(self) -> None:
         if self.by not in self.shapes:
             raise UsageError(
-                f"by={self.by}: there is no {self.by} among {', '.join(self.shapes)}; {vocabulary.nearest(self.by, self.shapes)}"
+                f"by={self.by}: no variable {self.by} among {', '.join(self.shapes)}; {vocabulary.nearest(self.by, self.shapes)}"
             )
         for name in self.symmetric:
             shape = self.shapes.get(name)
@@ -86,20 +90,21 @@ class Formula(Problem):
                 raise UsageError(f"symmetric={name}: {name} is {'unknown' if shape is None else list(shape)}, not a square matrix")
         for name, shape in self.shapes.items():
             if (entries := math.prod(shape)) > MAX_ENTRIES:
-                raise UsageError(f"shapes: {name} of {list(shape)} has {entries:.3g} entries; an array may have {MAX_ENTRIES:.3g}")
+                raise UsageError(f"shapes: {name} of {list(shape)} has {entries:.3g} entries; the limit is {MAX_ENTRIES:.3g}")
         if (variables := math.prod(self.shapes[self.by])) ** 2 > MAX_ENTRIES:
             raise UsageError(
-                f"by={self.by}: {variables:,} variables make a Hessian of {variables**2:.3g} entries; it may have {MAX_ENTRIES:.3g}, "
+                f"by={self.by}: {variables:,} variables make a Hessian of {variables**2:.3g} entries; the limit is {MAX_ENTRIES:.3g}, "
                 f"that is {math.isqrt(MAX_ENTRIES):,} variables"
             )
 
     def inputs(self, rng: np.random.Generator) -> Inputs:
-        """The user's arrays, or numbers drawn such that the function exists there, float64.
+        """Return the user's arrays, or random arrays at which the function is defined, as float64.
 
-        Standard normal numbers if they will do, else positive ones, or ones near 0, for the arrays below a logarithm, root or power.
+        Random arrays are standard normal. If the function is undefined there, arrays below a logarithm, root or power are positive or close
+        to 0.
 
         Raises:
-            Undefined: The function or its gradient does not exist, or is not finite, at any of them.
+            Undefined: The function or its gradient is undefined or not finite for all tried arrays.
         """
         if self.arrays is not None:
             given = {name: np.array(self.arrays[name], dtype=np.float64) for name in self.shapes}
@@ -122,7 +127,11 @@ class Formula(Problem):
         raise refused
 
     def check(self, arrays: Inputs) -> None:
-        """Raise Undefined where the function or its gradient does not exist at these arrays, by the user's names, or is not finite."""
+        """Evaluate the function and its gradient at arrays given by the user's names.
+
+        Raises:
+            Undefined: The function or its gradient is undefined or not finite.
+        """
         from myths.hessian_cost import tensor_calculus as tc
 
         value, x = self.expression(as_written=True)
@@ -137,16 +146,16 @@ class Formula(Problem):
             raise Undefined(str(error)) from error
 
     def value(self, ops: Ops, x: Any, c: Mapping[str, Any]) -> Any:
-        """f(x). Shape []."""
+        """Return f(x) as a scalar."""
         given = {**c, "x": x}
         terms = {name: Term(given[self._plain(name)], shape) for name, shape in self.shapes.items()}
         value = FormulaEvaluator(self.text, ops, terms, self.by).read(self.text.tree).value
         if self._is_linear or isinstance(value, int | float):
-            return value + 0.0 * ops.sum(x * x)  # frameworks refuse the second derivative of what has none
+            return value + 0.0 * ops.sum(x * x)  # frameworks cannot differentiate a linear function twice
         return value
 
     def expression(self, as_written: bool = False) -> tuple[Any, Any]:
-        """f and x in the language of ``tensor_calculus``; ``as_written``: by the user's names, for people to read."""
+        """Return f and x as expressions of ``tensor_calculus``. ``as_written`` keeps the user's names, for display."""
         from myths.hessian_cost import tensor_calculus as tc
         from myths.hessian_cost.ops import calculus_ops
 
@@ -158,7 +167,7 @@ class Formula(Problem):
         return tc.notation.as_expression(self.value(calculus_ops(), x, made)), x
 
     def _restricted(self) -> tuple[str, ...]:
-        """The arrays below a function that does not exist everywhere."""
+        """Return the names of arrays below a function with a restricted domain."""
         from myths.hessian_cost.tensor_calculus.expression import Elementwise, variables, walk
         from myths.hessian_cost.tensor_calculus.functions import FUNCTIONS
 
@@ -174,7 +183,7 @@ class Formula(Problem):
         return tuple(found.name for found in variables(*narrow)) if narrow else ()
 
     def _plain(self, name: str) -> str:
-        """The variable is called x everywhere, and so a constant called x something else."""
+        """Return the internal name. The variable is always called x, so a constant called x gets another name."""
         return "x" if name == self.by else f"{name}_" if name == "x" else name
 
 
@@ -183,17 +192,17 @@ def _as_it_is(z: np.ndarray, symmetric: bool) -> np.ndarray:
 
 
 def _positive(z: np.ndarray, symmetric: bool) -> np.ndarray:
-    """Positive numbers; a positive definite matrix where it is symmetric."""
+    """Return positive numbers, or a positive definite matrix if it is symmetric."""
     return z @ z.T / len(z) + np.eye(len(z)) if symmetric else abs(z) + 0.1
 
 
 def _fraction(z: np.ndarray, symmetric: bool) -> np.ndarray:
-    """Between 0 and 1."""
+    """Return numbers between 0 and 1."""
     return 1 / (1 + np.exp(-z))
 
 
 def _small(z: np.ndarray, symmetric: bool) -> np.ndarray:
-    """With squares that sum to less than 1."""
+    """Return numbers whose squares sum to less than 1."""
     return z / (2 * (1 + float(np.linalg.norm(z))))
 
 
@@ -201,7 +210,7 @@ def _shapes(words: str) -> dict[str, Shape]:
     shapes: dict[str, Shape] = {}
     for word in words.split():
         name, _, numbers = word.partition(":")
-        name = unicodedata.normalize("NFKC", name)  # as Python reads names
+        name = unicodedata.normalize("NFKC", name)  # as Python normalizes names
         sizes = numbers.split(",") if numbers else []
         if (
             not name.isidentifier()
@@ -209,12 +218,12 @@ def _shapes(words: str) -> dict[str, Shape]:
             or len(sizes) > 2
             or not all(s.isdecimal() and len(s) < 20 and int(s) for s in sizes)
         ):
-            raise UsageError(f"shapes: {word[:40]!r} is no shape; such as w:512 for a vector, X:1024,512 for a matrix and a for a number")
+            raise UsageError(f"shapes: {word[:40]!r} is not a shape; write w:512 for a vector, X:1024,512 for a matrix and a for a number")
         if keyword.iskeyword(name):
-            raise UsageError(f"shapes: {name} is a word of Python; choose another name")
+            raise UsageError(f"shapes: {name} is a Python keyword; choose another name")
         if name in shapes:
             raise UsageError(f"shapes: {name} has two shapes")
         shapes[name] = tuple(map(int, sizes))
     if not shapes:
-        raise UsageError("shapes is empty; such as shapes='w:512 X:1024,512'")
+        raise UsageError("shapes is empty; for example, shapes='w:512 X:1024,512'")
     return shapes

@@ -1,4 +1,4 @@
-"""How a formula is read: as a tree of Python's grammar, never run, computed in one framework's operations."""
+"""Parse a formula with Python's grammar and evaluate it with one framework's operations. Nothing is executed as Python."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Shape = tuple[int, ...]
 MAX_CHARACTERS, MAX_DEPTH = 4000, 100
 MAX_ENTRIES = 2**29
-"""Of one array, and of the Hessian: 4 GiB of float64."""
+"""Largest number of entries of one array and of the Hessian (4 GiB of float64)."""
 _SIGNS = {"^": "**", "−": "-", "·": "*", "×": "*", "²": "**2", "³": "**3", "\n": " ", "\t": " ", "\r": " "}
 _ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -37,19 +37,23 @@ _HINTS: Mapping[str, str] = {
     "unterminated string": "a transpose is written x.T",
     "invalid syntax": "give the right-hand side alone, with * for products and norm(x) for norms",
 }
-"""What helps where Python's own words do not."""
+"""Hints for syntax errors whose Python message does not help."""
 
 
 class ParsedFormula:
-    """A formula as a tree, with the place in the user's text of everything in it."""
+    """Syntax tree of a formula, with the position of each node in the user's text."""
 
     def __init__(self, formula: str):
-        """Raises UsageError for what is no expression of Python, or too long or too deep."""
+        """Parse a formula.
+
+        Raises:
+            UsageError: The formula is not a Python expression, is too long or is nested too deeply.
+        """
         self.written = formula.strip()
         if not self.written:
-            raise UsageError("formula is empty; such as formula='sum((X @ w - y)**2)'")
+            raise UsageError("formula is empty; for example, formula='sum((X @ w - y)**2)'")
         if len(self.written) > MAX_CHARACTERS:
-            raise UsageError(f"formula has {len(self.written):,} characters; it may have {MAX_CHARACTERS:,}")
+            raise UsageError(f"formula has {len(self.written):,} characters; the limit is {MAX_CHARACTERS:,}")
         self.places = [place for place, sign in enumerate(self.written) for _ in _SIGNS.get(sign, sign)] + [len(self.written)]
         self.python = "".join(_SIGNS.get(sign, sign) for sign in self.written)
         try:
@@ -69,7 +73,7 @@ class ParsedFormula:
         return str(error).partition(";")[0] if isinstance(error, ValueError) else "it is nested too deeply"
 
     def refused(self, at: ast.AST | int, says: str) -> UsageError:
-        """The error that shows the place with an arrow."""
+        """Return an error that marks the position with an arrow."""
         if isinstance(at, ast.AST):
             at = len(self.python.encode()[: getattr(at, "col_offset", 0)].decode(errors="ignore"))
         place = self.places[min(at, len(self.places) - 1)]
@@ -89,20 +93,20 @@ def _depth(tree: ast.AST) -> int:
 
 @dataclass(frozen=True)
 class Term:
-    """A value in some framework, and its shape: what frameworks need to be told apart, a product needs to choose."""
+    """A value of a framework and its shape. The shape selects the kind of product."""
 
     value: Any
     shape: Shape = ()
 
     @property
     def number(self) -> float | None:
-        """The value of a number that stands in the formula."""
+        """The value of a literal number, or None."""
         return self.value if isinstance(self.value, int | float) else None
 
 
 @dataclass(frozen=True)
 class FormulaEvaluator:
-    """Walks a formula and computes it in one framework's operations."""
+    """Evaluates a formula with one framework's operations."""
 
     text: ParsedFormula
     ops: Ops
@@ -110,7 +114,11 @@ class FormulaEvaluator:
     by: str
 
     def read(self, node: ast.expr) -> Term:
-        """The value of a part of the formula. Raises UsageError, with its place, for what is not understood."""
+        """Return the value of a part of the formula.
+
+        Raises:
+            UsageError: The part is not supported. The message shows its position.
+        """
         match node:
             case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
                 return self._number(lambda: float(number), node)
@@ -140,13 +148,13 @@ class FormulaEvaluator:
                 return self._call(node)
         written = ast.unparse(node)
         if isinstance(node, ast.Compare):
-            raise self.text.refused(node, f"{written[:60]!r}: comparisons are not understood; write {vocabulary.INSTEAD['where']}")
-        raise self.text.refused(node, f"{written[:60]!r} is not understood; there are + - * / ** @ .T, slices and functions such as sum(x)")
+            raise self.text.refused(node, f"{written[:60]!r}: comparisons are not supported; write {vocabulary.INSTEAD['where']}")
+        raise self.text.refused(node, f"{written[:60]!r} is not supported; use + - * / ** @ .T, slices and functions such as sum(x)")
 
     # --- numbers and names
 
     def _number(self, compute: Callable[[], Any], node: ast.expr) -> Term:
-        """A number that is known now. Refuses what is not finite or not real."""
+        """Return a constant number. Refuse a number that is not finite and real."""
         try:
             value = compute()
         except (OverflowError, ZeroDivisionError, ValueError):
@@ -173,10 +181,10 @@ class FormulaEvaluator:
             return self._transposed(term)
         if node.attr == "size":
             return Term(float(math.prod(term.shape)))
-        raise self.text.refused(node, f".{node.attr} is not understood; there are .T, .size, .shape[0] and functions such as x.sum()")
+        raise self.text.refused(node, f".{node.attr} is not supported; use .T, .size, .shape[0] and functions such as x.sum()")
 
     def _prefixed(self, node: ast.expr) -> str | None:
-        """``sum`` of ``np.sum`` and ``torch.sum``, ``norm`` of ``np.linalg.norm``; None for what begins with no library."""
+        """Return ``sum`` for ``np.sum`` and ``torch.sum``, ``norm`` for ``np.linalg.norm``, or None without a library prefix."""
         if not isinstance(node, ast.Attribute):
             return None
         inner = node.value
@@ -188,7 +196,7 @@ class FormulaEvaluator:
     # --- arithmetic
 
     def _spread(self, *terms: Term, node: ast.expr) -> tuple[list[Any], Shape]:
-        """The values broadcast to their common shape, as NumPy does."""
+        """Return the values broadcast to their common shape, as in NumPy."""
         try:
             shape = np.broadcast_shapes(*(term.shape for term in terms))
         except ValueError:
@@ -201,7 +209,7 @@ class FormulaEvaluator:
         if a.number is not None and b.number is not None:
             return self._number(lambda: operation(a.value, b.value), node)
         if kind is ast.Div and b.number == 0:
-            raise self.text.refused(node, "this divides by 0")
+            raise self.text.refused(node, "division by 0")
         values, shape = self._spread(a, b, node=node)
         return Term(operation(*values), shape)
 
@@ -234,7 +242,7 @@ class FormulaEvaluator:
         return Term(self.ops.transpose(term.value), term.shape[::-1]) if len(term.shape) == 2 else term
 
     def _slice(self, term: Term, index: ast.expr, node: ast.expr) -> Term:
-        """``x[1:]``, ``X[0]``, ``X[:, 1]``, ``x[:, None]``, ``x[:, np.newaxis]``."""
+        """Evaluate ``x[1:]``, ``X[0]``, ``X[:, 1]``, ``x[:, None]`` and ``x[:, np.newaxis]``."""
         parts = list(index.elts) if isinstance(index, ast.Tuple) else [index]
         taken: list[int | slice] = []
         made: list[int] = []  # the shape with the axes of one entry that None adds
@@ -253,7 +261,7 @@ class FormulaEvaluator:
         taken += [slice(None)] * len(rest)
         shape = tuple(len(range(size)[one]) for one, size in zip(taken, term.shape, strict=True) if isinstance(one, slice))
         if 0 in shape:
-            raise self.text.refused(node, f"this takes nothing of shape {list(term.shape)}")
+            raise self.text.refused(node, f"this selects nothing from shape {list(term.shape)}")
         full = (*made, *rest)
         if len(full) > 2:
             raise self.text.refused(node, f"this has the shape {list(full)}; there are vectors and matrices only")
@@ -291,10 +299,10 @@ class FormulaEvaluator:
                 case ast.Attribute(value=inner, attr=name):
                     written, first, is_prefixed = name, [inner], True
                 case _:
-                    raise self.text.refused(node, f"{ast.unparse(node.func)[:60]!r} is no function")
+                    raise self.text.refused(node, f"{ast.unparse(node.func)[:60]!r} is not a function")
         word = vocabulary.BY_NAME.get(written)
         if word is None:
-            raise self.text.refused(node, f"there is no function {written}; {vocabulary.nearest(written)}".rstrip("; "))
+            raise self.text.refused(node, f"unknown function {written}; {vocabulary.nearest(written)}".rstrip("; "))
         arguments = [*first, *node.args]
         if word.name in ("max", "min") and len(arguments) == 2 and not is_prefixed and written in ("max", "min"):
             word = vocabulary.BY_NAME["maximum" if word.name == "max" else "minimum"]
@@ -302,7 +310,7 @@ class FormulaEvaluator:
         return FUNCTIONS[word.name](self, node, **given)
 
     def _arguments(self, word: vocabulary.Word, arguments: list[ast.expr], node: ast.Call) -> dict[str, Any]:
-        """The arguments by their names in the vocabulary, those of one capital or small letter computed."""
+        """Return the arguments by their names in the vocabulary. Operands are evaluated."""
         names = word.arguments.split(", ")
         takes = f"{word.name} takes {word.arguments}"
         if len(arguments) > len(names) or any(isinstance(argument, ast.Starred) for argument in arguments):
@@ -315,7 +323,7 @@ class FormulaEvaluator:
             given[name] = keyed.value
         operands = [name for name in names if name in _OPERANDS - _BOUNDS]
         if lacking := [name for name in operands if name not in given]:
-            raise self.text.refused(node, f"{takes}: {lacking[0]} is lacking")
+            raise self.text.refused(node, f"{takes}: {lacking[0]} is missing")
         given = {
             name: value
             for name, value in given.items()
@@ -324,7 +332,7 @@ class FormulaEvaluator:
         return {name: self.read(value) if name in _OPERANDS else self._option(name, value, node) for name, value in given.items()}
 
     def _option(self, name: str, value: ast.expr, node: ast.expr) -> Any:
-        """``axis``, ``keepdims``, ``ord`` or ``ddof`` as Python's value."""
+        """Return ``axis``, ``keepdims``, ``ord`` or ``ddof`` as a Python value."""
         if name == "axis":
             axes = [_whole(part) for part in value.elts] if isinstance(value, ast.Tuple) else [_whole(value)]
             if isinstance(value, ast.Constant) and value.value is None:
@@ -342,10 +350,10 @@ class FormulaEvaluator:
             return self.read(value).number
         if name == "ddof" and _whole(value) is not None:
             return _whole(value)
-        raise self.text.refused(node, f"{name}={ast.unparse(value)[:40]} is not understood")
+        raise self.text.refused(node, f"{name}={ast.unparse(value)[:40]} is not supported")
 
     def each(self, name: str, x: Term, node: ast.expr) -> Term:
-        """A function of every entry; that of a number is computed now."""
+        """Apply a function element-wise. A constant is evaluated at once."""
         if x.number is not None:
             from myths.hessian_cost.ops import calculus_ops
             from myths.hessian_cost.tensor_calculus.simplify import number
@@ -354,14 +362,14 @@ class FormulaEvaluator:
         return Term(getattr(self.ops, name)(x.value), x.shape)
 
     def pair(self, name: str, x: Term, y: Term, node: ast.expr) -> Term:
-        """The larger or smaller of two."""
+        """Return the element-wise maximum or minimum of two terms."""
         if x.number is not None and y.number is not None:
             return Term((max if name == "maximum" else min)(x.number, y.number))
         values, shape = self._spread(x, y, node=node)
         return Term(getattr(self.ops, name)(*values), shape)
 
     def axes(self, x: Term, axis: Shape | None, node: ast.expr) -> Shape:
-        """The axes meant, counted from the first."""
+        """Return the axes as non-negative numbers."""
         order = len(x.shape)
         if axis is None:
             return tuple(range(order))
@@ -370,7 +378,7 @@ class FormulaEvaluator:
         return tuple(sorted(one % order for one in axis))
 
     def along(self, name: str, x: Term, axis: Shape | None, keepdims: bool, node: ast.expr) -> Term:
-        """A function that makes one entry of all along some axes."""
+        """Reduce a term along some axes."""
         axes = self.axes(x, axis, node)
         if not axes:
             return x
@@ -382,18 +390,18 @@ class FormulaEvaluator:
         return Term(self.ops.reshape(value, shape, kept), kept)
 
     def matrix(self, x: Term, node: ast.expr) -> Term:
-        """Refuses what is no square matrix."""
+        """Return a square matrix unchanged. Refuse any other shape."""
         if len(x.shape) != 2 or x.shape[0] != x.shape[1]:
             raise self.text.refused(node, f"this needs a square matrix, not shape {list(x.shape)}")
         return x
 
     def _misfit(self, node: ast.expr, *terms: Term) -> UsageError:
         shapes = " and ".join(str(list(term.shape)) for term in terms)
-        return self.text.refused(node, f"the shapes {shapes} do not fit in {ast.unparse(node)[:60]!r}")
+        return self.text.refused(node, f"the shapes {shapes} do not match in {ast.unparse(node)[:60]!r}")
 
 
 _BOUNDS = frozenset({"low", "high"})
-"""Operands of which one may be absent, or None."""
+"""Operands that may be absent or None."""
 _OPERANDS = frozenset({"x", "y", "A", "b", "n"}) | _BOUNDS
 _KEYWORDS = {
     "dim": "axis",
@@ -408,7 +416,7 @@ _KEYWORDS = {
 
 
 def _whole(node: ast.expr) -> int | None:
-    """The whole number that stands there, or None."""
+    """Return a literal integer, or None."""
     match node:
         case ast.Constant(value=int() as value) if not isinstance(value, bool):
             return value
@@ -573,7 +581,7 @@ def _log_softmax(r: FormulaEvaluator, node: ast.Call, x: Term, axis: Shape | Non
 def _one_axis(r: FormulaEvaluator, node: ast.Call, x: Term, axis: Shape | None) -> Shape:
     axes = r.axes(x, axis, node)
     if len(axes) > 1:
-        raise r.text.refused(node, f"say along which axis of shape {list(x.shape)}: axis=0 or axis=1")
+        raise r.text.refused(node, f"specify an axis of shape {list(x.shape)}: axis=0 or axis=1")
     return axes
 
 

@@ -1,7 +1,7 @@
 """Measures of the claims: functions from the rows of a claim to its estimate, or None if the rows do not suffice.
 
-A ratio of times is averaged geometrically. Its interval covers repeats: independent processes with new inputs where there are several
-draws, else the repeats within one process by the quartiles of both times.
+Ratios of times are averaged geometrically. With several draws, the interval covers independent processes with new inputs. With one draw,
+it covers the repeats within one process and is computed from the quartiles of both times.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def speedup(slow: str, fast: str, rows: pd.DataFrame) -> Estimate | None:
-    """Return how many times faster a method is at the largest size that both do, each relative to the closed form of its own process."""
+    """Return how many times faster a method is at the largest common size. Each time is relative to the closed form of its own process."""
     both = _paired(rows, slow, fast)
     if both.empty:
         return None
@@ -56,7 +56,7 @@ def slope_difference(rows: pd.DataFrame) -> Estimate | None:
 
 
 def slowest_over_fastest(rows: pd.DataFrame) -> Estimate | None:
-    """Return the time of the slowest over that of the fastest framework, at the largest size at which all of them have a time."""
+    """Return the time of the slowest framework over that of the fastest, at the largest size that all frameworks completed."""
     ok = rows[rows["status"] == "ok"]
     if ok["method"].nunique() < 2:
         return None
@@ -68,7 +68,7 @@ def slowest_over_fastest(rows: pd.DataFrame) -> Estimate | None:
 
 
 def median_slowdown(rows: pd.DataFrame) -> Estimate | None:
-    """Return the median over problems of the factor to the closed form, from 512 variables on, with a bootstrap over problems."""
+    """Return the median slowdown over problems, from 512 variables on, with a bootstrap interval over problems."""
     ok = rows[(rows["status"] == "ok") & (rows["n_variables"] >= 512)]
     logs = np.array([np.log(group["slowdown"].to_numpy(float)).mean() for _, group in ok.groupby("problem")])
     if len(logs) < len(PAPER_PROBLEMS):
@@ -77,9 +77,9 @@ def median_slowdown(rows: pd.DataFrame) -> Estimate | None:
 
 
 def second_smallest_slowdown(method: str, rows: pd.DataFrame) -> Estimate | None:
-    """Return the second smallest of a method's factors to the closed form on the three problems.
+    """Return the second smallest of a method's slowdowns on the three problems.
 
-    Each factor is taken at the largest size that all of today's methods share.
+    Each slowdown is taken at the largest size that all of today's methods completed.
     """
     ok = rows[(rows["status"] == "ok") & rows["problem"].isin(PAPER_PROBLEMS)]
     common = [_largest_common(group) for _, group in ok.groupby("problem")]
@@ -90,7 +90,7 @@ def second_smallest_slowdown(method: str, rows: pd.DataFrame) -> Estimate | None
 
 
 def ratio_over_draws(column: str, rows: pd.DataFrame) -> Estimate | None:
-    """Return the geometric mean of a ratio over draws, at the largest size that was drawn several times."""
+    """Return the geometric mean of a ratio over draws, at the largest size with several draws."""
     return measures.geometric_mean(_largest(rows.dropna(subset=[column]))[column].tolist())
 
 
@@ -98,7 +98,7 @@ def ratio_over_draws(column: str, rows: pd.DataFrame) -> Estimate | None:
 
 
 def _geometric(ratios: pd.Series[float] | Float[Array, " draws"], errors: Float[Array, " draws"]) -> Estimate:
-    """The geometric mean: t interval over draws where there are several, else ± 1.96 standard errors of the logarithm of the one."""
+    """Return the geometric mean with a t interval over draws. For a single draw, use ± 1.96 standard errors of its logarithm."""
     if (found := measures.geometric_mean(list(ratios))) is not None:
         return found
     middle, half = math.log(next(iter(ratios))), 1.96 * float(errors[0])
@@ -106,31 +106,31 @@ def _geometric(ratios: pd.Series[float] | Float[Array, " draws"], errors: Float[
 
 
 def _median_error(rows: pd.DataFrame, prefix: str = "") -> Float[Array, " rows"]:
-    """Standard error of the logarithm of a median, from its quartiles: 1.253 · IQR/1.349 / √repeats, as of normal noise."""
+    """Return the standard error of log(median) from its quartiles: 1.253 · IQR/1.349 / √repeats, for normal noise."""
     spread = np.log(rows[f"{prefix}q75_seconds"].to_numpy(float) / rows[f"{prefix}q25_seconds"].to_numpy(float))
     return 1.253 / 1.349 * spread / np.sqrt(rows[f"{prefix}repeats"].to_numpy(float))
 
 
 def _slowdown(rows: pd.DataFrame) -> Estimate:
-    """Time over that of the closed form."""
+    """Return the time of a method over the time of the closed form."""
     return _geometric(rows["slowdown"], np.hypot(_median_error(rows), _median_error(rows, "closed_form_")))
 
 
 def _paired(rows: pd.DataFrame, slow: str, fast: str) -> pd.DataFrame:
-    """The draws and sizes at which both gave a Hessian; columns of the slow one end in ``_slow``."""
+    """Return the draws and sizes that both methods completed. Columns of the slow method end in ``_slow``."""
     ok = rows[rows["status"] == "ok"]
     return ok[ok["method"] == slow].merge(ok[ok["method"] == fast], on=["variables", "seed"], suffixes=("_slow", "_fast"))
 
 
 def _largest(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows at the largest size; a size that not all draws reached (time, memory) counts only where none has more draws."""
+    """Return the rows at the largest size among the sizes with the most draws."""
     draws = rows.groupby("variables")["variables"].transform("size")
     rows = rows[draws == draws.max()]
     return rows[rows["variables"] == rows["variables"].max()]
 
 
 def _largest_common(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows at the largest size at which every method that has a time at all has one; empty when they share none."""
+    """Return the rows at the largest size that every method completed. The result is empty if there is none."""
     methods = rows.groupby("variables")["method"].nunique()
     shared = methods[methods == rows["method"].nunique()].index
     return rows[rows["variables"] == max(shared, default=None)]

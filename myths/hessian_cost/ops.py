@@ -1,6 +1,6 @@
 """The operations of each framework, by the names that ``vocabulary`` and the problems use.
 
-``+ - * /`` and ``@`` of matrices are the frameworks' own operators. Each function imports its framework, which may be absent.
+``+ - * /`` and ``@`` of matrices are the framework's own operators. Each function imports its framework, which may not be installed.
 """
 
 from __future__ import annotations
@@ -17,27 +17,31 @@ Shape = tuple[int, ...]
 
 
 class UnsupportedOperation(MythsError):
-    """A framework has no such operation."""
+    """The framework has no such operation."""
 
 
 @dataclass(frozen=True)
 class Ops:
-    """The operations of one framework: ``ops.exp(x)``. Vectors have one axis, except in CasADi, where they are columns.
+    """The operations of one framework, for example ``ops.exp(x)``. Vectors have one axis, except in CasADi, where they are columns.
 
-    - ``sum``, ``max``, ``logsumexp`` and ``softmax`` take the axes as a second argument (all without it).
-    - ``dot`` (of vectors), ``mv`` (matrix times vector), ``mm``, ``outer``, ``transpose``, ``trace``, ``diagonal`` (of a vector, a
-      matrix), ``diagonal_of`` (of a matrix, a vector), ``det``, ``logdet`` (log |det|), ``inv``, ``solve`` (A⁻¹b of a vector b) and
-      ``solve_many`` (of a matrix).
-    - ``broadcast``, ``reshape`` and ``slice`` take the shape too, which CasADi and the tensor calculus cannot read off a value.
-    - ``eye`` takes the size and an array whose dtype and device it has.
-    - All others act entry by entry.
+    - ``sum``, ``max``, ``logsumexp`` and ``softmax`` take the axes as an optional second argument (default: all).
+    - ``dot`` (vectors), ``mv`` (matrix times vector), ``mm``, ``outer``, ``transpose``, ``trace``, ``diagonal`` (vector to matrix),
+      ``diagonal_of`` (matrix to vector), ``det``, ``logdet`` (log |det|), ``inv``, ``solve`` (A⁻¹b of a vector b) and ``solve_many``
+      (of a matrix) are operations of linear algebra.
+    - ``broadcast``, ``reshape`` and ``slice`` also take the shape, which CasADi and the tensor calculus cannot read from a value.
+    - ``eye`` takes the size and an array that determines dtype and device.
+    - All others act element-wise.
     """
 
     framework: str
     spelled: Mapping[str, Function]
 
     def __getattr__(self, name: str) -> Function:
-        """Raises UnsupportedOperation when the framework has no such operation."""
+        """Return an operation by name.
+
+        Raises:
+            UnsupportedOperation: The framework has no such operation.
+        """
         if name.startswith("__"):
             raise AttributeError(name)
         try:
@@ -47,7 +51,7 @@ class Ops:
 
 
 def _named(module: Any, names: str) -> dict[str, Function]:
-    """The functions of a module; ``ours=theirs`` where it has another name."""
+    """Return functions of a module by name; ``ours=theirs`` maps a name to another name in the module."""
     pairs = [word.partition("=") for word in names.split()]
     return {ours: getattr(module, theirs or ours) for ours, _, theirs in pairs}
 
@@ -76,7 +80,7 @@ _NUMPY_LIKE: dict[str, Function] = {
 
 @functools.cache
 def calculus_ops() -> Ops:
-    """The tensor calculus of this folder."""
+    """Return the operations of the tensor calculus."""
     from myths.hessian_cost import tensor_calculus as tc
 
     return Ops(
@@ -104,7 +108,7 @@ def _calculus_sum(x: Any, axes: Shape | None = None) -> Any:
 
 
 def _last(x: Any, axes: Shape | None) -> tuple[Any, int, Shape]:
-    """x with these axes last, how many they are, and the order of its axes then."""
+    """Return x with these axes last, the number of these axes, and the new order of its axes."""
     from myths.hessian_cost.tensor_calculus import simplify
 
     along = tuple(range(x.order)) if axes is None else axes
@@ -147,7 +151,7 @@ def _calculus_broadcast(value: Any, shape: Shape, to: Shape) -> Any:
 
 
 def _calculus_reshape(value: Any, shape: Shape, to: Shape) -> Any:
-    """Only adds and removes axes of one entry."""
+    """Add or remove axes of size 1. Other reshapes are not supported."""
     from myths.hessian_cost.tensor_calculus import simplify
 
     kept = [axis for axis, size in enumerate(to) if size != 1]
@@ -173,7 +177,7 @@ def _calculus_slice(value: Any, shape: Shape, taken: tuple[int | slice, ...]) ->
 
 @functools.cache
 def torch_ops() -> Ops:
-    """PyTorch."""
+    """Return the operations of PyTorch."""
     import torch
     from torch.nn import functional
 
@@ -207,7 +211,7 @@ def torch_ops() -> Ops:
 
 
 def _single(axes: Shape | None, order: int) -> int:
-    """The one axis of a softmax; those of all frameworks but ours take one."""
+    """Return the single axis of a softmax, as every framework other than the tensor calculus requires."""
     axes = tuple(range(order)) if axes is None else axes
     if len(axes) != 1:
         raise UnsupportedOperation("softmax over two axes")
@@ -216,7 +220,7 @@ def _single(axes: Shape | None, order: int) -> int:
 
 @functools.cache
 def jax_ops() -> Ops:
-    """JAX."""
+    """Return the operations of JAX."""
     import jax
     import jax.numpy as jnp
 
@@ -237,7 +241,7 @@ def jax_ops() -> Ops:
 
 @functools.cache
 def autograd_ops() -> Ops:
-    """HIPS autograd."""
+    """Return the operations of HIPS autograd."""
     import autograd.numpy as np
     from autograd.scipy import special
 
@@ -262,7 +266,7 @@ def autograd_ops() -> Ops:
 
 @functools.cache
 def tensorflow_ops() -> Ops:
-    """TensorFlow 2."""
+    """Return the operations of TensorFlow 2."""
     import tensorflow as tf
 
     return Ops(
@@ -282,7 +286,7 @@ def tensorflow_ops() -> Ops:
 
 @functools.cache
 def pytensor_ops() -> Ops:
-    """PyTensor, the heir of Theano."""
+    """Return the operations of PyTensor, the successor of Theano."""
     import pytensor.tensor as pt
     from pytensor.tensor import special
 
@@ -306,7 +310,7 @@ def pytensor_ops() -> Ops:
 
 @functools.cache
 def casadi_ops() -> Ops:
-    """CasADi, on MX: matrices only, a vector is a column."""
+    """Return the operations of CasADi on MX. All values are matrices; a vector is a column."""
     import casadi
 
     def total(x: Any, axes: Shape | None = None) -> Any:
@@ -354,7 +358,7 @@ def casadi_ops() -> Ops:
 
 @functools.cache
 def sympy_ops() -> Ops:
-    """SymPy, on NumPy arrays of symbols."""
+    """Return the operations of SymPy on NumPy arrays of symbols."""
     import numpy as np
     import sympy
 

@@ -1,4 +1,4 @@
-"""What a problem is: a scalar function of one tensor, with its closed-form derivatives where somebody derived them."""
+"""Base classes of problems: scalar functions of one tensor, with closed-form derivatives where available."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ PAPER_PROBLEMS: tuple[ProblemName, ...] = ("quad", "logreg", "matfac")
 
 
 class Problem(ABC):
-    """A scalar function of one tensor ``x`` and constants, written once in the operations that an ``Ops`` gives."""
+    """A scalar function of one tensor ``x`` and constants, written once with the operations of an ``Ops``."""
 
     formula: str
     axes: str
-    """The axes of ``x`` and of every constant: "x: n, A: n n"."""
+    """Axes of ``x`` and of every constant, for example "x: n, A: n n"."""
 
     @abstractmethod
     def value(self, ops: Ops, x: Any, c: Mapping[str, Any]) -> Any:
-        """f(x), in a framework's own operations; ``c`` are the constants by name. Shape []."""
+        """Return f(x) as a scalar, computed with a framework's operations. ``c`` maps names to constants."""
 
     def expression(self) -> tuple[Any, Any]:
-        """f and x in the language of ``tensor_calculus``."""
+        """Return f and x as expressions of ``tensor_calculus``."""
         from myths.hessian_cost import tensor_calculus as tc
 
         axes = dict(part.split(": ") for part in self.axes.split(", "))
@@ -42,20 +42,20 @@ class Problem(ABC):
 
 
 class DerivedProblem(Problem):
-    """A problem whose derivatives a person has written down. Closed forms take torch tensors by the names of ``inputs``."""
+    """A problem with hand-derived derivatives. The closed forms take torch tensors by the names of ``inputs``."""
 
     name: ProblemName
     derived: str
-    """The Hessian as one would write it by hand."""
+    """The Hessian in mathematical notation, derived by hand."""
 
     @abstractmethod
     def inputs(self, size: int, rng: np.random.Generator) -> Inputs:
-        """float64 arrays by name; ``x`` has about ``size`` entries and the others are constants."""
+        """Draw float64 arrays by name. ``x`` has about ``size`` entries; the others are constants."""
 
     @abstractmethod
     def gradient(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
-        """The gradient by its closed form. Shape: that of ``x``."""
+        """Return the closed-form gradient, in the shape of ``x``."""
 
     @abstractmethod
     def hessian(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
-        """The Hessian by its closed form, dense. Shape: that of ``x`` twice."""
+        """Return the closed-form Hessian, dense. Its shape is that of ``x`` twice."""

@@ -1,8 +1,8 @@
 """The functions whose Hessians are timed: inputs, value, closed-form gradient and Hessian.
 
-A function is written once, in the operations that an ``Ops`` gives for each framework. Every problem has one variable
-``x``; ``size`` asks for a number of variables, and ``inputs`` takes the nearest that the problem's shape allows from below.
-The first three problems are those of Laue et al. 2018 (Sec. 5); shapes that the paper leaves open are said with each.
+Each function is written once, with the operations that an ``Ops`` provides for each framework. Every problem has one variable ``x``.
+``size`` is the requested number of variables; ``inputs`` takes the nearest smaller number that the shape of the problem allows. The first
+three problems are those of Laue et al. 2018 (Sec. 5). Shapes that the paper leaves open are stated with each problem.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from myths.hessian_cost.ops import Ops
 
 RANK = 5
-"""Columns of U in matrix factorization: 5, as recalled from the paper's protocol (not re-read)."""
+"""Columns of U in matrix factorization. The value is recalled from the paper's protocol, not re-read."""
 HIDDEN = 8
 RIDGE = 0.1
 
 
 class Quadratic(DerivedProblem):
-    """f(x) = xᵀAx (Laue et al. 2018): the one with an asymptotic gap, O(n²) against O(n³)."""
+    """f(x) = xᵀAx (Laue et al. 2018). The asymptotic gap is O(n²) versus O(n³)."""
 
     name = "quad"
     formula = "xᵀAx"
@@ -35,24 +35,24 @@ class Quadratic(DerivedProblem):
     axes = "x: n, A: n n"
 
     def inputs(self, size: int, rng: np.random.Generator) -> Inputs:
-        """x [n], A [n n]."""
+        """Draw x [n] and A [n n]."""
         return {"x": rng.standard_normal(size), "A": rng.standard_normal((size, size))}
 
     def value(self, ops: Ops, x: Any, c: Mapping[str, Any]) -> Any:
-        """Shape []."""
+        """Return f(x) as a scalar."""
         return ops.dot(x, ops.mv(c["A"], x))
 
     def gradient(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
-        """(A + Aᵀ)x. Shape [n]."""
+        """Return (A + Aᵀ)x [n]."""
         return c["A"] @ x + x @ c["A"]
 
     def hessian(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
-        """A + Aᵀ. Shape [n n]."""
+        """Return A + Aᵀ [n n]."""
         return c["A"] + c["A"].T
 
 
 class LogisticRegression(DerivedProblem):
-    """f(w) = Σ log(1 + exp(−y Xw)), with twice as many examples as variables (m = 2n as recalled)."""
+    """f(w) = Σ log(1 + exp(−y Xw)) with twice as many examples as variables (m = 2n, recalled from the paper)."""
 
     name = "logreg"
     formula = "Σᵢ log(1 + exp(−yᵢ xᵢᵀw))"
@@ -60,27 +60,27 @@ class LogisticRegression(DerivedProblem):
     axes = "x: n, X: m n, y: m"
 
     def inputs(self, size: int, rng: np.random.Generator) -> Inputs:
-        """x [n], X [2n n] scaled so that the margins have variance 1, y [2n] of −1 and 1."""
+        """Draw x [n], X [2n n] with margins of variance 1, and y [2n] from {−1, 1}."""
         rows = 2 * size
         x = rng.standard_normal((rows, size)) / np.sqrt(size)
         return {"x": rng.standard_normal(size), "X": x, "y": rng.choice([-1.0, 1.0], rows)}
 
     def value(self, ops: Ops, x: Any, c: Mapping[str, Any]) -> Any:
-        """Shape []."""
+        """Return f(x) as a scalar."""
         return ops.sum(ops.softplus(-(c["y"] * ops.mv(c["X"], x))))
 
     def gradient(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
-        """−Xᵀ(y σ(−y Xw)). Shape [n]."""
+        """Return −Xᵀ(y σ(−y Xw)) [n]."""
         return -((c["y"] * (-c["y"] * (c["X"] @ x)).sigmoid()) @ c["X"])
 
     def hessian(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
-        """Xᵀ diag(σ(1 − σ)) X. Shape [n n]."""
+        """Return Xᵀ diag(σ(1 − σ)) X [n n]."""
         sigma = (c["y"] * (c["X"] @ x)).sigmoid()
         return c["X"].T @ ((sigma * (1 - sigma))[:, None] * c["X"])
 
 
 class MatrixFactorization(DerivedProblem):
-    """f(U) = ‖T − UVᵀ‖² for square T and V of 5 columns; the Hessian has four axes and is almost all zeros."""
+    """f(U) = ‖T − UVᵀ‖² for square T and V with 5 columns. The Hessian has four axes and is mostly zero."""
 
     name: ProblemName = "matfac"
     formula = "‖T − UVᵀ‖²"
@@ -88,21 +88,21 @@ class MatrixFactorization(DerivedProblem):
     axes = "x: n k, V: m k, T: n m"
 
     def inputs(self, size: int, rng: np.random.Generator) -> Inputs:
-        """x (which is U) [n 5], V [n 5], T [n n]; n = size/5."""
+        """Draw x (the factor U) [n 5], V [n 5] and T [n n], where n = size/5."""
         n = max(2, size // RANK)
         return {"x": rng.standard_normal((n, RANK)), "V": rng.standard_normal((n, RANK)), "T": rng.standard_normal((n, n))}
 
     def value(self, ops: Ops, x: Any, c: Mapping[str, Any]) -> Any:
-        """Shape []."""
+        """Return f(x) as a scalar."""
         residual = c["T"] - x @ ops.transpose(c["V"])
         return ops.sum(residual * residual)
 
     def gradient(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
-        """−2(T − UVᵀ)V. Shape [n 5]."""
+        """Return −2(T − UVᵀ)V [n 5]."""
         return 2 * ((x @ c["V"].T - c["T"]) @ c["V"])
 
     def hessian(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
-        """2 δᵢⱼ VᵀV. Shape [n 5 n 5]."""
+        """Return 2 δᵢⱼ VᵀV [n 5 n 5]."""
         n, k = x.shape
         dense = x.new_zeros(n, k, n, k)
         dense.diagonal(dim1=0, dim2=2)[:] = (2 * (c["V"].T @ c["V"]))[..., None]
@@ -110,7 +110,7 @@ class MatrixFactorization(DerivedProblem):
 
 
 class MaskedMatrixFactorization(MatrixFactorization):
-    """f(U) = ‖Ω ⊙ (T − UVᵀ)‖² with half of the entries known: n different blocks on the diagonal."""
+    """f(U) = ‖Ω ⊙ (T − UVᵀ)‖² with half of the entries known. The Hessian has n different diagonal blocks."""
 
     name = "matfac-masked"
     formula = "‖Ω ⊙ (T − UVᵀ)‖²"
@@ -118,21 +118,21 @@ class MaskedMatrixFactorization(MatrixFactorization):
     axes = "x: n k, V: m k, T: n m, O: n m"
 
     def inputs(self, size: int, rng: np.random.Generator) -> Inputs:
-        """As without mask, and O (which is Ω) [n n] of 0 and 1."""
+        """Draw the inputs without mask, and the mask O (Ω) [n n] from {0, 1}."""
         given = super().inputs(size, rng)
         return given | {"O": (rng.random(given["T"].shape) < 0.5).astype(np.float64)}
 
     def value(self, ops: Ops, x: Any, c: Mapping[str, Any]) -> Any:
-        """Shape []."""
+        """Return f(x) as a scalar."""
         residual = c["O"] * (c["T"] - x @ ops.transpose(c["V"]))
         return ops.sum(residual * residual)
 
     def gradient(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
-        """−2(Ω² ⊙ (T − UVᵀ))V. Shape [n 5]."""
+        """Return −2(Ω² ⊙ (T − UVᵀ))V [n 5]."""
         return 2 * ((c["O"] ** 2 * (x @ c["V"].T - c["T"])) @ c["V"])
 
     def hessian(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
-        """2 δᵢⱼ Σ_c Ω²ᵢ_c V_ca V_cb. Shape [n 5 n 5]."""
+        """Return 2 δᵢⱼ Σ_c Ω²ᵢ_c V_ca V_cb [n 5 n 5]."""
         (n, k), v = x.shape, c["V"]
         blocks = 2 * (c["O"] ** 2 @ (v[:, :, None] * v[:, None, :]).reshape(len(v), k * k)).reshape(n, k, k)
         dense = x.new_zeros(n, k, n, k)
@@ -141,7 +141,7 @@ class MaskedMatrixFactorization(MatrixFactorization):
 
 
 class MatrixFactorizationByV(MatrixFactorization):
-    """f(V) = ‖T − UVᵀ‖² by the other factor; here ``x`` is V and the constant is U."""
+    """f(V) = ‖T − UVᵀ‖², differentiated by the other factor: ``x`` is V and U is constant."""
 
     name = "matfac-v"
     formula = "‖T − UVᵀ‖², by V"
@@ -149,26 +149,26 @@ class MatrixFactorizationByV(MatrixFactorization):
     axes = "x: m k, U: n k, T: n m"
 
     def inputs(self, size: int, rng: np.random.Generator) -> Inputs:
-        """x (which is V) [n 5], U [n 5], T [n n]; n = size/5."""
+        """Draw x (the factor V) [n 5], U [n 5] and T [n n], where n = size/5."""
         given = super().inputs(size, rng)
         return {"x": given["x"], "U": given["V"], "T": given["T"]}
 
     def value(self, ops: Ops, x: Any, c: Mapping[str, Any]) -> Any:
-        """Shape []."""
+        """Return f(x) as a scalar."""
         residual = c["T"] - c["U"] @ ops.transpose(x)
         return ops.sum(residual * residual)
 
     def gradient(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
-        """−2(T − UVᵀ)ᵀU. Shape [n 5]."""
+        """Return −2(T − UVᵀ)ᵀU [n 5]."""
         return 2 * ((c["U"] @ x.T - c["T"]).T @ c["U"])
 
     def hessian(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
-        """2 δᵢⱼ UᵀU. Shape [n 5 n 5]."""
+        """Return 2 δᵢⱼ UᵀU [n 5 n 5]."""
         return super().hessian(x, {"V": c["U"]})
 
 
 class Ridge(DerivedProblem):
-    """f(w) = ‖Xw − y‖² + λ‖w‖², with twice as many examples as variables."""
+    """f(w) = ‖Xw − y‖² + λ‖w‖² with twice as many examples as variables."""
 
     name = "ridge"
     formula = "‖Xw − y‖² + λ‖w‖²"
@@ -176,27 +176,27 @@ class Ridge(DerivedProblem):
     axes = "x: n, X: m n, y: m"
 
     def inputs(self, size: int, rng: np.random.Generator) -> Inputs:
-        """x [n], X [2n n], y [2n]."""
+        """Draw x [n], X [2n n] and y [2n]."""
         return {"x": rng.standard_normal(size), "X": rng.standard_normal((2 * size, size)), "y": rng.standard_normal(2 * size)}
 
     def value(self, ops: Ops, x: Any, c: Mapping[str, Any]) -> Any:
-        """Shape []."""
+        """Return f(x) as a scalar."""
         residual = ops.mv(c["X"], x) - c["y"]
         return ops.sum(residual * residual) + RIDGE * ops.sum(x * x)
 
     def gradient(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
-        """2Xᵀ(Xw − y) + 2λw. Shape [n]."""
+        """Return 2Xᵀ(Xw − y) + 2λw [n]."""
         return 2 * ((c["X"] @ x - c["y"]) @ c["X"]) + 2 * RIDGE * x
 
     def hessian(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
-        """2XᵀX + 2λI. Shape [n n]."""
+        """Return 2XᵀX + 2λI [n n]."""
         dense = 2 * (c["X"].T @ c["X"])
         dense.diagonal().add_(2 * RIDGE)
         return dense
 
 
 class GaussianProcess(DerivedProblem):
-    """½ yᵀS⁻¹y + ½ log det S with S = K + diag(x): a process's marginal likelihood by the noise of every point."""
+    """½ yᵀS⁻¹y + ½ log det S with S = K + diag(x): negative log marginal likelihood, differentiated by the noise of every point."""
 
     name = "gp"
     formula = "½ yᵀ(K + diag x)⁻¹y + ½ log det(K + diag x)"
@@ -204,31 +204,31 @@ class GaussianProcess(DerivedProblem):
     axes = "x: n, K: n n, y: n"
 
     def inputs(self, size: int, rng: np.random.Generator) -> Inputs:
-        """x [n] noise variances in 0.5…1.5, K [n n] a squared-exponential kernel on 0…n/8, y [n]."""
+        """Draw x [n], noise variances in 0.5 … 1.5; K [n n], a squared-exponential kernel on 0 … n/8; and y [n]."""
         at = np.sort(rng.uniform(0, size / 8, size))
         kernel = np.exp(-0.5 * (at[:, None] - at) ** 2)
         return {"x": rng.uniform(0.5, 1.5, size), "K": kernel, "y": rng.standard_normal(size)}
 
     def value(self, ops: Ops, x: Any, c: Mapping[str, Any]) -> Any:
-        """Shape []."""
+        """Return f(x) as a scalar."""
         covariance = c["K"] + ops.diagonal(x)
         return 0.5 * ops.dot(c["y"], ops.solve(covariance, c["y"])) + 0.5 * ops.logdet(covariance)
 
     def gradient(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
-        """½(diag P − a ⊙ a). Shape [n]."""
+        """Return ½(diag P − a ⊙ a) [n]."""
         inverse = (c["K"] + x.diag()).inverse()
         a = inverse @ c["y"]
         return 0.5 * (inverse.diagonal() - a * a)
 
     def hessian(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
-        """aaᵀ ⊙ P − ½ P ⊙ P. Shape [n n]."""
+        """Return aaᵀ ⊙ P − ½ P ⊙ P [n n]."""
         inverse = (c["K"] + x.diag()).inverse()
         a = inverse @ c["y"]
         return inverse * (a[:, None] * a - 0.5 * inverse)
 
 
 class Perceptron(DerivedProblem):
-    """f(W) = ‖tanh(XWᵀ)v − y‖² by the first layer of a network of 8 hidden units; a quarter as many examples as variables."""
+    """f(W) = ‖tanh(XWᵀ)v − y‖², differentiated by the first layer W of a network with 8 hidden units and n/4 examples."""
 
     name = "mlp"
     formula = "‖tanh(XWᵀ)v − y‖²"
@@ -236,7 +236,7 @@ class Perceptron(DerivedProblem):
     axes = "x: h d, X: m d, v: h, y: m"
 
     def inputs(self, size: int, rng: np.random.Generator) -> Inputs:
-        """x (which is W) [8 d], X [m d], v [8], y [m]; d = size/8, m = size/4."""
+        """Draw x (the weights W) [8 d], X [m d], v [8] and y [m], where d = size/8 and m = size/4."""
         d = max(1, size // HIDDEN)
         m = max(8, size // 4)
         return {
@@ -247,17 +247,17 @@ class Perceptron(DerivedProblem):
         }
 
     def value(self, ops: Ops, x: Any, c: Mapping[str, Any]) -> Any:
-        """Shape []."""
+        """Return f(x) as a scalar."""
         residual = ops.mv(ops.tanh(c["X"] @ ops.transpose(x)), c["v"]) - c["y"]
         return ops.sum(residual * residual)
 
     def gradient(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
-        """2 Σᵢ rᵢ v_a sᵢ_a xᵢ_b. Shape [8 d]."""
+        """Return 2 Σᵢ rᵢ v_a sᵢ_a xᵢ_b [8 d]."""
         h = (c["X"] @ x.T).tanh()
         return 2 * (((h @ c["v"] - c["y"])[:, None] * c["v"] * (1 - h * h)).T @ c["X"])
 
     def hessian(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
-        """See ``derived``. Shape [8 d 8 d]."""
+        """Return the Hessian given in ``derived`` [8 d 8 d]."""
         (units, d), data = x.shape, c["X"]
         h = (data @ x.T).tanh()
         slope = 1 - h * h
@@ -270,7 +270,7 @@ class Perceptron(DerivedProblem):
 
 
 class Determinant(DerivedProblem):
-    """f(X) = det X, the article's own example of a function of a matrix."""
+    """f(X) = det X, the article's example of a function of a matrix."""
 
     name = "det"
     formula = "det X"
@@ -278,20 +278,20 @@ class Determinant(DerivedProblem):
     axes = "x: n n"
 
     def inputs(self, size: int, rng: np.random.Generator) -> Inputs:
-        """x [n n], the identity and a little noise, so that no determinant over- or underflows; n = √size."""
+        """Draw x [n n], the identity with small noise, so that no determinant over- or underflows; n = √size."""
         n = isqrt(size)
         return {"x": np.eye(n) + 0.3 * rng.standard_normal((n, n)) / np.sqrt(n)}
 
     def value(self, ops: Ops, x: Any, c: Mapping[str, Any]) -> Any:
-        """Shape []."""
+        """Return f(x) as a scalar."""
         return ops.det(x)
 
     def gradient(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
-        """det X · X⁻ᵀ. Shape [n n]."""
+        """Return det X · X⁻ᵀ [n n]."""
         return x.det() * x.inverse().T
 
     def hessian(self, x: Tensor, c: Mapping[str, Tensor]) -> Tensor:
-        """See ``derived``. Shape [n n n n]."""
+        """Return the Hessian given in ``derived`` [n n n n]."""
         t = x.inverse().T
         return x.det() * (t[:, :, None, None] * t - t[:, None, None, :] * t.T[None, :, :, None])
 
@@ -305,7 +305,7 @@ assert tuple(PROBLEMS) == get_args(ProblemName)
 
 
 def derivations() -> str:
-    """The Hessians of the paper's three problems as the tensor calculus derives them, each in a line of index notation."""
+    """Return the Hessians of the paper's three problems as derived by the tensor calculus, one line of index notation each."""
     from myths.hessian_cost import tensor_calculus as tc
 
     lines = ["The Hessians that the tensor calculus derives:"]

@@ -1,4 +1,4 @@
-"""Which trials a profile runs."""
+"""Trials of each profile of myth 1."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LARGE_SIZE_METHODS: tuple[MethodName, ...] = (
     "jax",
     "tensorflow",
 )
-"""Those that also show their largest size in ``laptop``; the others would take its quarter of an hour alone."""
+"""Methods that ``laptop`` also times at the largest size. The others would take a quarter of an hour there."""
 GRADIENT_METHODS: tuple[MethodName, ...] = ("tensor-calculus", "torch", "jax", "tensorflow", "autograd", "pytensor", "casadi")
 PRIMARY_METHODS: tuple[MethodName, ...] = ("tensor-calculus", "torch-loop")
 OTHER_PROBLEMS: tuple[ProblemName, ...] = tuple(name for name in PROBLEMS if name not in PAPER_PROBLEMS)
@@ -56,14 +56,14 @@ def _orders(seeds: int) -> list[Trial]:
 
 
 def _primary(seeds: int, sizes: Iterable[int], force_cpu: bool = False) -> list[Trial]:
-    """The row loop and the tensor calculus, with new inputs and new processes for each seed."""
+    """Return the row loop and the tensor calculus, with new inputs and new processes for each seed."""
     sizes = tuple(sizes)
     return [trial for seed in range(seeds) for trial in _hessians(PAPER_PROBLEMS, PRIMARY_METHODS, sizes, seed=seed, force_cpu=force_cpu)]
 
 
 @unique_trials
 def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = ()) -> list[Trial]:
-    """What a profile runs; ``seeds`` replaces the number of draws of the primary comparison (3, of ``quick`` 2)."""
+    """Return the trials of a profile. ``seeds`` replaces the number of draws of the primary comparison (3; ``quick``: 2)."""
     several = seeds if seeds is not None else 2 if profile == "quick" else 3
     cheap: tuple[MethodName, ...] = ("tensor-calculus", "torch-loop", "torch-func", "jax")
     if profile == "quick":

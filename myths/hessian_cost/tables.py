@@ -1,4 +1,4 @@
-"""Results as tidy tables: seconds, bytes, and ratios to the closed form timed in the same process."""
+"""Tables of myth 1: run time, memory, and ratios to the closed form timed in the same process."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DATASET = "random inputs"
-SLOPE_FROM = 128
-"""Variables; below, the time of a call is overhead whatever the method."""
+MIN_SLOPE_VARIABLES = 128
+"""Smallest number of variables of a slope. Below it, the time of a call is mostly overhead."""
 BASELINE = "torch-loop"
 _ALL = (
     "seconds", "q25_seconds", "q75_seconds", "repeats", "closed_form_seconds", "closed_form_q25_seconds", "closed_form_q75_seconds",
@@ -42,26 +42,26 @@ _COLUMNS = (
 
 
 def hessians(results: Results) -> pd.DataFrame:
-    """A row for each method, problem, size, dtype and draw; ``status`` says why there is no time where there is none."""
+    """Return one row per method, problem, size, dtype and draw. ``status`` states why a time is missing."""
     return _timed(results, TimeHessian)
 
 
 def gradients(results: Results) -> pd.DataFrame:
-    """As ``hessians``, for gradients; ``slowdown`` is to the closed form of the gradient."""
+    """Return the columns of ``hessians`` for gradients. ``slowdown`` is relative to the closed form of the gradient."""
     return _timed(results, TimeGradient)
 
 
 def newton(results: Results) -> pd.DataFrame:
-    """A Newton step of matrix factorization, compressed and dense, in float64."""
+    """Return one row per Newton step of matrix factorization, compressed and dense, in float64."""
     table = results.frame(TimeNewtonStep)
     return table if table.empty else _placed(table).assign(memory_ratio=_memory_ratio)
 
 
 def slowdowns(results: Results) -> pd.DataFrame:
-    """Each method at the largest size at which it and the row loop both gave a Hessian, and at its own largest size.
+    """Return each method at two sizes, marked in ``at``: "common with row loop" and "largest size".
 
-    ``at`` says which: "common with row loop" or "largest size". ``slowdown`` is to the closed form; ``speedup`` over the row loop,
-    both divided by the closed form of their own process.
+    ``slowdown`` is run time over closed-form run time. ``speedup`` is relative to the row loop; each of the two times is divided by the
+    closed-form time of its own process.
     """
     import pandas as pd
 
@@ -81,8 +81,8 @@ def slowdowns(results: Results) -> pd.DataFrame:
                     {
                         "problem": problem, "method": method, "label": METHODS[str(method)].label,
                         "at": at, "variables": size, "dtype": dtype,
-                        "slowdown": _center(mine["slowdown"]), "draws": len(mine),
-                        "speedup": _center(theirs["slowdown"]) / _center(mine["slowdown"]) if len(theirs) else None,
+                        "slowdown": _geometric_mean(mine["slowdown"]), "draws": len(mine),
+                        "speedup": _geometric_mean(theirs["slowdown"]) / _geometric_mean(mine["slowdown"]) if len(theirs) else None,
                         "device_kind": device_kind, **about(mine), TRIALS: unite([*mine[TRIALS], *theirs[TRIALS]]),
                     }
                 )  # fmt: skip
@@ -90,13 +90,13 @@ def slowdowns(results: Results) -> pd.DataFrame:
 
 
 def slopes(results: Results) -> pd.DataFrame:
-    """The exponent of each method: slope of log time against log variables from 128 variables on, float64, all draws."""
+    """Return the scaling exponent of each method: slope of log(time) over log(variables), from 128 variables on, float64, all draws."""
     import pandas as pd
 
     table = hessians(results)
     if table.empty:
         return table
-    table = table[(table["status"] == "ok") & (table["dtype"] == "float64") & (table["variables"] >= SLOPE_FROM * 0.9)]
+    table = table[(table["status"] == "ok") & (table["dtype"] == "float64") & (table["variables"] >= MIN_SLOPE_VARIABLES * 0.9)]
     rows = []
     for (device_kind, problem, method), group in table.groupby(["device_kind", "problem", "method"], sort=False):
         if group["variables"].nunique() < 2:
@@ -117,7 +117,7 @@ def _timed(results: Results, kind: type[TimeHessian] | type[TimeGradient]) -> pd
         return table
     table = _placed(table).assign(label=[METHODS[name].label for name in table["method"]])
     table = table.reindex(columns=[name for name in _COLUMNS if name in table or name in _ALL or name == "variables"])
-    table["variables"] = table["variables"].fillna(table["n_variables"]).astype(int)  # a worker that died could not say it
+    table["variables"] = table["variables"].fillna(table["n_variables"]).astype(int)  # a worker that crashed stored no row
     order = {name: place for place, name in enumerate(METHODS)}
     return table.sort_values(
         ["device_kind", "problem", "dtype", "variables", "method", "seed"],
@@ -131,10 +131,10 @@ def _placed(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _memory_ratio(table: pd.DataFrame) -> Any:
-    """Dense over compressed; a compressed step that takes less than a page counts as one page."""
+    """Return dense over compressed memory. A compressed step smaller than a page counts as one page."""
     return table["dense_bytes"] / table["compressed_bytes"].clip(lower=4096)
 
 
-def _center(values: Any) -> float:
-    """The geometric mean over draws."""
+def _geometric_mean(values: Any) -> float:
+    """Return the geometric mean over draws."""
     return float(np.exp(np.log(np.asarray(values, dtype=float)).mean()))

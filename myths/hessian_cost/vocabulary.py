@@ -1,4 +1,4 @@
-"""The functions that a formula may use: the one table that reading, hints and the listing are made from."""
+"""The functions that a formula may use. The parser, its hints and the listing are built from this table."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KINDS: Mapping[Kind, str] = {
 
 @dataclass(frozen=True)
 class Word:
-    """One function: its arguments, what it computes, and its other spellings."""
+    """One function: its arguments, meaning and aliases."""
 
     name: str
     kind: Kind
@@ -133,7 +133,7 @@ INSTEAD: Mapping[str, str] = {
 
 
 def nearest(name: str, known: Iterable[str] = ()) -> str:
-    """What comes closest to a name that is unknown, as the end of a sentence; empty where nothing does."""
+    """Return a suggestion for an unknown name as the end of a sentence, or an empty string."""
     if name in INSTEAD:
         return f"write {INSTEAD[name]}"
     found = difflib.get_close_matches(name, [*BY_NAME, *CONSTANTS, *known], n=3, cutoff=0.6)
@@ -142,7 +142,7 @@ def nearest(name: str, known: Iterable[str] = ()) -> str:
 
 
 def listing() -> str:
-    """Everything that a formula may use, as text."""
+    """Return all supported functions as text."""
     lines = [
         "Arithmetic: + - * / ** ^ with NumPy's broadcasting, @ for matrices and vectors, A.T, numbers, pi and e,",
         "slices such as x[1:] and X[:, 0].",

@@ -1,4 +1,4 @@
-"""Every way to a Hessian that is compared here, by name. One file a family, one small adapter a method."""
+"""All compared methods for a Hessian or gradient, by name. One file per family, one adapter per method."""
 
 from __future__ import annotations
 

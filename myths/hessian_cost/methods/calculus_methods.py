@@ -1,4 +1,4 @@
-"""The tensor calculus: the Hessian is derived as one expression and evaluated with torch, dense or compressed."""
+"""Tensor calculus: derive the Hessian as one expression and evaluate it with torch, dense or compressed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _calculus(hessian: bool = True, compressed: bool = False) -> Prepare:
         value, variable = problem.expression()
         derivative = tc.hessian(value, variable) if hessian else tc.gradient(value, variable)
         x, constants = tensors(inputs, dtype, device)
-        taken = {variable, *tc.variables(derivative)}  # x says the dtype and the device where the derivative is a number
+        taken = {variable, *tc.variables(derivative)}  # x determines dtype and device if the derivative is constant
         sizes = dict(zip(variable.axes, x.shape, strict=True))
         compiled = tc.compile(derivative, inputs=tuple(taken), sizes=sizes, compressed=compressed)
         arrays = {name: array for name, array in ({"x": x} | constants).items() if name in {needed.name for needed in compiled.inputs}}

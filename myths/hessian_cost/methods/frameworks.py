@@ -1,4 +1,4 @@
-"""Frameworks that differentiate a program: JAX, TensorFlow, HIPS autograd. Each is imported when its method is prepared."""
+"""Frameworks that differentiate programs: JAX, TensorFlow, HIPS autograd. Each is imported when its method is prepared."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _jax(derivative: str) -> Prepare:
     def prepare(problem: Problem, inputs: Inputs, dtype: Dtype, device: str) -> Call:
         import os
 
-        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # else it takes most of a GPU that torch shares
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # JAX would otherwise reserve most of the GPU's memory
         import jax
 
         jax.config.update("jax_enable_x64", True)

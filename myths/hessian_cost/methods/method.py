@@ -1,4 +1,4 @@
-"""What a method is: a way to get a Hessian, a gradient, or both, ready to be timed."""
+"""The interface of a method that computes a Hessian, a gradient, or both."""
 
 from __future__ import annotations
 
@@ -14,25 +14,34 @@ from myths.lab.errors import MythsError
 
 Dtype = Literal["float64", "float32"]
 Call = Callable[[], Any]
-"""Computes once, of inputs that already lie where they are needed; what it returns is ready when a device is synchronized."""
+"""Computes the derivative once, from inputs on the device. The result is complete after a device synchronization."""
 Prepare = Callable[[Problem, Inputs, Dtype, str], Call]
-"""Moves the inputs to the device, derives and builds what a user would build once, and gives the call to be timed."""
+"""Moves the inputs to the device, derives and compiles once, and returns the call to time."""
 
 
 class NotOnDevice(MythsError):
-    """A framework is here, but not for this device."""
+    """The framework is installed, but does not support the device."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """One way to compute derivatives with one framework.
+    """A way to compute derivatives with one framework.
 
-    ``max_size``: beyond this many variables it is not asked; ``problems``: the problems that it can do at all.
+    Attributes:
+        name: Unique name.
+        label: Label in figures.
+        package: Package that must be installed.
+        hessian: Prepares the Hessian, or None.
+        gradient: Prepares the gradient, or None.
+        cuda: Whether the method runs on a GPU.
+        max_size: Largest number of variables. Default: no limit.
+        problems: Problems that the method supports. Default: all.
+        compiles: Whether the first call compiles for seconds at any size. No smaller size is probed then.
+        bounded_by_closed_form: Whether the cost is at most that of the closed form by construction. No smaller size is probed then.
     """
 
     name: str
     label: str
-    """As a figure's legend says it."""
     package: str
     hessian: Prepare | None = None
     gradient: Prepare | None = None
@@ -40,23 +49,21 @@ class Method:
     max_size: int | None = None
     problems: tuple[ProblemName, ...] | None = None
     compiles: bool = False
-    """Its first call takes seconds whatever the size, so there is no small probe before it."""
     bounded_by_closed_form: bool = False
-    """Costs no more than the closed form by construction: no probe either."""
 
     def unavailable_reason(self) -> str | None:
-        """Why it cannot run here, or None."""
+        """Return why the framework is not available on this machine, or None."""
         if importlib.util.find_spec(self.package) is None:
             return f"{self.package} is not installed: pip install 'seven-myths[frameworks]'"
         return None
 
     def supports(self, problem: ProblemName | None, size: int) -> bool:
-        """Whether it can do a problem at a size; None is a formula of somebody's own."""
+        """Return whether the method supports a problem at a size. ``problem`` is None for a user's formula."""
         return (self.problems is None or problem in self.problems) and (self.max_size is None or size <= self.max_size)
 
 
 def dense(result: Any, variables: int) -> np.ndarray:
-    """A Hessian of any framework and any shape as float64 [variables variables]."""
+    """Return the Hessian of any framework and shape as a float64 array [variables variables]."""
     if hasattr(result, "dense"):
         result = result.dense()
     if hasattr(result, "detach"):

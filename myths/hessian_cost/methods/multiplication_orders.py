@@ -1,7 +1,7 @@
-"""The Hessian of logistic regression with its factors multiplied in the order of reverse mode, and in cross-country order.
+"""The Hessian of logistic regression with its factors multiplied in reverse-mode order and in cross-country order.
 
-The tensor calculus of this suite orders every product after it is derived, so its modes end in the same program. What the
-order alone costs (Laue et al. 2020) is therefore written out here, product by product as each mode meets them.
+The tensor calculus optimizes the order of every product after the derivation, so all of its modes produce the same program. This file
+therefore writes out both orders by hand to measure the cost of the order alone (Laue et al. 2020).
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 def reverse(w: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """From the gradient Xᵀ(…) down to w: each factor meets the matrix Xᵀ [n m] in turn. Shape [n n]."""
+    """Return the Hessian [n n], multiplied from the gradient Xᵀ(…) down to w. Every factor is multiplied with the matrix Xᵀ [n m]."""
     sigma = (y * (x @ w)).sigmoid()
     return (((x.T * y) * (sigma * (1 - sigma))) * y) @ x
 
 
 def cross_country(w: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """The vectors [m] among themselves first, the matrices with the one that is left. Shape [n n]."""
+    """Return the Hessian [n n], where the vectors [m] are multiplied first and the matrices last."""
     sigma = (y * (x @ w)).sigmoid()
     return (x.T * (y * (sigma * (1 - sigma)) * y)) @ x
 

@@ -1,4 +1,4 @@
-"""Tools that differentiate a formula before there are numbers: PyTensor, CasADi, SymPy."""
+"""Symbolic tools that differentiate a formula before numbers are known: PyTensor, CasADi, SymPy."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _casadi(hessian: bool) -> Prepare:
         constants = {name: casadi.MX.sym(name, *shape) for name, shape in shapes.items() if name != "x"}
         flat = casadi.MX.sym("x", inputs["x"].size)
         rows, columns = shapes["x"]
-        x = casadi.reshape(flat, columns, rows).T  # CasADi stores columns, we count row by row
+        x = casadi.reshape(flat, columns, rows).T  # CasADi is column-major; x is row-major
         value = problem.value(casadi_ops(), x, constants)
         derivative = casadi.hessian(value, flat)[0] if hessian else casadi.gradient(value, flat)
         compiled = casadi.Function("derivative", [flat, *constants.values()], [derivative])
@@ -62,7 +62,7 @@ def _sympy(problem: Problem, inputs: Inputs, dtype: Dtype, device: str) -> Call:
 
 
 METHODS = (
-    Method(name="pytensor", label="PyTensor (Theano's heir)", package="pytensor", hessian=_pytensor(True), gradient=_pytensor(False)),
+    Method(name="pytensor", label="PyTensor (successor of Theano)", package="pytensor", hessian=_pytensor(True), gradient=_pytensor(False)),
     Method(name="casadi", label="CasADi", package="casadi", hessian=_casadi(True), gradient=_casadi(False), max_size=256),
     Method(
         name="sympy",

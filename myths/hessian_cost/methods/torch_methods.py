@@ -1,4 +1,4 @@
-"""PyTorch: the hand-written closed form, the row loop of 2018, and what has been added since."""
+"""PyTorch: the hand-derived closed form, the row loop of 2018, and newer functions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def tensors(inputs: Inputs, dtype: Dtype, device: str) -> tuple[Tensor, dict[str, Tensor]]:
-    """The variable, and the constants by name, on the device."""
+    """Return the variable and the constants by name, on the device."""
     import torch
 
     there = {name: torch.as_tensor(value, dtype=getattr(torch, dtype), device=device) for name, value in inputs.items()}
@@ -24,26 +24,26 @@ def tensors(inputs: Inputs, dtype: Dtype, device: str) -> tuple[Tensor, dict[str
 
 
 def closed_form(problem: Problem, inputs: Inputs, dtype: Dtype, device: str) -> Call:
-    """The formula that a person would derive and type in."""
+    """Prepare the hand-derived closed-form Hessian."""
     assert isinstance(problem, DerivedProblem)
     x, constants = tensors(inputs, dtype, device)
     return lambda: problem.hessian(x, constants)
 
 
 def closed_form_gradient(problem: Problem, inputs: Inputs, dtype: Dtype, device: str) -> Call:
-    """The gradient's formula that a person would derive and type in."""
+    """Prepare the hand-derived closed-form gradient."""
     assert isinstance(problem, DerivedProblem)
     x, constants = tensors(inputs, dtype, device)
     return lambda: problem.gradient(x, constants)
 
 
 def row_loop(f: Scalar, x: Tensor) -> Tensor:
-    """One backward pass for each entry of the gradient: all that frameworks offered in 2018. Shape [n n] for n variables."""
+    """Return the Hessian [n n], with one backward pass per entry of the gradient. Frameworks offered nothing else in 2018."""
     import torch
 
     x = x.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(f(x), x, create_graph=True)
-    entries = gradient.flatten()  # indexed one by one: going backward through unbind would touch all n entries for each row
+    entries = gradient.flatten()  # index one by one: the backward pass of unbind touches all n entries for each row
     return torch.stack([torch.autograd.grad(entries[i], x, retain_graph=True)[0].flatten() for i in range(len(entries))])
 
 

@@ -1,6 +1,6 @@
 """A tensor calculus: expressions in Einstein notation, their derivatives of any order, and their values.
 
-It follows Laue, Mitterreiter and Giesen, "Computing Higher Order Derivatives of Matrix and Tensor
+It implements Laue, Mitterreiter and Giesen, "Computing Higher Order Derivatives of Matrix and Tensor
 Expressions" (NeurIPS 2018) and "A Simple and Efficient Tensor Calculus" (AAAI 2020).
 
 Logistic regression, with the samples X [m n], the labels y [m] in {−1, 1} and the weights w [n]:
@@ -9,7 +9,7 @@ Logistic regression, with the samples X [m n], the labels y [m] in {−1, 1} and
 >>> X, y, w = constant("X", "mn"), constant("y", "m"), variable("w", "n")
 >>> f = log(1 + exp(-y * (X @ w))).sum()
 
-Its Hessian is an expression again, the one that one would write by hand, and a short program:
+The Hessian is again an expression, equal to the hand-derived one:
 
 >>> print(text(hessian(f, w), "H"))
 H[ij] = Σ_k X[ki] X[kj] y[k]² s[k] (1 - s[k])  where s[i] = sigmoid(-y[i] Σ_j X[ij] w[j])
@@ -20,10 +20,10 @@ H[ij] = Σ_k X[ki] X[kj] y[k]² s[k] (1 - s[k])  where s[i] = sigmoid(-y[i] Σ_j
 array([[ 2.5 , -0.25],
        [-0.25,  1.25]])
 
-torch tensors (on any device, of any dtype) and JAX arrays do as well; ``compile`` gives the function
-alone. Indices name axes where order does not: ``U["ik"] * V["jk"]`` has the axes i and j and sums over k.
+Values can also be torch tensors (any device and dtype) or JAX arrays. ``compile`` returns a reusable function. Index notation names axes
+explicitly: ``U["ik"] * V["jk"]`` has the axes i and j and sums over k.
 
-The Hessian of a matrix factorization has four axes, but knows that it is 2·I⊗VᵀV:
+The Hessian of a matrix factorization has four axes and is stored as 2·I⊗VᵀV:
 
 >>> from myths.hessian_cost.tensor_calculus import sum_of_squares
 >>> T, U, V = constant("T", "nm"), variable("U", "nk"), variable("V", "mk")

@@ -1,4 +1,4 @@
-"""The array operations that compiled expressions call, for torch, NumPy and JAX; each library is imported when it is asked for."""
+"""The array operations of compiled expressions for torch, NumPy and JAX. A library is imported when it is used."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ Array = Any
 
 
 def backend_of(arrays: list[Array]) -> str:
-    """``torch``, ``jax`` or ``numpy``, by the arrays' type."""
+    """Return ``torch``, ``jax`` or ``numpy`` for the type of the arrays."""
     modules = {type(array).__module__.partition(".")[0] for array in arrays}
     return "torch" if "torch" in modules else "jax" if modules & {"jax", "jaxlib"} else "numpy"
 
 
 @cache
 def operations(backend: str) -> dict[str, Callable[..., Any]]:
-    """The table of a backend. Raises TensorError for a backend that does not exist or is not installed.
+    """Return the operations of a backend by name.
 
-    ``embed(core, pattern, shape)`` is the tensor of ``shape`` that is zero but where axes of equal
-    ``pattern`` have equal index; there it is ``core``, whose axes are the numbers in ``pattern``.
-    ``embed_add(dense, core, pattern)`` adds that to ``dense``.
+    ``embed(core, pattern, shape)`` returns a tensor of ``shape`` that equals ``core`` where axes with equal ``pattern`` have equal indices
+    and
+    is zero elsewhere. The numbers in ``pattern`` are axes of ``core``. ``embed_add(dense, core, pattern)`` adds this tensor to ``dense``.
+
+    Raises:
+        TensorError: The backend does not exist or is not installed.
     """
     makers = {"torch": _torch, "numpy": _numpy, "jax": _jax}
     if backend not in makers:
@@ -35,19 +38,19 @@ def operations(backend: str) -> dict[str, Callable[..., Any]]:
 
 
 def _sech_squared(e: Array) -> Array:
-    """1 / cosh² of x, given exp(−|x|), which overflows nowhere."""
+    """Return 1 / cosh² x, computed from exp(−|x|), which does not overflow."""
     sech = 2 * e / (1 + e * e)
     return sech * sech
 
 
 def _last(along: int) -> tuple[int, ...]:
-    """The last axes."""
+    """Return the last axes."""
     return tuple(range(-along, 0))
 
 
 @no_type_check
 def _diagonal(array: Array, pattern: tuple[int, ...]) -> Array:
-    """A view of the entries where axes of equal pattern have equal index, with the axes 0, 1, … of the pattern."""
+    """Return a view of the entries where axes with equal pattern have equal indices. Its axes are 0, 1, … of the pattern."""
     left = list(pattern)
     for label in sorted(set(pattern)):
         while left.count(label) > 1:

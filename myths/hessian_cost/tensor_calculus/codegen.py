@@ -1,7 +1,7 @@
-"""An expression becomes a straight-line program of array operations, for given axis sizes.
+"""Generate a straight-line program of array operations from an expression, for given axis sizes.
 
-Deltas and broadcasts cost nothing until a dense result is wanted: a ``Value`` is an array and the
-pattern by which it fills its tensor.
+A ``Value`` is an array and the pattern by which it fills its tensor. Deltas and broadcasts therefore cost nothing until a dense result is
+required.
 """
 
 from __future__ import annotations
@@ -31,25 +31,25 @@ from myths.hessian_cost.tensor_calculus.simplify import Label, number
 
 @dataclass
 class CodeGenerator(Contraction):
-    """Writes the lines of expressions. ``guarded``: with a test wherever one may not be differentiable."""
+    """Generates the lines of expressions. ``guarded`` adds a check where an expression may not be differentiable."""
 
     guarded: bool = False
     values: dict[Expression, Value] = field(default_factory=dict)
 
     def guard(self, kind: str, array: str, node: Expression) -> None:
-        """A line that raises NotDifferentiable where an array is not of this kind."""
+        """Add a line that raises NotDifferentiable unless the array is of this kind."""
         if self.guarded:
             self.lines.append(f"_guard({kind!r}, {array}, {summary(node)!r})")
 
     def value(self, root: Expression) -> Value:
-        """The value of an expression; those below it are written first."""
+        """Return the value of an expression. Its subexpressions are generated first."""
         for node in walk(root):
             if node not in self.values:
                 self.values[node] = self.write(node)
         return self.values[root]
 
     def write(self, node: Expression) -> Value:
-        """The value of a node whose children have theirs."""
+        """Return the value of a node whose children have values."""
         places = tuple(range(node.order))
         if isinstance(node, Variable):
             return Value(identifier(node.name), places, places)
@@ -74,7 +74,7 @@ class CodeGenerator(Contraction):
         return Value(self.assign(f"{node.function}({argument})"), places if node.function == "inverse" else (), places)
 
     def function(self, node: Elementwise, x: str) -> str:
-        """A function of an array."""
+        """Return a function of an array."""
         p = node.parameter
         if node.function in ("log", "lgamma", "polygamma"):
             self.guard("positive", x, node)
@@ -97,23 +97,23 @@ class CodeGenerator(Contraction):
         return self.assign(powers.get(p, f"{x} ** {p!r}"))
 
     def scaled(self, value: Value) -> str:
-        """The array with its scale in it."""
+        """Return the array multiplied by its scale."""
         if value.array is None:
             return self.assign(f"constant({value.scale!r}, {self.reference_array})")
         return self.multiply(value.scale, value.array)
 
     def extents(self, node: Expression, out: Labels) -> dict[int, int]:
-        """The size of every label of a value of this node."""
+        """Return the size of every label of a value."""
         return {label: self.size(axis, node) for label, axis in zip(out, node.axes, strict=True)}
 
     def plain(self, node: Expression) -> Value:
-        """The value without deltas."""
+        """Return the value without deltas."""
         value = self.values[node]
         places = tuple(range(node.order))
         return Value(self.dense(node), places, places) if value.delta else value
 
     def dense(self, node: Expression) -> str:
-        """The whole tensor as one array."""
+        """Return the tensor as one dense array."""
         value = self.values[node]
         array, sizes = self.scaled(value), self.extents(node, value.out)
         shape = tuple(sizes[label] for label in value.out)
@@ -125,7 +125,7 @@ class CodeGenerator(Contraction):
         return array if set(value.labels) == set(value.out) else self.assign(f"broadcast({array}, {shape})")
 
     def sum(self, node: Sum) -> Value:
-        """Terms that share a pattern of deltas are added in it; a term with more deltas is added to a diagonal."""
+        """Add terms with a common delta pattern in compressed form. Add a term with more deltas to a diagonal."""
         if (complement := self.complement(node)) is not None:
             return complement
         values = [replace(self.values[term], scale=c * self.values[term].scale) for c, term in node.terms]
@@ -168,7 +168,7 @@ class CodeGenerator(Contraction):
         return total
 
     def cancelling(self, node: Sum) -> Iterator[tuple[int, int, Expression]]:
-        """The terms δ p and −p pᵀ of a softmax p, of which p − p² is left on the diagonal, with p(1 − p) to be written there instead."""
+        """Yield the terms δ p and −p pᵀ of a softmax p. Their diagonal p − p² is written as p(1 − p) to avoid cancellation."""
         for n, (c, term) in enumerate(node.terms):
             if not isinstance(term, Product) or len(set(term.out)) == len(term.out):
                 continue
@@ -184,7 +184,7 @@ class CodeGenerator(Contraction):
                         yield n, m, simplify.contract(kept, [*term.factors, (rest, labels)], c * term.coefficient, dims)
 
     def complement(self, node: Sum) -> Value | None:
-        """1 − sigmoid(u), 1 − tanh(u)² and 1 − softmax(u) without cancellation, else None."""
+        """Return 1 − sigmoid(u), 1 − tanh(u)² or 1 − softmax(u) without cancellation, else None."""
         (one, ones), (minus, other) = (node.terms[0], node.terms[-1])
         if len(node.terms) != 2:
             return None
@@ -207,7 +207,7 @@ class CodeGenerator(Contraction):
         return None
 
     def add_values(self, terms: list[Value], out: Labels) -> Value | None:
-        """The sum of values without common deltas, in the axes of the largest."""
+        """Return the sum of values without common deltas, in the axes of the largest."""
         if not terms:
             return None
         number = sum(value.scale for value in terms if value.array is None)
@@ -226,7 +226,7 @@ class CodeGenerator(Contraction):
         return Value(self.assign(written), order, out)
 
     def product(self, node: Product) -> Value:
-        """Factors that are numbers, and sums over labels that no factor has, go into the coefficient."""
+        """Return a product. Constant factors, and sums over labels that no factor has, go into the coefficient."""
         coefficient = node.coefficient
         operands: list[Operand] = []
         for factor, labels in node.factors:

@@ -1,4 +1,4 @@
-"""A tensor kept as its small dense core and the pattern of its deltas, such as 2·I⊗VᵀV (compression in Laue et al., AAAI 2020)."""
+"""Tensors stored as a small dense core and a delta pattern, such as 2·I⊗VᵀV (compression in Laue et al., AAAI 2020)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,16 @@ from myths.hessian_cost.tensor_calculus.expression import Labels
 
 @dataclass(frozen=True, eq=False)
 class Compressed:
-    """T[i₁ … iᵣ] = core[labels] where axes that ``out`` gives one label have one index, and zero elsewhere.
+    """T[i₁ … iᵣ] = core[labels] where axes with a common label in ``out`` have equal indices, and zero elsewhere.
 
-    ``core`` has an axis for each of ``labels``; a label of ``out`` that it lacks is constant along it.
-    A tensor of even order is a linear map from its last axes (half of them) to its first: ``T @ v`` and ``solve``.
+    A tensor of even order is a linear map from its last half of axes to its first half, see ``T @ v`` and ``solve``.
+
+    Attributes:
+        core: Array with one axis per label.
+        labels: Labels of the core. The tensor is constant along a label of ``out`` that is not among them.
+        out: Label of each axis of the tensor.
+        shape: Shape of the dense tensor.
+        operations: Array operations of the backend.
     """
 
     core: Array
@@ -28,19 +34,19 @@ class Compressed:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the core."""
+        """Size of the core in bytes."""
         return math.prod(self.core.shape) * int(self.core.itemsize)
 
     @property
     def dense_nbytes(self) -> int:
-        """Bytes that the dense tensor would take."""
+        """Size of the dense tensor in bytes."""
         return math.prod(self.shape) * int(self.core.itemsize)
 
     def __repr__(self) -> str:
         return f"Compressed(core {tuple(self.core.shape)} of {self.labels}, fills {self.out} of shape {self.shape})"
 
     def dense(self) -> Array:
-        """The whole tensor. Shape: ``shape``."""
+        """Return the dense tensor."""
         order = tuple(dict.fromkeys(self.out))
         core = self._spread(order)
         if len(order) == len(self.out):
@@ -48,7 +54,7 @@ class Compressed:
         return self.operations["embed"](core, tuple(order.index(label) for label in self.out), self.shape)
 
     def __matmul__(self, vector: Array) -> Array:
-        """T v, summed over the axes of v. Shapes: v is the last half of ``shape``, the result the first half."""
+        """Return T v, summed over the axes of v. v has the last half of ``shape``, the result the first half."""
         rows, columns = self._halves(vector, "last")
         if len(set(rows)) < len(rows) or len(set(columns)) < len(columns):
             raise TensorError(f"{self!r}: a delta within the rows or within the columns; use dense()")
@@ -58,10 +64,15 @@ class Compressed:
         return self._unstacked(value, rows, batch, left)
 
     def solve(self, vector: Array) -> Array:
-        """x with T x = v: a Newton step without the dense Hessian, one small system for each delta index (only one matrix is
-        factorized when the core does not depend on it). Shapes: v is the first half of ``shape``, x the last half.
+        """Return x with T x = v, for example a Newton step without the dense Hessian.
 
-        Raises TensorError when T is not square or has a delta within its rows or its columns.
+        One small system is solved per delta index. If the core does not depend on the index, one matrix is factorized for all.
+
+        Args:
+            vector: Right-hand side v, with the first half of ``shape``. x has the last half.
+
+        Raises:
+            TensorError: T is not square, or has a delta within its rows or within its columns.
         """
         rows, columns = self._halves(vector, "first")
         batch, left, right = self._split(rows, columns)
@@ -92,19 +103,19 @@ class Compressed:
         return self.out[:middle], self.out[middle:]
 
     def _split(self, rows: Labels, columns: Labels) -> tuple[Labels, Labels, Labels]:
-        """Labels of rows and columns both (the deltas), of rows alone, of columns alone."""
+        """Return the labels of both rows and columns (deltas), of rows only, and of columns only."""
         batch = tuple(label for label in rows if label in columns)
         return batch, tuple(label for label in rows if label not in batch), tuple(label for label in columns if label not in batch)
 
     def _spread(self, order: Labels) -> Array:
-        """The core with an axis for every one of these labels."""
+        """Return the core with an axis for every label of ``order``."""
         extent = self._extents()
         there = tuple(label for label in order if label in self.labels)
         array = self._permuted(self.core, self.labels, there).reshape(tuple(extent[label] if label in there else 1 for label in order))
         return array if len(there) == len(order) else self.operations["broadcast"](array, tuple(extent[label] for label in order))
 
     def _matrix(self, batch: Labels, left: Labels, right: Labels) -> Array:
-        """Shape [*batch left right]; a batch axis that the core lacks has size 1."""
+        """Return the core as [*batch left right]. A batch axis that the core lacks has size 1."""
         extent = self._extents()
         there = tuple(label for label in batch if label in self.labels)
         spread = self._spread((*there, *left, *right))

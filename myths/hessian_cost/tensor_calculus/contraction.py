@@ -1,7 +1,6 @@
-"""Σ Π factors, pair by pair, in the order that opt_einsum finds best for the sizes.
+"""Contract Σ Π factors pair by pair, in the order that opt_einsum finds best for the sizes.
 
-Each pair is one broadcast multiplication or one (batched) matrix multiplication, so that
-Xᵀ diag(s) X becomes ``X.T @ (s[:, None] * X)``.
+Each pair is one broadcast multiplication or one (batched) matrix multiplication. Xᵀ diag(s) X becomes ``X.T @ (s[:, None] * X)``.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ class Contraction(ProgramWriter):
     """Writes the lines of one product."""
 
     def contract(self, operands: list[Operand], out: Labels, coefficient: float, sizes: dict[int, int]) -> Value:
-        """coefficient · Σ Π operands, over the labels that are not in ``out``, each of which some operand has."""
+        """Return coefficient · Σ Π operands, summed over the labels that are not in ``out``."""
         operands = [self.sum_axes(n, operands, out) for n in range(len(operands))]
         if abs(coefficient) != 1:
             operands, coefficient = self.scale_smallest(coefficient, operands, out, sizes)
@@ -37,7 +36,7 @@ class Contraction(ProgramWriter):
     def scale_smallest(
         self, coefficient: float, operands: list[Operand], out: Labels, sizes: dict[int, int]
     ) -> tuple[list[Operand], float]:
-        """A number is multiplied into the smallest factor, unless the result is no larger: then it stays apart."""
+        """Multiply the coefficient into the smallest factor. If the result is not larger, keep the coefficient separate."""
         volume = [_volume(labels, sizes) for _, labels in operands]
         least = min(range(len(operands)), key=volume.__getitem__)
         result = _volume(tuple({label for _, labels in operands for label in labels}.intersection(out)), sizes)
@@ -48,7 +47,7 @@ class Contraction(ProgramWriter):
         return [*operands[:least], scaled, *operands[least + 1 :]], 1.0 if coefficient > 0 else -1.0
 
     def diagonal(self, array: str, labels: Labels) -> Operand:
-        """Axes of one label become one axis."""
+        """Merge axes with the same label into one axis."""
         for label in dict.fromkeys(labels):
             while labels.count(label) > 1:
                 first = labels.index(label)
@@ -58,14 +57,14 @@ class Contraction(ProgramWriter):
         return array, labels
 
     def sum_axes(self, n: int, operands: list[Operand], out: Labels) -> Operand:
-        """An operand summed over what it alone has."""
+        """Sum an operand over the axes that no other operand and no output has."""
         array, labels = operands[n]
         needed = set(out).union(*(own for m, (_, own) in enumerate(operands) if m != n))
         axes = tuple(place for place, label in enumerate(labels) if label not in needed)
         return (self.assign(f"{array}.sum({axes})"), tuple(label for label in labels if label in needed)) if axes else (array, labels)
 
     def contract_pair(self, left: Operand, right: Operand, needed: set[int], sizes: dict[int, int]) -> Operand:
-        """Two operands multiplied and summed over what nobody else needs."""
+        """Multiply two operands and sum over the labels that are not needed."""
         (a, mine), (b, theirs) = left, right
         if _volume(mine, sizes) < _volume(theirs, sizes):
             (a, mine), (b, theirs) = right, left
@@ -94,7 +93,7 @@ class Contraction(ProgramWriter):
         return product, labels
 
     def group_axes(self, array: str, labels: Labels, groups: tuple[Labels, ...], sizes: dict[int, int]) -> str:
-        """Axes permuted into groups; those of the last two groups joined to one axis each (an absent one is left out)."""
+        """Permute axes into groups and join each of the last two groups to one axis. Empty groups are left out."""
         array = self.permute(array, labels, tuple(itertools.chain(*groups)))
         if any(len(group) > 1 for group in groups[1:]):
             shape = tuple(sizes[label] for label in groups[0]) + tuple(_volume(group, sizes) for group in groups[1:] if group)
@@ -110,9 +109,9 @@ def _volume(labels: Labels, sizes: Mapping[int, int]) -> int:
 
 
 def order_of_contraction(operands: list[Operand], out: Labels, sizes: Mapping[int, int]) -> list[tuple[int, ...]]:
-    """Which operands to contract next, time after time; the result is appended.
+    """Return the operands to contract in each step. The result of a step is appended to the operands.
 
-    opt_einsum's optimum for up to 7 factors, else its choice; where it is not installed, NumPy's.
+    The order is optimal for up to 7 factors, else heuristic, by opt_einsum or, if it is not installed, by NumPy.
     """
     if len(operands) < 2:
         return []

@@ -1,12 +1,11 @@
 """Derivatives of any expression by any variable, of any order, as expressions (Laue et al., AAAI 2020).
 
-Between y and x lies a graph whose edges carry the derivative of a node by a child. A node v is
-*eliminated* by multiplying every edge into it with every edge out of it; once all are gone, the
-one edge from y to x is dy/dx. The three modes are three orders of elimination: from x upwards
-(forward), from y downwards (reverse), or, in the paper's cross-country mode, whichever
-node gives the tensors of lowest order first, where a delta counts as one axis: element-wise and
-diagonal factors go before matrices. The mode decides how sums over several paths are factored;
-along one path all factors become one product, whose order of contraction is chosen at evaluation.
+The edges of the graph between y and x carry the derivative of a node by a child. A node is *eliminated* by multiplying every incoming edge
+with every outgoing edge. After all nodes are eliminated, the edge from y to x is dy/dx. The three modes are three elimination orders: from
+x
+upwards (forward), from y downwards (reverse), or, in the paper's cross-country mode, the node with the tensors of lowest order first. A
+delta counts as one axis there, so element-wise and diagonal factors come before matrices. The mode determines how sums over several paths
+are factored. Along one path, all factors become one product, and the order of its contraction is chosen at evaluation.
 """
 
 from __future__ import annotations
@@ -33,9 +32,18 @@ Edges = dict[Expression, dict[Expression, Expression]]
 
 
 def derivative(y: Expression, *by: Expression, mode: Mode = "cross-country") -> Expression:
-    """The derivative of y by one variable after the other. Shape [*y.axes *by[0].axes *by[1].axes …].
+    """Return the derivative of y by one variable after the other.
 
-    Raises UnknownVariable when one of ``by`` is not a variable (a variable that y does not contain gives zero).
+    Args:
+        y: Expression to differentiate.
+        by: Variables. A variable that y does not contain gives zero.
+        mode: Elimination order.
+
+    Returns:
+        The derivative, with axes [*y.axes *by[0].axes *by[1].axes …].
+
+    Raises:
+        UnknownVariable: One of ``by`` is not a variable.
     """
     for x in by:
         if not isinstance(x, Variable) or x.constant:
@@ -45,16 +53,24 @@ def derivative(y: Expression, *by: Expression, mode: Mode = "cross-country") -> 
 
 
 def gradient(f: Expression, x: Expression, mode: Mode = "reverse") -> Expression:
-    """The gradient of a scalar. Shape: that of x. Raises AxesError when f is not a scalar."""
+    """Return the gradient of a scalar, with the axes of x.
+
+    Raises:
+        AxesError: f is not a scalar.
+    """
     if f.order:
         raise AxesError(f"a gradient is that of a scalar; {f} has axes {list(f.axes)}: use derivative")
     return derivative(f, x, mode=mode)
 
 
 def hessian(f: Expression, x: Expression, y: Expression | None = None, mode: Mode = "cross-country") -> Expression:
-    """The second derivative of a scalar by x and y (by x twice without y). Shape [*x.axes *y.axes].
+    """Return the second derivative of a scalar by x and y, with axes [*x.axes *y.axes].
 
-    The gradient is taken in reverse mode, its derivative in ``mode``.
+    Args:
+        f: Scalar expression.
+        x: Variable of the gradient, which is computed in reverse mode.
+        y: Variable of the second derivative. Default: x.
+        mode: Elimination order of the second derivative.
     """
     return derivative(gradient(f, x), x if y is None else y, mode=mode)
 
@@ -86,7 +102,7 @@ def _eliminate(y: Expression, x: Variable, mode: Mode) -> Expression:
 
 
 def _graph(y: Expression, x: Variable) -> tuple[list[Expression], Edges]:
-    """The nodes on the way from y to x, children first, and the edges among them."""
+    """Return the nodes on the paths from y to x, children first, and the edges between them."""
     between: dict[Expression, None] = {}
     edges: Edges = {}
     for node in walk(y):
@@ -112,7 +128,7 @@ def _remove(node: Expression, edges: Edges, parents: dict[Expression, set[Expres
 
 
 def _chain(above: Expression, below: Expression, order: int) -> Expression:
-    """∂w/∂v · ∂v/∂u, summed over the axes of v."""
+    """Return ∂w/∂v · ∂v/∂u, summed over the axes of v."""
     split = above.order - order
     mine = tuple(range(above.order))
     theirs = mine[split:] + tuple(range(above.order, above.order + below.order - order))
@@ -120,19 +136,19 @@ def _chain(above: Expression, below: Expression, order: int) -> Expression:
 
 
 def _cost(node: Expression, edges: Edges, parents: dict[Expression, set[Expression]]) -> tuple[int, int, int]:
-    """How much eliminating a node costs: the order of the largest factor, of all factors, and the number of multiplications."""
+    """Return the cost of eliminating a node: the order of the largest factor, of all factors, and the number of multiplications."""
     into = [_free_order(edges[parent][node]) for parent in parents[node]]
     out = [_free_order(edge) for edge in edges[node].values()]
     return max(into) + max(out), sum(into) + sum(out), len(into) * len(out)
 
 
 def _free_order(edge: Expression) -> int:
-    """The order of a tensor, of which a delta makes two axes one."""
+    """Return the order of a tensor, where a delta counts as one axis."""
     return len(set(edge.out)) if isinstance(edge, Product) else edge.order
 
 
 def partial(node: Expression, child: Expression) -> Expression:
-    """The derivative of a node by one of its children, every other child held. Shape [*node.axes *child.axes]."""
+    """Return the derivative of a node by one child, with the other children fixed, and axes [*node.axes *child.axes]."""
     if isinstance(node, Product):
         return simplify.add(
             simplify.contract(
@@ -161,7 +177,7 @@ def partial(node: Expression, child: Expression) -> Expression:
 
 
 def _axis_slope(node: AxisFunction) -> Expression:
-    """The derivative of a function along axes by its argument. Shape [*node.axes *argument.axes]."""
+    """Return the derivative of an axis function by its argument, with axes [*node.axes *argument.axes]."""
     x, outer = node.argument, node.argument.order - node.along
     batch, inner = tuple(range(outer)), tuple(range(outer, x.order))
     others = tuple(range(x.order, x.order + node.along))
@@ -179,11 +195,11 @@ def _axis_slope(node: AxisFunction) -> Expression:
 
 
 WEIGHTS = {"logsumexp": "softmax", "max": "argmax"}
-"""What the derivative by an entry along the axes is."""
+"""Derivative by an entry along the axes, by function."""
 
 
 def _slope(node: Elementwise) -> Expression:
-    """f′(x) for y = f(x), element by element."""
+    """Return f′(x) for y = f(x), element-wise."""
     if node.function not in SLOPES:
         raise TensorError(f"{node.function} has no derivative")
     return SLOPES[node.function](node)
@@ -199,7 +215,7 @@ def _times(*factors: Expression, coefficient: float = 1.0) -> Expression:
 
 
 def _plus_one(x: Expression, sign: float = 1.0) -> Expression:
-    """1 + sign · x."""
+    """Return 1 + sign · x."""
     return simplify.add([simplify.constant_like(x.axes, 1.0), simplify.scale(sign, x)])
 
 
@@ -232,4 +248,4 @@ SLOPES: Mapping[str, Callable[[Elementwise], Expression]] = {
     "step": lambda node: _constant(node, 0.0),
     "power": lambda node: _times(simplify.power(node.argument, node.parameter - 1), coefficient=node.parameter),
 }
-"""The derivative of every element-wise function; where it jumps, the value at the jump is that of ``notation``."""
+"""Derivatives of all element-wise functions. At a jump, the value is the one documented in ``notation``."""

@@ -1,23 +1,23 @@
-"""What can go wrong; each error names the expression and the axis."""
+"""Errors of the tensor calculus. Each message names the expression and the axis."""
 
 from myths.lab.errors import UsageError
 
 
 class TensorError(UsageError):
-    """Any error of the tensor calculus."""
+    """Base class of all errors of the tensor calculus."""
 
 
 class AxesError(TensorError):
-    """The axes of the parts of an expression do not fit together."""
+    """The axes of parts of an expression do not match."""
 
 
 class UnknownVariable(TensorError):
-    """A variable that the expression does not have, that has no value, or that may not be differentiated by."""
+    """A variable is not in the expression, has no value, or is a constant."""
 
 
 class ShapeError(TensorError):
-    """An array's shape disagrees with its variable's axes, or two arrays disagree about the size of an axis."""
+    """The shape of an array does not match the axes of its variable, or two arrays disagree on the size of an axis."""
 
 
 class NotDifferentiable(TensorError):
-    """The expression, or its derivative, does not exist at this point."""
+    """The expression or its derivative does not exist at this point."""

@@ -1,4 +1,4 @@
-"""Expressions become functions of arrays, or numbers."""
+"""Compile and evaluate expressions."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ Sizes = tuple[tuple[str, int], ...]
 
 @dataclass(eq=False)
 class Compiled:
-    """A function of arrays by name, made by ``compile``. The first call with arrays of new shapes writes the program for them.
+    """A function of named arrays, created by ``compile``. The first call with new shapes generates the program.
 
-    ``inputs`` are the variables it takes. Calls raise UnknownVariable for arrays that are missing or
-    not known, and ShapeError for shapes that disagree.
+    Calls raise UnknownVariable for missing or unknown arrays and ShapeError for inconsistent shapes.
+
+    Attributes:
+        inputs: Variables of the function.
     """
 
     expressions: tuple[Expression, ...]
@@ -37,7 +39,7 @@ class Compiled:
     _by_shapes: dict[tuple[Any, ...], Callable[..., Any]] = field(default_factory=dict)
 
     def __call__(self, **arrays: Array) -> Any:
-        """The value, or a tuple of values, at these arrays."""
+        """Return the value, or a tuple of values, at these arrays."""
         ordered = self._ordered(arrays)
         shapes = tuple([getattr(array, "shape", None) for array in ordered])
         run = self._by_shapes.get(shapes)
@@ -46,14 +48,14 @@ class Compiled:
         return run(*ordered)
 
     def function(self, sizes: Mapping[str, int]) -> Callable[..., Any]:
-        """The program for these axis sizes: a plain function of the arrays in the order of ``inputs``, without any checks."""
+        """Return the program for these axis sizes: a plain function of the arrays in the order of ``inputs``, without checks."""
         key = tuple(sorted(sizes.items()))
         if key not in self._functions:
             self._functions[key] = self._build(dict(key))
         return self._functions[key]
 
     def source(self, **sizes: int) -> str:
-        """The program for these axis sizes, as Python."""
+        """Return the program for these axis sizes as Python source."""
         return self._write(dict(self.sizes) | sizes)[0]
 
     def _write(self, sizes: dict[str, int]) -> tuple[str, list[Any]]:
@@ -104,7 +106,7 @@ class Compiled:
         return ordered
 
     def _bind(self, arrays: list[Array]) -> Sizes:
-        """The size of every axis."""
+        """Return the size of every axis."""
         sizes = dict(self.sizes)
         for x, array in zip(self.inputs, arrays, strict=True):
             shape = getattr(array, "shape", None)
@@ -125,14 +127,20 @@ def compile(
     compressed: bool = False,
     check: bool = False,
 ) -> Compiled:
-    """A function of arrays, which computes one expression, or several with their common parts computed once.
+    """Return a function of arrays that computes one or several expressions. Common subexpressions are computed once.
 
-    ``inputs``: the variables that it takes, if more than those that occur (a Hessian may not depend on x, which yet says its shape).
-    ``sizes``: axis sizes; when they say all, the program is written now and not at the first call.
-    ``compressed``: return Compressed results, which keep their deltas. ``check``: raise
-    NotDifferentiable at points where an expression does not exist or is not finite (costs a synchronization each).
-    A result that is a mere transpose of an input shares its memory.
-    Raises TensorError for an unknown backend.
+    A result that is only a transpose of an input shares its memory.
+
+    Args:
+        expression: One expression, or several.
+        backend: "torch", "numpy" or "jax".
+        inputs: Variables of the function. Default: those that occur. A Hessian may not depend on x, which still determines its shape.
+        sizes: Axis sizes. If they are complete, the program is generated at once and not at the first call.
+        compressed: Return Compressed results, which keep their deltas.
+        check: Raise NotDifferentiable where an expression does not exist or is not finite. Each check costs a synchronization.
+
+    Raises:
+        TensorError: The backend is unknown.
     """
     single = isinstance(expression, Expression)
     roots = (expression,) if isinstance(expression, Expression) else tuple(expression)
@@ -166,12 +174,24 @@ def evaluate(
     check: bool = True,
     **arrays: Array,
 ) -> Any:
-    """The value at a point, whose arrays also choose the backend and the dtype. Shape: the expression's axes.
+    """Return the value of an expression at a point, with the axes of the expression.
 
-    Arrays are given by name (``w=…``) or by variable (``{w: …}``; these may be more than the
-    expression has). ``compressed``: a Compressed result. Programs are kept for the next call.
-    Raises UnknownVariable, ShapeError, and, with ``check``, NotDifferentiable (log of x ≤ 0, a
-    negative power of 0, a derivative at the zero of a norm, the inverse of a singular matrix, any value that is not finite).
+    The arrays determine the backend and the dtype. Programs are cached.
+
+    Args:
+        expression: Expression to evaluate.
+        point: Arrays by variable (``{w: …}``). It may contain more variables than the expression.
+        arrays: Arrays by name (``w=…``).
+        sizes: Sizes of axes that no array has.
+        backend: Backend. Default: that of the arrays.
+        compressed: Return a Compressed result.
+        check: Check that the expression exists.
+
+    Raises:
+        UnknownVariable: A variable has no value, or a name is unknown.
+        ShapeError: Shapes are inconsistent.
+        NotDifferentiable: With ``check``: log of x ≤ 0, a negative power of 0, the derivative of a norm at 0, the inverse of a singular
+            matrix, or a value that is not finite.
     """
     given = dict(point or {})
     found = variables(expression)
@@ -188,7 +208,11 @@ def evaluate(
 
 
 def _guard(kind: str, array: Array, written: str) -> None:
-    """Raises NotDifferentiable where the array is not what the function needs, or is no finite number."""
+    """Check the argument of a function.
+
+    Raises:
+        NotDifferentiable: The argument is outside the function's domain or not finite.
+    """
     if kind == "invertible":
         if not _invertible(array):
             raise NotDifferentiable(f"the matrix of {written} is singular")
@@ -203,7 +227,7 @@ def _guard(kind: str, array: Array, written: str) -> None:
 
 
 def _invertible(array: Array) -> bool:
-    """Whether the inverse has a correct digit: a condition number that no scaling of rows or columns can spoil (Skeel's), beside 1/ε."""
+    """Return whether the inverse has a correct digit, by Skeel's condition number, which row and column scaling cannot change."""
     import numpy as np
 
     host = np.asarray(array.detach().cpu() if hasattr(array, "detach") else array)

@@ -1,19 +1,22 @@
-"""Expressions: the nodes of a directed acyclic graph, immutable and made once (hash-consed).
+"""Expressions: immutable, hash-consed nodes of a directed acyclic graph.
 
-Two expressions that are built alike are the *same object*, so ``is`` compares them and common
-sub-expressions are shared. An axis bears the name of its size: axes of one name have one size.
+Two expressions that are built alike are the same object. ``is`` therefore compares expressions, and common subexpressions are shared. The
+name of an axis is the name of its size: axes with equal names have equal sizes.
 
-There are eight kinds of nodes, and every other notion is one of them:
+All expressions consist of eight kinds of nodes:
 
-- ``Variable``: a named array. - ``Size``: the number of entries along an axis.
-- ``Product``: c · Σ Π factors with index strings, the ``C = A *_(s1,s2,s3) B`` of Laue et al. (AAAI 2020) for any
-  number of factors. An index of the output that is in no factor broadcasts, one that is repeated
-  in the output is a delta: numbers, zeros, ones, unit tensors, transposes, traces and sums over
-  axes are products too. - ``Sum``: Σ c · term. - ``Elementwise`` functions.
-- ``MatrixFunction``: inverse, det and logdet. - ``AxisFunction``: logsumexp, softmax, max and its argmax along the last axes.
-- ``Selection``: the 0-1 matrix that takes entries start, start + step, … of a vector, which makes slices products.
+- ``Variable``: a named array.
+- ``Size``: the number of entries along an axis.
+- ``Product``: c · Σ Π factors with index strings, the ``C = A *_(s1,s2,s3) B`` of Laue et al. (AAAI 2020) for any number of factors. An
+  output index that is in no factor broadcasts; a repeated output index is a delta. Numbers, zeros, ones, unit tensors, transposes, traces
+  and sums over axes are also products.
+- ``Sum``: Σ c · term.
+- ``Elementwise``: a function of every entry.
+- ``MatrixFunction``: inverse, det and logdet.
+- ``AxisFunction``: logsumexp, softmax, max and argmax along the last axes.
+- ``Selection``: the 0-1 matrix that selects the entries start, start + step, … of a vector. It expresses slices as products.
 
-Nodes are made by ``simplify``, which keeps them in normal form; do not call the classes.
+``simplify`` builds all nodes in normal form. Do not call the classes.
 """
 
 from __future__ import annotations
@@ -27,23 +30,26 @@ from weakref import WeakValueDictionary
 Labels = tuple[int, ...]
 Function = TypeVar("Function", bound=Callable[..., Any])
 OPERATORS: dict[str, Callable[..., Any]] = {}
-"""What the operators of an expression and its ``str`` do, by name. The modules that build nodes and print them enter it: they need the
-nodes, and these need not them."""
+"""Implementations of the operators and of ``str``, by name. The modules that build and print nodes register them, to avoid a circular
+import.
+"""
 
 
 def operator(function: Function) -> Function:
-    """Enter a function among ``OPERATORS`` under its own name."""
+    """Register a function in ``OPERATORS`` under its own name."""
     OPERATORS[function.__name__] = function
     return function
 
 
 class Expression:
-    """A tensor-valued expression. Its ``axes`` are names; order 0 is a scalar.
+    """A tensor-valued expression. ``axes`` are the names of its axes; a scalar has none.
 
-    ``+ - * /`` act element by element on equal axes, or with a scalar; ``**`` takes a number;
-    ``@`` sums the last axis of the left with the first of the right; ``A["ij"]`` gives index
-    names, for products in which repeated indices are summed: ``A["ij"] * x["j"]``.
-    Raises AxesError where the axes leave a doubt.
+    ``+ - * /`` act element-wise on equal axes or with a scalar. ``**`` takes a number. ``@`` sums the last axis of the left operand with
+    the
+    first of the right. ``A["ij"]`` names the indices for products in which repeated indices are summed, such as ``A["ij"] * x["j"]``.
+
+    Raises:
+        AxesError: The axes of the operands are ambiguous.
     """
 
     __slots__ = ()
@@ -58,7 +64,7 @@ class Expression:
 
     @property
     def children(self) -> tuple[Expression, ...]:
-        """The expressions that this one is made of."""
+        """The subexpressions."""
         return ()
 
     @property
@@ -68,11 +74,11 @@ class Expression:
 
     @property
     def T(self) -> Expression:
-        """The transpose: all axes in reverse. Shape [a b … z] becomes [z … b a]."""
+        """The transpose: all axes in reverse order."""
         return OPERATORS["transpose"](self, tuple(reversed(range(self.order))))
 
     def sum(self) -> Expression:
-        """The sum of all entries. Shape []."""
+        """Return the sum of all entries as a scalar."""
         return OPERATORS["contract"]((), [(self, tuple(range(self.order)))])
 
     def __getitem__(self, indices: str) -> Any:
@@ -118,7 +124,7 @@ class Expression:
 
 
 class _Keyed(Expression):
-    """Gives every node a key that depends on its structure only, the same in every process: it orders terms and factors."""
+    """Gives every node a key that depends only on its structure and orders terms and factors. The key is equal in every process."""
 
     __slots__ = ()
 
@@ -129,7 +135,7 @@ class _Keyed(Expression):
 
 @dataclass(frozen=True, eq=False, slots=True, weakref_slot=True, repr=False)
 class Variable(_Keyed):
-    """An input. Shape: its axes. ``constant``: derivatives by it are refused. ``symmetric``: a matrix that equals its transpose."""
+    """An input. ``constant`` forbids derivatives by it. ``symmetric`` declares a matrix that equals its transpose."""
 
     name: str
     names: tuple[str, ...]
@@ -148,7 +154,7 @@ class Variable(_Keyed):
 
 @dataclass(frozen=True, eq=False, slots=True, weakref_slot=True, repr=False)
 class Size(_Keyed):
-    """The number of entries along an axis, as a scalar. Shape []."""
+    """The number of entries along an axis, as a scalar."""
 
     axis: str
     key: str = field(init=False)
@@ -164,7 +170,7 @@ class Size(_Keyed):
 
 @dataclass(frozen=True, eq=False, slots=True, weakref_slot=True, repr=False)
 class Product(_Keyed):
-    """coefficient · Σ Π factors, summed over the labels that are not in ``out``; ``dims[l]`` is the axis of label l."""
+    """coefficient · Σ Π factors, summed over the labels that are not in ``out``. ``dims[l]`` is the axis of label l."""
 
     coefficient: float
     factors: tuple[tuple[Expression, Labels], ...]
@@ -188,7 +194,7 @@ class Product(_Keyed):
 
 @dataclass(frozen=True, eq=False, slots=True, weakref_slot=True, repr=False)
 class Sum(_Keyed):
-    """Σ coefficient · term over terms of equal axes."""
+    """Σ coefficient · term over terms with equal axes."""
 
     terms: tuple[tuple[float, Expression], ...]
     key: str = field(init=False)
@@ -209,7 +215,7 @@ class Sum(_Keyed):
 
 @dataclass(frozen=True, eq=False, slots=True, weakref_slot=True, repr=False)
 class Elementwise(_Keyed):
-    """A function of every entry; ``parameter`` is the exponent of ``power``, the order of ``polygamma``, and 0 for the others."""
+    """A function of every entry. ``parameter`` is the exponent of ``power`` or the order of ``polygamma``, else 0."""
 
     function: str
     parameter: float
@@ -232,7 +238,7 @@ class Elementwise(_Keyed):
 
 @dataclass(frozen=True, eq=False, slots=True, weakref_slot=True, repr=False)
 class MatrixFunction(_Keyed):
-    """``inverse`` (shape [n n]), ``det`` or ``logdet`` (shape []) of a square matrix."""
+    """The ``inverse`` [n n], ``det`` or ``logdet`` (scalars) of a square matrix."""
 
     function: str
     argument: Expression
@@ -254,10 +260,10 @@ class MatrixFunction(_Keyed):
 
 @dataclass(frozen=True, eq=False, slots=True, weakref_slot=True, repr=False)
 class AxisFunction(_Keyed):
-    """A function of the entries along the last ``along`` axes together, for each entry of the others.
+    """A function of the entries along the last ``along`` axes, for each entry of the other axes.
 
-    ``logsumexp`` and ``max`` drop these axes. ``softmax``, and ``argmax`` (1 at the largest entry, in equal parts where several
-    are largest, else 0), keep them.
+    ``logsumexp`` and ``max`` remove these axes. ``softmax`` and ``argmax`` keep them. ``argmax`` is 1 at the largest entry and 0 elsewhere;
+    several largest entries share the 1 equally.
     """
 
     function: str
@@ -282,7 +288,7 @@ class AxisFunction(_Keyed):
 
 @dataclass(frozen=True, eq=False, slots=True, weakref_slot=True, repr=False)
 class Selection(_Keyed):
-    """S[i j] = 1 where j = start + step · i, else 0. Shape [rows columns]: names of axes."""
+    """S[i j] = 1 if j = start + step · i, else 0. The axes are rows and columns."""
 
     start: int
     step: int
@@ -303,7 +309,7 @@ _nodes: WeakValueDictionary[tuple[object, ...], Expression] = WeakValueDictionar
 
 
 def intern(kind: type[Node], *fields: Any) -> Node:
-    """The one node of this kind with these fields."""
+    """Return the unique node of this class with these fields."""
     node = _nodes.get((kind, *fields))
     if node is None:
         node = _nodes[kind, *fields] = kind(*fields)
@@ -312,7 +318,7 @@ def intern(kind: type[Node], *fields: Any) -> Node:
 
 
 def walk(*roots: Expression) -> Iterator[Expression]:
-    """Every node below the roots once, children before parents."""
+    """Yield every node below the roots once, children before parents."""
     seen: set[Expression] = set()
     stack = [(root, False) for root in reversed(roots)]
     while stack:
@@ -326,5 +332,5 @@ def walk(*roots: Expression) -> Iterator[Expression]:
 
 
 def variables(*roots: Expression) -> tuple[Variable, ...]:
-    """The variables and constants in expressions, by name."""
+    """Return the variables and constants of expressions, sorted by name."""
     return tuple(sorted((node for node in walk(*roots) if isinstance(node, Variable)), key=lambda node: node.key))

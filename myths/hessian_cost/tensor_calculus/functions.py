@@ -1,4 +1,4 @@
-"""The element-wise functions: value at a number, derivative, where the derivative exists, and how each is written."""
+"""The element-wise functions: value, derivative, domain and notation."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Function:
-    """``value(x, p)`` at a number; ``latex`` its name there; ``domain``: the test an argument must pass in ``evaluate``."""
+    """An element-wise function. ``value(x, p)`` is its value at a number, ``latex`` its LaTeX name, ``domain`` the test of its argument."""
 
     value: Callable[[float, float], float]
     latex: str
     domain: str = ""
 
     def fold(self, x: float, parameter: float) -> float | None:
-        """The value at a constant, or None where it is not a finite real number."""
+        """Return the value at a constant, or None if it is not a finite real number."""
         try:
             found = self.value(x, parameter)
         except (ValueError, OverflowError, ZeroDivisionError):

@@ -1,4 +1,4 @@
-"""How expressions are written down: variables, index notation, functions."""
+"""Constructors of expressions: variables, index notation and functions."""
 
 from __future__ import annotations
 
@@ -13,18 +13,30 @@ Operand = Any  # Expression, Indexed or a number; anything else is refused with 
 
 
 def variable(name: str, axes: str = "") -> Variable:
-    """An input by which one may differentiate. Its shape is its axes: ``"mn"`` is [m n], ``"samples features"`` has longer names.
+    """Return an input that can be differentiated by.
 
-    Axes of one name have one size; a name that is a number (``"3"``) is its size. A derivative by a matrix is that by each of its
-    entries on its own, so that no variable can be promised to be symmetric: S[ij] S[ji] and S[ij]² have different derivatives.
+    Args:
+        name: Identifier that starts with a letter.
+        axes: Names of the axes. ``"mn"`` has the axes m and n; ``"samples features"`` has longer names. Axes with equal names have equal
+            sizes. A number such as ``"3"`` is its own size.
+
+    A derivative by a matrix treats every entry as independent. A variable can therefore not be declared symmetric: S[ij] S[ji] and S[ij]²
+    have
+    different derivatives.
     """
     return _input(name, axes, False, False)
 
 
 def constant(name: str, axes: str = "", symmetric: bool = False) -> Variable:
-    """An input by which nothing is differentiated. Its shape is its axes, as for ``variable``.
+    """Return an input that cannot be differentiated by.
 
-    ``symmetric`` promises that a matrix equals its transpose. Raises AxesError when what is symmetric has no two equal axes.
+    Args:
+        name: Identifier that starts with a letter.
+        axes: Names of the axes, as for ``variable``.
+        symmetric: Declare that a matrix equals its transpose.
+
+    Raises:
+        AxesError: ``symmetric`` is set, but the input does not have two equal axes.
     """
     return _input(name, axes, True, symmetric)
 
@@ -47,24 +59,27 @@ def _name(name: str) -> str:
 
 
 def number(value: float) -> Expression:
-    """A number as an expression. Shape []."""
+    """Return a number as a scalar expression."""
     return simplify.constant_like((), value)
 
 
 def ones(axes: str) -> Expression:
-    """The tensor of ones, of these axes."""
+    """Return the tensor of ones with these axes."""
     return simplify.constant_like(_axes(axes), 1.0)
 
 
 def identity(axes: str) -> Expression:
-    """The unit tensor δ. Shape [*axes *axes]: ``identity("n")`` is the n×n identity matrix."""
+    """Return the unit tensor δ [*axes *axes]. ``identity("n")`` is the n×n identity matrix."""
     return simplify.unit(_axes(axes))
 
 
 @dataclass(frozen=True, eq=False)
 class Indexed:
-    """A product of tensors with index names. By itself, an index that is repeated is summed (Einstein's convention)
-    and the others remain in the order in which they first occur; ``to`` says it otherwise.
+    """A product of tensors with index names.
+
+    Repeated indices are summed (Einstein's convention). The other indices remain in the order of their first occurrence. Use ``to`` to
+    choose
+    the output indices.
     """
 
     factors: tuple[tuple[Expression, str], ...]
@@ -77,7 +92,7 @@ class Indexed:
         return "".join(index for index in written if written.count(index) == 1)
 
     def to(self, indices: str) -> Expression:
-        """The expression with these axes: every other index is summed, one that is given twice makes a diagonal. Shape: [*indices]."""
+        """Return the expression with these axes. Other indices are summed; an index given twice is a diagonal."""
         return einsum(",".join(own for _, own in self.factors) + "->" + indices, *(factor for factor, _ in self.factors))
 
     def _joined(self, other: Operand, sign: float) -> Indexed:
@@ -130,14 +145,22 @@ class Indexed:
 
 @operator
 def indexed(tensor: Expression, indices: str) -> Indexed:
-    """``tensor[indices]``: one letter an axis. Raises AxesError when there are more or fewer."""
+    """Return ``tensor[indices]`` with one letter per axis.
+
+    Raises:
+        AxesError: The number of letters differs from the number of axes.
+    """
     if not isinstance(indices, str) or len(indices) != tensor.order:
         raise AxesError(f"{tensor} has {tensor.order} axes {list(tensor.axes)}, which indices {indices!r} do not name")
     return Indexed(((tensor, indices),))
 
 
 def as_expression(value: Operand) -> Expression:
-    """An expression as it is, an indexed product with its free indices, a number as a scalar. Raises AxesError for anything else."""
+    """Return an expression unchanged, an indexed product with its free indices, or a number as a scalar.
+
+    Raises:
+        AxesError: The value is none of these.
+    """
     if isinstance(value, Expression):
         return value
     if isinstance(value, Indexed):
@@ -150,10 +173,13 @@ def as_expression(value: Operand) -> Expression:
 
 
 def einsum(spec: str, *operands: Operand) -> Expression:
-    """C = A *_(s1,s2,s3) B of Laue et al. (AAAI 2020) for any number of factors: ``einsum("ij,j->i", A, x)``.
+    """Return the product C = A *_(s1,s2,s3) B of Laue et al. (AAAI 2020) for any number of factors, for example ``einsum("ij,j->i", A,
+    x)``.
 
-    Shape: the axes of the indices after the arrow; every other index is summed; an index given
-    twice after the arrow makes a diagonal. Raises AxesError for indices and axes that do not fit.
+    The axes are the indices after the arrow. All other indices are summed; an index given twice after the arrow is a diagonal.
+
+    Raises:
+        AxesError: Indices and axes do not match.
     """
     inputs, arrow, out = spec.replace(" ", "").partition("->")
     parts = inputs.split(",")
@@ -173,7 +199,7 @@ def einsum(spec: str, *operands: Operand) -> Expression:
 
 
 def _elementwise_pair(left: Operand, right: Operand, verb: str) -> tuple[Expression, Expression]:
-    """Two operands with equal axes; a scalar takes the axes of the other."""
+    """Return two operands with equal axes. A scalar takes the axes of the other operand."""
     a, b = as_expression(left), as_expression(right)
     if a.axes != b.axes and a.order and b.order:
         raise AxesError(f"cannot {verb} {a} of axes {list(a.axes)} and {b} of axes {list(b.axes)}; write the indices: a[...] and b[...]")
@@ -184,7 +210,7 @@ def _elementwise_pair(left: Operand, right: Operand, verb: str) -> tuple[Express
 
 @operator
 def add(left: Operand, right: Operand) -> Any:
-    """left + right."""
+    """Return left + right."""
     if isinstance(right, Indexed):
         return right + left
     return simplify.add(_elementwise_pair(left, right, "add"))
@@ -192,7 +218,7 @@ def add(left: Operand, right: Operand) -> Any:
 
 @operator
 def subtract(left: Operand, right: Operand) -> Any:
-    """left − right."""
+    """Return left − right."""
     if isinstance(right, Indexed):
         return (-right) + left
     a, b = _elementwise_pair(left, right, "subtract")
@@ -201,7 +227,7 @@ def subtract(left: Operand, right: Operand) -> Any:
 
 @operator
 def multiply(left: Operand, right: Operand) -> Any:
-    """left · right, element by element."""
+    """Return left · right, element-wise."""
     if isinstance(right, Indexed):
         return right * left
     a, b = _elementwise_pair(left, right, "multiply")
@@ -211,13 +237,13 @@ def multiply(left: Operand, right: Operand) -> Any:
 
 @operator
 def divide(left: Operand, right: Operand) -> Any:
-    """left / right, element by element."""
+    """Return left / right, element-wise."""
     return multiply(left, simplify.power(as_expression(right), -1.0))
 
 
 @operator
 def matmul(left: Operand, right: Operand) -> Expression:
-    """left @ right: the last axis of the left is summed with the first of the right."""
+    """Return left @ right. The last axis of the left operand is summed with the first of the right."""
     a, b = as_expression(left), as_expression(right)
     if not a.order or not b.order or a.axes[-1] != b.axes[0]:
         raise AxesError(f"cannot sum the last of axes {list(a.axes)} of {a} with the first of axes {list(b.axes)} of {b}")
@@ -228,7 +254,7 @@ def matmul(left: Operand, right: Operand) -> Expression:
 
 @operator
 def power(base: Expression, exponent: Operand) -> Expression:
-    """base ** exponent, element by element; the exponent is a number."""
+    """Return base ** exponent, element-wise. The exponent is a number."""
     if not isinstance(exponent, int | float):
         raise TensorError(f"the exponent must be a number, not {exponent}; write exp(b * log(a)) for aᵇ")
     return simplify.power(base, float(exponent))
@@ -239,21 +265,21 @@ def _function(name: str, sentence: str) -> Any:
         return simplify.elementwise(name, as_expression(x))
 
     apply.__name__ = apply.__qualname__ = name
-    apply.__doc__ = f"{sentence}, element by element. Shape: that of x."
+    apply.__doc__ = f"Return {sentence}, element-wise."
     return apply
 
 
 exp = _function("exp", "eˣ")
-log = _function("log", "The natural logarithm")
+log = _function("log", "the natural logarithm")
 sigmoid = _function("sigmoid", "1 / (1 + e⁻ˣ)")
 softplus = _function("softplus", "log(1 + eˣ), without overflow")
-tanh = _function("tanh", "The hyperbolic tangent")
-sin = _function("sin", "The sine")
-cos = _function("cos", "The cosine")
-sinh = _function("sinh", "The hyperbolic sine")
-cosh = _function("cosh", "The hyperbolic cosine")
-arctan = _function("arctan", "The inverse of the tangent")
-erf = _function("erf", "The error function 2/√π ∫₀ˣ exp(−t²) dt")
+tanh = _function("tanh", "the hyperbolic tangent")
+sin = _function("sin", "the sine")
+cos = _function("cos", "the cosine")
+sinh = _function("sinh", "the hyperbolic sine")
+cosh = _function("cosh", "the hyperbolic cosine")
+arctan = _function("arctan", "the inverse tangent")
+erf = _function("erf", "the error function 2/√π ∫₀ˣ exp(−t²) dt")
 lgamma = _function("lgamma", "log Γ(x) of x > 0")
 log1p = _function("log1p", "log(1 + x), exact for small x")
 expm1 = _function("expm1", "eˣ − 1, exact for small x")
@@ -264,33 +290,33 @@ relu = _function("relu", "max(x, 0), whose derivative is 1 for x > 0 and, by con
 
 
 def maximum(left: Operand, right: Operand) -> Expression:
-    """The larger of two, element by element; where they are equal, each has half of the derivative (as in torch)."""
+    """Return the element-wise maximum. Equal entries share the derivative equally, as in torch."""
     a, b = _elementwise_pair(left, right, "compare")
     wins = heaviside(subtract(a, b))
     return add(multiply(a, wins), multiply(b, subtract(1.0, wins)))
 
 
 def minimum(left: Operand, right: Operand) -> Expression:
-    """The smaller of two, element by element; where they are equal, each has half of the derivative (as in torch)."""
+    """Return the element-wise minimum. Equal entries share the derivative equally, as in torch."""
     a, b = _elementwise_pair(left, right, "compare")
     loses = heaviside(subtract(a, b))
     return add(multiply(b, loses), multiply(a, subtract(1.0, loses)))
 
 
 def logsumexp(x: Operand, along: int | None = None) -> Expression:
-    """log Σ exp(x) over the last ``along`` axes (all without it), without overflow. Shape: the other axes."""
+    """Return log Σ exp(x) over the last ``along`` axes (default: all) without overflow. These axes are removed."""
     return _along("logsumexp", x, along)
 
 
 def softmax(x: Operand, along: int | None = None) -> Expression:
-    """exp(x) / Σ exp(x) over the last ``along`` axes (all without it), without overflow. Shape: that of x."""
+    """Return exp(x) / Σ exp(x) over the last ``along`` axes (default: all) without overflow."""
     return _along("softmax", x, along)
 
 
 def largest(x: Operand, along: int | None = None) -> Expression:
-    """The largest entry along the last ``along`` axes (all without it). Shape: the other axes.
+    """Return the largest entry along the last ``along`` axes (default: all). These axes are removed.
 
-    Entries that are equally large have equal parts of the derivative, as in torch.amax.
+    Equal largest entries share the derivative equally, as in torch.amax.
     """
     return _along("max", x, along)
 
@@ -304,50 +330,50 @@ def _along(function: str, x: Operand, along: int | None) -> Expression:
 
 
 def selection(start: int, step: int, rows: int, columns: int) -> Expression:
-    """The 0-1 matrix that takes ``rows`` entries start, start + step, … of a vector of length ``columns``. Shape [rows columns]."""
+    """Return the 0-1 matrix [rows columns] that selects ``rows`` entries start, start + step, … of a vector of length ``columns``."""
     return intern(Selection, start, step, (str(rows), str(columns)))
 
 
 def sqrt(x: Operand) -> Expression:
-    """The square root, element by element. Shape: that of x."""
+    """Return the element-wise square root."""
     return simplify.power(as_expression(x), 0.5)
 
 
 def reciprocal(x: Operand) -> Expression:
-    """1/x, element by element. Shape: that of x."""
+    """Return 1/x element-wise."""
     return simplify.power(as_expression(x), -1.0)
 
 
 def sum_of_squares(x: Operand) -> Expression:
-    """‖x‖², the squared Frobenius norm. Shape []."""
+    """Return ‖x‖², the squared Frobenius norm, as a scalar."""
     return simplify.power(as_expression(x), 2.0).sum()
 
 
 def norm(x: Operand) -> Expression:
-    """‖x‖, the Frobenius norm; not differentiable at 0. Shape []."""
+    """Return ‖x‖, the Frobenius norm, as a scalar. It is not differentiable at 0."""
     return sqrt(sum_of_squares(x))
 
 
 def trace(a: Operand) -> Expression:
-    """Σᵢ a[ii]. Shape []."""
+    """Return Σᵢ a[ii] as a scalar."""
     return einsum("ii->", a)
 
 
 def diag(x: Operand) -> Expression:
-    """The matrix with x [n] on its diagonal. Shape [n n]."""
+    """Return the matrix [n n] with x [n] on its diagonal."""
     return einsum("i->ii", x)
 
 
 def inverse(a: Operand) -> Expression:
-    """The inverse of a square matrix. Shape [n n]."""
+    """Return the inverse [n n] of a square matrix."""
     return simplify.matrix_function("inverse", as_expression(a))
 
 
 def det(a: Operand) -> Expression:
-    """The determinant of a square matrix; its derivative is written det(A) A⁻ᵀ, which needs a regular matrix. Shape []."""
+    """Return the determinant of a square matrix as a scalar. Its derivative det(A) A⁻ᵀ requires a regular matrix."""
     return simplify.matrix_function("det", as_expression(a))
 
 
 def logdet(a: Operand) -> Expression:
-    """log |det a| of a square matrix; −∞ for a singular one. Shape []."""
+    """Return log |det a| of a square matrix as a scalar. It is −∞ for a singular matrix."""
     return simplify.matrix_function("logdet", as_expression(a))

@@ -1,4 +1,4 @@
-"""Expressions in readable index notation, as text and as LaTeX."""
+"""Print expressions in index notation, as text and as LaTeX."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 MAX_WRITTEN = 500
-"""Parts of an expression that an error message writes out, each as often as it occurs."""
+"""Largest number of nodes that an error message prints, counted with repetition."""
 
 
 def _fresh(used: frozenset[str]) -> Iterator[str]:
-    """Letters for sums that are not in use, numbered once all have been taken."""
+    """Yield unused index letters for sums; numbered letters follow when all are used."""
     numbered = (f"{letter}{n or ''}".translate(SUBSCRIPT) for n in itertools.count() for letter in LETTERS)
     return (letter for letter in numbered if letter not in used)
 
 
 def summary(expression: Expression, name: str = "") -> str:
-    """The text of an expression, or only its size where the text would be long."""
+    """Return the text of an expression, or its size if the text would be long."""
     parts: dict[Expression, int] = {}
     for node in walk(expression):
         parts[node] = 1 + sum(parts[child] for child in node.children)
@@ -49,18 +49,18 @@ def summary(expression: Expression, name: str = "") -> str:
 
 @operator
 def text(expression: Expression, name: str = "") -> str:
-    """One line: ``H[ij] = Σ_k X[ki] X[kj] s[k] (1 - s[k])  where s[k] = …``. Sums are explicit; A⁻¹[ij] is an entry of the inverse."""
+    """Return one line such as ``H[ij] = Σ_k X[ki] X[kj] s[k] (1 - s[k])  where s[k] = …``. A⁻¹[ij] is an entry of the inverse."""
     return _Printer(expression, latex=False).whole(expression, name)
 
 
 def latex(expression: Expression, name: str = "") -> str:
-    """The same in LaTeX, for math mode."""
+    """Return the expression as LaTeX for math mode."""
     return _Printer(expression, latex=True).whole(expression, name)
 
 
 @dataclass
 class _Printer:
-    """Writes one expression. A function or sum that occurs twice and is not short gets a name and is explained after "where"."""
+    """Prints one expression. A long function or sum that occurs twice is named and defined after "where"."""
 
     root: Expression
     latex: bool
@@ -91,7 +91,7 @@ class _Printer:
         return ("_{" + joined + "}" if self.latex else f"[{joined}]") if letters else ""
 
     def named(self, node: Expression, letter: str) -> str:
-        """The name of a node that is explained apart."""
+        """Return the name of a node that is defined separately."""
         if node not in self.names:
             fresh = next(name for name in [letter, *(f"{letter}{n}" for n in range(2, 1000))] if name not in self.taken)
             self.taken.add(fresh)
@@ -99,7 +99,7 @@ class _Printer:
         return self.names[node]
 
     def write(self, node: Expression, letters: tuple[str, ...], used: frozenset[str]) -> tuple[str, int]:
-        """A node by its name or in full, with how tightly it binds: 0 a sum, 1 a product, 2 an atom."""
+        """Return a node by name or in full, and its precedence: 0 sum, 1 product, 2 atom."""
         if self.uses[node] > 1 and isinstance(node, Elementwise | Sum | AxisFunction) and not self.short(node):
             letter = "t" if isinstance(node, Sum) else "p" if node.function == "softmax" else node.function[0]
             return self.named(node, letter) + self.index(letters), 2
@@ -136,7 +136,7 @@ class _Printer:
         return f"{node.function}({argument})", 2
 
     def along(self, node: AxisFunction, letters: tuple[str, ...], used: frozenset[str]) -> str:
-        """The function with the letters that it runs along: ``logsumexp_j(X[ij])``."""
+        """Return an axis function with the indices that it reduces, such as ``logsumexp_j(X[ij])``."""
         outer = letters[: node.argument.order - node.along]
         fresh = _fresh(used)
         inner = letters[len(outer) :] or tuple(next(fresh) for _ in range(node.along))
@@ -146,7 +146,7 @@ class _Printer:
         return f"{node.function}_{''.join(inner)}({argument})"
 
     def selection(self, node: Selection, letters: tuple[str, ...]) -> str:
-        """A delta between the column and the row that it takes: ``δ[i+1,j]``."""
+        """Return a selection as a delta of column and row, such as ``δ[i+1,j]``."""
         row = (f"{node.step}" if node.step != 1 else "") + letters[0]
         at = f"{row}{node.start:+d}" if node.start else row
         return rf"\delta_{{{at},{letters[1]}}}" if self.latex else f"δ[{at},{letters[1]}]"
@@ -184,13 +184,13 @@ class _Printer:
         return sign + " ".join(parts), 2 if not sign and len(parts) == 1 else 1
 
     def rank(self, node: Expression) -> tuple[int, str]:
-        """Scalars, variables, functions, sums."""
+        """Return the sort key: scalars, variables, functions, sums."""
         base = node.argument if isinstance(node, Elementwise) and node.function == "power" else node
         kind = [Size, Variable, Selection, MatrixFunction, Elementwise, AxisFunction, Product, Sum].index(type(base))
         return (-1 if node.order == 0 else kind), base.key
 
     def sum(self, node: Sum, letters: tuple[str, ...], used: frozenset[str]) -> str:
-        """Positive terms first, and plain numbers before the others."""
+        """Return a sum with positive terms first, and numbers before other terms."""
         terms = sorted(node.terms, key=lambda term: (term[0] < 0, number(term[1]) is None, term[1].key))
         written = ""
         for c, term in terms:

@@ -1,4 +1,4 @@
-"""Lines of an array program, each written once."""
+"""Write the lines of an array program. Each distinct line is written once."""
 
 from __future__ import annotations
 
@@ -56,9 +56,13 @@ OPERATIONS = frozenset(
 
 @dataclass(frozen=True)
 class Value:
-    """scale · array, where array (None: the number 1) has the axes ``labels``, and axis p of the tensor is label ``out[p]``.
+    """A tensor, stored as scale · array.
 
-    A label that ``labels`` lacks is broadcast; one that ``out`` repeats is a delta.
+    Attributes:
+        array: Name of the array, or None for the number 1.
+        labels: Axes of the array.
+        out: Label of each axis of the tensor. A label that is not in ``labels`` broadcasts; a repeated label is a delta.
+        scale: Factor.
     """
 
     array: str | None
@@ -68,18 +72,18 @@ class Value:
 
     @property
     def delta(self) -> bool:
-        """Whether two axes are one."""
+        """Whether two axes share a label."""
         return len(set(self.out)) < len(self.out)
 
 
 def identifier(name: str) -> str:
-    """What a variable is called in the program, where keywords and the operations have their own names."""
+    """Return the name of a variable in the program. Keywords and names of operations get a suffix."""
     return f"{name}_" if iskeyword(name) or name in OPERATIONS else name
 
 
 @dataclass
 class ProgramWriter:
-    """Writes lines for arrays of known axis sizes. ``reference_array``: an input, whose dtype and device constants get."""
+    """Writes lines for arrays with known axis sizes. Constants take the dtype and device of the input ``reference_array``."""
 
     sizes: Mapping[str, int]
     reference_array: str
@@ -87,21 +91,25 @@ class ProgramWriter:
     known: dict[str, str] = field(default_factory=dict)
 
     def assign(self, right: str) -> str:
-        """Assigns the right side to a name, once."""
+        """Assign an expression to a name and return the name. Equal expressions share a name."""
         if right not in self.known:
             self.known[right] = name = f"_{len(self.known)}"
             self.lines.append(f"{name} = {right}")
         return self.known[right]
 
     def with_deletions(self, results: Sequence[str]) -> list[str]:
-        """The lines, with every temporary array deleted after its last use, which keeps the peak of memory low."""
+        """Return the lines, with every temporary array deleted after its last use to reduce peak memory."""
         last = {name: n for n, line in enumerate(self.lines) for name in re.findall(r"\b_\d+\b", line)}
         kept = set(results)
         gone = [[name for name, n in last.items() if n == place and name not in kept] for place in range(len(self.lines))]
         return [line + (f"; del {', '.join(names)}" if names else "") for line, names in zip(self.lines, gone, strict=True)]
 
     def size(self, axis: str, node: Expression) -> int:
-        """Raises ShapeError when no input and nobody else has said it."""
+        """Return the size of an axis.
+
+        Raises:
+            ShapeError: The size is unknown.
+        """
         if axis.isdigit():
             return int(axis)
         if axis not in self.sizes:
@@ -109,18 +117,18 @@ class ProgramWriter:
         return self.sizes[axis]
 
     def multiply(self, scale: float, array: str) -> str:
-        """scale · array."""
+        """Return scale · array."""
         return array if scale == 1 else self.assign(f"-{array}" if scale == -1 else f"{scale!r} * {array}")
 
     def permute(self, array: str, labels: Labels, order: Labels) -> str:
-        """The array with its axes in this order."""
+        """Return the array with its axes in this order."""
         if labels == order:
             return array
         axes = tuple(labels.index(label) for label in order)
         return self.assign(f"{array}.T" if axes == (1, 0) else f"permute({array}, {axes})")
 
     def align(self, array: str, labels: Labels, order: Labels) -> str:
-        """The array with its axes in this order, and an axis of size 1 for each label that it lacks."""
+        """Return the array with its axes in this order, and an axis of size 1 for each label that it lacks."""
         there = tuple(label for label in order if label in labels)
         array = self.permute(array, labels, there)
         if len(there) == len(order) or not there:

@@ -1,9 +1,8 @@
-"""The constructors of nodes, which simplify as they build.
+"""Constructors of nodes that simplify while they build.
 
-A product is flattened, its deltas are contracted away by renaming (two labels become one), equal
-factors become powers and its labels are numbered canonically, so that products equal up to names
-and order are one object. A sum is flattened and its like terms are merged. Zeros vanish, constants
-are folded.
+A product is flattened and its deltas are contracted by renaming labels. Equal factors become powers, and labels are numbered canonically.
+Products that are equal up to names and order are therefore one object. A sum is flattened and like terms are merged. Zeros are removed and
+constants are folded.
 """
 
 from __future__ import annotations
@@ -43,10 +42,12 @@ def contract(
     coefficient: float = 1.0,
     dims: Mapping[Label, str] | None = None,
 ) -> Expression:
-    """coefficient · Σ Π factors over all labels that are not in ``out``.
+    """Return coefficient · Σ Π factors, summed over all labels that are not in ``out``.
 
-    A label repeated in ``out`` is a delta; one that is in no factor broadcasts, and ``dims`` gives its axis.
-    Raises AxesError when a label stands for two different axes.
+    A label repeated in ``out`` is a delta. A label of ``out`` that is in no factor broadcasts along the axis given in ``dims``.
+
+    Raises:
+        AxesError: A label stands for two different axes.
     """
     out, factors = tuple(out), list(factors)
     flat, out, coefficient, sizes = _flatten(out, factors, coefficient, dict(dims or {}))
@@ -75,7 +76,7 @@ def contract(
 def _flatten(
     out: tuple[Label, ...], factors: Factors, coefficient: float, dims: dict[Label, str]
 ) -> tuple[Factors, tuple[Label, ...], float, dict[Label, str]]:
-    """Products among the factors dissolved; labels that a delta joins made one."""
+    """Expand products among the factors and merge labels that a delta joins."""
     parent: dict[Label, Label] = {}
 
     def find(label: Label) -> Label:
@@ -109,7 +110,7 @@ def _flatten(
 
 
 def _merge_powers(factors: Factors) -> Factors:
-    """x[i] · x[i]³ = x[i]⁴, for whole exponents."""
+    """Apply x[i] · x[i]³ = x[i]⁴ for integer exponents."""
     exponents: dict[tuple[Expression, tuple[Label, ...]], float] = {}
     others: Factors = []
     for node, labels in factors:
@@ -126,7 +127,7 @@ def _merge_powers(factors: Factors) -> Factors:
 
 
 def _distribute(out: tuple[Label, ...], factors: Factors, coefficient: float, dims: dict[Label, str]) -> list[Expression] | None:
-    """The terms of (A + λ I) x = A x + λ x: a sum is multiplied out when that contracts a delta in it or keeps a compressed form."""
+    """Return the terms of (A + λ I) x = A x + λ x. A sum is expanded if that contracts a delta or preserves a compressed form."""
     for place, (node, labels) in enumerate(factors):
         if not isinstance(node, Sum):
             continue
@@ -139,16 +140,16 @@ def _distribute(out: tuple[Label, ...], factors: Factors, coefficient: float, di
 
 
 def _deltas(node: Expression) -> list[tuple[int, int]]:
-    """The pairs of axes that a delta joins."""
+    """Return the pairs of axes that a delta joins."""
     if not isinstance(node, Product):
         return []
     return [(p, q) for p, q in itertools.combinations(range(node.order), 2) if node.out[p] == node.out[q]]
 
 
 def _canonical(factors: Factors, out: tuple[Label, ...]) -> tuple[tuple[tuple[Expression, Labels], ...], dict[Label, int]]:
-    """Factors in canonical order with labels numbered from 0: first those of ``out``, then as they come.
+    """Order the factors canonically and number the labels from 0, those of ``out`` first.
 
-    The least factor comes next; among equally small ones each is tried (up to 64 leaves) and the least result is kept.
+    The smallest factor comes next. Among equally small factors, each is tried (up to 64 leaves) and the smallest result is kept.
     """
     start: dict[Label, int] = {}
     for label in out:
@@ -160,7 +161,7 @@ def _canonical(factors: Factors, out: tuple[Label, ...]) -> tuple[tuple[tuple[Ex
 
 @dataclass
 class _Search:
-    """The least way to write the factors of a product, among those tried."""
+    """Search for the smallest way to write the factors of a product."""
 
     written: list[tuple[str, Labels]] = field(default_factory=list)
     done: tuple[tuple[Expression, Labels], ...] = ()
@@ -168,7 +169,7 @@ class _Search:
     leaves: int = 0
 
     def visit(self, rest: Factors, numbers: dict[Label, int], done: tuple[tuple[Expression, Labels], ...]) -> None:
-        """Continue a way to write them with each of the least factors that are left."""
+        """Extend a partial order by each of the smallest remaining factors."""
         if not rest:
             written = [(node.key, labels) for node, labels in done]
             if not self.leaves or written < self.written:
@@ -190,12 +191,12 @@ class _Search:
 
 
 def _orders(node: Expression, labels: tuple[Label, ...]) -> tuple[tuple[Label, ...], ...]:
-    """The orders in which the labels of a factor mean the same: both of a symmetric matrix."""
+    """Return the orders of a factor's labels with equal meaning: both orders of a symmetric matrix."""
     return (labels, labels[::-1]) if len(labels) == 2 and _is_symmetric(node) else (labels,)
 
 
 def _is_symmetric(node: Expression) -> bool:
-    """Whether a matrix is symmetric because a variable in it is."""
+    """Return whether a matrix is symmetric because a variable in it is."""
     if isinstance(node, Variable):
         return node.symmetric
     if isinstance(node, Sum):
@@ -204,37 +205,41 @@ def _is_symmetric(node: Expression) -> bool:
 
 
 def constant_like(axes: Sequence[str], value: float) -> Expression:
-    """A tensor of these axes with one value everywhere."""
+    """Return a tensor with these axes and one value everywhere."""
     places = tuple(range(len(axes)))
     return contract(places, [], value, dict(zip(places, axes, strict=True)))
 
 
 def unit(axes: Sequence[str]) -> Expression:
-    """The unit tensor, the derivative of a variable by itself. Shape [*axes *axes]."""
+    """Return the unit tensor [*axes *axes], the derivative of a variable by itself."""
     places = tuple(range(len(axes)))
     return contract(places + places, [], 1.0, dict(zip(places, axes, strict=True)))
 
 
 def number(node: Expression) -> float | None:
-    """The value of a tensor that has one value everywhere, else None."""
+    """Return the value of a constant tensor, or None."""
     plain = isinstance(node, Product) and not node.factors and len(set(node.out)) == len(node.out)
     return node.coefficient if isinstance(node, Product) and plain else None
 
 
 @operator
 def transpose(node: Expression, order: Sequence[int]) -> Expression:
-    """The axes in another order, as numpy.transpose."""
+    """Return the axes in another order, as numpy.transpose."""
     return contract(order, [(node, tuple(range(node.order)))])
 
 
 def scale(coefficient: float, node: Expression) -> Expression:
-    """coefficient · node."""
+    """Return coefficient · node."""
     places = tuple(range(node.order))
     return contract(places, [(node, places)], coefficient)
 
 
 def add(terms: Iterable[Expression]) -> Expression:
-    """The sum of one or more expressions of equal axes. Raises AxesError when they differ."""
+    """Return the sum of one or more expressions with equal axes.
+
+    Raises:
+        AxesError: The axes differ.
+    """
     collected: dict[Expression, float] = {}
     stack = [(1.0, term) for term in terms][::-1]
     axes = stack[-1][1].axes
@@ -261,7 +266,7 @@ def add(terms: Iterable[Expression]) -> Expression:
 
 
 def _scaled_sum(node: Product) -> tuple[Sum, Labels] | None:
-    """The sum, and the order of its axes, in a product that is nothing but c · sum with its axes permuted."""
+    """Return the sum and the order of its axes if a product is only c · sum with permuted axes."""
     if len(node.factors) != 1 or len(node.out) != len(node.dims) or len(set(node.out)) != len(node.out):
         return None
     inner, labels = node.factors[0]
@@ -270,7 +275,7 @@ def _scaled_sum(node: Product) -> tuple[Sum, Labels] | None:
 
 
 def power(argument: Expression, exponent: float) -> Expression:
-    """Every entry to the power of a number."""
+    """Return the element-wise power with a constant exponent."""
     if exponent == 1:
         return argument
     if exponent == 0:
@@ -279,7 +284,7 @@ def power(argument: Expression, exponent: float) -> Expression:
 
 
 def elementwise(function: str, argument: Expression, parameter: float = 0.0) -> Expression:
-    """A function of every entry."""
+    """Return an element-wise function."""
     rule = FUNCTIONS[function]
     value = number(argument)
     if value is not None and (folded := rule.fold(value, parameter)) is not None:
@@ -297,7 +302,7 @@ def elementwise(function: str, argument: Expression, parameter: float = 0.0) -> 
 
 
 def _layout(node: Product) -> tuple[Expression, Labels] | None:
-    """What a product broadcasts or transposes, with its labels: the function is taken before that, once an entry."""
+    """Return the tensor that a product only broadcasts or transposes, with its labels. Functions are applied before the broadcast."""
     used = {label for _, labels in node.factors for label in labels}
     core = tuple(label for label in node.out if label in used)
     if len(set(node.out)) != len(node.out) or not node.factors:
@@ -311,8 +316,9 @@ def _layout(node: Product) -> tuple[Expression, Labels] | None:
 
 
 def _identity(function: str, x: Expression, parameter: float) -> Expression | None:
-    """exp log x = log exp x = x, (xᵃ)ᵇ = xᵃᵇ for whole b, log(1 + exp x) = softplus x, 1/(1 + exp x) = sigmoid(−x),
-    and the other logarithms of exponentials, written so that nothing overflows.
+    """Apply exp log x = log exp x = x, (xᵃ)ᵇ = xᵃᵇ for integer b, log(1 + exp x) = softplus x and 1/(1 + exp x) = sigmoid(−x).
+
+    Other logarithms of exponentials are rewritten so that nothing overflows.
     """
     if function == "log1p" and isinstance(x, Elementwise) and x.function == "exp":
         return elementwise("softplus", x.argument)
@@ -338,7 +344,7 @@ def _identity(function: str, x: Expression, parameter: float) -> Expression | No
 
 
 def _log_softmax(x: AxisFunction) -> Expression:
-    """u − logsumexp u."""
+    """Return u − logsumexp u."""
     places = tuple(range(x.order))
     total = axis_function("logsumexp", x.argument, x.along)
     spread = contract(places, [(total, places[: total.order])], -1.0, dict(zip(places, x.axes, strict=True)))
@@ -346,7 +352,7 @@ def _log_softmax(x: AxisFunction) -> Expression:
 
 
 def _log_of_exponentials(x: Expression) -> Expression | None:
-    """log(Σ c·exp(u) + …) of positive terms, at least one of them an exponential, by logsumexp and softplus; else None."""
+    """Write log(Σ c·exp(u) + …) with logsumexp and softplus. Return None unless all terms are positive and one is an exponential."""
     terms = x.terms if isinstance(x, Sum) else ((1.0, x),)
     logs = [_log_of_term(c, node) for c, node in terms]
     if any(found is None for found in logs) or all(number(node) is not None for _, node in terms):
@@ -355,7 +361,7 @@ def _log_of_exponentials(x: Expression) -> Expression | None:
 
 
 def _log_of_term(c: float, node: Expression) -> Expression | None:
-    """log(c · node) of a positive number, or of a sum over axes of a product of exponentials."""
+    """Return log(c · node) of a positive number, or of a sum over axes of a product of exponentials."""
     if not isinstance(node, Product):
         if isinstance(node, Elementwise) and node.function == "exp" and c > 0:
             return add([node.argument, constant_like(node.axes, math.log(c))])
@@ -381,14 +387,18 @@ def _log_of_term(c: float, node: Expression) -> Expression | None:
 
 
 def axis_function(function: str, argument: Expression, along: int) -> Expression:
-    """``logsumexp``, ``softmax``, ``max`` or ``argmax`` along the last axes, ``along`` many."""
+    """Return ``logsumexp``, ``softmax``, ``max`` or ``argmax`` along the last ``along`` axes."""
     if along == 0:
         return argument if function in ("logsumexp", "max") else constant_like(argument.axes, 1.0)
     return intern(AxisFunction, function, along, argument)
 
 
 def matrix_function(function: str, argument: Expression) -> Expression:
-    """``inverse``, ``det`` or ``logdet`` (log |det|) of a square matrix. Raises AxesError when it is not square."""
+    """Return the ``inverse``, ``det`` or ``logdet`` (log |det|) of a square matrix.
+
+    Raises:
+        AxesError: The matrix is not square.
+    """
     if argument.order != 2 or argument.axes[0] != argument.axes[1]:
         raise AxesError(f"{function} needs a square matrix, not axes {list(argument.axes)} of {argument}")
     if isinstance(argument, Product) and argument.coefficient == 1 and len(argument.factors) == 1 and argument.out == (0, 1):

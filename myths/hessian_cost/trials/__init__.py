@@ -1,4 +1,4 @@
-"""Trials: the derivatives of a problem, a Newton step, and the Hessian of a user's formula."""
+"""Trials of myth 1: derivatives of fixed problems, a Newton step, and the Hessian of a user's formula."""
 
 from myths.hessian_cost.trials.derivatives import TimeGradient, TimeHessian
 from myths.hessian_cost.trials.newton_step import TimeNewtonStep

@@ -1,4 +1,4 @@
-"""One method and the closed form, timed in turns in one process."""
+"""Time the derivative of one method and the closed form in alternation, in one process."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from myths.lab.trial import Context, Outcome, Trial
 DerivativeKind = Literal["hessian", "gradient"]
 OVER_BUDGET, OUT_OF_MEMORY, NOT_ON_DEVICE = "over budget", "out of memory", "not on this device"
 MAX_SECONDS = 5.0
-"""Seconds; a derivative that takes longer is not repeated: a row that says "over budget"."""
+"""Time limit of one derivative in seconds. A slower derivative is not repeated; its row has the status "over budget"."""
 MAX_FIRST_CALL_SECONDS = 15.0
-"""Seconds; some of it may be compilation, but nobody compiles for longer."""
+"""Time limit of the first call in seconds, which may include compilation."""
 BUDGET_SECONDS = 0.5
-"""Seconds of repeats for each method of a trial."""
+"""Time for repeats of each method in seconds."""
 GIB = 2**30
 _TIMES = frozenset(
     f"{prefix}{name}"
@@ -32,10 +32,7 @@ _TIMES = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class TimeDerivative(Trial):
-    """One method beside the closed form, in turns, in a process of its own under a cap on its memory.
-
-    ``n_variables`` asks for a number of variables (entries of x). ``force_cpu`` runs it on the CPU whatever the device of the run is.
-    """
+    """Base class: time one method and the closed form in alternation, in a memory-limited process."""
 
     nondeterministic_columns: ClassVar[frozenset[str]] = _TIMES | {"slowdown", "derivation_seconds", "predicted_seconds"}
     exclusive: ClassVar[bool] = True
@@ -44,60 +41,66 @@ class TimeDerivative(Trial):
     problem: ProblemName
     """Function whose derivative is timed."""
     method: MethodName
-    """Framework and method that are timed."""
+    """Method that is timed."""
     n_variables: Count
-    """Number of variables (entries of x)."""
+    """Requested number of variables (entries of x). A problem takes the nearest smaller number that its shape allows."""
     dtype: Dtype = "float64"
-    """Number format."""
+    """Floating-point type."""
     seed: Seed = 0
     force_cpu: bool = False
-    """Whether it runs on the CPU whatever the device of the run is."""
+    """Run on the CPU, whatever the device of the run."""
 
     @property
     def relative_cost(self) -> float:
-        """Grows slowly: the time for repeats is bounded."""
+        """Grows slowly with the size, because the time for repeats is limited."""
         return 1.0 + (self.n_variables / 512) ** 1.5
 
     def skip_reason(self) -> str | None:
-        """An absent peer."""
+        """Return why the framework is not available, or None."""
         return METHODS[self.method].unavailable_reason()
 
 
 @dataclass(frozen=True, kw_only=True)
 class TimeHessian(TimeDerivative):
-    """Seconds, memory and error of one method's Hessian (Laue et al. 2018, Sec. 5, Hessians)."""
+    """Time, peak memory and relative error of one method's Hessian (Laue et al. 2018, Sec. 5)."""
 
     @classmethod
     def test_instance(cls) -> TimeHessian:
-        """The row loop on 8 variables."""
+        """Return a row loop with 8 variables."""
         return cls(problem="quad", method="torch-loop", n_variables=8)
 
     def run(self, context: Context) -> Outcome:
-        """One row: ``status``, times and quartiles of the method and of the closed form, ``slowdown``, peak memory, relative error."""
+        """Return one row: status, times and quartiles of the method and the closed form, slowdown, peak memory, relative error."""
         return Outcome(rows=[derivative_row(self, context, "hessian")])
 
 
 @dataclass(frozen=True, kw_only=True)
 class TimeGradient(TimeDerivative):
-    """Seconds of one method's gradient (Laue et al. 2018, Sec. 5, gradients)."""
+    """Time of one method's gradient (Laue et al. 2018, Sec. 5)."""
 
     @classmethod
     def test_instance(cls) -> TimeGradient:
-        """PyTorch on 8 variables."""
+        """Return PyTorch with 8 variables."""
         return cls(problem="quad", method="torch", n_variables=8)
 
     def run(self, context: Context) -> Outcome:
-        """One row, as for a Hessian."""
+        """Return one row with the columns of ``TimeHessian``."""
         return Outcome(rows=[derivative_row(self, context, "gradient")])
 
 
 def cpu_column(force_cpu: bool) -> dict[str, str]:
-    """The column that says that a trial ran on the CPU of a run on another device."""
+    """Return the column ``device`` of a trial that ran on the CPU of a run on another device, else nothing."""
     return {"device": "cpu"} if force_cpu else {}
 
 
 def derivative_row(trial: TimeDerivative, context: Context, kind: DerivativeKind) -> dict[str, Any]:
-    """``status``, times and quartiles of the method and of the closed form, ``slowdown``, peak memory, relative error."""
+    """Time a trial's derivative and return its row.
+
+    Returns:
+        The status; times and quartiles of the method and of the closed form in seconds; ``slowdown``, the ratio of the two; peak memory in
+        bytes; and the relative error. A derivative that exceeds the time limit, runs out of memory or does not support the device has a
+        status other than "ok" and no times.
+    """
 
     problem, method = PROBLEMS[trial.problem], METHODS[trial.method]
     device = "cpu" if trial.force_cpu else context.device
@@ -162,9 +165,11 @@ def _vector(given: Any) -> Any:
 
 
 def _seconds_lower_bound(trial: TimeDerivative, method: Method, kind: DerivativeKind, device: str, context: Context) -> float:
-    """Seconds at least: four times those of half the size, as a Hessian has four times the entries.
+    """Return a lower bound of the Hessian's time in seconds: four times the time at half the size.
 
-    A guard against hours; what passes is timed all the same.
+    A Hessian has four times as many entries at twice the size. The bound prevents trials of several hours; a method that passes may still
+    be
+    slow and is timed.
     """
     if kind == "gradient" or method.bounded_by_closed_form or method.compiles or trial.n_variables < 512:
         return 0.0

@@ -1,4 +1,4 @@
-"""A Newton step of matrix factorization, with the Hessian 2 I ⊗ VᵀV compressed and dense."""
+"""Time a Newton step of matrix factorization with the Hessian 2 I ⊗ VᵀV, compressed and dense."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from myths.lab.trial import Context, Outcome, Trial
 
 @dataclass(frozen=True, kw_only=True)
 class TimeNewtonStep(Trial):
-    """H⁻¹g of unmasked matrix factorization, compressed (one k x k system) and dense (nk x nk) (Laue et al. 2020, Sec. 5)."""
+    """Time of the Newton step H⁻¹g of matrix factorization, compressed (k x k system) and dense (nk x nk) (Laue et al. 2020, Sec. 5)."""
 
     nondeterministic_columns: ClassVar[frozenset[str]] = frozenset(
         {"dense_seconds", "compressed_seconds", "dense_bytes", "compressed_bytes", "time_ratio"}
@@ -26,34 +26,34 @@ class TimeNewtonStep(Trial):
     memory_limit_bytes: ClassVar[int | None] = 12 * GIB
 
     rows: Count
-    """Rows of the factor."""
+    """Number of rows n of the factor U."""
     rank: Count = 10
-    """Rank of the factorization."""
+    """Rank k of the factorization."""
     seed: Seed = 0
     force_cpu: bool = False
-    """Whether it runs on the CPU whatever the device of the run is."""
+    """Run on the CPU, whatever the device of the run."""
 
     @property
     def relative_cost(self) -> float:
-        """That of the dense solve, and a start."""
+        """Cost of the dense solve plus a constant."""
         return 0.1 + (self.rows * self.rank / 1000) ** 3
 
     @classmethod
     def test_instance(cls) -> TimeNewtonStep:
-        """20 x 3."""
+        """Return a factor of 20 rows and rank 3."""
         return cls(rows=20, rank=3)
 
     def run(self, context: Context) -> Outcome:
-        """One row: seconds and bytes of both, their ratios, and the relative difference of the steps."""
+        """Return one row: time and peak memory of both steps, their ratios, and the relative difference of the results."""
         device = "cpu" if self.force_cpu else context.device
         return Outcome(rows=[newton_row(self.rows, self.rank, context.rng("inputs"), device) | cpu_column(self.force_cpu)])
 
 
 def newton_row(rows: int, rank: int, rng: np.random.Generator, device: str) -> dict[str, Any]:
-    """Times H⁻¹g for U [rows rank] both ways, in float64; the gradient is computed once and by its closed form.
+    """Time H⁻¹g for U [rows rank] compressed and dense, in float64. The gradient is computed once, by its closed form.
 
-    The compressed step is the tensor calculus's own: it solves with the one block VᵀV [rank rank] for all rows at once.
-    The dense one materializes H [rows·rank rows·rank] from it and solves by Cholesky: the cheapest dense solver there is.
+    The compressed step solves with the one block VᵀV [rank rank] for all rows at once. The dense step materializes
+    H [rows·rank rows·rank] from this block and solves by Cholesky, the cheapest dense solver.
     """
     import torch
 
@@ -77,7 +77,7 @@ def newton_row(rows: int, rank: int, rng: np.random.Generator, device: str) -> d
         factor = torch.linalg.cholesky(dense.view(rows * rank, rows * rank))
         return torch.cholesky_solve(gradient.reshape(-1, 1), factor).view(rows, rank)
 
-    compressed()  # what a first call loads is not the step's own memory
+    compressed()  # exclude what the first call loads from the peak memory
     with Stopwatch(device) as first:
         step = dense_step()
     bytes_of = {"dense_bytes": peak_bytes(dense_step, device), "compressed_bytes": peak_bytes(compressed, device)}

@@ -1,4 +1,4 @@
-"""The Hessian of a user's own formula, timed by every method that is installed."""
+"""Time the Hessian of a user's formula with every installed method."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from myths.lab.trial import Context, Outcome, Trial
 
 REFERENCE = "tensor-calculus"
 BUDGET_SECONDS = 0.5
-UNDEFINED, NOT_FINITE = "undefined at these inputs", "not finite, where the tensor calculus is"
+UNDEFINED, NOT_FINITE = "undefined at these inputs", "not finite, unlike the tensor calculus"
 DISAGREE = {"float64": 1e-6, "float32": 1e-2}
-"""The relative difference above which a Hessian is another one, by type: nothing is then timed."""
+"""Largest accepted relative difference from the tensor calculus, by dtype. A method that differs more is not timed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TimeFormula(Trial):
-    """Seconds of a Hessian that you write down, by every method that is installed (or by ``methods``), each beside the tensor calculus.
+    """Time the Hessian of your own formula with every installed method, or with ``methods``, relative to the tensor calculus.
 
-    Such as ``formula="sum(log(1 + exp(-(y * (X @ w)))))" by=w shapes="w:512 X:1024,512 y:1024"``; docs/formulas.md lists what is
-    understood. The arrays are drawn (standard normal; positive where a logarithm or root asks for it), or they are those of a file that
-    was added: ``myths data add mine inputs.npz``, then ``inputs=mine``. ``symmetric=A,K`` names matrices that equal their transposes.
+    Example: ``formula="sum(log(1 + exp(-(y * (X @ w)))))" by=w shapes="w:512 X:1024,512 y:1024"``. docs/formulas.md lists the supported
+    functions. The inputs are random (standard normal, or positive below a logarithm or root). To use your own arrays, run
+    ``myths data add mine inputs.npz`` and pass ``inputs=mine``. ``symmetric=A,K`` declares symmetric matrices.
     """
 
     nondeterministic_columns: ClassVar[frozenset[str]] = frozenset(
@@ -43,23 +43,23 @@ class TimeFormula(Trial):
     memory_limit_bytes: ClassVar[int | None] = 12 * GIB
 
     formula: Annotated[str, NOT_EMPTY]
-    """Function, as Python would write it with NumPy's names."""
+    """Function to differentiate, in Python syntax with NumPy's names."""
     by: Annotated[str, NOT_EMPTY]
     """Variable of the Hessian."""
     shapes: Annotated[str, ANY_LINE] = ""
-    """Shapes of all variables: w:512 for a vector, X:1024,512 for a matrix, a for a number; not needed with inputs."""
+    """Shapes of all variables: w:512 for a vector, X:1024,512 for a matrix, a for a number. Not needed with inputs."""
     methods: tuple[MethodName, ...] = ()
-    """Methods that are timed; all that are installed if none is named."""
+    """Methods to time. Default: all installed methods."""
     dtype: Dtype = "float64"
-    """Number format."""
+    """Floating-point type."""
     seed: Seed = 0
     symmetric: tuple[Annotated[str, NAME], ...] = ()
     """Matrices that equal their transposes."""
     inputs: Annotated[str, NAME_OR_NONE] = ""
-    """Arrays that were added with `myths data add`, instead of drawn ones."""
+    """Name of arrays added with `myths data add`. Default: random arrays."""
 
     def __post_init__(self) -> None:
-        """Refuse a formula that cannot be read, and shapes that do not fit, before anything runs."""
+        """Validate the formula and the shapes before anything runs."""
         super().__post_init__()
         Formula.check_text(self.formula)
         object.__setattr__(self, "inputs", self.inputs.replace("-", "_"))
@@ -70,11 +70,11 @@ class TimeFormula(Trial):
 
     @property
     def data(self) -> tuple[str, ...]:
-        """The user's arrays."""
+        """The user's arrays, if any."""
         return (self.inputs,) if self.inputs else ()
 
     def skip_reason(self) -> str | None:
-        """Arrays that do not fit the formula."""
+        """Return why the user's arrays do not fit the formula, or None."""
         if not self.inputs or prepared.find(self.inputs) is None:
             return None
         try:
@@ -85,19 +85,20 @@ class TimeFormula(Trial):
 
     @classmethod
     def test_instance(cls) -> TimeFormula:
-        """A quadratic form of 3 variables."""
+        """Return a quadratic form of 3 variables."""
         return cls(formula="sum(x * (A @ x))", by="x", shapes="x:3 A:3,3", methods=("tensor-calculus", "torch-loop"))
 
     def run(self, context: Context) -> Outcome:
-        """A row a method: ``status``, seconds and quartiles, ``slowdown`` to the tensor calculus, relative difference from it.
+        """Return one row per method: status, time and quartiles, slowdown relative to the tensor calculus, relative difference from it.
 
-        Raises UsageError for a formula that cannot be read or shapes that do not fit.
+        Raises:
+            UsageError: The formula cannot be parsed, or shapes do not match.
         """
         return Outcome(rows=formula_rows(self, context.rng("inputs"), context.device))
 
 
 def formula_rows(trial: TimeFormula, rng: np.random.Generator, device: str) -> list[dict[str, Any]]:
-    """A row a method, that of the tensor calculus first, with the Hessian that it derived."""
+    """Return one row per method. The first row is the tensor calculus and shows the derived Hessian."""
     from myths.hessian_cost import tensor_calculus as tc
 
     problem = Formula(trial.formula, trial.by, trial.shapes, trial.symmetric, arrays_of(trial.inputs) if trial.inputs else None)
@@ -122,13 +123,13 @@ def formula_rows(trial: TimeFormula, rng: np.random.Generator, device: str) -> l
 
 
 def arrays_of(name: str) -> Inputs:
-    """The arrays of numbers that the user added under a name."""
+    """Return the numeric arrays that the user added under a name."""
     return {name: array for name, array in prepared.load(name).items() if array.dtype.kind in "biuf"}
 
 
 @dataclass(frozen=True)
 class _Case:
-    """A formula with its inputs, number format and device."""
+    """A formula with its inputs, dtype and device."""
 
     problem: Formula
     inputs: Inputs
@@ -171,7 +172,7 @@ def _row(method: Method, case: _Case, reference: Call, exact: np.ndarray) -> dic
         return {"status": f"not available: {lacking}"}
     except (MemoryError, torch.OutOfMemoryError):
         return {"status": OUT_OF_MEMORY}
-    except Exception as error:  # noqa: BLE001  (a framework that cannot do this formula is a row, and the others go on)
+    except Exception as error:  # noqa: BLE001  (a framework that fails on this formula gets a row; the others continue)
         return {"status": f"failed: {type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"}
     timing = compared.timings["method"].row()
     del timing["first_call_seconds"]
