@@ -1,1 +1,1 @@
-"""Pages made from results."""
+"""HTML report, exports and comparisons of results."""

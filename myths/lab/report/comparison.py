@@ -1,4 +1,4 @@
-"""Two runs side by side: which verdicts changed, which numbers moved beyond their noise, and whose trials took longer."""
+"""Compare two runs: changed verdicts, significantly different numbers, and time ratios."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from myths.lab.store import TrialRecord
 
 @dataclass(frozen=True)
 class Pair:
-    """A claim that two runs both measured."""
+    """A claim that was measured in both runs."""
 
     myth: Myth
     baseline: ClaimView
@@ -29,7 +29,7 @@ class Pair:
 
     @property
     def differs(self) -> bool:
-        """Whether the intervals do not overlap."""
+        """Whether the two numbers differ significantly: their intervals do not overlap."""
         a, b = self.baseline.measured, self.candidate.measured
         return a is not None and b is not None and (a.high < b.low or b.high < a.low)
 
@@ -44,13 +44,13 @@ class TimeRatio:
 
     @property
     def differs(self) -> bool:
-        """Whether the interval over the trials leaves out 1; never from a single trial, which shows no noise."""
+        """Whether the interval over the trials excludes 1. A single trial gives no noise estimate, so it never differs."""
         return self.estimate.n > 1 and not self.estimate.low <= 1.0 <= self.estimate.high
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two runs that share something."""
+    """Two runs that have at least one claim or trial in common."""
 
     baseline: RunView
     candidate: RunView
@@ -59,12 +59,12 @@ class Comparison:
 
     @property
     def file(self) -> str:
-        """The name of its page."""
+        """File name of the HTML page."""
         return f"compare-{self.baseline.key}-{self.candidate.key}.html"
 
     @property
     def changed(self) -> list[Pair]:
-        """The claims on which the verdicts differ."""
+        """Claims whose verdicts differ."""
         return [pair for pair in self.pairs if pair.changed]
 
     @property
@@ -74,22 +74,26 @@ class Comparison:
 
     @property
     def changed_times(self) -> list[TimeRatio]:
-        """The classes of trials whose times moved beyond their noise."""
+        """Trial classes whose times moved beyond their noise."""
         return [ratio for ratio in self.time_ratios if ratio.differs]
 
     @property
     def summary(self) -> str:
-        """How many claims were measured in both, and what became of them."""
+        """One sentence with the number of shared claims and of significant differences."""
         parts = [
             f"{_many(len(self.pairs), 'claim')} measured in both",
             f"{_many(len(self.changed), 'verdict')} changed",
-            f"{_many(len(self.changed_numbers), 'number')} moved beyond the intervals",
+            f"{_many(len(self.changed_numbers), 'number')} differ significantly",
         ]
-        return "; ".join([*parts, *([f"{_many(len(self.changed_times), 'time')} beyond the noise"] if self.time_ratios else [])]) + "."
+        return "; ".join([*parts, *([f"{_many(len(self.changed_times), 'time')} differ significantly"] if self.time_ratios else [])]) + "."
 
 
 def comparisons(myths: Sequence[Sequence[RunView]]) -> list[Comparison]:
-    """Every two runs that measured a claim in common, from the runs of each myth."""
+    """Return a comparison for every pair of runs that measured a claim in common.
+
+    Args:
+        myths: The runs of each myth.
+    """
     runs: dict[str, list[RunView]] = {}
     for view in (view for views in myths for view in views):
         runs.setdefault(view.key, []).append(view)
@@ -113,10 +117,10 @@ def compared(baseline: Sequence[RunView], candidate: Sequence[RunView]) -> Compa
 
 
 def _time_ratios(baseline: RunView, candidate: RunView) -> list[TimeRatio]:
-    """Geometric means of the ratios of time, by class of trial; 95 % t intervals over the trials.
+    """Return the geometric mean of the time ratios per trial class, with 95 % t intervals over the trials.
 
-    Only of trials that had as many beside them in both runs: another company takes another time, on the same machine too. And of none
-    that shared a GPU, whose seconds say nothing.
+    Trials are compared only if the same number of trials ran in parallel in both runs, because parallel trials slow each other down.
+    Trials that shared a GPU are excluded, because their times are not comparable.
     """
     of_candidate = {(record.trial.id, at_a_time): record.seconds for record, at_a_time in _with_concurrency(candidate)}
     logs: dict[str, list[float]] = {}
@@ -128,7 +132,7 @@ def _time_ratios(baseline: RunView, candidate: RunView) -> list[TimeRatio]:
 
 
 def _with_concurrency(view: RunView) -> Iterator[tuple[TrialRecord, int]]:
-    """The trials of a run, each with how many might run at a time when it did."""
+    """Yield each trial of a run with the maximum number of trials that ran in parallel with it."""
     for record in filter(lambda record: record.has_comparable_seconds, view.analysis.records):
         yield record, 1 if is_exclusive(record.trial) else view.jobs.get(record.invocation, 1)
 

@@ -1,4 +1,4 @@
-"""The figures and tables of a run as files beside the pages, and as what the pages show of them."""
+"""Write the figures and tables of runs as files and render them for the pages."""
 
 from __future__ import annotations
 
@@ -29,17 +29,18 @@ Tables = Sequence[tuple[str, Markup, str, int]]
 
 @dataclass(frozen=True)
 class Rendered:
-    """What a page shows of a run's figures and tables."""
+    """Figures and tables of a run as HTML."""
 
     figures: Mapping[str, Markup]
     tables: Tables
 
 
 def draw(runs: Sequence[tuple[Analysis, str]], folder: Path) -> list[Rendered]:
-    """Draws and writes the figures and tables of runs, each with its key, on all cores.
+    """Render and write the figures and tables of runs, in parallel.
 
     ``figures/KEY/MYTH/*.svg`` and ``*.pdf``, ``tables/KEY/MYTH/*.csv``, ``*.md`` and ``*.tex``.
-    Raises CannotStart where a file cannot be written.
+    Raises:
+        CannotStart: A file cannot be written.
     """
     names = [(analysis, key, name) for analysis, key in runs for name in analysis.myth.figures]
     drawings: list[Callable[[], str | None]] = [partial(_figure, analysis, key, name, folder) for analysis, key, name in names]

@@ -1,4 +1,4 @@
-"""What others take from a report: every table as Markdown and LaTeX, the claims as JSON, the references."""
+"""Export tables as Markdown and LaTeX, claims as JSON, and references as BibTeX."""
 
 from __future__ import annotations
 
@@ -25,15 +25,16 @@ if TYPE_CHECKING:
     from myths.lab.report.run_view import RunView
 
 FORMAT = "seven-myths-claims/3"
-"""Which schema ``claims.json`` keeps to: ``schema/claims.schema.json``."""
+"""Format version of ``claims.json``. Its schema is ``schema/claims.schema.json``."""
 MAX_TABULAR_ROWS = 40
-"""A LaTeX table of more rows breaks over pages."""
+"""Maximum number of rows of a ``tabular``; longer tables use ``longtable``, which breaks across pages."""
 
 
 def write(runs: Iterable[RunView], folder: Path) -> None:
-    """Writes ``claims.json`` and ``seven-myths.bib`` into ``folder``; nothing at all without runs.
+    """Write ``claims.json`` and ``seven-myths.bib`` into ``folder``, if there are any runs.
 
-    Raises CannotStart where a file cannot be written.
+    Raises:
+        CannotStart: A file cannot be written.
     """
     views = list(runs)
     if views:
@@ -45,14 +46,14 @@ def write(runs: Iterable[RunView], folder: Path) -> None:
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """Return a table in GitHub's Markdown, without the ids of its trials; nothing in a cell is read as markup."""
+    """Return a table as GitHub-flavored Markdown without the column of trial ids. Cells are escaped."""
     return _as_text(table.drop(columns=TRIALS, errors="ignore"), markdown_cell).to_markdown(index=False, disable_numparse=True) + "\n"
 
 
 def latex(table: pd.DataFrame) -> str:
-    """Return a table for LaTeX with booktabs (longtable for more than 40 rows), without the ids of its trials.
+    """Return a table as LaTeX with booktabs (longtable for more than 40 rows), without the column of trial ids.
 
-    Nothing in a cell is read as a command.
+    Cells are escaped.
     """
     table = table.drop(columns=TRIALS, errors="ignore")
     aligned = "".join("r" if table[column].dtype.kind in "if" else "l" for column in table.columns)
@@ -84,14 +85,14 @@ def _as_text(table: pd.DataFrame, escape: Any) -> pd.DataFrame:
 
 
 def _words(value: Any) -> str:
-    """A cell as in the CSV: ten digits, nothing where there is no value."""
+    """Format a cell as in the CSV: ten significant digits; empty if there is no value."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
     return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
 def markdown_cell(text: str) -> str:
-    """Text as a cell of a table in Markdown, on one line and without markup."""
+    """Escape text for a cell of a Markdown table, on one line."""
     one_line = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]|~])", r"\\\1", one_line)
 
@@ -101,16 +102,16 @@ def markdown_cell(text: str) -> str:
 
 @dataclass(frozen=True)
 class Invocation:
-    """One call of `myths run`."""
+    """One invocation of `myths run`."""
 
     id: str
-    """Id, as claims name it."""
+    """Id that claims refer to."""
     started: str | None
     """ISO 8601, UTC."""
     commit: str | None
     """Commit of the suite; null outside a checkout."""
     dirty: bool | None
-    """Whether anything differed from that commit."""
+    """Whether the checkout had uncommitted changes."""
     machine: Mapping[str, Any] | None
     """Device, driver, threads, precision."""
     packages: Mapping[str, str] | None
@@ -119,22 +120,22 @@ class Invocation:
 
 @dataclass(frozen=True)
 class Run:
-    """Where the numbers of a run come from."""
+    """Provenance of a run."""
 
     name: str
     """Name of the run's folder."""
     published: bool
-    """Whether it is committed with the suite; else it was made on the machine that wrote the report."""
+    """Whether the run is committed with the suite; otherwise it was made on the machine that wrote the report."""
     machine_class: str | None
     """cpu, or the model of the GPU."""
     data: Mapping[str, Annotated[str, Text(r"[0-9a-f]{64}", "64 hexadecimal digits")] | None]
-    """SHA-256 of the content of each dataset that the run read."""
+    """SHA-256 of the content of each dataset that the run used."""
     invocations: tuple[Invocation, ...]
-    """Calls of `myths run`, the oldest first."""
+    """Invocations of `myths run`, oldest first."""
 
 
 def claims(views: Iterable[RunView]) -> dict[str, Any]:
-    """Return every claim of every run as plain JSON, each as its record says it, with the key of its run."""
+    """Return the content of ``claims.json``: every claim of every run, with the key of its run."""
     views = list(views)
     return {
         "format": FORMAT,
@@ -156,20 +157,20 @@ def _run(view: RunView) -> Run:
 
 
 def schema() -> dict[str, Any]:
-    """Return the JSON Schema of ``claims.json``, made from the records that it holds; ``schema/claims.schema.json`` is a copy."""
+    """Return the JSON Schema of ``claims.json``, generated from its dataclasses. ``schema/claims.schema.json`` is a copy."""
     claim = json_schema(ClaimRecord)
     claim["properties"] = {"run": {"type": "string", "description": "A key of `runs`."}, **claim["properties"]}
     claim["required"] = list(claim["properties"])
     properties = {
-        "format": {"const": FORMAT, "description": "Rises when a key changes its meaning or goes."},
-        "runs": {"type": "object", "additionalProperties": json_schema(Run), "description": "Runs by the key that claims name."},
+        "format": {"const": FORMAT, "description": "Incremented when a key is removed or changes its meaning."},
+        "runs": {"type": "object", "additionalProperties": json_schema(Run), "description": "Runs by the key that claims refer to."},
         "claims": {"type": "array", "items": claim},
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "claims.json of a Seven Myths report",
-        "description": "Every claim of every run in a report: the paper's number beside the one measured here, the criterion that was "
-        "committed before the run, and the verdict. Intervals are 95 %. Infinite or absent numbers are null.",
+        "description": "Every claim of every run in a report: the paper's number, the measured number with its 95 % interval, the "
+        "criterion that was committed before the run, and the verdict. Infinite or missing numbers are null.",
         "type": "object",
         "required": list(properties),
         "additionalProperties": False,

@@ -1,4 +1,4 @@
-"""One small drawing a claim: the range that the criterion asks for, the paper's number, and ours with its interval."""
+"""One small plot per claim: the criterion, the paper's number, and the measured number with its interval."""
 
 from __future__ import annotations
 
@@ -12,19 +12,23 @@ from myths.lab.report import formatting
 
 WIDTH, HEIGHT = 260, 56
 EDGE = 10
-"""Units left and right of the outermost mark."""
+"""Margin left and right of the outermost mark, in SVG units."""
 ROW_OF_TEXT = 14
 LETTER = 7.2
-"""Width of a letter under the drawing, at most."""
+"""Upper bound on the width of a letter of a label, in SVG units."""
 TOP, ROW_PAPER, ROW_MEASURED, BOTTOM = 4, 14, 29, 39
 
 Place = Callable[[float], float]
 
 
 def forest_plot(claim: ClaimRecord, compact: bool = False) -> Markup:
-    """The drawing as SVG whose colours come from the page, as a ``compact`` without numbers; empty where there is no number to draw.
+    """Return the plot as SVG, styled by the page's style sheet; empty if there is no number to plot.
 
-    The mark of what was measured here is full for the paper's protocol, hollow for a reduced one, dashed for stand-in data.
+    The marker of the measured number is filled for the paper's protocol, hollow for a reduced one, dashed for stand-in data.
+
+    Args:
+        claim: The claim.
+        compact: Whether to omit all labels.
     """
     estimate = claim.measured
     shown = _finite([claim.paper, claim.paper_low, claim.paper_high, *([estimate.value, estimate.low, estimate.high] if estimate else [])])
@@ -52,14 +56,14 @@ def forest_plot(claim: ClaimRecord, compact: bool = False) -> Markup:
 
 
 def alt_text(claim: ClaimRecord) -> str:
-    """The drawing in words."""
+    """Return a text alternative of the plot."""
     estimate = claim.measured
     ours = (
-        f"here {formatting.value_with_unit(estimate, claim.unit)} {formatting.format_interval(estimate)}".rstrip()
+        f"measured {formatting.value_with_unit(estimate, claim.unit)} {formatting.format_interval(estimate)}".rstrip()
         if estimate
-        else "no number here"
+        else "not measured"
     )
-    return f"Paper {formatting.format_paper(claim)}; {ours}; asked for {formatting.format_criterion(claim.criterion)}"
+    return f"Paper {formatting.format_paper(claim)}; {ours}; criterion {formatting.format_criterion(claim.criterion)}"
 
 
 def _finite(values: Sequence[float | None]) -> list[float]:
@@ -67,7 +71,7 @@ def _finite(values: Sequence[float | None]) -> list[float]:
 
 
 def _scale(values: Sequence[float]) -> tuple[Place, bool]:
-    """From numbers to places in the drawing; logarithmic (True) where positive numbers span a factor of fifty."""
+    """Return the map from numbers to x coordinates, and whether it is logarithmic (positive numbers that span a factor above 50)."""
     low, high = min(values), max(values)
     logarithmic = low > 0 and high / low > 50
     bend: Callable[[float], float] = math.log if logarithmic else float
@@ -102,7 +106,7 @@ def _bound(bound: float, place: Place, compact: bool) -> Markup:
 
 
 def _ticks(low: float, high: float, logarithmic: bool) -> list[float]:
-    """Two to four round numbers between two ends."""
+    """Return two to four round numbers between two ends."""
     if logarithmic:
         first, last = math.ceil(math.log10(low)), math.floor(math.log10(high))
         return [10.0**power for power in range(first, last + 1, max(1, (last - first + 3) // 3))]
@@ -115,7 +119,7 @@ def _ticks(low: float, high: float, logarithmic: bool) -> list[float]:
 
 
 def _labels(bounds: Sequence[float], ticks: Sequence[float], place: Place, unit: str) -> list[Markup]:
-    """The numbers under the drawing: each bound, and round numbers of the scale where they cover no other."""
+    """Return the labels below the axis: each bound, and ticks that overlap no other label."""
     asked = [formatting.with_unit(formatting.format_number(bound), unit if len(unit) <= 3 else "") for bound in bounds]
     starts = [_start(place(bound), said) for bound, said in zip(bounds, asked, strict=True)]
     if len(bounds) == 2:  # one beside the other, both inside
@@ -136,7 +140,7 @@ def _labels(bounds: Sequence[float], ticks: Sequence[float], place: Place, unit:
 
 
 def _start(middle: float, said: str) -> float:
-    """Where a text begins that has its middle here, as far as the drawing is wide enough."""
+    """Return the x coordinate at which a text centered at ``middle`` starts, clamped to the plot."""
     width = LETTER * len(said)
     return min(max(middle - width / 2, 0.0), WIDTH - width)
 

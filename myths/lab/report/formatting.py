@@ -1,4 +1,4 @@
-"""Numbers as a reader wants them: as many digits as the interval supports, real minus signs, the unit beside them."""
+"""Format numbers for pages: as many digits as the interval supports, typographic minus signs, and units."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from myths.lab.claim_record import ClaimRecord
 from myths.lab.estimate import Estimate
 
 SPACE = "\u202f"
-"""Narrow, and never the end of a line."""
+"""Narrow no-break space."""
 
 PAPER_SOURCE_TEXT = {
-    "read": "read in the paper or the authors' repository",
-    "computed": "computed from what the authors published",
-    "from memory": "recalled from the paper, not read again",
-    "from memory, unverified": "recalled without confidence: nothing is decided by it",
+    "read": "read in the paper or in the authors' repository",
+    "computed": "computed from data that the authors published",
+    "from memory": "quoted from memory, not read again",
+    "from memory, unverified": "quoted from memory and unverified: no verdict depends on it",
 }
-"""What ``Claim.paper_value_source`` says of the paper's number."""
+"""Meaning of each value of ``Claim.paper_value_source``."""
 
 
 def format_number(value: float, decimals: int | None = None) -> str:
-    """A number with so many decimals, or with up to six significant digits."""
+    """Format a number with ``decimals`` decimals, or with up to six significant digits if None."""
     if math.isnan(value):
         return "–"
     if math.isinf(value):
@@ -34,38 +34,38 @@ def format_number(value: float, decimals: int | None = None) -> str:
         if value and not float(text.replace(",", "")):
             text = f"{value:.1g}"
     whole, dot, rest = text.partition(".")
-    if len(whole.lstrip("-")) == 5:  # four digits need no comma: 2,021 but not a year's
+    if len(whole.lstrip("-")) == 5:  # four digits have no comma: 2021
         whole = whole.replace(",", "")
     return f"{whole}{dot}{rest}".replace("-", "−")
 
 
 def strip_period(sentence: str) -> str:
-    """A sentence to be quoted or gone on from: without its full stop."""
+    """Return a sentence without its final period."""
     return sentence.strip().removesuffix(".")
 
 
 def with_unit(text: str, unit: str) -> str:
-    """A number and its unit, kept together."""
+    """Join a number and its unit with a no-break space."""
     return f"{text}{SPACE}{shown_unit(unit)}" if unit else text
 
 
 def shown_unit(unit: str) -> str:
-    """Return a unit as a page shows it: with the sign ×, which some units of claims write as a letter."""
+    """Return a unit as pages show it: the letter x, which some units of claims use, becomes ×."""
     return re.sub(r"(?<!\S)x(?!\S)", "×", unit)
 
 
 def format_criterion(text: str) -> str:
-    """Return a criterion with its unit, as ``ClaimRecord.criterion`` has it, as a page shows it: with real minus signs."""
+    """Return ``ClaimRecord.criterion`` as pages show it, with typographic minus signs."""
     return re.sub(r"(?:(?<=\de)|(?<!\w))-(?=\d)", "−", shown_unit(text))
 
 
 def no_break_percent(text: str) -> str:
-    """Return a text in which no line ends between a number and its percent sign."""
+    """Replace the space between a number and its percent sign by a no-break space."""
     return re.sub(r"(?<=\d) (?=%)", SPACE, text)
 
 
 def decimals_of(estimate: Estimate) -> int | None:
-    """Decimals that show two digits of the interval's width; None where nothing varies."""
+    """Return the number of decimals that shows two digits of the interval's width, or None without a finite interval."""
     width = estimate.high - estimate.low
     if not width or not math.isfinite(width):
         return None
@@ -73,12 +73,12 @@ def decimals_of(estimate: Estimate) -> int | None:
 
 
 def value_with_unit(estimate: Estimate, unit: str) -> str:
-    """The number measured here with its unit."""
+    """Return the measured number with its unit."""
     return with_unit(format_value(estimate), unit)
 
 
 def format_value(estimate: Estimate) -> str:
-    """The number measured here: with two digits of its interval's width, or four digits where nothing varies."""
+    """Format the measured number with two digits of its interval's width, or with four digits if it is exact."""
     decimals = decimals_of(estimate)
     size = abs(estimate.value)
     if decimals is None and 0 < size < 1e4 and size != int(size):
@@ -87,7 +87,7 @@ def format_value(estimate: Estimate) -> str:
 
 
 def format_interval(estimate: Estimate) -> str:
-    """The interval in brackets; empty where nothing varies."""
+    """Return the interval in brackets; empty if the estimate is exact."""
     decimals = decimals_of(estimate)
     if estimate.source_of_variation == "exact" and estimate.low == estimate.high:
         return ""
@@ -95,23 +95,23 @@ def format_interval(estimate: Estimate) -> str:
 
 
 def format_source_of_variation(estimate: Estimate) -> str:
-    """Return what the interval is over, and how many of them: "over seeds, n = 5"."""
+    """Return the source of variation and the sample size: "over seeds, n = 5"."""
     over = "" if estimate.source_of_variation == "exact" else "over "
     return f"{over}{estimate.source_of_variation}, n = {estimate.n:,}"
 
 
 def format_paper(claim: Claim | ClaimRecord) -> str:
-    """The paper's number with its unit and the range the paper gives; a dash where it gives neither."""
+    """Return the paper's number with its unit and the range that the paper states; a dash if it states neither."""
     return " ".join(part for part in (paper_number(claim), paper_range(claim)) if part) or "–"
 
 
 def paper_number(claim: Claim | ClaimRecord) -> str:
-    """The paper's number with its unit; empty where it gives none."""
+    """Return the paper's number with its unit; empty if it states none."""
     return "" if claim.paper is None else with_unit(format_reported(claim.paper), claim.unit)
 
 
 def paper_range(claim: Claim | ClaimRecord) -> str:
-    """The range the paper gives, in brackets, with its unit where no number carries it; empty where it gives none."""
+    """Return the range that the paper states, in brackets; empty if it states none. The unit is added if there is no number."""
     ends = [claim.paper_low, claim.paper_high]
     if ends == [None, None]:
         return ""
@@ -120,23 +120,23 @@ def paper_range(claim: Claim | ClaimRecord) -> str:
 
 
 def format_reported(value: float, *others: float) -> str:
-    """A number of the paper's with all its digits, and as many decimals as those it stands with."""
+    """Format a number of the paper with all its digits and at least as many decimals as ``others``."""
     decimals = max(len(f"{float(v):.7f}".rstrip("0").partition(".")[2]) for v in (value, *others))
     return format_number(float(value), decimals)
 
 
 def humanize(name: str) -> str:
-    """A column's or a file's name in words."""
+    """Return the name of a column or file as words."""
     return name.replace("_", " ").replace("-", " ")
 
 
 def format_energy(joules: float) -> str:
-    """Roughly how much, in watt-hours from a tenth of one on."""
+    """Format an energy given in joules; from 0.1 Wh on in watt-hours."""
     return f"{format_number(joules / 3600, 1)}{SPACE}Wh" if joules >= 360 else f"{joules:.0f}{SPACE}J"
 
 
 def format_duration(seconds: float) -> str:
-    """Roughly how long, in the unit that fits."""
+    """Format a duration given in seconds, in the most suitable unit."""
     for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
         if seconds >= 2 * size:
             return f"{seconds / size:.1f}{SPACE}{unit}"

@@ -1,4 +1,4 @@
-"""What the front page answers: which beliefs fell, how sure that is, on what it was measured, and every claim below."""
+"""Content of the front page: refuted beliefs, strength of the evidence, hardware, and all claims."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _REFUTED = (MythVerdict.REFUTED, MythVerdict.AGED)
 
 @dataclass(frozen=True)
 class MythRow:
-    """A myth on the front page; ``runs`` are the best first, and empty where none holds it."""
+    """A myth on the front page, with its runs, best first; empty if it was not run."""
 
     myth: Myth
     runs: Sequence[RunView]
 
     @property
     def verdict(self) -> MythVerdict | None:
-        """That of the best run."""
+        """Verdict in the best run, or None if the myth was not run."""
         return self.runs[0].verdict if self.runs else None
 
 
 def rows(runs: Iterable[Sequence[RunView]], myths: Iterable[Myth]) -> list[MythRow]:
-    """A row for each myth that was run or is named, by number."""
+    """Return one row per myth, by number: those of ``runs`` and those of ``myths``."""
     found = {each[0].analysis.myth.name: MythRow(each[0].analysis.myth, each) for each in runs}
     missing = {myth.name: MythRow(myth, ()) for myth in myths if myth.name not in found}
     return sorted([*found.values(), *missing.values()], key=lambda row: (row.myth.number, row.myth.name))
@@ -37,44 +37,44 @@ def rows(runs: Iterable[Sequence[RunView]], myths: Iterable[Myth]) -> list[MythR
 
 @dataclass(frozen=True)
 class Summary:
-    """The page in three sentences, from the best run of each myth."""
+    """Answers to the three questions of the front page, from the best run of each myth."""
 
     rows: Sequence[MythRow]
 
     @property
     def refuted(self) -> list[MythRow]:
-        """The beliefs that did not survive."""
+        """Myths that are refuted."""
         return [row for row in self.rows if row.verdict in _REFUTED]
 
     @property
     def other_verdicts(self) -> list[tuple[MythVerdict | None, list[MythRow]]]:
-        """The other beliefs by their verdict; None: not run yet."""
+        """All other myths by verdict; None means not run yet."""
         grouped = [(verdict, [row for row in self.rows if row.verdict is verdict]) for verdict in (*MythVerdict, None)]
         return [(verdict, found) for verdict, found in grouped if found and verdict not in _REFUTED]
 
     @property
     def best(self) -> list[RunView]:
-        """The run of each myth that counts."""
+        """Best run of each myth."""
         return [row.runs[0] for row in self.rows if row.runs]
 
     @property
     def primary(self) -> list[ClaimView]:
-        """The claims that decide."""
+        """Primary claims of the best runs."""
         return [claim for run in self.best for claim in run.primary]
 
     @property
     def decided(self) -> list[tuple[Verdict, int]]:
-        """The verdicts on them, with how many."""
+        """Verdicts on the primary claims, with counts."""
         return _counts((claim.verdict for claim in self.primary), Verdict)
 
     @property
     def protocols(self) -> list[tuple[str, int]]:
-        """The protocols of their numbers, the paper's first, with how many."""
+        """Protocols of the primary claims, with counts."""
         return _counts((claim.protocol for claim in self.primary), ("paper", "reduced", "stand-in"))
 
     @property
     def hardware(self) -> list[tuple[str, list[MythRow]]]:
-        """The machines of the best runs, with their myths."""
+        """Machines of the best runs, with their myths."""
         found: dict[str, list[MythRow]] = {}
         for row in self.rows:
             if row.runs:
@@ -83,12 +83,12 @@ class Summary:
 
     @property
     def without_gpu(self) -> list[MythRow]:
-        """The myths that no run at hand has measured on an accelerator."""
+        """Myths without a run on a GPU."""
         return [row for row in self.rows if all(run.metadata.get("machine_class") in (None, "cpu") for run in row.runs)]
 
 
 def filter_options(runs: Sequence[Sequence[RunView]]) -> dict[str, list[str]]:
-    """What the table of all claims can be filtered by: column -> the values in it."""
+    """Return the filters of the table of all claims: column -> values."""
     every = [(run, claim) for each in runs for run in each for claim in run.claims]
     return {
         "myth": list(dict.fromkeys(run.analysis.myth.name for run, _ in every)),
@@ -100,7 +100,7 @@ def filter_options(runs: Sequence[Sequence[RunView]]) -> dict[str, list[str]]:
 
 
 def run_details(runs: Sequence[Sequence[RunView]]) -> list[dict[str, Any]]:
-    """The runs, each once, with every myth in it."""
+    """Return the provenance of each run folder, with the myths that it holds."""
     found: dict[str, list[RunView]] = {}
     for run in (run for each in runs for run in each):
         found.setdefault(os.fspath(run.analysis.run.path), []).append(run)

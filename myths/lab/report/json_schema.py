@@ -1,4 +1,4 @@
-"""JSON Schemas of dataclasses: a file that others read is described by the class that it is made of."""
+"""Generate JSON Schemas from dataclasses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PLAIN = {str: "string", bool: "boolean", int: "integer", float: "number"}
 
 
 def json_schema(kind: type) -> dict[str, Any]:
-    """Return the JSON Schema of a dataclass: an object with all its fields and no others, each described by the string below it."""
+    """Return the JSON Schema of a dataclass: an object with exactly its fields, described by their attribute docstrings."""
     hints, told = get_type_hints(kind, include_extras=True), meanings(kind)
     properties = {field.name: {**_value(hints[field.name]), "description": told[field.name]} for field in dataclasses.fields(kind)}
     return {"type": "object", "required": list(properties), "additionalProperties": False, "properties": properties}

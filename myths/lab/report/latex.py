@@ -1,10 +1,10 @@
-"""Text made safe for LaTeX."""
+"""Escape text for LaTeX."""
 
 from __future__ import annotations
 
 _COMMANDS = {
     **{letter: f"\\{letter}" for letter in "&%$#_{}"},
-    "[": "{[}", "*": "{*}",  # which a line break takes for its own where they follow it
+    "[": "{[}", "*": "{*}",  # after a line break, LaTeX would read them as its arguments
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': "''", "≤": r"$\leq$", "≥": r"$\geq$", "≈": r"$\approx$", "→": r"$\to$", "−": r"$-$",
     "∞": r"$\infty$", "×": r"$\times$", "·": r"$\cdot$", "²": r"$^2$", "³": r"$^3$", "√": r"$\surd$", "…": r"\ldots{}", "°": r"$^\circ$",
@@ -16,5 +16,5 @@ _COMMANDS = {
 
 
 def escaped(text: str) -> str:
-    """Text for LaTeX, on one line: every special character escaped, mathematical signs as commands."""
+    """Return text for LaTeX on one line, with special characters escaped and mathematical symbols as commands."""
     return "".join(_COMMANDS.get(letter, letter) for letter in " ".join(text.split()) if letter.isprintable() or letter in _COMMANDS)

@@ -1,4 +1,4 @@
-"""A table of a run as it goes into a paper: chosen columns, numbers rounded by their intervals, the best in bold."""
+"""Format tables for papers: selected columns, numbers rounded by their intervals, best numbers in bold."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 Format = Literal["latex", "markdown", "csv"]
 Better = Literal["higher", "lower"]
 UNITS = {"percent": "%", "pp": "points", "seconds": "s", "bytes": "bytes", "px": "px", "joules": "J"}
-"""Last word of a column's name -> the unit of its numbers."""
+"""Last word of a column name -> unit."""
 DIGITS = 4
 """Significant digits of a number without an interval."""
 
 
 @dataclass(frozen=True)
 class PaperTable:
-    """Printed cells with the alignment of each column and the places of the best numbers.
+    """Formatted cells with the alignment of each column and the positions of the best numbers.
 
     Attributes:
         head: Names of the columns, with units.
         body: One tuple of texts per row.
         numeric: Whether each column holds numbers.
-        best: Places (row, column) of numbers that no other is better than.
+        best: Positions (row, column) of the best numbers.
     """
 
     head: tuple[str, ...]
@@ -56,7 +56,7 @@ class PaperTable:
         return "\n".join([*([markdown_cell(caption), ""] if caption else []), *lines, ""])
 
     def csv(self) -> str:
-        """Return the printed cells as CSV."""
+        """Return the formatted cells as CSV."""
         import csv
         import io
 
@@ -72,23 +72,23 @@ class PaperTable:
 
 
 def paper_table(table: pd.DataFrame, columns: Sequence[str], better: Mapping[str, Better], within: Sequence[str] = ()) -> PaperTable:
-    """Print chosen columns of a table.
+    """Format selected columns of a table.
 
-    A number with an interval in the same table is printed as ``value [low, high]``, rounded to two significant digits of half the
-    interval's width; any other number with four significant digits.
+    A number with an interval in the same table is formatted as ``value [low, high]``, rounded to two significant digits of half the
+    interval's width. Any other number has four significant digits.
 
     Args:
         table: A table of a myth.
-        columns: Columns in the order in which they are printed; all but the ends of intervals and the ids of trials if empty.
-        better: Column -> which of its numbers are better.
-        within: Columns that divide the rows into groups; each group has its own best. Without any, nothing is compared.
+        columns: Columns in output order. Default: all except interval ends and trial ids.
+        better: Column -> whether higher or lower numbers are better.
+        within: Columns that group the rows; the best number is marked per group. Default: no number is marked.
 
     Raises:
-        UsageError: The table has no such column.
+        UsageError: A column does not exist.
     """
     for column in (*columns, *within):
         if column not in table:
-            raise UsageError(f"there is no column {column!r}; the table has: {', '.join(map(str, table.columns))}")
+            raise UsageError(f"Unknown column {column!r}. Available: {', '.join(map(str, table.columns))}")
     ends = {column: interval_columns(table, column) for column in table.columns}
     hidden = {TRIALS, *(end for pair in ends.values() if pair for end in pair)}
     shown = list(columns) or [column for column in table.columns if column not in hidden]
@@ -104,7 +104,7 @@ def paper_table(table: pd.DataFrame, columns: Sequence[str], better: Mapping[str
 
 
 def heading(column: str) -> str:
-    """Return the name of a column as words, its unit in brackets: "accuracy (%)"."""
+    """Return the heading of a column with its unit: "accuracy (%)"."""
     words, _, last = column.rpartition("_")
     if words and last in UNITS:
         return f"{words.replace('_', ' ')} ({UNITS[last]})"
@@ -112,7 +112,7 @@ def heading(column: str) -> str:
 
 
 def interval_columns(table: pd.DataFrame, column: str) -> tuple[str, str] | None:
-    """Return the columns that hold the ends of a column's interval, or None."""
+    """Return the columns with the interval ends of ``column``, or None."""
     base, _, unit = column.rpartition("_")
     unit = unit if base and unit in UNITS else ""
     base = base if unit else column
@@ -127,7 +127,7 @@ def interval_columns(table: pd.DataFrame, column: str) -> tuple[str, str] | None
 
 
 def rounded(value: float, low: float = math.nan, high: float = math.nan) -> str:
-    """Print a number with its interval, rounded to two significant digits of half the interval's width."""
+    """Format a number with its interval, rounded to two significant digits of half the interval's width."""
     if not math.isfinite(value):
         return "–" if math.isnan(value) else "∞" if value > 0 else "−∞"
     half = (high - low) / 2
@@ -148,7 +148,7 @@ def _printed(table: pd.DataFrame, column: str, ends: tuple[str, str] | None) -> 
 
 
 def _best(numbers: Sequence[tuple[int, float]], printed: Sequence[str], better: Better) -> list[int]:
-    """The rows of the best number and of those that are printed like it; none where all are alike."""
+    """Return the rows whose formatted number equals the best one; none if all are equal."""
     finite = [(row, number) for row, number in numbers if math.isfinite(number)]
     if not finite:
         return []

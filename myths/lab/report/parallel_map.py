@@ -1,4 +1,4 @@
-"""The same work on all cores, where the system can copy a process."""
+"""Run independent tasks in forked processes on all cores."""
 
 from __future__ import annotations
 
@@ -19,13 +19,17 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _tasks: Sequence[Callable[[], object]] = ()
-"""Those at hand when the processes are made: copies of this process know them, so that no task need be sent."""
+"""Tasks of the running call. Forked processes inherit them, so tasks need not be picklable."""
 
 
 def parallel_map(tasks: Sequence[Callable[[], T]], what: str = "parts") -> list[T]:
-    """What the tasks give, in their order. Each may use anything that is at hand; what it gives must be picklable.
+    """Return the results of the tasks, in their order.
 
-    One after the other where there is one core or no fork (Windows), or where forking is not safe (macOS).
+    Tasks run sequentially on one core, without fork (Windows), or where forking is unsafe (macOS).
+
+    Args:
+        tasks: Functions without arguments. They may use any object of this process; their results must be picklable.
+        what: Plural noun for the log.
     """
     global _tasks
     processes = min(len(tasks), cores())
@@ -42,7 +46,7 @@ def parallel_map(tasks: Sequence[Callable[[], T]], what: str = "parts") -> list[
 
 
 def _counted(done: Iterable[T], total: int, what: str) -> Iterator[T]:
-    """The same, counted in the log."""
+    """Yield the items and log their count."""
     for number, each in enumerate(done, start=1):
         log.info("%s: %d of %d", what, number, total)
         yield each

@@ -1,4 +1,4 @@
-"""The papers behind the claims, and the suite itself, as BibTeX."""
+"""Cite the papers of the claims and the suite as BibTeX."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from myths.lab.report.latex import escaped
 
 
 def bibtex(papers: Iterable[Paper]) -> str:
-    """The papers, each once, and the suite itself, for BibTeX or biber."""
+    """Return BibTeX entries of the papers, without duplicates, and of the suite."""
     entries: dict[str, str] = {}
     for paper in sorted(set(papers), key=lambda p: (p.year, p.authors, p.title)):
         key = _key(paper, entries)
@@ -32,12 +32,12 @@ def _entry(kind: str, key: str, authors: str, title: str, year: str, *more: str)
 
 
 def _bib(text: str) -> str:
-    """Text for a field of BibTeX, which counts braces even after a backslash."""
+    """Escape text for a BibTeX field. BibTeX counts braces even after a backslash, so braces are removed."""
     return escaped(re.sub(r"[{}]", "", text))
 
 
 def _key(paper: Paper, taken: Mapping[str, str]) -> str:
-    """``ghorbani2019interpretation``: family name of the first author, year, first long word of the title."""
+    """Return a citation key: last name of the first author, year, first long word of the title, as in ``ghorbani2019interpretation``."""
     family = paper.authors.split(",")[0].split()[-1:] or ["paper"]
     word = next((w for w in re.findall(r"\w+", paper.title) if len(w) > 3), "")
     plain = unicodedata.normalize("NFKD", f"{family[0]}{paper.year}{word}").encode("ascii", "ignore").decode().lower()

@@ -1,4 +1,4 @@
-"""The report: a front page and a page for each myth, readable from a disk, without a network, for years."""
+"""Build the report: a front page, one page per myth and per comparison of runs. Pages need no network."""
 
 from __future__ import annotations
 
@@ -25,10 +25,18 @@ PICTURES = {".png": "image/png", ".jpg": "image/jpeg", ".svg": "image/svg+xml", 
 
 
 def build(analyses: Sequence[Analysis], folder: Path, myths: Sequence[Myth] = ()) -> Path:
-    """Writes the front page, which it gives, a page for each myth and for every two runs that share claims, and the files they link to.
+    """Write all pages of the report and the files that they link to. The run folders are not changed.
 
-    ``myths`` are those that the front page names even where no run holds them. Nothing is written into the runs.
-    Raises CannotStart where a file cannot be written.
+    Args:
+        analyses: Analyzed runs.
+        folder: Folder of the report.
+        myths: Myths that the front page lists even if they were not run.
+
+    Returns:
+        Path of the front page.
+
+    Raises:
+        CannotStart: A file cannot be written.
     """
     environment = _environment()
     taken: dict[str, Path] = {}
@@ -61,7 +69,7 @@ def _write(environment: jinja2.Environment, file: Path, template: str, values: M
     write_atomically(file, environment.get_template(template).render(values))
 
 
-@functools.cache  # so are the templates, once they have been compiled
+@functools.cache  # keeps the compiled templates
 def _environment() -> jinja2.Environment:
     import jinja2
 
@@ -95,7 +103,7 @@ def _run(analysis: Analysis, key: str, rendered: drawing.Rendered) -> run_view.R
 
 
 def _key(run: RunFolder, taken: dict[str, Path]) -> str:
-    """Names a run in ids and paths: no two runs alike, and nothing of where they lie."""
+    """Return a unique key of a run for ids and paths, without its location on disk."""
     where = "published" if run.is_published else "local"
     key = base = f"{where}-{run_view.slug(run.name)}"
     while taken.setdefault(key, run.path) != run.path:
@@ -104,9 +112,9 @@ def _key(run: RunFolder, taken: dict[str, Path]) -> str:
 
 
 def _pictures(analysis: Analysis) -> dict[str, str]:
-    """Pictures that show images of data sets, embedded from where they lie; name -> data URI."""
-    lie = analysis.run.path / analysis.myth.folder / "pictures"
-    files = sorted(file for file in lie.glob("*") if file.suffix in PICTURES)
+    """Return figures that show images of datasets, as name -> data URI."""
+    folder = analysis.run.path / analysis.myth.folder / "pictures"
+    files = sorted(file for file in folder.glob("*") if file.suffix in PICTURES)
     return {file.stem: f"data:{PICTURES[file.suffix]};base64,{base64.b64encode(file.read_bytes()).decode()}" for file in files}
 
 

@@ -1,4 +1,4 @@
-"""The trials behind the numbers: what was varied, what held still, and what to type for one of them alone."""
+"""Source trials of the numbers: their settings, attempts and commands."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ from myths.lab.store import TrialRecord
 from myths.lab.trial import Trial, canonical
 
 MAX_VALUES = 8
-"""A setting of more values is shown by its first ones."""
+"""Maximum number of values that are shown of a setting."""
 
 
 USER_DATA = "your data"
-"""In place of a protocol, for a trial that measured the user's own data."""
+"""Shown instead of a protocol for trials on user data."""
 
 
 @dataclass(frozen=True)
 class TrialRow:
-    """A line of ``trials.jsonl`` as a row of the listing."""
+    """A trial record as a row of a table."""
 
     record: TrialRecord
     anchor: str
     settings: Mapping[str, str]
-    """All that are not at their defaults, those of inner trials as ``outer.inner``."""
+    """Settings that differ from their defaults; those of nested trials are named ``outer.inner``."""
     varying: tuple[str, ...]
     protocol: str
-    """The trial's, or that it measured the user's own data."""
+    """Protocol of the trial, or ``USER_DATA``."""
 
     @property
     def id(self) -> str:
-        """The trial's."""
+        """Id of the trial."""
         return self.record.trial.id
 
     @property
     def differing_settings(self) -> str:
-        """The settings that tell it from its neighbours."""
-        return ", ".join(f"{name}={self.settings[name]}" for name in self.varying if name in self.settings) or "the only one of its kind"
+        """Settings that differ between the trials of the group."""
+        return ", ".join(f"{name}={self.settings[name]}" for name in self.varying if name in self.settings) or "the only trial of its class"
 
     @property
     def cost(self) -> str:
-        """How long it took, its peak of memory and the GPU's energy where they were recorded."""
+        """Duration, peak memory and GPU energy, as far as they were recorded."""
         memory, joules = self.record.peak_memory_bytes / 2**20, self.record.energy_joules
-        took = formatting.format_duration(self.record.seconds) if self.record.has_comparable_seconds else "beside others"
+        took = formatting.format_duration(self.record.seconds) if self.record.has_comparable_seconds else "not comparable (parallel trials)"
         said = [took] + [f"{formatting.format_number(memory, 0)}{formatting.SPACE}MiB"] * bool(memory)
         return ", ".join(said + ([formatting.format_energy(joules)] if joules and self.record.has_comparable_seconds else []))
 
@@ -63,23 +63,23 @@ class TrialGroup:
 
     @property
     def name(self) -> str:
-        """The class's."""
+        """Name of the class."""
         return self.kind.__name__
 
     @property
     def summary(self) -> str:
-        """The first paragraph of what the class says of itself."""
+        """First paragraph of the class docstring."""
         return " ".join((inspect.getdoc(self.kind) or "").split("\n\n")[0].split()).replace("``", "")
 
     @property
     def protocols(self) -> str:
-        """How near to the paper's, with how many trials of each."""
+        """Protocols of the trials, with counts."""
         found = [line.protocol for line in self.rows]
         return ", ".join(f"{found.count(p)} {'of ' if p == USER_DATA else ''}{p}" for p in dict.fromkeys(found))
 
     @cached_property
     def values(self) -> dict[str, list[str]]:
-        """Setting -> its values, each once, in the order of the lines."""
+        """Setting -> its distinct values, in the order of the trials."""
         gathered: dict[str, dict[str, None]] = {}
         for line in self.rows:
             for name, value in line.settings.items():
@@ -88,18 +88,24 @@ class TrialGroup:
 
     @property
     def varying_settings(self) -> dict[str, str]:
-        """The settings that differ between the lines, with their values."""
+        """Settings that differ between the trials, with their values."""
         names = self.rows[0].varying if self.rows else ()
         return {name: _first_values(self.values[name]) for name in names}
 
     @property
     def common_settings(self) -> dict[str, str]:
-        """The settings that all lines share."""
+        """Settings that all trials share."""
         return {name: values[0] for name, values in self.values.items() if name not in self.varying_settings}
 
 
 def group_by_class(records: Sequence[TrialRecord], key: str, own: Collection[str] = ()) -> tuple[TrialGroup, ...]:
-    """The records by class, in their order; ``key`` names the run in the anchors, ``own`` are the user's own datasets."""
+    """Group records by trial class, in their order.
+
+    Args:
+        records: Records of trials.
+        key: Key of the run, used in anchors.
+        own: Names of the user's datasets.
+    """
     grouped: dict[type[Trial], list[TrialRecord]] = {}
     for record in records:
         grouped.setdefault(type(record.trial), []).append(record)
@@ -118,13 +124,13 @@ def _trial_group(kind: type[Trial], records: Sequence[TrialRecord], key: str, ow
 
 @dataclass(frozen=True)
 class Attempt:
-    """One success of a trial that has several.
+    """One of several successful attempts at a trial.
 
     Attributes:
         number: 1 for the first success.
         record: The success.
-        counts: Whether tables and claims are made of it.
-        found: What its rows hold, where the attempts differ.
+        counts: Whether tables and claims use this attempt.
+        found: Row values that differ between the attempts.
     """
 
     number: int
@@ -135,7 +141,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Repeated:
-    """A trial with several successes, the oldest first."""
+    """A trial with several successful attempts, oldest first."""
 
     trial: Trial
     attempts: tuple[Attempt, ...]
@@ -145,8 +151,8 @@ def repeated(groups: Iterable[Sequence[TrialRecord]], counting: Iterable[TrialRe
     """Return the attempts at each trial that has several.
 
     Args:
-        groups: The successes of each trial, the oldest first.
-        counting: The records that tables and claims are made of.
+        groups: Successful attempts of each trial, oldest first.
+        counting: Records that tables and claims use.
     """
     kept = {id(record) for record in counting}
     return tuple(
@@ -159,7 +165,7 @@ def repeated(groups: Iterable[Sequence[TrialRecord]], counting: Iterable[TrialRe
 
 
 def _differences(group: Sequence[TrialRecord]) -> list[str]:
-    """What the rows of each record hold in the columns in which the records differ."""
+    """Return the values of each record in the columns in which the records differ."""
     cells = [{(place, name): value for place, row in enumerate(record.rows) for name, value in row.items()} for record in group]
     varied = [
         cell for cell in dict.fromkeys(cell for each in cells for cell in each) if any(c.get(cell) != cells[0].get(cell) for c in cells)
@@ -177,12 +183,12 @@ def _number(value: Any) -> str:
 
 
 def anchor(key: str, trial: str) -> str:
-    """Return where the trial with an id stands on the page of its myth."""
+    """Return the HTML anchor of a trial on the page of its myth."""
     return f"{key}-trial-{trial}"
 
 
 def try_command(myth: str, trial: Trial) -> str:
-    """``myths try …`` for one trial; empty where no words rebuild exactly this trial."""
+    """Return the ``myths try`` command of a trial; empty if no command rebuilds exactly this trial."""
     found = ["=".join(pair) for pair in _words(canonical(trial)["settings"])]
     try:
         same = try_trial.parse_settings(type(trial), found).id == trial.id
@@ -197,7 +203,7 @@ def _first_values(values: Sequence[str]) -> str:
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
-    """Settings with those of inner trials; several inner trials are counted."""
+    """Yield settings including those of nested trials; several nested trials are only counted."""
     for name, value in settings.items():
         if isinstance(value, dict):
             yield from _flat(value["settings"], f"{prefix}{name}.")
@@ -211,7 +217,7 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, 
 
 
 def _words(settings: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, str]]:
-    """``key``, ``value`` as ``myths try`` takes them: the class of an inner trial first."""
+    """Yield ``key``, ``value`` as ``myths try`` accepts them; the class of a nested trial comes first."""
     for name, value in settings.items():
         inner = value[0] if isinstance(value, list) and value and isinstance(value[0], dict) else value
         if isinstance(inner, dict):

@@ -1,6 +1,6 @@
-"""The house look of figures: one palette, one light panel that sits well on light and dark pages, and SVG that never varies.
+"""Style of the figures: one palette, a light panel for light and dark pages, and reproducible SVG.
 
-No pyplot and no global settings: two figures drawn in two threads, or in a user's notebook, do not disturb each other.
+The module uses neither pyplot nor global settings, so figures can be drawn in several threads and in notebooks.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MEASURED_COLOR = "#0072b2"
-"""What was measured here."""
+"""Measured numbers."""
 PAPER_COLOR = "#c2500a"
-"""What the paper says."""
+"""Numbers of the paper."""
 COLORS = (MEASURED_COLOR, "#e69f00", "#009e73", "#cc79a7", "#56b4e9", PAPER_COLOR, "#7a6f9b", "#6b6b6b")
-"""Okabe and Ito's colour-blind-safe palette, two of its colours darkened for white paper."""
+"""Color-blind-safe palette of Okabe and Ito, with two colors darkened for white background."""
 TEXT_COLOR = "#22262b"
 MUTED_COLOR = "#5f666d"
 GRID_COLOR = "#e3e5e7"
@@ -29,7 +29,7 @@ PANEL_COLOR = "#ffffff"
 EDGE_COLOR = "#dcdfe2"
 
 _SETTINGS: Any = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so it is the same everywhere
+    "font.family": "DejaVu Sans",  # included in matplotlib, so identical on every machine
     "mathtext.fontset": "dejavusans",
     "text.usetex": False,
     "svg.fonttype": "path",
@@ -40,13 +40,20 @@ _SETTINGS: Any = {
 
 
 def axes(title: str, x: str, y: str, size: tuple[float, float] = (7.0, 4.5)) -> tuple[Figure, Axes]:
-    """An empty figure of ``size`` inches with one pair of dressed axes; ``x`` and ``y`` name the quantities with their units."""
+    """Return an empty figure with one styled pair of axes.
+
+    Args:
+        title: Title of the axes.
+        x: Label of the x axis, with unit.
+        y: Label of the y axis, with unit.
+        size: Width and height in inches.
+    """
     figure, (only,) = panels([title], x, y, size)
     return figure, only
 
 
 def panels(titles: Sequence[str], x: str, y: str, size: tuple[float, float] = (9.0, 4.5)) -> tuple[Figure, tuple[Axes, ...]]:
-    """A figure with dressed axes side by side, one a title, that share the names of their quantities."""
+    """Return a figure with one row of styled axes, one per title, with the same axis labels."""
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -64,9 +71,9 @@ def panels(titles: Sequence[str], x: str, y: str, size: tuple[float, float] = (9
 
 
 def svg(figure: Figure) -> str:
-    """The figure as SVG text: the same for the same figure, text as outlines, and a title that a screen reader speaks.
+    """Return the figure as SVG. Equal figures give equal text; letters are outlines; the title is accessible to screen readers.
 
-    Ids begin with a hash of the content, so that several drawings fit on one page. ``data-matplotlib`` names the version that drew it.
+    Ids start with a hash of the content, so several figures can be on one page. ``data-matplotlib`` holds the matplotlib version.
     """
     import matplotlib
     from matplotlib.text import Text
@@ -89,7 +96,7 @@ def svg(figure: Figure) -> str:
 
 
 def prefix_ids(text: str, prefix: str) -> str:
-    """SVG text whose ids, and the references to them, begin with ``prefix``."""
+    """Return SVG text in which all ids, and the references to them, start with ``prefix``."""
     text = re.sub(r'\bid="', f'id="{prefix}-', text)
     text = re.sub(r'href="#', f'href="#{prefix}-', text)
     return re.sub(r"url\(#", f"url(#{prefix}-", text)
@@ -109,7 +116,7 @@ def _style_axes(ax: Axes, title: str, x: str, y: str) -> None:
 
 
 def _add_panel(figure: Figure, size: tuple[float, float]) -> None:
-    """The light paper under the drawing, with rounded corners; lengths in inches."""
+    """Add the light background panel with rounded corners. Lengths are in inches."""
     from matplotlib.patches import FancyBboxPatch
 
     (width, height), inset, radius = size, 0.02, 0.09

@@ -1,4 +1,4 @@
-"""Tidy tables as plain HTML: escaped, numbers to the right, as many digits as a reader can use; the page's style sheet dresses them."""
+"""Render tables as HTML: escaped cells, right-aligned numbers, rounded to useful digits."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_ROWS = 120
-"""A longer table shows its first rows; all are in its CSV."""
+"""Maximum number of rows that a page shows of a table. Its CSV holds all rows."""
 MAX_TRIALS = 3
-"""A row of more trials shows how many; all are in its CSV."""
+"""Maximum number of trial links per row. Rows with more trials show their number."""
 
 
 def data_table(table: pd.DataFrame, identity: str, key: str = "") -> Markup:
@@ -25,8 +25,8 @@ def data_table(table: pd.DataFrame, identity: str, key: str = "") -> Markup:
 
     Args:
         table: A table of a myth.
-        identity: The id of the HTML table.
-        key: The run in the anchors of its trials, to which the column ``trials`` links.
+        identity: Id of the HTML table.
+        key: Key of the run in the anchors to which the column ``trials`` links.
     """
     if table.empty or not len(table.columns):
         return Markup("")
@@ -46,7 +46,7 @@ def data_table(table: pd.DataFrame, identity: str, key: str = "") -> Markup:
 
 
 def _formatter(column: Any, key: str) -> Callable[[Any], str]:
-    """One number of decimals for a column: four digits of its middle value, six decimals at most; other values as they are."""
+    """Return the formatter of a column: four significant digits of its median, at most six decimals; text is unchanged."""
     if column.name == TRIALS:
         return lambda cell: _links(cell.split(), key)
     if column.dtype.kind not in "if":
@@ -60,7 +60,7 @@ def _formatter(column: Any, key: str) -> Callable[[Any], str]:
 
 
 def _links(trials: list[str], key: str) -> Markup:
-    """The trials of a row as links to their lines on the page; their number where they are many."""
+    """Return links to the trials of a row, or their number if there are more than ``MAX_TRIALS``."""
     if len(trials) > MAX_TRIALS:
         return Markup("{} trials").format(len(trials))
     return Markup(" ").join(Markup('<a href="#{}-trial-{}"><code>{}</code></a>').format(key, trial, trial) for trial in trials)

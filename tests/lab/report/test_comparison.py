@@ -79,8 +79,8 @@ def test_seconds_on_a_shared_gpu_are_neither_compared_nor_summed_nor_estimated_f
     assert len(compared(one, one).time_ratios) == 1
     assert compared(one, other).time_ratios == ()
     alone, beside = (view_of(analysis, "a") for analysis in runs)
-    assert "of computing" in alone.cost_summary
-    assert beside.cost_summary == "3 trials, run at the same time on one device: their times are not comparable"
+    assert "of compute time" in alone.cost_summary
+    assert beside.cost_summary == "3 trials, run in parallel on one device: their times are not comparable"
     assert other.warnings[0] == "Put together by hand."
     trial = other.records[0].trial
     assert Estimates(one.records, "h200")(trial) is not None

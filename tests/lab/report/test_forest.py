@@ -87,7 +87,7 @@ def test_without_a_number_here_the_paper_is_drawn(criterion):
     drawn = record(None, criterion)
     assert "circle ours" not in marks(forest_plot(drawn))
     assert alt_text(drawn).startswith("Paper 50.8")
-    assert "no number here" in alt_text(drawn)
+    assert "not measured" in alt_text(drawn)
 
 
 def test_without_any_number_there_is_no_drawing():

@@ -97,7 +97,7 @@ def test_columns_keep_their_order_ends_of_intervals_are_printed_with_their_numbe
 
 
 def test_an_unknown_column_is_named():
-    with pytest.raises(UsageError, match=r"no column 'acuracy'; the table has: model, test_set"):
+    with pytest.raises(UsageError, match=r"Unknown column 'acuracy'. Available: model, test_set"):
         paper_table(TABLE, ["acuracy"], {})
 
 

@@ -25,4 +25,4 @@ def test_the_scoreboard_has_a_row_a_myth_from_its_best_run(tmp_path):
 
 
 def test_the_scoreboard_of_nothing_says_so():
-    assert "Nothing is published yet" in scoreboard([])
+    assert "No run has been published yet" in scoreboard([])

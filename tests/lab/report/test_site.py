@@ -251,7 +251,7 @@ def test_a_page_says_what_failed_and_what_was_skipped_at_the_claims_that_miss_it
     assert "To re-run them: myths run fair-coin --profile laptop --run cpu-laptop" in page.text
     assert "1 trial could not run on this run’s machine: 1: no euro is here: myths data get euro" in page.text
     assert page.text.count("1 required trial failed: lost [/bold] <i>it</i> (1)") == 3  # C1, C6 and C7 have a number of fewer trials
-    assert "C1-guilder" in page.text.split("They are missing from")[1].split(".")[0]
+    assert "C1-guilder" in page.text.split("Affected claims:")[1].split(".")[0]
     front = Checker((tmp_path / "report" / "index.html").read_text())
     assert "2 failed trials" in front.text
 
@@ -291,7 +291,7 @@ def test_a_pages_order_is_a_readers(pages):
 
 def test_footnotes_name_what_was_recalled(pages):
     text = Checker(pages[0]["fair-coin.html"]).text
-    assert re.search(r"C1-guilder : 50.8\W+% \[50.6…51.0\] was recalled from the paper, not read again \(Sec. 2, Fig. 3\)", text)
+    assert re.search(r"C1-guilder : 50.8\W+% \[50.6…51.0\] was quoted from memory, not read again \(Sec. 2, Fig. 3\)", text)
 
 
 def test_two_folders_of_one_name_are_two_sections(tmp_path):
@@ -306,7 +306,7 @@ def test_trials_that_ran_side_by_side_are_said_to(jobs, said, tmp_path):
     arguments = {"myths": [coin.COIN.name], "profile": "laptop", "seeds": None, "data": [], "jobs": jobs}
     site.build([coin.analysis(tmp_path / "published" / "a", arguments=arguments)], tmp_path / "pages")
     text = (tmp_path / "pages" / f"{coin.COIN.name}.html").read_text()
-    assert ("up to 2 at a time where nothing is timed" in text) is said
+    assert ("up to 2 in parallel" in text) is said
 
 
 def test_a_run_that_stopped_early_does_not_outrank_one_that_measured_what_decides(tmp_path):
