@@ -1,7 +1,7 @@
 """Claims of myth 6, with their measures and criteria.
 
-The paper's numbers were read in a digest of it ("read") or recalled. All criteria are proposals of this suite. That layers differ or are
-alike is judged by paired differences between training runs of equal seeds, on Multi30k: the paper's own corpora are not available.
+The paper's numbers were read in a digest of it ("read") or are from memory. All criteria are proposals of this suite. Claims that compare
+layers use paired differences between training runs with equal seeds on Multi30k. The paper's own corpora are not available.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ TABLE_3 = f"{PAPER}, Table 3 (newstest2013)"
 ABSTRACT = f"{PAPER}, abstract: O(n) against O(n²)"
 
 TESTS = {"dataset": ("multi30k", "dates"), "test_set": ("test_2016_flickr", "test")}
-"""Written dates stand in where a run holds nothing else: then no conclusion is drawn."""
+"""Written dates are stand-in data for runs without Multi30k; no conclusion is drawn from them."""
 DECODED_LENGTHS = (16, 24)
-"""Tokens of the sentences that are decoded; the paper's have some 27 words. Longer ones are in the table."""
+"""Lengths of decoded sentences in tokens. Those of the paper have about 27 words. The table has longer ones."""
 BLOCKS = {"scope": "block", "direction": "training", "causal": False}
 QUALITY = ("L0-shuffled", "L0-parameters")
 DIFFER = (*QUALITY, "L0-seeds")
-"""Controls of claims that one layer is better than another."""
+"""Control claims of claims that one layer is better than another."""
 TIMED = ("L0-exact",)
 
 
 def _in_slope_range(length: int) -> bool:
-    """Whether the regression of times against lengths includes a length."""
+    """Return whether the regression of time on length includes a length."""
     return SLOPE_LENGTHS[0] <= length <= SLOPE_LENGTHS[1]
 
 
@@ -51,7 +51,7 @@ _decoding = partial(
 
 
 def _difference(id: str, layer: str, against: str, statement: str, said: dict[str, Any], criterion: Criterion, **more: Any) -> Claim:
-    """A claim on the BLEU of one layer less that of another with the same seed, averaged over seeds."""
+    """Return a claim on the BLEU difference of two layers with the same seed, averaged over seeds."""
     return Claim(
         id=id,
         statement=statement,

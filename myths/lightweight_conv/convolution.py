@@ -1,8 +1,8 @@
-"""The one operation under lightweight and dynamic convolution, computed in four ways that give the same numbers.
+"""The operation of lightweight and dynamic convolutions, with four backends that compute the same result.
 
-    y[b, i, c] = Σ_j kernel[…, head(c), j] · x[b, i + j − left, c],    head(c) = c // (channels / heads),    x outside = 0
+    y[b, i, c] = Σ_j kernel[…, head(c), j] · x[b, i + j − left_context, c],    head(c) = c // (channels / heads),    x outside = 0
 
-The kernel is one for all positions [heads, k] (lightweight), or each position's own [b, n, heads, k] (dynamic) (Wu et al. 2019, Sec. 3).
+A lightweight kernel [heads, k] is shared by all positions. A dynamic kernel [b, n, heads, k] differs by position (Wu et al. 2019, Sec. 3).
 """
 
 from __future__ import annotations
@@ -23,19 +23,28 @@ Backend = Literal["auto", "unfold", "conv1d", "banded", "fused"]
 Kernel: TypeAlias = Float[Tensor, "h k"] | Float[Tensor, "b n h k"]
 
 BLOCK = 64
-"""Positions that one band matrix gives. A matrix of any block is right; this one is quick."""
+"""Number of positions per band matrix. Any number gives the correct result; this one is fast."""
 
 
 def default_left_context(kernel_size: int, *, causal: bool) -> int:
-    """How many of the taps lie on earlier positions: all but the last if ``causal``, else half (the larger half of an even number)."""
+    """Return how many weights of a kernel apply to earlier positions.
+
+    These are all weights but the last if ``causal``, else half of them (the larger half of an even number).
+    """
     return kernel_size - 1 if causal else kernel_size // 2
 
 
 def convolve(x: Float[Tensor, "b n d"], kernel: Kernel, left_context: int, backend: Backend = "auto") -> Float[Tensor, "b n d"]:
-    """The operation above; ``left`` taps lie before the position itself.
+    """Convolve a batch of sequences with a kernel.
 
-    "auto" takes the fused GPU kernel on CUDA where Triton is installed, and elsewhere what was measured to be quickest.
-    Raises UsageError when the heads do not divide the channels, or ``how`` cannot compute it.
+    Args:
+        x: Batch of sequences, with positions before channels.
+        kernel: Lightweight or dynamic kernel.
+        left_context: Number of kernel weights that apply to earlier positions.
+        backend: "auto" uses the Triton kernel on CUDA devices if Triton is installed, and band matrices otherwise.
+
+    Raises:
+        UsageError: The number of heads does not divide the number of channels, or the backend does not support the kernel.
     """
     check_heads(x.shape[2], kernel.shape[-2])
     kernel = kernel.to(x.dtype)
@@ -47,25 +56,25 @@ def convolve(x: Float[Tensor, "b n d"], kernel: Kernel, left_context: int, backe
 
         return convolve_fused(x, kernel, left_context)
     if backend == "conv1d" and kernel.dim() == 4:
-        raise UsageError("conv1d has one kernel for all positions: a dynamic convolution goes by unfold, banded or fused")
+        raise UsageError("backend='conv1d' requires one kernel for all positions. Use unfold, banded or fused for dynamic convolutions.")
     return {"unfold": _unfold, "conv1d": _conv1d, "banded": _banded}[backend](x, kernel, left_context)
 
 
 def convolve_last_position(window: Float[Tensor, "b m d"], kernel: Float[Tensor, "h k"] | Float[Tensor, "b h k"]) -> Float[Tensor, "b d"]:
-    """The causal operation at the last of ``m`` positions, at most ``k``, of which the last taps of the kernel weigh one each."""
+    """Return the causal convolution at the last of ``m`` positions, with ``m`` at most the kernel size ``k``."""
     weights = kernel[..., kernel.shape[-1] - window.shape[1] :].to(window.dtype)
     return (weights.unsqueeze(-2) @ window.unflatten(2, (kernel.shape[-2], -1)).transpose(1, 2)).flatten(1)
 
 
 def fastest_backend(x: Float[Tensor, "b n d"], kernel: Kernel) -> Backend:
-    """The way that "auto" takes."""
+    """Return the backend that "auto" uses."""
     if x.is_cuda and _has_triton():
         return "fused"
     return "banded"
 
 
 def _reachable(kernel: Tensor, left_context: int, n: int) -> tuple[Tensor, int]:
-    """Without the taps that a sequence of ``n`` never reaches: a kernel may be longer than the sequence."""
+    """Remove the kernel weights that lie outside a sequence of length ``n``, and return the kernel and its left context."""
     before, after = min(left_context, n - 1), min(kernel.shape[-1] - 1 - left_context, n - 1)
     return kernel[..., left_context - before : left_context + after + 1], before
 
@@ -82,7 +91,7 @@ def _conv1d(x: Tensor, kernel: Tensor, left_context: int) -> Tensor:
 
 
 def _banded(x: Tensor, kernel: Tensor, left_context: int) -> Tensor:
-    """Matrix products: each block of positions is a band matrix times the inputs that it reaches. Linear in n, and quick for any k."""
+    """Convolve by matrix products: one band matrix per block of positions. The time is linear in ``n``."""
     n, (h, k) = x.shape[1], kernel.shape[-2:]
     block = min(BLOCK, n)
     blocks = -(-n // block)
@@ -99,7 +108,7 @@ def _banded(x: Tensor, kernel: Tensor, left_context: int) -> Tensor:
 
 
 def _band(rows: Float[Tensor, "*b c k"]) -> Float[Tensor, "*b c w"]:
-    """Row i shifted right by i, in c + k - 1 columns: rows of one column more, read as if they had one less."""
+    """Return a band matrix of c + k - 1 columns in which row i is shifted right by i."""
     c, k = rows.shape[-2:]
     return F.pad(rows, (0, c)).flatten(-2)[..., : c * (c + k - 1)].unflatten(-1, (c, c + k - 1))
 
@@ -113,6 +122,8 @@ def _has_triton() -> bool:
     try:
         import triton  # noqa: F401
     except ImportError:
-        warnings.warn("no Triton here, so convolutions on the GPU go by band matrices, which is slower: pip install triton", stacklevel=4)
+        warnings.warn(
+            "Triton is not installed. Convolutions on the GPU use the slower backend 'banded'. To fix: pip install triton", stacklevel=4
+        )
         return False
     return True

@@ -1,4 +1,4 @@
-"""The texts that models translate or sum up, by the name of the data set."""
+"""Texts for translation, summarization and language modeling, by dataset name."""
 
 from __future__ import annotations
 
@@ -14,26 +14,30 @@ from myths.lightweight_conv.synthetic_corpora import GENERATORS
 SYNTHETIC = tuple(GENERATORS)
 SUMMARIES = "bbc_news_summary"
 OUT_OF_DOMAIN = "iwslt14.test"
-"""A test part of another data set: talks, tokenized and in lower case."""
+"""Test set of another dataset: talks, tokenized and in lower case."""
 UNAVAILABLE = {
-    "wmt14_en_de": "WMT En-De (4.5 million pairs) is not among the data that the suite brings; the claim is cited",
-    "billion_word": "Billion Word is not among the data that the suite brings; the claim is tested on small texts",
-    "cnn_dm": "CNN/DailyMail is not among the data that the suite brings; the claim is cited",
+    "wmt14_en_de": "WMT En-De (4.5 million pairs) is not in the catalog; the claim is cited, not measured",
+    "billion_word": "Billion Word is not in the catalog; the claim is tested on smaller texts",
+    "cnn_dm": "CNN/DailyMail is not in the catalog; the claim is cited, not measured",
 }
 
 
 def data_names(dataset: str, source: str, target: str, test_sets: Sequence[str]) -> tuple[str, ...]:
-    """The prepared texts that a training on a data set reads; none for what is drawn here."""
+    """Return the names of the prepared texts that training on a dataset reads, or none for synthetic datasets."""
     if dataset in SYNTHETIC or dataset in UNAVAILABLE:
         return ()
     if dataset == SUMMARIES:
         return (SUMMARIES,)
-    own = prepared_names(dataset, source, target, [test for test in test_sets if test != OUT_OF_DOMAIN])
-    return own + (tuple(f"{OUT_OF_DOMAIN}.{language}" for language in (source, target)) if OUT_OF_DOMAIN in test_sets else ())
+    names = prepared_names(dataset, source, target, [test for test in test_sets if test != OUT_OF_DOMAIN])
+    return names + (tuple(f"{OUT_OF_DOMAIN}.{language}" for language in (source, target)) if OUT_OF_DOMAIN in test_sets else ())
 
 
 def texts(dataset: str, part: str, source: str, target: str) -> Texts:
-    """One part ("train", "val", or the name of a test part) of a data set. Raises UsageError for a data set that is not here."""
+    """Return one part of a dataset: "train", "val", or the name of a test set.
+
+    Raises:
+        UsageError: The dataset is not available.
+    """
     if dataset in UNAVAILABLE:
         raise UsageError(UNAVAILABLE[dataset])
     if dataset in SYNTHETIC:
@@ -47,7 +51,7 @@ def texts(dataset: str, part: str, source: str, target: str) -> Texts:
 
 @lru_cache(maxsize=3)
 def _summaries(part: str) -> Texts:
-    """BBC articles and their extractive summaries: of every twenty in the order of the file, one to test on and one to validate."""
+    """Return BBC articles with extractive summaries. Of every 20 in file order, the first is a test and the second a validation pair."""
     chosen = {"test": (0,), "val": (1,), "train": tuple(range(2, 20))}[part]
     pairs = [json.loads(line) for i, line in enumerate(lines(SUMMARIES)) if i % 20 in chosen]
     sides = [(" ".join(pair["article"].split()), " ".join(pair["summary"].split())) for pair in pairs]
@@ -55,7 +59,7 @@ def _summaries(part: str) -> Texts:
 
 
 def running_text(dataset: str) -> dict[str, list[str]]:
-    """The lines of each part ("train", "val", "test") of a text for language modeling."""
+    """Return the lines of each part ("train", "val", "test") of a text for language modeling."""
     if dataset in GENERATORS:
         return {
             part: [f"{s} = {t}" for s, t in zip(drawn.source, drawn.target, strict=True)]
@@ -70,7 +74,7 @@ def running_text(dataset: str) -> dict[str, list[str]]:
     if dataset == "wikitext2":
         cut = _cut(lines("wikitext2.valid"), 0.9, 1.0)
         return {"train": cut["train"], "val": cut["val"], "test": lines("wikitext2.test")}
-    raise UsageError(UNAVAILABLE.get(dataset, f"there is no text {dataset!r} for language modeling"))
+    raise UsageError(UNAVAILABLE.get(dataset, f"Unknown text {dataset!r} for language modeling."))
 
 
 def _cut(all_lines: list[str], first: float, second: float) -> dict[str, list[str]]:

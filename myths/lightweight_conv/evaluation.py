@@ -1,4 +1,4 @@
-"""How well and how fast a trained translator translates, and whether it heeds the source at all."""
+"""Evaluate a trained translation model: quality, speed, and dependence on the source."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ from myths.lightweight_conv.corpora import OUT_OF_DOMAIN, SUMMARIES, SYNTHETIC
 
 
 def source_dependence(model: EncoderDecoder, pairs: Pairs, rng: np.random.Generator, precision: Precision) -> dict[str, float]:
-    """Nats a target token, and how many more with the source of another pair: next to none says that it is but a language model."""
+    """Return the loss per target token in nats, and its increase if each source is replaced by that of another pair.
+
+    An increase near zero means that the model ignores the source.
+    """
     other = torch.from_numpy((np.arange(len(pairs)) + rng.integers(1, max(2, len(pairs)))) % len(pairs)).to(pairs.source.device)
     nats, tokens = sentence_losses(model, pairs, precision=precision)
     without, _ = sentence_losses(model, Pairs(pairs.source[other], pairs.target), precision=precision)
@@ -37,7 +40,7 @@ def source_dependence(model: EncoderDecoder, pairs: Pairs, rng: np.random.Genera
 def translations(
     model: EncoderDecoder, pairs: Pairs, vocabulary: Vocabulary, beam: int, precision: Precision
 ) -> tuple[list[str], dict[str, float]]:
-    """The translation of each source, and how many sentences a second that were."""
+    """Return the translation of each source and the number of sentences per second."""
     with Stopwatch(str(pairs.source.device)) as watch:
         tokens = translate(model, pairs, beam=beam, precision=precision)
     return vocabulary.decode(tokens), {"sentences_per_second": len(pairs) / watch.seconds}
@@ -46,7 +49,10 @@ def translations(
 def translation_quality(
     dataset: str, test: str, hypotheses: Sequence[str], references: Sequence[str], rng: np.random.Generator, tokenizer: str = "13a"
 ) -> dict[str, float | str]:
-    """BLEU with its interval over sentences; of summaries ROUGE F1, of drawn texts the exact answers as well."""
+    """Return BLEU with its interval over sentences.
+
+    Summaries have ROUGE F1 instead of BLEU. Synthetic corpora also have the percentage of exact matches.
+    """
     if dataset == SUMMARIES:
         return rouge(hypotheses, references)
     found = bleu(hypotheses, references, lowercase=test == OUT_OF_DOMAIN, tokenize=tokenizer)
@@ -58,7 +64,7 @@ def translation_quality(
 
 
 def rouge(hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, float | str]:
-    """Mean F1 of ROUGE-1, -2 and -L (Lin 2004) by rouge-score, with stemming, times 100; of summaries as one line."""
+    """Return the mean F1 of ROUGE-1, ROUGE-2 and ROUGE-L (Lin 2004) in percent, with stemming. Each summary is one line."""
     from rouge_score.rouge_scorer import RougeScorer
 
     kinds = ("rouge1", "rouge2", "rougeL")

@@ -1,4 +1,4 @@
-"""The figures, each from tables alone; None where a table has nothing to show."""
+"""Figures of myth 6. Each function takes the tables and returns a matplotlib Figure, or None if there is nothing to plot."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ LAYERS: tuple[str, ...] = get_args(Layer)
 NAMES = {
     "attention": "self-attention",
     "attention-materialized": "self-attention, as in 2019",
-    "attention-window": "self-attention in a window",
-    "dense-conv": "CNN, 3 taps",
-    "depthwise": "depthwise, 3 taps",
-    "increasing-kernel": "+ growing kernels",
+    "attention-window": "self-attention, window",
+    "dense-conv": "dense, kernel size 3",
+    "depthwise": "depthwise, kernel size 3",
+    "increasing-kernel": "+ increasing kernels",
     "dropconnect": "+ DropConnect",
-    "shared-kernel": "+ shared weights",
+    "shared-kernel": "+ shared kernels",
     "lightweight": "+ softmax = LightConv",
     "dynamic": "+ dynamic = DynamicConv",
     "dynamic-no-softmax": "DynamicConv, no softmax",
@@ -30,7 +30,7 @@ NAMES = {
 
 
 def quality(tables: Tables) -> Figure | None:
-    """BLEU (mean over seeds, bars of a deviation) against parameters, and against the speed of decoding where it was timed."""
+    """Plot BLEU (mean and standard deviation over seeds) against the number of parameters and the decoding speed."""
     from myths.lab.report import style
 
     table = _first_test(tables["ablation"])
@@ -40,7 +40,7 @@ def quality(tables: Tables) -> Figure | None:
     sizes = {row["layer"]: 1e-6 * row["parameters"] for row in table.to_dict("records")}
     axes = [("BLEU against size", sizes, "million parameters")]
     if speed:
-        axes.append(("BLEU against speed", speed, "sentences a second (models of random weights, each timed alone)"))
+        axes.append(("BLEU against speed", speed, "sentences per second (random weights)"))
     figure, panels = style.panels([""] * len(axes), "", "BLEU", (5.5 * len(axes), 4.8))
     data = f"{table['dataset'].iloc[0]}, {table['test_set'].iloc[0]}"
     for ax, (title, places, unit) in zip(panels, axes, strict=True):
@@ -60,7 +60,7 @@ def quality(tables: Tables) -> Figure | None:
 
 
 def _decoding_speed(decoding: pd.DataFrame) -> dict[str, float]:
-    """Sentences a second of each layer's model at the shortest length that was decoded, the median over seeds."""
+    """Return the sentences per second of each layer at the shortest decoded length, as the median over seeds."""
     if decoding.empty or "sentences_per_second" not in decoding:
         return {}
     shortest = decoding[decoding["length"] == decoding["length"].min()].dropna(subset=["sentences_per_second"])
@@ -68,17 +68,17 @@ def _decoding_speed(decoding: pd.DataFrame) -> dict[str, float]:
 
 
 def time_against_length(tables: Tables) -> Figure | None:
-    """Microseconds a token against the length, a panel for layers and for blocks, forward and training."""
-    return _against_length(tables, "microseconds_per_token", "microseconds a token", 1.0)
+    """Plot the time per token against the length, with one panel per scope and direction."""
+    return _against_length(tables, "microseconds_per_token", "time per token (µs)", 1.0)
 
 
 def memory_against_length(tables: Tables) -> Figure | None:
-    """Peak memory of one call against the length, as time."""
+    """Plot the peak memory of one call against the length, with one panel per scope and direction."""
     return _against_length(tables, "peak_bytes", "peak memory (MB)", 1e-6)
 
 
 def ablation(tables: Tables) -> Figure | None:
-    """BLEU of each layer less self-attention's: the means here, with a deviation, beside the paper's."""
+    """Plot the BLEU difference of each layer from self-attention, measured and in the paper."""
     import numpy as np
 
     from myths.lab.report import style
@@ -90,17 +90,17 @@ def ablation(tables: Tables) -> Figure | None:
     layers = [layer for layer in LAYERS if layer in set(table["layer"])]
     rows = table.drop_duplicates("layer").set_index("layer").loc[layers]
     size = (8.5, 0.45 * len(layers) + 1.8)
-    figure, ax = style.axes("Less BLEU than self-attention, or more", "BLEU difference to self-attention", "", size)
+    figure, ax = style.axes("BLEU difference from self-attention", "BLEU difference", "", size)
     place = np.arange(len(layers))
-    here = rows["bleu"] - rows.loc["attention", "bleu"]
+    measured = rows["bleu"] - rows.loc["attention", "bleu"]
     ax.barh(
         place - 0.2,
-        here.fillna(0),
+        measured.fillna(0),
         0.36,
         xerr=rows["bleu_std"].fillna(0),
         color=style.MEASURED_COLOR,
         ecolor=style.TEXT_COLOR,
-        label="here",
+        label="measured",
     )
     paper = rows["paper_bleu"] - rows.loc["attention", "paper_bleu"]
     ax.barh(
@@ -123,7 +123,7 @@ def ablation(tables: Tables) -> Figure | None:
 
 
 def learned_kernels(tables: Tables) -> Figure | None:
-    """What the kernels have learnt: heads down, positions across, a panel for each layer of the model."""
+    """Plot the learned kernels by head and offset, with one panel per layer of the model."""
     from myths.lab.report import style
 
     table = tables["learned_kernels"]
@@ -183,7 +183,7 @@ def _view(table: pd.DataFrame, scope: str, direction: str) -> pd.DataFrame:
 
 
 def _first_test(table: pd.DataFrame) -> pd.DataFrame | None:
-    """The rows of the first data set and test part, in the setting with the most layers."""
+    """Return the rows of the first dataset and test set, in the setting with the most layers."""
     if table.empty:
         return None
     table = table[(table["dataset"] == table["dataset"].iloc[0]) & (table["test_set"] == table["test_set"].iloc[0])]

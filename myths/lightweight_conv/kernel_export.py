@@ -1,4 +1,4 @@
-"""The kernels that a model has learnt, to look at."""
+"""Extract the learned kernels of a model."""
 
 from __future__ import annotations
 
@@ -15,13 +15,16 @@ from myths.lightweight_conv.layers.dynamic import DynamicConv
 from myths.lightweight_conv.layers.lightweight import LightweightConv
 
 MAX_SENTENCES = 64
-"""Over whose positions dynamic kernels are averaged."""
+"""Number of sentences over whose positions dynamic kernels are averaged."""
 MAX_HEADS = 16
-"""More, as of a depthwise convolution, are not kept: they would not be looked at."""
+"""Maximum number of heads of a layer whose kernels are extracted. Depthwise convolutions have more."""
 
 
-def kernels(model: EncoderDecoder, pairs: Pairs) -> dict[str, Float[np.ndarray, "heads taps"]]:
-    """Side and layer ("kernel_encoder_0") to the kernel of each head; of dynamic convolutions the mean over positions of some pairs."""
+def learned_kernels(model: EncoderDecoder, pairs: Pairs) -> dict[str, Float[np.ndarray, "heads k"]]:
+    """Return the kernels of each layer by stack and index ("kernel_encoder_0").
+
+    Kernels of dynamic convolutions are averaged over the positions of the first ``MAX_SENTENCES`` pairs.
+    """
     found: dict[str, np.ndarray] = {}
     for name, mixer in _mixers(model):
         if isinstance(mixer, LightweightConv) and len(mixer.weight) <= MAX_HEADS:
@@ -30,22 +33,22 @@ def kernels(model: EncoderDecoder, pairs: Pairs) -> dict[str, Float[np.ndarray, 
 
 
 def _means(model: EncoderDecoder, pairs: Pairs) -> dict[str, np.ndarray]:
-    """Runs some pairs through the model and listens to what each dynamic convolution predicts."""
+    """Record the kernels that dynamic convolutions predict for some pairs, and average them over positions."""
     dynamic = {name: mixer for name, mixer in _mixers(model) if isinstance(mixer, DynamicConv) and mixer.heads <= MAX_HEADS}
     if not dynamic:
         return {}
     source, mask, target = pairs.batch(torch.arange(min(MAX_SENTENCES, len(pairs)), device=pairs.source.device))
     real = {"encoder": mask, "decoder": target[:, :-1] != PAD}
-    heard: dict[str, torch.Tensor] = {}
+    recorded: dict[str, torch.Tensor] = {}
 
-    def listen(name: str, mixer: DynamicConv) -> torch.utils.hooks.RemovableHandle:
+    def record(name: str, mixer: DynamicConv) -> torch.utils.hooks.RemovableHandle:
         def hook(_: torch.nn.Module, __: object, weights: torch.Tensor) -> None:
             each = weights.unflatten(-1, (mixer.heads, mixer.kernel_size))
-            heard[name] = (each.softmax(-1) if mixer.softmax else each)[real[name.split("_")[1]]].mean(0)
+            recorded[name] = (each.softmax(-1) if mixer.softmax else each)[real[name.split("_")[1]]].mean(0)
 
         return mixer.predict.register_forward_hook(hook)
 
-    handles = [listen(name, mixer) for name, mixer in dynamic.items()]
+    handles = [record(name, mixer) for name, mixer in dynamic.items()]
     was_training = model.training
     model.eval()
     try:
@@ -55,12 +58,12 @@ def _means(model: EncoderDecoder, pairs: Pairs) -> dict[str, np.ndarray]:
         model.train(was_training)
         for handle in handles:
             handle.remove()
-    return {name: mean.float().cpu().numpy() for name, mean in heard.items()}
+    return {name: mean.float().cpu().numpy() for name, mean in recorded.items()}
 
 
 def _mixers(model: EncoderDecoder) -> Iterator[tuple[str, torch.nn.Module]]:
-    for side, stack in (("encoder", model.encoder), ("decoder", model.decoder)):
+    for name, stack in (("encoder", model.encoder), ("decoder", model.decoder)):
         for i, block in enumerate(stack.blocks):
             mixer = block.mixer
             assert isinstance(mixer, torch.nn.Module)
-            yield f"kernel_{side}_{i}", mixer
+            yield f"kernel_{name}_{i}", mixer

@@ -17,14 +17,15 @@ Layer = Literal[
     "dynamic",
     "dynamic-no-softmax",
 ]
-"""In the order of the paper's ablation (Table 3): each convolution has one thing more than the one before it.
+"""Names of the layers, in the order of the paper's ablation (Table 3). Each convolution adds one element to the previous one.
 
-"attention-materialized" is full attention with its n x n weights written out, as it was computed in 2019.
+"attention-materialized" is full attention that stores its n x n weights, as implemented in 2019. "shared-kernel" shares kernels across
+channels.
 """
 
 
 def increasing_kernel_sizes(layers: int) -> tuple[int, ...]:
-    """Kernels that grow with depth: spread over the paper's 3, 7, 15, 31, the last as often as there are more layers."""
+    """Return kernel sizes that increase with depth: the 3, 7, 15, 31 of the paper, with 31 for all further layers."""
     sizes = (3, 7, 15, 31)
     if layers >= len(sizes):
         return sizes + (sizes[-1],) * (layers - len(sizes))

@@ -1,4 +1,4 @@
-"""Layers, blocks and whole models put on the stopwatch beside full attention."""
+"""Measure time and memory of layers, blocks and whole models, interleaved with full attention."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ from myths.lightweight_conv.layers.lightweight import LightweightConv
 OVER_BUDGET, OUT_OF_MEMORY = "over budget", "out of memory"
 REFERENCE: Layer = "attention"
 MAX_SECONDS = 2.0
-"""Seconds; a call that takes longer is not repeated: a row that says "over budget"."""
+"""Maximum duration of a call in seconds. A longer call is not repeated; its row has the status "over budget"."""
 REPEAT_BUDGET_SECONDS = 0.3
-"""Seconds of repeats for each layer of a trial; 5 repeats at least."""
+"""Duration of the repeats of each layer in seconds. There are at least 5 repeats."""
 QUADRATIC = ("attention", "attention-materialized")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """What layers are timed with.
+    """Settings of the timing of layers.
 
     Attributes:
         channels: Channels of the model.
-        heads: Attention heads.
-        taps: Kernel size of the convolutions.
-        dtype: Number format.
-        tokens: Tokens of a batch.
-        block: Whether the whole block is timed, or the layer alone.
-        causal: Whether a position sees only earlier ones.
-        training: Whether the backward pass is timed too.
+        heads: Number of attention heads.
+        kernel_size: Kernel size of the convolutions.
+        dtype: Floating-point format.
+        tokens: Number of tokens per batch.
+        block: Whether to time the whole block instead of the layer.
+        causal: Whether positions depend on earlier positions only.
+        training: Whether to time the backward pass as well.
     """
 
     channels: int
@@ -61,14 +61,14 @@ class Setup:
 
 @dataclass(frozen=True)
 class Decoding:
-    """What whole models are timed at: a beam search that gives as many tokens as it is given.
+    """Settings of the timing of whole models: a beam search whose outputs are as long as its inputs.
 
     Attributes:
         shape: Shape of the models.
-        sentences: Sentences per batch.
-        length: Tokens of a sentence.
-        beam: Width of the beam search.
-        dtype: Number format.
+        sentences: Number of sentences per batch.
+        length: Number of tokens per sentence.
+        beam: Beam size.
+        dtype: Floating-point format.
     """
 
     shape: TransformerConfig
@@ -79,7 +79,7 @@ class Decoding:
 
 
 def time_layers(layers: Sequence[Layer], length: int, setup: Setup, context: Context) -> list[dict[str, Any]]:
-    """Time layers in turns with full attention. Return a row for each, attention first."""
+    """Time layers, interleaved with full attention. Return one row per layer, attention first."""
     calls: dict[str, Callable[[], Any]] = {}
     rows: dict[str, dict[str, Any]] = {}
     for layer in dict.fromkeys((REFERENCE, *layers)):
@@ -112,7 +112,7 @@ def time_layers(layers: Sequence[Layer], length: int, setup: Setup, context: Con
 
 
 def time_decoding(layers: Sequence[Layer], decoding: Decoding, context: Context) -> list[dict[str, Any]]:
-    """Time whole models in turns with one of full attention. Return a row for each, attention first."""
+    """Time whole models, interleaved with one with full attention. Return one row per layer, attention first."""
     dtype, size = getattr(torch, decoding.dtype), (decoding.sentences, decoding.length)
     source = torch.randint(4, decoding.shape.vocabulary, size, generator=context.generator("inputs")).to(context.device)
     calls: dict[str, Callable[[], Any]] = {}
@@ -120,7 +120,7 @@ def time_decoding(layers: Sequence[Layer], decoding: Decoding, context: Context)
     for layer in dict.fromkeys((REFERENCE, *layers)):
         model = _model(layer, decoding.shape, context).to(context.device, dtype).eval()
         with torch.inference_mode():
-            checksum = float(f"{float(model.encode(source, None)[..., 0].float().sum()):.4g}")  # norms are all alike after normalization
+            checksum = float(f"{float(model.encode(source, None)[..., 0].float().sum()):.4g}")  # norms are equal after normalization
         rows[layer] = {"layer": layer, "parameters": parameters(model), "checksum": checksum}
         calls[layer] = _translates(model, source, decoding)
     _compare(calls, rows, context.device)
@@ -130,7 +130,7 @@ def time_decoding(layers: Sequence[Layer], decoding: Decoding, context: Context)
 
 
 def _compare(calls: dict[str, Callable[[], Any]], rows: dict[str, dict[str, Any]], device: str) -> None:
-    """Times all in turns."""
+    """Time all calls, interleaved, and add the results to their rows."""
     bleu_differences = compare_timings(calls, device, warmup=2, budget_seconds=REPEAT_BUDGET_SECONDS)
     for layer in calls:
         rows[layer] |= {"status": "ok", **bleu_differences.timings[layer].row()}
@@ -153,7 +153,7 @@ def _model(layer: Layer, shape: TransformerConfig, context: Context) -> EncoderD
 
 
 def _call(layer: Layer, length: int, setup: Setup, context: Context) -> tuple[Callable[[], Any], nn.Module, Tensor]:
-    """What is timed, the layer or block in it, and its input."""
+    """Return the call to time, its layer or block, and its input."""
     dtype = getattr(torch, setup.dtype)
     with context.seed_torch("init"):
         mixer = build(layer, LayerConfig(channels=setup.channels, heads=setup.heads, kernel_size=setup.kernel_size, causal=setup.causal))
@@ -194,7 +194,7 @@ def _block(setup: Setup, mixer: TokenMixer) -> Block:
 
 
 def _predicted(layer: Layer, length: int, setup: Setup, context: Context) -> float:
-    """Seconds, for what grows with the square: those of a quarter of the length, times 16 a sequence; a guard against minutes."""
+    """Predict the seconds of a call of full attention from a quarter of the length, to avoid calls of minutes. Return 0 for others."""
     if layer not in QUADRATIC or length < 4096:
         return 0.0
     call, _, _ = _call(layer, length // 4, setup, context)
@@ -205,13 +205,13 @@ def _predicted(layer: Layer, length: int, setup: Setup, context: Context) -> flo
 
 
 def _checksum(module: nn.Module, x: Tensor) -> float:
-    """Tells seeds apart; of few positions, so that it costs nothing."""
+    """Return a checksum of the output at a few positions, which differs between seeds."""
     with torch.inference_mode():
         return float(f"{float(module(x[:1, :64], None).float().norm()):.4g}")
 
 
 def _error(module: nn.Module, x: Tensor) -> float | None:
-    """How far a convolution is from its unfolding in float64, on 256 positions of one sequence; None for what is no convolution."""
+    """Return the relative error of a convolution on 256 positions, against unfolding in float64. Return None for other layers."""
     mixer = module.mixer if isinstance(module, Block) else module
     if not isinstance(mixer, LightweightConv | DynamicConv):
         return None
@@ -223,7 +223,7 @@ def _error(module: nn.Module, x: Tensor) -> float | None:
 
 
 def _in_float64(mixer: LightweightConv | DynamicConv) -> TokenMixer:
-    """The same layer in float64, by unfolding."""
+    """Return a copy of the layer in float64 that uses the backend "unfold"."""
     twin = copy.deepcopy(mixer).double().eval()
     twin.backend = "unfold"
     return twin

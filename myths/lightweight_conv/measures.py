@@ -1,4 +1,4 @@
-"""Measures of the claims: functions from the rows of a claim to its estimate, or None if the rows do not suffice."""
+"""Measures of the claims of myth 6. Each takes the rows of a claim and returns an estimate, or None if the rows do not suffice."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def slope(rows: pd.DataFrame) -> Estimate | None:
 
 
 def source_use(rows: pd.DataFrame) -> Estimate | None:
-    """Return what the source is worth in nats per token, from the row furthest from 0; None if no row has it."""
+    """Return the source use in nats per token with the largest absolute value, or None if no row has one."""
     if "source_use_nats" not in rows or rows["source_use_nats"].dropna().empty:
         return None
     return measures.from_columns(
@@ -45,7 +45,7 @@ def source_use(rows: pd.DataFrame) -> Estimate | None:
 
 
 def std_over_seeds(rows: pd.DataFrame) -> Estimate | None:
-    """Return the standard deviation of BLEU over seeds, pooled over layers, with its χ² interval; None below two degrees of freedom."""
+    """Return the standard deviation of BLEU over seeds, pooled over layers, with its χ² interval, or None below 2 degrees of freedom."""
     from scipy import stats
 
     if "bleu" not in rows:
@@ -60,7 +60,7 @@ def std_over_seeds(rows: pd.DataFrame) -> Estimate | None:
 
 
 def rank_correlation_with_paper(rows: pd.DataFrame) -> Estimate | None:
-    """Return Spearman's ρ of the mean BLEU of the convolutions with the paper's Table 3, in the longest training that has all seven."""
+    """Return Spearman's ρ of the mean BLEU of the seven convolutions with Table 3, for the most updates with which all were trained."""
     from scipy import stats
 
     chosen = rows.dropna(subset=["bleu", "paper_bleu"])

@@ -1,7 +1,7 @@
-"""Which trials each profile runs.
+"""Trials of each profile of myth 6.
 
-Every layer of a profile has the same sizes, schedule and rate, chosen on validation data of a seed that no profile has; ``seeds``
-replaces how many seeds are trained and timed.
+All layers of a profile have the same sizes, schedule and learning rate, which were selected on validation data with a seed that no profile
+uses. ``seeds`` overrides the number of seeds of training and timing.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ Settings = Mapping[str, Any]
 
 MAIN_LAYERS: tuple[Layer, ...] = ("attention", "lightweight", "dynamic")
 TIMED_LAYERS: tuple[Layer, ...] = ("attention-materialized", "attention-window", "lightweight", "dynamic")
-"""Timed beside attention."""
+"""Layers that are timed in addition to attention."""
 ABLATION_LAYERS: tuple[Layer, ...] = (*ABLATION, "dynamic-no-softmax")
 LENGTHS = tuple(2**p for p in range(5, 15))
-"""32 to 16,384 positions."""
+"""Sequence lengths of the sweep: 32 to 16,384 positions."""
 
 SMALL: Settings = {
     "embed_dim": 128,
@@ -42,10 +42,10 @@ SMALL: Settings = {
     "dropout": 0.0,
     "weight_dropout": 0.0,
 }
-"""A model for one or two passes over Multi30k, too few to overfit: nothing is dropped.
+"""A model for one or two epochs of Multi30k, without dropout because it cannot overfit in that time.
 
-The rate is the best for each layer on the validation sentences, of 1.5, 3, 6 and 12 thousandths with seed 99: 2.78, 2.37 and 2.36 nats a
-subword for attention, lightweight and dynamic convolution (attention: 2.78 at 3 too), by
+The learning rate is the best of 0.0015, 0.003, 0.006 and 0.012 for every layer on the validation set with seed 99. Its losses are 2.78,
+2.37 and 2.36 nats per subword for attention, lightweight and dynamic convolution (attention also 2.78 at 0.003), measured with
 `myths try lightweight-conv TrainTranslationModel layer=LAYER learning_rate=RATE updates=500 warmup=100 schedule=linear dropout=0
 weight_dropout=0 subwords=2000 batch_tokens=1200 ffn_dim=256 seed=99`.
 """
@@ -75,18 +75,24 @@ IWSLT: Settings = {
     "dropout": 0.3,
     "weight_dropout": 0.1,
 }
-"""The IWSLT recipe of Wu et al. 2019 (fairseq), with as many encoder layers for all."""
+"""IWSLT settings of Wu et al. 2019 (fairseq), with the same number of encoder layers for all models."""
 
 
 @unique_trials
 def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = ()) -> list[Trial]:
-    """What a profile runs; ``seeds`` replaces its number of seeds. With own parallel texts, layers trained on those and nothing else."""
+    """Return the trials of a profile.
+
+    Args:
+        profile: Name of the profile.
+        seeds: Number of seeds. Default: that of the profile.
+        data: Parallel corpora of the user. If given, only models on these are trained.
+    """
     if data:
         return [trial for name in data for trial in _user_runs(name.replace("-", "_"), profile, seeds)]
     return {"quick": _quick, "laptop": _laptop, "gpu": _gpu, "paper": _paper}[profile](seeds)
 
 
-# --- parts that profiles are made of ---------------------------------------------------------------
+# --- building blocks of profiles -------------------------------------------------------------------
 
 
 def _translation_models(settings: Settings, layers: Iterable[Layer], seeds: int, **changed: Any) -> list[TrainTranslationModel]:
@@ -94,17 +100,17 @@ def _translation_models(settings: Settings, layers: Iterable[Layer], seeds: int,
 
 
 def _control(settings: Settings, **changed: Any) -> TrainTranslationModel:
-    """The model whose sources were shuffled."""
+    """Return the control model with shuffled sources."""
     return TrainTranslationModel(**{**settings, **changed}, layer="dynamic", shuffle_sources=True)
 
 
-def _kernels(translators: Sequence[TrainTranslationModel]) -> list[Trial]:
-    """Of the first seed."""
-    return [ExportKernels(model=model) for model in translators if model.seed == 0 and model.layer in ("lightweight", "dynamic")]
+def _kernels(models: Sequence[TrainTranslationModel]) -> list[Trial]:
+    """Return the kernel exports of the convolutional models with the first seed."""
+    return [ExportKernels(model=model) for model in models if model.seed == 0 and model.layer in ("lightweight", "dynamic")]
 
 
 def _sweep(lengths: Iterable[int], **changed: Any) -> list[Trial]:
-    """Layers and blocks, forward and training, at each length."""
+    """Return the timings of layers and blocks, forward and training, at each length."""
     shared = {"layers": TIMED_LAYERS, **changed}
     return [
         TimeLayer(**shared, length=length, direction=direction, block=block)
@@ -126,12 +132,12 @@ def _language(dataset: Corpus, seeds: int, kinds: Sequence[Layer] = MAIN_LAYERS,
 
 
 def _quick(seeds: int | None) -> list[Trial]:
-    """Written dates to ISO, drawn here, and a few timings of toys: the machinery at work; nothing is concluded."""
-    translators = _translation_models(DATES, MAIN_LAYERS, seeds or 2, updates=400)
+    """Return small models on synthetic dates and small timings. No conclusion is drawn from them."""
+    models = _translation_models(DATES, MAIN_LAYERS, seeds or 2, updates=400)
     return [
-        *translators,
+        *models,
         _control(DATES, updates=60),
-        *_kernels(translators),
+        *_kernels(models),
         *(
             TimeLayer(layers=TIMED_LAYERS, length=length, batch_tokens=1024, embed_dim=64, direction=direction)
             for length in (64, 256, 1024)
@@ -142,18 +148,18 @@ def _quick(seeds: int | None) -> list[Trial]:
 
 
 def _laptop(seeds: int | None) -> list[Trial]:
-    """Most of Multi30k once by a small model, the sweep to 16,384 positions in full, Tiny Shakespeare.
+    """Return small models for most of one epoch of Multi30k, the sweep to 16,384 positions, and Tiny Shakespeare.
 
-    Some thirteen minutes on two cores: 13 trainings of translators of 40 to 80 s and 6 of language models of 30, two at a time; the sweep
-    6 minutes. One pass favors what learns fast, which is not quite what the paper's long trainings ask.
+    This takes about 13 minutes on two cores: 13 translation models of 40 to 80 s each and 6 language models of 30 s, two at a time, and
+    6 minutes for the sweep. One epoch favors layers that learn fast, unlike the long training of the paper.
     """
     multi30k: Settings = {**SMALL, "updates": 400}
-    translators = _translation_models(multi30k, MAIN_LAYERS, seeds or 3)
+    models = _translation_models(multi30k, MAIN_LAYERS, seeds or 3)
     return [
-        *translators,
+        *models,
         *_translation_models(multi30k, ("attention-window",), seeds or 3),
         _control(multi30k, updates=200),
-        *_kernels(translators),
+        *_kernels(models),
         *_sweep(LENGTHS, embed_dim=128, batch_tokens=4096),
         *_decoding(seeds or 3, (24,)),
         *_language("tinyshakespeare", seeds or 3, ("attention", "dynamic"), updates=300, ffn_dim=256, heads=2, batch_size=16),
@@ -161,20 +167,20 @@ def _laptop(seeds: int | None) -> list[Trial]:
 
 
 def _gpu(seeds: int | None) -> list[Trial]:
-    """For ten minutes on one H200-class GPU; an estimate until one has run it.
+    """Return trials for ten minutes on one H200-class GPU (estimated, not measured).
 
-    Translators wait for kernel launches, perhaps 12 ms an update: 20 of 1,000 updates 240 s, 30 steps of the ablation of 400 updates
-    150 s, with decoding another 60 s. The sweep takes a minute, the language models half of one, the summaries one.
+    Kernel launches bound the translation models to about 12 ms per update: 240 s for 20 models of 1,000 updates, 150 s for the 30 models
+    of the ablation of 400 updates, and 60 s for decoding. The sweep takes 60 s, the language models 30 s and the summaries 60 s.
     """
     five, three = seeds or 5, seeds or 3
     multi30k: Settings = {**MEDIUM, "updates": 1000, "test_sets": (*MULTI30K_TESTS, OUT_OF_DOMAIN)}
     steps: Settings = {**MEDIUM, "updates": 400}
-    translators = _translation_models(multi30k, (*MAIN_LAYERS, "attention-window"), five)
+    models = _translation_models(multi30k, (*MAIN_LAYERS, "attention-window"), five)
     sized: Settings = {"embed_dim": 1024, "heads": 16, "batch_tokens": 16_384, "dtype": "bfloat16"}
     return [
-        *translators,
+        *models,
         _control(multi30k, updates=300, test_sets=("test_2016_flickr",)),
-        *_kernels(translators),
+        *_kernels(models),
         *_translation_models(steps, ABLATION_LAYERS, three),
         *_translation_models(MEDIUM, MAIN_LAYERS, 1, dataset=SUMMARIES, test_sets=("test",), updates=400, max_length=512),
         *_sweep(LENGTHS, **sized),
@@ -187,15 +193,15 @@ def _gpu(seeds: int | None) -> list[Trial]:
 
 
 def _paper(seeds: int | None) -> list[Trial]:
-    """As near to the paper's recipe as the data at hand allow; its own corpora are named and missing."""
+    """Return trials with the settings of the paper on the available data. Trials on its own corpora are listed and skipped."""
     five = seeds or 5
     multi30k: Settings = {**IWSLT, "updates": 50_000, "test_sets": (*MULTI30K_TESTS, OUT_OF_DOMAIN)}
-    translators = _translation_models(multi30k, ABLATION_LAYERS, five)
+    models = _translation_models(multi30k, ABLATION_LAYERS, five)
     large: Settings = {"embed_dim": 1024, "heads": 16, "batch_tokens": 16_384}
     return [
-        *translators,
+        *models,
         _control(multi30k, updates=2000, test_sets=("test_2016_flickr",)),
-        *_kernels(translators),
+        *_kernels(models),
         *_translation_models(IWSLT, MAIN_LAYERS, five, dataset=SUMMARIES, test_sets=("test",), updates=20_000, max_length=600),
         TrainTranslationModel(
             **IWSLT, dataset="wmt14_en_de", source="en", target="de", test_sets=("newstest2014",), layer="dynamic", updates=30_000
@@ -212,7 +218,7 @@ def _paper(seeds: int | None) -> list[Trial]:
 
 
 def _user_runs(name: str, profile: Profile, seeds: int | None) -> list[Trial]:
-    """The main layers on the user's own parallel texts, in the direction in which they were added."""
+    """Return the main layers on a parallel corpus of the user, in the direction in which it was added."""
     source, target = languages_of(name)
     large = profile in ("gpu", "paper")
     settings: Settings = {

@@ -1,4 +1,4 @@
-"""Numbers of Wu et al. 2019, as the claims sheet of this suite has them: read in a digest of the paper, not in the paper itself."""
+"""Numbers of Wu et al. 2019, read in a digest of the paper and not in the paper itself."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from myths.lightweight_conv.layer_names import Layer
 
 @dataclass(frozen=True)
 class AblationRow:
-    """A row of Table 3: BLEU on newstest2013 (mean and deviation over seeds), sentences a second on a P100."""
+    """A row of Table 3: mean and standard deviation of BLEU on newstest2013 over seeds, and sentences per second on a P100."""
 
     bleu: float
     std: float

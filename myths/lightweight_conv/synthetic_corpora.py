@@ -1,4 +1,4 @@
-"""Texts that are translated by a rule, drawn here: no download, no claim, only to see the machinery at work."""
+"""Synthetic parallel corpora that are translated by a rule. They need no download and test no claim."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ N_PAIRS = {"train": 4000, "val": 100, "test": 200}
 
 
 def dates(part: str) -> Texts:
-    """Days as people write them, and in ISO 8601: "the 3rd of march 1984" is "1984-03-03"."""
+    """Return written dates and their ISO 8601 form: "the 3rd of march 1984" is "1984-03-03"."""
     return _part(part, _date, 1901)
 
 
 def numbers(part: str) -> Texts:
-    """Number words and digits: "four hundred and twelve" is "412"."""
+    """Return number words and digits: "four hundred and twelve" is "412"."""
     return _part(part, _number, 1902)
 
 
@@ -34,7 +34,7 @@ GENERATORS: dict[str, Callable[[str], Texts]] = {"dates": dates, "numbers": numb
 
 
 def _part(part: str, draw: Callable[[np.random.Generator], tuple[str, str]], key: int) -> Texts:
-    """No source of a test part occurs in training: the parts are cut from one list of different pairs."""
+    """Return one part of a list of pairs with different sources, so that no test source occurs in training."""
     rng = np.random.Generator(np.random.Philox(key=key))
     pairs: dict[str, str] = {}
     while len(pairs) < sum(N_PAIRS.values()):
@@ -59,7 +59,7 @@ def _number(rng: np.random.Generator) -> tuple[str, str]:
 
 
 def number_words(number: int) -> str:
-    """A number from 1 to 999,999 in English words."""
+    """Return a number from 1 to 999,999 in English words."""
     thousands, rest = divmod(number, 1000)
     parts = [f"{_below_thousand(thousands)} thousand"] if thousands else []
     if rest:

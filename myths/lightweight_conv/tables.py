@@ -1,4 +1,4 @@
-"""Results as tidy tables; quantities carry their unit in the column's name."""
+"""Tables of myth 6. Column names contain the unit."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ COMPARED_LAYERS: tuple[tuple[str, str], ...] = (
     ("shared-kernel", "dropconnect"), ("lightweight", "shared-kernel"),
     ("dynamic", "lightweight"), ("dynamic", "dense-conv"), ("dynamic", "dynamic-no-softmax"),
 )  # fmt: skip
-"""Layers whose trainings with equal seeds are held against each other."""
+"""Pairs of layers that are compared between training runs with equal seeds."""
 
 SLOPE_LENGTHS = (1024, 8192)
 
 
 def translation(results: Results) -> pd.DataFrame:
-    """A row for each trained translator and test part: BLEU with its interval over sentences, parameters, speeds, use of the source."""
+    """Return one row per translation model and test set: BLEU with its interval over sentences, parameters, speed, source use."""
     table = _translation_models(results)
     if table.empty:
         return table
@@ -74,9 +74,9 @@ def translation(results: Results) -> pd.DataFrame:
 
 
 def bleu_differences(results: Results) -> pd.DataFrame:
-    """BLEU of one layer less that of another, trained with the same settings and seed; a training that diverged has BLEU 0.
+    """Return the BLEU difference of two layers that were trained with the same settings and seed. A diverged run has BLEU 0.
 
-    ``nearest`` marks the longest training that a pair of layers had: claims speak of one setting, never of a mixture.
+    ``main_setting`` marks the rows with the most updates for a pair of layers. Claims use only these.
     """
     import pandas as pd
 
@@ -108,7 +108,7 @@ def bleu_differences(results: Results) -> pd.DataFrame:
 
 
 def ablation(results: Results) -> pd.DataFrame:
-    """The paper's Table 3 beside the means here: BLEU over seeds with their deviation, sentences a second of the trained models."""
+    """Return the mean and standard deviation of BLEU over seeds, with the values of the paper's Table 3."""
     import pandas as pd
 
     table = _translation_models(results)
@@ -143,9 +143,9 @@ def ablation(results: Results) -> pd.DataFrame:
 
 
 def speed(results: Results) -> pd.DataFrame:
-    """A row for each layer, length, direction and scope: seconds of a batch, microseconds a token, ratio to attention, memory.
+    """Return time, speedup over attention and peak memory, with one row per layer, length, direction and scope.
 
-    ``ratio`` above 1 is faster than full attention; ``ratio_plain`` than full attention with its weights written out.
+    ``speedup_over_attention`` and ``speedup_over_materialized`` above 1 mean faster than full attention of today and of 2019.
     """
     table = results.frame(
         TimeLayer, scope=lambda t: "block" if t.block else "layer", dataset=lambda t: "random input", requested_layers=_requested_layers
@@ -163,7 +163,7 @@ def speed(results: Results) -> pd.DataFrame:
 
 
 def slopes(results: Results) -> pd.DataFrame:
-    """Exponent of the time of one sequence in its length, between 1,024 and 8,192 positions, with the regression's interval."""
+    """Return the exponent of the time per sequence in the length, from 1,024 to 8,192 positions, with its regression interval."""
     import pandas as pd
     from scipy import stats
 
@@ -190,7 +190,7 @@ def slopes(results: Results) -> pd.DataFrame:
 
 
 def crossover(results: Results) -> pd.DataFrame:
-    """The shortest length from which on a layer is faster than full attention; none where it is not so at the longest."""
+    """Return the shortest length from which a layer is faster than full attention, or NaN if it is slower at the longest."""
     import pandas as pd
 
     table = speed(results)
@@ -211,7 +211,7 @@ def crossover(results: Results) -> pd.DataFrame:
 
 
 def decoding(results: Results) -> pd.DataFrame:
-    """A row for each layer: sentences a second of a whole model at beam search, and how many times attention's that is."""
+    """Return sentences per second of whole models in beam search and the speedup over attention, with one row per layer."""
     table = results.frame(TimeDecoding, dataset=lambda t: "random input", requested_layers=_requested_layers)
     if table.empty:
         return table
@@ -219,7 +219,7 @@ def decoding(results: Results) -> pd.DataFrame:
 
 
 def language_modeling(results: Results) -> pd.DataFrame:
-    """A row for each language model: perplexity and bits a byte of the test part, and its perplexity over that with attention."""
+    """Return perplexity, bits per byte and perplexity relative to attention, with one row per language model."""
     table = results.frame(TrainLanguageModel, setting=_setting)
     if table.empty or "perplexity" not in table:
         return table.drop(columns="setting") if len(table) else table
@@ -232,7 +232,7 @@ def language_modeling(results: Results) -> pd.DataFrame:
 
 
 def learned_kernels(results: Results) -> pd.DataFrame:
-    """Every weight of the kernels that were learnt."""
+    """Return the weights of the learned kernels."""
     return results.frame(
         ExportKernels,
         dataset=lambda t: t.model.dataset,
@@ -246,7 +246,7 @@ def _translation_models(results: Results) -> pd.DataFrame:
 
 
 def _setting(trial: TrainTranslationModel | TrainLanguageModel) -> str:
-    """All that trainings of different layers share."""
+    """Return all settings except the layer, the seed and ``shuffle_sources``."""
     from dataclasses import fields
 
     return repr([(f.name, getattr(trial, f.name)) for f in fields(trial) if f.name not in ("layer", "seed", "shuffle_sources")])
@@ -257,14 +257,14 @@ def _requested_layers(trial: TimeLayer | TimeDecoding) -> str:
 
 
 def _with_layer(table: pd.DataFrame) -> pd.DataFrame:
-    """A worker that was killed for memory gives one row without a layer: then it is all of them."""
+    """Fill in the layer: a worker that was killed for memory returns one row without a layer, for all of them."""
     if "layer" not in table:
         table["layer"] = table["requested_layers"]
     return table.assign(layer=table["layer"].fillna(table["requested_layers"]))
 
 
 def _with_speedups(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Times of other layers over the row's own, in the same trial: above 1 is faster. ``_low`` and ``_high`` by the quartiles of both."""
+    """Add speedups over attention layers of the same trial. ``_low`` and ``_high`` come from the quartiles of both times."""
     lines = table.to_dict("records")
     columns: dict[str, list[float]] = {}
     ids: list[list[str]] = [[line[TRIALS]] for line in lines]

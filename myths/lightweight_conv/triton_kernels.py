@@ -1,8 +1,8 @@
-"""The convolution as one GPU kernel each for the output and the two gradients, in Triton: nothing is unfolded in memory.
+"""Triton kernels for the output and the two gradients of the convolution. They do not unfold the input in memory.
 
-``TRITON_INTERPRET=1`` runs the same kernels on a CPU, slowly, which is how they are tested where there is no GPU.
-Their annotations are for Triton's compiler, not types: ``no_type_check`` tells that to run-time checks, whose wrapper the compiler
-could not read.
+``TRITON_INTERPRET=1`` runs the kernels on a CPU, slowly. Tests use it on machines without a GPU. The annotations of the kernels are
+for Triton's compiler and not types. ``no_type_check`` excludes the kernels from run-time type checks, because the compiler cannot read
+their wrappers.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 ROWS, COLUMNS = 32, 64
-"""Positions and channels that one program computes."""
+"""Number of positions and channels that one program computes."""
 
 
 def convolve_fused(x: Tensor, kernel: Tensor, left_context: int) -> Tensor:
-    """As ``convolution.convolve``, for a kernel of the dtype of ``x`` and no more taps before or after than positions.
+    """Convolve as ``convolution.convolve``, with a kernel of the dtype of ``x`` whose left and right context are below the length.
 
-    Sums in float32 (float64 for float64). Gradients of first order only.
+    Sums are computed in float32 (in float64 for float64). Only first-order gradients are supported.
     """
     return _Convolve.apply(x, kernel, left_context)
 
@@ -49,7 +49,7 @@ def _apply(x: Tensor, kernel: Tensor, left_context: int, *, transposed: bool) ->
     grid = (triton.cdiv(n, ROWS), triton.cdiv(d, COLUMNS), b)
     _convolve_kernel[grid](
         x, kernel, y, n, d, d // kernel.shape[-2], left_context, *x.stride(), *_strides(kernel), *y.stride(),
-        TAPS=kernel.shape[-1], TRANSPOSED=transposed, SUM=_sum_dtype(x), ROWS=ROWS, COLUMNS=COLUMNS,
+        KERNEL_SIZE=kernel.shape[-1], TRANSPOSED=transposed, SUM=_sum_dtype(x), ROWS=ROWS, COLUMNS=COLUMNS,
     )  # fmt: skip
     return y
 
@@ -59,12 +59,12 @@ def _kernel_gradient(x: Tensor, kernel: Tensor, gradient: Tensor, left_context: 
     h, k = kernel.shape[-2:]
     shared = kernel.dim() == 2
     row_blocks = triton.cdiv(n, ROWS)
-    # A shared kernel's gradient sums over all positions: first within a program, then, in one order, over the programs.
+    # The gradient of a shared kernel sums over all positions: first within each program, then over the programs in a fixed order.
     parts = torch.empty((b, row_blocks if shared else n, h, k), dtype=_sum_torch(x) if shared else kernel.dtype, device=x.device)
     columns = min(COLUMNS, triton.next_power_of_2(d // h))
     _kernel_gradient_kernel[(row_blocks, h, b)](
         x, gradient, parts, n, d // h, left_context, *x.stride(), *gradient.stride(), *parts.stride(),
-        TAPS=k, SHARED=shared, SUM=_sum_dtype(x), ROWS=ROWS, COLUMNS=columns,
+        KERNEL_SIZE=k, SHARED=shared, SUM=_sum_dtype(x), ROWS=ROWS, COLUMNS=columns,
     )  # fmt: skip
     return parts.sum((0, 1)).to(kernel.dtype) if shared else parts
 
@@ -74,7 +74,7 @@ def _kernel_gradient(x: Tensor, kernel: Tensor, gradient: Tensor, left_context: 
 def _convolve_kernel(
     x, w, y, n, d, per_head, left_context,
     x_b, x_n, x_c, w_b, w_n, w_h, w_k, y_b, y_n, y_c,
-    TAPS: tl.constexpr, TRANSPOSED: tl.constexpr, SUM: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
+    KERNEL_SIZE: tl.constexpr, TRANSPOSED: tl.constexpr, SUM: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
 ):  # fmt: skip
     """y[i] = Σ_j w[i, j] x[i + j − left]; transposed, the gradient of x: Σ_j w[i + left − j, j] x[i + left − j]."""
     batch = tl.program_id(2).to(tl.int64)
@@ -83,7 +83,7 @@ def _convolve_kernel(
     heads = columns // per_head
     inside = columns < d
     total = tl.zeros((ROWS, COLUMNS), dtype=SUM)
-    for tap in range(TAPS):
+    for tap in range(KERNEL_SIZE):
         at = rows + left_context - tap if TRANSPOSED else rows + tap - left_context
         read = ((at >= 0) & (at < n))[:, None] & inside[None, :]
         weighed = at if TRANSPOSED else rows
@@ -100,12 +100,12 @@ def _convolve_kernel(
 def _kernel_gradient_kernel(
     x, g, parts, n, per_head, left_context,
     x_b, x_n, x_c, g_b, g_n, g_c, p_b, p_n, p_h, p_k,
-    TAPS: tl.constexpr, SHARED: tl.constexpr, SUM: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
+    KERNEL_SIZE: tl.constexpr, SHARED: tl.constexpr, SUM: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
 ):  # fmt: skip
     """parts[i, head, j] = Σ_c g[i, c] x[i + j − left, c] over the channels of the head; summed over the rows if SHARED."""
     batch, head = tl.program_id(2).to(tl.int64), tl.program_id(1)
     rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
-    for tap in range(TAPS):
+    for tap in range(KERNEL_SIZE):
         at = rows + tap - left_context
         total = tl.zeros((ROWS,), dtype=SUM)
         for first in range(0, per_head, COLUMNS):

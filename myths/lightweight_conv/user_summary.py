@@ -1,4 +1,4 @@
-"""What a run found of a user's own parallel texts, in sentences."""
+"""Summarize the results of a run on parallel corpora of the user."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LAYER_LABELS = {"attention": "self-attention", "lightweight": "LightConv", "dyna
 
 
 def summarize_user_data(tables: Mapping[str, pd.DataFrame]) -> str | None:
-    """Say how well each layer translates own texts, and what is sure of the differences; None where a run has no own texts."""
+    """Return the BLEU of each layer on user corpora and the differences with intervals, or None if the run has no user corpus."""
     ablation, compared = tables["ablation"], tables["bleu_differences"]
     if ablation.empty:
         return None
@@ -27,21 +27,21 @@ def summarize_user_data(tables: Mapping[str, pd.DataFrame]) -> str | None:
         means = ", ".join(
             f"{LAYER_LABELS.get(row['layer'], row['layer'])} {row['bleu']:.1f}" for row in rows.dropna(subset="bleu").to_dict("records")
         )
-        sentences.append(f"{name}: BLEU on the test part after {updates:,} updates, {_counted(seeds)}: {means}")
+        sentences.append(f"{name}: BLEU on the test set after {updates:,} updates, {_counted(seeds)}: {means}")
         if diverged := int(rows["diverged"].sum()):
-            sentences.append(f"  {diverged} of {int(rows['seeds'].sum())} trainings diverged")
+            sentences.append(f"  {diverged} of {int(rows['seeds'].sum())} training runs diverged")
         pairs = compared[(compared["dataset"] == name) & (compared["updates"] == updates) & (compared["baseline"] == "attention")]
         for layer, differences in pairs.groupby("layer", sort=False)["bleu_difference"]:
-            sentences.append(f"  {LAYER_LABELS.get(str(layer), layer)} less self-attention: {_interval(differences.tolist())}")
+            sentences.append(f"  {LAYER_LABELS.get(str(layer), layer)} minus self-attention: {_interval(differences.tolist())}")
     return "\n".join(sentences) or None
 
 
 def _counted(seeds: int) -> str:
-    return f"mean of {seeds} trainings" if seeds > 1 else "one training each"
+    return f"mean of {seeds} training runs" if seeds > 1 else "one training run each"
 
 
 def _interval(differences: list[float]) -> str:
     if len(differences) < 2:
-        return f"{differences[0]:+.1f} BLEU; one training does not say how sure that is (--seeds 3)"
+        return f"{differences[0]:+.1f} BLEU; one training run gives no interval; use --seeds 3"
     found = student_t(differences, "seeds")
     return f"{found.value:+.1f} BLEU [{found.low:+.1f}, {found.high:+.1f}] over {len(differences)} seeds"

@@ -170,7 +170,7 @@ def test_lightweight_drops_the_same_taps_at_all_positions_dynamic_does_not():
 
 
 def test_unknown_layers_and_settings_that_do_not_fit_are_refused():
-    with pytest.raises(UsageError, match=r"no layer 'fourier'; there are: attention, .*dynamic"):
+    with pytest.raises(UsageError, match=r"Unknown layer 'fourier'. Available: attention, .*dynamic"):
         build("fourier", LayerConfig(channels=8, heads=2, kernel_size=3, causal=True))
     for kind in ("attention", "attention-window", "shared-kernel", "lightweight", "dynamic"):
         with pytest.raises(UsageError, match="heads=3 does not divide 8"):

@@ -63,12 +63,12 @@ def test_own_texts_are_answered_with_each_layer_and_how_sure_a_difference_is():
     half = stats.t.ppf(0.975, 2) * np.std([1.0, 0.5, 0.9], ddof=1) / np.sqrt(3)
     said = words([*both(25.0), *mine]).splitlines()
     assert said[0] == (
-        "mine: BLEU on the test part after 500 updates, mean of 3 trainings: self-attention 25.0, DynamicConv 25.8, LightConv 26.0"
+        "mine: BLEU on the test set after 500 updates, mean of 3 training runs: self-attention 25.0, DynamicConv 25.8, LightConv 26.0"
     )
-    assert said[1] == "  1 of 9 trainings diverged"
-    assert f"  DynamicConv less self-attention: +0.8 BLEU [{0.8 - half:+.1f}, {0.8 + half:+.1f}] over 3 seeds" in said
+    assert said[1] == "  1 of 9 training runs diverged"
+    assert f"  DynamicConv minus self-attention: +0.8 BLEU [{0.8 - half:+.1f}, {0.8 + half:+.1f}] over 3 seeds" in said
     assert len(said) == 4
-    assert "one training does not say how sure" in words([line for line in mine if line.trial.seed == 0])
+    assert "one training run gives no interval" in words([line for line in mine if line.trial.seed == 0])
     assert words(both(25.0)) is None
 
 

@@ -67,7 +67,7 @@ def test_unknown_texts_are_refused():
         corpora.texts("wmt14_en_de", "train", "de", "en")
     with pytest.raises(UsageError, match="Billion Word"):
         corpora.running_text("billion_word")
-    with pytest.raises(UsageError, match="no text 'novel'"):
+    with pytest.raises(UsageError, match="Unknown text 'novel'"):
         corpora.running_text("novel")
 
 

@@ -1,4 +1,4 @@
-"""The layers that are compared: attention, and the steps from a plain convolution to a dynamic one (Wu et al. 2019, Table 3)."""
+"""The layers that are compared: attention, and convolutions from dense to dynamic (Wu et al. 2019, Table 3)."""
 
 from __future__ import annotations
 
@@ -16,30 +16,41 @@ from myths.lightweight_conv.layers.lightweight import LightweightConv
 from myths.lightweight_conv.layers.window import WindowAttention
 
 SHORT = 3
-"""Taps of the convolutions before kernels grow with depth."""
+"""Kernel size of the convolutions without increasing kernels."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayerConfig:
-    """What a layer may use, whichever it is; ``taps`` is that of layers whose kernels grow with depth."""
+    """Settings of a layer.
+
+    Attributes:
+        channels: Number of channels.
+        heads: Number of heads.
+        kernel_size: Kernel size of layers whose kernels increase with depth, and window size of windowed attention.
+        causal: Whether positions depend on earlier positions only.
+        dropout: Dropout rate of attention weights, and DropConnect rate of kernels.
+    """
 
     channels: int
     heads: int
     kernel_size: int
     causal: bool
     dropout: float = 0.0
-    """Of attention weights, and DropConnect of kernels."""
 
 
-def build(layer: str, settings: LayerConfig) -> TokenMixer:
-    """One layer of a kind. Raises UsageError for an unknown kind, or settings that it cannot have."""
+def build(layer: str, config: LayerConfig) -> TokenMixer:
+    """Return one layer.
+
+    Raises:
+        UsageError: The layer is unknown or does not support the settings.
+    """
     if layer not in _KINDS:
-        raise UsageError(f"there is no layer {layer!r}; there are: {', '.join(get_args(Layer))}")
-    return _KINDS[layer](settings)
+        raise UsageError(f"Unknown layer {layer!r}. Available: {', '.join(get_args(Layer))}")
+    return _KINDS[layer](config)
 
 
 def builder(kind: str, *, channels: int, heads: int, kernel_sizes: Sequence[int], dropout: float) -> TokenMixerBuilder:
-    """Builds the layers of a transformer, the i-th with ``kernel_sizes[i]``."""
+    """Return a function that builds the layers of a transformer, the i-th with ``kernel_sizes[i]``."""
 
     def made(layer: int, *, causal: bool) -> TokenMixer:
         return build(kind, LayerConfig(channels=channels, heads=heads, kernel_size=kernel_sizes[layer], causal=causal, dropout=dropout))

@@ -1,4 +1,4 @@
-"""The plain convolution that the ablation starts from: every output channel sees every input channel."""
+"""The dense convolution that the ablation starts from: every output channel depends on every input channel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from myths.lightweight_conv.layers.gated import GatedConvolution
 
 
 class DenseConv(GatedConvolution):
-    """A convolution with channels² weights a tap (Wu et al. 2019, Table 3, "CNN")."""
+    """A convolution with channels² weights per position of the kernel (Wu et al. 2019, Table 3, "CNN")."""
 
     def __init__(self, channels: int, kernel_size: int, *, causal: bool):
         super().__init__(channels, kernel_size, causal=causal)

@@ -1,4 +1,4 @@
-"""Dynamic convolution: each position makes its own kernel from what it is."""
+"""Dynamic convolution, whose kernels are predicted at each position."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from myths.lightweight_conv.layers.gated import GatedConvolution
 
 
 class DynamicConv(GatedConvolution):
-    """Lightweight convolution with a kernel that is a linear map of the position's own channels (Wu et al. 2019, Sec. 4).
+    """Lightweight convolution whose kernel at each position is a linear function of the features there (Wu et al. 2019, Sec. 4).
 
-    softmax, unless it is False, then DropConnect of ``weight_dropout``, drawn for each position.
+    The weights pass through a softmax unless ``softmax`` is False, then through DropConnect with rate ``weight_dropout``, with a new mask
+    for each position.
     """
 
     backend: Backend = "auto"
@@ -26,7 +27,7 @@ class DynamicConv(GatedConvolution):
         self.predict = nn.Linear(channels, heads * kernel_size, bias=False)
 
     def kernel(self, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b h k"]:
-        """The kernel that each position asks for, apart from DropConnect."""
+        """Return the kernel of each position, without DropConnect."""
         weights = self.predict(x).unflatten(-1, (self.heads, self.kernel_size))
         return weights.softmax(-1) if self.softmax else weights
 

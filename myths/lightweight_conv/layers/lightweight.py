@@ -1,4 +1,4 @@
-"""Lightweight convolution and, with what it adds taken away one by one, the depthwise convolutions before it."""
+"""Lightweight convolution, and the depthwise convolutions that lack some of its elements."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from myths.lightweight_conv.layers.gated import GatedConvolution
 
 
 class LightweightConv(GatedConvolution):
-    """One kernel of ``taps`` weights for each of ``heads`` groups of neighboring channels (Wu et al. 2019, Sec. 3.2).
+    """A convolution with one kernel for each of ``heads`` groups of adjacent channels (Wu et al. 2019, Sec. 3.2).
 
-    The weights go through a softmax, unless ``softmax`` is False; then DropConnect drops ``weight_dropout`` of what comes out, the same
-    for all positions. ``heads`` = ``channels`` without softmax is a depthwise convolution.
+    The weights pass through a softmax unless ``softmax`` is False, then through DropConnect with rate ``weight_dropout``, with the same
+    mask for all positions. Without softmax and with ``heads`` equal to ``channels``, it is a depthwise convolution.
     """
 
     backend: Backend = "auto"
@@ -31,10 +31,10 @@ class LightweightConv(GatedConvolution):
         if softmax:
             nn.init.xavier_uniform_(self.weight[:, None])
         else:
-            nn.init.normal_(self.weight, std=1 / math.sqrt(kernel_size))  # keeps the variance, as an average of the softmax need not
+            nn.init.normal_(self.weight, std=1 / math.sqrt(kernel_size))  # keeps the variance of the inputs
 
     def kernel(self) -> Float[Tensor, "h k"]:
-        """The weights as they are used, apart from DropConnect."""
+        """Return the kernels, without DropConnect."""
         return self.weight.softmax(-1) if self.softmax else self.weight
 
     def convolve(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:

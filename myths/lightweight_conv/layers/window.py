@@ -1,4 +1,4 @@
-"""Self-attention that sees no further than a convolution of as many taps does."""
+"""Self-attention with a window of the size of a convolution kernel."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from myths.lab.language.mixer import State, TokenMixer, check_heads, check_step
 from myths.lightweight_conv.convolution import default_left_context
 
 BLOCK = 64
-"""Queries that look together at the keys which any of them may see."""
+"""Number of queries per block. A block attends to the keys in the windows of all its queries."""
 
 
 class WindowAttention(TokenMixer):
-    """Self-attention of each position to a window of ``taps`` positions around it (before it, if causal) (Wu et al. 2019, Table 3).
+    """Self-attention to a window of ``kernel_size`` positions around each position, or before it if causal (Wu et al. 2019, Table 3).
 
-    Computed in blocks, so that time and memory are linear in the length.
+    It is computed in blocks, so that time and memory are linear in the length.
     """
 
     def __init__(self, channels: int, heads: int, kernel_size: int, *, causal: bool, dropout: float = 0.0):
         super().__init__()
         check_heads(channels, heads)
         if kernel_size < 1:
-            raise UsageError(f"a window of {kernel_size} positions: at least one")
+            raise UsageError(f"Invalid kernel_size={kernel_size}: expected at least one.")
         self.heads, self.kernel_size, self.causal, self.dropout = heads, kernel_size, causal, dropout
         self.left_context = default_left_context(kernel_size, causal=causal)
         self.project_in = nn.Linear(channels, 3 * channels)
@@ -38,7 +38,7 @@ class WindowAttention(TokenMixer):
         q, k, v = (split_heads(part, self.heads) for part in self.project_in(x).chunk(3, dim=-1))
         block = min(BLOCK, n)
         blocks = -(-n // block)
-        # Windows reach no further than the sequence does.
+        # Windows end at the ends of the sequence.
         before, after = min(self.left_context, n - 1), min(self.kernel_size - 1 - self.left_context, n - 1)
         extra, width = blocks * block - n, block + before + after
         queries = F.pad(q, (0, 0, 0, extra)).unflatten(2, (blocks, block)).transpose(1, 2).flatten(0, 1)
@@ -49,7 +49,7 @@ class WindowAttention(TokenMixer):
         exists = F.pad(exists, (before, after + extra)).unfold(1, width, block)[:, :, None]
         offset = torch.arange(width, device=x.device) - torch.arange(block, device=x.device)[:, None] - before
         near = (offset >= -before) & (offset <= after)
-        # Padding may see nothing else, and softmax of nothing is not a number: each position may look at itself.
+        # Each position may attend to itself: without any key, as for padding, the softmax would be NaN.
         allowed = ((near & exists) | (offset == 0)).flatten(0, 1)[:, None]
         dropout = self.dropout if self.training else 0.0
         mixed = F.scaled_dot_product_attention(queries, keys, values, attn_mask=allowed, dropout_p=dropout)
@@ -57,13 +57,13 @@ class WindowAttention(TokenMixer):
         return zero_if_all_padding(self.project_out(joined), mask)
 
     def start(self, batch: int, device: torch.device, dtype: torch.dtype) -> State:
-        """No keys and no values."""
+        """Return a state without keys and values."""
         check_step(self)
         empty = torch.zeros(batch, self.heads, 0, self.project_out.in_features // self.heads, device=device, dtype=dtype)
         return empty, empty
 
     def step(self, x: Float[Tensor, "b d"], state: State) -> tuple[Float[Tensor, "b d"], State]:
-        """The state is the keys and values of the last ``taps`` - 1 positions."""
+        """Compute the next position. The state is the keys and values of the last ``kernel_size`` - 1 positions."""
         q, k, v = (split_heads(part, self.heads) for part in self.project_in(x)[:, None].chunk(3, dim=-1))
         keys, values = (torch.cat([old.to(new.dtype), new], dim=2) for old, new in zip(state, (k, v), strict=True))
         mixed = F.scaled_dot_product_attention(q, keys, values)

@@ -1,4 +1,4 @@
-"""The kernels that a trained translator has learnt, as rows."""
+"""Export the learned kernels of a translation model as rows."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from myths.lightweight_conv.trials.translation_models import TrainTranslationMod
 
 @dataclass(frozen=True, kw_only=True)
 class ExportKernels(Trial):
-    """Every weight of every kernel: lightweight convolutions have one a head, of dynamic ones it is the mean over positions."""
+    """Export the kernel of each head. Kernels of dynamic convolutions are averaged over positions."""
 
     model: TrainTranslationModel
-    """Translator whose kernels are listed."""
+    """Translation model whose kernels are exported."""
 
     @property
     def relative_cost(self) -> float:
-        """Next to nothing."""
+        """Negligible cost."""
         return 0.01
 
     @classmethod
     def test_instance(cls) -> ExportKernels:
-        """Of the smallest translator."""
+        """Return the export of the smallest translation model."""
         return cls(model=TrainTranslationModel.test_instance())
 
     def run(self, context: Context) -> Outcome:
-        """A row a weight: ``stack``, ``layer_index`` from 0, ``head``, ``offset`` in positions (negative is earlier), ``weight``."""
+        """Return one row per weight: ``stack``, ``layer_index`` (from 0), ``head``, ``offset`` (negative is earlier) and ``weight``."""
         from myths.lightweight_conv.convolution import default_left_context
 
         arrays = context.outcome(self.model).arrays

@@ -31,79 +31,79 @@ CORPUS_FILES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class TrainLanguageModel(Trial):
-    """Perplexity of a language model in which only the self-attention sub-layer differs.
+    """Train a language model with one kind of layer and measure its perplexity.
 
-    "tinyshakespeare" goes by characters: nine tenths to train on, a twentieth each to validate and to test on. "ptb" has the first 6,778
-    lines of its training part; "wikitext2" has none, so it is trained on nine tenths of the validation part.
+    "tinyshakespeare" uses 90 % for training and 5 % each for validation and test. "ptb" uses the first 6,778 lines of its training set.
+    "wikitext2" uses 90 % of its validation set for training, because its training set is not available.
     """
 
     nondeterministic_columns: ClassVar[frozenset[str]] = frozenset({"train_seconds", "tokens_per_second"})
 
     dataset: Corpus = "tinyshakespeare"
-    """Text, as `myths data list` names it."""
+    """Name of the text in `myths data list`."""
     layer: Layer
-    """Layer that takes the place of self-attention."""
+    """Layer that replaces self-attention."""
     embed_dim: Count = 128
-    """Channels of the model."""
+    """Embedding dimension of the model."""
     ffn_dim: Count = 512
-    """Channels inside the feed-forward layers."""
+    """Hidden dimension of the feed-forward layers."""
     heads: Count = 4
-    """Attention heads; a divisor of the channels."""
+    """Number of attention heads. Must divide ``embed_dim``."""
     layers: Count = 3
-    """Layers of the model."""
+    """Number of layers."""
     subwords: Subwords = 0
-    """Size of the vocabulary; 0 takes characters."""
+    """Size of the subword vocabulary; 0 uses characters."""
     context_length: Count = 128
-    """Tokens that are predicted together; none sees further back."""
+    """Number of tokens per sequence, which is the maximum context of a prediction."""
     updates: Count
     """Number of training steps."""
     batch_size: Count = 32
-    """Sequences per step."""
+    """Number of sequences per training step."""
     learning_rate: LearningRate = 2e-3
     warmup: Count = 100
-    """Steps over which the learning rate rises."""
+    """Number of warm-up steps of the learning rate."""
     dropout: Dropout = 0.1
     weight_dropout: Dropout = 0.1
-    """Dropout of attention weights, and DropConnect of kernels."""
+    """Dropout rate of attention weights, and DropConnect rate of kernels."""
     weight_decay: WeightDecay = 0.01
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Precision of the arithmetic; auto is bf16 where the device has it."""
+    """Floating-point precision; "auto" is bf16 if the device supports it."""
     seed: Seed = 0
 
     def __post_init__(self) -> None:
-        """Raises UsageError for heads that do not divide the channels."""
+        """Raise UsageError if ``heads`` does not divide ``embed_dim``."""
         super().__post_init__()
         check_divides(self, "heads", "embed_dim")
 
     @property
     def protocol(self) -> Protocol:
-        """Reduced: the paper has Billion Word."""
+        """Reduced, because the paper uses Billion Word."""
         return "stand-in" if self.dataset in SYNTHETIC else "reduced"
 
     @property
     def relative_cost(self) -> float:
-        """Tokens seen times weights."""
+        """Number of training tokens times number of weights."""
         weights = self.layers * self.embed_dim * (4 * self.embed_dim + 2 * self.ffn_dim) + self.embed_dim * max(self.subwords, 60)
         return self.updates * self.batch_size * self.context_length * weights / 1e12
 
     @property
     def data(self) -> tuple[str, ...]:
-        """The texts."""
+        """Names of the texts."""
         return CORPUS_FILES.get(self.dataset, ())
 
     @classmethod
     def test_instance(cls) -> TrainLanguageModel:
-        """A few updates on number words."""
+        """Return a trial with a few updates on number words."""
         return cls(
             dataset="numbers", layer="lightweight", embed_dim=16, ffn_dim=16, heads=2, layers=1, context_length=32, batch_size=4, updates=5
         )
 
     def skip_reason(self) -> str | None:
-        """Data sets that the suite does not bring."""
+        """Return a reason for datasets that are not available."""
         return UNAVAILABLE.get(self.dataset)
 
     def run(self, context: Context) -> Outcome:
-        """One row: nats a token, perplexity and bits a byte of the test part, perplexity of validation, parameters, speed."""
+        """Return one row: test loss per token in nats, perplexity, bits per byte, validation perplexity, number of parameters and speed."""
         import torch
 
         from myths.lab.device import precision_of
@@ -148,7 +148,7 @@ class TrainLanguageModel(Trial):
         return Outcome(rows=[row])
 
     def streams(self, device: str) -> tuple[dict[str, Tensor], int, int]:
-        """Token numbers of each part after BOS, EOS at each line's end; the size of the vocabulary; the bytes of the test part."""
+        """Return the token ids of each part (BOS, then lines that end with EOS), the vocabulary size and the bytes of the test set."""
         import numpy as np
         import torch
 
@@ -164,7 +164,7 @@ class TrainLanguageModel(Trial):
         return streams, vocabulary.size, sum(len(line.encode()) + 1 for line in parts["test"])
 
     def initial_network(self, context: Context, vocabulary: int) -> LanguageModel:
-        """The model before training."""
+        """Return the initialized model."""
         from myths.lab.language.transformer import LanguageModel, TransformerConfig
         from myths.lightweight_conv.layers import builder
 
@@ -185,14 +185,14 @@ class TrainLanguageModel(Trial):
 
 
 def language_model_kernel_sizes(layers: int) -> tuple[int, ...]:
-    """Kernels in the paper's proportions: of 17 layers 2 of 15, 4 of 31, 11 of 63 taps."""
+    """Return the kernel size of each layer in the proportions of the paper: of 17 layers, 2 have 15, 4 have 31 and 11 have 63."""
     return tuple(15 if 17 * i < 2 * layers else 31 if 17 * i < 6 * layers else 63 for i in range(layers))
 
 
 def _windows(
     model: LanguageModel, stream: Tensor, context: int, batch_size: int, order: torch.Generator
 ) -> Iterator[Callable[[], Prediction]]:
-    """Endless minibatches of stretches of the text, from random places."""
+    """Yield minibatches of sequences from random positions of the text without end."""
     import torch
 
     offsets = torch.arange(context + 1, device=stream.device)
@@ -208,7 +208,7 @@ def _predict(model: LanguageModel, tokens: Tensor) -> Prediction:
 
 
 def _nats(model: LanguageModel, stream: Tensor, context: int, precision: Any) -> float:
-    """Mean nats a token over the whole stream, in stretches of ``context`` that follow each other; each sees only its own."""
+    """Return the mean loss per token in nats over a text that is split into consecutive sequences of ``context`` tokens."""
     import torch
     import torch.nn.functional as F
 

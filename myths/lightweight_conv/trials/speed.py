@@ -1,4 +1,4 @@
-"""How long the layers take: one layer or a whole block against the length, and whole models at translating."""
+"""Trials that measure speed: of one layer or block by sequence length, and of whole models in beam search."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ TIMES = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class _SpeedTrial(Trial):
-    """Layers and, in turns with them, full self-attention (the quicker of fused and plain), in a process of their own.
+    """Base class of trials that time layers, interleaved with full self-attention, in their own process.
 
-    All in one dtype, with random weights and inputs: what a layer costs does not depend on what it has learnt.
+    All layers have the same dtype, and random weights and inputs. The cost of a layer does not depend on its weights.
     """
 
     nondeterministic_columns: ClassVar[frozenset[str]] = TIMES
@@ -29,25 +29,25 @@ class _SpeedTrial(Trial):
     memory_limit_bytes: ClassVar[int | None] = 12 * GIB
 
     layers: Annotated[tuple[Layer, ...], Items()]
-    """Timed beside "attention", which need not be named."""
+    """Layers that are timed in addition to "attention"."""
     length: Count
-    """Tokens of a sequence."""
+    """Number of tokens per sequence."""
     heads: Count = 4
-    """Attention heads; a divisor of the channels."""
+    """Number of attention heads. Must divide ``embed_dim``."""
     embed_dim: Count = 256
-    """Channels of the model."""
+    """Embedding dimension of the model."""
     dtype: Literal["float32", "bfloat16"] = "float32"
-    """Number format."""
+    """Floating-point format."""
     seed: Seed = 0
 
     def __post_init__(self) -> None:
-        """Raises UsageError for heads that do not divide the channels."""
+        """Raise UsageError if ``heads`` does not divide ``embed_dim``."""
         super().__post_init__()
         check_divides(self, "heads", "embed_dim")
 
     @property
     def protocol(self) -> Protocol:
-        """The paper's models have 1,024 channels in 16 heads; a toy of less than 128 channels stands in for nothing."""
+        """Protocol of the paper with 1,024 channels in 16 heads; stand-in below 128 channels."""
         if (self.embed_dim, self.heads) == (1024, 16):
             return "paper"
         return "reduced" if self.embed_dim >= 128 else "stand-in"
@@ -55,39 +55,39 @@ class _SpeedTrial(Trial):
 
 @dataclass(frozen=True, kw_only=True)
 class TimeLayer(_SpeedTrial):
-    """Seconds and memory of one layer, or of a ``block`` (layer, feed-forward, normalizations), on a batch of equal sequences.
+    """Measure time and memory of one layer, or of a block (layer, feed-forward layer, normalizations), on sequences of one length.
 
-    The batch holds ``tokens`` positions, so many sequences of ``length`` (one at least). "training" is forward and backward.
+    The batch has as many sequences of ``length`` as ``batch_tokens`` allows, at least one. "training" is a forward and a backward pass.
     """
 
     kernel_size: Count = 31
-    """Kernel size of the convolutions."""
+    """Kernel size of the convolutions, and window size of windowed attention."""
     batch_tokens: Count = 8192
-    """Tokens of a batch."""
+    """Number of tokens per batch."""
     direction: Literal["forward", "training"] = "training"
-    """Forward pass alone, or forward and backward."""
+    """Forward pass only, or forward and backward pass."""
     block: bool = False
-    """Whether the whole block is timed, or the layer alone."""
+    """Whether to time the whole block instead of the layer."""
     causal: bool = False
-    """Whether a position sees only earlier ones."""
+    """Whether positions depend on earlier positions only."""
 
     @property
     def relative_cost(self) -> float:
-        """Grows with what attention computes, up to the length from which that is over budget."""
+        """Cost of attention, up to the length at which it exceeds the time limit."""
         return 1 + min(self.length, 8192) / 1024 * (2 if self.direction == "training" else 1) * len(self.layers) / 4
 
     @property
     def columns(self) -> Mapping[str, Any]:
-        """What tables say of the trial that its settings alone decide."""
+        """Columns of the tables that follow from the settings."""
         return {**super().columns, "scope": "block" if self.block else "layer", "layer": ("attention", *self.layers)}
 
     @classmethod
     def test_instance(cls) -> TimeLayer:
-        """Two layers on 16 positions."""
+        """Return a trial of two layers on 16 positions."""
         return cls(layers=("lightweight", "dynamic"), length=16, embed_dim=16, batch_tokens=32)
 
     def run(self, context: Context) -> Outcome:
-        """A row a layer: status, median and quartiles, memory, error of the result."""
+        """Return one row per layer: status, median and quartiles of the time, peak memory and relative error."""
         from myths.lightweight_conv.measure_speed import Setup, time_layers
 
         setup = Setup(
@@ -105,35 +105,35 @@ class TimeLayer(_SpeedTrial):
 
 @dataclass(frozen=True, kw_only=True)
 class TimeDecoding(_SpeedTrial):
-    """Sentences a second of whole models at beam search, all of ``length`` tokens (Wu et al. 2019, Table 3, has beam 4, batch 256)."""
+    """Measure sentences per second of whole models in beam search (Wu et al. 2019, Table 3: beam size 4, batch size 256)."""
 
     ffn_dim: Count = 1024
-    """Channels inside the feed-forward layers."""
+    """Hidden dimension of the feed-forward layers."""
     encoder_layers: Count = 3
-    """Layers of the encoder."""
+    """Number of layers of the encoder."""
     decoder_layers: Count = 6
-    """Layers of the decoder."""
+    """Number of layers of the decoder."""
     vocabulary_size: Count = 4000
     """Size of the vocabulary."""
     batch_size: Count = 32
-    """Sentences per batch."""
+    """Number of sentences per batch."""
     beam_size: Count = 4
-    """Width of the beam search."""
+    """Beam size of the beam search."""
 
     @property
     def relative_cost(self) -> float:
-        """Positions times weights."""
+        """Number of positions times number of weights."""
         return self.batch_size * self.length * self.embed_dim * self.ffn_dim * (self.encoder_layers + self.decoder_layers) / 1e9
 
     @classmethod
     def test_instance(cls) -> TimeDecoding:
-        """Two sentences by a small model."""
+        """Return a trial of two sentences and a small model."""
         return cls(
             layers=("dynamic",), length=4, embed_dim=16, ffn_dim=16, encoder_layers=1, decoder_layers=1, vocabulary_size=50, batch_size=2
         )
 
     def run(self, context: Context) -> Outcome:
-        """A row a layer: status, median and quartiles, sentences a second, parameters."""
+        """Return one row per layer: status, median and quartiles of the time, sentences per second and number of parameters."""
         from myths.lab.language.transformer import TransformerConfig
         from myths.lightweight_conv.measure_speed import Decoding, time_decoding
 

@@ -1,4 +1,4 @@
-"""Train a translator in which the self-attention of encoder and decoder is one of the layers, and see how well it translates."""
+"""Train a translation model whose encoder and decoder use one kind of layer, and measure its quality."""
 
 from __future__ import annotations
 
@@ -53,84 +53,84 @@ DATES: Mapping[str, Any] = {
     "beam_size": 2,
     "precision": "fp32",
 }
-"""A model that learns written dates in seconds."""
+"""Settings of a model that learns written dates in seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainTranslationModel(Trial):
-    """Learn to translate (or, from articles to summaries, to sum up) with one kind of layer (Wu et al. 2019, Sec. 5).
+    """Train a model with one kind of layer to translate or summarize, and measure its quality (Wu et al. 2019, Sec. 5).
 
-    ``dataset`` is "multi30k", "bbc_news_summary", "dates" or "numbers" (drawn here), or a parallel text of one's own: prepared texts
-    DATASET.train.SOURCE, DATASET.val.SOURCE, DATASET.TEST.SOURCE and as many of TARGET. All sizes and the schedule are the same for
-    every layer. ``shuffled`` puts each target beside the source of another, for the control.
+    ``dataset`` is "multi30k", "bbc_news_summary", "dates" or "numbers" (both synthetic), or a parallel corpus of the user with the prepared
+    texts DATASET.train.SOURCE, DATASET.val.SOURCE, DATASET.TEST.SOURCE and the same for TARGET. Sizes and schedule are the same for every
+    layer. ``shuffle_sources`` pairs each target with the source of another, as a control.
     """
 
     nondeterministic_columns: ClassVar[frozenset[str]] = frozenset({"train_seconds", "target_tokens_per_second", "sentences_per_second"})
 
     dataset: DatasetName = "multi30k"
     source: DatasetName = "de"
-    """Code of the source language, the ending of its files."""
+    """Code of the source language, which is the suffix of its files."""
     target: DatasetName = "en"
-    """Code of the target language, the ending of its files."""
+    """Code of the target language, which is the suffix of its files."""
     test_sets: Annotated[tuple[DatasetName, ...], Items()] = ("test_2016_flickr",)
-    """Test parts."""
+    """Names of the test sets."""
     layer: Layer
-    """Layer that takes the place of self-attention."""
+    """Layer that replaces self-attention."""
     embed_dim: Count = 128
-    """Channels of the model."""
+    """Embedding dimension of the model."""
     ffn_dim: Count = 512
-    """Channels inside the feed-forward layers."""
+    """Hidden dimension of the feed-forward layers."""
     heads: Count = 4
-    """Attention heads; a divisor of the channels."""
+    """Number of attention heads. Must divide ``embed_dim``."""
     encoder_layers: Count = 2
-    """Layers of the encoder."""
+    """Number of layers of the encoder."""
     decoder_layers: Count = 2
-    """Layers of the decoder."""
+    """Number of layers of the decoder."""
     subwords: Subwords = 4000
-    """Size of the vocabulary that both languages share; 0 takes characters."""
+    """Size of the joint subword vocabulary of both languages; 0 uses characters."""
     max_length: Count = 256
-    """Tokens; longer training pairs, and longer sources of a test, are cut there."""
+    """Maximum number of tokens; longer training pairs and test sources are truncated."""
     n_train_pairs: TrainExamples = 0
-    """The first so many pairs; 0 is all."""
+    """Number of training pairs, from the first; 0 uses all."""
     updates: Count
     """Number of training steps."""
     batch_tokens: Count = 4000
-    """Tokens per step."""
+    """Number of tokens per training step."""
     learning_rate: LearningRate = 5e-4
     warmup: Count = 4000
-    """Steps over which the learning rate rises."""
+    """Number of warm-up steps of the learning rate."""
     schedule: Literal["inverse-sqrt", "linear"] = "inverse-sqrt"
-    """How the learning rate falls after warm-up."""
+    """Schedule of the learning rate after warm-up."""
     dropout: Dropout = 0.3
     weight_dropout: Dropout = 0.1
-    """Dropout of attention weights, and DropConnect of kernels."""
+    """Dropout rate of attention weights, and DropConnect rate of kernels."""
     label_smoothing: LabelSmoothing = 0.1
     weight_decay: WeightDecay = 1e-4
     clip_norm: Annotated[float, Range(at_least=0)] = 0.0
-    """Largest norm of the gradient; 0 does not clip."""
+    """Maximum gradient norm; 0 disables clipping."""
     beam_size: Count = 4
-    """Width of the beam search."""
+    """Beam size of the beam search."""
     shuffle_sources: bool = False
-    """Whether each target is put beside the source of another, for the control."""
+    """Whether each target is paired with the source of another, as a control."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Precision of the arithmetic; auto is bf16 where the device has it."""
+    """Floating-point precision; "auto" is bf16 if the device supports it."""
     tokenizer: Literal["", "13a", "intl", "char", "zh", "ja-mecab", "ko-mecab", "none", "spm", "flores101", "flores200", "spBLEU-1K"] = ""
-    """Tokenizer of sacrebleu for BLEU; empty takes the one for the target language (``lab.language.tokenizers``)."""
+    """Tokenizer of sacrebleu for BLEU; empty uses that of the target language (``lab.language.tokenizers``)."""
     seed: Seed = 0
 
     def __post_init__(self) -> None:
-        """Raises UsageError for heads that do not divide the channels."""
+        """Raise UsageError if ``heads`` does not divide ``embed_dim``."""
         super().__post_init__()
         check_divides(self, "heads", "embed_dim")
 
     @property
     def protocol(self) -> Protocol:
-        """Reduced on real data: the paper's data sets are larger, and so are its models."""
+        """Reduced on real data, because the datasets and models of the paper are larger."""
         return "stand-in" if self.dataset in SYNTHETIC else "reduced"
 
     @property
     def relative_cost(self) -> float:
-        """Target tokens that may be seen, times weights, and what decoding takes of it."""
+        """Number of target tokens in training and decoding, times number of weights."""
         layers = self.encoder_layers + self.decoder_layers
         weights = layers * self.embed_dim * (4 * self.embed_dim + 2 * self.ffn_dim) + self.embed_dim * max(self.subwords, 50)
         tested = (examples_of(self.dataset, "test") or 1000) / 1000
@@ -138,29 +138,31 @@ class TrainTranslationModel(Trial):
 
     @property
     def data(self) -> tuple[str, ...]:
-        """The texts of both languages."""
+        """Names of the prepared texts of both languages."""
         return data_names(self.dataset, self.source, self.target, self.test_sets)
 
     @classmethod
     def test_instance(cls) -> TrainTranslationModel:
-        """A few updates on written dates."""
+        """Return a trial with a few updates on written dates."""
         few = {"updates": 8, "n_train_pairs": 200, "embed_dim": 16, "ffn_dim": 16, "beam_size": 2}
         return cls(**{**DATES, **few}, layer="dynamic")
 
     def skip_reason(self) -> str | None:
-        """Data sets that the suite does not bring, and packages that only some of them need."""
+        """Return a reason for datasets that are not available, and for a missing package that ROUGE requires."""
         if self.dataset in UNAVAILABLE:
             return UNAVAILABLE[self.dataset]
         if self.dataset == SUMMARIES and importlib.util.find_spec("rouge_score") is None:
-            return "ROUGE needs a package: pip install rouge-score"
+            return "ROUGE requires the package rouge-score: pip install rouge-score"
         return None
 
     def run(self, context: Context) -> Outcome:
-        """A row a test part: BLEU (ROUGE of summaries, share of exact answers of drawn texts), speed, parameters, validation loss.
+        """Return one row per test set: BLEU (or ROUGE), speed, number of parameters and validation loss.
 
-        ``valid_nats`` is a target token's cross-entropy; ``source_nats`` how much more it is with the source of another pair, with its
-        interval over sentences. Arrays: the kernels that were learnt, and the translations of each test part.
-        Raises UsageError when there is no training pair, or the heads do not divide the channels.
+        ``valid_loss_nats`` is the loss per target token. ``source_use_nats`` is its increase with the source of another pair, with an
+        interval over sentences. The arrays are the learned kernels and the translations of each test set.
+
+        Raises:
+            UsageError: There is no training pair.
         """
         import numpy as np
 
@@ -168,7 +170,7 @@ class TrainTranslationModel(Trial):
         from myths.lab.language.training import fit, translation_batches
         from myths.lab.language.transformer import parameters
         from myths.lightweight_conv import evaluation
-        from myths.lightweight_conv.kernel_export import kernels
+        from myths.lightweight_conv.kernel_export import learned_kernels
 
         vocabulary, parts = self.texts(context)
         train, valid = (encode(parts[name], vocabulary, self.max_length, context.device, cut=True) for name in ("train", "val"))
@@ -191,7 +193,7 @@ class TrainTranslationModel(Trial):
         if done.diverged_at is not None:
             return Outcome(rows=[{"test_set": test, **about} for test in self.test_sets])
         about |= evaluation.source_dependence(model, valid, context.rng("other sources"), config.precision)
-        rows, arrays = [], kernels(model, valid)
+        rows, arrays = [], learned_kernels(model, valid)
         for test in self.test_sets:
             sentences = parts[test]
             pairs = encode(sentences, vocabulary, self.max_length, context.device, cut=True)
@@ -209,7 +211,7 @@ class TrainTranslationModel(Trial):
         return "char" if self.dataset in SYNTHETIC else self.tokenizer or tokenizer_for(self.target).name
 
     def texts(self, context: Context) -> tuple[Vocabulary, dict[str, Texts]]:
-        """The vocabulary, learnt from the training part alone, and the texts of each part."""
+        """Return the vocabulary, learned from the training set only, and the texts of each part."""
         from myths.lab.language.parallel_corpus import learn_subwords
         from myths.lab.language.texts import shuffled_sources, without_empty
         from myths.lab.language.vocabulary import Characters
@@ -218,13 +220,13 @@ class TrainTranslationModel(Trial):
         parts = {part: texts(self.dataset, part, self.source, self.target) for part in ("train", "val", *self.test_sets)}
         train = without_empty(parts["train"].first(self.n_train_pairs))
         if not len(train):
-            raise UsageError(f"{self.dataset} has no training pair of which both sides say something")
+            raise UsageError(f"{self.dataset} has no training pair whose two sentences are not empty.")
         vocabulary = learn_subwords(train, self.subwords) if self.subwords else Characters([*train.source, *train.target])
         parts["train"] = shuffled_sources(train, context.rng("shuffle")) if self.shuffle_sources else train
         return vocabulary, parts
 
     def initial_network(self, context: Context, vocabulary: int) -> EncoderDecoder:
-        """The model before training."""
+        """Return the initialized model."""
         from myths.lab.language.transformer import EncoderDecoder, TransformerConfig
         from myths.lightweight_conv.layers import builder
 
@@ -244,7 +246,7 @@ class TrainTranslationModel(Trial):
             return EncoderDecoder(shape, build)
 
     def train_config(self, device: str) -> TrainConfig:
-        """The settings as the training loop takes them, with the precision that "auto" means on ``device``."""
+        """Return the hyperparameters for the training loop on a device."""
         from myths.lab.device import precision_of
         from myths.lab.language.training import TrainConfig
 
