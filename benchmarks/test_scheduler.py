@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from myths import cli, run_summaries, suite
+from myths import cli, compare, show, suite
 from myths.lab import runner, selection
 from myths.lab.analysis import analyze
 from myths.lab.claim import Claim, at_least
@@ -97,10 +97,10 @@ def test_read_and_plan_again(benchmark, tmp_path, no_fsync, n):
 
 COMMANDS = {
     "list": lambda myth, one, other, request: cli._print_summaries(),
-    "show": lambda myth, one, other, request: run_summaries.show(myth, cli.terminal, False),
+    "show": lambda myth, one, other, request: show.show_myth(myth, cli.terminal, False),
     "derive": lambda myth, one, other, request: analyze(myth, one),
     "report": lambda myth, one, other, request: site.build([analyze(myth, one)], one.path / "report", (myth,)),
-    "compare": lambda myth, one, other, request: run_summaries.compare(one, other),
+    "compare": lambda myth, one, other, request: compare.compare_runs(one, other),
     "dry-run --json": lambda myth, one, other, request: cli._print_plan(request, True),
     "dry-run": lambda myth, one, other, request: cli._print_plan(request, False),
 }

@@ -1,8 +1,9 @@
-"""Seven Myths: the evidence against seven beliefs of machine-learning folklore, run again.
+"""Seven Myths: re-run the experiments that challenge seven beliefs of machine learning.
 
->>> import myths
->>> myths.run("cifar10-1")                       # doctest: +SKIP
->>> myths.results("cifar10-1")["claims"]         # doctest: +SKIP
+Example:
+    >>> import myths
+    >>> myths.run("cifar10-1")                       # doctest: +SKIP
+    >>> myths.results("cifar10-1")["claims"]         # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -28,13 +29,23 @@ def run(
     jobs: int = 1,
     claims: tuple[str, ...] = (),
 ) -> str:
-    """Runs the named myths (all when none is named) as ``myths run`` does; gives the name of the run.
+    """Run the trials of myths, as ``myths run`` does, and return the name of the run.
 
-    With more than one of ``jobs``, trials that time nothing run side by side; with ``budget_seconds``, a trial that is running when
-    they are over is stopped. Both take worker processes, for which a script needs its ``if __name__ == "__main__":``. ``claims``
-    are ids, beginnings of ids up to a hyphen, or "primary": only what these need is run.
+    ``jobs`` above 1 and ``budget_seconds`` start worker processes, for which a script needs ``if __name__ == "__main__":``.
 
-    Raises MythsError, with the sentence that the command would print, when it cannot start or a trial fails.
+    Args:
+        *names: Names of myths. Default: all.
+        profile: The profile.
+        device: Device as ``myths run --device`` accepts it.
+        run: Name of the run. Default: MACHINE-PROFILE.
+        seeds: Number of seeds. Default: that of the profile.
+        data: Names of user datasets.
+        budget_seconds: Time budget. A trial that still runs when it ends is stopped and not stored.
+        jobs: Number of parallel trials. Trials that measure time run alone.
+        claims: Claims whose trials are run: ids, prefixes of ids up to a hyphen, or "primary". Default: all.
+
+    Raises:
+        MythsError: The run cannot start, or a trial failed. The message is that of the command.
     """
     from myths import suite
     from myths.lab import device as devices
@@ -63,7 +74,15 @@ def run(
 
 
 def results(name: str, run: str | None = None) -> dict[str, pd.DataFrame]:
-    """The tables of a myth in a run (by default the newest local one, else the newest published one), and ``claims``."""
+    """Return the tables of a myth in a run, and "claims".
+
+    Args:
+        name: Name of the myth.
+        run: Name of the run. Default: the newest local run, else the newest published run.
+
+    Raises:
+        UsageError: There is no such myth or run, or no run has results of the myth.
+    """
     from myths import suite
     from myths.lab.analysis import analyze
     from myths.lab.errors import UsageError
@@ -75,4 +94,4 @@ def results(name: str, run: str | None = None) -> dict[str, pd.DataFrame]:
         if folder.has_results(myth):
             found = analyze(myth, folder)
             return {**found.tables, "claims": found.claims_table()}
-    raise UsageError(f"no run holds results of {myth.name}: myths run {myth.name}")
+    raise UsageError(f"No run has results of {myth.name}. Run `myths run {myth.name}` first")

@@ -1,4 +1,4 @@
-"""The ``myths`` command. Heavy imports stand inside the commands: ``myths --help`` must not wait for torch."""
+"""The ``myths`` command. Heavy imports are inside the commands, so that ``myths --help`` does not import torch."""
 
 from __future__ import annotations
 
@@ -29,47 +29,56 @@ if TYPE_CHECKING:
     from myths.lab.session import MythResult, RunRequest
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
-data_app = typer.Typer(no_args_is_help=True, help="List, download, check and add data sets.")
+data_app = typer.Typer(no_args_is_help=True, help="List, download, verify, add and remove datasets.")
 app.add_typer(data_app, name="data")
 terminal = Terminal()
 log = logging.getLogger(__name__)
 debugging = False
 
-Names = Annotated[list[str] | None, typer.Argument(metavar="[MYTH]...", help="Myths, as `myths list` names them; all if none.")]
+Names = Annotated[list[str] | None, typer.Argument(metavar="[MYTH]...", help="Names of myths (see `myths list`). Default: all.")]
 ProfileOption = Annotated[
-    str | None, typer.Option(help="quick, laptop, gpu or paper. Default: quick; with --from the profile of the published run.")
+    str | None, typer.Option(help="quick, laptop, gpu or paper. Default: quick, or with --from the profile of the published run.")
 ]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:0 or mps.")]
+DeviceOption = Annotated[str, typer.Option(help="Device: auto, cpu, cuda, cuda:0 or mps.")]
 JobsOption = Annotated[
     int | None,
-    typer.Option(min=1, help="Trials to run at once; those that measure time run alone. Default: one per core up to four, on a GPU one."),
+    typer.Option(
+        min=1, help="Number of parallel trials. Trials that measure time run alone. Default: one per core, at most four; on a GPU one."
+    ),
 ]
 ClaimOption = Annotated[
     list[str] | None,
-    typer.Option(help="Run only what these claims need: ids, beginnings of ids up to a hyphen, or `primary`. Default: all."),
+    typer.Option(help="Run only the trials that these claims need: ids, prefixes of ids up to a hyphen, or `primary`. Default: all."),
 ]
-TrialOption = Annotated[list[str] | None, typer.Option(help="Run only trials of these classes and what they depend on. Default: all.")]
+TrialOption = Annotated[list[str] | None, typer.Option(help="Run only trials of these classes and their dependencies. Default: all.")]
 BudgetOption = Annotated[
     str | None,
-    typer.Option(help="Time for all trials: 90s, 9m, 1.5h. A trial that runs when it ends is stopped; nothing of it is stored."),
+    typer.Option(
+        help="Time budget, such as 90s, 9m or 1.5h. A trial does not start if it is expected to exceed the budget. A trial that still "
+        "runs when the budget ends is stopped and not stored."
+    ),
 ]
 AgainOption = Annotated[
-    list[str] | None, typer.Option(help="Run the finished trial of this id once more; both results are kept, the last counts.")
+    list[str] | None, typer.Option(help="Re-run the finished trial with this id. Both results are kept; the last one counts.")
 ]
 
 FromOption = Annotated[
     str | None,
-    typer.Option("--from", metavar="PUBLISHED", help="Continue this published run: copy it to results/local and run only what is open."),
+    typer.Option(
+        "--from", metavar="PUBLISHED", help="Continue this published run: copy it to results/local and run only the remaining trials."
+    ),
 ]
 
 
 def _folder(given: str) -> Path:
     if not given:
-        raise typer.BadParameter('the path is empty (""): give a folder')
+        raise typer.BadParameter('the path is empty (""): expected a folder')
     return Path(given)
 
 
-ResultsOption = Annotated[Path | None, typer.Option(parser=_folder, metavar="PATH", help="Another folder for runs than results/local.")]
+ResultsOption = Annotated[
+    Path | None, typer.Option(parser=_folder, metavar="PATH", help="Directory that holds the runs. Default: results/local.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -84,7 +93,13 @@ def main() -> None:
 
 
 def command(target: typer.Typer, name: str, **options: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Registers a command whose errors end in one line and the exit status of the README; ``options`` are typer's."""
+    """Register a command. Errors print one line and set the exit status that README.md documents.
+
+    Args:
+        target: The typer application.
+        name: Name of the command.
+        **options: Options of typer.
+    """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(function)
@@ -95,14 +110,14 @@ def command(target: typer.Typer, name: str, **options: Any) -> Callable[[Callabl
                 raise
             except KeyboardInterrupt:
                 terminal.stop_progress()
-                terminal.error("interrupted; all that was finished is kept. The same command goes on from here")
-                # CPython keeps an interrupt that struck within eval() in mind and dies of it later; the next eval() clears that.
+                terminal.error("Interrupted. Finished trials are saved; run the same command to resume.")
+                # CPython remembers an interrupt inside eval() and exits because of it later; the next eval() clears it.
                 eval("None")
                 raise typer.Exit(130) from None
             except MythsError as error:
                 _exit_with_error(str(error), error.exit_status)
-            except Exception as error:  # noqa: BLE001 (a bug, or a machine in a state nobody thought of: still one line)
-                _exit_with_error(f"unexpected {type(error).__name__}: {error}; --debug before the command shows where", 1)
+            except Exception as error:  # noqa: BLE001 (unexpected errors print one line as well)
+                _exit_with_error(f"Unexpected {type(error).__name__}: {error}. Run `myths --debug COMMAND …` to see the traceback.", 1)
 
         return target.command(name, **options)(wrapper)
 
@@ -119,23 +134,23 @@ def _exit_with_error(sentence: str, status: int) -> None:
 
 @app.callback()
 def options(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False) -> None:
-    """Seven beliefs of machine-learning folklore, and the evidence against them, run on your machine."""
+    """Re-run the experiments that challenge seven beliefs of machine learning and compare your results with the papers."""
     global debugging
     debugging = debug
 
 
 @command(app, "list")
 def list_(results: ResultsOption = None, as_json: Json = False) -> None:
-    """The myths, and where each stands in the best run at hand."""
+    """List the myths and their verdict in the best available run."""
     _print_summaries(as_json, results)
 
 
 @command(app, "show")
 def show(myth: str, results: ResultsOption = None, as_json: Json = False) -> None:
-    """A myth as a page: belief, what the papers found, the claims with their criteria, the latest verdicts."""
-    from myths import run_summaries, suite
+    """Show one myth: belief, findings of the papers, claims with criteria, and latest verdicts."""
+    from myths import show, suite
 
-    run_summaries.show(suite.find(myth), terminal, as_json, results)
+    show.show_myth(suite.find(myth), terminal, as_json, results)
 
 
 @command(app, "run")
@@ -143,25 +158,25 @@ def run(
     myths: Names = None,
     profile: ProfileOption = None,
     device: DeviceOption = "auto",
-    run: Annotated[str | None, typer.Option(help="Name of the run; by default MACHINE-PROFILE.")] = None,
+    run: Annotated[str | None, typer.Option(help="Name of the run. Default: MACHINE-PROFILE.")] = None,
     results: ResultsOption = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="Seeds a trial, instead of the profile's own number.")] = None,
-    data: Annotated[str | None, typer.Option(help="Names of own data sets (myths data add), separated by commas.")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Number of seeds. Default: that of the profile.")] = None,
+    data: Annotated[str | None, typer.Option(help="Names of your datasets (see `myths data add`), separated by commas.")] = None,
     budget: BudgetOption = None,
     jobs: JobsOption = None,
     claim: ClaimOption = None,
     trial: TrialOption = None,
     again: AgainOption = None,
     source: FromOption = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would run.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan without running it.")] = False,
     with_report: Annotated[
-        bool, typer.Option("--report", help="Rebuild the report after the run and list the verdicts, also if trials failed.")
+        bool, typer.Option("--report", help="Rebuild the report and list the verdicts after the run, even if trials failed.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Run myths; what is finished already is not run again."""
+    """Run the trials of one or more myths. Finished trials are reused."""
     if as_json and not dry_run:
-        raise UsageError("--json goes with --dry-run; what a run gives is in its claims.csv and tables")
+        raise UsageError("--json requires --dry-run. Results of a run are in claims.csv and the other tables")
     from myths.lab.data.names import canonical_names
 
     sets = () if data is None else canonical_names(data)
@@ -178,7 +193,7 @@ def run(
     if (slow := worker_pool.excess_jobs_warning(request.jobs, request.device)) is not None:
         terminal.error(slow)
     if (why := publish.unpublishable_reason(request.run)) is not None:
-        terminal.print(f"This run cannot be published: {why}.", "dim")
+        terminal.print(f"Results of this run cannot be published: {why}.", "dim")
     with terminal.waiting("checking datasets and stored trials"):
         myth_results = session.run(request, terminal.progress)
     terminal.stop_progress()
@@ -194,18 +209,17 @@ def run(
 @command(app, "try", add_help_option=False)
 def try_(
     context: typer.Context,
-    myth: Annotated[str | None, typer.Argument(metavar="MYTH", help="A myth, as `myths list` names it.")] = None,
-    trial: Annotated[str | None, typer.Argument(metavar="TRIAL", help="A trial; `myths try MYTH --help` lists them.")] = None,
+    myth: Annotated[str | None, typer.Argument(metavar="MYTH", help="Name of a myth (see `myths list`).")] = None,
+    trial: Annotated[str | None, typer.Argument(metavar="TRIAL", help="Class of a trial (see `myths try MYTH --help`).")] = None,
     settings: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings of the trial.")] = None,
     device: DeviceOption = "auto",
     results: ResultsOption = None,
-    help_: Annotated[bool, typer.Option("--help", help="Show this text; the trials of MYTH; the settings of TRIAL.")] = False,
+    help_: Annotated[bool, typer.Option("--help", help="Show this help, the trials of MYTH, or the settings of TRIAL.")] = False,
 ) -> None:
-    """Run one trial with any settings and print its rows. No result is stored. Pictures go to results/local/pictures; their places
-    are printed.
+    """Run one trial and print its rows without storing them.
 
-    `myths try MYTH TRIAL --help` lists the settings of a trial: default, valid range, meaning. A setting of a trial inside a trial
-    is KEY.KEY=VALUE.
+    `myths try MYTH TRIAL --help` lists the settings of a trial: valid values, default, meaning. Set fields of a nested trial with
+    KEY.KEY=VALUE. If the trial has pictures, they are written to results/local/pictures and their paths are printed.
     """
     from myths import suite
     from myths.lab import try_trial
@@ -213,14 +227,14 @@ def try_(
     if myth is None:
         typer.echo(context.get_help())
         if not help_:
-            raise UsageError("name a MYTH and a TRIAL: `myths list` has the myths, `myths try MYTH --help` the trials")
+            raise UsageError("MYTH and TRIAL are required. `myths list` lists the myths, `myths try MYTH --help` the trials")
     elif help_ and trial is None:
         terminal.table(f"Trials of {suite.find(myth).name}", try_trial.list_trials(suite.find(myth)), False)
     elif help_ and trial is not None:
         about, lines = try_trial.describe_settings(suite.find(myth), trial)
         terminal.table(about, lines or [{"setting": "none"}], False)
     elif trial is None:
-        raise UsageError(f"name a TRIAL of {suite.find(myth).name}: {', '.join(suite.find(myth).types_by_name)}")
+        raise UsageError(f"TRIAL is required. Trials of {suite.find(myth).name}: {', '.join(suite.find(myth).types_by_name)}")
     else:
         with terminal.waiting(f"{myth} {trial}"):
             tried = try_trial.run(suite.find(myth), trial, settings or [], device, (results or suite.LOCAL) / "pictures")
@@ -232,10 +246,10 @@ def try_(
 
 @command(app, "report")
 def report(
-    runs: Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help="Runs; all that are at hand if none.")] = None,
+    runs: Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help="Names of runs. Default: all available runs.")] = None,
     results: ResultsOption = None,
 ) -> None:
-    """Make tables, claims, figures and the report again from the stored trials."""
+    """Rebuild tables, claims, figures and the HTML report from the stored trials."""
     with terminal.waiting("report", ticking=False):
         wrong = _write_report(runs or [], results)
     _end_with(wrong)
@@ -245,25 +259,26 @@ def report(
 def table_(
     myth: str,
     table: str,
-    columns: Annotated[str, typer.Option(help="Columns, separated by commas; all by default.")] = "",
-    where: Annotated[list[str] | None, typer.Option(metavar="COLUMN=VALUE", help="Print only these rows; may be repeated.")] = None,
+    columns: Annotated[str, typer.Option(help="Columns, separated by commas. Default: all.")] = "",
+    where: Annotated[list[str] | None, typer.Option(metavar="COLUMN=VALUE", help="Print only these rows. Can be repeated.")] = None,
     within: Annotated[
         str,
         typer.Option(
             metavar="COLUMN,...",
-            help="Mark the best number among rows that agree in these columns. Default: in what they were measured on.",
+            help="Mark the best number among rows that agree in these columns. Default: the columns that state the test conditions.",
         ),
     ] = "",
-    format_: Annotated[str, typer.Option("--format", help="latex, markdown or csv.")] = "latex",
-    run: Annotated[str | None, typer.Option(help="A run; the best available by default.")] = None,
-    caption: Annotated[str, typer.Option(help="Caption; says what and which run by default.")] = "",
-    label: Annotated[str, typer.Option(help="Label for LaTeX; tab:MYTH-TABLE by default.")] = "",
+    format_: Annotated[str, typer.Option("--format", help="Output format: latex, markdown or csv.")] = "latex",
+    run: Annotated[str | None, typer.Option(help="Name of a run. Default: the best available run.")] = None,
+    caption: Annotated[str, typer.Option(help="Caption. Default: name of the table and the run.")] = "",
+    label: Annotated[str, typer.Option(help="Label for LaTeX. Default: tab:MYTH-TABLE.")] = "",
     results: ResultsOption = None,
 ) -> None:
-    """Print a table of a run for a paper: chosen columns, rounded by their intervals, the best in bold."""
-    from myths import run_summaries, suite
+    """Print a table of a run for a paper. Numbers are rounded by their intervals; the best are bold."""
+    from myths import suite
+    from myths.table import PaperTable
 
-    printed = run_summaries.PrintedTable(suite.find(myth), table, run, tuple(where or ()), results)
+    printed = PaperTable(suite.find(myth), table, run, tuple(where or ()), results)
     as_text = printed.written(_names(columns), _names(within), form=format_, caption=caption, label=label)
     typer.echo(as_text, nl=False)
 
@@ -274,12 +289,12 @@ def _names(words: str) -> list[str]:
 
 @command(app, "compare")
 def compare(baseline: str, candidate: str, results: ResultsOption = None, as_json: Json = False) -> None:
-    """Put two runs side by side: numbers, verdicts, times; exit status 1 when a number or a time moved beyond its noise."""
-    from myths import run_summaries, suite
+    """Compare two runs: numbers, verdicts and times. Exit with status 1 if a number or time differs significantly."""
+    from myths import compare, suite
 
     with terminal.waiting(f"comparing {baseline} and {candidate}"):
-        found = run_summaries.compare(*(suite.find_run(name, *suite.roots(results)) for name in (baseline, candidate)))
-    terminal.table(f"{baseline} and {candidate}", run_summaries.compared_lines(found), as_json)
+        found = compare.compare_runs(*(suite.find_run(name, *suite.roots(results)) for name in (baseline, candidate)))
+    terminal.table(f"{baseline} and {candidate}", compare.lines(found), as_json)
     if not as_json:
         terminal.print(found.summary)
     if found.changed_numbers or found.changed_times:
@@ -288,7 +303,7 @@ def compare(baseline: str, candidate: str, results: ResultsOption = None, as_jso
 
 @command(app, "publish")
 def publish_(run: str, results: ResultsOption = None) -> None:
-    """Copy a run, made from a clean commit, to results/published and renew the scoreboard."""
+    """Copy a run made from a clean commit to results/published and update the scoreboard."""
     from myths import suite
     from myths.lab.publish import publish
     from myths.lab.report.scoreboard import scoreboard
@@ -305,18 +320,21 @@ def publish_(run: str, results: ResultsOption = None) -> None:
 
 @command(app, "submit")
 def submit_(run: str, results: ResultsOption = None) -> None:
-    """Pack what may be published of a run into RUN.tar.gz, for others to check with `myths verify`."""
+    """Pack the publishable files of a run into RUN.tar.gz, which `myths verify` checks."""
     from myths import suite
     from myths.lab.submission import submit
 
     with terminal.waiting(f"packing {run}"):
         archive = submit(suite.find_run(run, results or suite.LOCAL, suite.PUBLISHED), Path(), suite.MYTHS)
-    terminal.print(f"packed: {archive}; to check it: myths verify {archive}")
+    terminal.print(f"packed: {archive}. To check it: myths verify {archive}")
 
 
 @command(app, "verify")
 def verify_(archive: Path) -> None:
-    """Check a submitted archive: checksums, lines, ids, commits, tables, claims and figures; exit status 1 when something is wrong."""
+    """Verify a submitted archive: checksums, record format, trial ids, commits, and tables, claims and figures rebuilt from the trials.
+
+    Exit with status 1 if a check fails.
+    """
     from myths import suite
     from myths.lab import provenance
     from myths.lab.submission import verify
@@ -329,13 +347,13 @@ def verify_(archive: Path) -> None:
         terminal.print(f"not checked: {sentence}")
     if found.wrong:
         raise MythsError(f"{archive} is invalid: {len(found.wrong)} finding{'s' * (len(found.wrong) > 1)}")
-    what = "all else is" if found.unchecked else "checksums, lines, ids, commits, tables, claims and figures are"
-    terminal.print(f"{archive}: {what} right")
+    what = "all other checks" if found.unchecked else "checksums, records, ids, commits, tables, claims and figures"
+    terminal.print(f"{archive}: {what} passed")
 
 
 @command(app, "protocols")
 def protocols_() -> None:
-    """Every claim and every trial of the seven myths as Markdown; what docs/protocols.md holds."""
+    """Print all claims and trials of the seven myths as Markdown (docs/protocols.md)."""
     from myths import suite
     from myths.lab.report.protocols import protocols
 
@@ -344,7 +362,7 @@ def protocols_() -> None:
 
 @command(app, "site")
 def site_(folder: Annotated[Path, typer.Argument()] = Path("site")) -> None:
-    """Build the site of the published runs, those that came with the suite included, into one folder."""
+    """Build a static site of the published runs in one folder."""
     from myths import suite
     from myths.lab.report import site
 
@@ -352,13 +370,13 @@ def site_(folder: Annotated[Path, typer.Argument()] = Path("site")) -> None:
         found, wrong = _derive(suite.runs(suite.PUBLISHED, suite.BUNDLED))
         page = site.build(found, folder, suite.OURS)
     terminal.print(f"site: {page.resolve().as_uri()}")
-    terminal.print(f"Any web server can serve the folder {folder} as it is.")
+    terminal.print(f"Any web server can serve the folder {folder}.")
     _end_with(wrong)
 
 
 @command(app, "doctor")
 def doctor(as_json: Json = False) -> None:
-    """What this machine has: device, packages, data, room; with what to do about what it lacks."""
+    """Check device, packages, datasets and disk space, and suggest fixes."""
     from myths import doctor
 
     with terminal.waiting("checking this machine"):
@@ -368,7 +386,7 @@ def doctor(as_json: Json = False) -> None:
 
 @command(data_app, "list")
 def data_list(as_json: Json = False) -> None:
-    """Data sets that are known or at hand."""
+    """List known and available datasets."""
     from myths.lab.data import fetch
 
     terminal.table("", fetch.list_datasets(), as_json, columns=("name", "state", "bytes", "license", "note"))
@@ -376,7 +394,7 @@ def data_list(as_json: Json = False) -> None:
 
 @command(data_app, "get")
 def data_get(names: list[str]) -> None:
-    """Download data sets and prepare them."""
+    """Download and prepare datasets."""
     from myths.lab.data import fetch
 
     for name in names:
@@ -424,7 +442,7 @@ def data_add(
 
 @command(data_app, "remove")
 def data_remove(names: list[str]) -> None:
-    """Delete data sets that `myths data add` brought. What they were copied from, and results made from them, stay."""
+    """Delete datasets that `myths data add` copied. The originals and results made from the datasets are kept."""
     from myths.lab.data import prepared
 
     for name in names:
@@ -434,7 +452,7 @@ def data_remove(names: list[str]) -> None:
 
 @dataclass(frozen=True)
 class _Named:
-    """The run that is made or gone on with, as the user names it: its name, its folder, and the published run that it continues."""
+    """The run of a request as the user names it: its name, its folder, and the published run that it continues."""
 
     run: str | None
     results: Path | None
@@ -451,7 +469,7 @@ def _request(
     run, results, source = named.run, named.results, named.source
     for option, given in (("--run", run), ("--from", source)):
         if given == "":
-            raise UsageError(f"{option} '': it names no run (an unset shell variable?); leave out {option} or give a name")
+            raise UsageError(f"Invalid {option} '': expected the name of a run. Is a shell variable unset?")
     chosen = [suite.find(name) for name in myths or []] or list(suite.MYTHS)
     published = None if source is None else suite.find_run(source, suite.PUBLISHED, suite.BUNDLED)
     profile = parse_profile(profile if profile is not None else continuation.profile_of(published) if published is not None else "quick")
@@ -477,10 +495,14 @@ def _request(
 
 
 def _words(option: str, given: list[str] | None) -> tuple[str, ...]:
-    """Return what an option lists, given several times or separated by commas. Raises UsageError for an option that lists nothing."""
+    """Return the items of an option that is repeated or separated by commas.
+
+    Raises:
+        UsageError: The option is empty.
+    """
     for each in given or ():
         if not each.replace(",", "").strip():
-            raise UsageError(f"{option} {each!r}: it names nothing (an unset shell variable?); leave out {option} for all")
+            raise UsageError(f"Invalid {option} {each!r}: expected a name. Leave out {option} for all. Is a shell variable unset?")
     return tuple(word.strip() for each in given or () for word in each.split(",") if word.strip())
 
 
@@ -489,9 +511,9 @@ def _seconds(budget: str | None) -> float | None:
         return None
     match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h)", budget)
     if match is None:
-        raise UsageError(f"--budget {budget!r}: say seconds, minutes or hours, such as 90s, 9m or 1.5h")
+        raise UsageError(f"Invalid --budget {budget!r}: expected a number with a unit, such as 90s, 9m or 1.5h")
     if float(match[1]) == 0:
-        raise UsageError(f"--budget {budget!r}: nothing can run in no time; give more, such as 90s, or --dry-run to see what would run")
+        raise UsageError(f"Invalid --budget {budget!r}: expected more than 0, such as 90s. --dry-run prints the plan without running it")
     return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
 
 
@@ -543,7 +565,7 @@ def _print_summaries(as_json: bool = False, results: Path | None = None) -> None
 
 
 def _write_report(runs: Sequence[str], results: Path | None) -> list[str]:
-    """Rebuild the report from some runs, or from all. Return what could not be rebuilt, a sentence each."""
+    """Rebuild the report from some runs, or from all. Return errors, one sentence each."""
     from myths import suite
     from myths.lab import analysis
     from myths.lab.report import site
@@ -560,7 +582,7 @@ def _write_report(runs: Sequence[str], results: Path | None) -> list[str]:
 
 
 def _derive(chosen: Sequence[RunFolder]) -> tuple[list[Analysis], list[str]]:
-    """Derive each myth of each run. What cannot be derived costs only itself and is returned as a sentence."""
+    """Analyze each myth of each run. Return the analyses and errors, one sentence each."""
     from myths import suite
     from myths.lab import analysis
 
@@ -573,7 +595,7 @@ def _derive(chosen: Sequence[RunFolder]) -> tuple[list[Analysis], list[str]]:
                 found.append(analysis.analyze(myth, run))
             except MythsError as error:
                 wrong.append(f"{run.name}, {myth.name} left out: {error}")
-            except Exception as error:  # noqa: BLE001 (rows that a table does not expect: the other myths have their pages)
+            except Exception as error:  # noqa: BLE001 (unexpected rows: the other myths are still shown)
                 wrong.append(f"{run.name}, {myth.name} left out: {type(error).__name__}: {error}")
     return found, wrong
 
@@ -581,20 +603,20 @@ def _derive(chosen: Sequence[RunFolder]) -> tuple[list[Analysis], list[str]]:
 def _print_next(request: RunRequest, results: Path | None) -> None:
     command, place = _called_as(), "" if results is None else f" --results {shlex.quote(str(results))}"
     example = next((myth.name for myth in request.myths if request.run.has_results(myth)), request.myths[0].name)
-    terminal.print("next:")
-    terminal.print(f"  {command} show {example}{place}    one myth, claim by claim")
+    terminal.print("Next:")
+    terminal.print(f"  {command} show {example}{place}    show one myth with all its claims")
     profile = "laptop" if request.profile == "quick" else request.profile
     dry_run = f"{command} run {example} --profile {profile}{place} --dry-run"
-    terminal.print(f"  {dry_run}    what would run, for how long, and which datasets it needs")
+    terminal.print(f"  {dry_run}    print what would run, for how long, and which datasets it needs")
 
 
 def _called_as() -> str:
-    """The command as the user can type it: ``myths`` if the shell finds it, else its path."""
+    """Return the command as the user can type it: ``myths`` if the shell finds it, else its path."""
     return "myths" if shutil.which("myths") or not Path(sys.argv[0]).name.startswith("myths") else os.path.relpath(sys.argv[0])
 
 
 def _print_results(myth_results: Mapping[str, MythResult], request: RunRequest) -> list[str]:
-    """Print the verdicts and what the budget left. Return what went wrong, a sentence each."""
+    """Print the verdicts and the trials that were not run. Return errors, one sentence each."""
     from myths.lab.data.catalog import CATALOG
 
     user_data = any(name not in CATALOG for name in request.data)
@@ -610,42 +632,42 @@ def _print_results(myth_results: Mapping[str, MythResult], request: RunRequest) 
 
 
 def _print_verdict(found: Analysis, user_data: bool) -> None:
-    """Print how a myth stands after a run; after one on own data, what was found of them, which is no verdict on the paper."""
+    """Print the verdict on a myth after a run. For user data, print the summary instead, because they do not test a claim of a paper."""
     if not user_data:
         counts = {str(j.verdict): sum(k.verdict is j.verdict for k in found.claim_results) for j in found.claim_results}
-        terminal.print(f"{found.myth.name}: the myth is {found.verdict} ({', '.join(f'{n} {v}' for v, n in counts.items())})")
+        terminal.print(f"{found.myth.name}: {found.verdict} ({', '.join(f'{n} {v}' for v, n in counts.items())})")
         terminal.print(f"  {found.myth.verdict_text(found.verdict)}")
     if found.myth.summarize_user_data is not None and (words := found.myth.summarize_user_data(found.tables)):
         terminal.print(words)
     if user_data:
-        terminal.print(f"  {found.myth.name} measured your data. That tests no claim of the paper.")
+        terminal.print(f"  {found.myth.name} measured your data. This does not test a claim of the paper.")
     terminal.print(f"  results: {found.run.path / found.myth.folder}")
 
 
 def _print_not_run(myth_results: Mapping[str, Progress]) -> None:
     left = sum(len(progress.not_started) for progress in myth_results.values())
     if left:
-        terminal.print(f"the budget is used up; {left} trials are left. The same command goes on from here")
+        terminal.print(f"Time budget exhausted; {left} trials not started. Run the same command to resume.")
     if over_budget := [str(trial) for progress in myth_results.values() for trial in progress.over_budget]:
-        terminal.print(f"longer than the whole budget, so never begun within it: {'; '.join(over_budget)}")
+        terminal.print(f"Expected to take longer than the whole budget (raise --budget to run them): {'; '.join(over_budget)}")
     if stopped := [str(trial) for progress in myth_results.values() for trial in progress.stopped]:
-        terminal.print(f"stopped when the budget ended, and not stored: {'; '.join(stopped)}")
+        terminal.print(f"Stopped when the budget ended, not stored: {'; '.join(stopped)}")
 
 
 def _failures(myth_results: Mapping[str, Progress], run: RunFolder) -> list[str]:
-    """One sentence for each myth with failed trials."""
+    """Return one sentence for each myth with failed trials."""
     from myths import suite
 
     said = []
     for name, progress in myth_results.items():
         if progress.failed:
             details = run.path / suite.find(name).folder / "errors"
-            said.append(f"{name}: {progress.failure_summary}; details: {details}/. The same command tries them again")
+            said.append(f"{name}: {progress.failure_summary}; details: {details}/. Run the same command to retry them")
     return said
 
 
 def _end_with(wrong: Sequence[str]) -> None:
-    """Print all but the last sentence and raise with the last; return if there is none."""
+    """Print all sentences but the last as errors and raise the last one; return if there are none."""
     for sentence in wrong[:-1]:
         terminal.error(" ".join(sentence.split()))
     if wrong:

@@ -1,4 +1,4 @@
-"""What this machine has and lacks for running the suite."""
+"""Check what this machine has and lacks for running the suite."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from myths.lab.vision.memory_format import corrupts_memory
 
 
 def checks() -> list[dict[str, Any]]:
-    """Lines of {check, status, fix}; ``fix`` is empty where all is well."""
+    """Return the checks as {check, status, fix}; ``fix`` is empty if nothing is wrong."""
     return [*_software(), *_frameworks(), *_devices(), *_kernels(), *_places(), *_data()]
 
 
@@ -24,25 +24,25 @@ def _check(check: str, status: str, fix: str = "") -> dict[str, Any]:
 
 def _software() -> list[dict[str, Any]]:
     old = sys.version_info < (3, 11)
-    lines = [_check("Python", platform.python_version(), "the suite needs 3.11 or newer" if old else "")]
+    lines = [_check("Python", platform.python_version(), "Install Python 3.11 or newer" if old else "")]
     lines += [_check(name, version) for name, version in provenance.packages().items()]
     absent = [name for name in ("matplotlib", "jinja2", "pooch") if importlib.util.find_spec(name) is None]
-    return lines + [_check(name, "absent", f"reports and downloads need it: pip install {name}") for name in absent]
+    return lines + [_check(name, "not installed", f"Reports and downloads require it: pip install {name}") for name in absent]
 
 
 def _frameworks() -> list[dict[str, Any]]:
-    """The frameworks that myth 1 compares; tensorflow-cpu and tensorflow are one of them."""
+    """Check the frameworks that myth 1 compares. tensorflow-cpu and tensorflow count as one."""
     versions = provenance.packages(provenance.FRAMEWORKS)
     lines = [_check(f"framework {name}", version) for name, version in versions.items()]
     absent = [name for name in provenance.FRAMEWORKS if name not in versions and name != "jaxlib" and not name.startswith("tensorflow")]
     absent += [] if any(name.startswith("tensorflow") for name in versions) else ["tensorflow-cpu"]
     return lines + [
-        _check(f"framework {name}", "absent", f"myth 1 leaves it out: make frameworks, or pip install {name}") for name in absent
+        _check(f"framework {name}", "not installed", f"Myth 1 skips it. Run `make frameworks`, or pip install {name}") for name in absent
     ]
 
 
 def _kernels() -> list[dict[str, Any]]:
-    """Whether this CPU computes the convolutions that oneDNN is known to get wrong on some; in a child process, which may die of it."""
+    """Check convolutions that oneDNN computes wrongly on some CPUs, in a child process, because they may crash it."""
     version = f"oneDNN {kernels.onednn_version() or 'absent'}, {kernels.effective() or 'instruction set unknown'}"
     lines = [_check("linear algebra", ", ".join([version, *provenance.blas()]))]
     found = kernels.check(kernels.narrow_strided(), repetitions=20, seconds=60)
@@ -50,14 +50,14 @@ def _kernels() -> list[dict[str, Any]]:
     if not broken:
         checked = f"{len(found)} of {len(kernels.narrow_strided())} checks right"
         slow = (
-            "the checks took more than a minute; try again when the machine is idle" if len(found) < len(kernels.narrow_strided()) else ""
+            "The checks took more than a minute. Try again when the machine is idle" if len(found) < len(kernels.narrow_strided()) else ""
         )
         return [*lines, _check("convolutions", checked, slow)]
     for finding in broken:
         if _is_avoided(finding.case):
-            fix = "a fault of oneDNN (uxlfoundation/oneDNN#6035). The suite never calls it: it computes such networks in another format"
+            fix = "Known bug of oneDNN (uxlfoundation/oneDNN#6035). The suite avoids it by using another memory format"
         else:
-            fix = "results of this machine cannot be trusted: install another torch, or set ONEDNN_MAX_CPU_ISA=AVX"
+            fix = "Results of this machine may be wrong. Install another version of torch, or set ONEDNN_MAX_CPU_ISA=AVX"
         lines.append(_check("convolutions", f"{finding.case}, backward: {finding.result}", fix))
     return lines
 
@@ -81,14 +81,14 @@ def _devices() -> list[dict[str, Any]]:
         memory = f"{facts['gpu_memory_bytes'] / 2**30:.0f} GiB"
         lines.append(_check(f"cuda:{index}", f"{facts['gpu']}, {memory}, driver {facts['driver']}, CUDA {facts['cuda']}"))
     if not torch.cuda.is_available():
-        lines.append(_check("GPU", "none that torch sees", "the gpu and paper profiles would take days on a CPU"))
+        lines.append(_check("GPU", "not available to torch", "The profiles gpu and paper would take days on a CPU"))
     return lines
 
 
 def _places() -> list[dict[str, Any]]:
     place = next(path for path in (Path("results"), Path()) if path.exists())
     free = shutil.disk_usage(place).free / 2**30
-    return [_check("room for results", f"{free:.0f} GiB", "less than 1 GiB is little" if free < 1 else "")]
+    return [_check("disk space for results", f"{free:.0f} GiB free", "Free disk space: at least 1 GiB" if free < 1 else "")]
 
 
 def _data() -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The myths that exist, in order: those of this repository, then those of installed packages."""
+"""The list of all myths: those of this repository, then those of installed packages."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ OURS: tuple[Myth, ...] = (HESSIAN_COST, DATASET_BIAS, CIFAR10_1, FORGETTING, FIX
 
 
 def _installed() -> tuple[Myth, ...]:
-    """The myths that installed packages offer under the entry-point group ``myths``, by their numbers."""
+    """Return the myths of installed packages (entry points in the group ``myths``), by number."""
     found: list[Myth] = []
     for entry in entry_points(group="myths"):
         try:
             found.append(_distinct(entry.load(), [*OURS, *found]))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 (what a stranger's package raises must not take the other myths along)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (an error of a third-party package must not affect other myths)
             package = entry.dist.name if entry.dist else "an installed package"
-            warnings.warn(f"the myth {entry.name} of {package} is left out: {str(error) or type(error).__name__}", stacklevel=2)
+            warnings.warn(f"Myth {entry.name} of {package} is ignored: {str(error) or type(error).__name__}", stacklevel=2)
     return tuple(sorted(found, key=lambda myth: myth.number))
 
 
 def _distinct(myth: Any, others: Sequence[Myth]) -> Myth:
     if not isinstance(myth, Myth):
-        raise TypeError(f"its entry point gives a {type(myth).__name__}, not a Myth")
+        raise TypeError(f"its entry point is a {type(myth).__name__}: expected a Myth")
     if any((myth.name == other.name) or (myth.number == other.number) for other in others):
-        raise ValueError(f"there is a myth {myth.name} or a number {myth.number} already")
+        raise ValueError(f"another myth has the name {myth.name} or the number {myth.number}")
     return myth
 
 
@@ -51,24 +51,28 @@ BUNDLED = next(
     (folder for folder in (Path(__file__).parent / "published", Path(__file__).parents[1] / "results" / "published") if folder.is_dir()),
     PUBLISHED,
 )
-"""The published runs that came with the suite: inside an installed package, or in the checkout that it runs from."""
+"""Published runs that are part of the suite: in an installed package, or in its checkout."""
 
 
 def find(name: str) -> Myth:
-    """A myth by its name, with dashes or underscores. Raises UsageError that lists the names."""
+    """Return a myth by its name, with dashes or underscores.
+
+    Raises:
+        UsageError: There is no such myth.
+    """
     for myth in MYTHS:
         if name.replace("_", "-") == myth.name:
             return myth
-    raise UsageError(f"there is no myth {name!r}; there are: {', '.join(myth.name for myth in MYTHS)}")
+    raise UsageError(f"Unknown myth {name!r}. Available: {', '.join(myth.name for myth in MYTHS)}")
 
 
 def roots(results: Path | None = None) -> tuple[Path, ...]:
-    """Return the folders that runs are looked for in: local runs, or another folder in their place, then the published runs."""
+    """Return the folders to search for runs: local runs (or ``results``), then published runs."""
     return (results or LOCAL, PUBLISHED, BUNDLED)
 
 
 def runs(*roots: Path) -> list[RunFolder]:
-    """Return the runs in some folders, each once. Default: local runs, published runs, and those that came with the suite."""
+    """Return the runs in some folders, each once. Default: local, published and bundled runs."""
     folders = [path.parent for root in roots or (LOCAL, PUBLISHED, BUNDLED) for path in sorted(root.glob("*/run.json"))]
     each_once: dict[Path, Path] = {}
     for folder in folders:
@@ -77,18 +81,26 @@ def runs(*roots: Path) -> list[RunFolder]:
 
 
 def new_run(name: str, root: Path | None = None) -> RunFolder:
-    """The folder of a run that is to be made or gone on with. Raises UsageError for a name that is none, such as a path."""
+    """Return the folder of a run that is created or resumed.
+
+    Raises:
+        UsageError: The name is invalid, for example a path.
+    """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        raise UsageError(f"--run {name!r}: a run's name has letters, digits, dots, dashes and underscores")
+        raise UsageError(f"Invalid --run {name!r}: expected letters, digits, dots, dashes and underscores")
     return RunFolder((root or LOCAL) / name)
 
 
 def find_run(name: str, *roots: Path) -> RunFolder:
-    """A run by its name or folder; a local one before a published one of the same name. Raises UsageError that lists the names."""
+    """Return a run by its name or folder. A local run takes precedence over a published run of the same name.
+
+    Raises:
+        UsageError: There is no such run.
+    """
     if (Path(name) / "run.json").exists():
         return RunFolder(Path(name))
     found = runs(*roots)
     for run in found:
         if run.name == name:
             return run
-    raise UsageError(f"there is no run {name!r}; there are: {', '.join(dict.fromkeys(r.name for r in found)) or 'none yet (myths run)'}")
+    raise UsageError(f"Unknown run {name!r}. Available: {', '.join(dict.fromkeys(r.name for r in found)) or 'none yet (see `myths run`)'}")

@@ -1,4 +1,4 @@
-"""What the command shows: progress while trials run, and tables."""
+"""Terminal output: progress of trials, and tables."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ VERDICT_STYLES = {
 
 
 _CONTROL = (*range(9), *range(11, 32), *range(127, 160), 0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
-"""Characters that move the cursor, color the screen or turn the direction of writing. Tabs and ends of lines are not among them."""
+"""Characters that move the cursor, color the screen or change the writing direction, except tabs and line ends."""
 _ESCAPES = {code: f"\\u{code:04x}" for code in (*_CONTROL, *range(0xD800, 0xE000))}
-"""Those, and halves of characters that no encoding can write, as JSON and Python write them."""
+"""Escapes of these characters, and of surrogates that no encoding can write, as in JSON and Python."""
 
 
 def escape_control(text: str) -> str:
-    """Return a text as it may go to a terminal: the same, except that control characters are shown as their escapes."""
+    """Return a text with control characters replaced by their escapes."""
     return text.translate(_ESCAPES)
 
 
 class Terminal:
-    """Prints for people, or JSON for programs when ``as_json``.
+    """Prints text and tables, or JSON with ``as_json``.
 
-    Names, notes and errors come from data, so nothing in a text is read as markup, as an emoji or as a command to the terminal.
+    Names, notes and errors come from data, so no text is interpreted as markup, as an emoji or as a terminal command.
     """
 
     def __init__(self) -> None:
@@ -61,12 +61,19 @@ class Terminal:
         self._causes: set[str] = set()
 
     def print(self, text: str = "", style: str | None = None) -> None:
-        """One line, wrapped only on a terminal."""
+        """Print one line, wrapped only on a terminal."""
         self._clear_waiting()
         self.out.print(escape_control(text), style=style, soft_wrap=not self.out.is_terminal)
 
     def table(self, title: str, lines: Sequence[Mapping[str, Any]], as_json: bool, columns: Iterable[str] | None = None) -> None:
-        """A table of lines; all of their keys go into the JSON, ``columns`` into the table."""
+        """Print lines as a table, or all of their keys as JSON.
+
+        Args:
+            title: Title of the table.
+            lines: One mapping per line.
+            as_json: Whether to print JSON.
+            columns: Keys to show in the table. Default: those of the first line.
+        """
         self._clear_waiting()
         if as_json:
             self.out.file.write(
@@ -82,11 +89,11 @@ class Terminal:
         self.out.print(table)
 
     def progress(self, myth: Myth, plan: Plan) -> Callable[[Trial, TrialRecord | None], None]:
-        """Shows a myth's trials as they run: a bar on a terminal, plain lines elsewhere."""
+        """Print the plan of a myth and return a callback that shows its progress: a bar on a terminal, lines elsewhere."""
         todo = len(plan.in_state("pending"))
-        self.print(f"{myth.name}: {todo} trials to run, {len(plan.in_state('done'))} done before, {len(plan.skipped)} not possible here")
+        self.print(f"{myth.name}: {todo} trials to run, {len(plan.in_state('done'))} already done, {len(plan.skipped)} skipped")
         for reason in sorted({reason for _, reason in plan.skipped}):
-            self.print(f"  not here: {reason}")
+            self.print(f"  skipped: {reason}")
         return self._bar(myth, todo) if self.out.is_terminal and not self.out.is_dumb_terminal else self._lines(myth, todo)
 
     def _lines(self, myth: Myth, todo: int) -> Callable[[Trial, TrialRecord | None], None]:
@@ -134,7 +141,7 @@ class Terminal:
         return report
 
     def _fail(self, trial: Trial, record: TrialRecord) -> None:
-        """Shows a failed trial if it is the first of its cause; the summary at the end counts the others."""
+        """Show a failed trial if it is the first with its cause; the summary at the end counts the others."""
         cause = causes([record.error or ""])
         if cause not in self._causes:
             self._causes.add(cause)
@@ -142,14 +149,14 @@ class Terminal:
 
     @contextlib.contextmanager
     def waiting(self, text: str, ticking: bool = True) -> Iterator[None]:
-        """Show what is waited for and the elapsed time while a block runs, if standard error is a terminal.
+        """Show a text and the elapsed time during a ``with`` block, if standard error is a terminal.
 
-        The text is replaced by each message of the loggers of this package, so that code that works for long says what it does with
+        Messages of the loggers of this package replace the text, so that long operations report their steps with
         ``logging.getLogger(__name__).info``.
 
         Args:
-            text: What is waited for, until the first message.
-            ticking: Refresh the time in a thread. Without, it is refreshed with each message: for blocks that fork processes.
+            text: Text to show until the first message.
+            ticking: Whether a thread refreshes the time. Otherwise each message does; use this for blocks that fork processes.
         """
         if not self.err.is_terminal or self.err.is_dumb_terminal or self._waiting is not None:
             yield
@@ -175,30 +182,30 @@ class Terminal:
             self.stop_waiting()
 
     def stop_waiting(self) -> None:
-        """Take what ``waiting`` shows off the screen, before something else is shown in its place."""
+        """Remove the text of ``waiting`` from the screen."""
         if self._waiting is not None:
             self._waiting.stop()
             self._waiting = None
 
     def _clear_waiting(self) -> None:
-        """Take what ``waiting`` shows away before a line of output, which would end up behind it on the same screen."""
+        """Remove the text of ``waiting`` before a line of output, which would otherwise appear behind it."""
         if self.out.is_terminal:
             self.stop_waiting()
 
     def stop_progress(self) -> None:
-        """Ends a bar that an interruption or a budget left on the screen."""
+        """Stop a bar that an interruption or a time budget left on the screen."""
         self.stop_waiting()
         if self._shown is not None:
             self._shown.stop()
             self._shown = None
 
     def error(self, text: str) -> None:
-        """One line on standard error, wrapped only on a terminal."""
+        """Print one line to standard error, wrapped only on a terminal."""
         self.err.print(escape_control(f"myths: {text}"), style="red", soft_wrap=not self.err.is_terminal)
 
 
 class _Steps(logging.Handler):
-    """Hands the text of each message on."""
+    """Passes the text of each message to a function."""
 
     def __init__(self, show: Callable[[str], None]):
         super().__init__()

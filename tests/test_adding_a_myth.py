@@ -52,12 +52,12 @@ def myths(tmp_path):
 
 def test_the_page_adds_a_myth_that_lists_runs_and_reports(myths):
     assert [m["myth"] for m in json.loads(myths("list", "--json").stdout)][-1] == "gambler"
-    assert "the myth is refuted (1 reproduced)" in myths("run", "gambler").stdout
+    assert "gambler: refuted (1 reproduced)" in myths("run", "gambler").stdout
     with (myths.work / "results/local/cpu-quick/gambler/claims.csv").open(encoding="utf-8") as file:
         (claim,) = csv.DictReader(file)
     assert float(claim["low"]) < 50 < float(claim["high"])
     assert int(claim["n"]) == pytest.approx(3_000_000 / 32, rel=0.02)
-    assert "0 trials to run, 3 done before" in myths("run", "gambler").stdout
+    assert "0 trials to run, 3 already done" in myths("run", "gambler").stdout
     myths("report")
     assert "After five heads, tails is due" in (myths.work / "results/report/gambler.html").read_text(encoding="utf-8")
 
@@ -80,10 +80,10 @@ def test_a_myth_that_cannot_be_loaded_is_named_and_left_out(myths, code, why):
     listed = myths("list", "--json")
     names = [m["myth"] for m in json.loads(listed.stdout)]
     assert ("gambler" in names, "planet" in names) == (True, False)
-    assert f"the myth planet of broken is left out: {why}" in listed.stderr
+    assert f"Myth planet of broken is ignored: {why}" in listed.stderr
 
 
 @pytest.mark.parametrize("code", ["MYTH = 8", block("python").replace('"gambler"', '"forgetting"')])
 def test_what_is_no_myth_or_has_the_name_of_another_is_left_out(myths, code):
     install(myths.packages, "strange", code, "[myths]\nstrange = strange:MYTH\n")
-    assert "the myth strange of strange is left out" in myths("list").stderr
+    assert "Myth strange of strange is ignored" in myths("list").stderr

@@ -127,7 +127,7 @@ def test_after_a_run_in_another_folder_the_verdicts_and_the_next_commands_are_of
     monkeypatch.setattr(cli, "_write_report", lambda runs, results: [])  # it takes long, and other tests look at it
     done = myths("run", MYTH, "--seeds", "2", "--results", "a b", "--report", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    following = done.stdout.partition("next:")[2]
+    following = done.stdout.partition("Next:")[2]
     commands = [line.strip().partition("    ")[0] for line in following.strip().splitlines()]
     assert len(commands) == 2
     for command in commands:
@@ -163,7 +163,7 @@ def test_quick_runs_without_any_data_and_says_what_came_out(quick):
     again = myths("run", MYTH, "--seeds", "2", cwd=quick)
     assert again.returncode == 0
     assert "0 trials to run" in again.stdout
-    assert "the myth is" in again.stdout
+    assert f"{MYTH}: " in again.stdout
     assert (quick / "results/local/cpu-quick/cifar10_1/claims.csv").exists()
 
 
@@ -225,7 +225,7 @@ def test_a_mangled_line_is_named(quick, tmp_path):
     first, *others = source.read_text().splitlines(keepends=True)
     target.write_text("".join([first.replace('"rows"', '"rose"'), *others]))
     before = target.read_bytes()
-    one_clear_line(myths("run", MYTH, cwd=tmp_path), 3, "line 1", "delete that line")
+    one_clear_line(myths("run", MYTH, cwd=tmp_path), 3, "line 1", "Delete the line")
     assert target.read_bytes() == before
 
 
@@ -267,7 +267,7 @@ def test_a_second_run_on_the_same_folder_is_refused(quick, tmp_path):
     run.mkdir(parents=True)
     with (run / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        one_clear_line(myths("run", MYTH, cwd=tmp_path), 3, "another myths run")
+        one_clear_line(myths("run", MYTH, cwd=tmp_path), 3, "Another `myths run`")
 
 
 def test_a_corrupt_data_set_costs_its_own_trials_and_is_named_with_both_hashes(tmp_path):
@@ -294,7 +294,7 @@ def test_a_trial_that_raises_is_named_and_the_others_finish(tmp_path, monkeypatc
 
     monkeypatch.setattr(ReuseTestSet, "run", run)
     done = myths("run", MYTH, "--seeds", "1", "--jobs", "1", cwd=tmp_path)
-    one_clear_line(done, 1, "the dog ate it", "ReuseTestSet", "tries them again")
+    one_clear_line(done, 1, "the dog ate it", "ReuseTestSet", "to retry them")
     statuses = [json.loads(line)["status"] for line in next(tmp_path.rglob("trials.jsonl")).read_text().splitlines()]
     assert sorted(set(statuses)) == ["failed", "ok"]
     monkeypatch.undo()
@@ -310,12 +310,12 @@ def test_failures_are_one_line_and_the_report_is_written_all_the_same(tmp_path, 
     monkeypatch.setattr(PublishedAccuracy, "run", run)
     done = myths("run", MYTH, "--seeds", "1", "--jobs", "1", "--report", cwd=tmp_path)
     errors = "details: results/local/cpu-quick/cifar10_1/errors/"
-    one_clear_line(done, 1, f"{MYTH}: 1 of ", "RuntimeError (1)", "no [/bold] luck with reference table", errors, "tries them again")
+    one_clear_line(done, 1, f"{MYTH}: 1 of ", "RuntimeError (1)", "no [/bold] luck with reference table", errors, "to retry them")
     assert list((tmp_path / "results/local/cpu-quick/cifar10_1/errors").iterdir())
     page = (tmp_path / "results/report/index.html").resolve()
     assert page.exists()
     assert f"report: {page.as_uri()}\n" in done.stdout
-    assert done.stdout.index("report: ") < done.stdout.index("next:")
+    assert done.stdout.index("report: ") < done.stdout.index("Next:")
 
 
 def test_a_myth_whose_tables_break_costs_itself_only(quick, tmp_path, monkeypatch):
@@ -346,7 +346,7 @@ def test_after_a_run_on_own_data_comes_what_was_found_of_them_and_no_verdict_on_
             cli._print_verdict(found, summarize_user_data=own)
         said[own] = out.getvalue().splitlines()
     assert said[True][:-1] == [*filter(None, [words]), "  fair-coin measured your data. That tests no claim of the paper."]
-    assert said[False][0].startswith("fair-coin: the myth is ")
+    assert said[False][0].startswith("fair-coin: ")
     assert not any("no claim" in line for line in said[False])
 
 
@@ -397,7 +397,7 @@ def test_ctrl_c_and_kill_keep_what_was_finished(tmp_path, how):
     process.send_signal(how)
     _, complaint = process.communicate(timeout=60)
     assert process.returncode == 130, complaint
-    assert "goes on from here" in complaint
+    assert "the same command to resume" in complaint
     assert "Traceback" not in complaint
     for line in trials.read_text().splitlines():
         assert json.loads(line)["status"] == "ok"

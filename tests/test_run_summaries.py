@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from myths import run_summaries, suite
+from myths import show, suite
 from myths.lab.run_folder import RunFolder
 from myths.terminal import Terminal
 
@@ -16,7 +16,7 @@ HELD = [(myth, run) for run in suite.runs(suite.BUNDLED) for myth in suite.OURS 
 def test_the_page_of_a_myth_says_of_each_claim_what_the_run_judged(myth, run, monkeypatch, capsys):
     """A claim that decides in another one's place is marked, and the other one is not."""
     monkeypatch.setattr(suite, "runs", lambda *roots: [run])
-    run_summaries.show(myth, Terminal(), as_json=True)
+    show.show_myth(myth, Terminal(), as_json=True)
     shown = {line["claim"]: line for line in json.loads(capsys.readouterr().out)}
     with (run.path / myth.folder / "claims.csv").open(newline="", encoding="utf-8") as file:
         for line in csv.DictReader(file):
@@ -34,14 +34,14 @@ def test_a_run_of_another_version_is_left_out_with_a_word(tmp_path, monkeypatch,
         folder.mkdir(parents=True)
         (folder / "claims.csv").write_text(text, encoding="utf-8")
     monkeypatch.setattr(suite, "runs", lambda *roots: [RunFolder(path) for path in sorted(tmp_path.iterdir())])
-    run_summaries.show(myth, Terminal(), as_json=False)
-    assert f"Not run yet: myths run {myth.name}" in capsys.readouterr().out
-    assert "claims.csv is not of this version ('myth') and is left out; myths report run-0 writes it anew" in caplog.text
+    show.show_myth(myth, Terminal(), as_json=False)
+    assert f"Not run yet. To run it: myths run {myth.name}" in capsys.readouterr().out
+    assert "claims.csv has the format of another version ('myth') and is ignored; `myths report run-0` rewrites it" in caplog.text
 
 
 def test_the_page_of_a_myth_that_was_never_run_marks_what_is_declared(monkeypatch, capsys):
     monkeypatch.setattr(suite, "runs", lambda *roots: [])
     for myth in suite.OURS:
-        run_summaries.show(myth, Terminal(), as_json=True)
+        show.show_myth(myth, Terminal(), as_json=True)
         shown = {line["claim"] for line in json.loads(capsys.readouterr().out) if line["primary"]}
         assert shown == {claim.id for claim in myth.claims if claim.primary}

@@ -86,7 +86,7 @@ def test_it_knows_the_published_verdicts_and_numbers(myths):
 
 @RELEASE
 def test_it_runs_where_one_stands(myths):
-    assert "the myth is" in myths("run", "cifar10-1", "--seeds", "1", "--jobs", "1")
+    assert "cifar10-1: " in myths("run", "cifar10-1", "--seeds", "1", "--jobs", "1")
     assert (myths.folder / "results/local/cpu-quick/cifar10_1/claims.csv").exists()
 
 

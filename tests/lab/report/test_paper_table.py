@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from myths import run_summaries, suite
+from myths import suite
 from myths.lab.errors import UsageError
 from myths.lab.report.paper_table import heading, interval_columns, paper_table, rounded
+from myths.table import PaperTable
 from tests.lab.report import coin
 
 
@@ -78,14 +79,14 @@ def test_only_rows_that_were_measured_on_the_same_are_compared(tmp_path):
     myth = replace(coin.COIN, tables={"accuracies": lambda results: table}, better={"percent": "higher"}, conditions=("temperature",))
     myth = replace(myth, claims=(), figures={})
     coin.make_run(tmp_path / "run")
-    shown = run_summaries.PrintedTable(myth, "accuracies", "run", results=tmp_path)
+    shown = PaperTable(myth, "accuracies", "run", results=tmp_path)
     printed = shown.written([*measured_on, "model", "percent"], [], form="markdown")
     rows = [line.split(" | ") for line in printed.splitlines() if "| mint" in line or "| bank" in line]
     assert [row[-2] for row in rows if "**" in row[-1]] == ["a"] * len(lines)
     together = shown.written(["percent"], ["dataset"], form="markdown")
     assert together.count("**") == 4  # as the user says: one best in each of the two datasets
     bare = replace(myth, tables={"accuracies": lambda results: table[["model", "percent", "trials"]]})
-    assert "**" not in run_summaries.PrintedTable(bare, "accuracies", "run", results=tmp_path).written([], [], form="markdown")
+    assert "**" not in PaperTable(bare, "accuracies", "run", results=tmp_path).written([], [], form="markdown")
 
 
 def test_columns_keep_their_order_ends_of_intervals_are_printed_with_their_number_and_trials_where_asked_for():

@@ -1,0 +1,67 @@
+"""Print one myth: belief, findings of the papers, claims and verdicts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from myths.lab.claim_record import ClaimRecord
+from myths.lab.myth import Myth
+from myths.lab.report import formatting
+from myths.run_summaries import best_run
+from myths.terminal import VERDICT_STYLES
+
+if TYPE_CHECKING:
+    from myths.terminal import Terminal
+
+
+def show_myth(myth: Myth, terminal: Terminal, as_json: bool, results: Path | None = None) -> None:
+    """Print a myth.
+
+    Args:
+        myth: The myth.
+        terminal: Output.
+        as_json: Print the claims as JSON instead.
+        results: Folder of the local runs. Default: results/local.
+    """
+    summary = best_run(myth, results)
+    judged = {record.claim: record for record in summary.claims} if summary else {}
+    records = [judged.get(claim.id) or ClaimRecord.declared(claim, myth.name) for claim in myth.claims]
+    if as_json:
+        terminal.table("", [record.json() for record in records], as_json)
+        return
+    terminal.print(f"Myth {myth.number}: {myth.belief}", "bold")
+    terminal.print()
+    terminal.print(myth.rebuttal)
+    terminal.print()
+    terminal.print(myth.discussion)
+    terminal.print()
+    if myth.example is not None:
+        terminal.print(myth.example())
+        terminal.print()
+    terminal.print("Claims (each criterion was committed before its run)", "bold")
+    for record in records:
+        _show_claim(record, terminal)
+    terminal.print()
+    if summary is None:
+        terminal.print(f"Not run yet. To run it: myths run {myth.name}")
+    else:
+        terminal.print(f"Verdict in run {summary.run}: {summary.verdict}. {myth.verdict_text(summary.verdict)}")
+    terminal.print()
+    for paper in myth.papers:
+        terminal.print(str(paper), "dim")
+
+
+def _show_claim(record: ClaimRecord, terminal: Terminal) -> None:
+    terminal.print()
+    terminal.print(f"{record.claim}: {record.verdict}{', primary' if record.primary else ''}", VERDICT_STYLES[record.verdict])
+    terminal.print(f"  {record.statement}")
+    paper = "" if record.paper is None else f"paper {formatting.paper_number(record)} ({record.paper_value_source}), "
+    found = record.measured
+    measured = "not measured"
+    if found:
+        measured = f"measured {formatting.value_with_unit(found, record.unit)} {formatting.format_interval(found)}".rstrip()
+    terminal.print(
+        f"  {paper}{measured}, criterion {formatting.format_criterion(record.criterion)}{'; ' + record.reason if record.reason else ''}"
+    )
+    terminal.print(f"  {record.source}", "dim")
