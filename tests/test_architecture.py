@@ -102,7 +102,13 @@ def functions():
 
 
 def test_a_function_fits_on_a_screen():
-    assert {name for name, node in functions() if node.end_lineno - node.lineno >= LONGEST} == set()
+    assert {name for name, node in functions() if node.end_lineno - node.lineno - _docstring_lines(node) >= LONGEST} == set()
+
+
+def _docstring_lines(node):
+    first = node.body[0]
+    is_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    return first.end_lineno - first.lineno + 1 if is_docstring else 0
 
 
 def test_what_travels_together_is_one_argument():

@@ -81,7 +81,7 @@ def one_clear_line(done, status, *words):
         (("try", MYTH, "Guess"), ("Guess", "PublishedAccuracy")),
         (("try", MYTH, "PublishedAccuracy", "sauce=predictions"), ("sauce", "source")),
         (("try", MYTH, "PublishedAccuracy", "source=hearsay"), ("hearsay", "reference table")),
-        (("try", MYTH, "PublishedAccuracy"), ("needs source",)),
+        (("try", MYTH, "PublishedAccuracy"), ("requires source",)),
         (("report", "nowhere"), ("nowhere",)),
         (("compare", "one", "other"), ("one",)),
         (("publish", "nowhere"), ("nowhere",)),
@@ -343,11 +343,11 @@ def test_after_a_run_on_own_data_comes_what_was_found_of_them_and_no_verdict_on_
     said = {}
     for own in (False, True):
         with contextlib.redirect_stdout(io.StringIO()) as out:
-            cli._print_verdict(found, summarize_user_data=own)
+            cli._print_verdict(found, user_data=own)
         said[own] = out.getvalue().splitlines()
-    assert said[True][:-1] == [*filter(None, [words]), "  fair-coin measured your data. That tests no claim of the paper."]
+    assert said[True][:-1] == [*filter(None, [words]), "  fair-coin measured your data. This does not test a claim of the paper."]
     assert said[False][0].startswith("fair-coin: ")
-    assert not any("no claim" in line for line in said[False])
+    assert not any("your data" in line for line in said[False])
 
 
 def test_a_full_disk_loses_nothing(tmp_path, monkeypatch):
@@ -366,7 +366,7 @@ def test_a_full_disk_loses_nothing(tmp_path, monkeypatch):
 def test_a_budget_in_which_nothing_ends_leaves_a_valid_run(tmp_path):
     done = myths("run", MYTH, "--seeds", "2", "--budget", "0.001s", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "are left" in done.stdout
+    assert "not started" in done.stdout
 
 
 def test_one_trial_can_be_tried(tmp_path):

@@ -103,7 +103,7 @@ def test_a_wait_is_quiet_elsewhere_and_ends_with_an_error():
     loud = on_paper(tty=True)
     with pytest.raises(ZeroDivisionError), loud.waiting("packing"):
         raise ZeroDivisionError
-    assert loud._wait is None
+    assert loud._waiting is None
     with warnings.catch_warnings(), loud.waiting("again"):
         pass
 
