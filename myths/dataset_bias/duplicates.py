@@ -1,4 +1,4 @@
-"""Near-duplicates by a perceptual hash: the same picture in two sets, or in training and test, is memory and not bias."""
+"""Near-duplicates by perceptual hash. The same image in two datasets, or in training and test data, would be memorized."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from myths.lab.device import halve_on_out_of_memory
 
 BITS = 64
 MAX_HASH_DISTANCE = 4
-"""Bits in which two hashes of nearly the same picture differ at most; those of two unrelated ones differ in about 32."""
+"""Largest number of different bits between hashes of near-duplicates. Unrelated images differ in about 32 bits."""
 _CHUNK = 2000
 
 
 def perceptual_hash(images: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n 64"]:
-    """pHash (Zauner 2010): signs, ±1, of the 8×8 lowest frequencies of a 32×32 gray picture against their median.
+    """Return the pHash (Zauner 2010): signs (±1) of the 8×8 lowest frequencies of a 32×32 gray image relative to their median.
 
-    The mean brightness is left out of the median, not of the hash, as in the usual implementations.
+    The median excludes the mean brightness; the hash includes it, as in common implementations.
     """
     weights = torch.tensor([0.299, 0.587, 0.114], device=images.device)
     basis = _cosines().to(images.device)
@@ -37,12 +37,12 @@ def perceptual_hash(images: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n 64"]:
 
 
 def distances(a: Float[Tensor, "n 64"], b: Float[Tensor, "m 64"]) -> Float[Tensor, "n m"]:
-    """In how many bits two hashes differ."""
+    """Return the Hamming distances between two sets of hashes."""
     return (BITS - a @ b.T) / 2
 
 
 def near_duplicate_pairs(hashes: Float[Tensor, "n 64"], near: int = MAX_HASH_DISTANCE) -> Int64[Tensor, "pairs 2"]:
-    """All pairs i < j of hashes that differ in at most ``near`` bits."""
+    """Return all pairs i < j of hashes that differ in at most ``near`` bits."""
 
     def work(piece: slice) -> Tensor:
         close = (distances(hashes[piece], hashes[piece.start :]) <= near).nonzero()
@@ -53,7 +53,7 @@ def near_duplicate_pairs(hashes: Float[Tensor, "n 64"], near: int = MAX_HASH_DIS
 
 
 def duplicate_mask(hashes: Float[Tensor, "n 64"], near: int = MAX_HASH_DISTANCE) -> Bool[Tensor, " n"]:
-    """Images to leave out so that no two near-duplicates stay: those near to an earlier image that stays."""
+    """Return a mask of the images to remove. An image is removed if it is a near-duplicate of an earlier image that is kept."""
     dropped = torch.zeros(len(hashes), dtype=torch.bool)
     later: dict[int, list[int]] = {}
     for i, j in near_duplicate_pairs(hashes, near).tolist():
@@ -66,6 +66,6 @@ def duplicate_mask(hashes: Float[Tensor, "n 64"], near: int = MAX_HASH_DISTANCE)
 
 @functools.cache
 def _cosines() -> Float[Tensor, "8 32"]:
-    """The first eight rows of the DCT-II of length 32, unscaled."""
+    """Return the first eight rows of the DCT-II of length 32, unscaled."""
     place = torch.arange(32, dtype=torch.float64)
     return torch.cos(torch.pi / 32 * (place + 0.5) * torch.arange(8)[:, None]).float()

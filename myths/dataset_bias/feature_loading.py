@@ -1,4 +1,4 @@
-"""The images of several sets with their features, computed once, and how they part into training and test."""
+"""Load images of several datasets, transform them, compute and cache features, and split them into training and test data."""
 
 from __future__ import annotations
 
@@ -21,34 +21,42 @@ from myths.lab.errors import UsageError
 from myths.lab.trial import Context
 
 TEST_FRACTION = 0.3
-"""Of a set that has fewer images than are wanted."""
+"""Fraction of test images of a dataset with fewer images than requested."""
 
 
 @dataclass(frozen=True)
 class LabeledImages:
-    """The images of several sets, one after the other, on one device."""
+    """The concatenated images of several datasets, on one device.
+
+    Attributes:
+        sets: Names of the datasets.
+        images: Images as uint8.
+        dataset_index: Index into ``sets`` of each image.
+        groups: Group of each image. A group is never divided between training and test data.
+        labels: Object class of each image, or "".
+        superclass: "car", "person" or "" of each image.
+        n_duplicates_removed: Number of near-duplicates removed from each dataset.
+    """
 
     sets: tuple[str, ...]
     images: UInt8[Tensor, "n 3 side side"]
     dataset_index: Int64[Tensor, " n"]
-    """The number of the set that each image is of."""
     groups: Int64[Tensor, " n"]
     labels: tuple[str, ...]
     superclass: tuple[str, ...]
     n_duplicates_removed: tuple[int, ...]
-    """Near-duplicates left out of each set."""
 
 
 @dataclass(frozen=True)
 class ImageSelection:
-    """Which images of some sets, and what is done to them.
+    """The images to load and their transform.
 
     Attributes:
-        sets: Names of the sets.
-        transform: What is done to each image.
-        subset: "cars" takes the images of cars only, extra ones included.
-        deduplicated: Whether images that nearly equal an earlier one of any of these sets are left out.
-        extra: Whether the extra images of cars and persons are taken too.
+        sets: Names of the datasets.
+        transform: Transform applied to each image.
+        subset: "cars" selects images of cars only, including the additional ones.
+        deduplicated: Remove near-duplicates of earlier images of any of the datasets.
+        extra: Include the additional images of cars and persons.
     """
 
     sets: tuple[str, ...]
@@ -59,30 +67,31 @@ class ImageSelection:
 
     @property
     def hashes(self) -> tuple[str, ...]:
-        """The content of the sets as they lie here, so that data that were replaced are read again."""
+        """Content hashes of the datasets. The cache is invalidated if a dataset is replaced."""
         return tuple(str(prepared.sha256_of(name)) for name in required_datasets(self.sets))
 
 
 def load_images(choice: ImageSelection, device: str) -> LabeledImages:
-    """The random samples of some sets, treated, on a device.
+    """Return the selected images, transformed, on a device.
 
-    Raises UsageError for a set that is given twice or has too few images left.
+    Raises:
+        UsageError: A dataset is given twice or has too few images.
     """
     return _load_images(choice, device, choice.hashes)
 
 
 def load_features(choice: ImageSelection, device: str, feature: Feature) -> Tensor:
-    """The features of ``load_images`` of the same choice, in the same order."""
+    """Return the features of ``load_images`` for the same selection, in the same order."""
     return _load_features(choice, device, feature, choice.hashes)
 
 
 def train_test_split(
     dataset_index: Int64[Tensor, " n"], groups: Int64[Tensor, " n"], test: int, train: int, context: Context
 ) -> tuple[Tensor, Tensor]:
-    """Positions of training and test images, at random, ``test`` and ``train`` of each set or what it has.
+    """Return random positions of training and test images, at most ``train`` and ``test`` per dataset.
 
-    Training images come in an order in which the first few of each set are a random sample too. Groups are not parted; where sets
-    share their groups (scenes), the same ones are for testing in all sets.
+    The first training images of each dataset are a random sample, too. Groups are not divided. If datasets share groups (scenes), the same
+    groups are used for testing in all datasets.
     """
     training, testing = [], []
     for k in dataset_index.unique().tolist():
@@ -102,20 +111,20 @@ def train_test_split(
     return torch.cat(training), torch.cat(testing)
 
 
-def first_n_per_group(dataset_index: Int64[Tensor, " n"], n: int) -> Tensor:
-    """Positions of the first ``n`` of each dataset_index."""
-    place = torch.nn.functional.one_hot(dataset_index).cumsum(0).gather(1, dataset_index[:, None])[:, 0]
+def first_n_per_group(group: Int64[Tensor, " n"], n: int) -> Tensor:
+    """Return the positions of the first ``n`` elements of each group."""
+    place = torch.nn.functional.one_hot(group).cumsum(0).gather(1, group[:, None])[:, 0]
     return (place <= n).nonzero()[:, 0]
 
 
 def encode_labels(words: Sequence[str], classes: Sequence[str]) -> Int64[Tensor, " n"]:
-    """The number of each word among ``classes``, -1 for any other."""
+    """Return the index of each label in ``classes``, or -1."""
     numbers = {name: i for i, name in enumerate(classes)}
     return torch.tensor([numbers.get(word, -1) for word in words], dtype=torch.int64)
 
 
 def validation_mask(n: int, context: Context) -> Tensor:
-    """Training examples on which the strength of a regularization is chosen."""
+    """Return a mask of the training examples on which the regularization strength is selected."""
     return torch.from_numpy(context.rng(f"held out of {n}").random(n) < 0.25)
 
 
@@ -123,7 +132,7 @@ def validation_mask(n: int, context: Context) -> Tensor:
 def _load_images(choice: ImageSelection, device: str, hashes: tuple[str, ...]) -> LabeledImages:
     sets, deduplicated = choice.sets, choice.deduplicated
     if len(set(sets)) < len(sets):
-        raise UsageError(f"a set is given twice in {', '.join(sets)}: it cannot be told from itself")
+        raise UsageError(f"a dataset is given twice in {', '.join(sets)}; expected different datasets")
     loaded = [_subset(source_sets.load(name), choice) for name in sets]
     images = torch.cat([c.images for c in loaded]).to(device)
     dataset_index = torch.repeat_interleave(torch.arange(len(sets)), torch.tensor([len(c) for c in loaded])).to(device)
@@ -134,7 +143,7 @@ def _load_images(choice: ImageSelection, device: str, hashes: tuple[str, ...]) -
     _check_enough(sets, [len(c) - n for c, n in zip(loaded, dropped, strict=True)], deduplicated)
     chosen = kept.nonzero()[:, 0]
     labels, superclass = (np.array([word for c in loaded for word in getattr(c, what)]) for what in ("labels", "superclass"))
-    # Noise and the order of patches belong to the transform, not to a split: one draw for all.
+    # All splits share the same noise and patch order.
     treated = apply_transform(images[chosen.to(device)], choice.transform, torch.Generator().manual_seed(0))
     groups = torch.cat([c.groups for c in loaded])[chosen].to(device)
     names, kinds = (tuple(w[chosen.numpy()].tolist()) for w in (labels, superclass))
@@ -156,4 +165,4 @@ def _check_enough(sets: Sequence[str], counts: Sequence[int], deduplicated: bool
     for name, n in zip(sets, counts, strict=True):
         if n < source_sets.MIN_IMAGES:
             after = " without near-duplicates" if deduplicated else ""
-            raise UsageError(f"{name} has {n} images{after}; at least {source_sets.MIN_IMAGES} a set are needed")
+            raise UsageError(f"{name} has {n} images{after}; at least {source_sets.MIN_IMAGES} per dataset are required")

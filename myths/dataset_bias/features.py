@@ -1,4 +1,4 @@
-"""What a linear classifier is given of an image: the descriptions of Torralba & Efros 2011, Fig. 2."""
+"""Inputs of the linear classifier: the image features of Torralba & Efros 2011, Fig. 2."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from myths.lab.vision.hog import blocks, hog
 THUMBNAIL = 32
 CELL, BLOCK, ORIENTATIONS = (8, 8), (2, 2), 9
 VOCABULARY_SIZE = 200
-"""Size of the vocabulary."""
+"""Number of visual words."""
 VOCABULARY_SAMPLE = 20_000
-"""Blocks that the vocabulary is clustered from."""
+"""Number of HOG blocks that are clustered."""
 KMEANS_ITERATIONS = 15
 SCALES = (2.0, 4.0, 8.0)
-"""Wavelengths of the filter bank, in pixels of a thumbnail."""
+"""Wavelengths of the filter bank in pixels of a thumbnail."""
 DIRECTIONS = 8
 GRID = 4
 
@@ -32,12 +32,12 @@ Features = Float[Tensor, "n f"]
 
 
 def extract(images: Images, feature: Feature) -> Float[Tensor, "n ..."]:
-    """Features of images, on their device. "bag of HOG words" are the blocks themselves until ``bag_of_words`` counts them."""
+    """Return features of images on their device. "bag of HOG words" returns the blocks, which ``bag_of_words`` counts."""
     return _EXTRACT[feature](images)
 
 
 def thumbnail(images: Images) -> Float[Tensor, "n 3 32 32"]:
-    """Resized to 32 pixels a side with antialiasing, values 0..1."""
+    """Resize images to 32 x 32 pixels with antialiasing, with values in 0 … 1."""
     size = (THUMBNAIL, THUMBNAIL)
 
     def work(piece: slice) -> Tensor:
@@ -47,14 +47,14 @@ def thumbnail(images: Images) -> Float[Tensor, "n 3 32 32"]:
 
 
 def luma(x: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 1 h w"]:
-    """Brightness after ITU-R 601."""
+    """Return the luma of ITU-R 601."""
     return (x * torch.tensor([0.299, 0.587, 0.114], device=x.device)[:, None, None]).sum(1, keepdim=True)
 
 
 def gist(images: Images) -> Features:
-    """Mean energy of Gabor filters (3 wavelengths, 8 directions) in 4×4 fields, after local contrast normalization.
+    """Return the mean energy of Gabor filters (3 wavelengths, 8 directions) in 4×4 cells, after local contrast normalization.
 
-    As the gist of Oliva & Torralba 2001 in kind; not their code.
+    The features resemble the gist of Oliva & Torralba 2001, but do not use their code.
     """
     bank = _gabor_bank().to(images.device)
 
@@ -73,9 +73,9 @@ def gist(images: Images) -> Features:
 def bag_of_words(
     described: Float[Tensor, "n r s d"], train: Float[Tensor, "m r s d"], generator: torch.Generator, vocabulary: int = VOCABULARY_SIZE
 ) -> Features:
-    """Bags of visual words: the root of the share of each word in the image and in its four quarters.
+    """Return bags of visual words: the square root of each word's frequency in the image and in its four quarters.
 
-    The words are centers of k-means on blocks of the training images ``train`` alone.
+    The words are k-means centers of the HOG blocks of the training images ``train``.
     """
     flat = train.flatten(0, 2)
     drawn = flat[torch.randperm(len(flat), generator=generator)[:VOCABULARY_SAMPLE].to(flat.device)]
@@ -92,7 +92,7 @@ def bag_of_words(
 
 
 def k_means(x: Float[Tensor, "n d"], k: int, generator: torch.Generator, iterations: int = KMEANS_ITERATIONS) -> Float[Tensor, "k d"]:
-    """Centers after some iterations of Lloyd's algorithm from random examples; a center that lost all of its own stays where it is."""
+    """Return the centers after ``iterations`` of Lloyd's algorithm from random examples. An empty cluster keeps its center."""
     centers = x[torch.randperm(len(x), generator=generator)[:k].to(x.device)]
     for _ in range(iterations):
         mine = F.one_hot(nearest(x, centers), k).to(x.dtype)
@@ -102,13 +102,13 @@ def k_means(x: Float[Tensor, "n d"], k: int, generator: torch.Generator, iterati
 
 
 def nearest(x: Float[Tensor, "n d"], centers: Float[Tensor, "k d"]) -> Tensor:
-    """The index of the nearest center of each."""
+    """Return the index of the nearest center of each example."""
     return (x @ centers.T - centers.square().sum(1) / 2).argmax(1)
 
 
 @functools.cache
 def _gabor_bank() -> Float[Tensor, "filters h w"]:
-    """Transfer functions on the padded thumbnail: a Gaussian around one frequency each, one-sided, so energy is a modulus."""
+    """Return transfer functions for the padded thumbnail: one-sided Gaussians around one frequency each."""
     size = 2 * THUMBNAIL
     v, u = torch.meshgrid(torch.fft.fftfreq(size), torch.fft.fftfreq(size), indexing="ij")
     filters = []

@@ -1,4 +1,4 @@
-"""The figures, each from tables alone; None where a table has nothing to show."""
+"""Figures. Each function takes the tables and returns a matplotlib Figure, or None if there is nothing to plot."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Tables = Mapping[str, "pd.DataFrame"]
 
 FEATURES = ("hog", "bag of HOG words", "gist", "color thumbnail", "gray thumbnail")
 PAPER_PERCENT, PAPER_SETS = 39.0, 12
-"""Torralba & Efros 2011."""
+"""Accuracy and number of datasets in Torralba & Efros 2011."""
 ORDER = ("independent", "simulated cameras")
-"""Lists that a figure prefers; else the first that there is."""
+"""Preferred groups of datasets. Default: the first available group."""
 
 
 def accuracy(tables: Tables) -> Figure | None:
-    """How often the set is named against the number of training images (2011, Fig. 2, left)."""
+    """Plot the accuracy of dataset classification over the number of training images (2011, Fig. 2, left)."""
     from matplotlib.ticker import FuncFormatter
 
     from myths.lab.report import style
@@ -31,7 +31,7 @@ def accuracy(tables: Tables) -> Figure | None:
     table = table[(table["transform"] == "none") & ~table["deduplicated"].astype(bool)] if len(table) else table
     if table.empty:
         return None
-    figure, ax = style.axes(f"Naming the data set: {_list_words(name)}", "training images of each set", "accuracy (%)", (7.5, 4.8))
+    figure, ax = style.axes(f"Dataset classification: {_group_title(name)}", "training images per dataset", "accuracy (%)", (7.5, 4.8))
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
     for feature, color in zip(FEATURES, (style.MEASURED_COLOR, *style.COLORS[1:5]), strict=True):
@@ -41,16 +41,16 @@ def accuracy(tables: Tables) -> Figure | None:
         ax.plot(line["n_per_set"], line["accuracy_percent"], "o-", ms=4, lw=1.8, color=color, label=feature)
         ax.fill_between(line["n_per_set"], line["accuracy_low_percent"], line["accuracy_high_percent"], color=color, alpha=0.15, lw=0)
     sets = int(table["n_sets"].iloc[0])
-    ax.axhline(100 / sets, color=style.MUTED_COLOR, lw=1, ls=":", label=f"chance, {sets} sets")
+    ax.axhline(100 / sets, color=style.MUTED_COLOR, lw=1, ls=":", label=f"chance, {sets} datasets")
     if name == "independent":
-        ax.axhline(PAPER_PERCENT, color=style.PAPER_COLOR, lw=1.2, ls="--", label=f"2011: 39 % of {PAPER_SETS} sets (chance 8 %)")
+        ax.axhline(PAPER_PERCENT, color=style.PAPER_COLOR, lw=1.2, ls="--", label=f"2011: 39 % of {PAPER_SETS} datasets (chance: 8 %)")
     ax.set_ylim(0, max(60.0, 1.15 * float(table["accuracy_percent"].max())))
     ax.legend(frameon=False, fontsize=9, loc="upper left")
     return figure
 
 
 def preprocessing_effect(tables: Tables) -> Figure | None:
-    """Accuracy before and after each transform of all images, over random splits (95 % intervals), with the chance and the null."""
+    """Plot the accuracy for each transform, over random splits (95 % intervals), with chance."""
     from myths.lab.report import style
 
     table, name = _preferred(tables["accuracy"])
@@ -62,8 +62,13 @@ def preprocessing_effect(tables: Tables) -> Figure | None:
     if len(last) < 2:
         return None
     last = last.sort_values("accuracy_percent")
-    figure, ax = style.axes(f"What survives equal transform: {_list_words(name)}", "accuracy (%), HOG", "", (7.5, 0.45 * len(last) + 2.2))
-    labels = [w if w != "none" else "as they are" for w in last["what"]]
+    figure, ax = style.axes(
+        f"Dataset classification by preprocessing: {_group_title(name)}",
+        "accuracy with HOG features (%)",
+        "",
+        (7.5, 0.45 * len(last) + 2.2),
+    )
+    labels = [w if w != "none" else "unchanged" for w in last["what"]]
     error = np.nan_to_num(
         np.stack([last["accuracy_percent"] - last["accuracy_low_percent"], last["accuracy_high_percent"] - last["accuracy_percent"]])
     )
@@ -77,7 +82,7 @@ def preprocessing_effect(tables: Tables) -> Figure | None:
 
 
 def confusion(tables: Tables) -> Figure | None:
-    """Which set is taken for which, neighbors confused with each other side by side (2011, Fig. 2, right)."""
+    """Plot the confusion matrix with similar datasets next to each other (2011, Fig. 2, right)."""
     from myths.lab.report import style
 
     table = tables["confusion"]
@@ -92,18 +97,18 @@ def confusion(tables: Tables) -> Figure | None:
     order = clustered(percent)
     side = 0.36 * len(names)
     figure, ax = style.axes(
-        f"Taken for which? {_list_words(name)}", "named (% of a row, HOG)", "is from", (max(side + 3.4, 7.0), side + 2.6)
+        f"Confusion of datasets: {_group_title(name)}", "predicted (% of row, HOG features)", "true", (max(side + 3.4, 7.0), side + 2.6)
     )
     _matrix(ax, percent[np.ix_(order, order)], [names[i] for i in order], [names[i] for i in order], "{:.0f}", highest=100)
     return figure
 
 
 def cross_dataset(tables: Tables) -> Figure | None:
-    """Average precision of classifiers of each set on each set: the paper's cars and persons, and the tasks here."""
+    """Plot the average precision of each dataset's classifier on each dataset, for the paper and for this run."""
     from myths.lab.report import style
 
     here, paper = tables["cross_dataset"], tables["published_cross_dataset"]
-    panels = [(f"{task}, here", group) for task, group in here.groupby("task", sort=False)] if len(here) else []
+    panels = [(f"{task}, measured", group) for task, group in here.groupby("task", sort=False)] if len(here) else []
     if len(paper):
         printed = paper[paper["task"].isin(("car classification", "person classification"))]
         panels = [(f"{task}, 2011", group) for task, group in printed.groupby("task", sort=False)] + panels
@@ -122,26 +127,32 @@ def cross_dataset(tables: Tables) -> Figure | None:
 
 
 def market_value(tables: Tables) -> Figure | None:
-    """How many samples of a set one sample of another is worth, with the basket of currencies (2011, Table 3)."""
+    """Plot the market value of each dataset's images on each dataset, with the basket of currencies (2011, Table 3)."""
     from myths.lab.report import style
 
     here, paper = tables["market_value"], tables["published_market_value"]
     if not len(here):
         return None
-    panels = ([("cars, 2011", paper)] if len(paper) else []) + [(f"{t}, here", g) for t, g in here.groupby("task", sort=False)]
+    panels = ([("cars, 2011", paper)] if len(paper) else []) + [(f"{t}, measured", g) for t, g in here.groupby("task", sort=False)]
     sizes = [max(len(set(group["target_set"])), 3.0) for _, group in panels]
-    figure, axes = style.panels([title for title, _ in panels], "samples of", "one sample of", (0.7 * sum(sizes) + 2.0 * len(panels), 5.2))
+    figure, axes = style.panels([title for title, _ in panels], "images of", "one image of", (0.7 * sum(sizes) + 2.0 * len(panels), 5.2))
     for ax, (_, group) in zip(axes, panels, strict=True):
         markets = list(dict.fromkeys(group["target_set"]))
         samples = [*markets, "basket"]
         alpha = group.pivot(index="source_set", columns="target_set", values="alpha").loc[samples, markets].to_numpy(dtype=float)
         _matrix(ax, alpha, samples, markets, "{:.2f}", highest=1)
-    figure.suptitle("Market value: what a sample of one set is worth on another", x=0.02, ha="left", fontsize=12, color=style.TEXT_COLOR)
+    figure.suptitle(
+        "Market value: images of the test set's dataset that one image of another dataset is worth",
+        x=0.02,
+        ha="left",
+        fontsize=12,
+        color=style.TEXT_COLOR,
+    )
     return figure
 
 
 def clustered(percent: np.ndarray) -> list[int]:
-    """An order in which sets that are confused with each other are neighbors (average linkage of mutual confusion)."""
+    """Return an order in which confused datasets are neighbors (average linkage of mutual confusion)."""
     from scipy.cluster.hierarchy import leaves_list, linkage
     from scipy.spatial.distance import squareform
 
@@ -154,7 +165,7 @@ def clustered(percent: np.ndarray) -> list[int]:
 
 
 def _preferred(table: pd.DataFrame, order: Sequence[str] = ORDER) -> tuple[pd.DataFrame, str]:
-    """The rows of the list that a figure is about, and its name."""
+    """Return the rows of the group of datasets to plot, and its name."""
     if table.empty:
         return table, ""
     lists = list(dict.fromkeys(table["set_group"]))
@@ -177,9 +188,9 @@ def _matrix(ax: Axes, values: np.ndarray, rows: Sequence[str], columns: Sequence
     ax.spines[:].set_visible(False)
 
 
-def _list_words(name: str) -> str:
-    """A list as a title has room for."""
-    words = {"independent": "ten independent sets", "all": "all sets, siblings too"}.get(name, name)
+def _group_title(name: str) -> str:
+    """Return the name of a group, shortened for a title."""
+    words = {"independent": "ten independent datasets", "all": "all datasets, including related ones"}.get(name, name)
     return words if len(words) <= 40 else words[:39] + "…"
 
 

@@ -23,7 +23,7 @@ below_one = partial(
 
 
 def mean_over_features(column: str, rows: pd.DataFrame) -> Estimate | None:
-    """Return the mean of a column over features and splits; each feature on each split counts as a draw of its own."""
+    """Return the mean of a column over features and splits. Each feature of each split counts as one draw."""
     return measures.mean(measures.numbers(column, rows))
 
 

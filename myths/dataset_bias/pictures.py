@@ -1,4 +1,4 @@
-"""LabeledImages of the images that give each set away: they show data sets, so they are drawn where the data lie and never committed."""
+"""Figures of the most recognizable images of each dataset. They show images of datasets and are never committed."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from myths.lab.store import Store, TrialRecord
 
 OTHER = ("all", "cars", "one camera (null)")
-"""Lists that no picture is made of."""
+"""Groups of datasets without such a figure."""
 
 
 def most_recognizable(transform: Transform, tables: Mapping[str, pd.DataFrame], store: Store) -> Figure | None:
-    """Of each set, the test images that are named with the greatest confidence from HOG, rightly; one random split."""
+    """Plot, for each dataset, the test images that HOG classifies correctly with the largest margin, for one random split."""
     from myths.lab.report import style
 
     record = _chosen(transform, store)
@@ -34,7 +34,7 @@ def most_recognizable(transform: Transform, tables: Mapping[str, pd.DataFrame], 
     rows, columns = shown.shape[:2]
     words = "" if transform == "none" else f", {transform}"
     size = (1.05 * columns + 2.6, 1.05 * rows + 1.0)
-    figure, ax = style.axes(f"What gives each set away: named with the greatest confidence{words}", "", "", size)
+    figure, ax = style.axes(f"Most recognizable images of each dataset{words}", "", "", size)
     side = shown.shape[-1]
     tiles = np.full((rows * (side + 4), columns * (side + 4), 3), 255, np.uint8)
     for i, j in np.ndindex(rows, columns):
@@ -57,7 +57,7 @@ PICTURES = {
 
 
 def _chosen(transform: Transform, store: Store) -> TrialRecord | None:
-    """The first split of the list that matters most: own collections, then the real sets, then the simulated cameras."""
+    """Return the first split of the most relevant group: user datasets, then real datasets, then simulated cameras."""
     found: dict[str, TrialRecord] = {}
     for record in store.records:
         trial = record.trial

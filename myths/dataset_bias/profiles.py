@@ -1,4 +1,4 @@
-"""Which trials a profile runs, and which tell own collections apart."""
+"""Trials of each profile of myth 2, and of user datasets."""
 
 from __future__ import annotations
 
@@ -20,24 +20,29 @@ from myths.lab.myth import Profile
 from myths.lab.trial import Trial
 
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 350, 700)
-"""Training images of each set, up to all that are there; the paper goes to 1,000."""
+"""Training images per dataset, up to 700. The paper uses up to 1,000."""
 FEW_SIZES = (1, 10, 100, 700)
 OTHERS: tuple[Feature, ...] = ("bag of HOG words", "gist", "color thumbnail", "gray thumbnail")
 CORRUPTIONS: tuple[Transform, ...] = ("gray", "blur", "noise", "32 pixels", "shuffled patches")
 OFFICE_SIZES = (1, 2, 4, 8, 16, 24)
-"""Training images of each class; the smallest class, the mugs of the webcam, has 24."""
+"""Training images per class. The smallest class (mugs of the webcam) has 24."""
 PACS_SIZES = (2, 4, 8, 16, 32)
-"""The sketches of houses are 15 and the cartoons of guitars 39, so these classes stay behind the others."""
+"""Training images per class. Sketches of houses (15) and cartoons of guitars (39) have fewer images at the largest sizes."""
 CAR_SIZES = (5, 10, 20, 40, 80)
 
 SEEDS = {"quick": 3, "laptop": 10, "gpu": 10, "paper": 20}
 
 
 def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = ()) -> list[Trial]:
-    """What a profile runs; ``seeds`` replaces its number of random splits.
+    """Return the trials of a profile.
 
-    ``data`` names collections that are told apart instead: own ones, or those of ``dataset_bias``. Raises UsageError when one is given
-    twice, alone, or has too few images.
+    Args:
+        profile: Profile.
+        seeds: Number of random splits. Default: that of the profile.
+        data: Datasets to distinguish instead: user datasets, or those of ``dataset_bias``.
+
+    Raises:
+        UsageError: A dataset is given twice, alone, or has too few images.
     """
     splits = seeds or SEEDS[profile]
     if data:
@@ -53,7 +58,7 @@ def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = (
 
 
 def simulated_cameras(splits: int) -> list[Trial]:
-    """The mechanism on simulated cameras, and its null: one camera under five names."""
+    """Return the trials on simulated cameras, and their null control: one camera under five names."""
     listed: list[Trial] = []
     for feature in ("hog", "gray thumbnail"):
         for seed in range(splits):
@@ -67,7 +72,7 @@ def simulated_cameras(splits: int) -> list[Trial]:
 
 
 def dataset_classification(profile: Profile, splits: int) -> list[Trial]:
-    """Name That Dataset on the real sets, with its controls."""
+    """Return dataset classification on the real datasets, with its controls."""
     few = (splits + 1) // 2 if profile == "laptop" else splits
     independent, every = sets_of.INDEPENDENT, sets_of.ALL
     listed: list[Trial] = [NameThatDataset(sets=independent, feature="hog", train_sizes=SIZES, seed=seed) for seed in range(splits)]
@@ -92,7 +97,7 @@ def dataset_classification(profile: Profile, splits: int) -> list[Trial]:
 
 
 def cross_dataset(splits: int) -> list[Trial]:
-    """Training on one set and testing on another."""
+    """Return the trials that train on one dataset and test on another."""
     crossed: tuple[tuple[Task, tuple[int, ...]], ...] = (("office-caltech", OFFICE_SIZES), ("pacs", PACS_SIZES), ("cars", CAR_SIZES))
     listed: list[Trial] = [
         CrossDatasetEvaluation(task=task, train_sizes=sizes, seed=seed) for task, sizes in crossed for seed in range(splits)
@@ -102,29 +107,30 @@ def cross_dataset(splits: int) -> list[Trial]:
 
 
 def laptop_networks(splits: int) -> list[Trial]:
-    """A small network on a CPU, two splits of the ten."""
+    """Return a small network for a CPU, with a fifth of the splits."""
     return networks([TrainDatasetClassifier(sets=sets_of.INDEPENDENT, epochs=8, seed=seed) for seed in range((splits + 4) // 5)])
 
 
 def gpu_networks(splits: int) -> list[Trial]:
-    """A ResNet-18 at full size, with the corruptions."""
+    """Return a ResNet-18 at full image size, with corruptions."""
     listed = networks([_train_resnet18("none", seed) for seed in range(splits)])
     few = (splits + 1) // 2
     return [*listed, *(_train_resnet18(transform, seed) for transform in ("common format", *CORRUPTIONS) for seed in range(few))]
 
 
 def networks(classifiers: Sequence[TrainDatasetClassifier]) -> list[Trial]:
-    """Networks that name the set, and what their features know of the objects of PACS."""
+    """Return dataset classifiers and their linear probes for the objects of PACS."""
     listed: list[Trial] = list(classifiers)
     for classifier in classifiers:
         listed += [
-            LinearProbe(classifier=classifier, task="pacs", features=what, seed=classifier.seed) for what in ("trained", "random", "pixels")
+            LinearProbe(classifier=classifier, task="pacs", features=features, seed=classifier.seed)
+            for features in ("trained", "random", "pixels")
         ]
     return listed
 
 
 def user_datasets(names: tuple[str, ...], splits: int) -> list[Trial]:
-    """How different some collections are: each feature, before and after the same container, with the null and the near-duplicates."""
+    """Return the comparison of some datasets: each feature, with and without the common format, with null control and near-duplicates."""
     listed: list[Trial] = [
         NameThatDataset(sets=names, feature=feature, transform=transform, train_sizes=FEW_SIZES if feature == "hog" else (700,), seed=seed)
         for transform in ("none", "common format")

@@ -1,4 +1,4 @@
-"""What Torralba & Efros 2011 print, and what follows from the printed cells: drops, means, baskets, one misprint."""
+"""The published tables of Torralba & Efros 2011, and the margins that follow from their cells: drops, means, baskets, one misprint."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WHOLE = 0.5  # half the last printed digit of a drop, in percent
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedCrossSet:
-    """One task of Table 1, in percent, as printed: AP of training set (row) on test set (column), and the margins."""
+    """One task of Table 1 as published, in percent: AP by training set (row) and test set (column), and the margins."""
 
     task: str
     ap: Float[Array, "6 6"]
@@ -42,7 +42,7 @@ class PublishedCrossSet:
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedNegativeSet:
-    """One task of Table 2, in percent, as printed: AP against a set's own negatives and against those of all sets."""
+    """One task of Table 2 as published, in percent: AP with a dataset's own negatives and with those of all datasets."""
 
     task: str
     own: Float[Array, " 6"]
@@ -57,9 +57,11 @@ class PublishedNegativeSet:
 
 @dataclass(frozen=True, kw_only=True)
 class MarketValueTable:
-    """Table 3: what one car of the row's set is worth in cars of the column's set, on the column's test set.
+    """Table 3: the value of one car of the row's dataset in cars of the column's dataset, on the column's test set.
 
-    So ``alpha[LabelMe, PASCAL]`` = 0.26 reads: 1 LabelMe car is worth 0.26 PASCAL cars on the PASCAL benchmark. Retellings turn it round.
+    ``alpha[LabelMe, PASCAL]`` = 0.26 means that one LabelMe car is worth 0.26 PASCAL cars on the PASCAL benchmark. Some later texts state
+    the
+    reverse.
     """
 
     alpha: Float[Array, "5 5"]
@@ -69,7 +71,7 @@ class MarketValueTable:
 
 @dataclass(frozen=True, kw_only=True)
 class RecomputedMargin:
-    """A printed margin beside the same from the printed cells; ``tolerance`` is what rounding of the cells and of itself can do."""
+    """A published margin and its value recomputed from the published cells. ``tolerance`` is the largest rounding error of both."""
 
     table: str
     task: str
@@ -86,17 +88,17 @@ class RecomputedMargin:
 
 
 def cross_set() -> list[PublishedCrossSet]:
-    """Table 1: car and person, classification and detection."""
+    """Return Table 1: car and person, classification and detection."""
     return [_published_cross_set(task, rows) for task, rows in groupby(_rows("cross_set"), itemgetter("task"))]
 
 
 def negative_set() -> list[PublishedNegativeSet]:
-    """Table 2: car and person detection."""
+    """Return Table 2: car and person detection."""
     return [_published_negative_set(task, rows) for task, rows in groupby(_rows("negative_set"), itemgetter("task"))]
 
 
 def market_value() -> MarketValueTable:
-    """Table 3, cars."""
+    """Return Table 3: cars."""
     rows = {(r["sample"], r["benchmark"]): r for r in _rows("market_value")}
     value = {cell: float(r["market_value"]) for cell, r in rows.items()}
     return MarketValueTable(
@@ -107,9 +109,10 @@ def market_value() -> MarketValueTable:
 
 
 def recomputed() -> list[RecomputedMargin]:
-    """Every margin of Tables 1 to 3 recomputed from the printed cells.
+    """Return every margin of Tables 1 to 3, recomputed from the published cells.
 
-    Two do not agree: 48 % for car detection in Table 1 should be 38 %, and a mean of 70.0 in Table 2, recalled, is 69.8 of its cells.
+    Two margins disagree. 48 % for car detection in Table 1 should be 38 %. A mean of 70.0 in Table 2, quoted from memory, is 69.8 by its
+    cells.
     """
     return [*_recomputed_cross_set(), *_recomputed_negative_set(), *_recomputed_baskets()]
 
@@ -164,9 +167,9 @@ def _each(quantity: str, printed: Array, value: Array, tolerance: Array) -> list
     return list(zip((f"{quantity}, {s}" for s in SETS), printed.tolist(), value.tolist(), tolerance.tolist(), strict=True))
 
 
-def _drop_rounding(home: Array, away: Array) -> Array:
-    """How far rounding of both APs, and of the printed drop, can move a percent drop, to first order."""
-    return WHOLE + 100 * CELL * (1 / home + away / home**2)
+def _drop_rounding(own: Array, others: Array) -> Array:
+    """Return the largest change of a percentage drop by rounding of both APs and of the drop, to first order."""
+    return WHOLE + 100 * CELL * (1 / own + others / own**2)
 
 
 def _published_cross_set(task: str, rows: Iterable[dict[str, str]]) -> PublishedCrossSet:

@@ -1,4 +1,4 @@
-"""Which data sets are told apart, which of them are siblings, and which share object classes. Names only: nothing is read."""
+"""Names of the datasets, of groups of related datasets, and of tasks with shared classes. This module reads no data."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ INDEPENDENT = (
     "uiuc_cars",
     "voc2012_animals",
 )
-"""No two of one parent. Seven of them are, in whole or in part, among the paper's twelve."""
+"""Datasets without a common source. Seven of them are, in whole or in part, among the twelve of the paper."""
 
 EXCLUDED = {
     "tiny_imagenet": "ImageNet, as imagenet_1per_class; 64 pixels at the source",
@@ -38,10 +38,10 @@ EXCLUDED = {
     "pacs_sketch": "PACS, as pacs_art_painting",
     "coco_train2014_100only": "100 images are too few",
 }
-"""Why the others are not in ``INDEPENDENT``."""
+"""Reasons for not being in ``INDEPENDENT``."""
 
 ALL = (*INDEPENDENT, *(name for name in EXCLUDED if name != "coco_train2014_100only"))
-"""Siblings on purpose: are they confused with each other?"""
+"""Independent and related datasets, to measure whether related ones are confused."""
 
 RELATED_SETS: tuple[frozenset[str], ...] = (
     frozenset({"imagenet_1per_class", "tiny_imagenet", "imagenette"}),
@@ -49,7 +49,7 @@ RELATED_SETS: tuple[frozenset[str], ...] = (
     frozenset({"pacs_photo", "pacs_art_painting", "pacs_cartoon", "pacs_sketch"}),
     frozenset({"caltech101", "caltech256_10cls"}),
 )
-"""Sets of one parent or one maker; the two Caltechs count as the paper's own example of a confused pair."""
+"""Datasets with a common source or maker. The two Caltech datasets are the paper's own example of a confused pair."""
 
 REAL = frozenset({*ALL, *EXCLUDED})
 
@@ -62,31 +62,31 @@ TASKS: dict[Task, tuple[str, ...]] = {
     "persons": ("caltech101", "pacs_photo", "pacs_art_painting", "pacs_cartoon", "pacs_sketch"),
     "cameras": ("camera 1", "camera 2", "camera 3"),
 }
-"""Sets that share object classes; "cars" and "persons" those that also have images without the object."""
+"""Datasets with shared object classes. Those of "cars" and "persons" also contain images without the object."""
 
 WITH_CARS = ("caltech101", "stanford_cars", "tiny_imagenet", "uiuc_cars")
 
 N_CAMERAS = 5
 CAMERAS = tuple(f"camera {k}" for k in range(1, N_CAMERAS + 1))
-"""Simulated cameras (``capture``)."""
+"""Simulated cameras (``simulated_cameras``)."""
 SAME_CAMERA = tuple(f"same {camera}" for camera in CAMERAS)
-"""One of them under five names: the null."""
+"""One simulated camera under five names: the null control."""
 CAMERA_NAME = re.compile(r"(same )?camera ([1-9][0-9]?)")
 
 
 def is_simulated_camera(name: str) -> bool:
-    """Whether this is the name of a simulated camera."""
+    """Return whether a name is that of a simulated camera."""
     found = CAMERA_NAME.fullmatch(name)
     return found is not None and (found[1] is not None or int(found[2]) <= N_CAMERAS)
 
 
 def protocol_of(sets: Sequence[str]) -> Protocol:
-    """Reduced on real sets, as the sets and sizes are not the paper's; a stand-in on simulated cameras."""
+    """Return "stand-in" for simulated cameras, else "reduced", because datasets and sizes differ from the paper."""
     return "stand-in" if any(is_simulated_camera(name) for name in sets) else "reduced"
 
 
 def smallest_dataset_size(names: Sequence[str]) -> float:
-    """Return how many images the smallest of the user's datasets has; infinity where none is the user's or nothing says it."""
+    """Return the number of images of the smallest user dataset, or infinity if there is none or its size is unknown."""
     from myths.lab.data.prepared import examples_of
 
     parts = ("train", "val", "test", "all")
@@ -95,7 +95,7 @@ def smallest_dataset_size(names: Sequence[str]) -> float:
 
 
 def required_datasets(sets: Sequence[str]) -> tuple[str, ...]:
-    """The prepared data sets that collections of these names are read from."""
+    """Return the prepared datasets that contain these datasets."""
     real = (PREPARED,) if any(name in REAL for name in sets) else ()
     return (*real, *sorted({name for name in sets if name not in REAL and not is_simulated_camera(name)}))
 
@@ -104,5 +104,5 @@ GROUP_NAMES = {INDEPENDENT: "independent", ALL: "all", CAMERAS: "simulated camer
 
 
 def group_name(sets: Sequence[str], subset: str = "all") -> str:
-    """What a group of sets is called in tables and in progress; own collections by their names."""
+    """Return the name of a group of datasets in tables and progress messages. User datasets are listed by name."""
     return subset if subset != "all" else GROUP_NAMES.get(tuple(sets), ", ".join(sets))

@@ -1,8 +1,8 @@
-"""Pseudo data sets without a download: the same photographs, seen through different simulated cameras.
+"""Simulated cameras: pseudo-datasets of the same photographs, without a download.
 
-Photographs that scikit-image and scikit-learn install are cut into crops. A chain frames them, resamples them to few or many pixels,
-shifts the white balance, adds sensor noise and compresses them as JPEG. "camera 1", "camera 2" … differ in all of that; "same camera 1",
-"same camera 2" … are one chain with crops of their own draw: the null control. Crops of one scene never lie in training and test.
+The photographs come with scikit-image and scikit-learn and are cut into crops. A simulated camera chooses the framing, resamples the crop,
+shifts the white balance, adds sensor noise and compresses it as JPEG. "camera 1", "camera 2" … differ in all of these. "same camera 1",
+"same camera 2" … are one camera with different crops: the null control. Crops of one scene are never in both training and test data.
 """
 
 from __future__ import annotations
@@ -21,23 +21,26 @@ from myths.dataset_bias.sets import CAMERA_NAME, is_simulated_camera
 
 IMAGE_SIZE = 64
 PER_SCENE = 14
-"""Crops of each scene in each chain."""
+"""Crops per scene and camera."""
 
 
 @dataclass(frozen=True)
 class Camera:
-    """A camera and what is done to its images."""
+    """A simulated camera.
+
+    Attributes:
+        window: Smallest and largest size of a crop, as a fraction of the photograph's shorter side.
+        pixels: Sensor resolution in pixels per side. The result is resized to ``IMAGE_SIZE``.
+        balance: Gains of red, green and blue.
+        noise: Standard deviation of the sensor noise, in gray levels.
+        quality: JPEG quality.
+    """
 
     window: tuple[float, float]
-    """Share of the photograph's shorter side that a crop takes, from and to: the framing."""
     pixels: int
-    """A side is sampled to this many before it comes to ``IMAGE_SIZE``."""
     balance: tuple[float, float, float]
-    """Gains of red, green and blue."""
     noise: float
-    """Deviation of the sensor's noise, in gray levels."""
     quality: int
-    """Of the JPEG."""
 
 
 CAMERAS = (
@@ -67,7 +70,7 @@ SCENES = (
 
 
 def photographs_of(name: str) -> tuple[UInt8[Tensor, "n 3 side side"], Int64[Tensor, " n"], tuple[str, ...]]:
-    """The pictures of a chain, the scene of each as a number, and by name. The same at every call."""
+    """Return the images of a camera, and the scene of each as an index and by name. The result is deterministic."""
     found = CAMERA_NAME.fullmatch(name)
     if found is None or not is_simulated_camera(name):
         raise ValueError(f"there is no simulated camera {name!r}")
@@ -96,7 +99,7 @@ def _take(photograph: np.ndarray, camera: Camera, rng: np.random.Generator) -> n
 
 @functools.cache
 def _scenes() -> tuple[np.ndarray, ...]:
-    """The photographs, RGB, none larger than 512 pixels on its shorter side."""
+    """Return the photographs in RGB."""
     return tuple(_scene(name) for name in SCENES)
 
 

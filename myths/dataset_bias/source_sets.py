@@ -1,4 +1,4 @@
-"""The images of a set as tensors, wherever it comes from."""
+"""Load the images of a dataset from any source."""
 
 from __future__ import annotations
 
@@ -21,31 +21,36 @@ from myths.lab.data.images import image_set
 from myths.lab.errors import UsageError
 
 IMAGE_SIZE = 64
-"""Pixels a side of every image."""
+"""Height and width of every image in pixels."""
 MIN_IMAGES = 40
-"""Images that a set needs: 28 to train on and 12 to test on; fewer tell nothing."""
+"""Minimum number of images per dataset (28 training, 12 test)."""
 
 
 @dataclass(frozen=True)
 class SourceSet:
-    """The images of one set, in a fixed order."""
+    """The images of one dataset, in a fixed order.
+
+    Attributes:
+        name: Name of the dataset.
+        images: Images as uint8.
+        labels: Object class of each image, or "".
+        superclass: "car", "person" or "" of each image.
+        sampled: Whether the image is in the random sample of the dataset. The others are additional images of cars and persons.
+        groups: Group of each image, such as the crops of one scene. A group is never divided between training and test data.
+    """
 
     name: str
     images: UInt8[Tensor, "n 3 side side"]
     labels: tuple[str, ...]
-    """The object class of each; "" where there is none."""
     superclass: tuple[str, ...]
-    """"car", "person" or ""."""
     sampled: Bool[Tensor, " n"]
-    """Whether the image belongs to the random sample of the set; the others are further cars and persons."""
     groups: Int64[Tensor, " n"]
-    """Images of one group, such as the crops of one scene, are never parted into training and test."""
 
     def __len__(self) -> int:
         return len(self.images)
 
     def keep(self, kept: Bool[Tensor, " n"]) -> SourceSet:
-        """Those images for which ``kept`` holds."""
+        """Return the images for which ``kept`` is True."""
         chosen = kept.nonzero()[:, 0].tolist()
         return replace(
             self,
@@ -57,14 +62,15 @@ class SourceSet:
         )
 
     def sample(self) -> SourceSet:
-        """The random sample of the set."""
+        """Return the random sample of the dataset."""
         return self.keep(self.sampled)
 
 
 def load(name: str) -> SourceSet:
-    """One collection on the CPU: a set of ``dataset_bias``, a simulated chain of ``capture``, or an own set.
+    """Return a dataset on the CPU: one of ``dataset_bias``, a simulated camera, or a user dataset.
 
-    Raises CannotStart when its data are not here.
+    Raises:
+        CannotStart: The dataset is not available.
     """
     if is_simulated_camera(name):
         return _camera(name)
@@ -74,14 +80,20 @@ def load(name: str) -> SourceSet:
 
 
 def check_user_datasets(names: Sequence[str]) -> None:
-    """Raises UsageError for a set that is given twice, is alone, or has too few images, with the number needed."""
+    """Check the datasets of ``--data``.
+
+    Raises:
+        UsageError: A dataset is given twice, alone, or has too few images.
+    """
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise UsageError(f"--data names {twice[0]} twice: a set is not told from itself; the null control does that by its own")
+        raise UsageError(f"--data names {twice[0]} twice; expected different datasets. The null control splits each dataset by itself")
     if len(names) == 1:
-        raise UsageError(f"--data names only {names[0]}: two sets or more are told apart, as in --data mine,theirs")
+        raise UsageError(f"--data names only {names[0]}; expected two or more datasets, for example --data mine,theirs")
     for name in names:
         if (n := len(load(name))) < MIN_IMAGES:
-            raise UsageError(f"{name} has {n} images; at least {MIN_IMAGES} a set are needed, and some hundreds for a narrow interval")
+            raise UsageError(
+                f"{name} has {n} images; at least {MIN_IMAGES} per dataset are required, and several hundred for a narrow interval"
+            )
 
 
 @functools.lru_cache(maxsize=32)
@@ -93,7 +105,7 @@ def _camera(name: str) -> SourceSet:
 
 @functools.lru_cache(maxsize=32)
 def _real(name: str, sha256: str) -> SourceSet:
-    """``sha256`` is there to read a folder again that was replaced."""
+    """Load a dataset of ``dataset_bias``. ``sha256`` invalidates the cache if the folder was replaced."""
     folder = image_folder(PREPARED)
     index = _index(folder.root)
     own = folder.filter(lambda label: label.split("/")[0] == name)

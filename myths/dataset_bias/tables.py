@@ -1,4 +1,4 @@
-"""Results as tidy tables; quantities carry their unit in the column's name (percent, pp for percentage points)."""
+"""Tables of myth 2. Column names carry the unit (percent, or pp for percentage points)."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 SETTINGS = ["set_group", "feature", "transform", "deduplicated"]
 
 
-# --- name that dataset ----------------------------------------------------------------------------
+# --- dataset classification ----------------------------------------------------------------------------
 
 
 def dataset_classification(results: Results) -> pd.DataFrame:
-    """A row for each random split and training size: accuracy beside chance.
+    """Return one row per random split and training size: accuracy and chance.
 
-    ``n_per_set`` is the size that was asked for and ``n_train`` what all sets together have of it.
+    ``n_per_set`` is the requested number of training images per dataset, ``n_train`` the number of training images in total.
     """
     table = _classification(results, "learning_curve")
     if table.empty:
@@ -50,7 +50,7 @@ def dataset_classification(results: Results) -> pd.DataFrame:
 
 
 def accuracy(results: Results) -> pd.DataFrame:
-    """The same, mean over random splits with Student's t interval (where there are two or more)."""
+    """Return the mean accuracy over random splits, with Student's t interval for two or more splits."""
     import pandas as pd
 
     table = dataset_classification(results)
@@ -62,7 +62,7 @@ def accuracy(results: Results) -> pd.DataFrame:
 
 
 def confusion(results: Results) -> pd.DataFrame:
-    """Which set the test images of each set are taken for, at the largest training size, all splits together."""
+    """Return the confusion counts of all splits at the largest training size."""
     table = _classification(results, "confusion")
     if table.empty:
         return table
@@ -80,9 +80,9 @@ def confusion(results: Results) -> pd.DataFrame:
 
 
 def related_sets(results: Results) -> pd.DataFrame:
-    """For each split of a list with siblings: how often a wrong name is a sibling's, over how often if errors fell anywhere.
+    """Return, for each split, how often images are misclassified as a related dataset, relative to a uniform spread of errors.
 
-    A row for the sets of all families together ("all") and for each set that has a sibling; ``ratio_to_uniform`` is the ratio.
+    There is one row for all datasets with a relative ("all") and one per dataset. ``ratio_to_uniform`` is the ratio.
     """
     import pandas as pd
 
@@ -94,10 +94,10 @@ def related_sets(results: Results) -> pd.DataFrame:
         wrong = group[group["set"] != group["predicted_set"]]
         errors = wrong.groupby("set")["n_images"].sum()
         hits = wrong[[n in related[s] for s, n in zip(wrong["set"], wrong["predicted_set"], strict=True)]].groupby("set")["n_images"].sum()
-        with_sibling = [name for name in names if related[name] and errors.get(name, 0)]
-        expected = {name: float(errors[name]) * len(related[name]) / (len(names) - 1) for name in with_sibling}
+        with_related = [name for name in names if related[name] and errors.get(name, 0)]
+        expected = {name: float(errors[name]) * len(related[name]) / (len(names) - 1) for name in with_related}
         head = dict(zip(SETTINGS, settings, strict=True)) | {"seed": seed}
-        for name, members in [("all", with_sibling), *((n, [n]) for n in with_sibling)] if with_sibling else []:
+        for name, members in [("all", with_related), *((n, [n]) for n in with_related)] if with_related else []:
             found, chance = sum(int(hits.get(m, 0)) for m in members), sum(expected[m] for m in members)
             errors_here = sum(int(errors[m]) for m in members)
             rows.append(head | {"set": name, "errors": errors_here, "on_related": found, "ratio_to_uniform": found / chance} | about(group))
@@ -105,7 +105,7 @@ def related_sets(results: Results) -> pd.DataFrame:
 
 
 def null_control(results: Results) -> pd.DataFrame:
-    """The null control: a set's random parts told apart. ``above_chance_pp`` should vary around zero."""
+    """Return the null control: classification of random parts of one dataset. ``above_chance_pp`` should vary around zero."""
     table = results.frame(ClassifyRandomParts, dataset=lambda t: _dataset([t.set]))
     if table.empty:
         return table
@@ -115,7 +115,7 @@ def null_control(results: Results) -> pd.DataFrame:
 
 
 def preprocessing_effect(results: Results) -> pd.DataFrame:
-    """For each split: what of the accuracy above chance survives a transform of all images, training and test."""
+    """Return, for each split, the percentage of the accuracy above chance that remains after a transform of all images."""
     table = dataset_classification(results)
     if table.empty:
         return table
@@ -133,7 +133,7 @@ def preprocessing_effect(results: Results) -> pd.DataFrame:
 
 
 def near_duplicates(results: Results) -> pd.DataFrame:
-    """How many images of a set have a near-duplicate in the same and in each other set; pairs of sets without any are left out."""
+    """Return the number of images with a near-duplicate in the same and in each other dataset. Pairs without any are left out."""
     table = results.frame(CountDuplicates, dataset=lambda t: _dataset(t.sets), set_group=lambda t: group_name(t.sets))
     if table.empty:
         return table
@@ -142,7 +142,7 @@ def near_duplicates(results: Results) -> pd.DataFrame:
 
 
 def network(results: Results) -> pd.DataFrame:
-    """Convolutional networks that name the set, one row a training."""
+    """Return one row per network trained to classify datasets."""
     table = results.frame(
         TrainDatasetClassifier, dataset=lambda t: _dataset(t.sets), set_group=lambda t: group_name(t.sets), n_sets=lambda t: len(t.sets)
     )
@@ -154,7 +154,7 @@ def network(results: Results) -> pd.DataFrame:
 
 
 def linear_probe(results: Results) -> pd.DataFrame:
-    """What a linear classifier of objects gets from a network that was trained to name data sets, and from what it must beat."""
+    """Return the accuracy of linear object classifiers on features of a dataset classifier, of the untrained network, and on pixels."""
     table = results.frame(
         LinearProbe, dataset=lambda t: _dataset([*t.classifier.sets, *sets_of.TASKS[t.task]]), network=lambda t: t.classifier.network
     )
@@ -164,11 +164,11 @@ def linear_probe(results: Results) -> pd.DataFrame:
     return table[[*columns, *ABOUT]]
 
 
-# --- across sets ----------------------------------------------------------------------------------
+# --- across datasets ----------------------------------------------------------------------------------
 
 
 def cross_dataset(results: Results) -> pd.DataFrame:
-    """AP of classifiers of each set on each set (2011, Table 1), at the largest training size: means over splits."""
+    """Return the mean AP over splits of each dataset's classifier on each dataset (2011, Table 1), at the largest training size."""
     import pandas as pd
 
     table = _crossed(results)
@@ -183,10 +183,10 @@ def cross_dataset(results: Results) -> pd.DataFrame:
 
 
 def cross_dataset_drop(results: Results) -> pd.DataFrame:
-    """For each split: AP at home and mean_others_ap, the drop of their means, and the fairer home advantage of an additive fit.
+    """Return, for each split, the AP "self" and "mean others", the drop of their means, and the in-domain advantage of an additive model.
 
-    ``better_in_domain_percent`` is the share of training sets whose AP is higher at home than on the mean of the others;
-    ``advantage_pp`` what the diagonal has over what rows and columns explain.
+    ``better_in_domain_percent`` is the percentage of training sets with a higher AP in-domain than on the mean of the other test sets.
+    ``advantage_pp`` is the residual of the diagonal in the additive model.
     """
     import pandas as pd
 
@@ -195,19 +195,19 @@ def cross_dataset_drop(results: Results) -> pd.DataFrame:
     rows = []
     for task, feature, group, ap, _ in _matrices(results):
         for seed, one in zip(group["seed"].unique(), ap[..., -1], strict=True):
-            home, away = self_ap(one), mean_others_ap(one)
+            own, others = self_ap(one), mean_others_ap(one)
             rows.append({
-                "task": task, "feature": feature, "seed": int(seed), "self_percent": home.mean(), "mean_others_percent": away.mean(),
-                "drop_percent": float(drop_of_means(one)), "better_in_domain_percent": 100 * (home > away).mean(),
+                "task": task, "feature": feature, "seed": int(seed), "self_percent": own.mean(), "mean_others_percent": others.mean(),
+                "drop_percent": float(drop_of_means(one)), "better_in_domain_percent": 100 * (own > others).mean(),
                 "advantage_pp": float(in_domain_advantage(one).mean()), "n_sets": len(one), **about(group[group["seed"] == seed]),
             })  # fmt: skip
     return pd.DataFrame(rows)
 
 
 def in_domain_test(results: Results) -> pd.DataFrame:
-    """Whether home is better than any other one-to-one map of training to test sets (permutation test over the sets).
+    """Return the permutation test of the in-domain advantage over one-to-one assignments of test sets to training sets.
 
-    The p-value cannot be less than one over the permutations, so three sets (1/6) and four (1/24) hardly decide by themselves.
+    The p-value is at least one over the number of permutations: 1/6 for three datasets and 1/24 for four.
     """
     import pandas as pd
 
@@ -224,9 +224,9 @@ def in_domain_test(results: Results) -> pd.DataFrame:
 
 
 def market_value(results: Results) -> pd.DataFrame:
-    """What one sample of a set is worth on another (2011, Table 3): α with its bootstrap interval over splits, and why it ends where.
+    """Return the market value α of each pair of datasets (2011, Table 3), with its bootstrap interval over splits.
 
-    Row set "basket" is the mean of a column: what a sample of any of the sets is worth on this one.
+    The source set "basket" is the mean of a column.
     """
     import pandas as pd
 
@@ -249,7 +249,7 @@ def market_value(results: Results) -> pd.DataFrame:
 
 
 def relative_value_share(results: Results) -> pd.DataFrame:
-    """The share of pairs of different sets where a foreign sample is worth less than a native one, with its bootstrap interval."""
+    """Return the percentage of pairs of different datasets with α < 1, and with 0 < α < 1, with bootstrap intervals."""
     import pandas as pd
 
     rows = []
@@ -268,7 +268,7 @@ def relative_value_share(results: Results) -> pd.DataFrame:
 
 
 def negatives(results: Results) -> pd.DataFrame:
-    """For each split: AP of each set's detector against its own negatives and against those of all sets (2011, Table 2)."""
+    """Return, for each split, the AP of each dataset's detector with its own negatives and with those of all datasets (2011, Table 2)."""
     table = results.frame(CrossDatasetNegatives, dataset=lambda t: _dataset(t.sets))
     if table.empty:
         return table
@@ -281,12 +281,12 @@ def negatives(results: Results) -> pd.DataFrame:
 
 
 def published_margins(results: Results) -> pd.DataFrame:
-    """Every margin of the printed Tables 1 to 3 of 2011 beside the same from the printed cells; ``agrees``: rounding can explain it."""
+    """Return every published margin of Tables 1 to 3 (2011) and its recomputed value. ``agrees``: rounding explains the difference."""
     return results.frame(RecomputePublishedTables, dataset=lambda t: "Torralba & Efros 2011")
 
 
 def published_cross_dataset(results: Results) -> pd.DataFrame:
-    """Table 1 of 2011 as printed: AP (percent) of training set (row) on test set."""
+    """Return Table 1 of 2011 as published: AP in percent by training set and test set."""
     import pandas as pd
 
     rows = []
@@ -301,7 +301,7 @@ def published_cross_dataset(results: Results) -> pd.DataFrame:
 
 
 def published_market_value(results: Results) -> pd.DataFrame:
-    """Table 3 of 2011 as printed. One LabelMe car is worth 0.26 PASCAL cars on PASCAL; retellings turn it round."""
+    """Return Table 3 of 2011 as published. One LabelMe car is worth 0.26 PASCAL cars on PASCAL."""
     import pandas as pd
 
     rows = []
@@ -339,7 +339,7 @@ def _crossed(results: Results) -> pd.DataFrame:
 
 
 def _matrices(results: Results) -> list[tuple[str, str, pd.DataFrame, np.ndarray, np.ndarray]]:
-    """Task, feature, rows, AP in percent [splits, train, test, sizes] and the sizes."""
+    """Return task, feature, rows, AP in percent [splits train test sizes] and the sizes."""
     table = _crossed(results)
     found = []
     for (task, feature, _), group in [] if table.empty else table.groupby(["task", "feature", "sizes_of"], sort=False):

@@ -1,4 +1,4 @@
-"""What is done to every image before it is looked at: the same container for all, or one of the corruptions of Liu & He 2024."""
+"""Transforms of all images before classification: a common format, and the corruptions of Liu & He 2024."""
 
 from __future__ import annotations
 
@@ -18,31 +18,38 @@ from myths.dataset_bias.sets import Transform
 COMMON_PIXELS = 48
 COMMON_JPEG_QUALITY = 75
 BLUR = 2.0
-"""Deviation in pixels of the Gaussian, on a side of 64."""
+"""Standard deviation of the Gaussian in pixels, for an image size of 64."""
 NOISE = 0.2
-"""Deviation of the Gaussian noise, as a share of the range: the paper's milder one."""
+"""Standard deviation of the Gaussian noise as a fraction of the range, the milder value of the paper."""
 PATCH = 16
 
 Images = UInt8[Tensor, "n 3 h w"]
 
 
 def apply_transform(images: Images, transform: Transform, generator: torch.Generator) -> Images:
-    """The images after a transform, same shape; ``generator`` lies on the CPU and draws noise and the order of patches.
+    """Return transformed images of the same shape.
 
-    "common format": the middle 7/8 of the image, resized with one filter to 48 pixels, made gray, compressed as one JPEG and
-    brought back to its size, so that no set wins by color, frame, sharpness or compression alone. What a source's own size or
-    compression did before stays: a picture that was enlarged is still smooth.
+    "common format" takes the central 7/8 of the image, resizes it with one filter to 48 pixels, converts it to gray, compresses it as JPEG
+    and
+    resizes it to its original size. No dataset is then recognizable by color, frame, sharpness or compression alone. Earlier processing by
+    the
+    source remains: an enlarged image is still smooth.
+
+    Args:
+        images: Images as uint8.
+        transform: Name of the transform.
+        generator: CPU generator of noise and patch order.
     """
     return images if transform == "none" else _TRANSFORMS[transform](images, generator)
 
 
 def gray(images: Images) -> Images:
-    """Luma of ITU-R 601, in three equal channels."""
+    """Return the luma of ITU-R 601 in three equal channels."""
     return torchvision_functional.rgb_to_grayscale(images, num_output_channels=3)
 
 
 def common_format(images: Images, generator: torch.Generator | None = None) -> Images:
-    """See ``apply_transform``."""
+    """Apply the common format, see ``apply_transform``."""
     height, width = images.shape[2:]
     top, left = height // 16, width // 16
     middle = images[:, :, top : height - top, left : width - left]
@@ -78,7 +85,7 @@ def _small(images: Images, generator: torch.Generator) -> Images:
 
 
 def _shuffle(images: Images, generator: torch.Generator) -> Images:
-    """Patches of each image in an order of its own."""
+    """Shuffle the patches of each image independently."""
     n, _, height, width = images.shape
     patches = F.unfold(images.float(), PATCH, stride=PATCH)  # n, c*p*p, places
     order = torch.rand(n, patches.shape[2], generator=generator).argsort(1).to(images.device)

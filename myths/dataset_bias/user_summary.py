@@ -1,4 +1,4 @@
-"""What a run found of a user's own collections, in sentences."""
+"""Summary of the results for user datasets."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SHOWN = "hog"
-"""The feature that the sentences speak of, which is the paper's."""
+"""Feature of the summary, as in the paper."""
 
 
 def summarize_user_data(tables: Mapping[str, pd.DataFrame]) -> str | None:
-    """How surely own collections are told apart, and what survives equal transform; None where a run has none."""
+    """Return the accuracy of dataset classification, with and without the common format, or None without user datasets."""
     accuracy, null = tables["accuracy"], tables["null_control"]
     if accuracy.empty:
         return None
@@ -24,16 +24,16 @@ def summarize_user_data(tables: Mapping[str, pd.DataFrame]) -> str | None:
         "set_group", sort=False
     ):
         rows = rows[rows["n_per_set"] == rows["n_per_set"].max()]
-        as_they_are = rows[(rows["transform"] == "none") & ~rows["deduplicated"]].iloc[0]
-        chance = f"{as_they_are['chance_percent']:.3g} % by chance"
-        sentences.append(f"{name}: of images not seen before, {_fraction(as_they_are)} are named right, {chance}")
-        alike = rows[rows["transform"] == "common format"]
-        sentences += [f"  gray, cropped and compressed alike: {_fraction(row)}" for _, row in alike.iterrows()]
+        unchanged = rows[(rows["transform"] == "none") & ~rows["deduplicated"]].iloc[0]
+        chance = f"chance: {unchanged['chance_percent']:.3g} %"
+        sentences.append(f"{name}: {_fraction(unchanged)} of unseen images are classified correctly ({chance})")
+        common = rows[rows["transform"] == "common format"]
+        sentences += [f"  in a common format (gray, cropped, compressed): {_fraction(row)}" for _, row in common.iterrows()]
         halves = null[null["set"].isin(str(name).split(", "))] if len(null) else null
         if len(halves):
-            by_chance = f"{halves['chance_percent'].iloc[0]:.3g} % by chance"
-            sentences.append(f"  two random halves of one of them: {halves['accuracy_percent'].mean():.3g} %, {by_chance}")
-        sentences.append("  the images that give each away: pictures/most_recognizable.png")
+            chance = f"chance: {halves['chance_percent'].iloc[0]:.3g} %"
+            sentences.append(f"  two random halves of one dataset: {halves['accuracy_percent'].mean():.3g} % ({chance})")
+        sentences.append("  most recognizable images: pictures/most_recognizable.png")
     return "\n".join(sentences) or None
 
 

@@ -4,12 +4,12 @@ from myths.dataset_bias.sets import PREPARED, REAL
 from myths.lab.data.catalog import CATALOG
 from myths.lab.data.names import reserved
 from myths.lightweight_conv.corpora import SUMMARIES, SYNTHETIC, UNAVAILABLE
-from myths.saliency.names import SAMPLE, SQUEEZENET, UNTRAINED
+from myths.saliency.names import IMAGENET_SAMPLE, SQUEEZENET, UNTRAINED
 
 
 def test_every_name_that_a_myth_gives_to_data_is_reserved():
     assert set(CATALOG[PREPARED].members) == REAL
-    assert {*REAL, *SYNTHETIC, SUMMARIES, *UNAVAILABLE, SAMPLE, SQUEEZENET, UNTRAINED, "digits", "multi30k"} <= reserved()
+    assert {*REAL, *SYNTHETIC, SUMMARIES, *UNAVAILABLE, IMAGENET_SAMPLE, SQUEEZENET, UNTRAINED, "digits", "multi30k"} <= reserved()
 
 
 def test_the_work_on_data_of_the_users_is_that_of_their_size(monkeypatch, tmp_path):

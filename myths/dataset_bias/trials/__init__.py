@@ -1,4 +1,4 @@
-"""Trials: dataset classification, evaluation across datasets, networks with linear probes, and the published tables."""
+"""Trials of myth 2: dataset classification, cross-dataset evaluation, networks with linear probes, and the published tables."""
 
 from myths.dataset_bias.trials.cross_dataset import CrossDatasetEvaluation, CrossDatasetNegatives
 from myths.dataset_bias.trials.dataset_classification import ClassifyRandomParts, CountDuplicates, NameThatDataset

@@ -1,4 +1,4 @@
-"""Train on one set, test on another: the classes that sets share, learning curves across sets, and foreign negatives."""
+"""Train on one dataset and test on another: shared classes, learning curves, and negatives of other datasets."""
 
 from __future__ import annotations
 
@@ -18,53 +18,53 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class _AcrossSets(Trial):
-    """What the trials across sets have in common: the sets of a task, their classes, and one random split of each set."""
+    """Base class: the datasets of a task, their shared classes, and one random split of each dataset."""
 
     task: Task
-    """Datasets that are crossed, with the classes that they share."""
+    """Datasets with shared object classes."""
     feature: Literal["gray thumbnail", "color thumbnail", "gist", "hog"] = "hog"
-    """Features of the images that the classifier sees."""
+    """Input of the classifier."""
     seed: Seed = 0
 
     @property
     def sets(self) -> tuple[str, ...]:
-        """The sets that share the classes of the task."""
+        """Datasets that share the classes of the task."""
         return sets_of.TASKS[self.task]
 
     @property
     def protocol(self) -> Protocol:
-        """Reduced: the question and measure of the paper on other real sets; a stand-in on simulated chains."""
+        """ "reduced" (the paper's measure on other real datasets), or "stand-in" for simulated cameras."""
         return protocol_of(self.sets)
 
     @property
     def data(self) -> tuple[str, ...]:
-        """The sets, where they are not simulated."""
+        """Prepared datasets, except simulated cameras."""
         return sets_of.required_datasets(self.sets)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CrossDatasetEvaluation(_AcrossSets):
-    """A classifier of the shared classes from each set, tested on every set (2011, Table 1), at several training sizes (Table 3).
+    """Train a classifier of the shared classes on each dataset and test it on every dataset (2011, Table 1), at several sizes (Table 3).
 
-    ``train_sizes`` count the training images of each class, or what a set has of it. The measure is the mean over classes of the
-    average precision of one class against the rest; for "cars" and "persons" that of the object alone.
+    The measure is the mean over classes of the one-vs-rest average precision. For "cars" and "persons" it is the average precision of the
+    object.
     """
 
     train_sizes: Annotated[tuple[Count, ...], Items()]
-    """Training images per class."""
+    """Training images per class. A smaller class uses all of its images."""
 
     @property
     def relative_cost(self) -> float:
-        """About the number of multiplications."""
+        """Approximate number of multiplications."""
         return sum(self.train_sizes) * len(self.sets) / 100
 
     @classmethod
     def test_instance(cls) -> CrossDatasetEvaluation:
-        """Which of the scenes a crop shows, across simulated chains."""
+        """Return scene classification across simulated cameras."""
         return cls(task="cameras", feature="gist", train_sizes=(2, 8))
 
     def run(self, context: Context) -> Outcome:
-        """A row for each training set, test set and size: ap_percent, n_per_class, n_train, n_test."""
+        """Return one row per training set, test set and size: ap_percent, n_per_class, n_train, n_test, n_classes."""
         from myths.dataset_bias import average_precision
 
         classes, x, y, dataset_index = _shared(self, context)
@@ -91,20 +91,20 @@ class CrossDatasetEvaluation(_AcrossSets):
 
 @dataclass(frozen=True, kw_only=True)
 class CrossDatasetNegatives(_AcrossSets):
-    """Each set's own detector of an object, against the set's own negatives and against those of all sets (2011, Table 2)."""
+    """Evaluate each dataset's object detector on negatives of its own dataset and of all datasets (2011, Table 2)."""
 
     task: Literal["cars", "persons", "cameras"]
-    """Datasets that are crossed, and the object."""
+    """Object and datasets."""
     n_per_class: Count = 80
-    """Training images with the object, and as many without."""
+    """Training images with the object, and as many without it."""
 
     @classmethod
     def test_instance(cls) -> CrossDatasetNegatives:
-        """One scene against the others, in simulated chains."""
+        """Return one scene against the others, across simulated cameras."""
         return cls(task="cameras", feature="gray thumbnail", n_per_class=3)
 
     def run(self, context: Context) -> Outcome:
-        """A row for each set: ap_own_negatives_percent, ap_all_negatives_percent (AP), n_positive, n_negative of the test."""
+        """Return one row per dataset: average precision on own and on all negatives, n_positive and n_negative of the test set."""
         from myths.dataset_bias import average_precision
 
         _, x, y, dataset_index = _shared(self, context)
@@ -126,7 +126,11 @@ class CrossDatasetNegatives(_AcrossSets):
 
 
 def shared_classes(task: Task) -> tuple[str, ...]:
-    """The object classes of a task, in the order of their numbers. Raises CannotStart when its data are not here."""
+    """Return the object classes of a task, in the order of their labels.
+
+    Raises:
+        CannotStart: The datasets of the task are not available.
+    """
     from myths.dataset_bias.source_sets import load
 
     if task in ("cars", "persons"):
@@ -135,7 +139,7 @@ def shared_classes(task: Task) -> tuple[str, ...]:
 
 
 def _shared(trial: _AcrossSets, context: Context) -> tuple[tuple[str, ...], torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Classes, features, class numbers and owners of the images of a task that show one of its classes."""
+    """Return the classes of a task, and the features, labels and dataset indices of the images that show one of them."""
     from myths.dataset_bias import feature_loading
 
     choice = feature_loading.ImageSelection(trial.sets, extra=True)
@@ -146,8 +150,8 @@ def _shared(trial: _AcrossSets, context: Context) -> tuple[tuple[str, ...], torc
     return classes, x[y >= 0], y[y >= 0], images.dataset_index[y >= 0]
 
 
-def stratified(y: torch.Tensor, dataset_index: torch.Tensor, most: int, context: Context) -> tuple[torch.Tensor, torch.Tensor]:
-    """Positions of up to ``most`` training images, and of 30 % test images, of each class of each set, in random order."""
+def stratified(y: torch.Tensor, dataset_index: torch.Tensor, max_train: int, context: Context) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return random positions of up to ``max_train`` training images, and of 30 % test images, per class and dataset."""
     import torch
 
     from myths.dataset_bias.feature_loading import TEST_FRACTION
@@ -159,12 +163,12 @@ def stratified(y: torch.Tensor, dataset_index: torch.Tensor, most: int, context:
         mine = mine[torch.from_numpy(context.rng(f"cell {c}").permutation(len(mine)))]
         held = max(1, int(TEST_FRACTION * len(mine)))
         testing.append(mine[:held])
-        training.append(mine[held : held + most])
+        training.append(mine[held : held + max_train])
     return torch.cat(training).to(y.device), torch.cat(testing).to(y.device)
 
 
 def first_n_per_class(train: torch.Tensor, y: torch.Tensor, dataset_index: torch.Tensor, n: int) -> torch.Tensor:
-    """The first ``n`` training images of each class of each set."""
+    """Return the first ``n`` training images per class and dataset."""
     from myths.dataset_bias.feature_loading import first_n_per_group
 
     cell = (dataset_index[train] * (int(y.max()) + 1) + y[train]).unique(return_inverse=True)[1]

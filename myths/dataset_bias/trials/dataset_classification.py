@@ -1,4 +1,4 @@
-"""Name That Dataset: which set is an image from? With its null control (Torralba & Efros 2011, §2; Liu & He 2024)."""
+"""Dataset classification (Name That Dataset) and its null control (Torralba & Efros 2011, §2; Liu & He 2024)."""
 
 from __future__ import annotations
 
@@ -15,63 +15,64 @@ if TYPE_CHECKING:
     import torch
 
 SHOWN = 6
-"""LabeledImages kept of each set: the test images that are named with the greatest confidence, rightly."""
+"""Number of stored images per dataset: the correctly classified test images with the largest margin."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NameThatDataset(Trial):
-    """A linear support vector machine learns which of several sets an image is from (2011, Fig. 2), for one random split.
+    """Classify the dataset of an image with a linear support vector machine, for one random split (2011, Fig. 2).
 
-    Trained on the first 1 … 700 images of each set, tested on up to 300 others; a set with fewer gives 30 % to the test. The
-    accuracy is the mean over sets of the share of their images named rightly, so chance is one over the number of sets.
+    The classifier is trained on the first 1 … 700 images of each dataset and tested on up to 300 others. Smaller datasets use 30 % for
+    testing.
+    Accuracy is the mean recall over datasets, so chance is one over the number of datasets.
     """
 
     sets: Annotated[tuple[DatasetName, ...], Items(at_least=2, distinct=True)]
-    """Datasets that are told apart."""
+    """Datasets to distinguish."""
     feature: Feature
-    """Features of the images that the classifier sees."""
+    """Input of the classifier."""
     transform: Transform = "none"
-    """What is done to every image first."""
+    """Transform applied to every image."""
     subset: Subset = "all"
-    """Images that take part: all, or those of cars."""
+    """Images to use: all, or those of cars."""
     deduplicated: bool = False
-    """Whether near-duplicates are left out."""
+    """Remove near-duplicates."""
     train_sizes: Annotated[tuple[Count, ...], Items()] = (700,)
     """Training images per dataset."""
     max_test_per_set: Count = 300
-    """Test images per dataset, at most."""
+    """Maximum number of test images per dataset."""
     seed: Seed = 0
 
     def __str__(self) -> str:
-        """The list by its name."""
         how = self.transform if not self.deduplicated else "without near-duplicates"
-        return f"name the set: {group_name(self.sets, self.subset)}, {self.feature}{'' if how == 'none' else f', {how}'}, split {self.seed}"
+        group = group_name(self.sets, self.subset)
+        return f"classify dataset: {group}, {self.feature}{'' if how == 'none' else f', {how}'}, split {self.seed}"
 
     @property
     def protocol(self) -> Protocol:
-        """Reduced, or a stand-in on simulated chains."""
+        """ "reduced", or "stand-in" for simulated cameras."""
         return protocol_of(self.sets)
 
     @property
     def relative_cost(self) -> float:
-        """About the number of multiplications of the largest fits."""
+        """Approximate number of multiplications of the largest fits."""
         values = {"gray thumbnail": 1.0, "color thumbnail": 3.0, "gist": 0.5, "bag of HOG words": 1.0, "hog": 1.7}
         trained = sum(min(size, sets_of.smallest_dataset_size(self.sets)) for size in self.train_sizes)
         return trained * len(self.sets) ** 2 * values[self.feature] / 1e5 + 0.1
 
     @property
     def data(self) -> tuple[str, ...]:
-        """The sets, where they are not simulated."""
+        """Prepared datasets, except simulated cameras."""
         return sets_of.required_datasets(self.sets)
 
     @property
     def columns(self) -> Mapping[str, Any]:
-        """What tables say of the trial that its settings alone decide."""
+        """The settings, and the name of the group of datasets."""
         return {**super().columns, "set_group": group_name(self.sets, self.subset)}
 
     @classmethod
     def test_instance(cls) -> NameThatDataset:
-        """Two simulated chains."""
+        """Return two simulated cameras."""
         return cls(sets=("camera 1", "camera 2"), feature="color thumbnail", train_sizes=(1, 40), max_test_per_set=40)
 
     def run(self, context: Context) -> Outcome:
@@ -92,7 +93,7 @@ class NameThatDataset(Trial):
         scores = torch.zeros(0)
         for n in self.train_sizes:
             few = train[feature_loading.first_n_per_group(images.dataset_index[train], n)]
-            scores, cost = _named(x, images.dataset_index, few, test, len(self.sets), context)
+            scores, cost = _fit_and_score(x, images.dataset_index, few, test, len(self.sets), context)
             rows.append(
                 {"kind": "learning_curve", "n_per_set": n, "n_train": len(few), "svm_c": cost}
                 | accuracy(scores, images.dataset_index[test], len(self.sets))
@@ -106,35 +107,35 @@ class NameThatDataset(Trial):
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifyRandomParts(Trial):
-    """The null control: one set, split at random into parts that are then told apart as if they were sets. Must be at chance."""
+    """Null control: split one dataset at random into parts and classify the part of each image. Accuracy must be at chance."""
 
     set: DatasetName
-    """Dataset that is split."""
+    """Dataset to split."""
     feature: Feature
-    """Features of the images that the classifier sees."""
+    """Input of the classifier."""
     parts: Annotated[int, Range(at_least=2)] = 4
     """Number of random parts."""
     transform: Transform = "none"
-    """What is done to every image first."""
+    """Transform applied to every image."""
     seed: Seed = 0
 
     @property
     def protocol(self) -> Protocol:
-        """Reduced, or a stand-in on simulated chains."""
+        """ "reduced", or "stand-in" for simulated cameras."""
         return protocol_of([self.set])
 
     @property
     def data(self) -> tuple[str, ...]:
-        """The one set, where it is not simulated."""
+        """The dataset, unless it is a simulated camera."""
         return sets_of.required_datasets([self.set])
 
     @classmethod
     def test_instance(cls) -> ClassifyRandomParts:
-        """Two halves of a simulated chain."""
+        """Return two halves of a simulated camera's images."""
         return cls(set="camera 1", feature="gray thumbnail", parts=2)
 
     def run(self, context: Context) -> Outcome:
-        """One row: parts, right, n_test, accuracy_percent, chance_percent."""
+        """Return one row: parts, n_correct, n_images, n_test, accuracy_percent, chance_percent."""
         import torch
 
         from myths.dataset_bias import feature_loading
@@ -147,7 +148,7 @@ class ClassifyRandomParts(Trial):
         train, test = feature_loading.train_test_split(dataset_index, torch.arange(len(x)), len(x), len(x), context)
         train, test = train.to(x.device), test.to(x.device)
         x = _vectors(x, self.feature, train, context)
-        scores, _ = _named(x, dataset_index, train, test, self.parts, context)
+        scores, _ = _fit_and_score(x, dataset_index, train, test, self.parts, context)
         right = int((scores.argmax(1) == dataset_index[test]).sum())
         row = {"parts": self.parts, "n_correct": right, "n_images": len(images.images)}
         return Outcome(rows=[row | accuracy(scores, dataset_index[test], self.parts)])
@@ -155,32 +156,31 @@ class ClassifyRandomParts(Trial):
 
 @dataclass(frozen=True, kw_only=True)
 class CountDuplicates(Trial):
-    """How many images have a near-duplicate in their own set, and in each of the others, by perceptual hash."""
+    """Count the images with a near-duplicate in their own dataset and in each other dataset, by perceptual hash."""
 
     sets: Annotated[tuple[DatasetName, ...], Items()]
-    """Datasets that are searched."""
+    """Datasets to search."""
 
     def __str__(self) -> str:
-        """The list by its name."""
         return f"count near-duplicates: {group_name(self.sets)}"
 
     @property
     def protocol(self) -> Protocol:
-        """Reduced, or a stand-in on simulated chains."""
+        """ "reduced", or "stand-in" for simulated cameras."""
         return protocol_of(self.sets)
 
     @property
     def data(self) -> tuple[str, ...]:
-        """The sets, where they are not simulated."""
+        """Prepared datasets, except simulated cameras."""
         return sets_of.required_datasets(self.sets)
 
     @classmethod
     def test_instance(cls) -> CountDuplicates:
-        """Two simulated chains."""
+        """Return two simulated cameras."""
         return cls(sets=("camera 1", "camera 2"))
 
     def run(self, context: Context) -> Outcome:
-        """A row for each pair of sets, equal ones included: pairs, and images of the first with a near-duplicate in the second."""
+        """Return one row per pair of datasets, equal ones included: pairs, and images of the first with a near-duplicate in the second."""
         from myths.dataset_bias import duplicates, feature_loading
 
         images = feature_loading.load_images(feature_loading.ImageSelection(self.sets), context.device)
@@ -206,16 +206,16 @@ class CountDuplicates(Trial):
 
 
 def _vectors(x: torch.Tensor, feature: Feature, train: torch.Tensor, context: Context) -> torch.Tensor:
-    """The features, with visual words counted in the vocabulary of the training images."""
+    """Return the features. Blocks of HOG are counted in a visual vocabulary of the training images."""
     from myths.dataset_bias.features import bag_of_words
 
     return bag_of_words(x, x[train], context.generator("words")) if feature == "bag of HOG words" else x
 
 
-def _named(
+def _fit_and_score(
     x: torch.Tensor, dataset_index: torch.Tensor, train: torch.Tensor, test: torch.Tensor, classes: int, context: Context
 ) -> tuple[torch.Tensor, float]:
-    """Scores of the test images and the C that was chosen."""
+    """Return the scores of the test images and the selected C."""
     from myths.dataset_bias import feature_loading
     from myths.lab import linear_svm
 
@@ -225,7 +225,7 @@ def _named(
 
 
 def accuracy(scores: torch.Tensor, dataset_index: torch.Tensor, classes: int) -> dict[str, float]:
-    """Mean over classes of the share of their examples that get the highest score, with chance, in percent, and how many they are."""
+    """Return the mean recall over classes and chance in percent, and the number of examples."""
     import torch
 
     right = (scores.argmax(1) == dataset_index).double()
@@ -246,7 +246,7 @@ def _confusion(scores: torch.Tensor, dataset_index: torch.Tensor, sets: Sequence
 
 
 def _confident(scores: torch.Tensor, dataset_index: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
-    """The pictures of each set that are named rightly by the widest margin over the next set; black where there are too few."""
+    """Return the correctly classified images of each dataset with the largest margin to the next class. Missing images are black."""
     import torch
 
     best = scores.topk(2, dim=1)

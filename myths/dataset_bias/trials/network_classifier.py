@@ -1,4 +1,4 @@
-"""A convolutional network names the data set, and what it has learned by that is asked for (Liu & He 2024)."""
+"""Train a convolutional network to classify datasets, and probe its features for object classes (Liu & He 2024)."""
 
 from __future__ import annotations
 
@@ -19,65 +19,65 @@ if TYPE_CHECKING:
     from myths.lab.vision.training import TrainConfig
 
 COST = {"small_cnn": 1.0, "resnet8": 2.0, "resnet18": 40.0}
-"""Relative cost of an image of 32 pixels."""
+"""Relative cost of an image of 32 x 32 pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainDatasetClassifier(Trial):
-    """Train a network end to end on the same split as ``NameThatDataset`` of the same seed and sizes.
+    """Train a network to classify datasets, on the same split as ``NameThatDataset`` with equal seed and sizes.
 
-    The paper trains ConvNeXt-T and others on a million images of each set at 224 pixels; here it is a small network, hundreds of images
-    of 32 or 64 pixels, and crops and mirror images as augmentation.
+    The paper trains ConvNeXt-T and others on a million images per dataset at 224 pixels. This trial trains a small network on hundreds of
+    images
+    of 32 or 64 pixels, with random crops and horizontal flips.
     """
 
     sets: Annotated[tuple[DatasetName, ...], Items(at_least=2, distinct=True)]
-    """Datasets that are told apart."""
+    """Datasets to distinguish."""
     network: NetworkName = "small_cnn"
     epochs: Epochs = 15.0
     image_size: Annotated[int, Range(at_least=8, at_most=64)] = 32
-    """Pixels per side to which images are resized."""
+    """Height and width of the input in pixels."""
     max_train_per_set: Count = 700
-    """Training images per dataset, at most."""
+    """Maximum number of training images per dataset."""
     max_test_per_set: Count = 300
-    """Test images per dataset, at most."""
+    """Maximum number of test images per dataset."""
     transform: Transform = "none"
-    """What is done to every image first."""
+    """Transform applied to every image."""
     seed: Seed = 0
 
     nondeterministic_columns: ClassVar[frozenset[str]] = frozenset({"train_seconds"})
 
     def __str__(self) -> str:
-        """The list by its name."""
         how = "" if self.transform == "none" else f", {self.transform}"
-        return f"name the set: {group_name(self.sets)}, {self.network}, {self.epochs:g} epochs{how}, split {self.seed}"
+        return f"classify dataset: {group_name(self.sets)}, {self.network}, {self.epochs:g} epochs{how}, split {self.seed}"
 
     @property
     def protocol(self) -> Protocol:
-        """Reduced, or a stand-in on simulated chains."""
+        """ "reduced", or "stand-in" for simulated cameras."""
         return protocol_of(self.sets)
 
     @property
     def relative_cost(self) -> float:
-        """Images seen, in thousands, times what one costs."""
+        """Thousands of processed images times the cost per image."""
         return self.epochs * self.max_train_per_set * len(self.sets) * (self.image_size / 32) ** 2 * COST.get(self.network, 10.0) / 1000
 
     @property
     def data(self) -> tuple[str, ...]:
-        """The sets, where they are not simulated."""
+        """Prepared datasets, except simulated cameras."""
         return sets_of.required_datasets(self.sets)
 
     @property
     def columns(self) -> Mapping[str, Any]:
-        """What tables say of the trial that its settings alone decide."""
+        """The settings, and the name of the group of datasets."""
         return {**super().columns, "set_group": group_name(self.sets)}
 
     @classmethod
     def test_instance(cls) -> TrainDatasetClassifier:
-        """Two simulated chains, one epoch."""
+        """Return two simulated cameras and one epoch."""
         return cls(sets=("camera 1", "camera 4"), epochs=1.0, max_train_per_set=64, max_test_per_set=40)
 
     def run(self, context: Context) -> Outcome:
-        """One row: accuracy_percent (mean of the sets' recalls), chance_percent, n_train, n_test; the weights as arrays."""
+        """Return one row (accuracy_percent is the mean recall, chance_percent, n_train, n_test) and the weights as arrays."""
         import torch
 
         from myths.dataset_bias import feature_loading
@@ -92,7 +92,7 @@ class TrainDatasetClassifier(Trial):
                 images.dataset_index, images.groups, self.max_test_per_set, self.max_train_per_set, context
             )
         )
-        x = scaled(images.images, self.image_size)
+        x = resize(images.images, self.image_size)
         with context.seed_torch("init"):
             network = self.initial_network()
         network.calibrate(x[train])
@@ -104,7 +104,7 @@ class TrainDatasetClassifier(Trial):
         return Outcome(rows=[row], arrays=state_arrays(network))
 
     def initial_network(self) -> Classifier:
-        """The network, drawn from torch's global generator."""
+        """Return a network initialized from torch's global generator."""
         from myths.lab.vision.networks import build
 
         return build(self.network, len(self.sets), 3, self.image_size)
@@ -118,42 +118,38 @@ class TrainDatasetClassifier(Trial):
 
 @dataclass(frozen=True, kw_only=True)
 class LinearProbe(Trial):
-    """Whether the features that name data sets know objects: a linear classifier of object classes on top of them.
-
-    Against the features of the same network before training ("random"), and the pixels themselves.
-    """
+    """Linear probe: train a linear object classifier on features of a dataset classifier, of the untrained network, or on pixels."""
 
     classifier: TrainDatasetClassifier
-    """Network whose features are probed."""
+    """Dataset classifier to probe."""
     task: Task
-    """Datasets and the classes that they share."""
+    """Datasets with shared object classes."""
     features: Literal["trained", "random", "pixels"]
-    """Features that the linear classifier sees."""
+    """Input of the linear classifier."""
     n_per_class: Count = 32
-    """Training images of each class of each set."""
+    """Training images per class and dataset."""
     seed: Seed = 0
 
     def __str__(self) -> str:
-        """What is probed for which objects."""
-        return f"probe {self.features} features of {self.classifier.network} for the objects of {self.task}, split {self.seed}"
+        return f"linear probe: {self.features} features of {self.classifier.network}, objects of {self.task}, split {self.seed}"
 
     @property
     def protocol(self) -> Protocol:
-        """That of the network, or of the task."""
+        """ "reduced", or "stand-in" if the network or the task uses simulated cameras."""
         return protocol_of([*self.classifier.sets, *sets_of.TASKS[self.task]])
 
     @property
     def data(self) -> tuple[str, ...]:
-        """The sets of the task and of the network."""
+        """Prepared datasets of the task and of the network."""
         return sets_of.required_datasets([*self.classifier.sets, *sets_of.TASKS[self.task]])
 
     @classmethod
     def test_instance(cls) -> LinearProbe:
-        """Scenes, from features that name two simulated chains."""
+        """Return a probe for scenes on a classifier of two simulated cameras."""
         return cls(classifier=TrainDatasetClassifier.test_instance(), task="cameras", features="trained", n_per_class=8)
 
     def run(self, context: Context) -> Outcome:
-        """One row: accuracy_percent (mean recall over object classes), chance_percent, classes, n_train, n_test."""
+        """Return one row: accuracy_percent (mean recall over object classes), chance_percent, n_classes, n_train, n_test."""
         from myths.dataset_bias import feature_loading
         from myths.dataset_bias.trials.cross_dataset import first_n_per_class, shared_classes, stratified
         from myths.dataset_bias.trials.dataset_classification import accuracy
@@ -164,7 +160,7 @@ class LinearProbe(Trial):
         y = feature_loading.encode_labels(images.labels, classes).to(images.dataset_index.device)
         shown = (y >= 0).nonzero()[:, 0]
         y, dataset_index = y[shown], images.dataset_index[shown]
-        x = self._features_of(scaled(images.images[shown], self.classifier.image_size), context)
+        x = self._features_of(resize(images.images[shown], self.classifier.image_size), context)
         train, test = stratified(y, dataset_index, self.n_per_class, context)
         train = first_n_per_class(train, y, dataset_index, self.n_per_class)
         machine = linear_svm.fit(x[train], y[train], len(classes), feature_loading.validation_mask(len(train), context).to(y.device))
@@ -189,12 +185,12 @@ class LinearProbe(Trial):
             return torch.cat([network.features(piece.float() / 255) for piece in x.split(500)]).clone()
 
 
-def scaled(images: torch.Tensor, side: int) -> torch.Tensor:
-    """Images [n, 3, h, w] resized to ``side`` pixels with antialiasing, as bytes."""
+def resize(images: torch.Tensor, image_size: int) -> torch.Tensor:
+    """Resize uint8 images [n 3 h w] to ``image_size`` pixels with antialiasing."""
     import torch
     import torch.nn.functional as F
 
-    if images.shape[-1] == side:
+    if images.shape[-1] == image_size:
         return images
-    small = [F.interpolate(p.float(), size=(side, side), mode="bilinear", antialias=True) for p in images.split(2000)]
+    small = [F.interpolate(p.float(), size=(image_size, image_size), mode="bilinear", antialias=True) for p in images.split(2000)]
     return torch.cat(small).round_().clamp_(0, 255).to(torch.uint8)

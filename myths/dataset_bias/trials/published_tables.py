@@ -1,4 +1,4 @@
-"""The papers' printed margins, recomputed from their printed cells."""
+"""Recompute the margins of the published tables from their cells."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from myths.lab.trial import Context, Outcome, Protocol, Trial
 
 @dataclass(frozen=True, kw_only=True)
 class RecomputePublishedTables(Trial):
-    """Every drop, mean and basket of Tables 1 to 3 (2011) from the printed cells. Arithmetic: nothing is drawn, nothing measured."""
+    """Recompute every drop, mean and basket of Tables 1 to 3 (2011) from the published cells. Nothing is sampled or measured."""
 
     @property
     def protocol(self) -> Protocol:
-        """The paper's own numbers."""
+        """ "paper": the numbers are those of the paper."""
         return "paper"
 
     @classmethod
     def test_instance(cls) -> RecomputePublishedTables:
-        """All of it."""
+        """Return the complete trial."""
         return cls()
 
     def run(self, context: Context) -> Outcome:
-        """A row for each printed margin: printed, recomputed, tolerance (what rounding can do), agrees."""
+        """Return one row per published margin: reported, recomputed, tolerance (the largest rounding error), agrees."""
         from myths.dataset_bias.published import recomputed
 
         return Outcome(rows=[asdict(r) | {"agrees": r.agrees} for r in recomputed()])
