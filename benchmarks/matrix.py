@@ -35,7 +35,7 @@ HEAD = (
     "| cell | date | commit | processor | instruction set | torch, oneDNN | threads | quick: trials | contract: tests | seconds |\n"
     "|--|--|--|--|--|--|--|--|--|--|\n"
 )
-SHORT_TESTS = "tiny_trials and (TrainOneEpoch or TrainToTheEnd or MeasureUpdate or TrainClassifier or TrainNetwork or FitCandidates)"
+SHORT_TESTS = "tiny_trials and (TrainOneEpoch or TrainFullSchedule or MeasureUpdate or TrainClassifier or TrainNetwork or FitCandidates)"
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def short() -> int:
     """Under AVX2, where oneDNN is known to be broken: trials of quick fixup, and the tiny trials that train networks."""
     variables = settings(Cell("AVX2", "today", 1))
     digits = ["dataset=digits", "width=4", "batch_size=32", "epochs=2", "augmentation=none", "depth=10"]
-    commands = [["-m", "myths", "try", "fixup", "TrainOneEpoch", *digits, f"method={treatment}"] for treatment in ("fixup", "batch-norm")]
+    commands = [["-m", "myths", "try", "fixup", "TrainOneEpoch", *digits, f"method={method}"] for method in ("fixup", "batch-norm")]
     commands.append(["-m", "pytest", "-q", "tests/test_contract.py", "-k", SHORT_TESTS])
     codes = [
         subprocess.run([sys.executable, *command], cwd=ROOT, env=variables, timeout=300, check=False).returncode for command in commands

@@ -1,7 +1,7 @@
-"""Seconds a step and peak memory against depth: eagerly, with activations computed again, and (on a GPU) as CUDA graphs.
+"""Time and peak memory of a training step by depth: eager, with gradient checkpointing, and with CUDA graphs on a GPU.
 
-A step is a forward pass, a backward pass and the update, on images of CIFAR-10's shape with the paper's network; Fixup beside batch
-normalization. Peak memory is what the step takes beyond what the process held before it.
+A step is a forward pass, a backward pass and an update of the paper's network on images of the size of CIFAR-10, with Fixup and with batch
+normalization. Peak memory is the memory that a step allocates.
 """
 
 from collections.abc import Callable
@@ -23,24 +23,24 @@ DEVICE = select_device("auto")
 GPU = DEVICE.startswith("cuda")
 BATCH = 128 if GPU else 16
 DEPTHS = (22, 112, 1000, 10_000) if GPU else (22, 58, 112)
-PATHS = ("eager", "computed again", "graph", "graph, computed again") if GPU else ("eager", "computed again")
+PATHS = ("eager", "checkpointed", "graph", "graph, checkpointed") if GPU else ("eager", "checkpointed")
 ROUNDS = 5
 
 
 def step_of(depth: int, method: str, path: str) -> Callable[[], torch.Tensor]:
-    """A function that makes one step of training and gives the loss."""
+    """Return a function that takes one training step and returns the loss."""
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(BATCH, 3, 32, 32, generator=generator).to(DEVICE)
     y = torch.randint(0, 10, (BATCH,), generator=generator).to(DEVICE)
     setup = Setup(architecture="wide-resnet", method=method, classes=10, channels=3, image_size=32, width=16, batch=BATCH)
-    taken = estimate_memory(setup)
+    memory = estimate_memory(setup)
     blocks = (depth - 4) // 6
-    again = path.endswith("computed again")
-    if (taken.with_checkpointing(blocks) if again else taken.without_checkpointing(blocks)) > 0.8 * free_bytes(DEVICE):
+    checkpointed = path.endswith("checkpointed")
+    if (memory.with_checkpointing(blocks) if checkpointed else memory.without_checkpointing(blocks)) > 0.8 * free_bytes(DEVICE):
         pytest.skip(f"{depth} layers do not fit {path}")
     torch.manual_seed(0)
     network = build("wide-resnet", depth, method, 10, 3, 16)
-    network.blocks_per_segment = taken.segment(blocks) if again else 0
+    network.blocks_per_segment = memory.segment(blocks) if checkpointed else 0
     x = x.contiguous(memory_format=place(network.train(), DEVICE))
     forward = CUDAGraphModule(network) if path.startswith("graph") else network
     sgd = optimizer(network, 0.01, 0.9, 5e-4)
@@ -65,12 +65,12 @@ def test_step(benchmark, depth, method, path):
         with Stopwatch(DEVICE):
             return step()
 
-    step()  # recording and momenta are no part of a step
+    step()  # the recording and the allocation of momentum are not part of a step
     peak = peak_bytes(step, DEVICE)
-    benchmark.group = f"a step at {depth} layers, batch of {BATCH}, {machine_class(DEVICE)}"
+    benchmark.group = f"training step, {depth} layers, batch size {BATCH}, {machine_class(DEVICE)}"
     loss = benchmark.pedantic(synchronized, rounds=ROUNDS, warmup_rounds=1)
     benchmark.extra_info.update(device=machine_class(DEVICE), batch=BATCH, depth=depth)
-    benchmark.extra_info["microseconds a layer and image"] = 1e6 * benchmark.stats.stats.median / depth / BATCH
+    benchmark.extra_info["microseconds per layer and image"] = 1e6 * benchmark.stats.stats.median / depth / BATCH
     benchmark.extra_info["peak memory, MB"] = None if peak is None else peak / 1e6
     assert loss.isfinite()
 

@@ -13,7 +13,7 @@ from myths.fixup.trials.translation import TrainTransformer
 from myths.fixup.trials.update import MeasureUpdate
 from myths.lab.estimate import clopper_pearson
 from myths.lab.store import Results
-from myths.lab.tables import TRIALS, unite, unite_columns
+from myths.lab.tables import TRIALS, rows_of_kind, unite, unite_columns
 from myths.lab.trial import PROTOCOLS
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def curves(results: Results) -> pd.DataFrame:
     import pandas as pd
 
     parts = [
-        _kind(results.frame(kind, experiment=lambda t: "one epoch" if isinstance(t, TrainOneEpoch) else "full schedule"), "curve")
+        rows_of_kind(results.frame(kind, experiment=lambda t: "one epoch" if isinstance(t, TrainOneEpoch) else "full schedule"), "curve")
         for kind in (TrainOneEpoch, TrainFullSchedule)
     ]
     parts = [part for part in parts if len(part)]
@@ -111,14 +111,13 @@ def curves(results: Results) -> pd.DataFrame:
 
 def updates(results: Results) -> pd.DataFrame:
     """Return one row per measured step: change of the function, gradient norm, and largest logit before the step."""
-    table = _kind(results.frame(MeasureUpdate), "step")
-    return _without_stand_ins(table.dropna(axis=1, how="all")) if len(table) else table
+    table = rows_of_kind(results.frame(MeasureUpdate), "step")
+    return _without_stand_ins(table) if len(table) else table
 
 
 def gradients(results: Results) -> pd.DataFrame:
     """Return the gradient norm of the convolutions of each block, at the first and the last step."""
-    table = _kind(results.frame(MeasureUpdate), "layer")
-    return table.dropna(axis=1, how="all")
+    return rows_of_kind(results.frame(MeasureUpdate), "layer")
 
 
 def slopes(results: Results) -> pd.DataFrame:
@@ -150,13 +149,17 @@ def slopes(results: Results) -> pd.DataFrame:
 
 
 def _training_runs(results: Results, kind: type[ImageTraining]) -> pd.DataFrame:
-    table = _kind(results.frame(kind, nominal_depth=lambda t: nominal_depth(t.depth)), "summary")
+    table = rows_of_kind(results.frame(kind, nominal_depth=lambda t: nominal_depth(t.depth)), "summary")
     if table.empty:
         return table
-    table = table.drop(columns=["step", "loss"], errors="ignore")
     peak = [record.peak_memory_bytes for _, record in results.of(kind)]
     found = [clopper_pearson(int(k), int(n)).affine(100) for k, n in zip(table["n_correct"], table["n_test"], strict=True)]
-    return table.assign(low_percent=[f.low for f in found], high_percent=[f.high for f in found], peak_memory_bytes=peak)
+    return table.assign(
+        diverged_at=table.get("diverged_at"),
+        low_percent=[f.low for f in found],
+        high_percent=[f.high for f in found],
+        peak_memory_bytes=peak,
+    )
 
 
 def _over_seeds(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
@@ -175,10 +178,6 @@ def _over_seeds(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
         parameters=("parameters", "first"),
         **{TRIALS: (TRIALS, unite)},
     ).reset_index()
-
-
-def _kind(table: pd.DataFrame, kind: str) -> pd.DataFrame:
-    return table if table.empty else table[table["kind"] == kind].drop(columns="kind").copy()
 
 
 def _mark_main_setting(table: pd.DataFrame) -> pd.DataFrame:
