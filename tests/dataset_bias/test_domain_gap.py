@@ -59,7 +59,7 @@ def test_a_weight_of_zero_is_an_absent_example():
 def test_average_precision_refuses_what_has_no_answer():
     with pytest.raises(ValueError, match="positive"):
         average_precision(torch.rand(2, 4), torch.tensor([[True, False, False, False], [False] * 4]))
-    with pytest.raises(ValueError, match="not a number"):
+    with pytest.raises(ValueError, match="must not be NaN"):
         average_precision(torch.tensor([0.1, float("nan")]), torch.tensor([True, False]))
 
 
@@ -250,7 +250,7 @@ def test_splits_are_averaged_before_the_permutation():
 
 
 def test_too_few_sets_are_refused():
-    with pytest.raises(ValueError, match="three sets"):
+    with pytest.raises(ValueError, match="three datasets"):
         in_domain_advantage(np.ones((2, 2)))
-    with pytest.raises(ValueError, match="two sets"):
+    with pytest.raises(ValueError, match="two datasets"):
         in_domain_test(np.ones((1, 1)), np.random.default_rng(0))

@@ -178,8 +178,8 @@ def test_zeros_are_worth_less_than_one_but_not_something():
     ("change", "sizes", "said"),
     [
         (lambda ap: ap[:1], SIZES, "two splits"),
-        (lambda ap: ap, SIZES[::-1], "must rise"),
-        (lambda ap: np.where(ap > 0.5, np.nan, ap), SIZES, "complete"),
+        (lambda ap: ap, SIZES[::-1], "must be positive and increasing"),
+        (lambda ap: np.where(ap > 0.5, np.nan, ap), SIZES, "every AP must be finite"),
         (lambda ap: ap[..., :1], SIZES[:1], "two training sizes"),
     ],
 )
