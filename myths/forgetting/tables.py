@@ -244,6 +244,7 @@ def label_errors(results: Results) -> pd.DataFrame:
     if table.empty:
         return table
     columns = ["rank", "file", "index", "label", "predicted", "label_probability", "confidence", "flipped"]
+    table = table.astype({"rank": int, "index": int})  # "summary" rows have neither
     return table[[*(c for c in columns if c in table), *ABOUT]].sort_values(["dataset", "rank"], kind="stable")
 
 

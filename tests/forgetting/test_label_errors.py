@@ -89,6 +89,7 @@ def test_planted_errors_are_listed_first_and_clean_labels_seldom():
     assert table["rank"].tolist() == list(range(1, len(errors) + 1))
     assert set(table["dataset"]) == {"digits subset"} == set(tables.held_out(results)["dataset"])
     assert (table["label"] != table["predicted"]).all()
+    assert table["index"].dtype.kind == "i"  # not "example 157.0"
     clean = run_all(FindLabelErrors(held_out=all_folds(replace(planted, label_noise=0.0))))
     assert clean.rows[0]["listed"] <= 7  # 1 %
     assert clean.rows[0]["accuracy_percent"] > 94
