@@ -25,7 +25,7 @@ FIG_3 = f"{PAPER}, Sec. 4.1 and Fig. 3"
 TABLE_1 = f"{PAPER}, Table 1"
 TABLE_2 = f"{PAPER}, Table 2"
 TABLE_3 = f"{PAPER}, Table 3"
-THEORY = f"{PAPER}, Secs. 2 and 3, without a number; the limits are {PROPOSAL}"
+THEORY = f"{PAPER}, Secs. 2 and 3, stated without a number; the limits are {PROPOSAL}"
 ISSUE = "issue 10 of the authors' code"
 
 CIFAR10 = ("cifar10", "digits", "shapes")
@@ -152,14 +152,14 @@ CLAIMS: tuple[Claim, ...] = (
         id="U1-level-figure",
         kind="absolute",
         statement="After one epoch, networks of 20, 110 and 500 layers with Fixup have a test accuracy of at least 45 % on CIFAR-10.",
-        **cited("from memory", f"{FIG_3}, as {ISSUE} reads it", 50),
+        **cited("from memory", f"{FIG_3}, value read from the plot in {ISSUE}", 50),
         where=_deep("fixup", (20, 110, 500)),
         criterion=at_least(45),
     ),
     _one_epoch(
         id="U1-level-code",
         kind="absolute",
-        statement="After one epoch by the authors' README, ResNet-32 with Fixup has a test accuracy of 35 to 45 % on CIFAR-10.",
+        statement="After one epoch of the authors' README settings, ResNet-32 with Fixup has a test accuracy of 35 to 45 % on CIFAR-10.",
         **cited("read", ISSUE, 40),
         where={"dataset": "cifar10", "architecture": "resnet", "depth": 32, "method": "fixup", "learning_rate": 0.1},
         needs=({},),
@@ -182,7 +182,7 @@ CLAIMS: tuple[Claim, ...] = (
             controls=("U0-zero",),
         )
         for id, images, mixup, said in (
-            ("U2-gap", "CIFAR-10", 0.0, cited("from memory", f"{TABLE_1} (7.24 against 6.61 % error); the limit is {PROPOSAL}", -0.63)),
+            ("U2-gap", "CIFAR-10", 0.0, cited("from memory", f"{TABLE_1} (7.24 versus 6.61 % error); the limit is {PROPOSAL}", -0.63)),
             ("U2-gap-mixup", "CIFAR-10 with mixup", 1.0, PROPOSED),
         )
     ),
@@ -202,7 +202,7 @@ CLAIMS: tuple[Claim, ...] = (
     _translations(
         id="U4-gap",
         statement="On Multi30k, a transformer with Fixup is non-inferior to one with layer normalization (margin 0.5 BLEU).",
-        **cited("from memory", f"{TABLE_3}: IWSLT 34.5 against 34.2; the limit is {PROPOSAL}", 0.3),
+        **cited("from memory", f"{TABLE_3}: IWSLT 34.5 versus 34.2; the limit is {PROPOSAL}", 0.3),
         unit="BLEU",
         where={"dataset": ("multi30k", REVERSED_WORDS), "normalization": "fixup", "main_setting": True},
         measure=partial(mean_over_seeds, "difference_from_layer_norm"),
@@ -210,7 +210,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     _translations(
         id="U4-neither",
-        statement="On Multi30k, a transformer with neither Fixup nor layer normalization reaches at most half of the BLEU of the latter.",
+        statement="On Multi30k, a transformer without Fixup and layer normalization has at most half the BLEU of one with the latter.",
         **cited("from memory", PROPOSAL),
         unit="of its BLEU",
         where={"dataset": ("multi30k", REVERSED_WORDS), "normalization": "none", "main_setting": True},
@@ -257,7 +257,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     _slopes(
         id="U6-he-update",
-        statement="With He initialization and no normalization, the update size per learning rate outgrows the number of branches.",
+        statement="With He initialization and no normalization, the update per learning rate grows faster than the number of branches.",
         unit="d log ‖Δf‖ / d log L",
         where=_step("he", 1),
         measure=partial(mean_over_seeds, "update_over_learning_rate_slope"),
@@ -274,7 +274,7 @@ CLAIMS: tuple[Claim, ...] = (
     _one_epoch(
         id="U7-skipinit",
         statement=f"With SkipInit (one zero-initialized scalar per branch), a 1,000-layer network {TRAINS}.",
-        **cited("from memory", "De & Smith 2020 (SkipInit), in words"),
+        **cited("from memory", "De & Smith 2020 (SkipInit), stated without a number"),
         where=_deep("skipinit", 1000),
         criterion=above(LIMIT),
     ),

@@ -21,7 +21,7 @@ from myths.lightweight_conv.trials.translation_models import TrainTranslationMod
 PAPER = "Wu et al. 2019"
 TABLE_2 = f"{PAPER}, Table 2 (IWSLT De-En)"
 TABLE_3 = f"{PAPER}, Table 3 (newstest2013)"
-ABSTRACT = f"{PAPER}, abstract: O(n) against O(n²)"
+ABSTRACT = f"{PAPER}, abstract: O(n) versus O(n²)"
 
 TESTS = {"dataset": ("multi30k", "dates"), "test_set": ("test_2016_flickr", "test")}
 """Written dates are stand-in data for runs without Multi30k; no conclusion is drawn from them."""
@@ -85,7 +85,7 @@ CONTROLS = (
         id="L0-parameters",
         kind="control",
         statement="No convolutional model has more than 1.02 times the parameters of the model with self-attention.",
-        **cited("read", f"{PAPER}, Table 3: 195M and 200M against 210M", 0.95),
+        **cited("read", f"{PAPER}, Table 3: 195M and 200M versus 210M", 0.95),
         unit="x",
         where={**TESTS, "layer": ("lightweight", "dynamic")},
         needs=({}, {"layer": "attention", "shuffle_sources": False, "seed": 0}),
@@ -95,7 +95,7 @@ CONTROLS = (
     _translation(
         id="L0-shuffled",
         kind="control",
-        statement="A model trained with shuffled sources ignores its source: another one changes the loss by at most 0.05 nats per token.",
+        statement="A model trained with shuffled sources ignores the source: exchanging it changes the loss by at most 0.05 nats/token.",
         **cited("computed", PROPOSAL, 0),
         unit="nats a token",
         where={**TESTS, "shuffle_sources": True},
@@ -106,7 +106,7 @@ CONTROLS = (
         id="L0-seeds",
         kind="control",
         statement="The standard deviation of BLEU over the seeds of one layer is at most 1.",
-        **cited("computed", f"{PROPOSAL}: the difference between DynamicConv and a plain convolution in the paper"),
+        **cited("computed", f"{PROPOSAL}: the difference between DynamicConv and a dense convolution in the paper"),
         unit="BLEU",
         where={"dataset": "multi30k", "test_set": "test_2016_flickr", "shuffle_sources": False},
         measure=measures.std_over_seeds,
@@ -135,7 +135,7 @@ QUALITY_OF_TRANSLATION = (
         cited("read", TABLE_2, 0.4), at_least(-1.0), primary=True,
     ),
     _difference(
-        "L3-kernels", "increasing-kernel", "depthwise", "Kernels that grow with depth reach higher BLEU than short kernels.",
+        "L3-kernels", "increasing-kernel", "depthwise", "Kernel sizes that increase with depth reach higher BLEU than kernel size 3.",
         cited("read", TABLE_3, 0.3), above(0),
     ),
     _difference(
@@ -151,7 +151,7 @@ QUALITY_OF_TRANSLATION = (
         cited("read", TABLE_3, 0.3), above(0),
     ),
     _difference(
-        "L3-cnn", "dynamic", "dense-conv", "DynamicConv reaches higher BLEU than a plain convolution with kernel size 3.",
+        "L3-cnn", "dynamic", "dense-conv", "DynamicConv reaches higher BLEU than a dense convolution with kernel size 3.",
         cited("read", TABLE_3, 1.0), above(0),
     ),
     _difference(

@@ -62,9 +62,9 @@ def running_text(dataset: str) -> dict[str, list[str]]:
     """Return the lines of each part ("train", "val", "test") of a text for language modeling."""
     if dataset in GENERATORS:
         return {
-            part: [f"{s} = {t}" for s, t in zip(drawn.source, drawn.target, strict=True)]
+            part: [f"{s} = {t}" for s, t in zip(pairs.source, pairs.target, strict=True)]
             for part in ("train", "val", "test")
-            for drawn in (GENERATORS[dataset](part),)
+            for pairs in (GENERATORS[dataset](part),)
         }
     if dataset == "tinyshakespeare":
         return _cut(lines("tinyshakespeare"), 0.9, 0.95)

@@ -1,4 +1,4 @@
-"""The network against independent definitions, its depths, and activations computed again."""
+"""The network against independent definitions, its depths, and gradient checkpointing."""
 
 import subprocess
 import sys
@@ -140,7 +140,7 @@ def test_depth_counts_the_layers_on_the_longest_way(architecture, depth):
     assert on_the_way == depth - (2 if architecture == "wide-resnet" else 0)  # which counts its shortcuts with weights
 
 
-# --- activations computed again ---------------------------------------------------------------------
+# --- gradient checkpointing -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("architecture", "method"), ALL)

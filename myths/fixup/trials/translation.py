@@ -148,7 +148,7 @@ class TrainTransformer(Trial):
         return Outcome(rows=[row])
 
     def model(self, subwords: int) -> EncoderDecoder:
-        """Return a transformer of this size at its start, drawn from torch's global generator."""
+        """Return an initialized transformer, which uses torch's global generator."""
         from myths.lab.language.attention import SelfAttention
         from myths.lab.language.transformer import EncoderDecoder, TransformerConfig
 
