@@ -75,7 +75,7 @@ def one_clear_line(done, status, *words):
         (("run", MYTH, "--profile", "fast"), ("fast", "quick, laptop, gpu, paper")),
         (("run", MYTH, "--budget", "soon"), ("soon", "9m")),
         (("run", MYTH, "--budget", "0m"), ("0m", "90s")),
-        (("run", MYTH, "--trial", "PublishedAcuracy"), ("PublishedAcuracy", "near: PublishedAccuracy")),
+        (("run", MYTH, "--trial", "PublishedAcuracy"), ("PublishedAcuracy", "Similar: PublishedAccuracy")),
         (("run", MYTH, "--run", "../elsewhere"), ("../elsewhere",)),
         (("run", MYTH, "--device", "abacus"), ("abacus",)),
         (("try", MYTH, "Guess"), ("Guess", "PublishedAccuracy")),

@@ -2,6 +2,8 @@
 
 import dataclasses
 import hashlib
+import importlib
+import inspect
 import itertools
 import json
 from functools import partial
@@ -43,6 +45,29 @@ def test_a_profile_lists_distinct_decodable_trials_of_declared_types(myth, profi
         assert decode(json.loads(json.dumps(canonical(step.trial))), myth.types_by_name) == step.trial
         assert set(step.trial.data) <= set(CATALOG) | set(BUILT_IN)
         assert step.trial.relative_cost > 0
+
+
+@pytest.mark.parametrize("myth", [pytest.param(myth, id=myth.name) for myth in suite.OURS])
+def test_a_claim_leads_through_four_files_claims_measures_tables_trials(myth):
+    package = f"myths.{myth.folder}"
+    own = {kind for kind in all_subclasses(Trial) if kind.__module__.startswith(f"{package}.")}
+    assert {kind.__name__ for kind in own if not kind.__module__.startswith(f"{package}.trials")} == set()
+    assert myth.claims == tuple(importlib.import_module(f"{package}.claims").CLAIMS)
+    assert defined_in(myth.trials) == f"{package}.profiles"
+    for part in ("tables", "figures", "pictures"):
+        assert {name for name, function in getattr(myth, part).items() if defined_in(function) != f"{package}.{part}"} == set()
+    measures = {f"{package}.measures", "myths.lab.measures"}
+    assert {claim.id for claim in myth.claims if defined_in(claim.measure) not in measures} == set()
+
+
+def all_subclasses(kind):
+    return {kind}.union(*map(all_subclasses, kind.__subclasses__()))
+
+
+def defined_in(function):
+    while isinstance(function, partial):
+        function = function.func
+    return inspect.unwrap(function).__module__
 
 
 @pytest.mark.parametrize("myth", MYTHS)

@@ -77,7 +77,7 @@ def test_the_beginning_of_an_id_ends_at_a_hyphen():
         "F2c-first-learnt-level",
         "F2c-first-learnt",
     ]
-    with pytest.raises(UsageError, match="no claim of forgetting has this id"):
+    with pytest.raises(UsageError, match="expected the id of a claim of forgetting"):
         named("F3-ord")
 
 
@@ -98,7 +98,7 @@ def test_claims_of_another_kind_of_device_are_left_out_or_the_word_is_refused(de
 
     assert f"H1-{kind}-quad" in ids("H1")
     assert {claim.where.get("device_kind", kind) for claim in hessians.claims if claim.id in ids("H1", "primary")} == {kind}
-    with pytest.raises(UsageError, match=f"--claim H2-{other} names H2-{other}-.* and this run is on"):
+    with pytest.raises(UsageError, match=f"--claim H2-{other}: H2-{other}-.* but this run uses"):
         ids(f"H2-{other}")
 
 
@@ -112,5 +112,5 @@ def test_trial_classes_are_found_however_they_are_spelled():
     from myths.forgetting.trials import CountForgetting
 
     assert selection.trial_classes([FORGETTING], ["count-forgetting"]) == (CountForgetting,)
-    with pytest.raises(UsageError, match="there is no such trial class; there are: CompareCounts"):
+    with pytest.raises(UsageError, match="Available: CompareCounts"):
         selection.trial_classes([FORGETTING], ["Qqq"])

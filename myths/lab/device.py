@@ -133,25 +133,24 @@ def deterministic() -> Iterator[None]:
 
 
 def chunk_size(wanted: int, elements: int, element_bytes: int = 4) -> int:
-    """Return how many items a batched operation takes at once.
+    """Return the number of items that a batched operation processes at once.
 
     Args:
-        wanted: The number that is fastest where nothing forbids it, 1 or more.
-        elements: How many numbers the largest tensor of the operation holds for each item.
-        element_bytes: Bytes of one of them.
+        wanted: Preferred number of items, at least 1.
+        elements: Elements per item of the largest tensor of the operation.
+        element_bytes: Bytes per element.
 
     Returns:
-        At most ``wanted``, and so few that the tensor has at most MAX_ELEMENTS numbers and MAX_BYTES bytes. One item where even that
-        passes the bytes.
+        At most ``wanted``, limited so that the tensor has at most MAX_ELEMENTS elements and MAX_BYTES bytes; at least 1.
 
     Raises:
         ValueError: ``wanted`` is below 1.
-        CannotStart: The tensor of one item has more than MAX_ELEMENTS numbers.
+        CannotStart: The tensor of one item has more than MAX_ELEMENTS elements.
     """
     if wanted < 1:
-        raise ValueError(f"a chunk of {wanted} makes no progress")
+        raise ValueError(f"wanted={wanted}: expected at least 1")
     if elements > MAX_ELEMENTS:
-        raise CannotStart(f"one item alone needs a tensor of {elements:,} numbers; at most {MAX_ELEMENTS:,} function: make it smaller")
+        raise CannotStart(f"One item requires a tensor of {elements:,} elements: expected at most {MAX_ELEMENTS:,}. Make the item smaller")
     elements = max(1, elements)
     return max(1, min(wanted, MAX_ELEMENTS // elements, MAX_BYTES // (elements * element_bytes)))
 
@@ -159,24 +158,23 @@ def chunk_size(wanted: int, elements: int, element_bytes: int = 4) -> int:
 def halve_on_out_of_memory(
     function: Callable[[slice], T], total: int, chunk: int, *, elements: int, element_bytes: int = 4
 ) -> tuple[list[T], int]:
-    """Do ``function`` on consecutive slices of ``range(total)``, of at most ``chunk_size(chunk, elements, element_bytes)`` items each.
+    """Call ``function`` on consecutive slices of ``range(total)`` and halve the slices if GPU memory runs out.
 
-    When a slice runs out of GPU memory it is done again in halves, and so is all that follows; the results before it
-    are kept.
+    If a slice runs out of GPU memory, it is retried with half the size, and so are all later slices. Earlier results are kept.
 
     Args:
-        function: What is done on a slice.
-        total: The number of items.
-        chunk: How many items at once, if size and memory allow it.
-        elements: How many numbers the largest tensor inside ``function`` holds for each item.
-        element_bytes: Bytes of one of them.
+        function: Returns the result of a slice.
+        total: Number of items.
+        chunk: Requested number of items per slice; limited by ``chunk_size``.
+        elements: Elements per item of the largest tensor in ``function``.
+        element_bytes: Bytes per element.
 
     Returns:
-        The results in order, and the chunk size that fitted.
+        The results in order, and the slice size that fit.
 
     Raises:
-        torch.OutOfMemoryError: Even a single item does not fit.
-        CannotStart: A single item has more numbers than a tensor may.
+        torch.OutOfMemoryError: A single item does not fit.
+        CannotStart: A single item requires a tensor with too many elements.
     """
     import torch
 

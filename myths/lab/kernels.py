@@ -1,11 +1,12 @@
 """Check the CPU's convolutions and matrix products against plain arithmetic, in child processes.
 
-oneDNN has another set of kernels for every instruction set. A faulty kernel may end the process, hang, or compute wrong numbers. So each
-check runs in a child process: it compares the kernel with the same call where oneDNN is switched off, forward and backward.
+oneDNN has different kernels for each instruction set. A faulty kernel may crash the process, hang, or return wrong numbers. Each check
+therefore runs in a child process and compares the kernel with the same call without oneDNN, forward and backward.
 
->>> from myths.lab.kernels import Convolution, check
->>> [found.result for found in check([Convolution(in_channels=16, out_channels=8, size=(8, 8))])]    # doctest: +SKIP
-['right']
+Example:
+    >>> from myths.lab.kernels import Convolution, check
+    >>> [found.result for found in check([Convolution(in_channels=16, out_channels=8, size=(8, 8))])]    # doctest: +SKIP
+    ['right']
 """
 
 from __future__ import annotations
@@ -33,22 +34,22 @@ INSTRUCTION_SETS = {
     "AVX512_CORE_BF16": ("avx512_bf16",),
     "AVX512_CORE_AMX": ("amx_bf16", "amx_int8"),
 }
-"""What ``ONEDNN_MAX_CPU_ISA`` may be set to, from the oldest, and the flags of a CPU that has it (as Linux names them)."""
+"""Values of ``ONEDNN_MAX_CPU_ISA``, from the oldest, with the CPU flags (as Linux names them) that each requires."""
 
 TOLERANCE: dict[DType, float] = {"float32": 1e-4, "bfloat16": 0.02}
-"""Largest difference that is rounding, as a fraction of the largest element."""
+"""Largest rounding difference, relative to the largest element."""
 SECONDS_PER_CASE = 20.0
-"""A case that takes longer hangs."""
+"""Time after which a case counts as hung."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Convolution:
-    """One convolution: its shapes, and the memory format and type of its input and weight."""
+    """One convolution: its shapes, and memory format and type of its input and weight."""
 
     in_channels: int
     out_channels: int
     size: tuple[int, ...]
-    """Of the input, along each spatial axis."""
+    """Size of the input along each spatial axis."""
     kernel_size: tuple[int, ...] = (1, 1)
     stride: tuple[int, ...] = (1, 1)
     padding: tuple[int, ...] = (0, 0)
@@ -71,7 +72,7 @@ class Convolution:
 
 @dataclass(frozen=True, kw_only=True)
 class MatrixProduct:
-    """One product of matrices (rows, inner) @ (inner, columns)."""
+    """One matrix product (rows, inner) @ (inner, columns)."""
 
     rows: int
     inner: int
@@ -88,7 +89,7 @@ Case = Convolution | MatrixProduct
 
 @dataclass(frozen=True)
 class Finding:
-    """What became of one case: "right", "wrong", "died" (with the signal), or "hung"; ``error`` is the relative difference."""
+    """The result of a case: "right", "wrong", "died" (with the signal), or "hung". ``error`` is the relative difference."""
 
     case: Case
     result: str
@@ -96,7 +97,7 @@ class Finding:
 
     @property
     def right(self) -> bool:
-        """Whether the kernel computes what plain arithmetic does."""
+        """Whether the kernel agrees with plain arithmetic."""
         return self.result == "right"
 
 
@@ -104,13 +105,14 @@ def check(cases: Sequence[Case], instruction_set: str = "", *, repetitions: int 
     """Run cases forward and backward in child processes and compare them with plain arithmetic.
 
     Args:
-        cases: What to run. A child runs them in this order; after a death or a hang a new child goes on with the next.
-        instruction_set: The newest instruction set that oneDNN may use, of ``INSTRUCTION_SETS``; "" is all that the CPU has.
-        repetitions: How often each case runs. An overwritten buffer may show only after some.
-        seconds: Time limit of all cases together. Cases that are not reached are left out.
+        cases: Cases, run in this order. After a crash or a hang, a new child continues with the next case.
+        instruction_set: Newest instruction set that oneDNN may use, of ``INSTRUCTION_SETS``. Default: all that the CPU has.
+        repetitions: Number of repetitions of each case. An overwritten buffer may show only after several.
+        seconds: Time limit of all cases together. Remaining cases are left out.
 
     Returns:
-        One finding per case, in order. A death is the case's during which it came: the heap may have been damaged by one before.
+        One finding per case, in order. A crash is reported for the case during which it occurred, although an earlier case may have
+        caused it.
     """
     found: list[Finding] = []
     end = time.monotonic() + seconds
@@ -120,7 +122,7 @@ def check(cases: Sequence[Case], instruction_set: str = "", *, repetitions: int 
 
 
 def environment(instruction_set: str) -> dict[str, str]:
-    """Return the environment variables that cap oneDNN and torch at an instruction set; none for ""."""
+    """Return the environment variables that limit oneDNN and torch to an instruction set; none for ""."""
     if not instruction_set:
         return {}
     aten = {"SSE41": "default", "AVX": "default", "AVX2": "avx2"}
@@ -129,13 +131,13 @@ def environment(instruction_set: str) -> dict[str, str]:
 
 
 def available() -> list[str]:
-    """Return the instruction sets of this CPU, from the oldest; none where the CPU is not an x86 or the system does not tell."""
+    """Return the instruction sets of this CPU, from the oldest; none if the CPU is not x86 or the system does not report them."""
     flags = _flags()
     return [name for name, needed in INSTRUCTION_SETS.items() if flags.issuperset(needed)]
 
 
 def effective() -> str | None:
-    """Return the newest instruction set that oneDNN may use in this process: that of the CPU, unless ``ONEDNN_MAX_CPU_ISA`` caps it."""
+    """Return the newest instruction set that oneDNN may use in this process: the CPU's, unless ``ONEDNN_MAX_CPU_ISA`` limits it."""
     has = available()
     cap = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
     if cap in INSTRUCTION_SETS:
@@ -144,7 +146,7 @@ def effective() -> str | None:
 
 
 def narrow_strided() -> list[Case]:
-    """Return the calls that oneDNN's AVX2 kernels get wrong (uxlfoundation/oneDNN#6035), and their like that must be right."""
+    """Return the calls that oneDNN's AVX2 kernels compute wrongly (uxlfoundation/oneDNN#6035), and similar calls that are correct."""
     last: Format = "channels_last"
     shape: dict[str, Any] = {"out_channels": 8, "size": (8, 8), "stride": (2, 2)}
     return [
@@ -155,7 +157,7 @@ def narrow_strided() -> list[Case]:
 
 
 def onednn_version() -> str | None:
-    """Return the version of the oneDNN that torch was built with, as "3.13.3"."""
+    """Return the version of the oneDNN that torch was built with, such as "3.13.3"."""
     import torch
 
     words = [line.split("MKL-DNN v")[1].split()[0] for line in torch.__config__.show().splitlines() if "MKL-DNN v" in line]
@@ -178,7 +180,7 @@ def _flags() -> frozenset[str]:
 
 
 def _in_child(cases: Sequence[Case], instruction_set: str, repetitions: int, end: float) -> list[Finding]:
-    """Findings of the cases that one child reached; the last is of its death or hang, if it had one."""
+    """Return the findings of the cases that one child reached; the last one is its crash or hang, if any."""
     variables = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONFAULTHANDLER": ""}
     if instruction_set:
         variables = {k: v for k, v in variables.items() if k != "ATEN_CPU_CAPABILITY"} | environment(instruction_set)
@@ -210,7 +212,7 @@ def _in_child(cases: Sequence[Case], instruction_set: str, repetitions: int, end
 
 
 def _wait(child: subprocess.Popen[bytes], answers: Path, end: float) -> int | None:
-    """The exit code of a child; None when it no longer makes progress or the time is up."""
+    """Return the exit code of a child, or None if it makes no progress or the time is over."""
     size, since = 0, time.monotonic()
     while True:
         try:
@@ -236,7 +238,7 @@ def _crash_text(code: int) -> str:
 
 
 def _run(case: Case, repetitions: int) -> float:
-    """The largest relative difference from plain arithmetic of the results and gradients of a case."""
+    """Return the largest relative difference of results and gradients of a case from plain arithmetic."""
     import torch
 
     worst = 0.0
@@ -261,7 +263,7 @@ def _operands(case: Case) -> list[Any]:
 
 
 def _results(case: Case, tensors: list[Any], *, plain: bool) -> list[Any]:
-    """What comes out, and the gradients of both operands, in fp32."""
+    """Return the result and the gradients of both operands, in fp32."""
     import torch
     import torch.nn.functional as F
 

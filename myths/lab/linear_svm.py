@@ -1,4 +1,4 @@
-"""Linear support vector machines, one against the rest, all classes and any device at once: scikit-learn's LinearSVC, faster."""
+"""Linear one-vs-rest support vector machines on any device: scikit-learn's LinearSVC, trained for all classes at once."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 COSTS = (0.01, 0.1, 1.0, 10.0)
-"""Values of C that are chosen from, for features scaled to unit mean square length."""
+"""Candidate values of C, for features scaled to unit mean square length."""
 TOLERANCE = 1e-3
-"""Share of its first gradient's length that the gradient of each class may keep."""
+"""Norm of the gradient of each class at which it stops, relative to the first gradient."""
 MAX_STEPS = 50
-"""Newton steps at most."""
+"""Maximum number of Newton steps."""
 MAX_SELECTION_EXAMPLES = 200
-"""Training examples a class, at most, on which C is chosen: the final fit is on all."""
+"""Maximum number of training examples per class used to select C. The final fit uses all examples."""
 
 
 @dataclass(frozen=True)
 class LinearSvm:
-    """Weights for raw features, with an offset; ``cost`` is the C that was chosen."""
+    """A trained classifier for unscaled features: weights, offset, and the selected C (``cost``)."""
 
     weights: Float[Tensor, "f classes"]
     offset: Float[Tensor, " classes"]
     cost: float
 
     def scores(self, features: Float[Tensor, "n f"]) -> Float[Tensor, "n classes"]:
-        """The distance from each class's boundary, higher is likelier."""
+        """Return the decision function of each class; higher means more likely."""
         return features @ self.weights + self.offset
 
 
@@ -40,11 +40,20 @@ def fit(
     held_out: Bool[Tensor, " n"],
     costs: Sequence[float] = COSTS,
 ) -> LinearSvm:
-    """The machine with the C that names most of the held-out training examples, then fitted to all training examples.
+    """Select C on held-out training examples, then fit all training examples.
 
-    C is chosen among the first ``MAX_SELECTION_EXAMPLES`` examples of each class. Features are centered and scaled by one number, so that C
-    means the same for every kind of feature.
-    Where nothing or nearly everything is held out, the middle C is taken.
+    C is selected on the first ``MAX_SELECTION_EXAMPLES`` examples of each class. Features are centered and scaled by one number, so that C
+    has the same meaning for every kind of feature. If no or nearly all examples are held out, the middle C is used.
+
+    Args:
+        features: Training features.
+        y: Labels.
+        classes: Number of classes.
+        held_out: Examples on which C is selected.
+        costs: Candidate values of C.
+
+    Returns:
+        The trained classifier.
     """
     mean = features.mean(0)
     scale = (features - mean).square().sum(1).mean().sqrt().clamp_min(1e-12)
@@ -68,7 +77,14 @@ def fit(
 def objective(
     inputs: Float[Tensor, "n f"], sign: Float[Tensor, "n classes"], weights: Float[Tensor, "f classes"], cost: float
 ) -> Float[Tensor, " classes"]:
-    """½‖w‖² + C Σ max(0, 1 − y wᵀx)² of each class: LinearSVC's, whose constant input is penalized as well."""
+    """Return ½‖w‖² + C Σ max(0, 1 − y wᵀx)² for each class, LinearSVC's objective, which also penalizes the weight of the constant input.
+
+    Args:
+        inputs: Features with a constant input.
+        sign: 1 for the class of an example, −1 for the others.
+        weights: Weights.
+        cost: C.
+    """
     slack = (1 - sign * (inputs @ weights)).clamp_min(0)
     return weights.square().sum(0) / 2 + cost * slack.square().sum(0)
 
@@ -82,9 +98,20 @@ def squared_hinge(
     start: Float[Tensor, "f classes"] | None = None,
     tolerance: float = TOLERANCE,
 ) -> Float[Tensor, "f classes"]:
-    """Minimizes ``objective`` for all classes together by Newton's method with conjugate gradients (Keerthi & DeCoste 2005).
+    """Minimize ``objective`` for all classes by Newton's method with conjugate gradients (Keerthi & DeCoste 2005).
 
-    Each class has its own step lengths and stops by itself; classes that are done cost nothing.
+    Each class has its own step lengths and stops on its own; finished classes cost no time.
+
+    Args:
+        inputs: Features with a constant input.
+        y: Labels.
+        classes: Number of classes.
+        cost: C.
+        start: Initial weights. Default: zeros.
+        tolerance: Norm of the gradient at which a class stops, relative to its first gradient.
+
+    Returns:
+        The weights.
     """
     sign = 2 * F.one_hot(y, classes).to(inputs.dtype) - 1
     weights = inputs.new_zeros(inputs.shape[1], classes) if start is None else start.clone()
@@ -106,7 +133,7 @@ def _gradient(inputs: Tensor, sign: Tensor, weights: Tensor, cost: float) -> tup
 
 
 def _newton(inputs: Tensor, active: Tensor, gradient: Tensor, cost: float, forcing: Tensor) -> Tensor:
-    """Solves (I + 2C XᵀDX) s = −g for each class to a share ``forcing`` of the gradient's length."""
+    """Solve (I + 2C XᵀDX) s = −g for each class up to a relative residual of ``forcing``."""
     solution = torch.zeros_like(gradient)
     residual = -gradient
     search = residual.clone()
@@ -126,7 +153,10 @@ def _newton(inputs: Tensor, active: Tensor, gradient: Tensor, cost: float, forci
 
 
 def _line_search(inputs: Tensor, sign: Tensor, weights: Tensor, direction: Tensor, cost: float) -> Tensor:
-    """The minimum along each direction: the objective is a convex, piecewise quadratic function of the step, so Newton finds it."""
+    """Return the exact minimizer along each direction.
+
+    The objective is convex and piecewise quadratic in the step, so Newton's method finds it.
+    """
     margin, change = 1 - sign * (inputs @ weights), -sign * (inputs @ direction)
     linear, square = (weights * direction).sum(0), direction.square().sum(0)
     step = torch.ones_like(linear)

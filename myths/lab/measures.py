@@ -1,6 +1,6 @@
-"""Measures that several myths share: functions from the rows of a claim to its estimate, or None if the rows do not suffice.
+"""Measures that several myths share: functions from the rows of a claim to an estimate, or None if the rows do not suffice.
 
-A claim sets the leading arguments with ``functools.partial``; the rows come last:
+A claim sets the leading arguments with ``functools.partial``; the rows are the last argument:
 
     >>> partial(mean_over_seeds, "drop_percent")(rows)
 """

@@ -11,27 +11,27 @@ from myths.lab.myth import Myth
 from myths.lab.trial import Trial, dependencies_first
 
 PRIMARY = "primary"
-"""What stands for the primary claims that are open."""
+"""Selects the undecided primary claims."""
 
 
 def claims(
     myths: Sequence[Myth], words: Iterable[str], is_open: Callable[[Myth], Callable[[str], bool]], device: str
 ) -> dict[str, list[Claim]]:
-    """Find the claims that a request names, with the claims without which they cannot be judged.
+    """Return the claims that a request names, with the controls and calibrations that they need.
 
-    Of several claims that a word names, those that are measured on another kind of device are left out.
+    If a word names several claims, claims measured on another kind of device are left out.
 
     Args:
-        myths: The myths to look in.
-        words: Ids, beginnings of ids up to a hyphen, or ``primary``.
-        is_open: For a myth, whether a claim of it is undecided in the run, by id.
-        device: The device of the run.
+        myths: Myths to search.
+        words: Ids, prefixes of ids up to a hyphen, or "primary".
+        is_open: Returns for a myth a function that tells whether a claim is undecided in the run, by id.
+        device: Device of the run.
 
     Returns:
-        The claims of each myth that has any, by the myth's name.
+        The claims of each myth that has any, by name of the myth.
 
     Raises:
-        UsageError: A word names no claim, or only claims that are measured on another kind of device.
+        UsageError: A word names no claim, or only claims measured on another kind of device.
     """
     found: dict[str, dict[str, Claim]] = {}
     for word in words:
@@ -41,14 +41,14 @@ def claims(
             near = difflib.get_close_matches(word, ids, 3) or ids[:3]
             asked = ", ".join(myth.name for myth in myths)
             raise UsageError(
-                f"--claim {word!r}: no claim of {asked} has this id, or one that begins with it up to a hyphen; near: {', '.join(near)}"
+                f"Unknown --claim {word!r}: expected the id of a claim of {asked}, or its start up to a hyphen. Similar: {', '.join(near)}"
             )
         if elsewhere := [claim.id for each in named.values() for claim in each if not claim.is_measured_on(device)]:
             named = {name: [claim for claim in each if claim.is_measured_on(device)] for name, each in named.items()}
             if word != PRIMARY and not any(named.values()):
                 here, there, fix = ("a CPU", "a GPU", "cuda") if device == "cpu" else ("a GPU", "a CPU", "cpu")
                 raise UsageError(
-                    f"--claim {word} names {', '.join(elsewhere[:3])}, measured on {there}, and this run is on {here}: use --device {fix}"
+                    f"--claim {word}: {', '.join(elsewhere[:3])} is measured on {there}, but this run uses {here}. Use --device {fix}"
                 )
         for myth in myths:
             by_id = {claim.id: claim for claim in myth.claims}
@@ -58,7 +58,7 @@ def claims(
 
 
 def with_controls(claim: Claim, by_id: dict[str, Claim]) -> list[Claim]:
-    """Return a claim, its controls and its calibration, and theirs."""
+    """Return a claim with its controls and its calibration, recursively."""
     found = {claim.id: claim}
     waiting = [claim]
     for each in waiting:
@@ -70,15 +70,19 @@ def with_controls(claim: Claim, by_id: dict[str, Claim]) -> list[Claim]:
 
 
 def needed_by(chosen: Iterable[Claim], trials: Iterable[Trial]) -> list[Trial]:
-    """Return the trials that claims are measured on. What only other trials depend on is listed by no profile to be measured on."""
+    """Return the trials of a profile that claims are measured on."""
     chosen = list(chosen)
     return [trial for trial in trials if any(claim.selects(trial) for claim in chosen)]
 
 
 def most_urgent(all_claims: Sequence[Claim], trials: Sequence[Trial]) -> list[Trial]:
-    """Return the trials that the primary claims are measured on, a claim at a time, each claim followed by its controls.
+    """Return the trials that the primary claims are measured on, one claim after another, each followed by its controls.
 
-    A claim that another gives way to comes after those that everybody can decide.
+    Claims that supersede a primary claim come last.
+
+    Args:
+        all_claims: Claims of a myth.
+        trials: Trials to run.
     """
     by_id = {claim.id: claim for claim in all_claims}
     primary = [claim for claim in all_claims if claim.primary]
@@ -91,7 +95,11 @@ def most_urgent(all_claims: Sequence[Claim], trials: Sequence[Trial]) -> list[Tr
 
 
 def trial_classes(myths: Sequence[Myth], words: Iterable[str]) -> tuple[type[Trial], ...]:
-    """Return the trial classes that a request names, in capitals or not.
+    """Return the trial classes that a request names, case-insensitively.
+
+    Args:
+        myths: Myths to search.
+        words: Names of classes.
 
     Raises:
         UsageError: A word names no trial class of these myths.
@@ -101,13 +109,13 @@ def trial_classes(myths: Sequence[Myth], words: Iterable[str]) -> tuple[type[Tri
         if word.lower().replace("-", "") not in known:
             near = difflib.get_close_matches(word.lower(), known, 3)
             names = ", ".join(known[name].__name__ for name in near or sorted(known))
-            raise UsageError(f"--trial {word!r}: there is no such trial class; {'near' if near else 'there are'}: {names}")
+            raise UsageError(f"Unknown --trial {word!r}. {'Similar' if near else 'Available'}: {names}")
     wanted = {word.lower().replace("-", "") for word in words}
     return tuple(kind for myth in myths for kind in myth.trial_types if kind.__name__.lower() in wanted)
 
 
 def of_classes(kinds: tuple[type[Trial], ...], trials: Iterable[Trial]) -> list[Trial]:
-    """Return the trials, or dependencies of them, that are of one of the classes."""
+    """Return the trials and dependencies that belong to one of the classes."""
     return [trial for trial in dependencies_first(trials) if type(trial) in kinds]
 
 

@@ -1,7 +1,7 @@
-"""Which values a setting of a trial accepts, and what the setting means. Both are declared with the field, in one way.
+"""Valid values and meanings of the settings of a trial.
 
-A field with a domain is ``Annotated`` with a rule. ``coerce`` in ``trial.py`` checks the rule whenever a trial is built, and
-``myths try MYTH TRIAL --help`` prints it. What a field means is the string below it, or a ``Meaning`` in its type.
+A field with restricted values is ``Annotated`` with a rule. ``coerce`` in ``trial.py`` checks the rule whenever a trial is created, and
+``myths try MYTH TRIAL --help`` prints it. The string below a field, or a ``Meaning`` in its type, states what the field means.
 
 Example:
     >>> class Toss(Trial):
@@ -26,23 +26,23 @@ from myths.lab.errors import UsageError
 
 
 class Rule(ABC):
-    """A condition on the value of a setting; its text completes "KEY is …"."""
+    """A condition on the value of a setting. Its text completes "expected …"."""
 
     @abstractmethod
     def accepts(self, value: Any) -> bool:
-        """Return whether the value, which already has the annotated type, is valid."""
+        """Return whether a value of the annotated type is valid."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Range(Rule):
-    """The numbers that a setting accepts.
+    """A range of valid numbers.
 
     Attributes:
-        at_least: Smallest number, itself valid.
-        above: Bound below every number, itself not valid.
-        at_most: Largest number, itself valid.
-        below: Bound above every number, itself not valid.
-        also: A further number with what it means, for example ``(0, "all")``.
+        at_least: Smallest valid number.
+        above: Exclusive lower bound.
+        at_most: Largest valid number.
+        below: Exclusive upper bound.
+        also: A further valid number with its meaning, for example ``(0, "all")``.
     """
 
     at_least: float | None = None
@@ -52,7 +52,7 @@ class Range(Rule):
     also: tuple[float, str] | None = None
 
     def accepts(self, value: float) -> bool:
-        """Return whether the number lies in the range or is the further number."""
+        """Return whether the number is in the range or is the further valid number."""
         return (self.also is not None and value == self.also[0]) or (
             (self.at_least is None or value >= self.at_least)
             and (self.above is None or value > self.above)
@@ -68,7 +68,7 @@ class Range(Rule):
 
 @dataclass(frozen=True)
 class Text(Rule):
-    """The texts that a setting accepts: those that a regular expression matches in full."""
+    """Texts that a regular expression matches in full."""
 
     pattern: str
     text: str
@@ -83,7 +83,7 @@ class Text(Rule):
 
 @dataclass(frozen=True)
 class OneOf(Rule):
-    """The texts that a setting accepts: a list of names that is known when the suite is loaded."""
+    """A list of valid names."""
 
     names: tuple[str, ...]
 
@@ -97,13 +97,13 @@ class OneOf(Rule):
 
 @dataclass(frozen=True, kw_only=True)
 class Items(Rule):
-    """How many items a tuple holds, and whether an item may occur twice."""
+    """Minimum number of items of a tuple, and whether they must be distinct."""
 
     at_least: int = 1
     distinct: bool = False
 
     def accepts(self, value: tuple[Any, ...]) -> bool:
-        """Return whether the tuple holds enough items, and none twice where they must differ."""
+        """Return whether the tuple has enough items and, if required, no duplicates."""
         return len(value) >= self.at_least and not (self.distinct and len(set(value)) < len(value))
 
     def __str__(self) -> str:
@@ -112,13 +112,13 @@ class Items(Rule):
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a setting means, for a type that several trials share."""
+    """Meaning of a setting, for a type that several trials share."""
 
     text: str
 
 
 NAME = Text(r"\w[\w. -]{0,99}", "a name of at most 100 letters, digits, '_', '-', '.' and ' ', without a folder")
-"""A dataset, weights or texts that ``myths data list`` names; no path fits."""
+"""Name of a dataset, weights or texts, as ``myths data list`` prints it. Paths do not match."""
 
 NAME_OR_NONE = Text(r"(\w[\w. -]{0,99})?", "empty, or a name of at most 100 letters, digits, '_', '-', '.' and ' '")
 NOT_EMPTY = Text(r"(?s).*\S.*", "a text that is not empty")
@@ -140,7 +140,16 @@ Subwords = Annotated[int, Range(at_least=1, also=(0, "characters")), Meaning("Si
 
 
 def check_divides(trial: Any, part: str, whole: str) -> None:
-    """Raise UsageError unless one setting of a trial divides another."""
+    """Check that one setting of a trial divides another.
+
+    Args:
+        trial: The trial.
+        part: Name of the divisor.
+        whole: Name of the dividend.
+
+    Raises:
+        UsageError: It does not.
+    """
     divisor, number = getattr(trial, part), getattr(trial, whole)
     if number % divisor:
         fitting = ", ".join(str(n) for n in range(1, number + 1) if number % n == 0)
@@ -148,7 +157,7 @@ def check_divides(trial: Any, part: str, whole: str) -> None:
 
 
 def meanings(kind: type) -> dict[str, str]:
-    """Return the string below each field of a class and of its bases, by the name of the field; the nearest class counts."""
+    """Return the strings below the fields of a class and its bases, by field. The most derived class takes precedence."""
     found: dict[str, str] = {}
     for each in reversed(kind.__mro__):
         try:

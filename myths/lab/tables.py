@@ -1,4 +1,4 @@
-"""What tables share: each row names the trials that its numbers come from, and keeps them when rows are put together."""
+"""Columns that all tables share: each row names the trials that its numbers come from, also after rows are combined."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TRIALS = "trials"
-"""The last column of every table: the ids of all trials that a row is made of, with spaces between them."""
+"""Last column of every table: ids of all trials that a row is computed from, separated by spaces."""
 
 ABOUT = ("dataset", "protocol", "device", TRIALS)
-"""What every row says of how it came about."""
+"""Columns that state the conditions of a row."""
 
 
 def unite(cells: Iterable[Any]) -> str:
     """Return the ids of several cells as one cell, each id once.
 
     Args:
-        cells: Cells of the column ``trials``, such as the column of a group. A missing value, as a left join gives it, names no trial.
+        cells: Cells of the column ``trials``, such as those of a group. Missing values, as from a left join, are ignored.
     """
     return " ".join(sorted({identity for cell in cells if isinstance(cell, str) for identity in cell.split()}))
 
 
 def unite_columns(*columns: Iterable[Any]) -> list[str]:
-    """Return for each row the ids of several columns as one cell, such as those of a measurement and of its baseline."""
+    """Return for each row the ids of several columns as one cell, for example those of a measurement and its baseline."""
     return [unite(cells) for cells in zip(*columns, strict=True)]
 
 
@@ -38,18 +38,19 @@ def rows_of_kind(table: pd.DataFrame, kind: str) -> pd.DataFrame:
 
 
 def trial_ids(rows: pd.DataFrame) -> frozenset[str]:
-    """Return the ids of the trials that rows are made of."""
+    """Return the ids of the trials that rows are computed from."""
     return frozenset(unite(rows[TRIALS]).split()) if len(rows) else frozenset()
 
 
 def about(rows: pd.DataFrame) -> dict[str, Any]:
-    """Return what one row says that is made of several: ``dataset`` (where they have it), ``protocol``, ``device`` and ``trials``.
+    """Return the columns that state the conditions of a row computed from several rows.
 
     Args:
-        rows: All rows that the new row is made of, those of its baseline included.
+        rows: All rows that the new row is computed from, including those of its baseline.
 
     Returns:
-        The distinct datasets and devices, separated by commas; the protocol furthest from the paper's; the ids of all trials.
+        The distinct datasets (if there is such a column) and devices, separated by commas; the protocol furthest from the paper's; the ids
+        of all trials.
     """
     together = {name: ", ".join(sorted(set(rows[name]))) for name in ("dataset", "device") if name in rows}
     named = {"dataset": together["dataset"]} if "dataset" in together else {}
@@ -57,21 +58,25 @@ def about(rows: pd.DataFrame) -> dict[str, Any]:
 
 
 def checked(name: str, table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table with its column ``trials`` at the end.
+    """Return a table with the column ``trials`` at the end.
+
+    Args:
+        name: Name of the table, for the error.
+        table: The table.
 
     Raises:
-        ValueError: A row names no trial. The message names the table.
+        ValueError: A row names no trial.
     """
     if not len(table):
         return table
     if TRIALS not in table or not all(isinstance(cell, str) and cell for cell in table[TRIALS]):
         raise ValueError(
-            f"table {name}: a row names no trial in its column {TRIALS!r}; take the column from Results.frame, "
-            "and put rows together with the functions of myths.lab.tables"
+            f"table {name}: a row names no trial in the column {TRIALS!r}. Take the column from Results.frame, "
+            "and combine rows with the functions of myths.lab.tables"
         )
     return table[[*(column for column in table.columns if column != TRIALS), TRIALS]]
 
 
 def as_csv(table: pd.DataFrame) -> str:
-    """Return a table as CSV, as every file of a run and of a report holds it: numbers with ten significant digits."""
+    """Return a table as CSV with ten significant digits, the format of all CSV files of a run and a report."""
     return table.to_csv(index=False, float_format="%.10g", lineterminator="\n")

@@ -1,4 +1,4 @@
-"""One trial with any settings, run with what it depends on and forgotten."""
+"""Run one trial with any settings, and its dependencies, without storing them."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TryResult:
-    """What a trial gave that is not stored.
+    """The result of a trial that is not stored.
 
     Attributes:
-        rows: Its rows.
-        pictures: The pictures of it.
+        rows: Rows of the trial.
+        pictures: Picture files that were written.
     """
 
     rows: list[dict[str, Any]]
@@ -40,7 +40,7 @@ class TryResult:
 
 
 class _Tables(dict[str, "pd.DataFrame"]):
-    """The tables of a myth, each made when a picture asks for it."""
+    """The tables of a myth, each computed on first access."""
 
     def __init__(self, myth: Myth, results: Results) -> None:
         super().__init__()
@@ -52,22 +52,22 @@ class _Tables(dict[str, "pd.DataFrame"]):
 
 
 def run(myth: Myth, name: str, settings: Sequence[str], device: str, folder: Path) -> TryResult:
-    """Run one trial and forget it.
+    """Run one trial without storing it.
 
     Args:
         myth: The myth.
-        name: Class of the trial, in capitals or not, with dashes or without.
-        settings: Its settings, as ``key=value`` words.
-        device: The device, as the user names it.
-        folder: Where pictures of it go, if there are any.
+        name: Class of the trial; case and dashes are ignored.
+        settings: Settings of the form ``key=value``.
+        device: Device as the user names it.
+        folder: Output folder of pictures.
 
     Returns:
-        Its rows and the pictures drawn.
+        Rows and pictures of the trial.
 
     Raises:
-        UsageError: There is no such trial or setting.
-        CannotStart: It cannot run here.
-        MythsError: It fails.
+        UsageError: The trial or a setting does not exist.
+        CannotStart: The trial cannot run on this machine.
+        MythsError: The trial fails.
     """
     trial = parse_settings(_trial_class(myth, name), settings)
     with tempfile.TemporaryDirectory() as forgotten:
@@ -77,7 +77,7 @@ def run(myth: Myth, name: str, settings: Sequence[str], device: str, folder: Pat
             raise CannotStart(plan.skipped[-1][1])
         for data in plan.data:
             prepared.require(data)
-        from myths.lab import device as devices  # brings torch, which takes seconds: after all that may be wrong in the settings
+        from myths.lab import device as devices  # imports torch, which takes seconds: only after the settings are checked
 
         progress = runner.run(plan, store, runner.Invocation(devices.select_device(device), prepared.sha256_of, "try"), report=_tell)
         if progress.failed:
@@ -94,17 +94,23 @@ def _tell(trial: Trial, record: TrialRecord | None) -> None:
 
 
 def parse_settings(kind: type[Trial], words: Sequence[str]) -> Trial:
-    """A trial from ``key=value`` words; ``key.key=value`` are settings of the trial that a field holds.
+    """Return a trial from texts ``key=value``; ``key.key=value`` sets a field of a nested trial.
 
-    A field that may hold trials of several classes takes the class first: ``model=TrainClassifier model.network=resnet20``.
-    Raises UsageError that names the word that is wrong.
+    A field that accepts several trial classes takes the class first: ``model=TrainClassifier model.network=resnet20``.
+
+    Args:
+        kind: Trial class.
+        words: Settings of the form ``key=value``.
+
+    Raises:
+        UsageError: A setting is invalid.
     """
     own: dict[str, Any] = {}
     inner: dict[str, list[str]] = {}
     for word in words:
         key, equals, value = word.partition("=")
         if not equals:
-            raise UsageError(f"{word!r} is not KEY=VALUE")
+            raise UsageError(f"Invalid setting {word!r}: expected KEY=VALUE")
         name, dot, rest = key.partition(".")
         if dot:
             inner.setdefault(name, []).append(f"{rest}={value}")
@@ -116,21 +122,25 @@ def parse_settings(kind: type[Trial], words: Sequence[str]) -> Trial:
         if classes and (field.name in own or field.name in inner):
             chosen = own.get(field.name, next(iter(classes)))
             if chosen not in classes:
-                raise UsageError(f"{field.name}={chosen}: {field.name} is one of {', '.join(classes)}")
+                raise UsageError(f"Invalid {field.name}={chosen}: expected one of {', '.join(classes)}")
             made = parse_settings(classes[chosen], inner.pop(field.name, []))
             own[field.name] = (made,) if typing.get_origin(hints[field.name]) is tuple else made
     if inner:
-        raise UsageError(f"{kind.__name__}: {next(iter(inner))} holds no trial that has settings")
+        raise UsageError(f"{kind.__name__}: {next(iter(inner))} is not a trial, so it has no settings")
     return from_settings(kind, own)
 
 
 def list_trials(myth: Myth) -> list[dict[str, str]]:
-    """Return the trials of a myth, each with the first sentence of its description."""
+    """Return the trial classes of a myth, each with the first paragraph of its docstring."""
     return [{"trial": kind.__name__, "measures": _first_sentence(kind)} for kind in myth.trial_types]
 
 
 def describe_settings(myth: Myth, name: str) -> tuple[str, list[dict[str, str]]]:
-    """Return what a trial measures, and its settings: name, type with the valid range, default, meaning.
+    """Return what a trial measures, and name, valid values, default and meaning of each setting.
+
+    Args:
+        myth: The myth.
+        name: Class of the trial.
 
     Raises:
         UsageError: The myth has no such trial.
@@ -153,18 +163,18 @@ def describe_settings(myth: Myth, name: str) -> tuple[str, list[dict[str, str]]]
 def _trial_class(myth: Myth, name: str) -> type[Trial]:
     kinds = {known.lower(): kind for known, kind in myth.types_by_name.items()}
     if (kind := kinds.get(name.lower().replace("-", ""))) is None:
-        raise UsageError(f"{myth.name} has no trial {name!r}; it has: {', '.join(myth.types_by_name)}")
+        raise UsageError(f"{myth.name} has no trial {name!r}. Available: {', '.join(myth.types_by_name)}")
     return kind
 
 
 def _of_trial(name: str, hint: Any) -> str:
     if not (classes := _trial_classes(hint)):
         return ""
-    return f"a trial, {name}={' or '.join(classes)}, with its settings as {name}.KEY=VALUE"
+    return f"a trial: {name}={' or '.join(classes)}; set its fields with {name}.KEY=VALUE"
 
 
 def _written(default: Any) -> str:
-    """A default as it is typed."""
+    """Return a default as the user would type it."""
     if isinstance(default, tuple):
         return ",".join(map(str, default)) or "none"
     return str(default).lower() if isinstance(default, bool) else f"{default:g}" if isinstance(default, float) else str(default)
@@ -175,7 +185,7 @@ def _first_sentence(kind: type[Trial]) -> str:
 
 
 def _trial_classes(hint: Any) -> dict[str, type[Trial]]:
-    """The classes of trials in a type, at any depth."""
+    """Return the trial classes in a type, at any depth."""
     if isinstance(hint, type) and issubclass(hint, Trial):
         return {hint.__name__: hint}
     return {name: kind for argument in typing.get_args(hint) for name, kind in _trial_classes(argument).items()}

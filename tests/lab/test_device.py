@@ -118,7 +118,7 @@ def test_no_chunk_passes_the_bounds_and_all_items_come_in_order(total, wanted, e
 
 
 def test_an_item_that_no_tensor_holds_is_refused_by_its_size():
-    with pytest.raises(CannotStart, match=r"2,147,483,648 numbers; at most 2,147,483,647"):
+    with pytest.raises(CannotStart, match=r"2,147,483,648 elements: expected at most 2,147,483,647"):
         device.halve_on_out_of_memory(lambda piece: piece, 1, 1, elements=2**31)
 
 

@@ -92,7 +92,7 @@ def test_the_settings_of_a_trial_are_listed_with_default_range_and_meaning():
     ]
     assert lines[-1]["meaning"] == "Seed of every random stream of the trial."
     first = next(line for line in describe_settings(myth, "again")[1] if line["setting"] == "first")
-    assert first == {"setting": "first", "value": "a trial, first=Toss, with its settings as first.KEY=VALUE", "default": "required",
+    assert first == {"setting": "first", "value": "a trial: first=Toss; set its fields with first.KEY=VALUE", "default": "required",
                      "meaning": "Tosses that came before."}  # fmt: skip
 
 

@@ -38,7 +38,7 @@ def test_a_row_of_several_says_how_they_came_about():
 
 @pytest.mark.parametrize("cell", ["", None, np.nan])
 def test_a_table_with_a_row_that_names_no_trial_is_refused(cell):
-    with pytest.raises(ValueError, match="table sums: a row names no trial in its column 'trials'"):
+    with pytest.raises(ValueError, match="table sums: a row names no trial in the column 'trials'"):
         checked("sums", pd.DataFrame({TRIALS: ["a", cell], "x": [1, 2]}))
     assert list(checked("sums", pd.DataFrame({TRIALS: ["a"], "x": [1]}))) == ["x", TRIALS]
     assert checked("sums", pd.DataFrame()).empty

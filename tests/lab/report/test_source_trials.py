@@ -38,7 +38,7 @@ def test_a_number_names_its_trials_also_where_its_table_makes_the_rows(run, clai
 
 def test_a_table_that_loses_the_trials_is_refused(tmp_path):
     myth = replace(coin.COIN, tables={**coin.COIN.tables, "by_coin": without_trials})
-    with pytest.raises(ValueError, match="table by_coin: a row names no trial in its column 'trials'"):
+    with pytest.raises(ValueError, match="table by_coin: a row names no trial in the column 'trials'"):
         coin.analysis(tmp_path / "cpu-laptop", myth=myth)
 
 
