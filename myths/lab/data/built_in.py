@@ -1,4 +1,4 @@
-"""Data that needs no download: what installed packages carry, and what is drawn by a rule."""
+"""Built-in datasets: data of installed packages and procedurally generated images."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ SHAPES = ("disc", "ring", "square", "cross", "triangle", "stripes")
 
 
 def digits() -> dict[str, np.ndarray]:
-    """scikit-learn's handwritten digits (UCI, 13 writers) in a fixed stratified split.
+    """Return scikit-learn's handwritten digits (UCI, 13 writers) in a fixed stratified split.
 
-    Returns x_train uint8 [1197, 8, 8] in 0..255, y_train uint8 [1197], x_test [600, 8, 8], y_test [600], classes.
+    Returns:
+        x_train uint8 [1197, 8, 8] in 0..255, y_train uint8 [1197], x_test [600, 8, 8], y_test [600], classes.
     """
     from sklearn.datasets import load_digits
 
@@ -34,11 +35,13 @@ def digits() -> dict[str, np.ndarray]:
 
 
 def shapes() -> dict[str, np.ndarray]:
-    """Six procedural shapes, each in a random color, size and place on a random background, with noise.
+    """Return images of six shapes with random color, size, position, background and noise.
 
-    Returns x_train uint8 [1200, 16, 16, 3], y_train uint8 [1200], x_test [300, 16, 16, 3], y_test [300], classes.
-    A small convolutional network learns them in about a second. The same bytes on every machine: raw
-    words of a counter-based generator and integer arithmetic only, as NumPy promises no stable stream of anything else.
+    A small convolutional network learns them in about one second. The bytes are identical on every machine: they come from raw words of
+    a counter-based generator and integer arithmetic, because NumPy guarantees no other stream.
+
+    Returns:
+        x_train uint8 [1200, 16, 16, 3], y_train uint8 [1200], x_test [300, 16, 16, 3], y_test [300], classes.
     """
     size, n_train, n = 16, 1200, 1500
     words = np.random.Philox(key=20260701)
@@ -81,7 +84,7 @@ BUILT_IN: dict[str, Callable[[], dict[str, np.ndarray]]] = {"digits": digits, "s
 
 
 def _shares(counts: np.ndarray, total: int) -> np.ndarray:
-    """``total`` parted in proportion to ``counts`` by largest remainder."""
+    """Divide ``total`` in proportion to ``counts`` by the largest-remainder method."""
     parts, remainders = np.divmod(counts * total, counts.sum())
     parts[np.argsort(-remainders, kind="stable")[: total - parts.sum()]] += 1
     return parts

@@ -1,4 +1,4 @@
-"""The one table of data sets: where each is published, what it must hash to, and under which terms."""
+"""Catalog of datasets: mirrors, checksums, licenses and citations."""
 
 from __future__ import annotations
 
@@ -26,40 +26,40 @@ MODELS = (
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """One file as its authors published it. ``bytes`` is its size, or the most it can be where no source states it."""
+    """A published file. ``bytes`` is its size, or an upper bound if no source states it."""
 
     file: str
     urls: tuple[str, ...]
     bytes: int
     checksum: str | None
-    """"sha256:…", or None where no source states one: then the content of what is prepared from it is what is checked."""
+    """"sha256:…", or None if no source states one. Then the content hash of the prepared dataset is checked instead."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set that the suite knows: its published files and what prepares arrays from them."""
+    """A dataset of the catalog: its published files and the function that prepares arrays from them."""
 
     name: str
     title: str
     license: str
     citation: str
     files: tuple[RemoteFile, ...] = ()
-    """Empty for a set that is not published in this form and must be brought."""
+    """Published files; empty if the dataset is not published in this form and must be copied from another machine."""
     prepare: Callable[[Mapping[str, Path]], dict[str, np.ndarray]] | None = None
     content: str | None = None
-    """SHA-256 of the content of the official set in prepared form; None where nobody has recorded it."""
+    """SHA-256 of the content of the official dataset in prepared form, or None if unknown."""
     note: str = ""
     members: tuple[str, ...] = ()
-    """Names of the sets that it holds, where it holds several."""
+    """Names of its parts, if it consists of several datasets."""
 
     @property
     def download_bytes(self) -> int:
-        """Bytes to download, all files together."""
+        """Total download size in bytes."""
         return sum(f.bytes for f in self.files)
 
     @property
     def mirrors(self) -> tuple[str, ...]:
-        """The hosts that have it, in the order in which they are asked."""
+        """Mirror hosts, in the order in which they are tried."""
         return tuple(dict.fromkeys(url.split("/")[2] for f in self.files for url in f.urls))
 
 
@@ -121,7 +121,7 @@ _V6_IMAGES = ("datasets/cifar10.1_v6_data.npy", 6_144_128, "2997188e5816f5bd545d
 
 
 def _prediction_files() -> tuple[RemoteFile, ...]:
-    """Two kinds of JSON were published, "[0, 1]" and one number a line; the longer has 5 bytes a number."""
+    """Return the published prediction files. Sizes are upper bounds: the longer of two JSON layouts has 5 bytes per number."""
     counts = {"original": 10_000, "v4": 2_021, "v6": 2_000}
     files = [
         _cifar10_1_file(

@@ -1,4 +1,4 @@
-"""Brings data sets here: downloads them, or takes what the user has."""
+"""Download and list datasets."""
 
 from __future__ import annotations
 
@@ -25,28 +25,37 @@ __all__ = ["DownloadLimits", "add", "get", "list_datasets"]
 
 @dataclass(frozen=True)
 class DownloadLimits:
-    """How long a mirror is waited for. The last one may be as slow as it is: something is better than nothing."""
+    """Timeouts and minimum speed of downloads. The minimum speed does not apply to the last mirror."""
 
     timeout: float = 30.0
-    """Seconds without a byte."""
+    """Maximum number of seconds without data."""
     attempts: int = 2
-    """Tries at each mirror, a second or more apart; an answer that no second try changes, as "404 Not Found", gets one."""
+    """Attempts per mirror. Permanent errors such as "404 Not Found" are not retried."""
     min_bytes_per_second: float = 150_000.0
-    """Bytes a second, since the start; below it the next mirror is tried."""
+    """Minimum average speed; below it the next mirror is tried."""
     grace_seconds: float = 20.0
-    """Seconds before the speed is judged."""
+    """Seconds before the speed is checked."""
 
 
 def get(name: str, root: Path | None = None, progress: bool = False, limits: DownloadLimits | None = None) -> PreparedDataset:
-    """Downloads and prepares a data set of the catalog into ``root`` (the first of ``prepared.roots()`` if none is given).
+    """Download and prepare a dataset of the catalog.
 
-    The files come into ``<root>/downloads/<name>/`` and are kept; those that already lie there are used. Each mirror is
-    tried in turn until one gives a file with the right checksum; nothing is opened before. A set that is
-    here already and official is left as it is; a variant is set aside as ``<name>_<start of its hash>``, and stays usable
-    under that name; a corrupt file as ``….corrupt``.
+    Files are kept in ``<root>/downloads/<name>/`` and reused. Mirrors are tried in order until one returns a file with the correct
+    checksum; no file is opened before. An official prepared dataset is not downloaded again. A modified one is renamed to
+    ``<name>_<start of its hash>`` and remains usable under that name; a corrupt one is renamed to ``….corrupt``.
 
-    Raises UsageError for a name that the catalog does not have; CannotStart when no mirror gave a file (with
-    what each answered), the content is not the official one, or there is no space left.
+    Args:
+        name: Name of the dataset.
+        root: Folder of the prepared dataset. Default: the first of ``prepared.roots()``.
+        progress: Whether to show a progress bar.
+        limits: Timeouts and minimum speed.
+
+    Returns:
+        The prepared dataset.
+
+    Raises:
+        UsageError: The catalog has no such dataset.
+        CannotStart: No mirror returned the file, the content is not the official one, or the disk is full.
     """
     if name in BUILT_IN:
         return prepared.require(name)
@@ -78,10 +87,11 @@ def get(name: str, root: Path | None = None, progress: bool = False, limits: Dow
 
 
 def list_datasets() -> list[dict[str, Any]]:
-    """What there is, for a table: every set of the catalog, built-in, and whatever else is prepared, believing the sidecars.
+    """Return one row per dataset: catalog, built-in and user datasets. Hashes are read from the sidecars, not recomputed.
 
-    Keys: name, title, state (present, modified, not downloaded, built-in or corrupt), bytes (here), download_bytes, license, note,
-    get (the command that brings it, or None).
+    Returns:
+        Rows with the keys name, title, kind, state (present, modified, not downloaded, built-in or corrupt), bytes (on this machine),
+        download_bytes, license, note, and get (the command that downloads it, or None).
     """
     rows = [_row(entry.name, entry.title, entry.license, entry) for entry in CATALOG.values()]
     rows += [_row(name, (BUILT_IN[name].__doc__ or "").split("\n")[0], "BSD-3-Clause" if name == "digits" else "MIT") for name in BUILT_IN]
@@ -120,12 +130,12 @@ def _row(name: str, title: str, license: str, entry: Dataset | None = None) -> d
 
 
 class _TooSlow(Exception):
-    """This mirror would take too long and there are others."""
+    """The mirror is slower than the limit and another one is left."""
 
 
 @dataclass
 class _DownloadMonitor:
-    """What pooch reports its bytes to: shows them, and gives a slow mirror up."""
+    """Progress callback for pooch that shows the bytes and aborts downloads from slow mirrors."""
 
     show: Callable[[int, int], None]
     min_bytes_per_second: float
@@ -141,7 +151,7 @@ class _DownloadMonitor:
             raise _TooSlow(f"too slow ({self.done / elapsed / 1000:.0f} kB/s)")
 
     def reset(self) -> None:
-        """Pooch resets and updates to the total at the end; a fast file is then not judged as slow."""
+        """Restart the clock. Pooch resets and updates to the total at the end, which must not count as slow."""
         self.done, self.start = 0, time.monotonic()
 
     def close(self) -> None: ...
@@ -171,7 +181,7 @@ def _download(entry: Dataset, folder: Path, limits: DownloadLimits, progress: bo
 def _from_mirrors(
     file: RemoteFile, folder: Path, limits: DownloadLimits, show: _ProgressBar, failed: set[str]
 ) -> tuple[Path | None, list[str]]:
-    """The verified file, or None and what each mirror answered. Hosts that failed before are asked last."""
+    """Return the verified file, or None and the error of each mirror. Hosts that failed before are tried last."""
     import pooch
     import requests
 
@@ -193,7 +203,7 @@ def _from_mirrors(
                 if attempt + 1 == limits.attempts or not _is_transient(error):
                     break
                 time.sleep(min(attempt + 1, limits.timeout))
-            # requests' own exceptions are OSErrors too, so this is the disk's.
+            # Exceptions of requests are OSErrors too and are caught above, so this one comes from the disk.
             except OSError as error:
                 raise prepared.unwritable(folder / file.file, error) from error
         answers.append(answer)
@@ -202,7 +212,7 @@ def _from_mirrors(
 
 
 def _is_transient(error: Exception) -> bool:
-    """Whether the same mirror may answer better when asked again."""
+    """Return whether a retry at the same mirror may succeed."""
     import requests
 
     if isinstance(error, requests.HTTPError) and error.response is not None:
@@ -211,7 +221,7 @@ def _is_transient(error: Exception) -> bool:
 
 
 def _reject_html(path: Path) -> None:
-    """A login or error page that came with status 200; files without a checksum have no other guard before they are parsed."""
+    """Raise ValueError for a login or error page with status 200. Files without a checksum have no other check before parsing."""
     with path.open("rb") as stream:
         start = stream.read(512).lstrip().lower()
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
@@ -237,7 +247,7 @@ def _error_text(error: Exception) -> str:
 
 @dataclass
 class _ProgressBar:
-    """The bytes of all files of a set, on a bar if there is one."""
+    """Progress over all files of a dataset, on a bar if there is one."""
 
     progress: Any = None
     task: Any = None
@@ -267,7 +277,7 @@ def _progress_bar(wanted: bool, entry: Dataset) -> Iterator[_ProgressBar]:
 
 @contextlib.contextmanager
 def _quiet_pooch() -> Iterator[None]:
-    """Pooch announces every file and its hash; here the bar and the final error say what matters."""
+    """Silence the log of pooch."""
     import pooch
 
     logger = pooch.get_logger()
@@ -279,7 +289,7 @@ def _quiet_pooch() -> Iterator[None]:
         logger.setLevel(level)
 
 
-# --- what is here already -------------------------------------------------------------------------
+# --- datasets on this machine -------------------------------------------------------------------------
 
 
 def _verified_in(name: str, root: Path) -> PreparedDataset | None:
@@ -291,7 +301,7 @@ def _verified_in(name: str, root: Path) -> PreparedDataset | None:
 
 
 def _set_aside(name: str, root: Path, found: str) -> None:
-    """Renames a set of other content than ``found``: nothing that was there is overwritten."""
+    """Rename a prepared dataset with other content than ``found``, so that it is not overwritten."""
     path = root / f"{name}.npz"
     if not path.exists():
         return

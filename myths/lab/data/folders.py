@@ -1,4 +1,4 @@
-"""Folders of images as they are: flat or in classes, of any size and mode, with those that cannot be read left out and named."""
+"""Image folders: flat or with class folders, any image size and mode. Unreadable files are skipped and listed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Filter = Literal["box", "bilinear", "bicubic", "lanczos"]
 
-# What damaged images make Pillow's decoders raise has no common ancestor.
+# Pillow's decoders raise many exceptions for damaged images, without a common base class.
 _UNREADABLE = (OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, OverflowError, EOFError, struct.error, zlib.error)
 _THREADS = 4
 
@@ -37,39 +37,40 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """The images below ``root``: relative paths in their order, the folder of each as its label, and what was left out."""
+    """The images below ``root``: sorted relative paths, their folders as labels, and skipped files."""
 
     name: str
     root: Path
     files: tuple[str, ...]
     labels: tuple[str, ...]
-    """The folder of each file relative to ``root``, with / between its parts; "" for a file in ``root`` itself."""
+    """Folder of each file relative to ``root``, separated by "/"; "" for a file in ``root`` itself."""
     skipped: tuple[tuple[str, str], ...] = ()
-    """Files that are no whole image, each with why; those left out when the folder was added are among them."""
+    """Files that were skipped, each with the reason, including those skipped when the folder was added."""
 
     def __len__(self) -> int:
         return len(self.files)
 
     @functools.cached_property
     def layout(self) -> Layout:
-        """Part and class of each image."""
+        """Split and class of each image."""
         return read_layout(self.files)
 
     def filter(self, keep: Callable[[str], bool]) -> ImageFolder:
-        """The images whose label ``keep`` takes."""
+        """Return the images whose label satisfies ``keep``."""
         return self.pick([i for i, label in enumerate(self.labels) if keep(label)])
 
     def pick(self, positions: Iterable[int]) -> ImageFolder:
-        """The images at some positions, in that order."""
+        """Return the images at the given positions, in that order."""
         chosen = list(positions)
         files, labels = (tuple(values[i] for i in chosen) for values in (self.files, self.labels))
         return ImageFolder(self.name, self.root, files, labels, self.skipped)
 
 
 def image_folder(name: str) -> ImageFolder:
-    """The prepared image folder of this name, its hash and each of its images checked (once per process).
+    """Return a prepared image folder, with its hash verified (once per process).
 
-    Raises CannotStart when it is absent, damaged, no folder of images, or holds none that can be read.
+    Raises:
+        CannotStart: The dataset is not available, damaged, not an image folder, or has no readable image.
     """
     found = prepared.require(name)
     if found.kind != "images" or found.path is None:
@@ -80,10 +81,22 @@ def image_folder(name: str) -> ImageFolder:
 def decode(
     folder: ImageFolder, side: int, filter: Filter = "bicubic", files: Iterable[int] | None = None
 ) -> UInt8[Tensor, "n 3 side side"]:
-    """The images of a folder on the CPU: the middle square of each, resized to ``side`` with one antialiasing filter, in RGB.
+    """Load images as square RGB on the CPU: center crop, then resize with an antialiasing filter.
 
-    Gray, palette, CMYK and 16-bit images become 8-bit RGB, transparent ones lie on white, and cameras' rotation notes are
-    heeded. ``files`` picks some by their positions. Raises CannotStart for a file that can no longer be read.
+    Gray, palette, CMYK and 16-bit images are converted to 8-bit RGB. Transparent images are placed on white. The EXIF orientation is
+    applied.
+
+    Args:
+        folder: The image folder.
+        side: Height and width of the output in pixels.
+        filter: Resampling filter.
+        files: Positions of the images to load. Default: all.
+
+    Returns:
+        Pixel values 0 to 255.
+
+    Raises:
+        CannotStart: A file can no longer be read.
     """
     squares = _read(folder, range(len(folder)) if files is None else files, lambda image: _square(image, side, filter))
     images = np.stack(squares) if squares else np.zeros((0, side, side, 3), np.uint8)
@@ -91,12 +104,16 @@ def decode(
 
 
 def load_uncropped(folder: ImageFolder, files: Iterable[int]) -> list[UInt8[np.ndarray, "_ _ 3"]]:
-    """Some images of a folder in RGB, uncropped, each of its own height and width. Raises CannotStart as ``decode`` does."""
+    """Load images in RGB at their original sizes, without cropping.
+
+    Raises:
+        CannotStart: A file can no longer be read.
+    """
     return _read(folder, files, lambda image: image)
 
 
 def load_rgb(path: Path) -> Image.Image:
-    """One image file as 8-bit RGB, upright, on white where it is transparent."""
+    """Load one image file as 8-bit RGB, with EXIF orientation applied and transparency placed on white."""
     from PIL import Image, ImageOps
 
     with Image.open(path) as opened:
@@ -112,30 +129,30 @@ def load_rgb(path: Path) -> Image.Image:
 
 @dataclass(frozen=True)
 class ImageInfo:
-    """What opening one image file shows: its size and Pillow's mode, or why it cannot be read."""
+    """Size and Pillow mode of an image file, or the reason why it cannot be read."""
 
     width: int = 0
     height: int = 0
     mode: str = ""
     frames: int = 1
     turned: bool = False
-    """Whether a camera's note says to rotate or mirror it."""
+    """Whether its EXIF orientation rotates or mirrors it."""
     why_unreadable: str = ""
 
 
 def inspect_images(files: Iterable[Path]) -> list[ImageInfo]:
-    """Open and decode each file, and say what it is."""
+    """Open and decode each file and return its properties."""
     return _each(_inspect, list(files))
 
 
 def unreadable(files: Iterable[Path]) -> dict[Path, str]:
-    """Those that are no whole image, each with why."""
+    """Return the files that cannot be read completely, each with the reason."""
     listed = list(files)
     return {file: seen.why_unreadable for file, seen in zip(listed, inspect_images(listed), strict=True) if seen.why_unreadable}
 
 
 def skipped_message(skipped: Mapping[str, str] | Iterable[tuple[str, str]], shown: int = 5) -> str:
-    """How many files were left out and which, in words; "" for none."""
+    """Return a message with the number and names of skipped files; "" if there are none."""
     names = list(dict(skipped))
     if not names:
         return ""
@@ -158,7 +175,7 @@ def _checked(name: str, root: Path, sha256: str) -> ImageFolder:
     prepared.require_verified(name)
     known = _known_skipped(root.with_name(f"{root.name}.json"))
     paths = find_images(root).images
-    # A folder taken in by ``myths data add`` was checked then, and its hash says that it is the same.
+    # ``myths data add`` checked the images, and the verified hash shows that they are unchanged.
     bad = {} if known is not None else {p.relative_to(root).as_posix(): why for p, why in unreadable(paths).items()}
     files = tuple(file for p in paths if (file := p.relative_to(root).as_posix()) not in bad)
     if not files:
@@ -207,7 +224,7 @@ def _square(image: Image.Image, side: int, filter: Filter) -> Image.Image:
 
 
 def _eight_bit(values: np.ndarray, sixteen: bool) -> np.ndarray:
-    """16-bit values by their high byte; those of a mode that has no fixed range by the smallest range that they fit into."""
+    """Convert to 8 bits: 16-bit values by their high byte, modes without a fixed range by the smallest range that holds the values."""
     low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
     if sixteen or (low >= 0 and 255 < high <= 65_535):
         return (values / 257).round().astype(np.uint8)
@@ -219,7 +236,7 @@ def _eight_bit(values: np.ndarray, sixteen: bool) -> np.ndarray:
 
 
 def _each(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
-    """In order; Pillow lets other threads run while it decodes."""
+    """Map in order, in threads. Pillow releases the GIL while it decodes."""
     # Pillow warns of odd metadata and of large images, which are read all the same. Filters belong to the process, so not in ``work``.
     with warnings.catch_warnings(), ThreadPoolExecutor(_THREADS) as pool:
         warnings.simplefilter("ignore")

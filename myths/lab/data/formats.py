@@ -1,6 +1,6 @@
-"""Readers of the formats in which the authors published their data. Each gives arrays in official order.
+"""Readers of published file formats. They return arrays in the official order.
 
-All raise BadFormat when a file is not what it should be; none runs code that the file brings along.
+All readers raise BadFormat for unexpected content. None executes code from a file.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import numpy as np
 
 
 class BadFormat(ValueError):
-    """The file does not hold what its name promises."""
+    """The content of a file does not have the expected format."""
 
 
 class ArrayUnpickler(pickle.Unpickler):
-    """Unpickles containers, text, numbers and NumPy arrays; refuses every other global by name.
+    """Unpickler for containers, text, numbers and NumPy arrays only.
 
-    Pickles can call anything they name. What is published as pickles of arrays names only what is listed here.
+    Pickles can call any global. This class refuses all globals except those that pickled arrays need.
     """
 
     _ALLOWED: ClassVar[dict[tuple[str, str], Any]] = {
@@ -39,7 +39,7 @@ class ArrayUnpickler(pickle.Unpickler):
     }
 
     def find_class(self, module: str, name: str) -> Any:
-        """The global, when it is one of the allowed; raises pickle.UnpicklingError otherwise."""
+        """Return an allowed global; raise pickle.UnpicklingError for any other."""
         try:
             return self._ALLOWED[module, name]
         except KeyError:
@@ -47,7 +47,15 @@ class ArrayUnpickler(pickle.Unpickler):
 
 
 def pickled(archive: Path, members: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """The pickled dictionaries of arrays in a tar.gz, by the key that ``members`` gives each path in it."""
+    """Read pickled dictionaries of arrays from a tar.gz archive.
+
+    Args:
+        archive: Path of the archive.
+        members: Key of the result -> path in the archive.
+
+    Raises:
+        BadFormat: A member is missing or is not a dictionary of arrays.
+    """
     try:
         with tarfile.open(archive, "r:gz") as tar:
             found = {}
@@ -61,14 +69,14 @@ def pickled(archive: Path, members: Mapping[str, str]) -> dict[str, dict[str, An
                     raise BadFormat(f"{member} in {archive.name} holds no dictionary")
     except KeyError as error:
         raise BadFormat(f"{archive.name} lacks a member: {error.args[0]}") from error
-    # What a pickle's bytes can make its reader raise has no common ancestor.
+    # Unpickling damaged bytes raises many exceptions, without a common base class.
     except (tarfile.TarError, EOFError, OSError, zlib.error, pickle.UnpicklingError, TypeError, ValueError, IndexError) as error:
         raise error if isinstance(error, BadFormat) else BadFormat(f"{archive.name} cannot be read: {error}") from error
     return found
 
 
 def cifar10(files: Mapping[str, Path]) -> dict[str, np.ndarray]:
-    """x_train uint8 [n, 32, 32, 3], y_train uint8 [n], x_test, y_test, classes from cifar-10-python.tar.gz."""
+    """Read cifar-10-python.tar.gz: x_train uint8 [n, 32, 32, 3], y_train uint8 [n], x_test, y_test, classes."""
     folder = "cifar-10-batches-py/"
     train = {f"train{i}": f"{folder}data_batch_{i}" for i in range(1, 6)}
     read = pickled(files["cifar-10-python.tar.gz"], {**train, "test": f"{folder}test_batch", "meta": f"{folder}batches.meta"})
@@ -82,7 +90,7 @@ def cifar10(files: Mapping[str, Path]) -> dict[str, np.ndarray]:
 
 
 def cifar100(files: Mapping[str, Path]) -> dict[str, np.ndarray]:
-    """x_train, y_train, x_test, y_test with the fine labels, and fine_to_coarse uint8 [100], from cifar-100-python.tar.gz."""
+    """Read cifar-100-python.tar.gz: x_train, y_train, x_test, y_test (fine labels), and fine_to_coarse uint8 [100]."""
     folder = "cifar-100-python/"
     read = pickled(files["cifar-100-python.tar.gz"], {"train": f"{folder}train", "test": f"{folder}test"})
     fine = {split: _labels(read[split].get("fine_labels"), 100) for split in read}
@@ -98,7 +106,7 @@ def cifar100(files: Mapping[str, Path]) -> dict[str, np.ndarray]:
 
 
 def mnist(files: Mapping[str, Path]) -> dict[str, np.ndarray]:
-    """x_train uint8 [n, 28, 28], y_train uint8 [n], x_test, y_test from the four idx.gz files."""
+    """Read the four idx.gz files of MNIST: x_train uint8 [n, 28, 28], y_train uint8 [n], x_test, y_test."""
     return {
         "x_train": idx(files["train-images-idx3-ubyte.gz"]),
         "y_train": idx(files["train-labels-idx1-ubyte.gz"]),
@@ -108,7 +116,7 @@ def mnist(files: Mapping[str, Path]) -> dict[str, np.ndarray]:
 
 
 def idx(path: Path) -> np.ndarray:
-    """The uint8 array of one gzipped idx file: two zero bytes, type 8, the number of axes, big-endian lengths, values."""
+    """Read the uint8 array of a gzipped idx file (two zero bytes, type 8, number of axes, big-endian lengths, values)."""
     try:
         data = gzip.decompress(path.read_bytes())
         zero, kind, axes = struct.unpack_from(">HBB", data)
@@ -122,7 +130,7 @@ def idx(path: Path) -> np.ndarray:
 
 
 def cifar10_1(files: Mapping[str, Path], classes: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """x_test uint8 [n, 32, 32, 3], y_test uint8 [n], classes from a *_data.npy and a *_labels.npy."""
+    """Read a *_data.npy and a *_labels.npy: x_test uint8 [n, 32, 32, 3], y_test uint8 [n], classes."""
     images, labels = (npy(files[next(f for f in files if f.endswith(end))]) for end in ("_data.npy", "_labels.npy"))
     if images.dtype != np.uint8 or images.shape != (len(labels), 32, 32, 3):
         raise BadFormat(f"expected {len(labels)} uint8 images of 32x32x3, found {images.dtype} {images.shape}")
@@ -130,7 +138,7 @@ def cifar10_1(files: Mapping[str, Path], classes: tuple[str, ...]) -> dict[str, 
 
 
 def cifar10_1_predictions(files: Mapping[str, Path], models: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """models; predictions original, v4, v6 uint8 [model, image]; labels_original, labels_v4, labels_v6 uint8 [image]."""
+    """Read published predictions: models; original, v4, v6 uint8 [model, image]; labels_original, labels_v4, labels_v6 uint8 [image]."""
     arrays = {"models": np.array(models)}
     for split in ("original", "v4", "v6"):
         arrays[f"labels_{split}"] = _labels(npy(files[f"{split}_labels.npy"]), 10)
@@ -142,7 +150,7 @@ def cifar10_1_predictions(files: Mapping[str, Path], models: tuple[str, ...]) ->
 
 
 def npy(path: Path) -> np.ndarray:
-    """The array of an .npy file that holds no objects."""
+    """Read the array of an .npy file; Python objects are refused."""
     try:
         return np.load(path, allow_pickle=False)
     except (OSError, EOFError, ValueError) as error:
@@ -150,14 +158,14 @@ def npy(path: Path) -> np.ndarray:
 
 
 def npz(path: Path) -> dict[str, np.ndarray]:
-    """The named arrays of an .npz file that holds no objects."""
+    """Read the named arrays of an .npz file; Python objects are refused."""
     try:
         with path.open("rb") as stream:
             file = np.load(stream, allow_pickle=False)
             if isinstance(file, np.ndarray):
                 raise BadFormat("it holds a single array, not named ones")
             return {name: file[name] for name in file.files}
-    # What a damaged zip makes zipfile and NumPy raise.
+    # zipfile and NumPy raise these for a damaged archive.
     except (OSError, EOFError, ValueError, KeyError, NotImplementedError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
         raise BadFormat(f"{path.name} is no .npz file of plain arrays: {error}") from error
 

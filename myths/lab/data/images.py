@@ -1,4 +1,4 @@
-"""Image sets on the device where they are used: whole, as bytes."""
+"""Image datasets as uint8 tensors on a device."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from myths.lab.errors import CannotStart, UsageError
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Images and labels, channels first, values 0 to 255; a set that is for testing only has no training part."""
+    """Images and labels, channels first, values 0 to 255. Test-only datasets have no training split."""
 
     name: str
     x_train: UInt8[Tensor, "n c h w"] | None
@@ -25,21 +25,31 @@ class ImageSet:
     x_test: UInt8[Tensor, "m c h w"]
     y_test: Int64[Tensor, " m"]
     classes: tuple[str, ...]
-    """Named by their numbers where the set brings no names."""
+    """Names of the classes; their numbers if the dataset has no names."""
 
     def training_split(self) -> tuple[UInt8[Tensor, "n c h w"], Int64[Tensor, " n"]]:
-        """Return the training images and their labels. Raises UsageError for a set that has none."""
+        """Return the training images and labels.
+
+        Raises:
+            UsageError: The dataset has no training split.
+        """
         if self.x_train is None or self.y_train is None:
             raise UsageError(f"{self.name} has no training part: train on another set and test on it")
         return self.x_train, self.y_train
 
 
 def image_set(name: str, device: str | torch.device) -> ImageSet:
-    """A prepared or built-in image set, whole, on ``device``; gray images have one channel.
+    """Load a prepared or built-in image dataset completely. Gray images have one channel.
 
-    An image folder is read as ``layout`` says. Without parts all of it is the test part. With parts, val/ is the test part where there is
-    no test/, and otherwise unused. Raises CannotStart when the set is absent or damaged, holds no images with labels, or its images
-    differ in size.
+    The module ``layout`` describes how image folders are read. Without splits, all images are test images. With splits, val/ is used for
+    testing if there is no test/, and is unused otherwise.
+
+    Args:
+        name: Name of the dataset.
+        device: Device of the tensors.
+
+    Raises:
+        CannotStart: The dataset is not available or damaged, has no labeled images, or its images differ in size.
     """
     found = prepared.require(name)
     if found.kind == "images" and found.path is not None:
@@ -65,7 +75,7 @@ def image_set(name: str, device: str | torch.device) -> ImageSet:
 
 
 def _decode(folder: ImageFolder) -> dict[str, np.ndarray]:
-    """The arrays of an image folder: NHWC, three channels."""
+    """Return the arrays of an image folder: NHWC, three channels."""
     layout = folder.layout
     chosen: dict[str, list[int]] = {"test": list(range(len(folder)))}
     if layout.is_split:

@@ -1,7 +1,7 @@
-"""The rule by which a folder of images is read: its parts, its classes, and which files count.
+"""Layout of image folders: splits, classes, and image files.
 
-``find_images`` walks a folder, ``read_layout`` says what the paths mean. The second is a function of the paths alone. A prepared copy holds
-the same paths, so it reads the same on every machine and at every later time. docs/own-data.md states the rule for users.
+``find_images`` walks a folder and ``read_layout`` interprets the paths. The layout depends on the paths only, so a prepared copy has the
+same layout on every machine. docs/own-data.md describes the rules for users.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ SPLIT_NAMES: dict[str, Split] = {
     **dict.fromkeys(("val", "valid", "validation", "dev"), "val"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
-"""Names of folders that are parts, in any case."""
+"""Folder name in lower case -> split."""
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
-"""What counts as an image in a folder."""
+"""Suffixes of image files."""
 
 _CLUTTER = frozenset({"__macosx", "@eadir", "$recycle.bin", "thumbs.db", "desktop.ini"})
-"""What operating systems leave in folders, in lower case."""
+"""Names of files and folders that operating systems create, in lower case."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ class FolderListing:
     """The files of a folder, before any is opened.
 
     Attributes:
-        images: Files with the name of an image, in the order of their paths.
-        skipped: Path below the folder, and why it is left out: links that loop or lead nowhere, folders that cannot be opened.
-        others: Number of files of each suffix that is not an image's; hidden files and clutter are not counted.
+        images: Files with an image suffix, sorted by path.
+        skipped: Path relative to the folder, and the reason: circular or broken links, folders that cannot be opened.
+        others: Number of other files per suffix, without hidden files and system files.
     """
 
     images: tuple[Path, ...]
@@ -48,13 +48,13 @@ class FolderListing:
 
 @dataclass(frozen=True)
 class Layout:
-    """What the paths of a folder of images mean.
+    """Splits and classes of the files of an image folder.
 
     Attributes:
         parts: Split of each file; "" everywhere in a folder without parts, and for files beside the parts.
-        labels: Class of each file; "" for a file that lies in no class folder.
-        classes: Names of the classes, in numeric order if all of them are numbers, else in alphabetical order.
-        parted: Whether the folder is divided into parts.
+        labels: Class of each file; "" for a file outside class folders.
+        classes: Class names, in numeric order if all are numbers, otherwise alphabetical.
+        parted: Whether the folder has splits.
     """
 
     splits: tuple[Split, ...]
@@ -63,26 +63,26 @@ class Layout:
     is_split: bool
 
     def indices(self, part: Split) -> list[int]:
-        """Return the positions of the files of one part."""
+        """Return the positions of the files of a split."""
         return [i for i, found in enumerate(self.splits) if found == part]
 
     @property
     def outside_splits(self) -> list[int]:
-        """Positions of files that lie beside the parts of a folder that is divided into parts."""
+        """Positions of files outside the splits of a folder with splits."""
         return self.indices("") if self.is_split else []
 
 
 def find_images(folder: Path) -> FolderListing:
     """Walk a folder and list its images.
 
-    Links to folders are followed, unless they lead back to a folder above them. Hidden files and folders, and what operating systems
-    leave behind (``__MACOSX``, ``Thumbs.db``), are ignored.
+    Links to folders are followed unless they are circular. Hidden files and folders, and files of operating systems (``__MACOSX``,
+    ``Thumbs.db``), are ignored.
 
     Args:
         folder: The folder to walk.
 
     Returns:
-        The images in the order of their paths, and what was left out.
+        The images, sorted by path, and the skipped files.
     """
     images: list[Path] = []
     skipped: dict[str, str] = {}
@@ -117,20 +117,20 @@ def find_images(folder: Path) -> FolderListing:
 
 
 def read_layout(files: Iterable[str]) -> Layout:
-    """Say which part and which class each file of a folder belongs to.
+    """Determine the split and the class of each file of a folder.
 
-    A folder has parts if all of its folders have the name of a part, or if one is the training part and another the validation or test
-    part. Parts are named train, val (or valid, validation, dev) and test, in any case. The first folder below a part, or below the
-    root of a folder without parts, is the class. Deeper folders belong to their class.
+    A folder has splits if all of its subfolders have the name of a split, or if one is the training split and another the validation or
+    test split. Splits are named train, val (or valid, validation, dev) and test, in upper or lower case. The first folder below a split,
+    or below the root of a folder without splits, is the class. Deeper folders belong to their class.
 
     Args:
-        files: Paths below the folder, with "/" between their steps.
+        files: Paths relative to the folder, separated by "/".
 
     Returns:
-        The part and the class of each file, in the order of ``files``.
+        The split and the class of each file, in the order of ``files``.
 
     Raises:
-        UsageError: Two class folders of one part are the same number, such as 1 and 01.
+        UsageError: Two class folders of one split are the same number, such as 1 and 01.
     """
     steps = [PurePosixPath(file).parts for file in files]
     top = {parts[0] for parts in steps if len(parts) > 1}
@@ -145,20 +145,20 @@ def read_layout(files: Iterable[str]) -> Layout:
 
 
 def sort_classes(names: Iterable[str]) -> tuple[str, ...]:
-    """Sort class names: by number if all of them are numbers, else alphabetically."""
+    """Sort class names: numerically if all are numbers, otherwise alphabetically."""
     listed = sorted(names)
     return tuple(sorted(listed, key=int)) if all_numeric(listed) else tuple(listed)
 
 
 def all_numeric(names: Sequence[str]) -> bool:
-    """Return whether all names are whole numbers in ASCII digits, so that the name of a folder is the number of a class."""
+    """Return whether all names are non-negative integers in ASCII digits, so that folder names are class numbers."""
     return bool(names) and all(name.isascii() and name.isdecimal() for name in names)
 
 
 def _canonical_spellings(parts: Sequence[Split], labels: Sequence[str]) -> dict[str, str]:
-    """The name for each class that is spelled differently in different parts (train/Cat, test/cat; train/1, test/01).
+    """Return a common name for classes that are spelled differently in different splits (train/Cat, test/cat; train/1, test/01).
 
-    Two spellings in one part are two classes, as with handwritten "A" and "a".
+    Two spellings in one split are two classes, such as handwritten "A" and "a".
     """
     used: dict[str, dict[str, set[Split]]] = {}
     every = all_numeric(sorted({label for label in labels if label}))

@@ -1,4 +1,4 @@
-"""The names of data sets: one spelling for each, and which ones a user's own set may not have."""
+"""Names of datasets: canonical spelling, and names that user datasets must not have."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from myths.lab.data.catalog import CATALOG
 from myths.lab.errors import UsageError
 
 MAX_LENGTH = 64
-"""Characters of a name; with suffixes and hashes it must still fit a file name."""
+"""Maximum length of a name. With suffixes and hashes it must still fit into a file name."""
 
 TAKEN = frozenset({"dates", "numbers", "untrained", "wmt14_en_de", "billion_word", "cnn_dm"})
-"""Names that settings of the myths use for what is drawn by a rule or for what the suite only cites."""
+"""Names that the myths use for procedural data or for datasets that are only cited."""
 
 _DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{port}{i}" for port in ("com", "lpt") for i in range(1, 10))})
-"""Names that Windows keeps for devices, so that no file can have them."""
+"""Device names of Windows, which no file can have."""
 
 _OWN = re.compile(r"[a-z0-9_]+")
 _ANY = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_ -]*[A-Za-z0-9_-])?(\.[A-Za-z0-9_-]+)*")
 
 
 def canonical_name(name: str) -> str:
-    """Return the one spelling of a name: dashes of a set's name are underscores; parts after a dot stay as they are.
+    """Return the canonical spelling of a name: dashes become underscores, except after a dot.
 
     Args:
         name: A name as a user types it, such as "my-clean" or "ours.train.pt-br".
 
     Returns:
-        The name under which the set is stored, such as "my_clean".
+        The name under which the dataset is stored, such as "my_clean".
 
     Raises:
-        UsageError: It is no name, such as "../x" or "".
+        UsageError: The name is invalid, such as "../x" or "".
     """
     if not _ANY.fullmatch(name):
         raise UsageError(f"{name!r} is no name of a data set: a name has letters, digits, - and _. `myths data list` prints the names")
@@ -40,10 +40,10 @@ def canonical_name(name: str) -> str:
 
 
 def canonical_names(names: str) -> tuple[str, ...]:
-    """Return the names in a list that is separated by commas, each in its one spelling.
+    """Return the names in a comma-separated list, in canonical spelling.
 
     Raises:
-        UsageError: A name is empty or is no name.
+        UsageError: A name is empty or invalid.
     """
     listed = [name.strip() for name in names.split(",")]
     if not all(listed):
@@ -52,10 +52,10 @@ def canonical_names(names: str) -> tuple[str, ...]:
 
 
 def user_dataset_name(name: str) -> str:
-    """Return the one spelling of a name for a set of the user's own.
+    """Return the canonical spelling of the name of a user dataset.
 
     Raises:
-        UsageError: It is no such name, too long, kept by an operating system, or the name of something that the suite knows.
+        UsageError: The name is invalid, too long, reserved by an operating system, or used by the suite.
     """
     own = name.replace("-", "_")
     if not _OWN.fullmatch(own):
@@ -70,7 +70,7 @@ def user_dataset_name(name: str) -> str:
 
 
 def reserved() -> frozenset[str]:
-    """Return the names that the suite gives to data of its own: sets, parts of sets, and what is drawn by a rule."""
+    """Return the names that the suite uses: datasets, their parts, and procedural data."""
     known = {name.partition(".")[0] for name in CATALOG}
     members = {member for entry in CATALOG.values() for member in entry.members}
     return frozenset({*known, *members, *BUILT_IN, *TAKEN})

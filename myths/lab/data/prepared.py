@@ -1,6 +1,6 @@
-"""The prepared form of a data set, in which every myth reads it: where it lies, and whether it is intact.
+"""Prepared datasets: find, load, verify, save and remove them.
 
-A prepared set is ``<root>/<name>.npz``, ``<root>/images/<name>/``, ``<root>/text/<name>.txt`` (or ``.jsonl``) or
+A prepared dataset is ``<root>/<name>.npz``, ``<root>/images/<name>/``, ``<root>/text/<name>.txt`` (or ``.jsonl``) or
 ``<root>/weights/<name>.pt`` (or ``.safetensors``), each with ``<name>.json`` beside it: source, note and the SHA-256 of its content.
 """
 
@@ -40,13 +40,13 @@ _PLACES: tuple[tuple[Kind, str, str], ...] = (
     ("weights", "weights", ".pt"),
     ("weights", "weights", ".safetensors"),
 )
-"""Kind, folder below the root and suffix of each prepared form. "texts" are parallel texts: a JSON that names their languages, and a
-text for each part and language."""
+"""Kind, folder below the root and suffix of each prepared form. "texts" are parallel corpora: a JSON file with their languages, and one
+text per split and language."""
 
 
 @dataclass(frozen=True)
 class PreparedDataset:
-    """A data set that is here; ``sha256`` and ``note`` are what its sidecar says. Embedded sets have no path."""
+    """A dataset on this machine; ``sha256`` and ``note`` are read from its sidecar. Built-in datasets have no path."""
 
     name: str
     path: Path | None
@@ -55,13 +55,13 @@ class PreparedDataset:
     note: str
     sha256: str
     archives: tuple[tuple[str, str], ...] = ()
-    """The published files it was made from and their SHA-256, where it was made from a download."""
+    """Published files that it was prepared from, with their SHA-256, if it was downloaded."""
     examples: tuple[tuple[str, int], ...] = ()
-    """How many examples each part of a set of the user's own has: "train", "val", "test", or "all" of a set without parts."""
+    """Number of examples per split of a user dataset: "train", "val", "test", or "all" without splits."""
     summary: tuple[str, ...] = ()
-    """What ``myths data add`` understood, a sentence each."""
+    """How ``myths data add`` interpreted the data, one sentence each."""
     settings: tuple[tuple[str, str], ...] = ()
-    """What ``myths data add`` was told of weights: "normalization"."""
+    """Settings of weights given to ``myths data add``: "normalization"."""
 
     @property
     def bytes(self) -> int:
@@ -79,7 +79,7 @@ class PreparedDataset:
 
 @dataclass(frozen=True)
 class Verification:
-    """What recomputing the hash of a data set says; ``expected`` and ``found`` are SHA-256 of the content."""
+    """Result of recomputing the hash of a dataset; ``expected`` and ``found`` are SHA-256 of the content."""
 
     name: str
     state: State
@@ -90,18 +90,19 @@ class Verification:
 
 
 def roots() -> tuple[Path, ...]:
-    """Where prepared sets are looked for, in order; the first is where new ones go."""
+    """Return the folders that are searched for prepared datasets, in order. New ones are saved in the first."""
     given = os.environ.get("MYTHS_DATA")
     return (*((expanded(given),) if given else ()), home() / ".cache" / "myths")
 
 
-# --- what the content is the hash of --------------------------------------------------------------
+# --- content hashes --------------------------------------------------------------
 
 
 def content_sha256(arrays: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 of arrays: of name, dtype, shape and C-ordered bytes of each, in the order of the names.
+    """Return the SHA-256 of arrays: of name, dtype, shape and C-ordered bytes of each, sorted by name.
 
-    Raises ValueError for an array of Python objects, whose bytes are addresses.
+    Raises:
+        ValueError: An array holds Python objects, whose bytes are addresses.
     """
     digest = hashlib.sha256()
     for name, array in sorted(arrays.items()):
@@ -114,7 +115,7 @@ def content_sha256(arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def folder_sha256(paths: Iterable[Path], root: Path) -> str:
-    """SHA-256 of files: of the path below ``root`` and the bytes of each, in the order of the paths."""
+    """Return the SHA-256 of files: of the path relative to ``root`` and the bytes of each, sorted by path."""
     digest = hashlib.sha256()
     for path in sorted(paths):
         digest.update(f"{path.relative_to(root).as_posix()}\n".encode())
@@ -126,9 +127,11 @@ def folder_sha256(paths: Iterable[Path], root: Path) -> str:
 
 
 def find(name: str) -> PreparedDataset | None:
-    """The prepared or built-in set of this name, by its sidecar, or None. Opens no data.
+    """Return the prepared or built-in dataset of this name as described by its sidecar, or None. The data is not opened.
 
-    Dashes in the name of a set are underscores. Raises CannotStart when its sidecar cannot be read, UsageError for what is no name.
+    Raises:
+        CannotStart: The sidecar cannot be read.
+        UsageError: The name is invalid.
     """
     name = canonical_name(name)
     if name in BUILT_IN:
@@ -137,7 +140,7 @@ def find(name: str) -> PreparedDataset | None:
 
 
 def find_in(name: str, root: Path) -> PreparedDataset | None:
-    """As ``find``, in one root and for what lies on disk only."""
+    """Return the prepared dataset of this name in one root, or None."""
     for kind, folder, suffix in _PLACES:
         path = root / folder / f"{name}{suffix}"
         sidecar = root / folder / f"{name}.json"
@@ -164,10 +167,10 @@ def find_in(name: str, root: Path) -> PreparedDataset | None:
 
 
 def examples_of(name: str, *parts: str) -> int | None:
-    """How many examples the first of some parts has that a set of the user's own has; None where nothing says so.
+    """Return the number of examples of the first of ``parts`` that a user dataset has, or None if unknown.
 
     Example:
-        ``examples_of("mine", "train", "all")`` is the number of training images, or of all images of a set without parts.
+        ``examples_of("mine", "train", "all")`` is the number of training images, or of all images without splits.
     """
     try:
         found = find(name)
@@ -178,7 +181,7 @@ def examples_of(name: str, *parts: str) -> int | None:
 
 
 def all_prepared() -> list[PreparedDataset]:
-    """All that lies in the roots, by name; of two of one name the one that is found first. Skips what has no readable sidecar."""
+    """Return all prepared datasets in the roots, sorted by name. The first root wins; datasets without a readable sidecar are omitted."""
     found: dict[str, PreparedDataset] = {}
     for root in roots():
         for folder in dict.fromkeys(folder for _, folder, _ in _PLACES):
@@ -190,7 +193,7 @@ def all_prepared() -> list[PreparedDataset]:
 
 
 def unusable() -> list[tuple[str, str]]:
-    """What lies in the roots and cannot be used, by name, each with why: a sidecar that is damaged or absent, or data that are."""
+    """Return the names of unusable datasets in the roots, each with the reason: damaged or missing data or sidecar."""
     found: dict[str, str] = {}
     for root in roots():
         for kind, folder, suffix in _PLACES:
@@ -207,16 +210,16 @@ def unusable() -> list[tuple[str, str]]:
 
 
 def remove(name: str) -> list[Path]:
-    """Delete a set that ``myths data add`` brought, with its sidecar; of parallel texts all parts.
+    """Delete a user dataset with its sidecar; of parallel corpora all files.
 
     Args:
         name: The name under which it was added.
 
     Returns:
-        The files and folders that are gone. What they were copied from is untouched.
+        The deleted files and folders. The originals that they were copied from are not touched.
 
     Raises:
-        UsageError: There is no such set, or it is not one of the user's own.
+        UsageError: There is no such dataset, or it was not added by the user.
         CannotStart: A file cannot be deleted.
     """
     name = canonical_name(name)
@@ -237,7 +240,11 @@ def remove(name: str) -> list[Path]:
 
 
 def require(name: str) -> PreparedDataset:
-    """As ``find``; raises CannotStart that says how to get the set when it is not here."""
+    """Return the prepared or built-in dataset of this name.
+
+    Raises:
+        CannotStart: It is not available; the message explains how to get it.
+    """
     if prepared := find(name):
         return prepared
     name = canonical_name(name)
@@ -260,9 +267,10 @@ def require(name: str) -> PreparedDataset:
 
 
 def load(name: str) -> dict[str, np.ndarray]:
-    """The arrays of a prepared or built-in set, read-only, with their hash checked; read once per process.
+    """Return the arrays of a prepared or built-in dataset, read-only, with verified hash. They are read once per process.
 
-    Raises CannotStart when the set is absent, unreadable, or not what its sidecar says.
+    Raises:
+        CannotStart: The dataset is not available, unreadable, or does not match its hash.
     """
     prepared = require(name)
     if prepared.path is None:
@@ -274,12 +282,12 @@ def load(name: str) -> dict[str, np.ndarray]:
 
 
 def sha256_of(name: str) -> str | None:
-    """The SHA-256 of the content as its sidecar says, or None when the set is not here."""
+    """Return the SHA-256 of the content according to the sidecar, or None if the dataset is not available."""
     return prepared.sha256 if (prepared := find(name)) else None
 
 
 def verify(name: str) -> Verification:
-    """Recomputes the hash of a set and compares it with its sidecar and the catalog. Raises nothing for data at fault."""
+    """Recompute the hash of a dataset and compare it with its sidecar and the catalog. Damaged data raises no exception."""
     name = canonical_name(name)
     official = CATALOG[name].content if name in CATALOG else None
     try:
@@ -298,7 +306,7 @@ def verify(name: str) -> Verification:
 
 
 def state_of(prepared: PreparedDataset) -> Literal["present", "modified"]:
-    """Whether a set is the official one, believing its sidecar. Sets that the catalog does not know are what they are."""
+    """Return "present" if a dataset is the official one according to its sidecar, else "modified". User datasets are "present"."""
     entry = CATALOG.get(prepared.name)
     if entry is None or prepared.sha256 == entry.content:
         return "present"
@@ -308,7 +316,11 @@ def state_of(prepared: PreparedDataset) -> Literal["present", "modified"]:
 
 
 def compute_sha256(prepared: PreparedDataset) -> str:
-    """The SHA-256 of the content, recomputed. Raises CannotStart naming the file when it cannot be read."""
+    """Recompute the SHA-256 of the content.
+
+    Raises:
+        CannotStart: The file cannot be read.
+    """
     if prepared.path is None:
         return _built_in_sha256(prepared.name)
     try:
@@ -324,12 +336,16 @@ def compute_sha256(prepared: PreparedDataset) -> str:
 
 
 def parts_of_texts(path: Path) -> list[Path]:
-    """The files of parallel texts, by the path of the JSON that says what they are."""
+    """Return the files of a parallel corpus, given the path of its JSON file."""
     return sorted(path.parent.glob(f"{path.stem}.*.txt"))
 
 
 def require_verified(name: str) -> PreparedDataset:
-    """As ``require``, with the hash recomputed; raises CannotStart with both hashes when it is not what its sidecar says."""
+    """Return the dataset of this name with its hash recomputed.
+
+    Raises:
+        CannotStart: It is not available, or its content does not match its hash.
+    """
     prepared = require(name)
     if (found := compute_sha256(prepared)) != prepared.sha256:
         raise _differs(prepared, found)
@@ -348,10 +364,19 @@ def save(
     root: Path | None = None,
     **facts: Any,
 ) -> PreparedDataset:
-    """Writes arrays in prepared form into ``root`` (the first of ``roots()`` if none is given), the sidecar last.
+    """Save arrays in prepared form. If writing fails, existing files are unchanged.
 
-    ``archives`` gives the SHA-256 of each published file they were made from; further ``facts`` go into the sidecar. Raises
-    CannotStart when it cannot be written; then nothing half-written is left, and what was there before still is.
+    Args:
+        name: Name of the dataset.
+        arrays: Its arrays.
+        source: Where the data comes from.
+        note: Description of the content.
+        archives: SHA-256 of each published file that the arrays were prepared from.
+        root: Target folder. Default: the first of ``roots()``.
+        **facts: Further entries of the sidecar.
+
+    Raises:
+        CannotStart: A file cannot be written.
     """
     path = (root or roots()[0]) / f"{name}.npz"
     sha256 = content_sha256(arrays)
@@ -364,16 +389,21 @@ def save(
 
 
 def write_sidecar(path: Path, **facts: Any) -> None:
-    """Writes the JSON beside a prepared set, all or nothing. Raises CannotStart when it cannot."""
+    """Write the sidecar of a prepared dataset atomically.
+
+    Raises:
+        CannotStart: The file cannot be written.
+    """
     with writing(path) as temporary:
         temporary.write_text(json.dumps({k: v for k, v in facts.items() if v != {}}, indent=1) + "\n", encoding="utf-8")
 
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[Path]:
-    """A temporary path in the folder of ``path`` that takes its place when the block ends well and is gone otherwise.
+    """Yield a temporary path that replaces ``path`` when the block succeeds and is deleted otherwise.
 
-    Raises CannotStart when there is no space left, or the folder cannot be written.
+    Raises:
+        CannotStart: The disk is full, or the folder is not writable.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -388,18 +418,18 @@ def writing(path: Path) -> Iterator[Path]:
 
 
 def unwritable(path: Path, error: OSError) -> CannotStart:
-    """The error for the user when ``path`` could not be written."""
+    """Return the error for a ``path`` that could not be written."""
     if error.errno == errno.ENOSPC:
         return CannotStart(f"no space left for {path}: free some, or set MYTHS_DATA to a folder on another disk")
     return CannotStart(f"{path} cannot be written ({error.strerror or error}): set MYTHS_DATA to a folder that can")
 
 
-# --- inside ---------------------------------------------------------------------------------------
+# --- helpers ---------------------------------------------------------------------------------------
 
 
 @functools.lru_cache(maxsize=8)
 def _read(prepared: PreparedDataset, modified: int, size: int) -> dict[str, np.ndarray]:
-    """``modified`` and ``size`` are there to read a file again that was replaced."""
+    """Read and verify arrays. ``modified`` and ``size`` are cache keys, so that a replaced file is read again."""
     assert prepared.path is not None
     try:
         arrays = formats.npz(prepared.path)

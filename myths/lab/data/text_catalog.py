@@ -1,4 +1,4 @@
-"""Texts that the suite knows: prepared line by line as published, one file each, and nobody publishes them in just this form."""
+"""Catalog of texts: one file each, line by line as published. None is published in exactly this form."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class TextSource:
-    """Where texts of one origin come from."""
+    """Origin of texts."""
 
     title: str
     license: str
@@ -80,11 +80,11 @@ _CONTENT = {
     "wikitext2.test": "d7f0e94f53f93d87eed41190d2f0ec806147edaa612107e201eb2052e4233f66",
     "wikitext2.valid": "987fe304478951db4608307d65db1c3d043695a0736ed4d6ca62aae3ee0c04c5",
 }
-"""Name of each text to the SHA-256 of its content in prepared form."""
+"""Name of each text -> SHA-256 of its content in prepared form."""
 
 
 def facts() -> list[dict[str, Any]]:
-    """What the catalog says of each text: name, title, license, citation, content and note."""
+    """Return the catalog entries of the texts."""
     return [
         {
             "name": name,

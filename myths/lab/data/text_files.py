@@ -1,4 +1,4 @@
-"""Prepared texts."""
+"""Read prepared text files."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from myths.lab.errors import CannotStart
 
 
 def lines(name: str) -> list[str]:
-    """The lines of a prepared text, without their line feeds; of a .jsonl file, one JSON text each.
+    """Return the lines of a prepared text without line feeds; for a .jsonl file, one JSON document per line.
 
-    Split at line feeds only: published parallel texts hold other characters that Python calls line
-    ends, and splitting there would shift one language against the other. Raises CannotStart when the text is
-    absent, unreadable, not UTF-8, or not what its sidecar says.
+    Lines end at line feeds only. Published parallel corpora contain other characters that Python treats as line ends; splitting there
+    would misalign the two languages.
+
+    Raises:
+        CannotStart: The text is not available, unreadable, not UTF-8, or does not match its hash.
     """
     text = prepared.require_verified(name)
     if text.kind != "text" or text.path is None:

@@ -1,4 +1,4 @@
-"""Takes in parallel texts of the user's: a folder with train, val and test in two languages, a sentence a line."""
+"""Add parallel corpora of the user: a folder with train, val and test in two languages, one sentence per line."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from myths.lab.errors import CannotStart, UsageError
 SPLITS = ("train", "val", "test")
 
 FEW_PAIRS = 1000
-"""Training pairs below which a translator learns next to nothing, whatever its layers are."""
+"""Number of training pairs below which a translation model hardly learns anything."""
 
 _FILE = re.compile(rf"({'|'.join(SPLIT_NAMES)})\.([a-z]{{2,3}}(?:[-_][a-z0-9]{{1,8}})*)(?:\.txt)?", re.IGNORECASE)
 _NO_LANGUAGES = frozenset(
     ("bmp", "bz", "csv", "db", "doc", "gif", "gz", "ini", "jpg", "log", "md", "npy", "npz", "pdf", "png", "pth", "py", "rar", "sql")
 ) | {"tar", "tgz", "tif", "tsv", "txt", "xml", "xz", "yml", "zip"}
-"""Suffixes of other files that look like the code of a language."""
+"""File suffixes that look like language codes."""
 
 
 def texts_in(folder: Path) -> dict[str, Path]:
-    """Find the parallel texts of a folder.
+    """Find the files of a parallel corpus in a folder.
 
     Args:
-        folder: The folder to look into; folders below it do not count.
+        folder: The folder. Subfolders are ignored.
 
     Returns:
-        File of each part and language, by their name in prepared form, such as "train.pt-br". In a folder, parts are named as those of
-        images are, languages by their code, perhaps with script or region ("pt-BR", "zh_Hant"), and ".txt" may follow.
+        Name in prepared form, such as "train.pt-br" -> file. Splits are named as for images, languages by their code, optionally with
+        script or region ("pt-BR", "zh_Hant"). The suffix ".txt" is optional.
 
     Raises:
-        UsageError: Two files are the same part of the same language.
+        UsageError: Two files are the same split of the same language.
     """
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
@@ -50,23 +50,23 @@ def texts_in(folder: Path) -> dict[str, Path]:
 
 
 def language_code(given: str) -> str:
-    """Return the one spelling of a language's code: small letters, with dashes, such as "pt-br"."""
+    """Return the canonical spelling of a language code: lower case with dashes, such as "pt-br"."""
     return given.lower().replace("_", "-")
 
 
 def add_texts(name: str, folder: Path, settings: Mapping[str, str]) -> PreparedDataset:
-    """Copy parallel texts into prepared form, as NAME.PART.LANGUAGE with a NAME.json that says which language is translated.
+    """Copy a parallel corpus into prepared form: files NAME.SPLIT.LANGUAGE and a NAME.json with the languages.
 
-    Byte order marks and carriage returns are removed, and so are pairs that are blank on both sides.
+    Byte order marks, carriage returns and pairs that are blank on both sides are removed.
 
     Args:
-        name: Name of the set.
-        folder: A folder with all of ``SPLITS`` in two languages, in UTF-8, line by line translations of each other.
-        settings: ``source`` and ``target``. Needed for a folder of more than two languages; of two, the first of the alphabet is the source
-            unless they say otherwise.
+        name: Name of the dataset.
+        folder: Folder with all of ``SPLITS`` in two languages, in UTF-8, line-aligned.
+        settings: ``source`` and ``target``. Required for more than two languages. Default for two: the alphabetically first code is the
+            source.
 
     Raises:
-        UsageError: A part is missing or empty, or the two sides of a part do not go together; the message names file and line.
+        UsageError: A split is missing or empty, or its two sides are not aligned; the message names file and line.
         CannotStart: The files cannot be read or written.
     """
     found = texts_in(folder)
@@ -99,10 +99,10 @@ def add_texts(name: str, folder: Path, settings: Mapping[str, str]) -> PreparedD
 
 
 def languages_of(name: str) -> tuple[str, str]:
-    """Return source and target of own parallel texts, as they were added.
+    """Return source and target language of a parallel corpus of the user.
 
     Raises:
-        CannotStart: There are no such texts.
+        CannotStart: There is no such corpus.
     """
     found = prepared.find(name)
     if found and found.kind != "texts":
@@ -117,7 +117,7 @@ def languages_of(name: str) -> tuple[str, str]:
 
 
 def _direction(folder: Path, found: Mapping[str, Path], settings: Mapping[str, str]) -> tuple[str, str, str]:
-    """Source, target, and how they were chosen."""
+    """Return source, target, and how they were chosen."""
     if unknown := sorted(set(settings) - {"source", "target"}):
         raise UsageError(f"{unknown[0]}: parallel texts take source=LANGUAGE and target=LANGUAGE")
     here = sorted({file.partition(".")[2] for file in found})
@@ -139,7 +139,7 @@ def _direction(folder: Path, found: Mapping[str, Path], settings: Mapping[str, s
 
 
 def _sentences(path: Path) -> list[str]:
-    """The lines of a file without line ends, byte order mark, and blank lines at the end."""
+    """Return the lines of a file without line ends, byte order mark and trailing blank lines."""
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -154,9 +154,9 @@ def _sentences(path: Path) -> list[str]:
     if "\0" in content:
         line = content[: content.index("\0")].count("\n") + 1
         raise UsageError(f"{path}, line {line:,}, has a zero byte: this is no text, or it is UTF-16; save it as UTF-8")
-    if "\n" not in content:  # as the Mac ended lines before 2001
+    if "\n" not in content:  # line ends of classic Mac OS
         content = content.replace("\r", "\n")
-    # Line feeds alone end a line, as where the texts are read; a carriage return before one belongs to it.
+    # Only line feeds end a line, as in text_files.lines. A carriage return before a line feed is removed.
     lines = [line.removesuffix("\r") for line in content.split("\n")]
     if broken := next((i for i, line in enumerate(lines, 1) if "\r" in line), None):
         raise UsageError(f"{path}, line {broken:,}, has a carriage return inside: end every line with a line feed")
@@ -168,7 +168,7 @@ def _sentences(path: Path) -> list[str]:
 
 
 def _paired(sides: list[list[str]], files: list[Path]) -> tuple[list[tuple[str, str]], int]:
-    """The pairs of one part, and how many that are blank on both sides were left out."""
+    """Return the pairs of one split, and the number of removed pairs that are blank on both sides."""
     one, other = sides
     for i, pair in enumerate(zip(one, other, strict=False)):
         blank = [not side.strip() for side in pair]

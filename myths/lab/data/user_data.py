@@ -1,4 +1,4 @@
-"""Takes in what the user has: images, parallel texts, arrays or weights, copied into the prepared form under a name."""
+"""Add user data: copy images, parallel corpora, arrays, predictions or weights into prepared form."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ _SAVE_WEIGHTS = "save the weights alone, with torch.save(network.state_dict(), F
 
 
 def add(name: str, path: Path | str, settings: Mapping[str, str] | None = None) -> PreparedDataset:
-    """Copy images, parallel texts, an .npz or a weights file into the first of ``prepared.roots()``, with its hash beside it.
+    """Copy user data into the first of ``prepared.roots()``, with a sidecar that holds its hash.
 
     Args:
-        name: Small letters, digits, - and _. Dashes become underscores.
-        path: A folder of images (see ``layout``), a folder of parallel texts (see ``user_corpora``), one image, arrays x_test, y_test and
-            perhaps x_train, y_train and classes in an .npz, predictions for CIFAR-10 and CIFAR-10.1 (see ``user_predictions``), or weights
-            as .pt, .pth or .safetensors.
-        settings: ``source`` and ``target`` of parallel texts, ``normalization`` of weights.
+        name: Lower-case letters, digits, - and _. Dashes become underscores.
+        path: An image folder (see ``layout``), a folder with a parallel corpus (see ``user_corpora``), one image, an .npz with x_test,
+            y_test and optionally x_train, y_train and classes, predictions for CIFAR-10 and CIFAR-10.1 (see ``user_predictions``), or
+            weights as .pt, .pth or .safetensors.
+        settings: ``source`` and ``target`` of a parallel corpus, ``normalization`` of weights.
 
     Returns:
-        The prepared set. Its ``summary`` says what was understood.
+        The prepared dataset. Its ``summary`` describes how the data was interpreted.
 
     Raises:
-        UsageError: The name is taken or no name, or there is nothing at ``path`` that the suite can use.
-        CannotStart: The set cannot be written.
+        UsageError: The name is taken or invalid, or the data at ``path`` is not supported.
+        CannotStart: A file cannot be written.
     """
     if not str(path):
         raise UsageError('the path is empty (""): give a folder, an .npz, a weights file or an image')
@@ -88,7 +88,7 @@ _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z", ".
 
 
 def _add_images(name: str, folder: Path, only: Path | None = None) -> PreparedDataset:
-    from myths.lab.data.folders import inspect_images, skipped_message  # here, for they bring torch
+    from myths.lab.data.folders import inspect_images, skipped_message  # imported here because it imports torch
 
     found = FolderListing((only,), (), ()) if only else find_images(folder)
     if not found.images:
@@ -134,7 +134,7 @@ def _add_images(name: str, folder: Path, only: Path | None = None) -> PreparedDa
 def _image_summary(
     layout: Layout, files: Sequence[str], looks: Sequence[ImageInfo], skipped: Mapping[str, str], others: Iterable[tuple[str, int]]
 ) -> list[str]:
-    """What was understood of a folder of images, a sentence each."""
+    """Describe how an image folder was interpreted, one sentence each."""
     parts: Counter[str] = Counter(layout.splits)
     divided = f" ({', '.join(f'{part} {parts[part]:,}' for part in SPLITS if parts[part])})" if layout.is_split else ""
     lines = [f"{len(files):,} images{divided}"]
@@ -178,7 +178,7 @@ def _image_summary(
 
 
 def _parts_below(files: Sequence[str], layout: Layout) -> list[str]:
-    """What to do where folders named for parts lie below classes, as in cat/train and cat/test."""
+    """Return a hint if folders named like splits are below class folders, as in cat/train and cat/test."""
     below = {PurePosixPath(file).parts[1 + layout.is_split : -1][:1] for file in files}
     named = sorted({SPLIT_NAMES[name.lower()] for names in below for name in names if name.lower() in SPLIT_NAMES})
     if len(layout.classes) < 2 or len(named) < 2:
@@ -190,7 +190,7 @@ def _parts_below(files: Sequence[str], layout: Layout) -> list[str]:
 
 
 def _differences_of_parts(layout: Layout) -> list[str]:
-    """Remarks on parts that do not have the same classes, or of which one is not used."""
+    """Return remarks on missing splits and on classes that differ between splits."""
     of = {part: {layout.labels[i] for i in layout.indices(part)} - {""} for part in ("train", "val", "test")}
     lines = ["train is trained on, test is tested on" + ("" if of["test"] else " (val where there is no test)")]
     if not of["train"]:
@@ -229,7 +229,7 @@ def _add_arrays(name: str, path: Path) -> PreparedDataset:
 
 
 def _check_normalization(settings: Mapping[str, str]) -> None:
-    """Raise UsageError for a setting that weights do not have, or a normalization that is not known."""
+    """Raise UsageError for an unknown setting of weights or an unknown normalization."""
     if unknown := sorted(set(settings) - {"normalization"}):
         raise UsageError(f"{unknown[0]}={settings[unknown[0]]}: weights have one setting, normalization")
     given = settings.get("normalization")
@@ -257,7 +257,7 @@ def _add_predictions(name: str, path: Path) -> PreparedDataset:
 
 
 def _names_in(path: Path) -> list[str]:
-    """The names of the arrays of an .npz; none where it cannot be read."""
+    """Return the names of the arrays of an .npz; an empty list if it cannot be read."""
     try:
         return list(formats.npz(path))
     except formats.BadFormat:
@@ -265,7 +265,7 @@ def _names_in(path: Path) -> list[str]:
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a set of images with labels, or any arrays of numbers; raises UsageError for what no trial can read."""
+    """Read an .npz with labeled images or with any numeric arrays. Raise UsageError for content that no trial can read."""
     try:
         arrays = formats.npz(path)
     except formats.BadFormat as error:
@@ -281,7 +281,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def _check_images(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Raises UsageError for images or labels that no trial can read."""
+    """Raise UsageError for images or labels that no trial can read."""
     known = ("x_train", "y_train", "x_test", "y_test", "classes")
     if other := sorted(set(arrays) - set(known)):
         raise UsageError(f"{path} holds {', '.join(other)}: arrays of images are named {', '.join(known)}")
@@ -307,7 +307,7 @@ def _check_split(path: Path, split: str, x: np.ndarray, y: np.ndarray, classes: 
 
 
 def _read_pt(path: Path) -> int:
-    """The number of tensors in a file of torch.save. Raises UsageError for anything but named tensors."""
+    """Return the number of tensors in a file of torch.save. Raise UsageError for anything but named tensors."""
     import torch
 
     try:

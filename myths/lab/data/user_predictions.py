@@ -1,4 +1,4 @@
-"""What a model of the user's predicts for the images of CIFAR-10's test set and of CIFAR-10.1."""
+"""Read predictions of a user model for the test sets of CIFAR-10 and CIFAR-10.1."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from myths.lab.data import formats
 from myths.lab.errors import UsageError
 
 IMAGES = {"original": 10_000, "v4": 2_021, "v6": 2_000}
-"""The test sets and how many images they have: CIFAR-10's own, and CIFAR-10.1 v4 and v6."""
+"""Number of images per test set: CIFAR-10 ("original"), CIFAR-10.1 v4 and v6."""
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 """In the order of CIFAR-10."""
 SUFFIXES = (".json", ".csv", ".npy")
@@ -28,16 +28,16 @@ Predicted = UInt8[np.ndarray, " n"]
 def read(path: Path) -> dict[str, Predicted]:
     """Return the predicted class of each image, by test set, in the order of the published test sets.
 
-    A prediction is a class number 0 to 9, a class name, or ten scores of which the highest counts. JSON holds a list per test set
-    (``{"original": [...], "v4": [...]}``), and perhaps ``classes``, the names in the order of the model. CSV has a column per test set
-    and a line per image; a shorter column ends in empty cells. A .npy holds the predictions for original, or for original,
-    v4 and v6 (or original and one of them) one after the other.
+    A prediction is a class number 0 to 9, a class name, or ten scores (the highest is used). JSON holds one list per test set
+    (``{"original": [...], "v4": [...]}``) and optionally ``classes``, the class names in the order of the model. CSV has one column per
+    test set and one row per image; shorter columns end with empty cells. A .npy holds the predictions for original, optionally followed
+    by those for v4 and v6 or one of them.
 
     Args:
         path: A .json, .csv, .npy, or .npz file.
 
     Raises:
-        UsageError: The file is none of these, lacks the original test set, or has a wrong number of predictions or an impossible one.
+        UsageError: The format is not supported, the original test set is missing, or predictions are missing or invalid.
     """
     try:
         found, classes = _READERS[path.suffix](path)
@@ -51,7 +51,7 @@ def read(path: Path) -> dict[str, Predicted]:
 
 
 def holds_predictions(names: Sequence[str]) -> bool:
-    """Whether arrays of these names are predictions rather than images."""
+    """Return whether arrays with these names are predictions (not images)."""
     return "original" in names and set(names) <= set(IMAGES)
 
 
@@ -128,5 +128,5 @@ def _numbers(path: Path, name: str, given: Any, classes: Sequence[str]) -> Predi
 
 
 def described(arrays: Mapping[str, np.ndarray]) -> str:
-    """Name the test sets and their sizes."""
+    """Return the test sets and their sizes as text."""
     return ", ".join(f"{name} ({len(array):,} images)" for name, array in arrays.items())

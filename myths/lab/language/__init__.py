@@ -1,1 +1,1 @@
-"""Sequence models: subword vocabulary, parallel texts, one transformer, its training, beam search, BLEU."""
+"""Sequence models: vocabularies, parallel corpora, a transformer, training, beam search and BLEU."""

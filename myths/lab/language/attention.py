@@ -1,4 +1,4 @@
-"""Multi-head attention (Vaswani et al. 2017): self-attention over a sequence, and attention of the decoder to the encoder."""
+"""Multi-head self-attention and encoder–decoder attention (Vaswani et al. 2017)."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from torch import Tensor, nn
 from myths.lab.language.mixer import State, TokenMixer, check_heads, check_step
 
 Computation = Literal["auto", "fused", "plain"]
-"""``fused`` is torch's scaled_dot_product_attention (FlashAttention where there is one); ``plain`` writes the n x n weights out; ``auto``
-is the quicker of the two."""
+"""``fused``: torch's scaled_dot_product_attention (FlashAttention if available). ``plain``: the n × n attention weights are materialized.
+``auto``: the faster of the two."""
 
 
 class SelfAttention(TokenMixer):
-    """Self-attention to all positions (to all earlier ones, if causal).
+    """Multi-head self-attention, optionally causal.
 
-    Raises UsageError when ``heads`` does not divide ``channels``.
+    Raises:
+        UsageError: ``heads`` does not divide ``channels``.
     """
 
     def __init__(self, channels: int, heads: int, *, causal: bool, dropout: float = 0.0, computation: Computation = "auto"):
@@ -32,20 +33,20 @@ class SelfAttention(TokenMixer):
         self.project_out = nn.Linear(channels, channels)
 
     def forward(self, x: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"] | None = None) -> Float[Tensor, "b n d"]:
-        """As ``TokenMixer.forward``."""
+        """See ``TokenMixer.forward``."""
         q, k, v = (split_heads(part, self.heads) for part in self.project_in(x).chunk(3, dim=-1))
         dropout = self.dropout if self.training else 0.0
         mixed = attend(q, k, v, AttentionMask(mask, self.causal), dropout=dropout, computation=self.computation)
         return zero_if_all_padding(self.project_out(join_heads(mixed)), mask)
 
     def start(self, batch: int, device: torch.device, dtype: torch.dtype) -> State:
-        """No keys and no values."""
+        """Return empty keys and values."""
         check_step(self)
         empty = torch.zeros(batch, self.heads, 0, self.project_out.in_features // self.heads, device=device, dtype=dtype)
         return empty, empty
 
     def step(self, x: Float[Tensor, "b d"], state: State) -> tuple[Float[Tensor, "b d"], State]:
-        """The state is the keys and values of all positions so far."""
+        """Process one position. The state holds the keys and values of all previous positions."""
         q, k, v = (split_heads(part, self.heads) for part in self.project_in(x)[:, None].chunk(3, dim=-1))
         keys, values = torch.cat([state[0], k.to(state[0].dtype)], dim=2), torch.cat([state[1], v.to(state[1].dtype)], dim=2)
         mixed = attend(q, keys.to(q.dtype), values.to(q.dtype), AttentionMask(), dropout=0.0, computation=self.computation)
@@ -53,7 +54,7 @@ class SelfAttention(TokenMixer):
 
 
 class CrossAttention(nn.Module):
-    """Attention of the decoder's positions to the encoder's, which every model here keeps (as the authors of Wu et al. 2019 do)."""
+    """Encoder–decoder attention. All models keep it, as in Wu et al. 2019."""
 
     def __init__(self, channels: int, heads: int, *, dropout: float = 0.0):
         super().__init__()
@@ -64,12 +65,12 @@ class CrossAttention(nn.Module):
         self.project_out = nn.Linear(channels, channels)
 
     def precompute_memory(self, encoded: Float[Tensor, "b n d"]) -> State:
-        """Keys and values of the encoder's output, made once for all steps of decoding."""
+        """Return keys and values of the encoder output, computed once for all decoding steps."""
         keys, values = (split_heads(part, self.heads).contiguous() for part in self.project_in(encoded).chunk(2, dim=-1))
         return keys, values
 
     def forward(self, x: Float[Tensor, "b m d"], memory: State, mask: Bool[Tensor, "b n"] | None) -> Float[Tensor, "b m d"]:
-        """Attend from each position of ``x`` to the remembered positions whose ``mask`` is True; zeros where a row has none."""
+        """Attend from each position of ``x`` to the encoder positions whose ``mask`` is True; return zeros for rows without any."""
         q = split_heads(self.query(x), self.heads)
         dropout = self.dropout if self.training else 0.0
         mixed = attend(q, memory[0], memory[1], AttentionMask(mask), dropout=dropout, computation="auto")
@@ -78,11 +79,11 @@ class CrossAttention(nn.Module):
 
 @dataclass(frozen=True)
 class AttentionMask:
-    """The keys that a query sees.
+    """Keys that a query may attend to.
 
     Attributes:
         keys: The keys that are real tokens; None means all.
-        causal: Whether it sees none that are later than itself. There are then as many keys as queries.
+        causal: Whether later keys are excluded. Requires as many keys as queries.
     """
 
     keys: Bool[Tensor, "b n"] | None = None
@@ -98,10 +99,10 @@ def attend(
     dropout: float,
     computation: Computation,
 ) -> Float[Tensor, "b h m e"]:
-    """Return softmax(q kᵀ / √e) v over the keys that are in the ``mask``.
+    """Return softmax(q kᵀ / √e) v over the keys allowed by ``mask``.
 
-    A query without any key would divide zero by zero. A causal query may therefore always attend to itself, and a row of only padding
-    attends to all of its padding. Values and gradients stay finite; ``zero_if_all_padding`` then removes such a row.
+    A query without any key would divide zero by zero. Therefore a causal query may always attend to itself, and a row of only padding
+    attends to its padding. Values and gradients stay finite; ``zero_if_all_padding`` then zeroes such rows.
     """
     keys, causal = mask.keys, mask.causal
     if computation == "auto":
@@ -123,22 +124,22 @@ def attend(
 
 
 def zero_if_all_padding(mixed: Float[Tensor, "b n d"], mask: Bool[Tensor, "b m"] | None) -> Float[Tensor, "b n d"]:
-    """Return ``mixed`` with zeros in each row of the batch that has no key to attend to: no value and no gradient passes there."""
+    """Return ``mixed`` with zeros in batch rows that consist of padding only. Values and gradients of these rows are blocked."""
     return mixed if mask is None else mixed.masked_fill(~mask.any(1)[:, None, None], 0.0)
 
 
 def faster_computation(q: Float[Tensor, "b h m e"], k: Float[Tensor, "b h n e"]) -> Literal["fused", "plain"]:
-    """On a GPU fused. On a CPU fused attention has an overhead a sequence (in bf16 above all), so that short ones go plainly: measured."""
+    """Return the faster computation: fused on a GPU; on a CPU plain for short sequences, because fused has an overhead per sequence."""
     if q.device.type != "cpu":
         return "fused"
     return "plain" if q.shape[2] == 1 or k.shape[2] <= (512 if q.dtype == torch.bfloat16 else 32) else "fused"
 
 
 def split_heads(x: Float[Tensor, "b n d"], heads: int) -> Float[Tensor, "b h n e"]:
-    """Channels in ``heads`` groups of neighbors, each a head."""
+    """Split channels into ``heads`` contiguous groups."""
     return x.unflatten(-1, (heads, -1)).transpose(1, 2)
 
 
 def join_heads(x: Float[Tensor, "b h n e"]) -> Float[Tensor, "b n d"]:
-    """The inverse of ``split_heads``."""
+    """Invert ``split_heads``."""
     return x.transpose(1, 2).flatten(2)

@@ -1,4 +1,4 @@
-"""Beam search over a translator, all sentences of a batch at once and position by position."""
+"""Batched beam search with an encoder–decoder."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from myths.lab.language.transformer import EncoderDecoder
 from myths.lab.language.vocabulary import BOS, EOS, PAD
 
 BATCH_TOKENS = 4000
-"""Tokens that are translated together."""
+"""Tokens per batch."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Beam:
-    """How far a beam search goes.
+    """Beam search parameters.
 
     Attributes:
-        width: Hypotheses that are kept of each sentence.
-        most: Tokens after which every hypothesis ends.
-        least: Tokens, EOS included, before which none ends.
+        width: Hypotheses per sentence.
+        max_length: Maximum number of tokens.
+        min_length: Minimum number of tokens, including EOS.
         length_penalty: The score is log-probability / length ** length_penalty.
     """
 
@@ -37,7 +37,7 @@ class Beam:
     length_penalty: float = 1.0
 
     def log_probabilities(self, logits: Float[Tensor, "bw v"], position: int) -> Float[Tensor, "b w v"]:
-        """Return those of the tokens that may stand at a position of each hypothesis."""
+        """Return the log-probabilities of the next token; -inf for tokens that are not allowed at this position."""
         log_p = logits.float().log_softmax(-1).unflatten(0, (-1, self.width))
         log_p[..., PAD] = log_p[..., BOS] = -math.inf
         if position < self.min_length - 1:
@@ -50,15 +50,18 @@ class Beam:
 def search(
     model: EncoderDecoder, source: Int64[Tensor, "b n"], mask: Bool[Tensor, "b n"] | None, beam: Beam
 ) -> tuple[Int64[Tensor, "b m"], Float[Tensor, " b"]]:
-    """The best translation found for each sentence: tokens after BOS, PAD after EOS, and its score.
+    """Search the best translation of each sentence.
 
-    A sentence is done when as many of its hypotheses have ended as the beam is wide, as in fairseq (Ott et al. 2019).
+    A sentence is finished when ``beam.width`` of its hypotheses have ended, as in fairseq (Ott et al. 2019).
+
+    Returns:
+        Tokens after BOS (PAD after EOS), and the scores.
     """
     b, device, width, max_length = len(source), source.device, beam.width, beam.max_length
     state = model.begin(source, mask, width)
     hypotheses = torch.full((b, width, max_length), PAD, dtype=torch.int64, device=device)
     scores = torch.full((b, width), -math.inf, device=device)
-    scores[:, 0] = 0.0  # all hypotheses are alike at first: one of them may go on
+    scores[:, 0] = 0.0  # all hypotheses are equal at first, so only one continues
     last = torch.full((b * width,), BOS, dtype=torch.int64, device=device)
     best = torch.full((b,), -math.inf, device=device)
     best_tokens = torch.full((b, max_length), PAD, dtype=torch.int64, device=device)
@@ -68,7 +71,7 @@ def search(
         logits, state = model.step(last, state)
         log_p = beam.log_probabilities(logits, position)
         totals = (scores[..., None] + log_p).flatten(1)
-        # Twice as many as go on: at most one continuation of each hypothesis ends it.
+        # Keep twice the beam width: at most one continuation per hypothesis is EOS.
         top, where = totals.topk(min(2 * width, totals.shape[1]), dim=1)
         parent, token = where // log_p.shape[-1], where % log_p.shape[-1]
         ends = (token == EOS) & top.isfinite()
@@ -95,9 +98,17 @@ def search(
 def translate(
     model: EncoderDecoder, pairs: Pairs, *, beam: int = 4, max_length: int | None = None, precision: Precision = "fp32"
 ) -> list[list[int]]:
-    """The translation of each source as token numbers, in the order of ``pairs``.
+    """Translate each source with beam search.
 
-    At most 1.2 times the tokens of the longest source of a batch, and 10, or ``max_length``; never more than the model was built for.
+    Args:
+        model: The translation model.
+        pairs: Source sentences.
+        beam: Beam size.
+        max_length: Maximum number of tokens. Default: 1.2 times the longest source of a batch plus 10. The limit of the model applies.
+        precision: Numeric precision.
+
+    Returns:
+        Token ids of each translation, in the order of ``pairs``.
     """
     device = str(pairs.source.device)
     was_training = model.training
@@ -117,6 +128,6 @@ def translate(
 
 
 def _to_lists(tokens: Int64[Tensor, "b m"]) -> Sequence[list[int]]:
-    """Each sequence before its EOS."""
+    """Return each sequence up to its EOS."""
     lengths = ((tokens != EOS) & (tokens != PAD)).long().cumprod(1).sum(1).tolist()
     return [sequence[:length] for sequence, length in zip(tokens.tolist(), lengths, strict=True)]

@@ -1,4 +1,4 @@
-"""BLEU by sacrebleu (Post 2018), with its signature, and as counts of each sentence for intervals over sentences."""
+"""BLEU by sacrebleu (Post 2018), with its signature and n-gram counts per sentence."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from myths.lab.errors import CannotStart
 
 @dataclass(frozen=True)
 class Bleu:
-    """BLEU of a corpus in 0..100, and the signature that says how it was counted.
+    """BLEU of a corpus in 0..100, with the signature of sacrebleu.
 
-    ``counts`` holds, for each sentence, the lengths of hypothesis and reference, then matching and all n-grams of 1 to 4 words:
-    BLEU of any choice of sentences is ``from_counts`` of the sum of their rows.
+    ``counts`` holds per sentence: length of the hypothesis, length of the reference, matching n-grams (n = 1 to 4), all n-grams. BLEU of
+    any subset of sentences is ``from_counts`` of the sum of their rows.
     """
 
     score: float
@@ -26,7 +26,18 @@ class Bleu:
 
 
 def bleu(hypotheses: Sequence[str], references: Sequence[str], *, lowercase: bool = False, tokenize: str = "13a") -> Bleu:
-    """BLEU by sacrebleu, one reference a sentence, with one of its own tokenizers. Raises ValueError unless there are as many of each."""
+    """Compute BLEU with sacrebleu.
+
+    Args:
+        hypotheses: Translations.
+        references: One reference per translation.
+        lowercase: Whether case is ignored.
+        tokenize: Tokenizer of sacrebleu.
+
+    Raises:
+        ValueError: The numbers of hypotheses and references differ.
+        CannotStart: sacrebleu is not installed.
+    """
     if len(hypotheses) != len(references):
         raise ValueError(f"{len(hypotheses)} hypotheses and {len(references)} references")
     metric, of_sentences = (_metric(lowercase=lowercase, tokenize=tokenize, effective_order=one) for one in (False, True))
@@ -37,7 +48,7 @@ def bleu(hypotheses: Sequence[str], references: Sequence[str], *, lowercase: boo
 
 
 def from_counts(summed: Int64[np.ndarray, "*b 10"]) -> Float[np.ndarray, "*b"]:
-    """BLEU in 0..100 from summed counts, smoothed as sacrebleu's default ("exp": 1/2, 1/4 … of a match where an order has none)."""
+    """Compute BLEU in 0..100 from summed counts, with the default smoothing of sacrebleu ("exp")."""
     lengths, correct, total = summed[..., :2].astype(float), summed[..., 2:6].astype(float), summed[..., 6:].astype(float)
     zero = correct == 0
     smooth = 0.5 ** np.cumsum(zero, axis=-1)

@@ -1,4 +1,4 @@
-"""What the transformer asks of a self-attention sub-layer, so that another layer can stand in its place."""
+"""Interface of token-mixing layers, such as self-attention or convolution."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 State = tuple[Tensor, ...]
-"""What incremental decoding remembers of the past, first axis the batch, so that beam search can reorder it."""
+"""State of incremental decoding. The first axis is the batch, so that beam search can reorder it."""
 
 
 class TokenMixer(nn.Module, ABC):
-    """A layer that mixes positions; everything else in a transformer works on each position alone.
+    """A token-mixing layer (self-attention or convolution) of a transformer.
 
-    ``project_in`` and ``project_out`` are its first and last linear maps, which Fixup initializes by rules of its own.
-    A causal mixer sees no later position, and can also go position by position (``start``, ``step``).
+    ``project_in`` and ``project_out`` are its first and last linear layers, which Fixup initializes separately. A causal mixer does not
+    use later positions and supports incremental decoding (``start``, ``step``).
     """
 
     causal: bool
@@ -26,28 +26,31 @@ class TokenMixer(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, x: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"] | None = None) -> Float[Tensor, "b n d"]:
-        """All positions at once. Positions with ``mask`` False are padding: no other position sees them, what they give is not defined."""
+        """Process all positions. ``mask`` is True for real tokens (the inverse of torch's ``key_padding_mask``).
+
+        No position uses padding, and the outputs at padding positions are undefined.
+        """
 
     @abstractmethod
     def start(self, batch: int, device: torch.device, dtype: torch.dtype) -> State:
-        """The state before the first position. Only of causal mixers."""
+        """Return the state before the first position. Causal mixers only."""
 
     @abstractmethod
     def step(self, x: Float[Tensor, "b d"], state: State) -> tuple[Float[Tensor, "b d"], State]:
-        """The next position, given those that went into ``state``; and the state after it."""
+        """Process the next position and return its output and the new state."""
 
 
 @runtime_checkable
 class TokenMixerBuilder(Protocol):
-    """Makes the mixer of one layer."""
+    """Builds the mixer of one layer."""
 
     def __call__(self, layer: int, *, causal: bool) -> TokenMixer:
-        """``layer`` counts from 0 in the encoder and anew in the decoder; the decoder's are causal."""
+        """Build the mixer of ``layer``, counted from 0 in the encoder and in the decoder. Decoder mixers are causal."""
         ...
 
 
 def check_heads(channels: int, heads: int) -> None:
-    """Raises UsageError unless ``heads`` divides ``channels``."""
+    """Raise UsageError unless ``heads`` divides ``channels``."""
     from myths.lab.errors import UsageError
 
     if heads < 1 or channels % heads:
@@ -56,7 +59,7 @@ def check_heads(channels: int, heads: int) -> None:
 
 
 def check_step(mixer: TokenMixer) -> None:
-    """Raises UsageError for a mixer that sees later positions, which no decoding can give it."""
+    """Raise UsageError for a mixer that is not causal and therefore cannot decode incrementally."""
     from myths.lab.errors import UsageError
 
     if not mixer.causal:

@@ -1,4 +1,4 @@
-"""Parallel texts as tensors of token numbers on a device."""
+"""Parallel corpora as tensors of token ids on a device."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from myths.lab.language.vocabulary import BOS, EOS, PAD, Subwords, Vocabulary
 
 @dataclass(frozen=True)
 class Pairs:
-    """Token numbers on a device: ``source`` ends with EOS, ``target`` begins with BOS and ends with EOS; the rest is PAD."""
+    """Token ids of sentence pairs. ``source`` ends with EOS, ``target`` starts with BOS and ends with EOS; the rest is PAD."""
 
     source: Int32[Tensor, "pairs n"]
     target: Int32[Tensor, "pairs m"]
@@ -27,29 +27,37 @@ class Pairs:
 
     @property
     def source_lengths(self) -> Int64[Tensor, " pairs"]:
-        """Tokens of each source, EOS included."""
+        """Number of tokens of each source, including EOS."""
         return (self.source != PAD).sum(1)
 
     @property
     def target_lengths(self) -> Int64[Tensor, " pairs"]:
-        """Tokens of each target, BOS and EOS included."""
+        """Number of tokens of each target, including BOS and EOS."""
         return (self.target != PAD).sum(1)
 
     def batch(self, indices: Int64[Tensor, " b"]) -> tuple[Int64[Tensor, "b n"], Bool[Tensor, "b n"], Int64[Tensor, "b m"]]:
-        """Source, where it is not padding, and target of some pairs, without columns of padding alone."""
+        """Return source, source mask (True for real tokens) and target of some pairs, trimmed to the longest."""
         source, target = (_trimmed(side.index_select(0, indices)) for side in (self.source, self.target))
         return source, source != PAD, target
 
 
 def learn_subwords(texts: Texts, size: int) -> Subwords:
-    """One subword vocabulary for both languages."""
+    """Learn a joint subword vocabulary of both languages."""
     return Subwords.learn([*texts.source, *texts.target], size)
 
 
 def encode(texts: Texts, vocabulary: Vocabulary, max_length: int, device: str, *, cut: bool = False) -> Pairs:
-    """Token numbers of each pair. A side of more than ``max_length`` tokens is cut there if ``cut``.
+    """Encode sentence pairs as token ids.
 
-    Raises UsageError for a longer one otherwise.
+    Args:
+        texts: Sentence pairs.
+        vocabulary: The vocabulary.
+        max_length: Maximum number of tokens per sentence.
+        device: Device of the tensors.
+        cut: Whether to truncate longer sentences.
+
+    Raises:
+        UsageError: A sentence is longer than ``max_length`` and ``cut`` is False.
     """
     source = [np.append(tokens, EOS) for tokens in vocabulary.encode(texts.source)]
     target = [np.concatenate([[BOS], tokens, [EOS]]) for tokens in vocabulary.encode(texts.target)]
@@ -64,7 +72,7 @@ def encode(texts: Texts, vocabulary: Vocabulary, max_length: int, device: str, *
 
 
 def padded(sequences: Sequence[np.ndarray], device: str) -> Int32[Tensor, "sequences longest"]:
-    """Sequences of token numbers side by side, PAD after the end of each."""
+    """Stack sequences of token ids, padded with PAD."""
     lengths = np.array([len(tokens) for tokens in sequences])
     table = np.full((len(sequences), int(lengths.max(initial=1))), PAD, dtype=np.int32)
     if len(sequences):

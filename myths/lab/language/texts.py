@@ -1,4 +1,4 @@
-"""Parallel texts: the same sentences in two languages."""
+"""Parallel corpora as text: the same sentences in two languages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MULTI30K_TESTS = ("test_2016_flickr", "test_2017_flickr", "test_2018_flickr", "t
 
 @dataclass(frozen=True)
 class Texts:
-    """Sentences and their translations, as many of each."""
+    """Sentences and their translations."""
 
     source: tuple[str, ...]
     target: tuple[str, ...]
@@ -23,20 +23,21 @@ class Texts:
         return len(self.source)
 
     def first(self, n: int) -> Texts:
-        """The first ``n`` pairs; all of them for 0."""
+        """Return the first ``n`` pairs, or all if ``n`` is 0."""
         return Texts(self.source[:n], self.target[:n]) if n else self
 
 
 def prepared_names(dataset: str, source: str, target: str, tests: Sequence[str], *, train: bool = True) -> tuple[str, ...]:
-    """The prepared texts that a parallel data set is made of, such as "multi30k.train.de"."""
+    """Return the names of the prepared texts of a parallel corpus, such as "multi30k.train.de"."""
     splits = (*(("train", "val") if train else ()), *tests)
     return tuple(f"{dataset}.{split}.{language}" for split in splits for language in (source, target))
 
 
 def read(dataset: str, split: str, source: str, target: str) -> Texts:
-    """One part of a parallel data set, from two prepared texts with a sentence a line.
+    """Read one split of a parallel corpus from two prepared texts with one sentence per line.
 
-    Raises CannotStart when one of them is absent, or they do not have as many lines.
+    Raises:
+        CannotStart: A text is not available, or the numbers of lines differ.
     """
     from myths.lab.data.text_files import lines
 
@@ -51,12 +52,12 @@ def read(dataset: str, split: str, source: str, target: str) -> Texts:
 
 
 def without_empty(texts: Texts) -> Texts:
-    """The pairs of which both sides say something: an empty sentence teaches no translation."""
+    """Return the pairs in which neither side is empty."""
     kept = [(s, t) for s, t in zip(texts.source, texts.target, strict=True) if s and t]
     return Texts(tuple(s for s, _ in kept), tuple(t for _, t in kept))
 
 
 def shuffled_sources(texts: Texts, rng: np.random.Generator) -> Texts:
-    """Each target beside the source of another pair: what a translator cannot learn from, for the control."""
+    """Assign each target the source of a random pair, for a control: such pairs cannot teach translation."""
     order = rng.permutation(len(texts))
     return Texts(tuple(texts.source[i] for i in order), texts.target)

@@ -1,4 +1,4 @@
-"""Which of sacrebleu's tokenizers counts the words of a language."""
+"""Choose the tokenizer of sacrebleu for a language."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import importlib.util
 from dataclasses import dataclass
 
 NAMES = ("13a", "intl", "char", "zh", "ja-mecab", "ko-mecab", "none", "spm", "flores101", "flores200", "spBLEU-1K")
-"""The tokenizers that sacrebleu has."""
+"""Tokenizers of sacrebleu."""
 
 WITHOUT_SPACES = frozenset({"bo", "dz", "km", "lo", "lzh", "my", "shn", "th", "yue", "wuu"})
-"""Languages that are written without spaces between words, other than Chinese, Japanese and Korean."""
+"""Languages written without spaces between words, except Chinese, Japanese and Korean."""
 
 OF_13A = frozenset(
     {
@@ -18,7 +18,7 @@ OF_13A = frozenset(
         *("sv", "sw", "tl", "tr", "uk", "vi"),
     }
 )
-"""Languages in Latin or Cyrillic letters with the punctuation of English, for which 13a is what papers report."""
+"""Languages in Latin or Cyrillic script with English punctuation, for which papers report BLEU with 13a."""
 
 _MECAB = {
     "ja": ("ja-mecab", ("MeCab", "ipadic"), "pip install 'sacrebleu[ja]'"),
@@ -28,21 +28,21 @@ _MECAB = {
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """The name of one of sacrebleu's tokenizers, and why it was taken."""
+    """A tokenizer of sacrebleu, and the reason for choosing it."""
 
     name: str
     reason: str
 
 
 def tokenizer_for(language: str) -> Tokenizer:
-    """Choose the tokenizer that BLEU of a target language needs.
+    """Choose the tokenizer for BLEU of a target language.
 
     Args:
-        language: Code of a language, perhaps with script or region, such as "ja" or "zh-hant".
+        language: Language code, optionally with script or region, such as "ja" or "zh-hant".
 
     Returns:
-        sacrebleu's tokenizer for the language where it has one that is installed; characters for languages without spaces; 13a, the default
-        of sacrebleu, where papers report it; and the international tokenizer, which knows all of Unicode's punctuation, for the rest.
+        The tokenizer of sacrebleu for the language, if it exists and is installed; characters for languages without spaces; 13a, the
+        default of sacrebleu, for languages for which papers report it; otherwise the international tokenizer.
     """
     base = language.lower().replace("_", "-").partition("-")[0]
     if base in ("zh", "zho", "chi", "cmn"):

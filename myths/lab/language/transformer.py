@@ -1,6 +1,6 @@
-"""One transformer, encoder–decoder or decoder only, into which any self-attention sub-layer is built.
+"""Transformer (encoder–decoder or decoder-only) with an exchangeable token-mixing layer.
 
-Residual branches are normalized before they begin ("layer"), not at all ("none"), or by Fixup's rules instead of normalization.
+Residual branches use pre-layer-normalization ("layer"), no normalization ("none"), or Fixup ("fixup").
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ Normalization = Literal["layer", "fixup", "none"]
 
 @dataclass(frozen=True, kw_only=True)
 class TransformerConfig:
-    """The size of a transformer. ``heads`` are those of the attention to the encoder; ``max_length`` the most positions of a sequence.
+    """Size of a transformer.
 
-    ``tied``: one matrix embeds source and target and, transposed, gives the logits.
+    ``heads`` is the number of heads of the encoder–decoder attention, ``max_length`` the maximum sequence length. With ``tied``, source
+    embedding, target embedding and output layer share one matrix.
     """
 
     vocabulary: int
@@ -42,7 +43,7 @@ class TransformerConfig:
 
     @property
     def branches(self) -> int:
-        """Residual branches in all, Fixup's L: two an encoder layer, three a decoder layer (two without an encoder)."""
+        """Number of residual branches (L of Fixup): two per encoder layer, three per decoder layer (two without an encoder)."""
         return 2 * self.encoder_layers + (3 if self.encoder_layers else 2) * self.decoder_layers
 
 
@@ -56,15 +57,16 @@ class DecodingState:
     mask: Tensor | None
 
     def reordered(self, order: Int64[Tensor, " rows"]) -> DecodingState:
-        """The state of the hypotheses in another order, within their sentences."""
+        """Return the state with hypotheses reordered within their sentences."""
         self_states = tuple(tuple(part.index_select(0, order) for part in state) for state in self.self_states)
         return DecodingState(self.position, self_states, self.cross_memories, self.mask)
 
 
 class EncoderDecoder(nn.Module):
-    """Encoder–decoder: logits of each target token from the source and the target tokens before it.
+    """Encoder–decoder transformer: logits of each target token given the source and the previous target tokens.
 
-    Raises UsageError for a sequence longer than ``config.max_length``.
+    Raises:
+        UsageError: A sequence is longer than ``config.max_length``.
     """
 
     def __init__(self, config: TransformerConfig, build: TokenMixerBuilder):
@@ -80,27 +82,31 @@ class EncoderDecoder(nn.Module):
     def forward(
         self, source: Int64[Tensor, "b n"], mask: Bool[Tensor, "b n"] | None, target: Int64[Tensor, "b m"]
     ) -> Float[Tensor, "b m v"]:
-        """``mask`` is False where the source is padding; padding at the end of a target is seen by no token before it."""
+        """Return the logits. ``mask`` is False for padding of the source; padding at the end of targets needs no mask."""
         return self.logits(self.decoder(self.embed(target), None, self.decoder.precompute_memory(self.encode(source, mask)), mask))
 
     def encode(self, source: Int64[Tensor, "b n"], mask: Bool[Tensor, "b n"] | None) -> Float[Tensor, "b n d"]:
-        """The encoder's output."""
+        """Return the encoder output."""
         return self.encoded(self.encoder(self.embed(source), mask))
 
     def begin(self, source: Int64[Tensor, "b n"], mask: Bool[Tensor, "b n"] | None, beam: int = 1) -> DecodingState:
-        """Encodes the source; the state before the first target token of ``beam`` hypotheses a sentence."""
+        """Encode the source and return the state before the first target token, for ``beam`` hypotheses per sentence."""
         encoded = self.encode(source, mask)
         return DecodingState(0, self.decoder.start(len(source) * beam, encoded), self.decoder.precompute_memory(encoded), mask)
 
     def step(self, tokens: Int64[Tensor, " rows"], state: DecodingState) -> tuple[Float[Tensor, "rows v"], DecodingState]:
-        """Logits of the next token after ``tokens``, the last of each hypothesis (those of a sentence side by side)."""
+        """Return the logits of the next token. ``tokens`` are the last tokens of all hypotheses, grouped by sentence."""
         x = self.embed(tokens[:, None], first=state.position)[:, 0]
         x, self_states = self.decoder.step(x, state.self_states, state.cross_memories, state.mask)
         return self.logits(x), DecodingState(state.position + 1, self_states, state.cross_memories, state.mask)
 
 
 class LanguageModel(nn.Module):
-    """Decoder only: logits of each token from those before it. Raises UsageError for a sequence longer than ``config.max_length``."""
+    """Decoder-only transformer: logits of each token given the previous ones.
+
+    Raises:
+        UsageError: A sequence is longer than ``config.max_length``.
+    """
 
     def __init__(self, config: TransformerConfig, build: TokenMixerBuilder):
         super().__init__()
@@ -111,12 +117,12 @@ class LanguageModel(nn.Module):
         initialize(self, config)
 
     def forward(self, tokens: Int64[Tensor, "b n"]) -> Float[Tensor, "b n v"]:
-        """Logits of what follows each of ``tokens``."""
+        """Return the logits of the token after each of ``tokens``."""
         return self.logits(self.decoder(self.embed(tokens), None))
 
 
 class Embedding(nn.Module):
-    """Token embedding times √d, plus fixed sinusoids of the position, with dropout (Vaswani et al. 2017, Sec. 3.4 and 3.5)."""
+    """Token embedding times √d plus sinusoidal position encoding, with dropout (Vaswani et al. 2017, Sec. 3.4 and 3.5)."""
 
     def __init__(self, config: TransformerConfig):
         super().__init__()
@@ -125,7 +131,7 @@ class Embedding(nn.Module):
         self.register_buffer("positions", sinusoids(config.max_length, config.embed_dim), persistent=False)
 
     def forward(self, tokens: Int64[Tensor, "b n"], first: int = 0) -> Float[Tensor, "b n d"]:
-        """``first`` is the position of the first token."""
+        """Embed tokens; ``first`` is the position of the first token."""
         positions = self.get_buffer("positions")
         if (last := first + tokens.shape[1]) > len(positions):
             raise UsageError(f"a sequence of {last} tokens, but the model was built for at most {len(positions)}: give a larger `longest`")
@@ -133,7 +139,7 @@ class Embedding(nn.Module):
 
 
 class Logits(nn.Module):
-    """The decoder's last normalization and the linear map to the vocabulary."""
+    """Final normalization and linear output layer."""
 
     def __init__(self, config: TransformerConfig, embed: Embedding):
         super().__init__()
@@ -143,12 +149,12 @@ class Logits(nn.Module):
             self.classify.weight = embed.tokens.weight
 
     def forward(self, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b v"]:
-        """Unnormalized log-probabilities."""
+        """Return the logits."""
         return self.classify(self.normalize(x))
 
 
 class Stack(nn.Module):
-    """Blocks one after the other."""
+    """A stack of transformer layers."""
 
     def __init__(self, config: TransformerConfig, mixers: Sequence[TokenMixer], *, cross: bool):
         super().__init__()
@@ -161,23 +167,23 @@ class Stack(nn.Module):
         cross_memories: Sequence[State] = (),
         memory_mask: Tensor | None = None,
     ) -> Float[Tensor, "b n d"]:
-        """``mask`` tells padding apart; ``cross_memories`` and ``memory_mask`` are the encoder's, a memory for each block."""
+        """Apply all layers. ``mask`` and ``memory_mask`` are False for padding; ``cross_memories`` has one entry per layer."""
         for i, block in enumerate(self.blocks):
             x = block(x, mask, cross_memories[i] if cross_memories else None, memory_mask)
         return x
 
     def precompute_memory(self, encoded: Float[Tensor, "b n d"]) -> tuple[State, ...]:
-        """What the attention to the encoder of each block needs of its output."""
+        """Return keys and values of the encoder output for each layer."""
         return tuple(block.cross.precompute_memory(encoded) for block in self._typed())
 
     def start(self, rows: int, like: Tensor) -> tuple[State, ...]:
-        """The state of each mixer before the first position."""
+        """Return the state of each mixer before the first position."""
         return tuple(block.mixer.start(rows, like.device, like.dtype) for block in self._typed())
 
     def step(
         self, x: Float[Tensor, "rows d"], self_states: Sequence[State], cross_memories: Sequence[State], mask: Tensor | None
     ) -> tuple[Float[Tensor, "rows d"], tuple[State, ...]]:
-        """One position through all blocks."""
+        """Process one position in all layers."""
         after = []
         for i, (block, state) in enumerate(zip(self._typed(), self_states, strict=True)):
             x, state = block.step(x, state, cross_memories[i] if cross_memories else None, mask)
@@ -189,7 +195,7 @@ class Stack(nn.Module):
 
 
 class Block(nn.Module):
-    """Mix positions, look at the encoder (in a decoder), feed forward: each a residual branch."""
+    """A transformer layer: token mixer, encoder–decoder attention (decoder only) and feed-forward network, each a residual branch."""
 
     def __init__(self, config: TransformerConfig, mixer: TokenMixer, *, cross: bool):
         super().__init__()
@@ -201,7 +207,7 @@ class Block(nn.Module):
     def forward(
         self, x: Float[Tensor, "b n d"], mask: Tensor | None, memory: State | None = None, memory_mask: Tensor | None = None
     ) -> Float[Tensor, "b n d"]:
-        """All positions at once."""
+        """Process all positions."""
         x = self.mix(x, lambda z: self.mixer(z, mask))
         if memory is not None:
             x = self.look(x, lambda z: self.cross(z, memory, memory_mask))
@@ -210,7 +216,7 @@ class Block(nn.Module):
     def step(
         self, x: Float[Tensor, "rows d"], state: State, memory: State | None, mask: Tensor | None
     ) -> tuple[Float[Tensor, "rows d"], State]:
-        """One position. The hypotheses of a sentence look at its memory together, so that it is not copied for each."""
+        """Process one position. All hypotheses of a sentence share its encoder memory."""
         after: list[State] = []
 
         def mix(z: Tensor) -> Tensor:
@@ -226,7 +232,7 @@ class Block(nn.Module):
 
 
 class ResidualBranch(nn.Module):
-    """x + f(x), with what keeps the sum in bounds: layer normalization before f, or Fixup's scalars around it (claims.md, Sec. 5)."""
+    """Residual branch x + f(x), with layer normalization before f or the scalars of Fixup around it."""
 
     def __init__(self, config: TransformerConfig):
         super().__init__()
@@ -235,12 +241,12 @@ class ResidualBranch(nn.Module):
         self.after: nn.Module = ScalarMultiplier() if config.normalization == "fixup" else nn.Identity()
 
     def forward(self, x: Float[Tensor, "*b d"], f: Callable[[Tensor], Tensor]) -> Float[Tensor, "*b d"]:
-        """The residual sum."""
+        """Return the residual sum."""
         return x + self.after(self.dropout(f(self.before(x))))
 
 
 class FeedForward(nn.Module):
-    """Linear, ReLU, linear, on each position; with Fixup, scalar shifts stand in the place of the biases."""
+    """Position-wise feed-forward network (linear, ReLU, linear). With Fixup, scalar biases replace the biases."""
 
     def __init__(self, config: TransformerConfig):
         super().__init__()
@@ -252,39 +258,39 @@ class FeedForward(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b d"]:
-        """Same shape."""
+        """Return a tensor of the same shape."""
         return self.fc2(self.shift2(self.dropout(F.relu(self.shift1(self.fc1(x))))))
 
 
 class ScalarBias(nn.Module):
-    """x plus one learned number, 0 at first."""
+    """Learned scalar bias, initialized to 0."""
 
     def __init__(self) -> None:
         super().__init__()
         self.scalar = nn.Parameter(torch.zeros(()))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Same shape."""
+        """Return a tensor of the same shape."""
         return x + self.scalar
 
 
 class ScalarMultiplier(nn.Module):
-    """x times one learned number, 1 at first."""
+    """Learned scalar multiplier, initialized to 1."""
 
     def __init__(self) -> None:
         super().__init__()
         self.scalar = nn.Parameter(torch.ones(()))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Same shape."""
+        """Return a tensor of the same shape."""
         return x * self.scalar
 
 
 def initialize(model: nn.Module, config: TransformerConfig) -> None:
-    """Xavier for every linear map, 0 for biases, N(0, 1/d) for embeddings; and Fixup's rules where they are asked for.
+    """Initialize linear layers by Xavier, biases by 0, embeddings by N(0, 1/d), and apply Fixup if configured.
 
-    Fixup (Zhang et al. 2019, Sec. 4, as in their fairseq code): the last map of each branch is 0; feed-forward's first is Xavier times
-    L^(-1/2), attention's times L^(-1/6), with L branches in all; a classifier that is not tied to the embedding is 0.
+    Fixup (Zhang et al. 2019, Sec. 4, and their fairseq code): the last linear layer of each branch is 0. The first one is scaled by
+    L^(-1/2) in feed-forward networks and by L^(-1/6) in attention, for L residual branches. An untied output layer is 0.
     """
     for module in model.modules():
         if isinstance(module, nn.Linear):
@@ -309,7 +315,7 @@ def initialize(model: nn.Module, config: TransformerConfig) -> None:
 
 
 def sinusoids(length: int, embed_dim: int) -> Float[Tensor, "length channels"]:
-    """Sines in the even channels, cosines in the odd, of wavelengths from 2π to 10,000·2π (Vaswani et al. 2017, Sec. 3.5)."""
+    """Return the sinusoidal position encoding: wavelengths from 2π to 10,000·2π (Vaswani et al. 2017, Sec. 3.5)."""
     position = torch.arange(length, dtype=torch.float32)[:, None]
     angle = position * torch.exp(torch.arange(0, embed_dim, 2, dtype=torch.float32) * (-math.log(10_000.0) / embed_dim))
     table = torch.zeros(length, embed_dim)
@@ -318,7 +324,7 @@ def sinusoids(length: int, embed_dim: int) -> Float[Tensor, "length channels"]:
 
 
 def parameters(model: nn.Module) -> int:
-    """How many numbers are learnt, each counted once."""
+    """Return the number of trained parameters; shared ones count once."""
     return sum(p.numel() for p in model.parameters())
 
 

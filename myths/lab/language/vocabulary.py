@@ -1,4 +1,4 @@
-"""Texts as token numbers and back: subwords learnt from the training text (BPE, Sennrich et al. 2016), or characters."""
+"""Vocabularies: subwords learned from the training text (BPE, Sennrich et al. 2016), or characters."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from jaxtyping import Int
 from myths.lab.errors import CannotStart, UsageError
 
 PAD, BOS, EOS, UNKNOWN = 0, 1, 2, 3
-"""The first four numbers of every vocabulary: padding, begin and end of a sequence, what was never seen in training."""
+"""Ids of the special tokens in every vocabulary: padding, begin and end of a sequence, unknown token."""
 
 Tokens: TypeAlias = Sequence[int | np.integer] | Int[np.ndarray, " _"]
 
 
 @runtime_checkable
 class Vocabulary(Protocol):
-    """Texts to token numbers and back."""
+    """Maps texts to token ids and back."""
 
     @property
     def size(self) -> int:
-        """How many tokens there are, the four special ones included."""
+        """Number of tokens, including the four special tokens."""
         ...
 
     def encode(self, texts: Sequence[str]) -> list[Int[np.ndarray, " _"]]:
-        """Token numbers of each text, without begin and end."""
+        """Return the token ids of each text, without BOS and EOS."""
         ...
 
     def decode(self, tokens: Iterable[Tokens]) -> list[str]:
-        """The text of each sequence up to its first end; special tokens are left out."""
+        """Return the text of each sequence up to its first EOS, without special tokens."""
         ...
 
 
 class Subwords:
-    """Byte-pair encoding by sentencepiece. ``model`` is its serialized form, which rebuilds it."""
+    """Byte-pair encoding by sentencepiece. ``model`` is its serialized form."""
 
     def __init__(self, model: bytes):
         self.model = model
@@ -48,8 +48,8 @@ class Subwords:
 
         Args:
             texts: Training texts.
-            size: Tokens wanted. Texts that hold fewer give a smaller vocabulary; texts with more characters than that give one that
-                holds each of their characters.
+            size: Requested number of tokens. The vocabulary is smaller if the texts contain fewer subwords, and larger if they contain
+                more distinct characters.
 
         Raises:
             UsageError: There are no texts, or all are blank.
@@ -57,8 +57,8 @@ class Subwords:
         lines = list(texts)
         characters = set().union(*lines) if lines else set[str]()
         if not any(not character.isspace() for character in characters):
-            raise UsageError("a vocabulary cannot be learnt from these texts: all of them are blank")
-        # Beside the characters there are the four special tokens and the mark of a space.
+            raise UsageError("a vocabulary cannot be learned from these texts: all of them are blank")
+        # In addition to the characters: four special tokens and the space marker.
         size = max(size, len(characters) + UNKNOWN + 2)
         trained = io.BytesIO()
         try:
@@ -66,36 +66,36 @@ class Subwords:
                 sentence_iterator=iter(lines),
                 model_writer=trained,
                 vocab_size=size,
-                hard_vocab_limit=False,  # fewer where the texts do not hold so many
+                hard_vocab_limit=False,  # allow fewer if the texts do not contain that many
                 model_type="bpe",
                 character_coverage=1.0,
                 pad_id=PAD,
                 bos_id=BOS,
                 eos_id=EOS,
                 unk_id=UNKNOWN,
-                num_threads=1,  # more make the order of merges depend on the machine
+                num_threads=1,  # with more threads the order of merges depends on the machine
                 minloglevel=2,
             )
         except RuntimeError as error:
-            raise UsageError(f"a vocabulary of {size:,} subwords cannot be learnt from {len(lines):,} texts") from error
+            raise UsageError(f"a vocabulary of {size:,} subwords cannot be learned from {len(lines):,} texts") from error
         return cls(trained.getvalue())
 
     @property
     def size(self) -> int:
-        """As ``Vocabulary.size``."""
+        """See ``Vocabulary.size``."""
         return int(self._processor.vocab_size())
 
     def encode(self, texts: Sequence[str]) -> list[Int[np.ndarray, " _"]]:
-        """As ``Vocabulary.encode``."""
+        """See ``Vocabulary.encode``."""
         return [np.asarray(tokens, dtype=np.int32) for tokens in self._processor.encode(list(texts), num_threads=1)]
 
     def decode(self, tokens: Iterable[Tokens]) -> list[str]:
-        """As ``Vocabulary.decode``."""
+        """See ``Vocabulary.decode``."""
         return list(self._processor.decode([_until_end(sequence) for sequence in tokens]))
 
 
 class Characters:
-    """Every character that occurs in the texts it was made from."""
+    """Character vocabulary of the given texts."""
 
     def __init__(self, texts: Iterable[str]):
         self._characters = sorted(set().union(*texts))
@@ -103,15 +103,15 @@ class Characters:
 
     @property
     def size(self) -> int:
-        """As ``Vocabulary.size``."""
+        """See ``Vocabulary.size``."""
         return len(self._characters) + UNKNOWN + 1
 
     def encode(self, texts: Sequence[str]) -> list[Int[np.ndarray, " _"]]:
-        """As ``Vocabulary.encode``."""
+        """See ``Vocabulary.encode``."""
         return [np.array([self._numbers.get(character, UNKNOWN) for character in text], dtype=np.int32) for text in texts]
 
     def decode(self, tokens: Iterable[Tokens]) -> list[str]:
-        """As ``Vocabulary.decode``."""
+        """See ``Vocabulary.decode``."""
         first = UNKNOWN + 1
         return ["".join(self._characters[n - first] for n in _until_end(sequence) if n >= first) for sequence in tokens]
 

@@ -1,1 +1,1 @@
-"""Networks, augmentation and the training loop that several myths share."""
+"""Networks, data augmentation and the training loop for image classifiers."""

@@ -1,7 +1,7 @@
-"""Random crops, mirror images and cutout for a whole batch at once, on the device where it lies.
+"""Random crops, horizontal flips and cutout for whole batches, on the device of the batch.
 
-What is random is drawn from an explicit generator, on the generator's own device, so that a generator on the CPU gives
-the same draw whatever computes.
+Random numbers are drawn from an explicit generator on the generator's device. A CPU generator therefore gives the same
+augmentation on every device.
 """
 
 from __future__ import annotations
@@ -21,10 +21,20 @@ PaddingMode = Literal["reflect", "zero"]
 def augment(
     x: UInt8[Tensor, "n c h w"], kind: Augmentation, padding_mode: PaddingMode, fill: Float[Tensor, " c"], generator: torch.Generator
 ) -> Float[Tensor, "n c h w"]:
-    """Pixel values in 0..1, augmented as CIFAR's papers do, in proportion to the size of the image.
+    """Augment images as in the CIFAR literature, in proportion to the image size.
 
-    For 32 pixels: crops after padding by 4 (He et al. 2016, §4.2), mirror images, and a square of 16 pixels cut out
-    (DeVries & Taylor 2017) and filled with ``fill``, the channels' means.
+    For 32 pixels: crops after padding by 4 (He et al. 2016, §4.2), horizontal flips, and cutout of 16 × 16 pixels
+    (DeVries & Taylor 2017).
+
+    Args:
+        x: Images with values 0 to 255.
+        kind: Augmentation.
+        padding_mode: How crops are padded.
+        fill: Value of cutout pixels, the channel means.
+        generator: Source of randomness.
+
+    Returns:
+        Pixel values in 0..1.
     """
     side = x.shape[-1]
     if kind in ("crop-flip", "crop-flip-cutout"):
@@ -38,16 +48,16 @@ def augment(
 def random_crop(
     x: Shaped[Tensor, "n c h w"], padding: int, padding_mode: PaddingMode, generator: torch.Generator
 ) -> Shaped[Tensor, "n c h w"]:
-    """Each image padded by ``padding`` pixels on all sides, then cut to its size again at a random offset."""
+    """Pad each image by ``padding`` pixels on all sides and crop it to its size at a random offset."""
     return crop(x, padding, padding_mode, _draw(0, 2 * padding + 1, (2, len(x)), generator, x))
 
 
 def crop(x: Shaped[Tensor, "n c h w"], padding: int, padding_mode: PaddingMode, offsets: Int64[Tensor, "2 n"]) -> Shaped[Tensor, "n c h w"]:
-    """Each padded image cut at its (row, column) offset, 0..2·padding; ``padding`` each keeps the images as they are."""
+    """Crop each padded image at its (row, column) offset in 0..2·padding; the offset ``padding`` returns the image unchanged."""
     n, channels, height, width = x.shape
     rows = offsets[0, :, None] - padding + torch.arange(height, device=x.device)
     columns = offsets[1, :, None] - padding + torch.arange(width, device=x.device)
-    # Gathering from the images themselves needs no padded copy of the batch.
+    # Gathering from the images avoids a padded copy of the batch.
     source = _mirrored(rows, height)[:, :, None] * width + _mirrored(columns, width)[:, None, :]
     pixels = x.flatten(2).gather(2, source.view(n, 1, -1).expand(-1, channels, -1)).view_as(x)
     if padding_mode == "reflect":
@@ -57,7 +67,7 @@ def crop(x: Shaped[Tensor, "n c h w"], padding: int, padding_mode: PaddingMode, 
 
 
 def random_flip(x: Shaped[Tensor, "n c h w"], generator: torch.Generator) -> Shaped[Tensor, "n c h w"]:
-    """Each image mirrored left to right with probability one half."""
+    """Flip each image horizontally with probability 1/2."""
     mirrored = _draw(0, 2, (len(x),), generator, x).bool()
     return torch.where(mirrored[:, None, None, None], x.flip(-1), x)
 
@@ -65,7 +75,7 @@ def random_flip(x: Shaped[Tensor, "n c h w"], generator: torch.Generator) -> Sha
 def random_cutout(
     x: Float[Tensor, "n c h w"], size: int, fill: Float[Tensor, " c"], generator: torch.Generator
 ) -> Float[Tensor, "n c h w"]:
-    """A square of ``size`` pixels around a random pixel of each image becomes ``fill``; it may stick out of the image."""
+    """Fill a square of ``size`` × ``size`` pixels around a random pixel of each image; the square may extend beyond the image."""
     height, width = x.shape[-2:]
     rows = _covered(_draw(0, height, (len(x),), generator, x), size, height)
     columns = _covered(_draw(0, width, (len(x),), generator, x), size, width)

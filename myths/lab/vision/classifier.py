@@ -1,4 +1,4 @@
-"""Train an image classifier: the trial that several myths depend on."""
+"""TrainClassifier: train an image classifier. Several myths depend on this trial."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from myths.lab.vision.training import TrainConfig
 
 BUILT_IN = ("digits", "shapes")
-"""Sets that come with the suite and stand in for the papers' data."""
+"""Built-in datasets, which are stand-in data."""
 
 RELATIVE_COST = {
     "small_cnn": 12.0,
@@ -47,16 +47,16 @@ RELATIVE_COST = {
     "fast_narrow": 20.0,
     "fast": 75.0,
 }
-"""What training on one image costs, relative to the others; measured on a CPU in bf16, or from the multiplications."""
+"""Relative training cost per image, measured on a CPU in bf16 or computed from the number of multiplications."""
 
 NetworkName = Annotated[str, OneOf(tuple(RELATIVE_COST)), Meaning("Network architecture.")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainClassifier(Trial):
-    """Train a network on an image data set and measure its accuracy on the set's test part.
+    """Train a network on an image dataset and measure its test accuracy.
 
-    The outcome has one row and the weights as arrays, which ``load_classifier`` turns into the network again.
+    The outcome has one row, and the weights as arrays. ``load_classifier`` rebuilds the network from them.
     """
 
     dataset: DatasetName = "cifar10"
@@ -67,44 +67,45 @@ class TrainClassifier(Trial):
     """Optimizer of the weights."""
     learning_rate: LearningRate = 0.1
     schedule: Literal["one-cycle", "step", "constant"] = "one-cycle"
-    """How the learning rate changes over the training."""
+    """Learning rate schedule."""
     weight_decay: WeightDecay = 5e-4
     momentum: Momentum = 0.9
     label_smoothing: LabelSmoothing = 0.0
     augmentation: Literal["none", "flip", "crop-flip", "crop-flip-cutout"] = "crop-flip"
-    """How training images are varied."""
+    """Data augmentation."""
     train_examples: TrainExamples = 0
-    """How many training examples, the first of a seeded shuffle; 0 is all of them."""
+    """Number of training examples, the first of a seeded shuffle; 0 means all."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Precision of the arithmetic; auto is bf16 where the device has it."""
+    """Numeric precision; auto means bf16 if the device supports it."""
     seed: Seed = 0
 
     nondeterministic_columns: ClassVar[frozenset[str]] = frozenset({"train_seconds", "examples_per_second"})
 
     @property
     def protocol(self) -> Protocol:
-        """Reduced on real data: no paper trained exactly so."""
+        """Reduced on real data, because no paper used exactly these settings; stand-in on built-in data."""
         return "stand-in" if self.dataset in BUILT_IN else "reduced"
 
     @property
     def relative_cost(self) -> float:
-        """Images seen, in thousands, times what one costs with this network."""
+        """Training images in thousands times the relative cost of the network."""
         return self.epochs * (self.train_examples or 50_000) * RELATIVE_COST.get(self.network, 100.0) / 1000
 
     @property
     def data(self) -> tuple[str, ...]:
-        """The one data set."""
+        """Names of the datasets."""
         return (self.dataset,)
 
     @classmethod
     def test_instance(cls) -> TrainClassifier:
-        """An epoch of the small CNN on 256 procedural shapes."""
+        """Return one epoch of the small CNN on 256 procedural images."""
         return cls(dataset="shapes", network="small_cnn", epochs=1.0, batch_size=32, train_examples=256)
 
     def run(self, context: Context) -> Outcome:
-        """Trains and tests; a training that diverged is a row that says at which step.
+        """Train and evaluate. If training diverges, the row contains the step.
 
-        Raises UsageError for a data set without a training part.
+        Raises:
+            UsageError: The dataset has no training split.
         """
         from myths.lab.vision.networks import initial_network, state_arrays
 
@@ -117,13 +118,13 @@ class TrainClassifier(Trial):
         return Outcome(rows=[row], arrays=state_arrays(network) | {"shape": np.array((classes, x.shape[1], x.shape[-1]))})
 
     def images(self, device: str) -> ImageSet:
-        """Return the images that it is trained and tested on."""
+        """Return the images for training and evaluation."""
         from myths.lab.data.images import image_set
 
         return image_set(self.dataset, device)
 
     def subset(self, context: Context, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the training examples that it takes, of all."""
+        """Return the training examples that are used."""
         import torch
 
         if not self.train_examples:
@@ -132,7 +133,7 @@ class TrainClassifier(Trial):
         return x[kept], y[kept]
 
     def train_network(self, context: Context, network: Classifier, x: Tensor, y: Tensor) -> dict[str, Any]:
-        """Train the network in place. Return what a row says of the training."""
+        """Train the network in place and return the row columns of the training run."""
         from myths.lab.vision.training import fit_seeded
 
         config = self.train_config(context.device)
@@ -148,14 +149,14 @@ class TrainClassifier(Trial):
         }
 
     def evaluate(self, context: Context, network: Classifier, images: ImageSet) -> dict[str, Any]:
-        """Return what a row says of the test."""
+        """Return the row columns of the evaluation."""
         from myths.lab.vision.training import accuracy, predict
 
         logits = predict(network, images.x_test, device=context.device, precision=self.train_config(context.device).precision)
         return {"test_accuracy_percent": 100 * accuracy(logits, images.y_test)}
 
     def train_config(self, device: str) -> TrainConfig:
-        """The settings as the training loop takes them, with the precision that "auto" means on ``device``."""
+        """Return the training hyperparameters, with "auto" precision resolved for ``device``."""
         from myths.lab.device import precision_of
         from myths.lab.vision.training import TrainConfig
 
@@ -174,9 +175,10 @@ class TrainClassifier(Trial):
 
 
 def load_classifier(trial: TrainClassifier, outcome: Outcome, device: str) -> Classifier:
-    """The trained network of an outcome, on ``device``, in evaluation mode: pixel values in 0..1 to logits.
+    """Return the trained network of an outcome in evaluation mode. It maps pixel values in 0..1 to logits.
 
-    Raises LookupError when the outcome lacks the weights.
+    Raises:
+        LookupError: The outcome has no weights.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""Histograms of oriented gradients (Dalal & Triggs 2005), all images at once, on any device."""
+"""Histograms of oriented gradients (Dalal & Triggs 2005) for batches of images, on any device."""
 
 from __future__ import annotations
 
@@ -15,10 +15,19 @@ from myths.lab.device import halve_on_out_of_memory
 def hog(
     x: UInt8[Tensor, "n c h w"], orientations: int = 9, cell: tuple[int, int] = (8, 8), block: tuple[int, int] = (3, 3)
 ) -> Float[Tensor, "n f"]:
-    """One descriptor an image, of channels with values 0..255: that of ``skimage.feature.hog`` with the same settings and "L2-Hys".
+    """Compute one HOG descriptor per image, equal to ``skimage.feature.hog`` with the same settings and "L2-Hys".
 
-    Unsigned orientations, a vote of the channel with the largest gradient at each pixel, ``cell`` pixels (height, width)
-    a cell, blocks of ``block`` cells at every place, normalized and clipped at 0.2. Raises ValueError for images smaller than a block.
+    Orientations are unsigned. At each pixel the channel with the largest gradient votes. Overlapping blocks are normalized and clipped
+    at 0.2.
+
+    Args:
+        x: Images with values 0 to 255.
+        orientations: Number of orientation bins.
+        cell: Height and width of a cell in pixels.
+        block: Height and width of a block in cells.
+
+    Raises:
+        ValueError: The images are smaller than a block.
     """
     return blocks(x, orientations, cell, block).flatten(1)
 
@@ -26,7 +35,7 @@ def hog(
 def blocks(
     x: UInt8[Tensor, "n c h w"], orientations: int = 9, cell: tuple[int, int] = (8, 8), block: tuple[int, int] = (3, 3)
 ) -> Float[Tensor, "n r s d"]:
-    """The normalized blocks of ``hog``, by their place; d = cells a block times orientations."""
+    """Return the normalized blocks of ``hog`` by position; d = cells per block × orientations."""
     least = (cell[0] * block[0], cell[1] * block[1])
     if x.shape[2] < least[0] or x.shape[3] < least[1]:
         raise ValueError(f"a block of {least[0]}x{least[1]} pixels does not fit into images of {x.shape[2]}x{x.shape[3]}")
@@ -34,7 +43,7 @@ def blocks(
     def work(piece: slice) -> Tensor:
         return _blocks(_histograms(x[piece].float(), orientations, cell), block)
 
-    # On a CPU the work is bound by memory, and fifty images' votes stay in its cache: three times as fast as 500.
+    # On a CPU the computation is memory-bound; the votes of 50 images fit into the cache (three times as fast as 500).
     wanted, elements = 2000 if x.is_cuda else 50, max(orientations, x.shape[1]) * x.shape[2] * x.shape[3]
     return torch.cat(halve_on_out_of_memory(work, len(x), wanted, elements=elements)[0])
 
@@ -52,7 +61,7 @@ def _histograms(x: Float[Tensor, "n c h w"], orientations: int, cell: tuple[int,
 
 @functools.cache
 def _bins(orientations: int) -> Int64[Tensor, "511 511"]:
-    """The bin of every gradient that bytes can have, by its row and column part: no arc tangent a pixel."""
+    """Return the orientation bin of every possible gradient of uint8 pixels. A lookup is faster than an arc tangent per pixel."""
     part = torch.arange(-255, 256, dtype=torch.float64)
     degrees = torch.rad2deg(torch.atan2(part[:, None], part)) % 180
     return (degrees / (180 / orientations)).long().clamp(0, orientations - 1)

@@ -1,10 +1,10 @@
-"""The one place that decides in which memory format convolutions compute.
+"""Memory format of convolutions.
 
 Channels last is the faster format, with one exception. On CPUs with AVX2 and without AVX-512, oneDNN (3.10 to 3.13, hence torch 2.11 to
 2.15) writes past a buffer in the backward pass of a 1×1 convolution with a stride when the input has fewer than 8 channels and is in
-channels last (uxlfoundation/oneDNN#6035). The process dies, hangs, or computes wrong gradients. The contiguous format is right.
+channels last (uxlfoundation/oneDNN#6035). The process crashes, hangs, or computes wrong gradients. The contiguous format is not affected.
 
-The rule asks for shapes only, never for the instruction set: a network computes in the same format on every CPU.
+The rule depends on shapes only, not on the instruction set, so a network uses the same format on every CPU.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 BLOCK = 8
-"""Channels that oneDNN's AVX2 kernels compute together. Fewer input channels than these are where it fails."""
+"""Channel block size of oneDNN's AVX2 kernels. Convolutions with fewer input channels are affected."""
 
 
 def corrupts_memory(in_channels: int, kernel_size: Sequence[int], stride: Sequence[int], groups: int = 1) -> bool:
@@ -49,7 +49,7 @@ def memory_format_of(network: nn.Module, device: str | torch.device, *, second_d
 
 
 def place(network: nn.Module, device: str | torch.device, *, second_derivatives: bool = False) -> torch.memory_format:
-    """Move a network to a device, in place, in its memory format; return the format, for its inputs.
+    """Move a network to a device in place, convert it to its memory format, and return that format.
 
     Args:
         network: The network. Its parameters stay the same objects on the same device.

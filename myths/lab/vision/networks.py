@@ -1,7 +1,7 @@
-"""Convolutional classifiers of small images, from weak to strong, by name.
+"""Convolutional classifiers for small images, by name.
 
-All take pixel values in 0..1 and standardize them themselves, so that the weights alone are the whole function from
-a picture to its logits. All have ``features`` (what the last layer sees) and ``head`` (the last, linear layer).
+All networks take pixel values in 0..1 and standardize them internally, so that the weights define the complete function from images to
+logits. All have ``features`` (the penultimate layer) and ``head`` (the last linear layer).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from myths.lab.trial import Context
 
 
 class Standardize(nn.Module):
-    """Shifts and scales each channel of pixel values in 0..1 to mean 0 and deviation 1 over the training set."""
+    """Standardize each channel of pixel values in 0..1 to mean 0 and standard deviation 1 over the training set."""
 
     mean: Tensor
     deviation: Tensor
@@ -31,19 +31,19 @@ class Standardize(nn.Module):
         self.register_buffer("deviation", torch.full((channels, 1, 1), 0.25))
 
     def calibrate(self, x: UInt8[Tensor, "n c h w"]) -> None:
-        """Takes mean and deviation from training images."""
+        """Set mean and standard deviation from training images."""
         mean, deviation = channel_statistics(x)
         self.mean.copy_(mean[:, None, None])
         self.deviation.copy_(deviation[:, None, None])
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
-        """The same images with channels of mean 0 and deviation 1."""
+        """Return standardized images."""
         return (x - self.mean) / self.deviation
 
 
 def channel_statistics(x: UInt8[Tensor, "n c h w"]) -> tuple[Float[Tensor, " c"], Float[Tensor, " c"]]:
-    """Mean and standard deviation of each channel, for pixel values in 0..1; a constant channel has deviation 1."""
-    # Counting the 256 values is exact and needs no float copy of the data set.
+    """Return mean and standard deviation of each channel, for pixel values in 0..1. The standard deviation of a constant channel is 1."""
+    # Counting the 256 values is exact and needs no float copy of the dataset.
     counts = torch.stack([torch.bincount(channel.flatten(), minlength=256) for channel in x.unbind(1)]).cpu().double()
     values = torch.arange(256, dtype=torch.float64) / 255
     share = counts / counts.sum(1, keepdim=True)
@@ -53,7 +53,7 @@ def channel_statistics(x: UInt8[Tensor, "n c h w"]) -> tuple[Float[Tensor, " c"]
 
 
 def initial_network(context: Context, name: str, classes: int, x: UInt8[Tensor, "n c h w"]) -> Classifier:
-    """Return a network at its start, on the device: drawn from the stream "init" of a trial, its images standardized as ``x`` are."""
+    """Return an untrained network on the device of the trial, initialized from the stream "init" and calibrated on ``x``."""
     with context.seed_torch("init"):
         network = build(name, classes, x.shape[1], x.shape[-1]).to(context.device)
     network.calibrate(x)
@@ -66,27 +66,27 @@ def state_arrays(network: nn.Module) -> dict[str, np.ndarray]:
 
 
 class Classifier(nn.Module):
-    """A network in two parts: ``features`` up to the penultimate layer, and the linear ``head``."""
+    """A network with ``features`` (up to the penultimate layer) and a linear ``head``."""
 
     standardize: Standardize
     head: nn.Linear
 
     def features(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
-        """Activations of the penultimate layer, for pixel values in 0..1."""
+        """Return the activations of the penultimate layer for pixel values in 0..1."""
         raise NotImplementedError
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n classes"]:
-        """Logits, for pixel values in 0..1."""
+        """Return the logits for pixel values in 0..1."""
         return self.head(self.features(x))
 
     @torch.no_grad()
     def calibrate(self, x: UInt8[Tensor, "n c h w"]) -> None:
-        """Sets what is computed from the training images before training; a parameter learned from labels is no part."""
+        """Set the parameters that are computed from unlabeled training images before training."""
         self.standardize.calibrate(x)
 
 
 def conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
-    """The convolution that all of these networks are made of; normalization makes its bias idle."""
+    """Return a 3×3 convolution without bias, because a normalization layer follows."""
     return nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
 
 
@@ -105,7 +105,7 @@ class SmallCnn(Classifier):
         self.head = nn.Linear(widths[-1] * (size // 8) ** 2, classes)
 
     def features(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
-        """All activations after the third pooling."""
+        """Return all activations after the third pooling."""
         x = self.standardize(x)
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = F.max_pool2d(F.relu(norm(conv(x))), 2)
@@ -118,9 +118,8 @@ class SmallCnn(Classifier):
 class MnistCnn(Classifier):
     """Two 5×5 convolutions of 10 and 20 channels, each with 2×2 max-pooling and ReLU, and a hidden layer of 50 units.
 
-    The network that Toneva et al. 2019 train on MNIST, from PyTorch's examples; at 28 pixels the hidden layer sees 320
-    activations. ``dropout`` drops channels before the second pooling and hidden units. Images under 16 pixels, which
-    would vanish, are padded. Initialized as torch does.
+    The network that Toneva et al. 2019 train on MNIST, from PyTorch's examples. At 28 pixels the hidden layer has 320
+    inputs. ``dropout`` applies to channels before the second pooling and to hidden units. Images below 16 pixels are padded.
     """
 
     def __init__(self, classes: int, channels: int, size: int, dropout: float = 0.0):
@@ -135,7 +134,7 @@ class MnistCnn(Classifier):
         self.head = nn.Linear(50, classes)
 
     def features(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
-        """The hidden units."""
+        """Return the hidden units."""
         x = F.relu(F.max_pool2d(self.conv1(self.standardize(x)), 2))
         x = F.relu(F.max_pool2d(self.drop_channels(self.conv2(x)), 2))
         return self.drop_units(F.relu(self.hidden(x.flatten(1))))
@@ -147,8 +146,8 @@ class MnistCnn(Classifier):
 class BasicBlock(nn.Module):
     """Two 3×3 convolutions and a shortcut, ReLU after the addition (He et al. 2016, Fig. 2).
 
-    Where the shape changes, the shortcut is option A of the paper (every other pixel, zeros for the new channels;
-    no parameters) or a 1×1 convolution (option B).
+    If the shape changes, the shortcut is option A of the paper (subsampling and zero-padded channels, no parameters)
+    or a 1×1 convolution (option B).
     """
 
     def __init__(self, inputs: int, outputs: int, stride: int, project: bool):
@@ -161,7 +160,7 @@ class BasicBlock(nn.Module):
             self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d i j"]:
-        """The block's output, with 1/stride of the pixels a side."""
+        """Return the output of the block; height and width are divided by the stride."""
         y = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
         return F.relu(y + self._shortcut(x))
 
@@ -196,7 +195,7 @@ class ResNet(Classifier):
         _he_initialization(self)
 
     def features(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
-        """The mean over the pixels of the last stage."""
+        """Return the last stage averaged over pixels."""
         x = F.relu(self.norm(self.stem(self.standardize(x))))
         return self.stages(x).mean((2, 3))
 
@@ -215,7 +214,7 @@ class WideBlock(nn.Module):
         self.shortcut = None if inputs == outputs and stride == 1 else nn.Conv2d(inputs, outputs, 1, stride, bias=False)
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d i j"]:
-        """The block's output, with 1/stride of the pixels a side."""
+        """Return the output of the block; height and width are divided by the stride."""
         y = F.relu(self.norm1(x))
         carried = x if self.shortcut is None else self.shortcut(y)
         return carried + self.conv2(self.dropout(F.relu(self.norm2(self.conv1(y)))))
@@ -242,7 +241,7 @@ class WideResNet(Classifier):
         _he_initialization(self)
 
     def features(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
-        """The mean over the pixels of the last stage, after normalization and ReLU."""
+        """Return the last stage averaged over pixels, after normalization and ReLU."""
         x = self.stages(self.stem(self.standardize(x)))
         return F.relu(self.norm(x)).mean((2, 3))
 
@@ -255,22 +254,22 @@ def _he_initialization(network: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
-# --- a network made to be trained in seconds -------------------------------------------------------
+# --- a network that trains in seconds -------------------------------------------------------
 
 
 class AirbenchBlock(nn.Module):
-    """Two 3×3 convolutions; the pooling comes right after the first, so that all else runs on a quarter of the pixels."""
+    """Two 3×3 convolutions with pooling directly after the first, so that the rest processes a quarter of the pixels."""
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__()
         self.conv1, self.norm1 = conv3x3(inputs, outputs), _shift_only_norm(outputs)
         self.conv2, self.norm2 = conv3x3(outputs, outputs), _shift_only_norm(outputs)
         for conv in (self.conv1, self.conv2):
-            # As many filters as there are inputs begin as the identity: gradients flow before anything is learned.
+            # The first filters start as the identity, so that gradients flow from the beginning.
             nn.init.dirac_(conv.weight[: conv.in_channels])
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d i j"]:
-        """The group's output, with half of the pixels a side."""
+        """Return the output of the block, with half of the height and width."""
         x = F.gelu(self.norm1(_halve(self.conv1(x))))
         return F.gelu(self.norm2(self.conv2(x)))
 
@@ -293,13 +292,13 @@ class AirbenchNet(Classifier):
         nn.init.zeros_(self.whiten.bias)  # type: ignore[arg-type]
 
     def features(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
-        """The largest activation over the pixels of the last group, scaled down."""
+        """Return the last block, max-pooled over pixels and scaled down."""
         x = self.groups(F.gelu(self.whiten(self.standardize(x))))
         return x.amax((2, 3)) / 9
 
     @torch.no_grad()
     def calibrate(self, x: UInt8[Tensor, "n c h w"]) -> None:
-        """Also sets the whitening filters from the patches of the first 2,000 images."""
+        """Set the standardization and, from patches of the first 2,000 images, the whitening filters."""
         super().calibrate(x)
         sample = x[:2000].float() / 255
         filters = whitening_filters(self.standardize(sample.to(self.whiten.weight.device)), 2)
@@ -308,10 +307,10 @@ class AirbenchNet(Classifier):
 
 @torch.no_grad()
 def whitening_filters(x: Float[Tensor, "n c h w"], kernel: int, ridge: float = 5e-4) -> Float[Tensor, "p c k k"]:
-    """Filters whose responses to the ``kernel``×``kernel`` patches of ``x`` are uncorrelated and of variance one.
+    """Return filters whose responses to the ``kernel``×``kernel`` patches of ``x`` are uncorrelated with variance 1.
 
-    They are the eigenvectors of the patches' covariance, each divided by the root of its eigenvalue plus ``ridge``;
-    p = c·k². Centering is left to the bias of the layer.
+    The filters are the eigenvectors of the patch covariance, each divided by the square root of its eigenvalue plus ``ridge``;
+    p = c·k². Patches are not centered; the bias of the layer does that.
     """
     channels = x.shape[1]
     patches = x.unfold(2, kernel, 1).unfold(3, kernel, 1).permute(0, 2, 3, 1, 4, 5).reshape(-1, channels * kernel**2)
@@ -366,10 +365,17 @@ NETWORKS: dict[str, Builder] = {
 
 
 def build(name: str, classes: int, channels: int, size: int) -> Classifier:
-    """A fresh network for square images of ``size`` 8..64 pixels, drawn from torch's global generator.
+    """Build a network for square images, initialized from torch's global generator.
 
-    Raises UsageError for a name that NETWORKS does not have.
+    Args:
+        name: A key of ``NETWORKS``.
+        classes: Number of classes.
+        channels: Number of image channels.
+        size: Image size in pixels, 8 to 64.
+
+    Raises:
+        UsageError: The name is unknown.
     """
     if name not in NETWORKS:
-        raise UsageError(f"there is no network {name!r}; there are: {', '.join(NETWORKS)}")
+        raise UsageError(f"Unknown network {name!r}. Available: {', '.join(NETWORKS)}")
     return NETWORKS[name](classes, channels, size)

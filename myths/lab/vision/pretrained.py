@@ -1,4 +1,4 @@
-"""Weights of torchvision's classifiers: read them, and recognize which architecture they are of."""
+"""Read weights of torchvision classifiers and identify their architecture."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ ARCHITECTURES = (
     "shufflenet_v2_x1_0", "efficientnet_b0", "efficientnet_b1", "efficientnet_b2", "convnext_tiny", "convnext_small", "convnext_base",
     "resnext50_32x4d", "resnext101_32x8d", "wide_resnet50_2", "wide_resnet101_2",
 )  # fmt: skip
-"""Those of torchvision that are tried, in this order."""
+"""Architectures of torchvision that are tried, in this order."""
 
 
 class Standardized(nn.Module):
-    """A network of normalized pixels, as torchvision's are, as a function of pixel values in 0..1."""
+    """Wrap a network that expects normalized pixels, so that it takes pixel values in 0..1."""
 
     def __init__(self, network: nn.Module, mean: Sequence[float] = MEAN, std: Sequence[float] = DEVIATION):
         super().__init__()
@@ -39,26 +39,27 @@ class Standardized(nn.Module):
         self.network = network
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n classes"]:
-        """Logits."""
+        """Return the logits."""
         return self.network(self.standardize(x))
 
 
 class BlueFirst(nn.Module):
-    """A network of blue, green and red channels as a function of red, green and blue ones."""
+    """Wrap a network that expects BGR channels, so that it takes RGB."""
 
     def __init__(self, network: nn.Module):
         super().__init__()
         self.network = network
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n classes"]:
-        """Logits."""
+        """Return the logits."""
         return self.network(x.flip(1))
 
 
 def read(name: str) -> dict[str, Tensor]:
-    """The tensors of weights of this name, the catalog's or added; code that a file brings along is never run.
+    """Read weights of the catalog or of the user. Code in a file is never executed.
 
-    Raises CannotStart when there are none, the file is none of plain weights, or a weight is not finite.
+    Raises:
+        CannotStart: The weights are not available, the file holds more than tensors, or a weight is not finite.
     """
     weights = _read(name)
     for key, value in weights.items():
@@ -88,7 +89,11 @@ def _read(name: str) -> dict[str, Tensor]:
 
 
 def identify(weights: Mapping[str, Tensor]) -> str:
-    """The architecture of torchvision whose tensors have these names and shapes. Raises UsageError when there is none."""
+    """Return the torchvision architecture whose tensors have these names and shapes.
+
+    Raises:
+        UsageError: No architecture matches.
+    """
     shapes = {key: tuple(value.shape) for key, value in weights.items()}
     for architecture in ARCHITECTURES:
         if _shapes(architecture, classes_of(weights)) == shapes:
@@ -125,7 +130,7 @@ def _shapes(architecture: str, classes: int) -> dict[str, tuple[int, ...]]:
 
 
 def build(architecture: str, classes: int) -> nn.Module:
-    """Return a network of torchvision with weights as drawn."""
+    """Return a randomly initialized torchvision network."""
     from torchvision import models
 
     with warnings.catch_warnings():
@@ -134,6 +139,6 @@ def build(architecture: str, classes: int) -> nn.Module:
 
 
 def classes_of(weights: Mapping[str, Tensor]) -> int:
-    """Return how many classes a network of these weights has: as many as the last tensor, the bias of the last layer, is long."""
+    """Return the number of classes: the length of the last tensor, the bias of the last layer."""
     last = list(weights.values())[-1]
     return last.shape[0] if last.ndim else 1

@@ -1,4 +1,4 @@
-"""The one training loop of the suite, and prediction."""
+"""Training loop and prediction for image classifiers."""
 
 from __future__ import annotations
 
@@ -26,13 +26,27 @@ Schedule = Literal["one-cycle", "step", "constant"]
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """How to train: everything but the network, the data and the draw.
+    """Training hyperparameters: everything except the network, the data and the seed.
 
-    ``epochs`` may be a fraction. ``learning_rate`` is the highest of the schedule. ``milestones`` are the shares of the
-    training after each of which the "step" schedule multiplies the rate by ``decay``; the defaults are those of Toneva
-    et al. 2019 and Zagoruyko & Komodakis 2016. ``mixup`` is α of Zhang et al. 2018: each minibatch becomes a mixture of itself and of
-    itself shuffled, by a share drawn from Beta(α, α); 0 is none. ``check_interval`` is after how many steps a loss that is not finite
-    ends the training; 0 is an epoch.
+    Attributes:
+        epochs: Number of epochs; may be fractional.
+        batch_size: Images per minibatch.
+        optimizer: "sgd" or "adamw".
+        learning_rate: Maximum learning rate of the schedule.
+        schedule: Learning rate schedule.
+        milestones: Fractions of the training run after which the "step" schedule multiplies the learning rate by ``decay``. The defaults
+            are those of Toneva et al. 2019 and Zagoruyko & Komodakis 2016.
+        decay: Factor of the "step" schedule.
+        momentum: Momentum of SGD.
+        nesterov: Whether SGD uses Nesterov momentum.
+        weight_decay: Weight decay of all trained parameters.
+        label_smoothing: Label smoothing of the cross-entropy.
+        augmentation: Data augmentation.
+        padding_mode: How random crops are padded.
+        mixup: α of Zhang et al. 2018. Each minibatch is mixed with a shuffled copy of itself with a weight from Beta(α, α); 0 disables it.
+        check_interval: Number of steps between checks for a non-finite loss, which ends training; 0 means one epoch.
+        precision: Numeric precision.
+        compile: Whether to use torch.compile.
     """
 
     epochs: float
@@ -56,10 +70,10 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class Batch:
-    """One minibatch, seen after the forward pass and before the update; nothing in it carries a gradient.
+    """One minibatch after the forward pass and before the update, detached from the graph.
 
-    ``indices`` are positions in the training set, ``inputs`` the augmented pixel values in 0..1; with mixup the labels are those of
-    the first part of each mixture.
+    ``indices`` are positions in the training set, ``inputs`` augmented pixel values in 0..1. With mixup, the labels are those of the
+    unshuffled images.
     """
 
     step: int
@@ -73,9 +87,9 @@ class Batch:
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a training was: updates made, wall-clock seconds, examples seen, mean loss of the last epoch.
+    """Result of a training run: updates, wall-clock seconds, examples seen, mean loss of the last epoch.
 
-    ``diverged_at`` is the first step with a loss that is not finite, at which, or with its epoch, training ended.
+    ``diverged_at`` is the first step with a non-finite loss, or None.
     """
 
     steps: int
@@ -98,11 +112,21 @@ def fit(
     optimizer: torch.optim.Optimizer | None = None,
     forward: Callable[[Tensor], Tensor] | None = None,
 ) -> TrainResult:
-    """Trains ``network``, a function from pixel values in 0..1 to logits, in place and on ``device``.
+    """Train a network in place.
 
-    Every epoch visits each example once, in an order drawn from ``order``. ``on_batch`` watches every minibatch; what it
-    does counts into the seconds. The data set lies on the device as bytes, so it must fit there. ``optimizer`` stands for the
-    recipe's where parameters have rates of their own, ``forward`` for the call of the network where a faster one is at hand.
+    Each epoch visits every example once. The dataset is moved to the device as uint8 and must fit into its memory.
+
+    Args:
+        network: Maps pixel values in 0..1 to logits.
+        x_train: Training images with values 0 to 255.
+        y_train: Labels.
+        config: Hyperparameters.
+        order: Generator of the example order.
+        augmentation: Generator of augmentation and mixup.
+        device: Device as named by torch.
+        on_batch: Called with every minibatch; its time is included in the measured seconds.
+        optimizer: Replaces the optimizer of ``config``, for example for learning rates per parameter.
+        forward: Replaces the call of the network, for example by a CUDA graph.
     """
     memory_format = place(network.train(), device)
     x_train, y_train = x_train.to(device), y_train.to(device)
@@ -145,7 +169,7 @@ def fit_seeded(
     config: TrainConfig,
     on_batch: Callable[[Batch], None] | None = None,
 ) -> TrainResult:
-    """``fit`` with the streams "order", "augment" and "dropout" of a trial, so that trials of one seed are paired."""
+    """Call ``fit`` with the random streams "order", "augment" and "dropout" of a trial, so that trials with equal seeds are paired."""
     order, augmentation = context.generator("order"), context.generator("augment", context.device)
     with context.seed_torch("dropout"):
         return fit(network, x_train, y_train, config, order=order, augmentation=augmentation, device=context.device, on_batch=on_batch)
@@ -159,7 +183,18 @@ def predict(
     batch: int = 1000,
     precision: Precision = "fp32",
 ) -> Float[Tensor, "n classes"]:
-    """Logits in float32 on the CPU, in evaluation mode; ``batch`` is halved where memory runs out."""
+    """Compute logits in evaluation mode.
+
+    Args:
+        network: Maps pixel values in 0..1 to logits.
+        x: Images with values 0 to 255.
+        device: Device as named by torch.
+        batch: Images per batch; halved if memory runs out.
+        precision: Numeric precision.
+
+    Returns:
+        Logits in float32 on the CPU.
+    """
     memory_format = place(network, device)
     was_training = network.training
 
@@ -177,13 +212,13 @@ def predict(
 
 
 def accuracy(logits: Float[Tensor, "n classes"], labels: Int64[Tensor, " n"]) -> float:
-    """Share of examples whose highest logit is the label's, 0..1; NaN logits count as wrong."""
+    """Return the fraction of correctly classified examples. Examples with non-finite logits count as misclassified."""
     right = (logits.argmax(1) == labels.to(logits.device)) & logits.isfinite().all(1)
     return float(right.double().mean())
 
 
 def make_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """SGD with momentum, Nesterov's unless the recipe says otherwise, or AdamW, over all parameters that are trained."""
+    """Return SGD with momentum or AdamW over all trainable parameters."""
     trained = [p for p in network.parameters() if p.requires_grad]
     if config.optimizer == "adamw":
         return torch.optim.AdamW(trained, config.learning_rate, weight_decay=config.weight_decay, fused=True)
@@ -198,10 +233,10 @@ def make_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optim
 
 
 def lr_factor(config: TrainConfig, step: int, total: int) -> float:
-    """The share of the highest learning rate at ``step`` of ``total`` updates.
+    """Return the learning rate at ``step`` of ``total`` updates as a fraction of the maximum.
 
-    "one-cycle" rises linearly over the first quarter and falls linearly over the rest (Smith & Topin 2018), taken at the
-    middle of each step, so that no step is wasted on a rate of zero.
+    "one-cycle" rises linearly during the first quarter and then falls linearly (Smith & Topin 2018). It is evaluated at the middle of
+    each step, so that no step has a learning rate of zero.
     """
     if config.schedule == "constant":
         return 1.0
@@ -212,7 +247,7 @@ def lr_factor(config: TrainConfig, step: int, total: int) -> float:
 
 
 def steps_per_epoch(n: int, size: int) -> int:
-    """Updates that an epoch of ``n`` examples takes in minibatches of ``size``."""
+    """Return the number of updates per epoch of ``n`` examples with minibatches of ``size``."""
     return len(_bounds(n, size))
 
 
@@ -225,13 +260,13 @@ def _minibatches(n: int, size: int, total: int, order: torch.Generator, device: 
 
 
 def _bounds(n: int, size: int) -> list[tuple[int, int]]:
-    # A last batch of one example would have no variance to normalize by, so it joins the one before.
+    # A last batch of one example has no variance for batch normalization, so it is merged with the previous one.
     starts = range(0, max(1, n - 1), size)
     return [(start, n if start == starts[-1] else start + size) for start in starts]
 
 
 class _Mixup:
-    """Mixes a minibatch with itself shuffled, and takes the losses of the mixture; without mixup it leaves both as they are."""
+    """Mixup (Zhang et al. 2018) of inputs and losses; does nothing if it is disabled."""
 
     def __init__(self, config: TrainConfig, total: int, generator: torch.Generator):
         self.smoothing, self.generator = config.label_smoothing, generator
@@ -255,7 +290,7 @@ class _Mixup:
 
 
 class _LossTracker:
-    """The mean loss of the running epoch and the first step that diverged, without a synchronization a step."""
+    """Track the mean loss of the current epoch and the first non-finite step without synchronizing the device at every step."""
 
     def __init__(self, device: str):
         self.steps = 0
