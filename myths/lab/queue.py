@@ -134,7 +134,7 @@ def _connect(entries: dict[str, Entry]) -> None:
 
 
 def _mark_urgent(entries: dict[str, Entry], wanted: Iterable[Trial]) -> None:
-    """Number the urgent trials and their dependencies in the order in which chains are finished."""
+    """Mark the urgent trials and their dependencies, and sort them in the order in which chains are finished."""
     numbered = 0
     for trial in wanted:
         for entry in _chain(entries, trial):

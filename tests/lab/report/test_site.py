@@ -388,3 +388,10 @@ def test_a_figure_that_cannot_be_drawn_costs_itself_only(tmp_path):
     page = (tmp_path / "report" / "fair-coin.html").read_text()
     assert Checker(page).wrong == []
     assert len(list((tmp_path / "report" / "figures").rglob("*.svg"))) == 1
+
+
+def test_a_run_whose_names_were_converted_says_from_which_commit(tmp_path):
+    run = coin.make_run(tmp_path / "published" / "cpu-laptop")
+    (run.path / "run.json").write_text(json.dumps({**run.metadata(), "converted": "06cc327"}))
+    site.build([analyze(coin.COIN, run)], tmp_path / "report")
+    assert "converted from those of commit 06cc327" in Checker((tmp_path / "report" / "fair-coin.html").read_text()).text
