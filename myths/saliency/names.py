@@ -49,6 +49,9 @@ class Schedule:
         eval_interval: Number of steps between two evaluations. Each evaluates the latest iterate that keeps the label.
         beta: β of the softplus surrogate that the attack differentiates.
         share_trajectory: Whether one trajectory at the largest budget is projected onto all budgets. Otherwise, each budget has its own.
+
+    Raises:
+        UsageError: A number is not above 0.
     """
 
     n_iterations: int = 300
@@ -56,6 +59,11 @@ class Schedule:
     eval_interval: int = 1
     beta: float = DEFAULT_BETA
     share_trajectory: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("n_iterations", "step_size", "eval_interval", "beta"):
+            if not getattr(self, name) > 0:
+                raise UsageError(f"{name}={getattr(self, name):g}: expected a value above 0")
 
 
 def check_layer(layer: str, method: Method) -> None:

@@ -156,8 +156,7 @@ def attack(
     """Perturb an image so that its saliency map changes and its predicted class does not (Ghorbani et al. 2019, Alg. 1).
 
     Args:
-        model, image, layer, baseline, output: As for ``explain``.
-        method: The attribution method that is attacked.
+        model, image, method, layer, baseline, output: As for ``explain``.
         epsilon: Largest change of a pixel, in levels of 255.
         attack: "top-k", "mass-center" or "targeted"; "random-walk" or "random" as baselines, of which "random" may lose the class.
         k: Number of most salient pixels that are attacked and compared. Default: 2 % of the pixels.
@@ -175,21 +174,15 @@ def attack(
     Raises:
         UsageError: As for ``explain``.
     """
-    _require_positive(n_iterations=n_iterations, step_size=step_size, eval_interval=eval_interval, beta=beta, attack_n_steps=attack_n_steps)
     _require_one_of("attack", attack, ATTACKS)
     options = _AttributionOptions(method, layer, baseline, output, seed)
     schedule = Schedule(n_iterations=n_iterations, step_size=step_size, eval_interval=eval_interval, beta=beta)
     with _prepared(model, image) as (network, images):
-        k = max(1, round(0.02 * images.shape[-2] * images.shape[-1])) if k is None else k
         attacked, compared = (options.attribution(network, images, n) for n in (attack_n_steps, n_steps))
         config = AttackConfig(
-            attack=cast(AttackName, attack),
-            attack_attribution=attacked,
-            eval_attribution=compared,
-            epsilons=(epsilon,),
-            k=k,
-            schedule=schedule,
-        )
+            attack=cast(AttackName, attack), attack_attribution=attacked, eval_attribution=compared, epsilons=(epsilon,),
+            k=_default_k(images) if k is None else k, schedule=schedule,
+        )  # fmt: skip
         return _attacked(config, network, images, torch.Generator(images.device).manual_seed(seed))
 
 
@@ -250,6 +243,10 @@ def _prepared(model: nn.Module, image: Tensor) -> Iterator[tuple[nn.Module, Floa
     finally:
         for module in training:
             module.training = True
+
+
+def _default_k(images: Tensor) -> int:
+    return max(1, round(0.02 * images.shape[-2] * images.shape[-1]))
 
 
 def _predict(network: nn.Module, images: Tensor) -> Int64[Tensor, " n"]:
@@ -340,12 +337,6 @@ def _explained(network: nn.Module, attribution: Attribution, images: Tensor, lab
         error = (attributions.sum((1, 2, 3)) - change).abs() / change.abs().clamp_min(1e-12)
     maps = pixel_map(attributions)
     return Explained(maps, is_map(maps), attributions, predicted, labels, score(logits, labels, "probability"), error)
-
-
-def _require_positive(**numbers: float) -> None:
-    for name, value in numbers.items():
-        if not value > 0:
-            raise UsageError(f"{name}={value:g}: expected a value above 0")
 
 
 def _require_one_of(name: str, value: str, choices: Sequence[str]) -> None:
