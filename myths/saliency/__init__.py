@@ -1,14 +1,15 @@
-"""Are saliency maps a robust way to interpret networks? Fragile interpretations (Ghorbani, Abid & Zou 2019).
+"""Myth 7: saliency maps are a robust way to interpret networks. Fragile interpretations (Ghorbani, Abid & Zou 2019).
 
-A change of an image too small to see leaves the prediction and ruins the map that explains it; noise alone moves the map. In parts:
+A perturbation that is too small to see keeps the prediction and changes the saliency map. Random noise changes the map, too.
 
-1. attributions by seven methods (``attributions``), and the maps made of them (``maps``);
-2. perturbations that keep the label (``attacks``), differentiated through a softplus surrogate (``surrogate``), and what they leave of a
-   map (``metrics``, ``comparison``);
-3. the cause (``curvature``), whether a map depends on the network at all (``randomized``), influence functions (``influenced``);
-4. networks trained here, plainly and robustly, or brought by the user (``networks``), and the user's own pictures (``own``).
+1. ``attributions``: seven attribution methods; ``maps``: saliency maps computed from them.
+2. ``attacks``: perturbations that keep the label, differentiated through a softplus network (``surrogate``); ``metrics`` and
+   ``comparison``: similarity of the maps before and after.
+3. ``curvature``, ``parameter_randomization``, ``influence_attack``: cause of the fragility, dependence of the maps on the parameters, and
+   influence functions.
+4. ``trials``: measurements on networks that this suite trains (standard, adversarial, softplus) or that are pretrained, and on user images.
 
-From Python, ``explain`` and ``attack`` take any ``torch.nn.Module`` and an image; ``normalized`` wraps one of normalized pixels.
+From Python, ``explain`` and ``attack`` accept any ``torch.nn.Module`` and an image. ``normalized`` wraps a model of normalized pixels.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -32,23 +33,24 @@ MYTH = Myth(
     number=7,
     belief="Saliency maps are a robust way to interpret neural networks.",
     rebuttal=(
-        "A change of at most 8 of 255 gray levels, which keeps the predicted label, leaves 0.5 % of the thousand most salient pixels of "
-        "an ImageNet photograph where they were (simple gradient), 1 % with DeepLIFT and 18 % with integrated gradients. Noise of that "
-        "size alone leaves less than 30 %."
+        "A perturbation of at most 8 of 255 levels keeps the predicted label of an ImageNet photograph. It leaves 0.5 % of the 1,000 "
+        "most salient pixels unchanged for the simple gradient, 1 % for DeepLIFT and 18 % for integrated gradients. Random noise of "
+        "that size leaves less than 30 %."
     ),
     discussion=(
-        "The authors themselves say that this does not show the methods broken: the network is fragile, and a faithful map of it is as "
-        "well. Their random baseline is not one draw of noise but a walk of 300 steps of which the worst counts; both are here, apart, "
-        "the walk in fewer and longer steps. Their notebooks print the size of the perturbation as the confidence after it. Integrated "
-        "gradients explain a probability in their code and the other methods a logit, so that their order is tested both ways. Counting "
-        "top pixels punishes a map that shifts by one pixel: LENS (Kamath et al. 2024) does not, and finds less fragility, but also finds "
-        "different images' maps more alike, so that both are set beside another image's map here. Smooth and adversarially trained "
-        "networks resist, at a price in accuracy. A map that hardly depends on the parameters would be robust for nothing, so each method "
-        "is tried on random ones. On 32 pixels a tenth of the top pixels agree by chance; the paper's levels are for photographs: where "
-        "the 250 of ImageNet are at hand they decide, under SqueezeNet, the paper's kind of network, on a CPU with 64 of 224 pixels for "
-        "the paper's 512 of 227. Which measure of damage people would notice (the paper says: the shift of the center) takes people. On a "
-        "CPU one trajectory at 8/255 serves all budgets and the attack sees integrated gradients in 10 steps: a weaker attack than the "
-        "paper's, so that what resists it there may owe something to this."
+        "The authors do not conclude that the methods are broken: the network is fragile, and so is a faithful map of it. Their random "
+        "baseline is a random walk of 300 steps, of which the worst iterate is selected. This suite measures such a walk, with fewer "
+        "and longer steps, and a single random perturbation. The authors' notebooks print the size of the perturbation as the "
+        "confidence after the attack. Their code explains a probability with integrated gradients and a logit with the other methods, "
+        "so this suite compares the methods both ways. The top-k intersection penalizes a map that shifts by one pixel. LENS (Kamath "
+        "et al. 2024) does not, and finds less fragility, but it also finds maps of different images more similar. Both are therefore "
+        "compared with the map of another image. Smooth and adversarially trained networks are more robust, but less accurate. A map "
+        "that does not depend on the parameters would be robust and useless, so each method is tested on randomized parameters. On "
+        "images of 32 pixels, a tenth of the top pixels agree by chance; the paper's values are for larger photographs. If the 250 "
+        "ImageNet photographs are available, they are the primary evidence, with SqueezeNet as in the paper; on a CPU, 64 images of "
+        "224 pixels replace the paper's 512 of 227. The paper says that the center shift is the change that people notice; testing "
+        "this requires human subjects. On a CPU, one trajectory at 8/255 serves all budgets, and the attack uses integrated gradients "
+        "with 10 steps. This attack is weaker than the paper's, which may explain some of the robustness that is measured."
     ),
     papers=(
         Paper(
@@ -121,10 +123,10 @@ MYTH = Myth(
     },
     conditions=("network", "network_seed", "defense", "attack", "epsilon", "k", "images", "beta", "direction", "n_randomized"),
     verdict_texts={
-        "refuted": "Changes too small to see, which keep the prediction, ruin saliency maps, those of integrated gradients the least.",
-        "still standing": "Attacks on saliency maps do no more than noise does, and no method resists them better than another.",
-        "open": "Not all that decides was reproduced, or it is undecided: see what attacks leave (S1) and the order of methods (S3).",
-        "aged": "Saliency maps are fragile as reported; since then smoother networks, or a kinder measure, have made less of it.",
+        "refuted": "Perturbations too small to see change saliency maps and keep the prediction. Integrated gradients are most robust.",
+        "still standing": "Attacks change saliency maps no more than random noise does, and no method is more robust than another.",
+        "open": "Not all primary claims were reproduced: see the damage by attacks (S1) and the comparison of methods (S3).",
+        "aged": "Saliency maps are fragile as reported. Smoother networks, or a more tolerant measure, have since reduced the effect.",
     },
 )
 
@@ -135,7 +137,7 @@ __all__ = ["MYTH", "Attacked", "Explained", "attack", "explain", "normalized"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import what notebooks use when it is asked for: listing the myths waits for no torch."""
+    """Import the functions for notebooks on first use, so that listing the myths does not import torch."""
     if name in __all__:
         from myths.saliency import notebook
 

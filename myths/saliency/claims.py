@@ -1,8 +1,8 @@
 """Claims of myth 7, with their measures and criteria.
 
-The paper's numbers are digitized from its figure (± 0.02, ± 1 px) or come from digests of it. On CIFAR-10's 32 pixels the top 100 of 1,024
-overlap at 9.8 % by chance: the paper's levels, of photographs of more than 200 pixels, are not asked of it, and its claims are about
-differences. Criteria without a source are proposals of this suite.
+The paper's numbers are digitized from its figure (errors of at most 0.02 and 1 px) or come from digests of the paper. On CIFAR-10, the top
+100 of 1,024 pixels overlap by 9.8 % by chance, so the absolute values of the paper, for photographs of more than 200 pixels, do not apply;
+claims on CIFAR-10 concern differences. Criteria without a source are proposals of this suite.
 """
 
 from __future__ import annotations
@@ -49,19 +49,19 @@ RELU = "the ReLU network changes as ε‖H·sign‖ of its softplus surrogate"
 SOFTPLUS = "the softplus network (β = 10) changes as ε‖H·sign‖"
 CONTROLS = ("Z0", "Z1")
 WITH_CONTROLS = ("cifar10", "digits")
-"""A run has one of them: the digits only where no conclusion is drawn."""
+"""Datasets of the control claims. A run has one of them; no conclusion is drawn from the digits."""
 
 _attacks = partial(Claim, table="attacks", trial=AttackImages)
 _differences = partial(Claim, table="differences", trial=AttackImages, measure=partial(over_attacked, "value"), controls=CONTROLS)
 
 
 def _imagenet_rows(method: str, attack: str) -> dict[str, Any]:
-    """The rows of the paper's own protocol: photographs of more than 200 pixels, a network with the paper's kind of weights."""
+    """Return the filters of the paper's protocol: ImageNet photographs, and SqueezeNet."""
     return IMAGENET | {"method": method, "attack": attack, "k": 1000, "protocol": "paper"}
 
 
 def _shift(method: str) -> float:
-    """How much further (px) the attack moves the center than the random baseline does, in the paper."""
+    """Return the paper's center shift by the attack minus that by the random baseline, in px."""
     attack, random = (digitized_value(method, attack, LARGEST, "center_shift_px") for attack in ("mass-center", "random-walk"))
     return round(attack - random, 1)
 
@@ -126,7 +126,10 @@ CONTROL_CLAIMS = (
 
 
 def _below_random(rows: tuple[tuple[str, str, float, str, float], ...], on: str, where: dict[str, Any], source: str) -> tuple[Claim, ...]:
-    """Claims that an attack leaves less of the top pixels than random perturbations: id, method, ε in 1/255, baseline and limit."""
+    """Return claims that the top-k attack changes more top pixels than a random perturbation.
+
+    Each row holds id, method, ε in 1/255, random baseline and limit.
+    """
     return tuple(
         _differences(
             id=id,

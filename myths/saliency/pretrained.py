@@ -1,4 +1,4 @@
-"""The network of a user's or the catalog's weights, ready to be explained."""
+"""Load pretrained networks, from the catalog or user weights."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from myths.saliency.names import UNTRAINED
 
 
 def load(name: str, device: str) -> tuple[Standardized, str]:
-    """The network of the weights added as ``name``, ready to be explained on ``device``, and its architecture.
+    """Return a network in evaluation mode with frozen parameters, and the name of its architecture.
 
-    "untrained" is SqueezeNet 1.0 of ten classes with weights drawn from a fixed seed, for tests. Raises CannotStart when there are no
-    such weights or they cannot be read, UsageError when they are of no architecture known here, or were
-    added with another normalization than ImageNet's.
+    Args:
+        name: Name of the weights. "untrained" is SqueezeNet 1.0 with ten classes and weights from a fixed seed, for tests.
+        device: Device of the network.
+
+    Raises:
+        CannotStart: The weights do not exist or cannot be read.
+        UsageError: The architecture is unknown, or the weights were added with a normalization other than ImageNet's.
     """
     if name == UNTRAINED:
         with torch.random.fork_rng(devices=[]):
@@ -25,7 +29,7 @@ def load(name: str, device: str) -> tuple[Standardized, str]:
         weights = read(name)
         if (found := prepared.find(name)) and (said := dict(found.settings).get("normalization", "imagenet")) != "imagenet":
             raise UsageError(
-                f"{name} was added with normalization={said}; networks are explained with ImageNet's. In a notebook any works: "
+                f"{name} was added with normalization={said}, but this trial requires imagenet. From Python, any normalization works: "
                 "saliency.explain(saliency.normalized(model, mean, std), image)"
             )
         architecture = identify(weights)

@@ -1,4 +1,4 @@
-"""The same network with softplus in place of ReLU, for the second derivatives that ReLU does not have."""
+"""Softplus surrogate of a ReLU network, whose second derivatives do not vanish."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode, wrap_torch_function
 
 from myths.lab.errors import UsageError
-from myths.saliency.functions import call, spellings
+from myths.saliency.torch_functions import call, spellings
 
 RELUS = spellings("relu")
 
@@ -33,15 +33,15 @@ class _ByLogSigmoid(torch.autograd.Function):
 
 @wrap_torch_function(lambda x, beta: (x,))
 def softplus(x: Float[Tensor, "..."], beta: float) -> Float[Tensor, "..."]:
-    """log(1 + exp(βx)) / β, a function of torch to whoever overrides them.
+    """Return log(1 + exp(βx)) / β. Overrides of torch functions apply to it.
 
-    On a CPU by logarithm and sigmoid, with which one thread, as trials side by side have, makes more second derivatives than with
-    torch's own (``benchmarks/test_saliency.py -k softplus`` times both).
+    On a CPU, it is computed from logarithm and sigmoid: with one thread, second derivatives are faster than with torch's softplus
+    (``benchmarks/test_saliency.py -k softplus`` compares both).
     """
     return _ByLogSigmoid.apply(x, beta) if x.device.type == "cpu" else F.softplus(x, beta)
 
 
-# --- piecewise linear functions, written with ReLU: with softplus in its place they are smooth -------
+# --- piecewise linear functions written with ReLU; with softplus instead, they are smooth -------
 
 
 def _relu(relu: Relu, x: Tensor) -> Tensor:
@@ -49,7 +49,7 @@ def _relu(relu: Relu, x: Tensor) -> Tensor:
 
 
 def _clamp(relu: Relu, x: Tensor, min: Any = None, max: Any = None) -> Tensor | None:
-    """A clamp that starts at 0 is an activation. Any other keeps a denominator or a logarithm in bounds, and is left as it is."""
+    """Replace a clamp that starts at 0, which is an activation. Other clamps bound a denominator or a logarithm, and are kept."""
     if not isinstance(min, int | float) or min != 0:
         return None
     return relu(x) if max is None else _between(relu, x, 0.0, max) if isinstance(max, int | float) else None
@@ -90,7 +90,7 @@ def _threshold(relu: Relu, x: Tensor, threshold: float, value: float) -> Tensor 
 
 Relu = Callable[[Tensor], Tensor]
 Smooth = Callable[..., Tensor | None]
-"""A function with its ReLUs by another function; None where it is to be left as it is."""
+"""Computes a function with its ReLUs replaced, or returns None to keep the function."""
 _SMOOTH: dict[Callable, Smooth] = {
     **dict.fromkeys(RELUS, _relu),
     **dict.fromkeys(spellings("clamp", "clip", "clamp_min"), _clamp),
@@ -104,8 +104,8 @@ _SMOOTH: dict[Callable, Smooth] = {
 }
 
 
-class _InsteadOfReLU(TorchFunctionMode):
-    """Within it, every ReLU is softplus of sharpness β, and so is every function that is piecewise linear as ReLU is."""
+class _ReplaceReLU(TorchFunctionMode):
+    """Replaces ReLU, and piecewise linear functions built from it, by softplus."""
 
     def __init__(self, beta: float):
         super().__init__()
@@ -114,24 +114,28 @@ class _InsteadOfReLU(TorchFunctionMode):
     def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
         kwargs = kwargs or {}
         smooth = _SMOOTH.get(func)
-        seen = call(func, args, kwargs) if smooth else None
-        if smooth is None or seen is None:
+        taken = call(func, args, kwargs) if smooth else None
+        if smooth is None or taken is None:
             return func(*args, **kwargs)
-        # Softplus keeps its input for its derivative, where ReLU keeps its output. What is overwritten now or later must be a copy.
-        at = seen.input.clone()
-        value = smooth(lambda x: softplus(x, self.beta), at, *seen.rest, **seen.keywords)
+        # Softplus saves its input for the derivative, whereas ReLU saves its output. A later in-place operation must not overwrite it.
+        at = taken.input.clone()
+        value = smooth(lambda x: softplus(x, self.beta), at, *taken.rest, **taken.keywords)
         if value is None:
             return func(*args, **kwargs)
-        return seen.input.copy_(value) if seen.in_place else value
+        return taken.input.copy_(value) if taken.in_place else value
 
 
 class Softened(nn.Module):
-    """A network whose ReLUs are softplus of sharpness ``beta`` (Ghorbani et al. 2019; Dombrowski et al. 2019).
+    """A network with softplus instead of ReLU (Ghorbani et al. 2019; Dombrowski et al. 2019). It shares the weights of ``network``.
 
-    The weights are those of ``network``, shared. ReLU6, hardtanh, hardsigmoid, leaky ReLU, PReLU and a clamp at 0 are sums of ReLUs and
-    are replaced likewise; a function that overwrites its input overwrites it here, too. What is smooth is left as it is (SiLU, GELU, ELU,
-    hardswish), and so is max-pooling, which has a kink where the maximum changes hands. As β grows the outputs approach the network's,
-    log 2 / β apart at each unit, and so does every saliency map.
+    ReLU6, hardtanh, hardsigmoid, leaky ReLU, PReLU and a clamp at 0 are sums of ReLUs and are replaced, too. In-place functions stay
+    in-place. Smooth functions (SiLU, GELU, ELU, hardswish) are kept. Max-pooling is kept, too, although it is not differentiable where the
+    maximum changes. As β grows, the outputs and saliency maps approach those of the network; the difference is at most log 2 / β at each
+    unit.
+
+    Args:
+        network: The network.
+        beta: β of softplus.
 
     Raises:
         ValueError: ``beta`` is not above 0.
@@ -141,25 +145,27 @@ class Softened(nn.Module):
     def __init__(self, network: nn.Module, beta: float):
         super().__init__()
         if not beta > 0:
-            raise ValueError(f"softplus has a sharpness above 0, not {beta}")
+            raise ValueError(f"beta={beta}: expected a value above 0")
         check_visible(network)
         self.network = network
         self.beta = beta
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n classes"]:
-        """Return logits, for the pixel values that ``network`` takes."""
-        with _InsteadOfReLU(self.beta):
+        """Return the logits of images."""
+        with _ReplaceReLU(self.beta):
             return self.network(x)
 
 
 def check_visible(network: nn.Module) -> None:
-    """Raise UsageError for a network whose functions no override sees, so that nothing could take the place of its ReLUs."""
+    """Raise UsageError for a scripted or compiled network, whose functions cannot be overridden."""
     for name, module in network.named_modules():
         if isinstance(module, torch.jit.ScriptModule) or hasattr(module, "_orig_mod"):
             how = "scripted (torch.jit)" if isinstance(module, torch.jit.ScriptModule) else "compiled (torch.compile)"
-            raise UsageError(f"model: {name or 'the network'} is {how}, which hides its activations: pass the module that it was made of")
+            raise UsageError(
+                f"model: {name or 'the network'} is {how}, which hides its activations: pass the module that it was created from"
+            )
 
 
 def softened(network: nn.Module, beta: float) -> nn.Module:
-    """``network`` with softplus of sharpness ``beta``, or the network itself for 0."""
+    """Return ``network`` with softplus instead of ReLU, or ``network`` itself if ``beta`` is 0."""
     return Softened(network, beta) if beta else network

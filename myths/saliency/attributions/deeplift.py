@@ -1,9 +1,12 @@
 """DeepLIFT with the rescale rule (Shrikumar et al. 2017), by three passes through the unchanged network.
 
-The first pass sees the images and notes what goes into each nonlinear function. The second sees the baseline and makes for each function
-a linear map from the change of its inputs to the change of its output (``rules``). The third pass runs the network with these maps in
-place of the functions: an affine network, which has the outputs of the network at the images and whose gradient are the multipliers.
-Whatever has no rule leaves a gap between the sum of the contributions and the change of the output. It is measured for every image.
+1. At the images: record the inputs of each nonlinear function.
+2. At the baseline: compute, for each function, a linear map from the change of its inputs to the change of its output (``rules``).
+3. Run the network with these maps instead of the functions. This affine network has the outputs of the network at the images, and its
+   gradient contains the multipliers.
+
+A function without a rule leaves a difference between the sum of the contributions and the change of the output. It is measured for every
+image.
 """
 
 from __future__ import annotations
@@ -24,16 +27,16 @@ from torch.overrides import TorchFunctionMode
 
 from myths.lab.errors import UsageError
 from myths.saliency.attributions.gradient import score
-from myths.saliency.attributions.rules import Linear, Operation, Tensors, operation, parts
+from myths.saliency.attributions.rules import Linear, Operation, Tensors, decomposition, operation
 from myths.saliency.names import Output
 from myths.saliency.surrogate import check_visible
 
 TOLERANCE = 1e-3
-"""Largest gap, as a share of the sum of the absolute contributions. Rounding leaves some 1e-6 of it in float32."""
-CANCELLING = 10
-"""Contributions count for no more than this many times the outputs: beyond, they cancel, and a share of their sum says nothing."""
+"""Maximum completeness error, as a fraction of Σ |contributions|. Rounding errors are about 1e-6 in float32."""
+MAX_CANCELLATION = 10
+"""Upper bound on Σ |contributions|, relative to the outputs. Larger contributions cancel, and would hide an error."""
 ROUNDING = 64
-"""Units in the last place of the outputs."""
+"""Rounding error that is accepted, in units in the last place of the outputs."""
 
 
 def attribute(
@@ -45,28 +48,28 @@ def attribute(
     output: Output = "logit",
     create_graph: bool = False,
 ) -> Float[Tensor, "n c h w"]:
-    """Return the contributions of the pixels to output(image) − output(baseline), which they sum up to.
+    """Return the contributions of the pixels, which sum to output(image) − output(baseline).
 
     Args:
         network: A network in evaluation mode. It is not changed.
         images: Pixel values 0..1.
-        labels: The class of each image whose logit is explained.
-        baseline: The color that an image is compared with.
+        labels: Class of each image.
+        baseline: Baseline color.
         output: Only "logit".
-        create_graph: Whether the contributions can be differentiated by the images. Then their sum is not checked.
+        create_graph: Whether the result can be differentiated with respect to the images. If so, its sum is not checked.
 
     Raises:
-        UsageError: ``output`` is not "logit"; the contributions of an image do not sum up, because a function of the network has no rule
-            (the message names the module); or the network does not compute the same functions for an image and for the baseline.
+        UsageError: ``output`` is not "logit"; the contributions do not sum to the change, because a function of the network has no rule
+            (the message names the module); or the network computes different functions for an image and for the baseline.
     """
     if output != "logit":
-        raise UsageError("deeplift explains the logit: softmax is not a sum of contributions")
+        raise UsageError(f"output={output}: deeplift explains only the logit")
     check_visible(network)
     baselines = baseline.expand_as(images)
     with contextlib.nullcontext() if create_graph else torch.no_grad():
         rules, after, before = _rules(network, images, baselines)
     with torch.enable_grad():
-        # The third pass is affine, so that its gradient is the same at any point.
+        # The third pass is affine, so its gradient is the same at any point.
         point = images.detach().clone().requires_grad_()
         with _Affine(rules):
             explained = score(network(point.clone()), labels, output)
@@ -77,24 +80,26 @@ def attribute(
     if create_graph:
         return contributions
     contributions = contributions.detach()
-    missing = gap(contributions, score(after, labels, output), score(before, labels, output))
-    if bool((missing > TOLERANCE).any()):
-        worst = int(missing.argmax())
+    error = completeness_error(contributions, score(after, labels, output), score(before, labels, output))
+    if bool((error > TOLERANCE).any()):
+        worst = int(error.argmax())
         why = _rounded(network, images, labels, baseline, worst) or _culprit(network, images, baselines, worst)
         raise UsageError(
-            f"deeplift: the contributions of image {worst} miss the change of the output by {100 * float(missing[worst]):.2g} % of their "
-            f"size, because {why}"
+            f"deeplift: the contributions of image {worst} differ from the change of the output by "
+            f"{100 * float(error[worst]):.2g} %, because {why}"
         )
     return contributions
 
 
-def gap(contributions: Float[Tensor, "n c h w"], after: Float[Tensor, " n"], before: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+def completeness_error(
+    contributions: Float[Tensor, "n c h w"], after: Float[Tensor, " n"], before: Float[Tensor, " n"]
+) -> Float[Tensor, " n"]:
     """Return |Σ contributions − (after − before)| as a fraction of the larger of Σ |contributions| and |after − before|.
 
-    Σ |contributions| counts for at most ``CANCELLING`` times the outputs. What both outputs are rounded by counts for nothing. NaN
-    becomes infinite.
+    Σ |contributions| is bounded by ``MAX_CANCELLATION`` times the outputs. Rounding errors of the outputs are subtracted. NaN becomes
+    infinite.
     """
-    largest = CANCELLING * (after.abs() + before.abs())
+    largest = MAX_CANCELLATION * (after.abs() + before.abs())
     size = torch.maximum(torch.minimum(contributions.abs().sum((1, 2, 3)), largest), (after - before).abs())
     rounding = ROUNDING * torch.finfo(after.dtype).eps * (after.abs() + before.abs())
     missing = ((contributions.sum((1, 2, 3)) - (after - before)).abs() - rounding).clamp_min(0)
@@ -105,8 +110,8 @@ def gap(contributions: Float[Tensor, "n c h w"], after: Float[Tensor, " n"], bef
 
 
 @dataclass(frozen=True)
-class _Noted:
-    """An operation at the images: its operands, or copies of them, and how often they had been overwritten."""
+class _RecordedOperation:
+    """An operation at the images: its operands or copies, and their version counters, which count in-place changes."""
 
     func: Callable
     given: Tensors
@@ -120,12 +125,12 @@ class _Noted:
 
 @dataclass(frozen=True)
 class _Replacement:
-    """What stands for an operation in the affine network; it has the operation's value at the images."""
+    """Replacement of an operation in the affine network, with the same value at the images."""
 
     func: Callable
     at: Tensors
     value: Any
-    """As the function returns it; what changes is the first, where it returns several."""
+    """Return value of the function. If there are several, only the first changes."""
     linear: Linear | None
 
     def __call__(self, *operands: Tensor) -> Any:
@@ -137,76 +142,78 @@ class _Replacement:
         return type(self.value)((found, *self.value[1:])) if several else found
 
 
-class _Overwritten(Exception):
-    """What was noted is no longer there: notes must be copies."""
+class _OverwrittenError(Exception):
+    """Recorded operands were overwritten, so copies are required."""
 
 
 def _rules(network: nn.Module, images: Tensor, baselines: Tensor) -> tuple[list[_Replacement], Tensor, Tensor]:
-    """Return what stands for each operation in turn, and the logits for images and baselines."""
+    """Return the replacement of each operation in order, and the logits for images and baselines."""
     for copies in (False, True):
-        with _Note(copies) as note:
+        with _Record(copies) as record:
             after = network(images.clone())
         try:
-            with _Pair(note.noted) as pair:
+            with _Pair(record.operations) as pair:
                 before = network(baselines.clone())
-        except _Overwritten:
+        except _OverwrittenError:
             continue
-        if len(pair.replacements) != len(note.noted):
+        if len(pair.replacements) != len(record.operations):
             raise _other_functions()
         return pair.replacements, after, before
     raise AssertionError("copies cannot be overwritten")
 
 
 def _other_functions() -> UsageError:
-    return UsageError("deeplift: the network computes other functions for the image than for the baseline, so that none can be compared")
+    return UsageError(
+        "deeplift: the network computes different functions for the image and for the baseline. Use integrated-gradients for this network"
+    )
 
 
 class _Mode(TorchFunctionMode):
-    """Hands every nonlinear operation to ``see``, and opens compositions."""
+    """Passes every nonlinear operation to ``handle``, and decomposes compositions."""
 
     def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
         kwargs = kwargs or {}
-        opened = parts(func)
-        if opened is not None:
+        decomposed = decomposition(func)
+        if decomposed is not None:
             with self:
-                return opened(*args, **kwargs)
+                return decomposed(*args, **kwargs)
         op = operation(func, args, kwargs)
         if op is None:
             return func(*args, **kwargs)
-        return self.see(op, func, args, kwargs)
+        return self.handle(op, func, args, kwargs)
 
-    def see(self, op: Operation, func: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
+    def handle(self, op: Operation, func: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
         raise NotImplementedError
 
 
-class _Note(_Mode):
+class _Record(_Mode):
     def __init__(self, copies: bool) -> None:
         super().__init__()
         self.copies = copies
-        self.noted: list[_Noted] = []
+        self.operations: list[_RecordedOperation] = []
 
-    def see(self, op: Operation, func: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
+    def handle(self, op: Operation, func: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
         kept = tuple(z.clone() if self.copies or z is op.target else z for z in op.operands)
-        self.noted.append(_Noted(func, op.operands, kept, tuple(z._version for z in kept)))
+        self.operations.append(_RecordedOperation(func, op.operands, kept, tuple(z._version for z in kept)))
         return func(*args, **kwargs)
 
 
 class _Pair(_Mode):
-    def __init__(self, noted: list[_Noted]) -> None:
+    def __init__(self, operations: list[_RecordedOperation]) -> None:
         super().__init__()
-        self.noted = noted
+        self.operations = operations
         self.replacements: list[_Replacement] = []
 
-    def see(self, op: Operation, func: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
+    def handle(self, op: Operation, func: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
         place = len(self.replacements)
-        if place >= len(self.noted) or not _alike(self.noted[place], func, op.operands):
+        if place >= len(self.operations) or not _alike(self.operations[place], func, op.operands):
             raise _other_functions()
-        noted = self.noted[place]
-        if noted.overwritten:
-            raise _Overwritten
-        same = tuple(z is given for z, given in zip(op.operands, noted.given, strict=True))
+        recorded = self.operations[place]
+        if recorded.overwritten:
+            raise _OverwrittenError
+        same = tuple(z is given for z, given in zip(op.operands, recorded.given, strict=True))
         before = _real(op.operands)
-        after = tuple(z if s else kept for z, kept, s in zip(before, _real(noted.operands), same, strict=True))
+        after = tuple(z if s else kept for z, kept, s in zip(before, _real(recorded.operands), same, strict=True))
         linear = None if all(same) or not any(z.is_floating_point() for z in op.operands) else op.rule(op.compute, after, before)
         value = None if linear is None else op.compute(*after)
         self.replacements.append(_Replacement(func, after, value, linear))
@@ -218,7 +225,7 @@ class _Affine(_Mode):
         super().__init__()
         self.left: Iterator[_Replacement] = iter(replacements)
 
-    def see(self, op: Operation, func: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
+    def handle(self, op: Operation, func: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
         replacement = next(self.left, None)
         if replacement is None or not _alike(replacement, func, op.operands):
             raise _other_functions()
@@ -229,13 +236,13 @@ class _Affine(_Mode):
 
 
 def _real(operands: Tensors) -> Tensors:
-    """Operands as numbers: a mask that multiplies is one of 0 and 1."""
+    """Return operands as floating-point numbers: a boolean mask becomes 0 and 1."""
     kind = next((z.dtype for z in operands if z.is_floating_point()), None)
     return tuple(z if kind is None or z.is_floating_point() else z.to(kind) for z in operands)
 
 
-def _alike(one: _Noted | _Replacement, func: Callable, operands: Tensors) -> bool:
-    before = one.operands if isinstance(one, _Noted) else one.at
+def _alike(one: _RecordedOperation | _Replacement, func: Callable, operands: Tensors) -> bool:
+    before = one.operands if isinstance(one, _RecordedOperation) else one.at
     return one.func is func and [z.shape for z in before] == [z.shape for z in operands]
 
 
@@ -243,29 +250,29 @@ def _alike(one: _Noted | _Replacement, func: Callable, operands: Tensors) -> boo
 
 
 def _rounded(network: nn.Module, images: Tensor, labels: Tensor, baseline: Tensor, which: int) -> str:
-    """Say that only rounding breaks the sum, if the contributions add up in double precision; else "" ."""
+    """Return that rounding causes the error if it vanishes in float64, else an empty string."""
     if images.dtype == torch.float64:
         return ""
     image, label = images[which : which + 1].detach().double(), labels[which : which + 1]
     try:
         attribute(copy.deepcopy(network).double(), image, label, baseline=baseline.double())
-    except (UsageError, RuntimeError, TypeError):  # no doubles, no copies, or it is not rounding alone
+    except (UsageError, RuntimeError, TypeError):  # the network does not support float64 or copies, or rounding is not the cause
         return ""
     return f"{str(images.dtype).removeprefix('torch.')} rounds too much in this network. Use model.double()"
 
 
 def _culprit(network: nn.Module, images: Tensor, baselines: Tensor, which: int) -> str:
-    """Say which module breaks the sum: the first that is given the right changes and passes on wrong ones.
+    """Return which module causes the error: the first with correct changes of its inputs and wrong changes of its output.
 
-    The right change of a tensor is its difference between image and baseline. What contributions are made of is the derivative of the
-    affine network in the direction of the change of the pixels, which forward-mode differentiation gives at each module.
+    The correct change of a tensor is its difference between image and baseline. The change that DeepLIFT attributes is the derivative of
+    the affine network in the direction of the change of the pixels. Forward-mode differentiation computes it at each module.
     """
     image, baseline = images[which : which + 1].detach(), baselines[which : which + 1].detach()
     try:
-        with warnings.catch_warnings():  # forward-mode differentiation compiles a derivative by torch.jit, which warns of its age
+        with warnings.catch_warnings():  # forward-mode differentiation uses torch.jit, which warns that it is deprecated
             warnings.simplefilter("ignore")
             found = _first_wrong(copy.deepcopy(network).double(), image.double(), baseline.double())
-    except (RuntimeError, TypeError):  # a network that cannot be copied, takes no doubles or has no forward-mode derivative
+    except (RuntimeError, TypeError):  # the network does not support copies, float64 or forward-mode differentiation
         found = ""
     return f"{found or 'a function of the network'} has no rule. Use integrated-gradients for this network"
 
@@ -297,17 +304,17 @@ def _wrong(change: Tensor, one: Tensor, other: Tensor) -> bool:
 
 
 @dataclass(frozen=True)
-class _Ran:
-    """A module that has run."""
+class _ModuleCall:
+    """Inputs and result of a module."""
 
     name: str
     inputs: Tensors
     result: Tensor
 
 
-def _run(network: nn.Module, image: Tensor, mode: Any, read: Callable[[Tensor], Tensor] = torch.clone) -> list[_Ran]:
-    """Return what each module was given and returned, in the order in which they end."""
-    ran: list[_Ran] = []
+def _run(network: nn.Module, image: Tensor, mode: Any, read: Callable[[Tensor], Tensor] = torch.clone) -> list[_ModuleCall]:
+    """Return the inputs and results of all modules, in the order in which they finish."""
+    ran: list[_ModuleCall] = []
     begun: list[Tensors] = []
 
     def begin(module: nn.Module, inputs: tuple) -> None:
@@ -316,7 +323,7 @@ def _run(network: nn.Module, image: Tensor, mode: Any, read: Callable[[Tensor], 
     def end(name: str, module: nn.Module, inputs: tuple, result: Any) -> None:
         given = begun.pop()
         if isinstance(result, Tensor):
-            ran.append(_Ran(name, given, read(result)))
+            ran.append(_ModuleCall(name, given, read(result)))
 
     hooks = []
     for name, module in network.named_modules():

@@ -1,14 +1,15 @@
-"""How DeepLIFT divides the change of each nonlinear function among the changes of its inputs.
+"""Rules of DeepLIFT: how the change of a nonlinear function is attributed to the changes of its inputs.
 
-Each rule is a linear map from changes of the inputs to a change of the output, exact for the change from the baseline to the image. So
-contributions add up to the change of the output for any network that consists of these functions and of linear ones.
+Each rule is a linear map from changes of the inputs to a change of the output, exact for the change from the baseline to the image.
+Contributions therefore sum to the change of the output for any network that consists of these functions and linear ones.
 
-- A function of one number: the rescale rule, Δoutput / Δinput (Shrikumar et al. 2017, Sec. 3.5.1).
-- A product of numbers or matrices (gates, attention), a quotient, and the maximum or minimum of two inputs: the mean over both orders in
-  which the inputs can change, which is the Shapley value of two players (Lundberg & Lee 2017; ``nonlinearity_2d`` of their package shap).
-- Softmax: by its parts, as in shap: the exponential of the input less the logarithm of the sum of exponentials. Layer, group, instance
-  and RMS normalization and attention: by their parts (mean, square, root, product). Batch normalization in evaluation mode is linear.
-- A maximum over pixels: to the pixel that is the largest now, or was (the rule of captum for max-pooling).
+- Function of one input: the rescale rule, Δoutput / Δinput (Shrikumar et al. 2017, Sec. 3.5.1).
+- Product of numbers or matrices (gates, attention), quotient, maximum or minimum of two inputs: the mean over both orders in which the
+  inputs can change, which is the Shapley value of two players (Lundberg & Lee 2017; ``nonlinearity_2d`` in shap).
+- Softmax: decomposed as in shap, into the exponential of the input minus the logarithm of the sum of exponentials.
+- Layer, group, instance and RMS normalization and attention: decomposed into mean, square, root and product. Batch normalization in
+  evaluation mode is linear.
+- Maximum over pixels: attributed to the pixels with the largest values at the image and at the baseline (captum's rule for max-pooling).
 """
 
 from __future__ import annotations
@@ -23,46 +24,46 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from myths.saliency.functions import call, spellings
 from myths.saliency.surrogate import softplus
+from myths.saliency.torch_functions import call, spellings
 
 Linear = Callable[..., Tensor]
-"""From changes of the operands to the change of the output."""
+"""Maps changes of the operands to the change of the output."""
 Tensors = tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
 class Operation:
-    """A nonlinear call: of which tensors, what it computes of them, and its rule."""
+    """A nonlinear call: its operands, function and rule."""
 
     operands: Tensors
     compute: Callable[..., Any]
-    """The same of other operands, which stay as they are. Of several results the first counts."""
+    """Computes the function of other operands, out of place. If it returns several results, the first is used."""
     rule: Callable[[Callable[..., Any], Tensors, Tensors], Linear | None]
-    """Made from ``compute`` and the operands at the image and at the baseline; None where the function is linear in what changes."""
+    """Returns the linear map from ``compute`` and the operands at the image and the baseline, or None if the function is linear."""
     target: Tensor | None = None
-    """What the call overwrites."""
+    """Tensor that the call overwrites."""
 
 
 def operation(func: Callable, args: tuple, kwargs: dict[str, Any]) -> Operation | None:
-    """Return what a call of a torch function does, or None if it is linear, or has no rule."""
-    reader = _READERS.get(func)
-    return reader(func, args, kwargs) if reader else None
+    """Return the operation of a call of a torch function, or None if the function is linear or has no rule."""
+    parser = _PARSERS.get(func)
+    return parser(func, args, kwargs) if parser else None
 
 
-def parts(func: Callable) -> Callable[..., Tensor] | None:
-    """Return the same function written with functions that have rules, or None for one that is no composition here."""
-    return _PARTS.get(func)
+def decomposition(func: Callable) -> Callable[..., Tensor] | None:
+    """Return a function composed of functions with rules, or None if no decomposition is known."""
+    return _DECOMPOSITIONS.get(func)
 
 
 # --- one input -------------------------------------------------------------------------------------
 
 
 def _slope(function: Callable[[Tensor], Tensor], after: Tensor, before: Tensor) -> Tensor:
-    """Return Δfunction / Δinput. Where nothing changed, the quotient over a tiny change is used for the derivative."""
+    """Return Δfunction / Δinput. Where the input does not change, a finite difference approximates the derivative."""
     tiny = torch.finfo(before.dtype).eps ** 0.5
-    moved = torch.where((after - before).abs() < tiny, before + tiny, after)
-    return (function(moved) - function(before)) / (moved - before)
+    shifted = torch.where((after - before).abs() < tiny, before + tiny, after)
+    return (function(shifted) - function(before)) / (shifted - before)
 
 
 def _rescale(compute: Callable[..., Tensor], after: Tensors, before: Tensors) -> Linear | None:
@@ -73,8 +74,8 @@ def _rescale(compute: Callable[..., Tensor], after: Tensors, before: Tensors) ->
 
 
 def _unary(func: Callable, args: tuple, kwargs: dict[str, Any]) -> Operation | None:
-    seen = call(func, args, kwargs)
-    return None if seen is None else Operation((seen.input,), seen.pure, _rescale, seen.input if seen.in_place else None)
+    parsed = call(func, args, kwargs)
+    return None if parsed is None else Operation((parsed.input,), parsed.pure, _rescale, parsed.input if parsed.in_place else None)
 
 
 # --- two inputs ------------------------------------------------------------------------------------
@@ -88,7 +89,7 @@ def _bilinear(compute: Callable[..., Tensor], after: Tensors, before: Tensors) -
 
 
 def _quotient(compute: Callable[..., Tensor], after: Tensors, before: Tensors) -> Linear | None:
-    """As the product of the numerator and one over the denominator."""
+    """Treat a quotient as the product of the numerator and the reciprocal of the denominator."""
     if after[1] is before[1]:
         return None
     inverse = (1 / after[1] + 1 / before[1]) / 2
@@ -97,7 +98,7 @@ def _quotient(compute: Callable[..., Tensor], after: Tensors, before: Tensors) -
 
 
 def _two_players(compute: Callable[..., Tensor], after: Tensors, before: Tensors) -> Linear | None:
-    """Of an elementwise function of two inputs."""
+    """Return the Shapley values of an elementwise function of two inputs."""
     (a, b), (a0, b0) = torch.broadcast_tensors(*after), torch.broadcast_tensors(*before)
     left = (_slope(lambda z: compute(z, b), a, a0) + _slope(lambda z: compute(z, b0), a, a0)) / 2
     right = (_slope(lambda z: compute(a, z), b, b0) + _slope(lambda z: compute(a0, z), b, b0)) / 2
@@ -105,7 +106,7 @@ def _two_players(compute: Callable[..., Tensor], after: Tensors, before: Tensors
 
 
 def _binary(rule: Callable, func: Callable, args: tuple, kwargs: dict[str, Any]) -> Operation | None:
-    """Two tensors by ``rule``; a tensor and a number by the rescale rule, unless that is linear."""
+    """Apply ``rule`` to two tensors, and the rescale rule to a tensor and a number unless the function is linear."""
     given, keywords = list(args), dict(kwargs)
     for name in ("input", "self", "other", "exponent", "mat2"):
         if len(given) < 2 and name in keywords:
@@ -115,13 +116,17 @@ def _binary(rule: Callable, func: Callable, args: tuple, kwargs: dict[str, Any])
     (one, other), name = given, getattr(func, "__name__", "")
     if not isinstance(one, Tensor):  # 2 ** x
         return Operation((other,), lambda z: func(one, z), _rescale)
-    seen = call(func, (one, other), {})
-    assert seen is not None
-    function, target, turned = seen.function, one if seen.in_place else None, name in ("__rpow__", "__rtruediv__", "__rdiv__")
+    parsed = call(func, (one, other), {})
+    assert parsed is not None
+    function, target, reversed_operands = (
+        parsed.function,
+        one if parsed.in_place else None,
+        name in ("__rpow__", "__rtruediv__", "__rdiv__"),
+    )
     if not isinstance(other, Tensor):
-        linear = rule is _bilinear or (rule is _quotient and not turned)
+        linear = rule is _bilinear or (rule is _quotient and not reversed_operands)
         return None if linear else Operation((one,), lambda z: function(z, other), _rescale, target)
-    if turned:
+    if reversed_operands:
         return Operation((other, one), lambda a, b: function(b, a), rule)
     return Operation((one, other), function, rule, target)
 
@@ -135,7 +140,7 @@ def _einsum(func: Callable, args: tuple, kwargs: dict[str, Any]) -> Operation | 
 
 
 def _extreme(func: Callable, args: tuple, kwargs: dict[str, Any]) -> Operation | None:
-    """``torch.max`` and ``torch.min``: of two tensors, or over an axis."""
+    """Parse ``torch.max`` and ``torch.min`` of two tensors or over an axis."""
     other = args[1] if len(args) > 1 else kwargs.get("other")
     return _binary(_two_players, func, args, kwargs) if isinstance(other, Tensor) else _over_axes(func, args, kwargs)
 
@@ -144,7 +149,10 @@ def _extreme(func: Callable, args: tuple, kwargs: dict[str, Any]) -> Operation |
 
 
 def _selected(flat: Callable[[Tensor], Tensor], after: Tensors, before: Tensors) -> Linear:
-    """Of inputs, their largest, and where those are; ``flat`` brings the pixels of a change to the last axis."""
+    """Return the rule of a maximum.
+
+    ``after`` and ``before`` hold the inputs, their maxima and the indices of the maxima. ``flat`` moves the reduced axes to the last axis.
+    """
     (a, top, now), (a0, top0, then) = after, before
     highest = torch.maximum(top, top0)
     rise = _ratio(highest - top0, top - a0.gather(-1, now), 1.0)
@@ -158,33 +166,33 @@ def _selected(flat: Callable[[Tensor], Tensor], after: Tensors, before: Tensors)
 
 
 def _ratio(above: Tensor, below: Tensor, otherwise: float) -> Tensor:
-    """``above / below``, or ``otherwise`` where nothing changed."""
+    """Return ``above / below``, or ``otherwise`` where ``below`` is zero."""
     same = below.abs() < torch.finfo(below.dtype).eps ** 0.5
     return torch.where(same, otherwise, above / torch.where(same, 1.0, below))
 
 
 def _pool(with_indices: Callable, func: Callable, args: tuple, kwargs: dict[str, Any]) -> Operation | None:
-    seen = call(func, args, kwargs)
-    if seen is None or kwargs.get("return_indices"):
+    parsed = call(func, args, kwargs)
+    if parsed is None or kwargs.get("return_indices"):
         return None
-    keywords = {name: value for name, value in seen.keywords.items() if name != "return_indices"}
+    keywords = {name: value for name, value in parsed.keywords.items() if name != "return_indices"}
 
     def rule(compute: Callable[..., Tensor], after: Tensors, before: Tensors) -> Linear:
         def found(z: Tensor) -> Tensors:
-            values, places = with_indices(z, *seen.rest, **keywords, return_indices=True)
+            values, places = with_indices(z, *parsed.rest, **keywords, return_indices=True)
             return z.flatten(-2), values.flatten(-2), places.flatten(-2)
 
         return _selected(lambda z: z.flatten(-2), found(after[0]), found(before[0]))
 
-    return Operation((seen.input,), seen.pure, rule)
+    return Operation((parsed.input,), parsed.pure, rule)
 
 
 def _over_axes(func: Callable, args: tuple, kwargs: dict[str, Any]) -> Operation | None:
-    seen = call(func, args, kwargs)
-    dim = None if seen is None else seen.argument(0, "dim")
-    if seen is None or dim is None:
+    parsed = call(func, args, kwargs)
+    dim = None if parsed is None else parsed.argument(0, "dim")
+    if parsed is None or dim is None:
         return None
-    axes = [axis % seen.input.ndim for axis in ([dim] if isinstance(dim, int) else dim)]
+    axes = [axis % parsed.input.ndim for axis in ([dim] if isinstance(dim, int) else dim)]
     sign = -1 if "min" in func.__name__ else 1
 
     def flat(z: Tensor) -> Tensor:
@@ -196,18 +204,18 @@ def _over_axes(func: Callable, args: tuple, kwargs: dict[str, Any]) -> Operation
         linear = _selected(flat, of_image, of_reference)
         return lambda change: sign * linear(change)
 
-    return Operation((seen.input,), seen.pure, rule)
+    return Operation((parsed.input,), parsed.pure, rule)
 
 
 # --- softmax -----------------------------------------------------------------------------------------
 
 
 def _softmax(func: Callable, args: tuple, kwargs: dict[str, Any]) -> Operation | None:
-    """Softmax, its logarithm, and the logarithm of its denominator."""
-    seen = call(func, args, kwargs)
-    if seen is None:
+    """Parse softmax, log-softmax and log-sum-exp."""
+    parsed = call(func, args, kwargs)
+    if parsed is None:
         return None
-    axis, name = seen.argument(0, "dim"), func.__name__
+    axis, name = parsed.argument(0, "dim"), func.__name__
     sign = -1 if name == "softmin" else 1
 
     def rule(compute: Callable[..., Tensor], after: Tensors, before: Tensors) -> Linear | None:
@@ -228,11 +236,11 @@ def _softmax(func: Callable, args: tuple, kwargs: dict[str, Any]) -> Operation |
         mean = _of_exp(a - highest - total, b - highest - total0)
         return lambda z: mean * (sign * torch.where(a.isfinite(), z, 0.0) - of_total(sign * z))
 
-    return Operation((seen.input,), seen.pure, rule)
+    return Operation((parsed.input,), parsed.pure, rule)
 
 
 def _of_exp(after: Tensor, before: Tensor) -> Tensor:
-    """Return Δexp(z) / Δz, precise for any change: the logarithmic mean of both exponentials."""
+    """Return Δexp(z) / Δz, the logarithmic mean of both exponentials, accurate for small changes, too."""
     change = torch.where(after == before, 0.0, after - before)
     larger, less = torch.maximum(after, before).exp(), change.abs()
     ratio = torch.where(less == 0, 1.0, -torch.expm1(-less) / torch.where(less == 0, 1.0, less))
@@ -306,8 +314,8 @@ def _attention(
     return F.dropout(scores.softmax(-1), dropout_p) @ value
 
 
-def _seen_through(func: Any) -> Callable[..., Tensor]:
-    """Return a Python function of torch that does not hide from an override what it calls: without its check for one."""
+def _without_override_check(func: Any) -> Callable[..., Tensor]:
+    """Return a Python function of torch without its check for overrides, so that overrides apply to the functions it calls."""
 
     def unasked(*args: Any) -> bool:
         return False
@@ -348,11 +356,11 @@ def _std(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     return _var(input, *args, **kwargs).sqrt()
 
 
-def _by_spelling(table: Mapping[tuple[str, ...], Callable]) -> dict[Callable, Any]:
+def _by_function(table: Mapping[tuple[str, ...], Callable]) -> dict[Callable, Any]:
     return {func: value for names, value in table.items() for func in spellings(*names)}
 
 
-_READERS: dict[Callable, Callable[..., Operation | None]] = {
+_PARSERS: dict[Callable, Callable[..., Operation | None]] = {
     **dict.fromkeys(
         spellings(
             "relu", "relu6", "hardtanh", "clamp", "clip", "clamp_min", "clamp_max", "threshold", "leaky_relu", "prelu",
@@ -364,7 +372,7 @@ _READERS: dict[Callable, Callable[..., Operation | None]] = {
         | {softplus, torch.Tensor.__abs__},
         _unary,
     ),
-    **_by_spelling(
+    **_by_function(
         {
             ("mul", "multiply", "__mul__", "__rmul__", "__imul__"): partial(_binary, _bilinear),
             ("matmul", "mm", "bmm", "__matmul__"): partial(_binary, _bilinear),
@@ -380,8 +388,8 @@ _READERS: dict[Callable, Callable[..., Operation | None]] = {
         }
     ),
 }  # fmt: skip
-_PARTS: dict[Callable, Callable[..., Tensor]] = {
-    **_by_spelling(
+_DECOMPOSITIONS: dict[Callable, Callable[..., Tensor]] = {
+    **_by_function(
         {
             ("layer_norm",): _layer_norm,
             ("rms_norm",): _rms_norm,
@@ -396,7 +404,7 @@ _PARTS: dict[Callable, Callable[..., Tensor]] = {
         }
     ),
     **{
-        func: _seen_through(func)
+        func: _without_override_check(func)
         for func in (F.multi_head_attention_forward, F.normalize, F.local_response_norm)
         if isinstance(func, FunctionType)
     },

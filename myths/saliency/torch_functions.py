@@ -1,4 +1,4 @@
-"""The functions of torch as an override sees them: every spelling of a name, and whether a call overwrites its input."""
+"""Calls of torch functions as an override receives them: all functions of a name, and in-place calls."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ _NAMESPACES = (F, torch, torch.Tensor, torch.special, torch.linalg)
 
 
 def spellings(*names: str) -> frozenset[Callable]:
-    """Return all functions of these names: of ``torch.nn.functional``, ``torch`` and ``Tensor``, and their in-place forms."""
+    """Return all functions with these names in ``torch.nn.functional``, ``torch`` and ``Tensor``, and their in-place variants."""
     every = [f"{name}{ending}" for name in names for ending in ("", "_")]
     return frozenset(getattr(place, name) for place in _NAMESPACES for name in every if callable(getattr(place, name, None)))
 
 
 @functools.cache
 def _without_underscore(func: Callable) -> Callable | None:
-    """Return the function of which ``func`` is the in-place form (``relu_`` of ``relu``), or None."""
+    """Return the out-of-place variant of an in-place function (``relu`` for ``relu_``), or None."""
     name = getattr(func, "__name__", "")
     if name.startswith("__i") and name.endswith("__"):
         return getattr(torch.Tensor, f"__{name[3:]}", None)
     if not name.endswith("_") or name.endswith("__"):
         return None
-    owner = next((place for place in _NAMESPACES if getattr(place, name, None) is func), torch.Tensor)  # x **= 2 has no name of its own
+    owner = next((place for place in _NAMESPACES if getattr(place, name, None) is func), torch.Tensor)  # x **= 2 has no separate name
     return getattr(owner, name[:-1], None)
 
 
 @functools.cache
 def _names(func: Callable) -> tuple[str, ...]:
-    """Return the names of a Python function's arguments, or nothing for a function of C++, which tells none."""
+    """Return the argument names of a Python function, or an empty tuple for a C++ function, which has no signature."""
     return tuple(inspect.signature(func, follow_wrapped=False).parameters) if inspect.isfunction(func) else ()
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call of a function of torch, taken apart."""
+    """A parsed call of a torch function."""
 
     input: Tensor
     """The first argument."""
@@ -49,20 +49,20 @@ class Call:
     """The other positional arguments."""
     keywords: dict[str, Any]
     function: Callable[..., Any]
-    """The same function, which leaves its input as it is."""
+    """The out-of-place variant of the function."""
     in_place: bool
 
     def argument(self, place: int, name: str, default: Any = None) -> Any:
-        """Return an argument by its place after the input or by its name."""
+        """Return an argument by its position after the input, or by its name."""
         return self.rest[place] if place < len(self.rest) else self.keywords.get(name, default)
 
     def pure(self, z: Tensor) -> Any:
-        """Compute the function of another input, which stays as it is."""
+        """Compute the function of another input, out of place."""
         return self.function(z, *self.rest, **self.keywords)
 
 
 def call(func: Callable, args: tuple, kwargs: dict[str, Any]) -> Call | None:
-    """Take a call apart. Return None if the first argument is no tensor."""
+    """Parse a call. Return None if the first argument is not a tensor."""
     keywords = dict(kwargs)
     first = args[0] if args else next((keywords.pop(n) for n in ("input", "self", "x") if n in keywords), None)
     if not isinstance(first, Tensor):
