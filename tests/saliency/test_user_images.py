@@ -67,11 +67,11 @@ def test_the_gallery_picture_of_ones_own_photograph(mine, home):
 @pytest.mark.parametrize(
     ("word", "said"),
     [
-        ("epsilon=0", "epsilon is a number > 0"),
-        ("epsilon=-8", "epsilon is a number > 0"),
+        ("epsilon=0", "Invalid epsilon=.*number > 0"),
+        ("epsilon=-8", "Invalid epsilon=.*number > 0"),
         ("k=99999", "expected 1 to 2304"),
         ("target=7", "class 7.*0 to 6"),
-        ("image_size=8", "image_size is a whole number ≥ 32"),
+        ("image_size=8", "Invalid image_size=8.*whole number ≥ 32"),
         ("method=lrp", "one of"),
     ],
 )
