@@ -67,8 +67,7 @@ def difference_from_bn(results: Results) -> pd.DataFrame:
     for experiment, table in (("one epoch", one_epoch(results)), ("full schedule", full_training(results))):
         if table.empty:
             continue
-        shared = [name for name in ("main_setting",) if name in table]
-        keys = [*SETTING, "protocol", "depth", "nominal_depth", "learning_rate", "mixup", "seed", *shared]
+        keys = [*SETTING, "protocol", "depth", "nominal_depth", "learning_rate", "mixup", "seed", "main_setting"]
         values = [*keys, "method", "test_accuracy_percent", TRIALS]
         with_bn = table[table["method"] == "batch-norm"][values].drop(columns="method")
         others = table[table["method"] != "batch-norm"][values]
@@ -189,16 +188,16 @@ def _mark_main_setting(table: pd.DataFrame) -> pd.DataFrame:
     if table.empty:
         return table
     usual = table["learning_rate"] == FIRST_EPOCH["learning_rate"]
-    own = ["nominal_depth", *SETTING]
+    columns = ["nominal_depth", *SETTING]
     priority = table[usual].assign(
         _protocol=table["protocol"].map(PROTOCOLS.index),
-        _methods=-table[usual].groupby(own, dropna=False)["method"].transform("nunique"),
+        _methods=-table[usual].groupby(columns, dropna=False)["method"].transform("nunique"),
         _images=-table["n_train"],
         _image_size=-table["image_size"].replace(0, 1000),
     )
     ranked = priority.sort_values(["_protocol", "_methods", "_images", "_image_size"], kind="stable")
-    selected = ranked.drop_duplicates("nominal_depth")[own].assign(main_setting=True)
-    marked = table.merge(selected, how="left", on=own)
+    selected = ranked.drop_duplicates("nominal_depth")[columns].assign(main_setting=True)
+    marked = table.merge(selected, how="left", on=columns)
     return _without_stand_ins(
         marked.assign(main_setting=marked["main_setting"].notna() & (marked["learning_rate"] == FIRST_EPOCH["learning_rate"]))
     )

@@ -64,14 +64,14 @@ class Decoding:
     """Settings of the timing of whole models: a beam search whose outputs are as long as its inputs.
 
     Attributes:
-        shape: Shape of the models.
+        config: Configuration of the models.
         sentences: Number of sentences per batch.
         length: Number of tokens per sentence.
         beam: Beam size.
         dtype: Floating-point format.
     """
 
-    shape: TransformerConfig
+    config: TransformerConfig
     sentences: int
     length: int
     beam: int
@@ -114,11 +114,11 @@ def time_layers(layers: Sequence[Layer], length: int, setup: Setup, context: Con
 def time_decoding(layers: Sequence[Layer], decoding: Decoding, context: Context) -> list[dict[str, Any]]:
     """Time whole models, interleaved with one with full attention. Return one row per layer, attention first."""
     dtype, size = getattr(torch, decoding.dtype), (decoding.sentences, decoding.length)
-    source = torch.randint(4, decoding.shape.vocabulary, size, generator=context.generator("inputs")).to(context.device)
+    source = torch.randint(4, decoding.config.vocabulary, size, generator=context.generator("inputs")).to(context.device)
     calls: dict[str, Callable[[], Any]] = {}
     rows: dict[str, dict[str, Any]] = {}
     for layer in dict.fromkeys((REFERENCE, *layers)):
-        model = _model(layer, decoding.shape, context).to(context.device, dtype).eval()
+        model = _model(layer, decoding.config, context).to(context.device, dtype).eval()
         with torch.inference_mode():
             checksum = float(f"{float(model.encode(source, None)[..., 0].float().sum()):.4g}")  # norms are equal after normalization
         rows[layer] = {"layer": layer, "parameters": parameters(model), "checksum": checksum}
@@ -146,10 +146,10 @@ def _translates(model: EncoderDecoder, source: Tensor, decoding: Decoding) -> Ca
     return call
 
 
-def _model(layer: Layer, shape: TransformerConfig, context: Context) -> EncoderDecoder:
-    kernel_sizes = increasing_kernel_sizes(max(shape.encoder_layers, shape.decoder_layers))
+def _model(layer: Layer, config: TransformerConfig, context: Context) -> EncoderDecoder:
+    kernel_sizes = increasing_kernel_sizes(max(config.encoder_layers, config.decoder_layers))
     with context.seed_torch("init"):
-        return EncoderDecoder(shape, builder(layer, channels=shape.embed_dim, heads=shape.heads, kernel_sizes=kernel_sizes, dropout=0.0))
+        return EncoderDecoder(config, builder(layer, channels=config.embed_dim, heads=config.heads, kernel_sizes=kernel_sizes, dropout=0.0))
 
 
 def _call(layer: Layer, length: int, setup: Setup, context: Context) -> tuple[Callable[[], Any], nn.Module, Tensor]:
@@ -180,7 +180,7 @@ def _call(layer: Layer, length: int, setup: Setup, context: Context) -> tuple[Ca
 
 
 def _block(setup: Setup, mixer: TokenMixer) -> Block:
-    shape = TransformerConfig(
+    config = TransformerConfig(
         vocabulary=4,
         embed_dim=setup.channels,
         ffn_dim=4 * setup.channels,
@@ -190,7 +190,7 @@ def _block(setup: Setup, mixer: TokenMixer) -> Block:
         max_length=1,
         dropout=0.0,
     )
-    return Block(shape, mixer, cross=False)
+    return Block(config, mixer, cross=False)
 
 
 def _predicted(layer: Layer, length: int, setup: Setup, context: Context) -> float:

@@ -36,38 +36,15 @@ def translation(results: Results) -> pd.DataFrame:
     if table.empty:
         return table
     names = [
-        *(
-            "dataset",
-            "test_set",
-            "layer",
-            "shuffle_sources",
-            "seed",
-            "bleu",
-            "bleu_low",
-            "bleu_high",
-            "exact_match_percent",
-            "rouge1",
-            "rouge2",
-            "rougeL",
-        ),
-        *(
-            "valid_loss_nats",
-            "source_use_nats",
-            "source_use_nats_low",
-            "source_use_nats_high",
-            "n_valid",
-            "n_test",
-            "n_train",
-            "epochs",
-            "updates",
-        ),
+        *("dataset", "test_set", "layer", "shuffle_sources", "seed", "bleu", "bleu_low", "bleu_high", "exact_match_percent"),
+        *("rouge1", "rouge2", "rougeL", "valid_loss_nats", "source_use_nats", "source_use_nats_low", "source_use_nats_high"),
+        *("n_valid", "n_test", "n_train", "epochs", "updates"),
         *("parameters", "parameter_ratio", "embed_dim", "encoder_layers", "decoder_layers", "vocabulary_size", "beam_size"),
         *("sentences_per_second", "target_tokens_per_second", "train_seconds", "train_loss", "diverged_at", "precision", "signature"),
         *("protocol", "device", TRIALS),
     ]
-    attention = (
-        table[table["layer"] == "attention"].sort_values(["shuffle_sources", "seed"]).drop_duplicates("setting").set_index("setting")
-    )
+    attention = table[table["layer"] == "attention"].sort_values(["shuffle_sources", "seed"])
+    attention = attention.drop_duplicates("setting").set_index("setting")
     table["parameter_ratio"] = table["parameters"] / table["setting"].map(attention["parameters"])
     table[TRIALS] = unite_columns(table[TRIALS], table["setting"].map(attention[TRIALS]))
     return table[[name for name in names if name in table]]
@@ -154,7 +131,7 @@ def speed(results: Results) -> pd.DataFrame:
         return table
     table = _with_layer(table)
     if "seconds" not in table:
-        return table.assign(seconds=np.nan, microseconds_per_token=np.nan, seconds_per_sequence=np.nan, ratio_plain=np.nan)
+        return table.assign(seconds=np.nan, microseconds_per_token=np.nan, seconds_per_sequence=np.nan, speedup_over_materialized=np.nan)
     table["microseconds_per_token"] = 1e6 * table["seconds"] / (table["batch_size"] * table["length"])
     table["seconds_per_sequence"] = table["seconds"] / table["batch_size"]
     return _with_speedups(

@@ -98,17 +98,8 @@ class TrainTransformer(Trial):
     @classmethod
     def test_instance(cls) -> TrainTransformer:
         """Return a trial with a few updates on reversed words."""
-        few = {
-            "embed_dim": 16,
-            "ffn_dim": 16,
-            "heads": 2,
-            "layers": 1,
-            "subwords": 0,
-            "max_length": 16,
-            "batch_tokens": 400,
-            "beam_size": 2,
-        }
-        return cls(dataset=REVERSED_WORDS, normalization="fixup", updates=8, warmup=4, dropout=0.0, precision="fp32", **few)
+        few = {"embed_dim": 16, "ffn_dim": 16, "heads": 2, "layers": 1, "max_length": 16, "updates": 8, "warmup": 4, "beam_size": 2}
+        return cls(dataset=REVERSED_WORDS, normalization="fixup", subwords=0, batch_tokens=400, dropout=0.0, precision="fp32", **few)
 
     def run(self, context: Context) -> Outcome:
         """Return one row with bleu (0 if training diverged), valid_loss_nats (per target token), diverged_at, train_loss and speed."""
@@ -118,8 +109,8 @@ class TrainTransformer(Trial):
         from myths.lab.language.vocabulary import Characters
 
         parts = self.texts()
-        said = [*parts["train"].source, *parts["train"].target]
-        vocabulary: Vocabulary = learn_subwords(parts["train"], self.subwords) if self.subwords else Characters(said)
+        words = [*parts["train"].source, *parts["train"].target]
+        vocabulary: Vocabulary = learn_subwords(parts["train"], self.subwords) if self.subwords else Characters(words)
         train, valid, test = (
             encode(parts[part], vocabulary, self.max_length, context.device, cut=True) for part in ("train", "val", "test")
         )
@@ -152,7 +143,7 @@ class TrainTransformer(Trial):
         from myths.lab.language.attention import SelfAttention
         from myths.lab.language.transformer import EncoderDecoder, TransformerConfig
 
-        shape = TransformerConfig(
+        config = TransformerConfig(
             vocabulary=subwords,
             embed_dim=self.embed_dim,
             ffn_dim=self.ffn_dim,
@@ -167,7 +158,7 @@ class TrainTransformer(Trial):
         def attention(layer: int, *, causal: bool) -> TokenMixer:
             return SelfAttention(self.embed_dim, self.heads, causal=causal, dropout=self.dropout)
 
-        return EncoderDecoder(shape, attention)
+        return EncoderDecoder(config, attention)
 
     def _scored(
         self, model: EncoderDecoder, test: Pairs, vocabulary: Vocabulary, references: Sequence[str], precision: Precision

@@ -168,7 +168,7 @@ class TrainLanguageModel(Trial):
         from myths.lab.language.transformer import LanguageModel, TransformerConfig
         from myths.lightweight_conv.layers import builder
 
-        shape = TransformerConfig(
+        config = TransformerConfig(
             vocabulary=vocabulary,
             embed_dim=self.embed_dim,
             ffn_dim=self.ffn_dim,
@@ -181,7 +181,7 @@ class TrainLanguageModel(Trial):
         kernel_sizes = language_model_kernel_sizes(self.layers)
         build = builder(self.layer, channels=self.embed_dim, heads=self.heads, kernel_sizes=kernel_sizes, dropout=self.weight_dropout)
         with context.seed_torch("init"):
-            return LanguageModel(shape, build)
+            return LanguageModel(config, build)
 
 
 def language_model_kernel_sizes(layers: int) -> tuple[int, ...]:

@@ -137,7 +137,7 @@ class TimeDecoding(_SpeedTrial):
         from myths.lab.language.transformer import TransformerConfig
         from myths.lightweight_conv.measure_speed import Decoding, time_decoding
 
-        shape = TransformerConfig(
+        config = TransformerConfig(
             vocabulary=self.vocabulary_size,
             embed_dim=self.embed_dim,
             ffn_dim=self.ffn_dim,
@@ -146,5 +146,5 @@ class TimeDecoding(_SpeedTrial):
             decoder_layers=self.decoder_layers,
             max_length=self.length + 1,
         )
-        decoding = Decoding(shape, sentences=self.batch_size, length=self.length, beam=self.beam_size, dtype=self.dtype)
+        decoding = Decoding(config, sentences=self.batch_size, length=self.length, beam=self.beam_size, dtype=self.dtype)
         return Outcome(rows=time_decoding(self.layers, decoding, context))

@@ -230,7 +230,7 @@ class TrainTranslationModel(Trial):
         from myths.lab.language.transformer import EncoderDecoder, TransformerConfig
         from myths.lightweight_conv.layers import builder
 
-        shape = TransformerConfig(
+        config = TransformerConfig(
             vocabulary=vocabulary,
             embed_dim=self.embed_dim,
             ffn_dim=self.ffn_dim,
@@ -243,7 +243,7 @@ class TrainTranslationModel(Trial):
         kernel_sizes = increasing_kernel_sizes(max(self.encoder_layers, self.decoder_layers))
         build = builder(self.layer, channels=self.embed_dim, heads=self.heads, kernel_sizes=kernel_sizes, dropout=self.weight_dropout)
         with context.seed_torch("init"):
-            return EncoderDecoder(shape, build)
+            return EncoderDecoder(config, build)
 
     def train_config(self, device: str) -> TrainConfig:
         """Return the hyperparameters for the training loop on a device."""
