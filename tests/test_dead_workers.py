@@ -48,7 +48,7 @@ PASSES = "def test_passes(): pass\n"
 DIES = """
 import os, signal, threading, time
 from functools import partial
-from myths.lab.report.parallel_map import spread
+from myths.lab.report.parallel_map import parallel_map
 
 def test_crashes():
     os.kill(os.getpid(), signal.SIGSEGV)
@@ -57,7 +57,7 @@ def test_comes_after(): pass
 
 def test_is_killed_while_its_children_work():
     threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGKILL)).start()
-    spread([partial(time.sleep, 2)] * 4)
+    parallel_map([partial(time.sleep, 2)] * 4)
 
 def test_is_the_last(): pass
 """

@@ -73,7 +73,7 @@ class PreparedDataset:
         return sum(f.stat().st_size for f in self.path.rglob("*") if f.is_file()) if self.path.is_dir() else self.path.stat().st_size
 
     def metadata(self) -> dict[str, str]:
-        """What a result that was made from it records: its source, note, hash and whether it is the official set. No path."""
+        """Return what results record about the dataset: source, note, hash and state, without paths."""
         return {"source": self.source, "note": self.note, "sha256": self.sha256, "state": state_of(self)}
 
 
