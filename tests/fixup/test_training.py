@@ -240,7 +240,7 @@ def test_a_set_without_a_training_part_is_refused(monkeypatch, tmp_path):
         note="no training part",
     )
     trial = digits(dataset="tests_only")
-    with pytest.raises(UsageError, match="no training part"):
+    with pytest.raises(UsageError, match="no training split"):
         trial.examples(Context(trial))
 
 

@@ -1,4 +1,4 @@
-"""The user's own images, from ``myths data add`` to the table and the contact sheet."""
+"""The user's user images, from ``myths data add`` to the table and the contact sheet."""
 
 from dataclasses import replace
 

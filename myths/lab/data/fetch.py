@@ -60,7 +60,7 @@ def get(name: str, root: Path | None = None, progress: bool = False, limits: Dow
     if name in BUILT_IN:
         return prepared.require(name)
     if (entry := CATALOG.get(name)) is None:
-        raise UsageError(f"the catalog has no {name!r}; it has {', '.join(CATALOG)}. `myths data add {name} PATH` brings your own")
+        raise UsageError(f"Unknown dataset {name!r}. Available: {', '.join(CATALOG)}. `myths data add {name} PATH` adds your own")
     for place in (root,) if root else prepared.roots():
         here = _verified_in(name, place)
         if here and prepared.state_of(here) == "present":
@@ -68,7 +68,9 @@ def get(name: str, root: Path | None = None, progress: bool = False, limits: Dow
     root = root or prepared.roots()[0]
     if entry.prepare is None:
         prepared.require(name)
-        raise CannotStart(f"{name} is here but not as it was published, and has no download: {entry.note}, and put them into {root}")
+        raise CannotStart(
+            f"The local copy of {name} differs from the official dataset, and there is no download: {entry.note}, and put them into {root}"
+        )
     folder = root / "downloads" / name
     paths = _download(entry, folder, limits or DownloadLimits(), progress)
     archives = {file: _sha256(path) for file, path in paths.items()}
@@ -79,7 +81,7 @@ def get(name: str, root: Path | None = None, progress: bool = False, limits: Dow
     found = prepared.content_sha256(arrays)
     if entry.content and found != entry.content and any(f.checksum is None for f in entry.files):
         raise CannotStart(
-            f"what the mirrors gave for {name} is not the official content (SHA-256 {found}, not {entry.content}): "
+            f"The downloaded {name} is not the official content (SHA-256 {found}, expected {entry.content}): "
             f"move {folder} away and try again"
         )
     _set_aside(name, root, found)
@@ -172,7 +174,7 @@ def _download(entry: Dataset, folder: Path, limits: DownloadLimits, progress: bo
     if answers:
         lines = "".join(f"\n  {answer}" for answer in answers)
         raise CannotStart(
-            f"no mirror gave {file.file} of {entry.name}:{lines}\nTry later, or bring the published files into {folder} "
+            f"No mirror returned {file.file} of {entry.name}:{lines}\nTry again later, or copy the published files into {folder} "
             f"and run `myths data get {entry.name}` again"
         )
     return paths
@@ -225,7 +227,7 @@ def _reject_html(path: Path) -> None:
     with path.open("rb") as stream:
         start = stream.read(512).lstrip().lower()
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
-        raise ValueError("a web page instead of the file")
+        raise ValueError("the mirror returned a web page instead of the file")
 
 
 def _error_text(error: Exception) -> str:
@@ -234,11 +236,11 @@ def _error_text(error: Exception) -> str:
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"{error.response.status_code} {error.response.reason}"
     if isinstance(error, requests.Timeout) or "timed out" in str(error):
-        return "no answer in time"
+        return "timed out"
     if isinstance(error, requests.ConnectionError):
-        return "the connection failed or broke off"
+        return "connection failed or interrupted"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "the file broke off early"
+        return "download incomplete"
     if "does not match the known hash" in str(error):
         expected, got = str(error).split("expected ")[1].split(" but got ")
         return f"wrong content: expected {expected}, got {got.split('.')[0]}"

@@ -74,7 +74,7 @@ def image_folder(name: str) -> ImageFolder:
     """
     found = prepared.require(name)
     if found.kind != "images" or found.path is None:
-        raise CannotStart(f"{name} is a set of {found.kind}, not a folder of images")
+        raise CannotStart(f"{name} is a dataset of kind {found.kind}, not an image folder")
     return _checked(name, found.path, found.sha256)
 
 
@@ -157,7 +157,7 @@ def skipped_message(skipped: Mapping[str, str] | Iterable[tuple[str, str]], show
     if not names:
         return ""
     more = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return f"{len(names)} left out that cannot be read: {', '.join(names[:shown])}{more}"
+    return f"{len(names)} skipped because they cannot be read: {', '.join(names[:shown])}{more}"
 
 
 def _read(folder: ImageFolder, files: Iterable[int], change: Callable[[Image.Image], Image.Image]) -> list[np.ndarray]:
@@ -179,7 +179,7 @@ def _checked(name: str, root: Path, sha256: str) -> ImageFolder:
     bad = {} if known is not None else {p.relative_to(root).as_posix(): why for p, why in unreadable(paths).items()}
     files = tuple(file for p in paths if (file := p.relative_to(root).as_posix()) not in bad)
     if not files:
-        raise CannotStart(f"{root} holds no image that can be read")
+        raise CannotStart(f"{root} contains no readable image")
     labels = tuple(file.rpartition("/")[0] for file in files)
     return ImageFolder(name, root, files, labels, tuple(sorted((bad if known is None else known).items())))
 
@@ -201,10 +201,10 @@ def _inspect(path: Path) -> ImageInfo:
             turned = opened.getexif().get(0x0112, 1) != 1
             opened.draft("L", (1, 1))  # a JPEG is read to its end all the same, in less time
             opened.load()
-            return ImageInfo(*size, mode, frames, turned, "" if min(opened.size) else "it has no pixels")
+            return ImageInfo(*size, mode, frames, turned, "" if min(opened.size) else "the image has no pixels")
     except _unreadable() as error:
         if isinstance(error, UnidentifiedImageError):
-            return ImageInfo(why_unreadable="it is no image, or a damaged one")
+            return ImageInfo(why_unreadable="not an image, or damaged")
         return ImageInfo(why_unreadable=" ".join(str(error).replace(str(path), "the file").split()) or type(error).__name__)
 
 

@@ -34,7 +34,7 @@ class ImageSet:
             UsageError: The dataset has no training split.
         """
         if self.x_train is None or self.y_train is None:
-            raise UsageError(f"{self.name} has no training part: train on another set and test on it")
+            raise UsageError(f"{self.name} has no training split: train on another dataset and use it for testing")
         return self.x_train, self.y_train
 
 
@@ -58,7 +58,7 @@ def image_set(name: str, device: str | torch.device) -> ImageSet:
         arrays = prepared.load(name)
     if not {"x_test", "y_test"} <= arrays.keys():
         raise CannotStart(
-            f"{name} holds {', '.join(sorted(arrays))}; a set of images holds x_test and y_test, and mostly x_train and y_train"
+            f"{name} holds {', '.join(sorted(arrays))}; an image dataset requires x_test and y_test, and usually has x_train and y_train"
         )
     labeled = [split for split in ("train", "test") if f"y_{split}" in arrays]
     count = 1 + max(int(arrays[f"y_{split}"].max()) for split in labeled)
@@ -81,13 +81,13 @@ def _decode(folder: ImageFolder) -> dict[str, np.ndarray]:
     if layout.is_split:
         chosen = {"train": layout.indices("train"), "test": layout.indices("test") or layout.indices("val")}
         if not chosen["test"]:
-            raise CannotStart(f"{folder.name} has a training part and no test part: lay it out as train/CLASS/image and test/CLASS/image")
+            raise CannotStart(f"{folder.name} has a training split but no test split: arrange it as train/CLASS/image and test/CLASS/image")
     number = {name: i for i, name in enumerate(layout.classes)}
     arrays: dict[str, np.ndarray] = {"classes": np.array(layout.classes)}
     for part, positions in chosen.items():
         labeled = [i for i in positions if layout.labels[i]]
         if not labeled and part == "test":
-            raise CannotStart(f"{folder.name} has no classes: lay it out as CLASS/image, or train/CLASS/image and test/CLASS/image")
+            raise CannotStart(f"{folder.name} has no classes: arrange it as CLASS/image, or train/CLASS/image and test/CLASS/image")
         if labeled:
             arrays[f"x_{part}"] = _whole(folder, labeled)
             arrays[f"y_{part}"] = np.array([number[layout.labels[i]] for i in labeled])

@@ -34,7 +34,7 @@ def canonical_name(name: str) -> str:
         UsageError: The name is invalid, such as "../x" or "".
     """
     if not _ANY.fullmatch(name):
-        raise UsageError(f"{name!r} is no name of a data set: a name has letters, digits, - and _. `myths data list` prints the names")
+        raise UsageError(f"Invalid dataset name {name!r}: expected letters, digits, - and _. `myths data list` prints the available names")
     head, dot, rest = name.partition(".")
     return f"{head.replace('-', '_')}{dot}{rest}"
 
@@ -47,7 +47,7 @@ def canonical_names(names: str) -> tuple[str, ...]:
     """
     listed = [name.strip() for name in names.split(",")]
     if not all(listed):
-        raise UsageError(f"--data {names!r} has an empty name: give names separated by commas, such as --data mine,theirs")
+        raise UsageError(f"--data {names!r} contains an empty name: expected names separated by commas, such as --data mine,theirs")
     return tuple(map(canonical_name, listed))
 
 
@@ -59,13 +59,13 @@ def user_dataset_name(name: str) -> str:
     """
     own = name.replace("-", "_")
     if not _OWN.fullmatch(own):
-        raise UsageError(f"{name!r} is no name for a data set: use small letters, digits, - and _")
+        raise UsageError(f"Invalid dataset name {name!r}: use lower-case letters, digits, - and _")
     if len(own) > MAX_LENGTH:
         raise UsageError(f"the name {name[:20]}… has {len(name)} characters: use at most {MAX_LENGTH}")
     if own in _DEVICES:
-        raise UsageError(f"{name} is a name that Windows keeps for a device: choose another")
+        raise UsageError(f"{name} is a device name of Windows: choose another name")
     if own in reserved():
-        raise UsageError(f"{name} is the name of a data set that the suite knows: choose another")
+        raise UsageError(f"{name} is the name of a dataset of the suite: choose another name")
     return own
 
 

@@ -135,7 +135,7 @@ def find(name: str) -> PreparedDataset | None:
     """
     name = canonical_name(name)
     if name in BUILT_IN:
-        return PreparedDataset(name, None, "built-in", "carried by the suite or a package it needs", "", _built_in_sha256(name))
+        return PreparedDataset(name, None, "built-in", "built-in", "", _built_in_sha256(name))
     return next((found for root in roots() if (found := find_in(name, root))), None)
 
 
@@ -157,11 +157,11 @@ def find_in(name: str, root: Path) -> PreparedDataset | None:
             settings = tuple((str(key), str(value)) for key, value in dict(facts.get("settings", {})).items())
         except FileNotFoundError as error:
             raise CannotStart(
-                f"{path} has no {sidecar.name} beside it, which says what it is: bring the one that belongs to it, "
-                f"or take the data in under a name of your own with `myths data add NAME {path}`"
+                f"{path} has no {sidecar.name}, which describes it: copy the matching file, "
+                f"or add the data under another name with `myths data add NAME {path}`"
             ) from error
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise CannotStart(f"{sidecar} cannot be read ({error}): bring it and {path.name} again, both from one place") from error
+            raise CannotStart(f"{sidecar} cannot be read ({error}): copy it and {path.name} again from the same source") from error
         return PreparedDataset(name, path, kind, source, note, sha256, archives, examples, summary, settings)
     return None
 
@@ -203,7 +203,7 @@ def unusable() -> list[tuple[str, str]]:
                 name = path.name.removesuffix(suffix)
                 try:
                     if find_in(name, root) is None and kind != "texts":
-                        found.setdefault(name, f"{path} has no {name}.json beside it: add it again under another name, or delete it")
+                        found.setdefault(name, f"{path} has no {name}.json: add it again under another name, or delete it")
                 except CannotStart as error:
                     found.setdefault(name, str(error))
     return sorted(found.items())
@@ -224,13 +224,13 @@ def remove(name: str) -> list[Path]:
     """
     name = canonical_name(name)
     if name in CATALOG or name in BUILT_IN or "." in name:
-        where = "it is part of an installed package" if name in BUILT_IN else f"delete its files below {roots()[0]} yourself"
-        raise UsageError(f"{name} is no set that `myths data add` brought: {where}")
+        where = "it is built-in" if name in BUILT_IN else f"delete its files below {roots()[0]} yourself"
+        raise UsageError(f"{name} was not added with `myths data add`: {where}")
     folders = [root / folder for root in roots() for folder in dict.fromkeys(folder for _, folder, _ in _PLACES)]
     gone = [path for folder in folders for path in sorted(folder.glob(f"{name}.*"))]
     gone += [path for root in roots() if (path := root / "images" / name).is_dir()]
     if not gone:
-        raise UsageError(f"there is no data set {name!r}: `myths data list` names them")
+        raise UsageError(f"Unknown dataset {name!r}: `myths data list` prints the available names")
     for path in gone:
         try:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -254,14 +254,14 @@ def require(name: str) -> PreparedDataset:
         meant = difflib.get_close_matches(name.lower(), [*CATALOG, *here], n=1, cutoff=0.8)
         hint = f" (did you mean {meant[0]}?)" if meant else ""
         raise CannotStart(
-            f"the data set {name} is not here{hint}, and the suite knows no download of it: `myths data add {name.lower()} PATH` brings "
-            f"your own, or put it with its {name}.json below {where}"
+            f"Dataset {name} is not available{hint} and has no download. Add your own with `myths data add {name.lower()} PATH`, "
+            f"or copy it with its {name}.json to {where}"
         )
     if not entry.files:
-        raise CannotStart(f"the data set {name} is not here and has no download: {entry.note}, and put them into {where}")
+        raise CannotStart(f"Dataset {name} is not available and has no download: {entry.note}, and put them into {where}")
     raise CannotStart(
-        f"the data set {name} is not here ({entry.download_bytes / 1e6:,.1f} MB to download): run `myths data get {name}`, which asks "
-        f"{', '.join(entry.mirrors)}; offline, put {name}.npz and {name}.json into {where}, "
+        f"Dataset {name} is not downloaded ({entry.download_bytes / 1e6:,.1f} MB): run `myths data get {name}`, which uses "
+        f"{', '.join(entry.mirrors)}; offline, copy {name}.npz and {name}.json to {where}, "
         f"or the published files into {where / 'downloads' / name} and run the same command"
     )
 
@@ -276,7 +276,7 @@ def load(name: str) -> dict[str, np.ndarray]:
     if prepared.path is None:
         return dict(_built_in(name))
     if prepared.kind != "arrays":
-        raise CannotStart(f"{name} is a set of {prepared.kind} ({prepared.path}), not of arrays")
+        raise CannotStart(f"{name} is a dataset of kind {prepared.kind} ({prepared.path}), not arrays")
     stamp = prepared.path.stat()
     return dict(_read(prepared, stamp.st_mtime_ns, stamp.st_size))
 
@@ -458,11 +458,11 @@ def _frozen(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def _differs(prepared: PreparedDataset, found: str) -> CannotStart:
     return CannotStart(
-        f"{prepared.path} is not what {prepared.name}.json beside it says: its content has SHA-256 {found}, "
-        f"not {prepared.sha256}; {_bring_again(prepared)}"
+        f"{prepared.path} does not match {prepared.name}.json: its content has SHA-256 {found}, "
+        f"expected {prepared.sha256}; {_bring_again(prepared)}"
     )
 
 
 def _bring_again(prepared: PreparedDataset) -> str:
-    again = f"run `myths data get {prepared.name}`" if prepared.name in CATALOG and CATALOG[prepared.name].files else "bring it again"
+    again = f"run `myths data get {prepared.name}`" if prepared.name in CATALOG and CATALOG[prepared.name].files else "copy it again"
     return f"move it away and {again} (nothing is deleted for you)"

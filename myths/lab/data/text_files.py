@@ -17,7 +17,7 @@ def lines(name: str) -> list[str]:
     """
     text = prepared.require_verified(name)
     if text.kind != "text" or text.path is None:
-        raise CannotStart(f"{name} is a set of {text.kind}, not a text")
+        raise CannotStart(f"{name} is a dataset of kind {text.kind}, not a text")
     try:
         content = text.path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -89,7 +89,7 @@ def add_texts(name: str, folder: Path, settings: Mapping[str, str]) -> PreparedD
     prepared.write_sidecar(
         sidecar,
         source=folder.name,
-        note=f"own parallel texts, {source} to {target}: {counts['train']:,} pairs to train on",
+        note=f"user parallel texts, {source} to {target}: {counts['train']:,} pairs to train on",
         sha256=prepared.folder_sha256(prepared.parts_of_texts(sidecar), sidecar.parent),
         languages=[source, target],
         examples=counts,
@@ -106,7 +106,7 @@ def languages_of(name: str) -> tuple[str, str]:
     """
     found = prepared.find(name)
     if found and found.kind != "texts":
-        raise CannotStart(f"{name} is a set of {found.kind}, not of parallel texts")
+        raise CannotStart(f"{name} is a dataset of kind {found.kind}, not parallel texts")
     if found is None or found.path is None:
         raise CannotStart(
             f"there are no parallel texts {name}: put train, val and test in two languages (train.de, train.en, …) into a folder, "
@@ -213,4 +213,4 @@ def _save(name: str, sentences: list[str], source: str) -> None:
     with prepared.writing(path) as temporary:
         temporary.write_bytes("".join(f"{sentence}\n" for sentence in sentences).encode())
     sha256 = prepared.folder_sha256([path], path.parent)
-    prepared.write_sidecar(path.with_suffix(".json"), source=source, note="own texts", sha256=sha256)
+    prepared.write_sidecar(path.with_suffix(".json"), source=source, note="user texts", sha256=sha256)

@@ -24,7 +24,7 @@ from myths.lab.home import expanded
 if TYPE_CHECKING:
     from myths.lab.data.folders import ImageInfo
 
-_SAVE_WEIGHTS = "save the weights alone, with torch.save(network.state_dict(), FILE)"
+_SAVE_WEIGHTS = "save only the weights, with torch.save(network.state_dict(), FILE)"
 
 
 def add(name: str, path: Path | str, settings: Mapping[str, str] | None = None) -> PreparedDataset:
@@ -45,19 +45,19 @@ def add(name: str, path: Path | str, settings: Mapping[str, str] | None = None) 
         CannotStart: A file cannot be written.
     """
     if not str(path):
-        raise UsageError('the path is empty (""): give a folder, an .npz, a weights file or an image')
+        raise UsageError('The path is empty (""): expected a folder, an .npz, a weights file or an image')
     path, name = expanded(path), user_dataset_name(name)
     taken = (found for found in prepared.all_prepared() if found.name.partition(".")[0] == name and found.path)
     if here := prepared.find_in(name, prepared.roots()[0]) or next(taken, None):
-        raise UsageError(f"{name} is here already ({here.path}): choose another name, or `myths data remove {name}` first")
+        raise UsageError(f"The name {name} is in use ({here.path}): choose another name, or run `myths data remove {name}` first")
     if not path.exists():
-        raise UsageError(f"there is no {path}")
+        raise UsageError(f"{path} does not exist")
     if path.is_dir() and texts_in(path):
         return add_texts(name, path, settings or {})
     weights = path.suffix in (".pt", ".pth", ".safetensors")
     if settings and not weights:
         raise UsageError(
-            f"{', '.join(settings)}: settings go with parallel texts (source, target) and weights (normalization), and {path} is neither"
+            f"{', '.join(settings)}: only parallel texts (source, target) and weights (normalization) have settings; {path} is neither"
         )
     if path.is_dir():
         return _add_images(name, path)
@@ -78,9 +78,9 @@ def _why_useless(path: Path) -> str:
     if path.name.lower().endswith(_ARCHIVES):
         return f"{path} is an archive: unpack it and add the folder"
     return (
-        f"{path} is none of: a folder of images or of parallel texts (train.de, train.en, …), an .npz of arrays, "
+        f"Unsupported data {path}: expected a folder of images or of parallel texts (train.de, train.en, …), an .npz of arrays, "
         "predictions for CIFAR-10 and CIFAR-10.1 as .json, .csv or .npy, "
-        "weights as .pt, .pth or .safetensors, one image"
+        "weights as .pt, .pth or .safetensors, or one image"
     )
 
 
@@ -92,16 +92,16 @@ def _add_images(name: str, folder: Path, only: Path | None = None) -> PreparedDa
 
     found = FolderListing((only,), (), ()) if only else find_images(folder)
     if not found.images:
-        others = f"; it holds {_counted(found.others)}" if found.others else ""
-        raise UsageError(f"{folder} holds no images ({', '.join(sorted(SUFFIXES))}), neither in itself nor in one folder a class{others}")
+        others = f"; it contains {_counted(found.others)}" if found.others else ""
+        raise UsageError(f"{folder} contains no images ({', '.join(sorted(SUFFIXES))}), neither directly nor in class folders{others}")
     seen = dict(zip((image.relative_to(folder).as_posix() for image in found.images), inspect_images(found.images), strict=True))
     broken = {file: one.why_unreadable for file, one in seen.items() if one.why_unreadable}
     whole = [file for file in seen if file not in broken]
     if not whole:
         first, why = next(iter(broken.items()))
-        raise UsageError(f"none of the {len(seen)} files in {folder} is an image that can be read ({first}: {why})")
+        raise UsageError(f"None of the {len(seen)} image files in {folder} can be read ({first}: {why})")
     layout = read_layout(whole)
-    beside = {whole[i]: "it lies beside the folders train, val and test" for i in layout.outside_splits}
+    beside = {whole[i]: "outside the folders train, val and test" for i in layout.outside_splits}
     kept = [file for file in whole if file not in beside]
     layout = read_layout(kept)
     target = prepared.roots()[0] / "images" / name
@@ -115,7 +115,7 @@ def _add_images(name: str, folder: Path, only: Path | None = None) -> PreparedDa
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
-    note = f"own images: {len(kept)}" + (f" in {len(layout.classes)} classes" if layout.classes else ", without classes")
+    note = f"user images: {len(kept)}" + (f" in {len(layout.classes)} classes" if layout.classes else ", without classes")
     if broken:
         note += f"; {skipped_message(broken)}"
     skipped = {**broken, **beside, **dict(found.skipped)}
@@ -155,7 +155,7 @@ def _image_summary(
         deeper = {PurePosixPath(file).parts[1 + layout.is_split] for file in files if len(PurePosixPath(file).parts) > 2 + layout.is_split}
         only = layout.classes[0]
         inside = f"; if the {len(deeper)} folders in {only} are the classes or parts, add {only} instead" if len(deeper) > 1 else ""
-        lines.append(f"a single class: nothing can be learnt from its labels{inside}")
+        lines.append(f"a single class: its labels cannot be learned{inside}")
     lines += _parts_below(files, layout)
     if layout.is_split:
         lines += _differences_of_parts(layout)
@@ -194,9 +194,9 @@ def _differences_of_parts(layout: Layout) -> list[str]:
     of = {part: {layout.labels[i] for i in layout.indices(part)} - {""} for part in ("train", "val", "test")}
     lines = ["train is trained on, test is tested on" + ("" if of["test"] else " (val where there is no test)")]
     if not of["train"]:
-        lines.append("there is no training part: nothing can be trained on these images")
+        lines.append("there is no training split: these images cannot be used for training")
     elif new := sorted((of["val"] | of["test"]) - of["train"]):
-        lines.append(f"classes that the training part lacks: {', '.join(new[:5])}{_more(new, 5)}")
+        lines.append(f"classes without training images: {', '.join(new[:5])}{_more(new, 5)}")
     return lines
 
 
@@ -216,7 +216,7 @@ def _add_arrays(name: str, path: Path) -> PreparedDataset:
     arrays = _arrays(path)
     if "x_test" not in arrays:
         shapes = ", ".join(f"{key} {list(array.shape)}" for key, array in arrays.items())
-        return prepared.save(name, arrays, source=path.name, note="own arrays", summary=[f"arrays of numbers: {shapes}"])
+        return prepared.save(name, arrays, source=path.name, note="user arrays", summary=[f"arrays of numbers: {shapes}"])
     examples = {part: len(arrays[f"x_{part}"]) for part in ("train", "test") if f"x_{part}" in arrays}
     labels = np.concatenate([arrays[f"y_{part}"] for part in examples])
     shape = "x".join(map(str, arrays["x_test"].shape[1:]))
@@ -225,13 +225,13 @@ def _add_arrays(name: str, path: Path) -> PreparedDataset:
         f"{len(np.unique(labels))} classes, labels {labels.min()} to {labels.max()}"
         + ("" if "classes" in arrays else "; the array classes, which would name them, is not there"),
     ]
-    return prepared.save(name, arrays, source=path.name, note="own arrays", examples=examples, summary=summary)
+    return prepared.save(name, arrays, source=path.name, note="user arrays", examples=examples, summary=summary)
 
 
 def _check_normalization(settings: Mapping[str, str]) -> None:
     """Raise UsageError for an unknown setting of weights or an unknown normalization."""
     if unknown := sorted(set(settings) - {"normalization"}):
-        raise UsageError(f"{unknown[0]}={settings[unknown[0]]}: weights have one setting, normalization")
+        raise UsageError(f"{unknown[0]}={settings[unknown[0]]}: the only setting of weights is normalization")
     given = settings.get("normalization")
     if given is not None and given not in NORMALIZATION_NAMES:
         raise UsageError(f"normalization={given!r} is not known; expected one of {', '.join(NORMALIZATION_NAMES)}")
@@ -245,7 +245,7 @@ def _add_weights(name: str, path: Path, tensors: int, settings: Mapping[str, str
     sha256 = prepared.folder_sha256([target], target.parent)
     summary = [f"weights: {tensors:,} tensors", *(f"{key}: {value} (as you said)" for key, value in settings.items())]
     summary.append(f"use: myths run cifar10-1 --data {name} (ten classes), or myths try saliency attack weights={name} image=…")
-    facts = {"source": path.name, "note": "own weights", "sha256": sha256, "summary": summary, "settings": dict(settings)}
+    facts = {"source": path.name, "note": "user weights", "sha256": sha256, "summary": summary, "settings": dict(settings)}
     prepared.write_sidecar(target.with_suffix(".json"), **facts)
     return _found(name)
 
@@ -253,7 +253,7 @@ def _add_weights(name: str, path: Path, tensors: int, settings: Mapping[str, str
 def _add_predictions(name: str, path: Path) -> PreparedDataset:
     predicted = user_predictions.read(path)
     summary = [f"predicted classes for {user_predictions.described(predicted)}", "use: myths run cifar10-1 --data " + name]
-    return prepared.save(name, predicted, source=path.name, note="own predictions", summary=summary)
+    return prepared.save(name, predicted, source=path.name, note="user predictions", summary=summary)
 
 
 def _names_in(path: Path) -> list[str]:
@@ -317,12 +317,13 @@ def _read_pt(path: Path) -> int:
         with path.open("rb") as stream:
             pickled = stream.read(2)[:1] == b"\x80" or zipfile.is_zipfile(path)
         if not pickled:
-            raise UsageError(f"{path} is no file that torch.save wrote: {_SAVE_WEIGHTS}") from error
+            raise UsageError(f"{path} was not written by torch.save: {_SAVE_WEIGHTS}") from error
         raise UsageError(
-            f"{path} holds Python objects beside tensors. Loading those can run any code, so they were not loaded: {_SAVE_WEIGHTS}"
+            f"{path} contains Python objects in addition to tensors. Loading them can execute arbitrary code, so the file was not loaded: "
+            f"{_SAVE_WEIGHTS}"
         ) from error
     except (OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
-        raise UsageError(f"{path} is no file that torch.save wrote, or it is damaged: {_SAVE_WEIGHTS}") from error
+        raise UsageError(f"{path} was not written by torch.save, or it is damaged: {_SAVE_WEIGHTS}") from error
     if isinstance(loaded, dict) and len(loaded) and all(isinstance(key, str) for key in loaded):
         for nested in (loaded, *(value for value in loaded.values() if isinstance(value, dict))):
             if tensors := sum(isinstance(value, torch.Tensor) for value in nested.values()):
@@ -335,14 +336,14 @@ def _read_safetensors(path: Path) -> int:
     try:
         from safetensors import SafetensorError, safe_open
     except ImportError as error:
-        raise CannotStart("reading .safetensors needs a package: pip install safetensors; or save the weights as .pt") from error
+        raise CannotStart("Reading .safetensors requires a package: pip install safetensors; or save the weights as .pt") from error
     try:
         with safe_open(path, framework="np") as file:
             tensors = len(list(file.keys()))
     except (OSError, SafetensorError) as error:
-        raise UsageError(f"{path} is no .safetensors file ({error})") from error
+        raise UsageError(f"{path} is not a .safetensors file ({error})") from error
     if not tensors:
-        raise UsageError(f"{path} holds no tensors: save network.state_dict()")
+        raise UsageError(f"{path} contains no tensors: save network.state_dict()")
     return tensors
 
 

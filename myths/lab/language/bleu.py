@@ -63,5 +63,5 @@ def _metric(**settings: Any) -> Any:
     try:
         from sacrebleu.metrics import BLEU
     except ImportError as error:
-        raise CannotStart("BLEU needs a package: pip install sacrebleu") from error
+        raise CannotStart("BLEU requires a package: pip install sacrebleu") from error
     return BLEU(**settings)

@@ -63,4 +63,4 @@ def check_step(mixer: TokenMixer) -> None:
     from myths.lab.errors import UsageError
 
     if not mixer.causal:
-        raise UsageError(f"{type(mixer).__name__} sees later positions, so it cannot go position by position; build it with causal=True")
+        raise UsageError(f"{type(mixer).__name__} is not causal and cannot decode incrementally; build it with causal=True")

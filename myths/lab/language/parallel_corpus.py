@@ -66,7 +66,7 @@ def encode(texts: Texts, vocabulary: Vocabulary, max_length: int, device: str, *
             if len(tokens) <= max_length:
                 continue
             if not cut:
-                raise UsageError(f"sentence {i + 1} has {len(tokens)} tokens, but the model is built for at most {max_length}")
+                raise UsageError(f"Sentence {i + 1} has {len(tokens)} tokens, more than the maximum length {max_length} of the model")
             side[i] = np.append(tokens[: max_length - 1], EOS)
     return Pairs(padded(source, device), padded(target, device))
 

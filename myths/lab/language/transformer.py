@@ -134,7 +134,7 @@ class Embedding(nn.Module):
         """Embed tokens; ``first`` is the position of the first token."""
         positions = self.get_buffer("positions")
         if (last := first + tokens.shape[1]) > len(positions):
-            raise UsageError(f"a sequence of {last} tokens, but the model was built for at most {len(positions)}: give a larger `longest`")
+            raise UsageError(f"Sequence of {last} tokens exceeds the maximum length {len(positions)} of the model: increase `max_length`")
         return self.dropout(self.tokens(tokens) * math.sqrt(positions.shape[1]) + positions[first:last])
 
 

@@ -126,5 +126,5 @@ def _sentencepiece() -> Any:
     try:
         import sentencepiece
     except ImportError as error:
-        raise CannotStart("subwords need a package: pip install sentencepiece") from error
+        raise CannotStart("Subwords require a package: pip install sentencepiece") from error
     return sentencepiece

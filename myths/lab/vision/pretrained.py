@@ -65,8 +65,8 @@ def read(name: str) -> dict[str, Tensor]:
     for key, value in weights.items():
         if value.is_floating_point() and (bad := int((~value.isfinite()).sum())):
             raise CannotStart(
-                f"weights {name}: {bad} of {value.numel()} values of {key} are not finite (NaN or infinite), so that the network predicts "
-                "nothing: save the weights of a training run that did not diverge, and add them under another name"
+                f"weights {name}: {bad} of {value.numel()} values of {key} are not finite (NaN or infinite). "
+                "Save the weights of a training run that did not diverge, and add them under another name"
             )
     return weights
 
@@ -77,14 +77,14 @@ def _read(name: str) -> dict[str, Tensor]:
         return {key: torch.from_numpy(values.copy()) for key, values in prepared.load(name).items()}
     if found.kind != "weights" or found.path is None:
         raise CannotStart(
-            f"{name} is a set of {found.kind}, no weights: add a .pt, .pth or .safetensors file with `myths data add NAME PATH`"
+            f"{name} is a dataset of kind {found.kind}, not weights: add a .pt, .pth or .safetensors file with `myths data add NAME PATH`"
         )
     loaded = _tensors(found.path)
     for key in ("state_dict", "model"):
         if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):
             loaded = loaded[key]
     if not isinstance(loaded, Mapping) or not loaded or not all(isinstance(value, Tensor) for value in loaded.values()):
-        raise CannotStart(f"{found.path} holds no plain weights: save network.state_dict() with torch.save and add it again")
+        raise CannotStart(f"{found.path} contains no plain weights: save network.state_dict() with torch.save and add it again")
     return {str(key).removeprefix("module."): value for key, value in loaded.items() if isinstance(value, Tensor)}
 
 
@@ -99,8 +99,7 @@ def identify(weights: Mapping[str, Tensor]) -> str:
         if _shapes(architecture, classes_of(weights)) == shapes:
             return architecture
     raise UsageError(
-        f"these weights ({len(weights)} tensors, the first {next(iter(weights))}) are of none of the networks known here: "
-        f"{', '.join(ARCHITECTURES)}"
+        f"Unknown architecture of weights ({len(weights)} tensors, the first {next(iter(weights))}). Supported: {', '.join(ARCHITECTURES)}"
     )
 
 
@@ -112,11 +111,11 @@ def _tensors(path: Path) -> object:
             return load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except ImportError as error:
-        raise CannotStart("reading .safetensors needs a package: pip install safetensors; or add the weights as .pt") from error
+        raise CannotStart("Reading .safetensors requires a package: pip install safetensors; or add the weights as .pt") from error
     except pickle.UnpicklingError as error:  # torch advises weights_only=False here, which would run whatever the file holds
         raise CannotStart(
-            f"{path} holds Python objects beside tensors. Loading those can run any code, so they were not loaded: add plain weights, "
-            "as torch.save(network.state_dict()) writes them"
+            f"{path} contains Python objects in addition to tensors. Loading them can execute arbitrary code, so the file was not loaded: "
+            "add plain weights, as torch.save(network.state_dict()) writes them"
         ) from error
     except (OSError, EOFError, RuntimeError, ValueError, KeyError) as error:
         first = str(error).split("\n")[0]

@@ -109,16 +109,16 @@ def test_flat_and_nested_folders_and_what_is_left_out(own):
     assert len(folder.filter(lambda label: label.startswith("set/"))) == 1
     assert decode(folder, 4, files=[2, 0]).shape == (2, 3, 4, 4)
     assert decode(folder, 4, files=[]).shape == (0, 3, 4, 4)
-    assert skipped_message(folder.skipped, shown=1) == "2 left out that cannot be read: cat/broken.png and 1 more"
+    assert skipped_message(folder.skipped, shown=1) == "2 skipped because they cannot be read: cat/broken.png and 1 more"
 
 
 def test_no_folder_of_images_is_refused(own, home):
     (own / "a.png").write_text("no image")
-    with pytest.raises(CannotStart, match="no image that can be read"):
+    with pytest.raises(CannotStart, match="contains no readable image"):
         describe(own)
-    with pytest.raises(CannotStart, match="set of built-in, not a folder"):
+    with pytest.raises(CannotStart, match="kind built-in, not an image folder"):
         image_folder("digits")
-    with pytest.raises(CannotStart, match="knows no download"):
+    with pytest.raises(CannotStart, match="has no download"):
         image_folder("nothing")
 
 

@@ -94,7 +94,7 @@ def test_a_folder_in_which_something_changed_is_refused(home):
     draw(home / "images/own/red/a.png", 1)
     describe(home)
     draw(home / "images/own/red/b.png", 1)
-    with pytest.raises(CannotStart, match=r"is not what own\.json"):
+    with pytest.raises(CannotStart, match=r"does not match own\.json"):
         image_set("own", "cpu")
     assert prepared.verify("own").state == "corrupt"
 
@@ -133,9 +133,9 @@ def test_a_bad_text_is_refused(home):
     with pytest.raises(CannotStart, match="UTF-8"):
         lines("own.de")
     path.write_bytes(b"other")
-    with pytest.raises(CannotStart, match="is not what"):
+    with pytest.raises(CannotStart, match="does not match"):
         lines("own.de")
     with pytest.raises(CannotStart, match="not a text"):
         lines("digits")
-    with pytest.raises(CannotStart, match="not of arrays"):
+    with pytest.raises(CannotStart, match="not arrays"):
         prepared.load("own.de")

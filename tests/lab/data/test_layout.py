@@ -77,7 +77,7 @@ def test_test_images_never_enter_training(tmp_path, home):
     draw(tmp_path / "pets", "train/cat/1.png", "train/dog/2.png", "val/cat/3.png", "test/dog/4.png", "extra/5.png", "6.png")
     added = add("pets", tmp_path / "pets")
     assert added.examples == (("train", 2), ("val", 1), ("test", 1))
-    assert "left out, it lies beside the folders train, val and test: 6.png, extra/5.png" in added.summary
+    assert "left out, outside the folders train, val and test: 6.png, extra/5.png" in added.summary
     images = image_set("pets", "cpu")
     assert (len(images.x_train), len(images.x_test), images.classes) == (2, 1, ("cat", "dog"))
     assert images.y_test.tolist() == [1]
@@ -89,7 +89,7 @@ def test_the_validation_part_tests_where_there_is_no_test_part(tmp_path, home):
     assert len(image_set("pets", "cpu").x_test) == 2
     draw(tmp_path / "only", "train/cat/1.png")
     add("only", tmp_path / "only")
-    with pytest.raises(CannotStart, match="no test part"):
+    with pytest.raises(CannotStart, match="no test split"):
         image_set("only", "cpu")
 
 
@@ -162,10 +162,10 @@ def test_the_summary_says_what_was_understood(tmp_path, home):
             "test and train below the classes are not read as parts, so test and train images are mixed",
         ),
         (("cat/1.png", "dog/2.png"), r"\(1 images each\)"),
-        (("cat/1.png",), "a single class: nothing can be learnt from its labels$"),
+        (("cat/1.png",), "a single class: its labels cannot be learned$"),
         (("cat/1.png", "dog/2.png", "3.png"), "1 image in no class folder: used only where no class is needed"),
-        (("train/cat/1.png", "test/images/2.png"), "classes that the training part lacks: images"),
-        (("val/cat/1.png", "test/cat/2.png"), "there is no training part"),
+        (("train/cat/1.png", "test/images/2.png"), "classes without training images: images"),
+        (("val/cat/1.png", "test/cat/2.png"), "there is no training split"),
         (("0/1.png", "3/2.png"), "the number of a folder is the class"),
     ],
 )
@@ -185,14 +185,14 @@ def test_a_set_can_be_removed_and_added_again(tmp_path, home):
     assert prepared.find("my_pets") is None
     assert (source / "cat/1.png").exists()
     add("my_pets", source)
-    for name, words in (("nothing", "no data set 'nothing'"), ("digits", "installed package"), ("cifar10", "no set that")):
+    for name, words in (("nothing", "Unknown dataset 'nothing'"), ("digits", "it is built-in"), ("cifar10", "was not added with")):
         with pytest.raises(UsageError, match=words):
             prepared.remove(name)
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", ".", "..", "a ", " a", "/etc/passwd"])
 def test_no_name_reaches_outside_the_data_folder(name):
-    with pytest.raises(UsageError, match="no name of a data set"):
+    with pytest.raises(UsageError, match="Invalid dataset name"):
         prepared.find(name)
 
 

@@ -131,8 +131,8 @@ def test_embedded_sets_are_always_here():
     [
         ("cifar10", ["cifar10", "170.5 MB", "`myths data get cifar10`", "storage.googleapis.com", "www.cs.toronto.edu", "cifar10.npz"]),
         ("cifar10_tiny_imagenet", ["no download", "Tiny ImageNet", "cifar10_tiny_imagenet.npz"]),
-        ("holiday", ["knows no download", "`myths data add holiday PATH`"]),
-        ("Holiday", ["the data set Holiday is not here, and", "`myths data add holiday PATH`"]),
+        ("holiday", ["has no download", "`myths data add holiday PATH`"]),
+        ("Holiday", ["Dataset Holiday is not available and has no download", "`myths data add holiday PATH`"]),
         ("cifar-1O", ["did you mean cifar10?"]),
     ],
 )
@@ -193,9 +193,9 @@ def test_a_damaged_file_is_named_and_kept(damage):
     saved = own()
     damage(saved.path)
     body = saved.path.read_bytes()
-    with pytest.raises(CannotStart, match=r"own\.npz (cannot be read|is not what)") as error:
+    with pytest.raises(CannotStart, match=r"own\.npz (cannot be read|does not match)") as error:
         prepared.load("own")
-    assert "bring it again" in str(error.value)
+    assert "copy it again" in str(error.value)
     checked = prepared.verify("own")
     assert (checked.state, checked.expected, checked.path) == ("corrupt", saved.sha256, saved.path)
     if checked.found:
@@ -215,7 +215,7 @@ def test_a_mangled_sidecar_is_named(text):
 
 def test_a_lost_sidecar_is_missed():
     own().path.with_suffix(".json").unlink()
-    with pytest.raises(CannotStart, match=r"has no own\.json beside it"):
+    with pytest.raises(CannotStart, match=r"has no own\.json, which"):
         prepared.find("own")
 
 

@@ -33,7 +33,7 @@ def folder(tmp_path):
 
 def test_an_image_folder(folder, home):
     added = add("pets", folder)
-    assert (added.kind, added.source, added.note) == ("images", "pets", "own images: 3 in 2 classes")
+    assert (added.kind, added.source, added.note) == ("images", "pets", "user images: 3 in 2 classes")
     assert sorted(p.relative_to(home).as_posix() for p in home.rglob("*.*")) == [
         "images/pets.json",
         "images/pets/cat/1.png",
@@ -48,7 +48,7 @@ def test_an_image_folder(folder, home):
 def test_a_flat_folder_of_mixed_sizes(tmp_path, home):
     draw(tmp_path / "flat/1.png")
     Image.new("L", (30, 20)).save(tmp_path / "flat/2.png")
-    assert add("flat", tmp_path / "flat").note == "own images: 2, without classes"
+    assert add("flat", tmp_path / "flat").note == "user images: 2, without classes"
     assert image_folder("flat").labels == ("", "")
     assert decode(image_folder("flat"), 8).shape == (2, 3, 8, 8)
     with pytest.raises(CannotStart, match="CLASS/image"):
@@ -60,7 +60,7 @@ def test_broken_images_are_left_out_and_named(folder, home):
     (folder / "cat/3.png").write_bytes(body[: len(body) // 2])
     (folder / "dog/2.jpg").write_text("no image")
     added = add("pets", folder)
-    assert added.note == "own images: 3 in 2 classes; 2 left out that cannot be read: cat/3.png, dog/2.jpg"
+    assert added.note == "user images: 3 in 2 classes; 2 skipped because they cannot be read: cat/3.png, dog/2.jpg"
     kept = image_folder("pets")
     assert kept.files == ("cat/1.png", "cat/2.JPG", "dog/1.png")
     assert [file for file, _ in kept.skipped] == ["cat/3.png", "dog/2.jpg"]
@@ -157,17 +157,17 @@ def nothing(path):
 
 
 WRONG = {
-    pickled_network: "holds Python objects .* were not loaded: save the weights alone, .*state_dict",
-    no_weights: "no file that torch.save wrote: save the weights alone, .*state_dict",
+    pickled_network: "contains Python objects .* was not loaded: save only the weights, .*state_dict",
+    no_weights: "was not written by torch.save: save only the weights, .*state_dict",
     a_list_of_weights: "holds a list; expected a dictionary from names to tensors",
     empty_weights: "holds a dictionary without named tensors",
     an_archive: "is an archive: unpack it and add the folder",
     object_arrays: "arrays of numbers or text",
     no_arrays: "arrays of numbers or text",
-    empty_folder: "holds no images",
-    folder_of_broken_images: "none of the 1 files .* can be read .cat/1.png",
-    text_file: "none of: a folder of images or of parallel texts .*, an .npz of arrays, predictions .*, weights",
-    nothing: "there is no",
+    empty_folder: "contains no images",
+    folder_of_broken_images: "None of the 1 image files .* can be read .cat/1.png",
+    text_file: "Unsupported data .*: expected a folder of images or of parallel texts .*, an .npz of arrays, predictions .*, weights",
+    nothing: "does not exist",
     arrays(x_train=np.zeros((3, 4, 4))): "x_train is float64 .*expected uint8",
     arrays(x_test=np.zeros((2, 4, 4, 2), np.uint8)): "x_test is uint8 .*expected uint8",
     arrays(x_test=np.zeros((0, 4, 4), np.uint8)): "x_test is uint8",
@@ -203,13 +203,13 @@ def test_a_bad_or_taken_name_is_refused(name, folder):
     ["cifar10", "digits", "multi30k", "caltech101", "dates", "squeezenet", "con", "lpt1", "com9"],
 )
 def test_a_name_that_the_suite_or_the_system_uses_is_refused(name, folder):
-    with pytest.raises(UsageError, match=rf"{name} is (the|a) name .*choose another"):
+    with pytest.raises(UsageError, match=rf"{name} is (the|a device) name of .*choose another name"):
         add(name, folder)
 
 
 def test_what_is_here_is_not_overwritten(folder):
     add("pets", folder)
-    with pytest.raises(UsageError, match="here already"):
+    with pytest.raises(UsageError, match="is in use"):
         add("pets", folder)
 
 
@@ -232,7 +232,7 @@ def test_safetensors(tmp_path):
         with pytest.raises(CannotStart, match="pip install safetensors"):
             add("my_net", path)
         return
-    with pytest.raises(UsageError, match=r"no \.safetensors file"):
+    with pytest.raises(UsageError, match=r"is not a \.safetensors file"):
         add("my_net", path)
     safetensors.numpy.save_file({"weight": np.zeros(2)}, path)
     assert add("my_net", path).path.suffix == ".safetensors"
@@ -274,7 +274,7 @@ def test_parallel_texts_come_in_line_by_line(parallel, home):
     assert languages_of("my_texts") == ("de", "fr")
     assert lines("my_texts.train.fr") == [f"phrase\u2028 {i}" for i in range(5)]
     assert lines("my_texts.test.de") == ["Satz 0", "Satz 1", "Satz 2"]
-    with pytest.raises(UsageError, match="here already"):
+    with pytest.raises(UsageError, match="is in use"):
         add("my_texts", parallel)
 
 
