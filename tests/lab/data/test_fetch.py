@@ -104,7 +104,7 @@ BAD_DAYS = {
     not_there: "404 Not Found",
     other_content: "wrong content: expected sha256:",
     a_page: "a web page instead of the file",
-    broken_off: "interrupted",
+    broken_off: "incomplete",
     cut: "wrong content",
     silent: "timed out",
     overloaded: "503",
