@@ -84,17 +84,9 @@ def _quick(seeds: int | None) -> list[Trial]:
     """Return small trials. Two epochs of 37 steps replace one epoch of 391 steps."""
     digits = {"dataset": "digits", "width": 4, "batch_size": 32, "epochs": 2.0, "augmentation": "none"}
     end = {**digits, "depth": 8, "epochs": 4.0, "schedule": "one-cycle"}
-    spelled = {
-        "dataset": REVERSED_WORDS,
-        "embed_dim": 32,
-        "ffn_dim": 64,
-        "heads": 2,
-        "layers": 2,
-        "subwords": 0,
-        "max_length": 20,
-        "dropout": 0.0,
-    }
-    spelled |= {"updates": 150, "batch_tokens": 1000, "learning_rate": 3e-3, "warmup": 40, "beam_size": 2, "precision": "fp32"}
+    words = {"dataset": REVERSED_WORDS, "embed_dim": 32, "ffn_dim": 64, "heads": 2, "layers": 2, "subwords": 0, "max_length": 20}
+    words |= {"updates": 150, "batch_tokens": 1000, "learning_rate": 3e-3, "warmup": 40, "dropout": 0.0, "beam_size": 2}
+    words |= {"precision": "fp32"}
     return [
         *_one_epoch_runs(digits, (10, 22), ALL, 1),
         *_one_epoch_runs(digits, (22,), COMPARED_METHODS, seeds or 2),
@@ -102,7 +94,7 @@ def _quick(seeds: int | None) -> list[Trial]:
         *_learning_rate_grid(digits, 10, 1),
         *_full_runs(end, (0.0,), seeds or 2),
         *_update_measurements({"dataset": "digits", "width": 4, "examples_per_step": 32}, (10, 16, 28, 52), seeds or 3),
-        *_translation_runs(spelled, 1),
+        *_translation_runs(words, 1),
     ]
 
 

@@ -92,26 +92,10 @@ def ablation(tables: Tables) -> Figure | None:
     size = (8.5, 0.45 * len(layers) + 1.8)
     figure, ax = style.axes("BLEU difference from self-attention", "BLEU difference", "", size)
     place = np.arange(len(layers))
-    measured = rows["bleu"] - rows.loc["attention", "bleu"]
-    ax.barh(
-        place - 0.2,
-        measured.fillna(0),
-        0.36,
-        xerr=rows["bleu_std"].fillna(0),
-        color=style.MEASURED_COLOR,
-        ecolor=style.TEXT_COLOR,
-        label="measured",
-    )
-    paper = rows["paper_bleu"] - rows.loc["attention", "paper_bleu"]
-    ax.barh(
-        place + 0.2,
-        paper.fillna(0),
-        0.36,
-        xerr=rows["paper_bleu_std"].fillna(0),
-        color=style.PAPER_COLOR,
-        ecolor=style.TEXT_COLOR,
-        label="paper (WMT)",
-    )
+    for side, prefix, label, color in ((-0.2, "", "measured", style.MEASURED_COLOR), (0.2, "paper_", "paper (WMT)", style.PAPER_COLOR)):
+        bleu, std = rows[f"{prefix}bleu"], rows[f"{prefix}bleu_std"].fillna(0)
+        difference = (bleu - bleu["attention"]).fillna(0)
+        ax.barh(place + side, difference, 0.36, xerr=std, color=color, ecolor=style.TEXT_COLOR, label=label)
     for at, layer in zip(place, layers, strict=True):
         if rows.loc[layer, "diverged"]:
             ax.text(0, at - 0.2, f" {rows.loc[layer, 'diverged']} of {rows.loc[layer, 'seeds']} diverged", va="center", fontsize=8)

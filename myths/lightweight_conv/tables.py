@@ -124,19 +124,15 @@ def speed(results: Results) -> pd.DataFrame:
 
     ``speedup_over_attention`` and ``speedup_over_materialized`` above 1 mean faster than full attention of today and of 2019.
     """
-    table = results.frame(
-        TimeLayer, scope=lambda t: "block" if t.block else "layer", dataset=lambda t: "random input", requested_layers=_requested_layers
-    )
+    table = _timings(results, TimeLayer, scope=lambda t: "block" if t.block else "layer")
     if table.empty:
         return table
-    table = _with_layer(table)
     if "seconds" not in table:
         return table.assign(seconds=np.nan, microseconds_per_token=np.nan, seconds_per_sequence=np.nan, speedup_over_materialized=np.nan)
     table["microseconds_per_token"] = 1e6 * table["seconds"] / (table["batch_size"] * table["length"])
     table["seconds_per_sequence"] = table["seconds"] / table["batch_size"]
-    return _with_speedups(
-        table, ["requested_layers", "length", "direction", "scope", "causal", "dtype", "embed_dim", "batch_tokens", "seed", "device"]
-    )
+    keys = ["requested_layers", "length", "direction", "scope", "causal", "dtype", "embed_dim", "batch_tokens", "seed", "device"]
+    return _with_speedups(table, keys)
 
 
 def slopes(results: Results) -> pd.DataFrame:
@@ -189,10 +185,10 @@ def crossover(results: Results) -> pd.DataFrame:
 
 def decoding(results: Results) -> pd.DataFrame:
     """Return sentences per second of whole models in beam search and the speedup over attention, with one row per layer."""
-    table = results.frame(TimeDecoding, dataset=lambda t: "random input", requested_layers=_requested_layers)
+    table = _timings(results, TimeDecoding)
     if table.empty:
         return table
-    return _with_speedups(_with_layer(table), ["requested_layers", "length", "embed_dim", "dtype", "seed", "device", "batch_size"])
+    return _with_speedups(table, ["requested_layers", "length", "embed_dim", "dtype", "seed", "device", "batch_size"])
 
 
 def language_modeling(results: Results) -> pd.DataFrame:
@@ -229,15 +225,10 @@ def _setting(trial: TrainTranslationModel | TrainLanguageModel) -> str:
     return repr([(f.name, getattr(trial, f.name)) for f in fields(trial) if f.name not in ("layer", "seed", "shuffle_sources")])
 
 
-def _requested_layers(trial: TimeLayer | TimeDecoding) -> str:
-    return ", ".join(trial.layers)
-
-
-def _with_layer(table: pd.DataFrame) -> pd.DataFrame:
-    """Fill in the layer: a worker that was killed for memory returns one row without a layer, for all of them."""
-    if "layer" not in table:
-        table["layer"] = table["requested_layers"]
-    return table.assign(layer=table["layer"].fillna(table["requested_layers"]))
+def _timings(results: Results, kind: type[TimeLayer | TimeDecoding], **columns: Any) -> pd.DataFrame:
+    """Return the rows of timings. A worker that was killed for memory returns one row without a layer: its layer is all of them."""
+    table = results.frame(kind, **columns, dataset=lambda t: "random input", requested_layers=lambda t: ", ".join(t.layers))
+    return table.assign(layer=table.get("layer", table["requested_layers"]).fillna(table["requested_layers"])) if len(table) else table
 
 
 def _with_speedups(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:

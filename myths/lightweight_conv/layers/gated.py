@@ -27,12 +27,8 @@ class GatedConvolution(TokenMixer):
         super().__init__()
         if kernel_size < 1:
             raise UsageError(f"Invalid kernel_size={kernel_size}: expected at least one.")
-        self.channels, self.kernel_size, self.causal, self.left_context = (
-            channels,
-            kernel_size,
-            causal,
-            default_left_context(kernel_size, causal=causal),
-        )
+        self.channels, self.kernel_size, self.causal = channels, kernel_size, causal
+        self.left_context = default_left_context(kernel_size, causal=causal)
         self.project_in = nn.Linear(channels, 2 * channels)
         self.project_out = nn.Linear(channels, channels)
 

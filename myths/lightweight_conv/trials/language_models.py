@@ -94,9 +94,8 @@ class TrainLanguageModel(Trial):
     @classmethod
     def test_instance(cls) -> TrainLanguageModel:
         """Return a trial with a few updates on number words."""
-        return cls(
-            dataset="numbers", layer="lightweight", embed_dim=16, ffn_dim=16, heads=2, layers=1, context_length=32, batch_size=4, updates=5
-        )
+        small: dict[str, Any] = {"embed_dim": 16, "ffn_dim": 16, "heads": 2, "layers": 1, "context_length": 32, "batch_size": 4}
+        return cls(dataset="numbers", layer="lightweight", updates=5, **small)
 
     def skip_reason(self) -> str | None:
         """Return a reason for datasets that are not available."""
@@ -189,15 +188,13 @@ def language_model_kernel_sizes(layers: int) -> tuple[int, ...]:
     return tuple(15 if 17 * i < 2 * layers else 31 if 17 * i < 6 * layers else 63 for i in range(layers))
 
 
-def _windows(
-    model: LanguageModel, stream: Tensor, context: int, batch_size: int, order: torch.Generator
-) -> Iterator[Callable[[], Prediction]]:
+def _windows(model: LanguageModel, stream: Tensor, context: int, batch: int, order: torch.Generator) -> Iterator[Callable[[], Prediction]]:
     """Yield minibatches of sequences from random positions of the text without end."""
     import torch
 
     offsets = torch.arange(context + 1, device=stream.device)
     while True:
-        starts = torch.randint(max(1, len(stream) - context), (batch_size, 1), generator=order).to(stream.device)
+        starts = torch.randint(max(1, len(stream) - context), (batch, 1), generator=order).to(stream.device)
         yield partial(_predict, model, stream[(starts + offsets).clamp_max(len(stream) - 1)])
 
 
