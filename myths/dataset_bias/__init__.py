@@ -36,7 +36,7 @@ from myths.lab.myth import ARTICLE, Myth, Paper
 MYTH = Myth(
     name="dataset-bias",
     number=2,
-    belief="Image data sets are representative of real images found in the wild.",
+    belief="Image datasets are representative of real images found in the wild.",
     rebuttal=(
         "Every dataset is recognizable. A linear classifier predicts the dataset of an image with an accuracy far above chance, and a "
         "classifier trained on one dataset loses much of its average precision on another dataset with the same classes."

@@ -26,7 +26,7 @@ from myths.lab.measures import exceptions, mean_over_seeds, only_value, paired_d
 PAPER = "Torralba & Efros 2011"
 FIGURE_2 = f"{PAPER}, Fig. 2"
 TABLE_1 = f"{PAPER}, Table 1"
-DROPS = f"{TABLE_1}: 48.5, 38.1, 46.6, 35.8 % from its cells (38.1 is printed as 48); the limit is the smallest less 15"
+DROPS = f"{TABLE_1}: 48.5, 38.1, 46.6, 35.8 % from its cells (38.1 is published as 48); the limit is the smallest less 15"
 LIU_HE = "Liu & He 2024: 84.7 % of three sets, chance 33.3 % (ConvNeXt-T); the limit is this suite's"
 NO_CONTROL = f"{PROPOSAL}; the original has no such control"
 
@@ -39,16 +39,16 @@ TASKS = {
     "cars": "For cars (three datasets)",
 }
 
-_naming = partial(Claim, table="dataset_classification", trial=NameThatDataset)
-_siblings = partial(Claim, unit="× an even spread of errors", table="related_sets", trial=NameThatDataset)
-_survives = partial(Claim, unit="% of what is above chance", table="preprocessing_effect", trial=NameThatDataset)
-_drops = partial(Claim, table="cross_dataset_drop", trial=CrossDatasetEvaluation)
+_classification = partial(Claim, table="dataset_classification", trial=NameThatDataset)
+_related = partial(Claim, unit="× an even spread of errors", table="related_sets", trial=NameThatDataset)
+_preprocessing = partial(Claim, unit="% of what is above chance", table="preprocessing_effect", trial=NameThatDataset)
+_drop = partial(Claim, table="cross_dataset_drop", trial=CrossDatasetEvaluation)
 
 CROSSED: tuple[Claim, ...] = tuple(
     claim
     for task, on in TASKS.items()
     for claim in (
-        _drops(
+        _drop(
             id=f"D6-{task}",
             statement=f"{on}, average precision is at least 20.8 % lower across datasets than in-domain.",
             **cited("computed", DROPS, 42.3, 35.8, 48.5),
@@ -58,7 +58,7 @@ CROSSED: tuple[Claim, ...] = tuple(
             criterion=at_least(20.8),
             primary=task != "cars",
         ),
-        _drops(
+        _drop(
             id=f"D6-{task}-sets",
             statement=f"{on}, at least two thirds of the classifiers have higher average precision in-domain than across datasets.",
             **cited("computed", f"{TABLE_1}: 20 of 24 rows; the limit is 4 of 6", 83.3),
@@ -67,7 +67,7 @@ CROSSED: tuple[Claim, ...] = tuple(
             measure=partial(mean_over_seeds, "better_in_domain_percent"),
             criterion=at_least(66.6),
         ),
-        _drops(
+        _drop(
             id=f"D6-{task}-home",
             statement=f"{on}, average precision is higher in-domain than an additive training-set + test-set model predicts.",
             **cited("computed", f"{PROPOSAL}: a percent drop takes an easy test set for bias"),
@@ -99,12 +99,12 @@ CLAIMS: tuple[Claim, ...] = (
         **cited("read", "Liu & He 2024, pseudo-datasets: 33 % of three", 0.0),
         unit="pp",
         table="null_control",
-        where={"feature": "hog", "transform": "none", "parts": 4},
+        where={"feature": "hog", "parts": 4},
         trial=ClassifyRandomParts,
         measure=partial(mean_over_seeds, "above_chance_pp"),
         criterion=between(-3, 3),
     ),
-    _naming(
+    _classification(
         id="N2",
         kind="control",
         statement="Images of one simulated camera under five names are classified within 5 points of chance (mean over features).",
@@ -114,7 +114,7 @@ CLAIMS: tuple[Claim, ...] = (
         measure=partial(mean_over_features, "above_chance_pp"),
         criterion=between(-5, 5),
     ),
-    _naming(
+    _classification(
         id="D1",
         statement="A linear classifier on HOG features classifies the dataset, out of ten, with at least 3 times the accuracy of chance.",
         **cited("read", f"{FIGURE_2}: 39 % of twelve, chance 8 %", 4.68),
@@ -125,10 +125,10 @@ CLAIMS: tuple[Claim, ...] = (
         primary=True,
         controls=("N1",),
     ),
-    _naming(
+    _classification(
         id="D1-cameras",
         statement="HOG features classify which of five simulated cameras took a photograph more accurately than chance.",
-        **cited("computed", f"{PROPOSAL}: the mechanism, without any data set"),
+        **cited("computed", f"{PROPOSAL}: the mechanism, without any dataset"),
         unit="× chance",
         where={"set_group": "simulated cameras", "feature": "hog", "transform": "none", "is_largest_size": True},
         measure=partial(mean_over_seeds, "times_chance"),
@@ -136,7 +136,7 @@ CLAIMS: tuple[Claim, ...] = (
         controls=("N2",),
     ),
     *(
-        _naming(
+        _classification(
             id=id,
             statement=f"{names[0]} classify the dataset more accurately than {names[1]}.",
             **cited("from memory", FIGURE_2),
@@ -150,7 +150,7 @@ CLAIMS: tuple[Claim, ...] = (
             ("D1-color-gray", ("color thumbnail", "gray thumbnail"), ("Color thumbnails", "gray thumbnails")),
         )
     ),
-    _naming(
+    _classification(
         id="D3-rank",
         statement="The accuracy of dataset classification increases with the number of training images.",
         **cited("read", f"{FIGURE_2}, left: monotone up to 1,000", 1.0),
@@ -159,32 +159,32 @@ CLAIMS: tuple[Claim, ...] = (
         measure=rank_correlation,
         criterion=at_least(0.9),
     ),
-    _naming(
+    _classification(
         id="D3-last",
         statement="Dataset classification is not saturated: accuracy still increases from 350 to 700 training images per dataset.",
-        **cited("read", f"{FIGURE_2}, left, in words"),
+        **cited("read", f"{FIGURE_2}, left, text"),
         unit="pp",
         where=ALL_SIZES | {"feature": "hog"},
         measure=last_gain,
         criterion=above(0),
     ),
-    _siblings(
+    _related(
         id="D4",
         statement="Datasets of one parent or maker are confused at least twice as often as an even spread of errors predicts.",
-        **cited("from memory", f"{FIGURE_2}, right, in words (block structure); the limit is {PROPOSAL}"),
+        **cited("from memory", f"{FIGURE_2}, right, text (block structure); the limit is {PROPOSAL}"),
         where={"set_group": "all", "feature": "hog", "transform": "none", "set": "all"},
         measure=partial(mean_over_seeds, "ratio_to_uniform"),
         criterion=at_least(2),
     ),
-    _siblings(
+    _related(
         id="D4-caltech",
         statement="Caltech-101 is misclassified as Caltech-256 (ten of its classes) more often than an even spread of errors predicts.",
-        **cited("read", f'{PAPER}, in words: "predictably confused"'),
+        **cited("read", f'{PAPER}, text: "predictably confused"'),
         where={"set_group": "all", "feature": "hog", "transform": "none", "set": "caltech101"},
         measure=partial(mean_over_seeds, "ratio_to_uniform"),
         criterion=above(1),
     ),
-    _naming(
+    _classification(
         id="D5",
         statement="Images of cars are classified by dataset (four datasets) with at least twice the accuracy of chance.",
         **cited("from memory", f"{PAPER}, p. 2: 61 % of five sets, chance 20 %", 3.05),
@@ -232,7 +232,7 @@ CLAIMS: tuple[Claim, ...] = (
         measure=partial(exceptions, "agrees"),
         criterion=at_most(0),
     ),
-    _survives(
+    _preprocessing(
         id="C1",
         statement="With all datasets in a common format, HOG keeps at least 50 % of its accuracy above chance in dataset classification.",
         **cited("computed", NO_CONTROL),
@@ -241,7 +241,7 @@ CLAIMS: tuple[Claim, ...] = (
         measure=partial(mean_over_seeds, "retained_percent"),
         criterion=at_least(50),
     ),
-    _survives(
+    _preprocessing(
         id="C2",
         statement="Without near-duplicates, HOG keeps at least 75 % of its accuracy above chance in dataset classification.",
         **cited("computed", NO_CONTROL),
@@ -250,7 +250,7 @@ CLAIMS: tuple[Claim, ...] = (
         measure=partial(mean_over_seeds, "retained_percent"),
         criterion=at_least(75),
     ),
-    _naming(
+    _classification(
         id="Y1-hog",
         kind="follow-up",
         statement="In a common format, gray and equally compressed, HOG classifies the dataset at least 20 points above chance.",

@@ -50,11 +50,11 @@ def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = (
 
         check_user_datasets(data)
         return user_datasets(data, seeds or min(splits, 5))
-    printed: list[Trial] = [RecomputePublishedTables()]
+    published: list[Trial] = [RecomputePublishedTables()]
     if profile == "quick":
-        return [*printed, *simulated_cameras(splits)]
+        return [*published, *simulated_cameras(splits)]
     networks = laptop_networks(splits) if profile == "laptop" else gpu_networks(splits)
-    return [*printed, *dataset_classification(profile, splits), *cross_dataset(splits), *networks]
+    return [*published, *dataset_classification(profile, splits), *cross_dataset(splits), *networks]
 
 
 def simulated_cameras(splits: int) -> list[Trial]:

@@ -111,7 +111,7 @@ def null_control(results: Results) -> pd.DataFrame:
         return table
     table["above_chance_pp"] = table["accuracy_percent"] - table["chance_percent"]
     columns = ["parts", "n_images", "n_test", "n_correct", "accuracy_percent", "chance_percent", "above_chance_pp", "seed"]
-    return table[["set", "feature", "transform", *columns, *ABOUT]]
+    return table[["set", "feature", *columns, *ABOUT]]
 
 
 def preprocessing_effect(results: Results) -> pd.DataFrame:

@@ -33,7 +33,7 @@ class _AcrossSets(Trial):
 
     @property
     def protocol(self) -> Protocol:
-        """ "reduced" (the paper's measure on other real datasets), or "stand-in" for simulated cameras."""
+        """Protocol: "reduced" (the paper's measure on other real datasets), or "stand-in" for simulated cameras."""
         return protocol_of(self.sets)
 
     @property

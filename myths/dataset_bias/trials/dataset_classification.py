@@ -50,7 +50,7 @@ class NameThatDataset(Trial):
 
     @property
     def protocol(self) -> Protocol:
-        """ "reduced", or "stand-in" for simulated cameras."""
+        """Protocol: "reduced", or "stand-in" for simulated cameras."""
         return protocol_of(self.sets)
 
     @property
@@ -115,13 +115,11 @@ class ClassifyRandomParts(Trial):
     """Input of the classifier."""
     parts: Annotated[int, Range(at_least=2)] = 4
     """Number of random parts."""
-    transform: Transform = "none"
-    """Transform applied to every image."""
     seed: Seed = 0
 
     @property
     def protocol(self) -> Protocol:
-        """ "reduced", or "stand-in" for simulated cameras."""
+        """Protocol: "reduced", or "stand-in" for simulated cameras."""
         return protocol_of([self.set])
 
     @property
@@ -140,18 +138,18 @@ class ClassifyRandomParts(Trial):
 
         from myths.dataset_bias import feature_loading
 
-        choice = feature_loading.ImageSelection((self.set,), self.transform)
+        choice = feature_loading.ImageSelection((self.set,))
         images = feature_loading.load_images(choice, context.device)
         x = feature_loading.load_features(choice, context.device, self.feature)
-        dealt = context.rng("parts").permutation(len(x)) % self.parts
-        dataset_index = torch.from_numpy(dealt).to(x.device)
-        train, test = feature_loading.train_test_split(dataset_index, torch.arange(len(x)), len(x), len(x), context)
+        part = context.rng("parts").permutation(len(x)) % self.parts
+        part_index = torch.from_numpy(part).to(x.device)
+        train, test = feature_loading.train_test_split(part_index, torch.arange(len(x)), len(x), len(x), context)
         train, test = train.to(x.device), test.to(x.device)
         x = _vectors(x, self.feature, train, context)
-        scores, _ = _fit_and_score(x, dataset_index, train, test, self.parts, context)
-        right = int((scores.argmax(1) == dataset_index[test]).sum())
-        row = {"parts": self.parts, "n_correct": right, "n_images": len(images.images)}
-        return Outcome(rows=[row | accuracy(scores, dataset_index[test], self.parts)])
+        scores, _ = _fit_and_score(x, part_index, train, test, self.parts, context)
+        n_correct = int((scores.argmax(1) == part_index[test]).sum())
+        row = {"parts": self.parts, "n_correct": n_correct, "n_images": len(images.images)}
+        return Outcome(rows=[row | accuracy(scores, part_index[test], self.parts)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +164,7 @@ class CountDuplicates(Trial):
 
     @property
     def protocol(self) -> Protocol:
-        """ "reduced", or "stand-in" for simulated cameras."""
+        """Protocol: "reduced", or "stand-in" for simulated cameras."""
         return protocol_of(self.sets)
 
     @property

@@ -53,7 +53,7 @@ class TrainDatasetClassifier(Trial):
 
     @property
     def protocol(self) -> Protocol:
-        """ "reduced", or "stand-in" for simulated cameras."""
+        """Protocol: "reduced", or "stand-in" for simulated cameras."""
         return protocol_of(self.sets)
 
     @property
@@ -135,7 +135,7 @@ class LinearProbe(Trial):
 
     @property
     def protocol(self) -> Protocol:
-        """ "reduced", or "stand-in" if the network or the task uses simulated cameras."""
+        """Protocol: "reduced", or "stand-in" if the network or the task uses simulated cameras."""
         return protocol_of([*self.classifier.sets, *sets_of.TASKS[self.task]])
 
     @property

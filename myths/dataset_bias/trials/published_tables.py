@@ -13,7 +13,7 @@ class RecomputePublishedTables(Trial):
 
     @property
     def protocol(self) -> Protocol:
-        """ "paper": the numbers are those of the paper."""
+        """Protocol: "paper", because the numbers are those of the paper."""
         return "paper"
 
     @classmethod

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from myths.hessian_cost.problems import PROBLEMS
-from myths.hessian_cost.trials.derivatives import GIB, cpu_column
+from myths.hessian_cost.trials.derivatives import GIB
 from myths.lab.memory import peak_bytes
 from myths.lab.setting import Count, Seed
 from myths.lab.timing import Stopwatch, compare_timings
@@ -30,8 +30,6 @@ class TimeNewtonStep(Trial):
     rank: Count = 10
     """Rank k of the factorization."""
     seed: Seed = 0
-    force_cpu: bool = False
-    """Run on the CPU, whatever the device of the run."""
 
     @property
     def relative_cost(self) -> float:
@@ -45,8 +43,7 @@ class TimeNewtonStep(Trial):
 
     def run(self, context: Context) -> Outcome:
         """Return one row: time and peak memory of both steps, their ratios, and the relative difference of the results."""
-        device = "cpu" if self.force_cpu else context.device
-        return Outcome(rows=[newton_row(self.rows, self.rank, context.rng("inputs"), device) | cpu_column(self.force_cpu)])
+        return Outcome(rows=[newton_row(self.rows, self.rank, context.rng("inputs"), context.device)])
 
 
 def newton_row(rows: int, rank: int, rng: np.random.Generator, device: str) -> dict[str, Any]:
