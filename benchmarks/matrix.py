@@ -1,11 +1,12 @@
 """Run the quick profile and the contract tests over a pairwise cover of instruction set, torch and threads.
 
-    make matrix                        every cell that docs/machines.md has no line for; some two hours of two cores
-    make matrix CELLS="avx2-today-2"   these cells, again if need be
-    python benchmarks/matrix.py --short    the part that continuous integration runs: about a minute
+    make matrix                            # cells without a row in docs/machines.md; about two hours on two cores
+    make matrix CELLS="avx2-today-2"       # only these cells, even if they have a row
+    python benchmarks/matrix.py --short    # the part for continuous integration; about one minute
 
-Each pair of two settings is in one of the six cells. An instruction set below the CPU's is emulated: ``ONEDNN_MAX_CPU_ISA`` caps oneDNN
-and ``ATEN_CPU_CAPABILITY`` caps torch. The line of a cell is written to docs/machines.md when it ends, so an interrupted matrix goes on.
+Each pair of values of two settings occurs in one of the six cells. An instruction set below the CPU's is emulated:
+``ONEDNN_MAX_CPU_ISA`` caps oneDNN and ``ATEN_CPU_CAPABILITY`` caps torch. A row is written to docs/machines.md when its cell ends, so an
+interrupted matrix can be resumed.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "machines.md"
 OLDEST = {"torch": "2.11.0", "torchvision": "0.26.0"}
-"""The oldest that pyproject.toml admits."""
+"""Oldest versions that pyproject.toml allows."""
 ENVIRONMENT = ROOT / ".matrix"
-SECONDS = 3600
-"""A cell's half that takes longer has hung."""
+TIMEOUT = 3600
+"""Maximum seconds of the quick profile, and of the contract tests, of a cell."""
 HEAD = (
     "| cell | date | commit | processor | instruction set | torch, oneDNN | threads | quick: trials | contract: tests | seconds |\n"
     "|--|--|--|--|--|--|--|--|--|--|\n"
@@ -40,7 +41,7 @@ SHORT_TESTS = "tiny_trials and (TrainOneEpoch or TrainFullSchedule or MeasureUpd
 
 @dataclass(frozen=True)
 class Cell:
-    """One combination; ``torch`` is "today" (this environment's) or "oldest"."""
+    """A combination of settings; ``torch`` is "today" (this environment) or "oldest"."""
 
     instruction_set: str
     torch: str
@@ -48,7 +49,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """As on the command line."""
+        """Name on the command line."""
         return f"{self.instruction_set or 'default'}-{self.torch}-{self.threads}".lower()
 
 
@@ -63,16 +64,16 @@ CELLS = [
 
 
 def main() -> int:
-    """Run the cells asked for. Return 1 when anything failed in one of them."""
+    """Run the requested cells. Return 1 if anything failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("cells", nargs="*", help="names of cells; by default those that docs/machines.md has no line for")
-    parser.add_argument("--short", action="store_true", help="the part that continuous integration runs; writes nothing")
-    parser.add_argument("--myth", default="", help="only this myth, and only print the line: the table is of whole cells")
-    parser.add_argument("--list", action="store_true", help="only list the cells")
+    parser.add_argument("cells", nargs="*", help="Names of cells. Default: cells without a row in docs/machines.md.")
+    parser.add_argument("--short", action="store_true", help="Run the part for continuous integration, and write nothing.")
+    parser.add_argument("--myth", default="", help="Run only this myth, and print the row instead of writing it.")
+    parser.add_argument("--list", action="store_true", help="List the cells.")
     options = parser.parse_args()
     by_name = {cell.name: cell for cell in CELLS}
     if unknown := set(options.cells) - set(by_name):
-        parser.error(f"there is no cell {', '.join(sorted(unknown))}; there are: {', '.join(by_name)}")
+        parser.error(f"unknown cell {', '.join(sorted(unknown))}; available: {', '.join(by_name)}")
     if options.list:
         print("\n".join(by_name))
         return 0
@@ -91,7 +92,7 @@ def main() -> int:
 
 
 def short() -> int:
-    """Under AVX2, where oneDNN is known to be broken: trials of quick fixup, and the tiny trials that train networks."""
+    """Run quick trials of fixup, and the test instances that train networks, under AVX2, for which oneDNN has a known bug."""
     variables = settings(Cell("AVX2", "today", 1))
     digits = ["dataset=digits", "width=4", "batch_size=32", "epochs=2", "augmentation=none", "depth=10"]
     commands = [["-m", "myths", "try", "fixup", "TrainOneEpoch", *digits, f"method={method}"] for method in ("fixup", "batch-norm")]
@@ -103,7 +104,7 @@ def short() -> int:
 
 
 def run(cell: Cell, myth: str = "") -> tuple[str, bool]:
-    """Return a cell's line of the table, and whether all in it passed."""
+    """Run a cell. Return its row of the table, and whether everything passed."""
     python = sys.executable if cell.torch == "today" else oldest()
     variables = settings(cell)
     start = time.monotonic()
@@ -117,7 +118,7 @@ def run(cell: Cell, myth: str = "") -> tuple[str, bool]:
 
 
 def settings(cell: Cell) -> dict[str, str]:
-    """The environment of a cell. Settings of the caller's do not reach it."""
+    """Return the environment variables of a cell, without those of the caller that would change it."""
     sys.path.insert(0, str(ROOT))
     from myths.lab.kernels import environment
 
@@ -149,11 +150,11 @@ def quick(python: str, variables: dict[str, str], folder: Path, myth: str) -> st
 
 
 def contract(python: str, variables: dict[str, str], folder: Path, myth: str) -> str:
-    """Run the contract tests, less those that run the quick profile again. Return how many passed, as "all 250", or which failed."""
+    """Run the contract tests except those of the quick profile. Return how many passed, as "all 250", or which failed."""
     from xml.etree import ElementTree as ET
 
     report = folder / "contract.xml"
-    chosen = " and ".join(filter(None, [myth, "not quick_runs"]))  # the quick profile has just run
+    chosen = " and ".join(filter(None, [myth, "not quick_runs"]))  # the quick profile was run before
     status = _status([python, "-m", "pytest", "-q", "tests/test_contract.py", "-k", chosen, f"--junit-xml={report}"], variables)
     cases = list(ET.parse(report).getroot().iter("testcase")) if report.exists() else []
     ran = [case for case in cases if case.find("skipped") is None]
@@ -169,19 +170,19 @@ def _counted(total: int, failed: list[str], status: str) -> str:
 
 def _status(command: list[str], variables: dict[str, str]) -> str:
     try:
-        code = subprocess.run(command, cwd=ROOT, env=variables, timeout=SECONDS, check=False).returncode
+        code = subprocess.run(command, cwd=ROOT, env=variables, timeout=TIMEOUT, check=False).returncode
     except subprocess.TimeoutExpired:
-        return f"ended after {SECONDS} s"
+        return f"ended after {TIMEOUT} s"
     return f"exit {code}"
 
 
 def oldest() -> str:
-    """Return the interpreter of an environment with the oldest torch; make the environment where it is not yet."""
+    """Return the interpreter of an environment with the oldest torch. Create the environment if it does not exist."""
     python = ENVIRONMENT / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     ready = ENVIRONMENT / "ready"
     if not ready.exists():
         venv.create(ENVIRONMENT, with_pip=True, clear=True)
-        # The versions of everything else are today's; what belongs to torch comes with it.
+        # Other packages have today's versions, except those that torch requires.
         own = re.compile(r"(torch|torchvision|triton|nvidia[-_].*|cuda[-_].*|setuptools|sympy|fsspec|filelock|networkx)==", re.IGNORECASE)
         kept = [line for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if not own.match(line)]
         constraints = ENVIRONMENT / "constraints.txt"
@@ -192,7 +193,7 @@ def oldest() -> str:
 
 
 def machine(python: str, variables: dict[str, str]) -> list[str]:
-    """Return processor, instruction set, and versions as a cell's interpreter sees them."""
+    """Return processor, instruction set and versions, as reported by the interpreter of a cell."""
     code = (
         "import json; from myths.lab import provenance, kernels, memory; import torch; m = provenance.machine('cpu');"
         "print(json.dumps([m['cpu'], m['instruction_set'], torch.__version__.split('+')[0], m['onednn'], kernels.available()[-1:]]))"
@@ -204,7 +205,7 @@ def machine(python: str, variables: dict[str, str]) -> list[str]:
 
 
 def commit() -> str:
-    """Return the short commit of this checkout, with a plus where something but the page of results differs from it."""
+    """Return the short commit, with a plus if a file other than docs/machines.md was changed."""
     head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
     changed = subprocess.run(
         ["git", "status", "--porcelain", "--untracked-files=no", "--", ".", f":!{PAGE.relative_to(ROOT).as_posix()}"],
@@ -217,14 +218,14 @@ def commit() -> str:
 
 
 def rows() -> dict[str, str]:
-    """Return the lines of the table, by cell."""
+    """Return the rows of the table, by cell."""
     names = {cell.name for cell in CELLS}
     lines = PAGE.read_text(encoding="utf-8").splitlines()
     return {words[1].strip(): line for line in lines if len(words := line.split("|")) > 2 and words[1].strip() in names}
 
 
 def write(name: str, row: str) -> None:
-    """Put a line into the table, in the order of the cells."""
+    """Insert or replace a row of the table, in the order of the cells."""
     table = rows() | {name: row}
     body = HEAD + "".join(table[cell.name] + "\n" for cell in CELLS if cell.name in table)
     before, rest = PAGE.read_text(encoding="utf-8").split("<!-- matrix -->\n")

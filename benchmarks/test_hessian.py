@@ -1,4 +1,4 @@
-"""Hessians at a few sizes under pytest-benchmark, grouped by problem and size, so that ``make bench-compare`` shows a regression."""
+"""Time of Hessians at a few sizes, grouped by problem and size. ``make bench-compare`` shows regressions."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def test_hessian(benchmark, name, problem, size):
     if reason := method.unavailable_reason():
         pytest.skip(reason)
     if DEVICE != "cpu" and not method.cuda:
-        pytest.skip("runs on the CPU only")
+        pytest.skip("supports only the CPU")
     call = method.hessian(PROBLEMS[problem], PROBLEMS[problem].inputs(size, np.random.default_rng(0)), "float64", DEVICE)
 
     def finished():

@@ -1,6 +1,6 @@
-"""The long form of tests/test_kernels.py: every convolution and bf16 product of all trials, under every instruction set, repeated.
+"""Check every convolution and bf16 product of all trials under every instruction set, with repetitions. Takes several minutes.
 
-`python -m pytest benchmarks/test_kernels.py -o addopts=` takes some minutes.
+The short form is tests/test_kernels.py. Run `python -m pytest benchmarks/test_kernels.py -o addopts=`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ REPETITIONS = 20
 
 
 @pytest.mark.parametrize("instruction_set", ["", *kernels.available()])
-def test_all_are_right(instruction_set: str) -> None:
-    """Equal to rounding of plain arithmetic, no death, no hang; bf16 where the device's precision would be bf16."""
+def test_all_kernels_are_correct(instruction_set: str) -> None:
+    """Compare with reference arithmetic up to rounding. A crash or a timeout is a failure. bf16 is checked where it is the default."""
     reduced = not instruction_set or instruction_set.startswith("AVX512")
     cases = [case for case in all_cases() if reduced or case.dtype == "float32"]
     found = check(cases, instruction_set, repetitions=REPETITIONS, seconds=1800)

@@ -1,8 +1,10 @@
-"""Attacked images a second, all at once and one at a time as the authors' code goes; attributions a second beside captum's; second
-derivatives in chunks of the size that the device is given, beside larger ones, and through the suite's softplus, beside torch's own.
+"""Speed of attacks and attributions of myth 7.
 
-Each pair is timed in turn in one test, so that drift of the machine falls on both: 32-pixel images, ResNet-8, the same steps and the
-same chunk. ``extra_info`` holds both and their ratio; what is compared is checked to be equal first.
+- Attacked images per second: in a batch, versus image by image as in the authors' code.
+- Attributions per second, versus captum.
+- Second derivatives: with the default internal batch size versus larger ones, and with the suite's softplus versus torch's.
+
+The methods of a pair are interleaved in one test. ``extra_info`` holds both speeds and their ratio. Their results must agree.
 """
 
 import itertools
@@ -26,14 +28,14 @@ DEVICE = select_device("auto")
 GPU = DEVICE != "cpu"
 IMAGES = 512 if GPU else 16
 STEPS = 50 if GPU else 8
-CHUNK = 25_600 if GPU else 128
+INTERNAL_BATCH_SIZE = 25_600 if GPU else 128
 ATTACKED = 64 if GPU else 8
 SCHEDULE = Schedule(n_iterations=10 if GPU else 3, step_size=1.0, eval_interval=5, share_trajectory=True)
 EPSILONS = (1.0, 2.0, 4.0, 8.0)
 
 
 class Modules(torch.nn.Module):
-    """Convolutions and ReLUs as modules, which captum's DeepLIFT needs; the others take it as well."""
+    """Network whose convolutions and ReLUs are modules, as captum's DeepLIFT requires."""
 
     def __init__(self):
         super().__init__()
@@ -42,7 +44,7 @@ class Modules(torch.nn.Module):
         self.layers = torch.nn.Sequential(*layers, torch.nn.Flatten(), torch.nn.Linear(64 * 16, 10))
 
     def forward(self, x):
-        """Logits."""
+        """Return logits."""
         return self.layers(x)
 
 
@@ -54,16 +56,16 @@ def case(n):
 
 
 def timed(benchmark, methods, group, unit):
-    """Times all methods in turn; pytest-benchmark shows the first, ``extra_info`` all of them."""
+    """Time all methods, interleaved. pytest-benchmark shows the first, ``extra_info`` all."""
     found = compare_timings(methods, DEVICE, repeats=5, warmup=1, budget_seconds=20.0)
-    ours, theirs = methods
+    first, second = methods
     seconds = {name: timing.median for name, timing in found.timings.items()}
     benchmark.group = group
     benchmark.extra_info |= {f"{name}_per_second": unit / s for name, s in seconds.items()}
-    benchmark.extra_info |= {"ratio": found.ratio(theirs, ours), "torch": torch.__version__, "device": DEVICE}
-    benchmark.pedantic(methods[ours], rounds=3)
+    benchmark.extra_info |= {"ratio": found.ratio(second, first), "torch": torch.__version__, "device": DEVICE}
+    benchmark.pedantic(methods[first], rounds=3)
     print(
-        f"\n{group}: " + ", ".join(f"{name} {unit / s:.1f}/s" for name, s in seconds.items()) + f"; {found.ratio(theirs, ours):.2f} times"
+        f"\n{group}: " + ", ".join(f"{name} {unit / s:.1f}/s" for name, s in seconds.items()) + f"; {found.ratio(second, first):.2f} times"
     )
     return found
 
@@ -71,7 +73,7 @@ def timed(benchmark, methods, group, unit):
 @pytest.mark.parametrize("method", ["gradient", "deeplift", "integrated-gradients"])
 def test_attacked_images_per_second(benchmark, method):
     network, images, labels, baseline = case(ATTACKED)
-    how = replace(make_attribution(method, baseline, n_steps=STEPS), internal_batch_size=CHUNK)
+    how = replace(make_attribution(method, baseline, n_steps=STEPS), internal_batch_size=INTERNAL_BATCH_SIZE)
 
     def attacked(x, y):
         top = AttackConfig(attack="top-k", attack_attribution=how, eval_attribution=how, epsilons=EPSILONS, k=100, schedule=SCHEDULE)
@@ -84,22 +86,22 @@ def test_attacked_images_per_second(benchmark, method):
 
 
 @pytest.mark.parametrize("method", ["gradient", "integrated-gradients", "deeplift", "grad-cam"])
-def test_attributions_per_second_beside_captum(benchmark, method):
+def test_attributions_per_second_versus_captum(benchmark, method):
     network, images, labels, baseline = case(IMAGES)
     network = Modules().to(DEVICE).requires_grad_(False) if method == "deeplift" else network
     baselines = baseline.expand_as(images)
-    how = replace(make_attribution(method, baseline, output="logit", n_steps=STEPS), internal_batch_size=CHUNK)
+    how = replace(make_attribution(method, baseline, output="logit", n_steps=STEPS), internal_batch_size=INTERNAL_BATCH_SIZE)
 
-    def ours():
+    def suite():
         return how.attribute(network, images, labels)
 
-    def theirs():
+    def with_captum():
         x = images.clone().requires_grad_()
         if method == "gradient":
             found = captum.Saliency(network).attribute(x, labels, abs=False)
         elif method == "integrated-gradients":
             found = captum.IntegratedGradients(network).attribute(
-                x, baselines, labels, n_steps=STEPS, method="riemann_middle", internal_batch_size=CHUNK
+                x, baselines, labels, n_steps=STEPS, method="riemann_middle", internal_batch_size=INTERNAL_BATCH_SIZE
             )
         elif method == "deeplift":
             found = captum.DeepLift(network).attribute(x, baselines, labels)
@@ -109,27 +111,27 @@ def test_attributions_per_second_beside_captum(benchmark, method):
             found = captum.LayerAttribution.interpolate(coarse, (32, 32), "bilinear")
         return found.detach()
 
-    found = timed(benchmark, {"ours": ours, "captum": theirs}, f"{method}, {STEPS} steps where there are steps", len(images))
-    torch.testing.assert_close(found.results["ours"], found.results["captum"].float(), rtol=1e-3, atol=1e-4)
+    found = timed(benchmark, {"suite": suite, "captum": with_captum}, f"{method}, {STEPS} steps (integrated gradients)", len(images))
+    torch.testing.assert_close(found.results["suite"], found.results["captum"].float(), rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("times", [4, 16])
-def test_second_derivatives_by_the_chunk(benchmark, times):
+def test_second_derivatives_by_internal_batch_size(benchmark, times):
     network, images, labels, baseline = case(64)
     fit, surrogate = default_internal_batch_size(images), softened(network, 30.0)
 
-    def step(chunk):
-        how = replace(make_attribution("integrated-gradients", baseline, n_steps=10), internal_batch_size=chunk)
+    def step(size):
+        how = replace(make_attribution("integrated-gradients", baseline, n_steps=10), internal_batch_size=size)
         objective = attack_objective("top-k", how.maps(network, images, labels), 100)
         return lambda: how.objective_gradient(surrogate, images, labels, objective.differentiable)
 
-    ways = {"default_internal_batch_size": step(fit), f"{times} times as much": step(times * fit)}
-    found = timed(benchmark, ways, f"a step against integrated gradients, chunks of {fit} and {times * fit}", len(images))
+    methods = {"default_internal_batch_size": step(fit), f"{times} times as large": step(times * fit)}
+    found = timed(benchmark, methods, f"one attack step on integrated gradients, internal batch sizes {fit} and {times * fit}", len(images))
     one, other = found.results.values()
     torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-6)
 
 
-@pytest.mark.skipif(GPU, reason="a GPU takes torch's own")
+@pytest.mark.skipif(GPU, reason="a GPU uses torch's softplus")
 def test_second_derivatives_by_the_softplus(benchmark, monkeypatch):
     network, images, labels, baseline = case(64)
     how, surrogate = make_attribution("integrated-gradients", baseline, n_steps=10).batched_for(images), softened(network, 30.0)
@@ -138,10 +140,12 @@ def test_second_derivatives_by_the_softplus(benchmark, monkeypatch):
     def step():
         return how.objective_gradient(surrogate, images, labels, objective.differentiable)
 
-    def with_torchs():
+    def with_torch_softplus():
         with monkeypatch.context() as patched:
             patched.setattr("myths.saliency.surrogate.softplus", lambda x, beta: torch.nn.functional.softplus(x, beta))
             return step()
 
-    found = timed(benchmark, {"ours": step, "torch's": with_torchs}, "a step against integrated gradients, by softplus", len(images))
+    found = timed(
+        benchmark, {"suite": step, "torch's": with_torch_softplus}, "one attack step on integrated gradients, by softplus", len(images)
+    )
     torch.testing.assert_close(*found.results.values(), rtol=1e-3, atol=1e-6)

@@ -1,7 +1,6 @@
-"""What planning, running and reading 1,000, 10,000 and 100,000 trials that do nothing takes, beside the store's fsync.
+"""Time to plan, run and read 1,000, 10,000 and 100,000 empty trials, without the store's fsync.
 
-A tenth of the trials are depended on by the rest. The figures are seconds; a linear scheduler has ten times the figure at ten times
-the trials.
+A tenth of the trials are dependencies of the others. With a linear scheduler, ten times as many trials take ten times as long.
 """
 
 import os
@@ -26,14 +25,14 @@ SIZES = [1_000, 10_000, 100_000]
 
 @dataclass(frozen=True, kw_only=True)
 class Base(Trial):
-    """Does nothing; others depend on it."""
+    """An empty trial that others depend on."""
 
     seed: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Nothing(Trial):
-    """Does nothing, after another."""
+    """An empty trial with a dependency."""
 
     seed: int
     base: Base
@@ -57,7 +56,7 @@ def no_hash(name: str) -> None:
 
 def through(listed: list[Trial], store: Store) -> runner.Progress:
     plan = runner.plan(listed, store, no_hash)
-    urgent = selection.most_urgent([CLAIM], plan.in_state("to do"))
+    urgent = selection.most_urgent([CLAIM], plan.in_state("pending"))
     done = Execution(Outcome([{"n": 1}]), 0.0, 0)
     executor = SerialExecutor(lambda trial, context: done)
     (progress,) = runner.run_queue([runner.Part(plan, store, urgent)], runner.Invocation("cpu", no_hash, "i"), executor=executor)
@@ -72,7 +71,7 @@ def no_fsync(monkeypatch):
 @pytest.mark.parametrize("n", SIZES)
 @pytest.mark.benchmark(group="scheduler")
 def test_run(benchmark, tmp_path, no_fsync, n):
-    """From the list of trials to the last stored line."""
+    """Plan, run and store all trials."""
     progress = benchmark.pedantic(lambda: through(trials(n), Store(tmp_path, TYPES)), rounds=1)
     assert progress.finished == n
 
@@ -80,7 +79,7 @@ def test_run(benchmark, tmp_path, no_fsync, n):
 @pytest.mark.parametrize("n", SIZES)
 @pytest.mark.benchmark(group="scheduler")
 def test_read_and_plan_again(benchmark, tmp_path, no_fsync, n):
-    """What ``--dry-run`` and a second ``myths run`` do before anything else, and what tables begin with."""
+    """Read the store, plan the finished trials and build a frame, as ``--dry-run``, a second ``myths run`` and tables do."""
     through(trials(n), Store(tmp_path, TYPES))
 
     def again() -> int:
@@ -110,7 +109,7 @@ COMMANDS = {
 @pytest.mark.parametrize("n", SIZES[:2])
 @pytest.mark.benchmark(group="commands")
 def test_command(benchmark, tmp_path, monkeypatch, no_fsync, n, command):
-    """What commands take on a run with n finished trials; ``--dry-run`` plans as many more."""
+    """Run a command on a run with n finished trials. ``--dry-run`` plans n more."""
     tosses = [Toss(coin="ducat", times=10_000, seed=seed) for seed in range(2 * n)]
     myth = replace(COIN, trials=lambda profile, seeds, data: tosses)
     monkeypatch.setattr(suite, "MYTHS", (myth,))

@@ -1,4 +1,7 @@
-"""Every trial that a published claim chooses, or names, is dropped once: a minute each. See tests/test_selection.py, test_traces.py."""
+"""Drop each trial that a published claim selects, or names, once; one minute per test.
+
+The short forms are tests/test_selection.py and tests/test_traces.py.
+"""
 
 import pytest
 

@@ -1,7 +1,7 @@
-"""How fast the suite's loop trains, beside the loop of the tutorials: PIL images, torchvision, DataLoader, fp32 eager.
+"""Training speed of the suite's loop versus the loop of the PyTorch tutorials: PIL images, torchvision, DataLoader, eager fp32.
 
-Both train the same network with the same batch size and optimizer in one run. The suite's loop takes the precision and memory
-layout that it chooses by itself; the tutorials' loop gets as many workers as it can use: none, and two.
+Both train the same network with the same batch size and optimizer in one run. The suite's loop uses its default precision and memory
+layout. The tutorial loop is measured with no worker and with two workers.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ ROUNDS = 3
 
 
 class PilImages(Dataset):
-    """What torchvision.datasets.CIFAR10 is: an array of images, each turned into a PIL image and transformed when asked for."""
+    """PIL images that are transformed when they are loaded, as in torchvision.datasets.CIFAR10."""
 
     def __init__(self, x: torch.Tensor, y: torch.Tensor):
         from PIL import Image
@@ -51,7 +51,7 @@ class PilImages(Dataset):
 
 
 def examples() -> tuple[str, torch.Tensor, torch.Tensor]:
-    """CIFAR-10 where it is prepared, else noise of its shape: the speed is the same."""
+    """Return images of CIFAR-10 if it is available, else noise of the same shape, which trains at the same speed."""
     if prepared.find("cifar10") is not None:
         images = image_set("cifar10", "cpu")
         return "cifar10", images.x_train[:IMAGES], images.y_train[:IMAGES]
@@ -61,7 +61,7 @@ def examples() -> tuple[str, torch.Tensor, torch.Tensor]:
 
 
 def tutorial_epoch(network: nn.Module, loader: DataLoader) -> None:
-    """An epoch as in PyTorch's own CIFAR-10 tutorial."""
+    """Train one epoch as in PyTorch's CIFAR-10 tutorial."""
     network.train()
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4)
     for inputs, labels in loader:
@@ -71,20 +71,24 @@ def tutorial_epoch(network: nn.Module, loader: DataLoader) -> None:
         optimizer.step()
 
 
-def ours(network: nn.Module, x: torch.Tensor, y: torch.Tensor) -> Callable[[], object]:
-    """An epoch of the suite's loop."""
+def suite_loop(network: nn.Module, x: torch.Tensor, y: torch.Tensor) -> Callable[[], object]:
+    """Return a function that trains one epoch with the suite's loop."""
     config = TrainConfig(epochs=1, batch_size=BATCH, learning_rate=0.01, schedule="constant", precision=precision_of(DEVICE, "auto"))
     order, augmentation = torch.Generator().manual_seed(0), torch.Generator(DEVICE).manual_seed(0)
     return lambda: fit(network, x, y, config, order=order, augmentation=augmentation, device=DEVICE)
 
 
-def tutorial(network: nn.Module, x: torch.Tensor, y: torch.Tensor, workers: int) -> Callable[[], object]:
-    """An epoch of the tutorials' loop."""
+def tutorial_loop(network: nn.Module, x: torch.Tensor, y: torch.Tensor, workers: int) -> Callable[[], object]:
+    """Return a function that trains one epoch with the tutorial loop."""
     loader = DataLoader(PilImages(x, y), BATCH, shuffle=True, num_workers=workers, persistent_workers=workers > 0)
     return lambda: tutorial_epoch(network, loader)
 
 
-LOOPS = {"ours": ours, "tutorial": partial(tutorial, workers=0), "tutorial with 2 workers": partial(tutorial, workers=2)}
+LOOPS = {
+    "suite": suite_loop,
+    "tutorial": partial(tutorial_loop, workers=0),
+    "tutorial with 2 workers": partial(tutorial_loop, workers=2),
+}
 
 
 @pytest.mark.parametrize("loop", LOOPS)
@@ -95,7 +99,7 @@ def test_epoch(benchmark, name, loop):
     network = build(name, 10, 3, 32).to(DEVICE)
     network.calibrate(x)
     epoch = LOOPS[loop](network, x, y)
-    benchmark.group = f"an epoch of {name} on {len(x)} images, {machine_class(DEVICE)}"
+    benchmark.group = f"one epoch of {name} on {len(x)} images, {machine_class(DEVICE)}"
 
     def synchronized() -> None:
         with Stopwatch(DEVICE):
