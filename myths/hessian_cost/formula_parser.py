@@ -309,7 +309,7 @@ class FormulaEvaluator:
         given = self._arguments(word, arguments, node)
         return FUNCTIONS[word.name](self, node, **given)
 
-    def _arguments(self, word: vocabulary.Word, arguments: list[ast.expr], node: ast.Call) -> dict[str, Any]:
+    def _arguments(self, word: vocabulary.Function, arguments: list[ast.expr], node: ast.Call) -> dict[str, Any]:
         """Return the arguments by their names in the vocabulary. Operands are evaluated."""
         names = word.arguments.split(", ")
         takes = f"{word.name} takes {word.arguments}"
@@ -639,4 +639,4 @@ def _len(r: FormulaEvaluator, node: ast.Call, x: Term) -> Term:
     return Term(float(x.shape[0]))
 
 
-assert FUNCTIONS.keys() == {word.name for word in vocabulary.WORDS}
+assert FUNCTIONS.keys() == {word.name for word in vocabulary.FUNCTIONS}

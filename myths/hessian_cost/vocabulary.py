@@ -7,91 +7,91 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["entries", "two", "axis", "matrix", "size"]
-KINDS: Mapping[Kind, str] = {
-    "entries": "Entry by entry",
-    "two": "Two operands, broadcast as in NumPy (dot, outer and solve apart)",
-    "axis": "Over all entries, or along axis=; keepdims=True keeps the axis",
+FunctionKind = Literal["entries", "two", "axis", "matrix", "size"]
+KIND_TITLES: Mapping[FunctionKind, str] = {
+    "entries": "Element-wise",
+    "two": "Two operands, broadcast as in NumPy (except dot, outer and solve)",
+    "axis": "Reductions over all entries, or along axis=; keepdims=True keeps the axis",
     "matrix": "Matrices",
     "size": "Sizes",
 }
 
 
 @dataclass(frozen=True)
-class Word:
+class Function:
     """One function: its arguments, meaning and aliases."""
 
     name: str
-    kind: Kind
+    kind: FunctionKind
     arguments: str
     meaning: str
     also: tuple[str, ...] = ()
 
 
-def _word(name: str, kind: Kind, arguments: str, meaning: str, also: str = "") -> Word:
-    return Word(name, kind, arguments, meaning, tuple(also.split()))
+def _function(name: str, kind: FunctionKind, arguments: str, meaning: str, also: str = "") -> Function:
+    return Function(name, kind, arguments, meaning, tuple(also.split()))
 
 
-WORDS: tuple[Word, ...] = (
-    _word("exp", "entries", "x", "eˣ"),
-    _word("expm1", "entries", "x", "eˣ − 1, exact for small x"),
-    _word("log", "entries", "x", "the natural logarithm of x > 0", "ln"),
-    _word("log1p", "entries", "x", "log(1 + x), exact for small x"),
-    _word("log2", "entries", "x", "the logarithm to base 2"),
-    _word("log10", "entries", "x", "the logarithm to base 10"),
-    _word("sqrt", "entries", "x", "the square root"),
-    _word("square", "entries", "x", "x²"),
-    _word("reciprocal", "entries", "x", "1/x"),
-    _word("abs", "entries", "x", "|x|; its derivative at 0 is 0", "absolute fabs"),
-    _word("sign", "entries", "x", "1, 0 or −1; its derivative is 0", "sgn"),
-    _word("sin", "entries", "x", "the sine"),
-    _word("cos", "entries", "x", "the cosine"),
-    _word("tan", "entries", "x", "the tangent"),
-    _word("arctan", "entries", "x", "the inverse of the tangent", "atan"),
-    _word("sinh", "entries", "x", "the hyperbolic sine"),
-    _word("cosh", "entries", "x", "the hyperbolic cosine"),
-    _word("tanh", "entries", "x", "the hyperbolic tangent"),
-    _word("erf", "entries", "x", "the error function"),
-    _word("lgamma", "entries", "x", "log Γ(x) of x > 0", "gammaln loggamma"),
-    _word("sigmoid", "entries", "x", "1 / (1 + e⁻ˣ)", "expit logistic"),
-    _word("logsigmoid", "entries", "x", "log sigmoid(x), without overflow", "log_sigmoid log_expit"),
-    _word("softplus", "entries", "x", "log(1 + eˣ), without overflow"),
-    _word("relu", "entries", "x", "max(x, 0); its derivative at 0 is 0"),
-    _word("maximum", "two", "x, y", "the larger; where both are equal, each has half of the derivative", "fmax"),
-    _word("minimum", "two", "x, y", "the smaller; where both are equal, each has half of the derivative", "fmin"),
-    _word("logaddexp", "two", "x, y", "log(eˣ + eʸ), without overflow"),
-    _word("power", "two", "x, y", "xʸ, as x**y and x^y; x > 0 unless y is a whole number", "pow float_power"),
-    _word("add", "two", "x, y", "x + y"),
-    _word("subtract", "two", "x, y", "x − y", "sub"),
-    _word("multiply", "two", "x, y", "x · y, entry by entry", "mul"),
-    _word("divide", "two", "x, y", "x / y, entry by entry", "div true_divide"),
-    _word("dot", "two", "x, y", "x @ y", "inner vdot matmul mm mv vecdot"),
-    _word("outer", "two", "x, y", "the matrix of all products of two vectors"),
-    _word("solve", "two", "A, b", "A⁻¹b of a vector, or of a matrix of several right-hand sides"),
-    _word("sum", "axis", "x, axis, keepdims", "the sum"),
-    _word("mean", "axis", "x, axis, keepdims", "the mean", "average"),
-    _word("var", "axis", "x, axis, keepdims, ddof", "the mean squared deviation; divided by n − ddof"),
-    _word("std", "axis", "x, axis, keepdims, ddof", "the root of the variance"),
-    _word("max", "axis", "x, axis, keepdims", "the largest entry; max(x, y) is maximum(x, y); ties share the derivative", "amax"),
-    _word("min", "axis", "x, axis, keepdims", "the smallest entry; min(x, y) is minimum(x, y); ties share the derivative", "amin"),
-    _word("logsumexp", "axis", "x, axis, keepdims", "log Σ eˣ, without overflow"),
-    _word("softmax", "axis", "x, axis", "eˣ / Σ eˣ, without overflow"),
-    _word("log_softmax", "axis", "x, axis", "x − logsumexp(x)", "logsoftmax"),
-    _word(
+FUNCTIONS: tuple[Function, ...] = (
+    _function("exp", "entries", "x", "eˣ"),
+    _function("expm1", "entries", "x", "eˣ − 1, exact for small x"),
+    _function("log", "entries", "x", "the natural logarithm of x > 0", "ln"),
+    _function("log1p", "entries", "x", "log(1 + x), exact for small x"),
+    _function("log2", "entries", "x", "the logarithm to base 2"),
+    _function("log10", "entries", "x", "the logarithm to base 10"),
+    _function("sqrt", "entries", "x", "the square root"),
+    _function("square", "entries", "x", "x²"),
+    _function("reciprocal", "entries", "x", "1/x"),
+    _function("abs", "entries", "x", "|x|; its derivative at 0 is 0", "absolute fabs"),
+    _function("sign", "entries", "x", "1, 0 or −1; its derivative is 0", "sgn"),
+    _function("sin", "entries", "x", "the sine"),
+    _function("cos", "entries", "x", "the cosine"),
+    _function("tan", "entries", "x", "the tangent"),
+    _function("arctan", "entries", "x", "the inverse tangent", "atan"),
+    _function("sinh", "entries", "x", "the hyperbolic sine"),
+    _function("cosh", "entries", "x", "the hyperbolic cosine"),
+    _function("tanh", "entries", "x", "the hyperbolic tangent"),
+    _function("erf", "entries", "x", "the error function"),
+    _function("lgamma", "entries", "x", "log Γ(x) of x > 0", "gammaln loggamma"),
+    _function("sigmoid", "entries", "x", "1 / (1 + e⁻ˣ)", "expit logistic"),
+    _function("logsigmoid", "entries", "x", "log sigmoid(x), without overflow", "log_sigmoid log_expit"),
+    _function("softplus", "entries", "x", "log(1 + eˣ), without overflow"),
+    _function("relu", "entries", "x", "max(x, 0); its derivative at 0 is 0"),
+    _function("maximum", "two", "x, y", "the larger; equal entries share the derivative", "fmax"),
+    _function("minimum", "two", "x, y", "the smaller; equal entries share the derivative", "fmin"),
+    _function("logaddexp", "two", "x, y", "log(eˣ + eʸ), without overflow"),
+    _function("power", "two", "x, y", "xʸ, as x**y and x^y; x > 0 unless y is an integer", "pow float_power"),
+    _function("add", "two", "x, y", "x + y"),
+    _function("subtract", "two", "x, y", "x − y", "sub"),
+    _function("multiply", "two", "x, y", "x · y, element-wise", "mul"),
+    _function("divide", "two", "x, y", "x / y, element-wise", "div true_divide"),
+    _function("dot", "two", "x, y", "x @ y", "inner vdot matmul mm mv vecdot"),
+    _function("outer", "two", "x, y", "the outer product of two vectors"),
+    _function("solve", "two", "A, b", "A⁻¹b, where b is a vector or a matrix of right-hand sides"),
+    _function("sum", "axis", "x, axis, keepdims", "the sum"),
+    _function("mean", "axis", "x, axis, keepdims", "the mean", "average"),
+    _function("var", "axis", "x, axis, keepdims, ddof", "the variance, with divisor n − ddof"),
+    _function("std", "axis", "x, axis, keepdims, ddof", "the standard deviation"),
+    _function("max", "axis", "x, axis, keepdims", "the largest entry; ties share the derivative; max(x, y) is maximum(x, y)", "amax"),
+    _function("min", "axis", "x, axis, keepdims", "the smallest entry; ties share the derivative; min(x, y) is minimum(x, y)", "amin"),
+    _function("logsumexp", "axis", "x, axis, keepdims", "log Σ eˣ, without overflow"),
+    _function("softmax", "axis", "x, axis", "eˣ / Σ eˣ, without overflow"),
+    _function("log_softmax", "axis", "x, axis", "x − logsumexp(x)", "logsoftmax"),
+    _function(
         "norm", "axis", "x, ord, axis, keepdims",
         "ord 2 (of a matrix: Frobenius), 1, inf, any ord > 0 along an axis; not differentiable at 0", "vector_norm",
     ),
-    _word("trace", "matrix", "A", "the sum of the diagonal", "tr"),
-    _word("det", "matrix", "A", "the determinant"),
-    _word("logdet", "matrix", "A", "log |det A|"),
-    _word("inv", "matrix", "A", "A⁻¹", "inverse"),
-    _word("transpose", "matrix", "A", "Aᵀ, as A.T", "t"),
-    _word("diagonal", "matrix", "x", "the diagonal matrix of a vector, the diagonal of a matrix", "diag"),
-    _word("eye", "matrix", "n", "the identity matrix; n is a number", "identity"),
-    _word("clip", "entries", "x, low, high", "min(max(x, low), high)", "clamp"),
-    _word("len", "size", "x", "the number of rows; also x.size and X.shape[0]"),
+    _function("trace", "matrix", "A", "the sum of the diagonal", "tr"),
+    _function("det", "matrix", "A", "the determinant"),
+    _function("logdet", "matrix", "A", "log |det A|"),
+    _function("inv", "matrix", "A", "A⁻¹", "inverse"),
+    _function("transpose", "matrix", "A", "Aᵀ, as A.T", "t"),
+    _function("diagonal", "matrix", "x", "the diagonal matrix of a vector, the diagonal of a matrix", "diag"),
+    _function("eye", "matrix", "n", "the identity matrix; n is a number", "identity"),
+    _function("clip", "entries", "x, low, high", "min(max(x, low), high)", "clamp"),
+    _function("len", "size", "x", "the number of rows; also x.size and X.shape[0]"),
 )  # fmt: skip
-BY_NAME: Mapping[str, Word] = {name: word for word in WORDS for name in (word.name, *word.also)}
+BY_NAME: Mapping[str, Function] = {name: word for word in FUNCTIONS for name in (word.name, *word.also)}
 PREFIXES = frozenset(["np", "numpy", "torch", "jnp", "jax", "tf", "math", "scipy", "special", "linalg", "F", "nn"])
 MODULES = frozenset(["linalg", "nn", "functional", "special", "math", "numpy", "scipy"])
 CONSTANTS: Mapping[str, float] = {"pi": 3.141592653589793, "e": 2.718281828459045}
@@ -148,9 +148,9 @@ def listing() -> str:
         "slices such as x[1:] and X[:, 0].",
         "Functions may be written as sum(x), x.sum(), np.sum(x) or torch.sum(x).",
     ]
-    for kind, title in KINDS.items():
+    for kind, title in KIND_TITLES.items():
         lines += ["", f"{title}:"]
-        for word in WORDS:
+        for word in FUNCTIONS:
             if word.kind == kind:
                 also = f" (also {', '.join(word.also)})" if word.also else ""
                 lines.append(f"  {f'{word.name}({word.arguments})':34} {word.meaning}{also}")
