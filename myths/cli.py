@@ -147,7 +147,7 @@ def list_(results: ResultsOption = None, as_json: Json = False) -> None:
 
 @command(app, "show")
 def show(myth: str, results: ResultsOption = None, as_json: Json = False) -> None:
-    """Show one myth: belief, findings of the papers, claims with criteria, and latest verdicts."""
+    """Show one myth: belief, findings, claims and latest verdicts."""
     from myths import show, suite
 
     show.show_myth(suite.find(myth), terminal, as_json, results)
@@ -249,7 +249,10 @@ def report(
     runs: Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help="Names of runs. Default: all available runs.")] = None,
     results: ResultsOption = None,
 ) -> None:
-    """Rebuild tables, claims, figures and the HTML report from the stored trials."""
+    """Rebuild tables, claims, figures and the HTML report.
+
+    They are computed from the stored trials of the runs.
+    """
     with terminal.waiting("report", ticking=False):
         wrong = _write_report(runs or [], results)
     _end_with(wrong)
@@ -303,7 +306,10 @@ def compare(baseline: str, candidate: str, results: ResultsOption = None, as_jso
 
 @command(app, "publish")
 def publish_(run: str, results: ResultsOption = None) -> None:
-    """Copy a run made from a clean commit to results/published and update the scoreboard."""
+    """Copy a run to results/published and update the scoreboard.
+
+    All trials of the run must have been made from clean commits.
+    """
     from myths import suite
     from myths.lab.publish import publish
     from myths.lab.report.scoreboard import scoreboard
@@ -320,7 +326,10 @@ def publish_(run: str, results: ResultsOption = None) -> None:
 
 @command(app, "submit")
 def submit_(run: str, results: ResultsOption = None) -> None:
-    """Pack the publishable files of a run into RUN.tar.gz, which `myths verify` checks."""
+    """Pack the publishable files of a run into RUN.tar.gz.
+
+    `myths verify` checks the archive.
+    """
     from myths import suite
     from myths.lab.submission import submit
 
@@ -331,9 +340,9 @@ def submit_(run: str, results: ResultsOption = None) -> None:
 
 @command(app, "verify")
 def verify_(archive: Path) -> None:
-    """Verify a submitted archive: checksums, record format, trial ids, commits, and tables, claims and figures rebuilt from the trials.
+    """Verify a submitted archive. Exit with status 1 if a check fails.
 
-    Exit with status 1 if a check fails.
+    The checks cover checksums, record format, trial ids, commits, and tables, claims and figures rebuilt from the trials.
     """
     from myths import suite
     from myths.lab import provenance
@@ -353,7 +362,7 @@ def verify_(archive: Path) -> None:
 
 @command(app, "protocols")
 def protocols_() -> None:
-    """Print all claims and trials of the seven myths as Markdown (docs/protocols.md)."""
+    """Print all claims and trials as Markdown (docs/protocols.md)."""
     from myths import suite
     from myths.lab.report.protocols import protocols
 
@@ -362,7 +371,7 @@ def protocols_() -> None:
 
 @command(app, "site")
 def site_(folder: Annotated[Path, typer.Argument()] = Path("site")) -> None:
-    """Build a static site of the published runs in one folder."""
+    """Build a static site of the published runs."""
     from myths import suite
     from myths.lab.report import site
 
@@ -376,7 +385,10 @@ def site_(folder: Annotated[Path, typer.Argument()] = Path("site")) -> None:
 
 @command(app, "doctor")
 def doctor(as_json: Json = False) -> None:
-    """Check device, packages, datasets and disk space, and suggest fixes."""
+    """Check device, packages, datasets and disk space.
+
+    The output suggests a fix for every problem.
+    """
     from myths import doctor
 
     with terminal.waiting("checking this machine"):
