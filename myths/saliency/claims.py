@@ -43,8 +43,10 @@ NAMES = {
 }  # fmt: skip
 SHORT = {"gradient": "gradient", "integrated-gradients": "ig", "deeplift": "deeplift"}
 RANDOM = {"random-walk": "the worst iterate of a random walk", "random": "a single random perturbation"}
-MOST_ROBUST_METHOD = "integrated gradients minus best other"
-PAIRED_IMAGENET = "On ImageNet photographs, with equally many steps against each method"
+CENTER_SHIFT = {"comparison": "attack minus random (center shift)", "attack": "mass-center", "against": "random-walk"}
+BEST_OTHER = "integrated gradients minus best other"
+LOGIT = "integrated-gradients of the logit"
+MORE_ROBUST = "the top-k attack leaves more top pixels of integrated gradients unchanged than of the simple gradient or DeepLIFT"
 RELU = "the ReLU network changes as ε‖H·sign‖ of its softplus surrogate"
 SOFTPLUS = "the softplus network (β = 10) changes as ε‖H·sign‖"
 CONTROLS = ("Z0", "Z1")
@@ -58,6 +60,10 @@ _differences = partial(Claim, table="differences", trial=AttackImages, measure=p
 def _imagenet_rows(method: str, attack: str) -> dict[str, Any]:
     """Return the filters of the paper's protocol: ImageNet photographs, and SqueezeNet."""
     return IMAGENET | {"method": method, "attack": attack, "k": 1000, "protocol": "paper"}
+
+
+def _methods(*names: str) -> dict[str, Any]:
+    return {"method": names}
 
 
 def _shift(method: str) -> float:
@@ -125,6 +131,11 @@ CONTROL_CLAIMS = (
 )
 
 
+def _random_minus_attack(method: str, epsilon: float) -> float:
+    """Return the paper's top-k intersection after a random walk minus that after the top-k attack."""
+    return round(digitized_value(method, "random-walk", epsilon) - digitized_value(method, "top-k", epsilon), 3)
+
+
 def _below_random(rows: tuple[tuple[str, str, float, str, float], ...], on: str, where: dict[str, Any], source: str) -> tuple[Claim, ...]:
     """Return claims that the top-k attack changes more top pixels than a random perturbation.
 
@@ -134,20 +145,11 @@ def _below_random(rows: tuple[tuple[str, str, float, str, float], ...], on: str,
         _differences(
             id=id,
             statement=f"{on}, the top-k attack at ε = {epsilon:g}/255 changes more top pixels of {NAMES[method]} than {RANDOM[against]}.",
-            **cited(
-                "computed",
-                f"{source}; {LIMIT}",
-                round(digitized_value(method, "random-walk", epsilon) - digitized_value(method, "top-k", epsilon), 3),
-            ),
+            **cited("computed", f"{source}; {LIMIT}", _random_minus_attack(method, epsilon)),
             unit="of the top k, random less attack",
-            where={
-                "comparison": "random minus attack",
-                "method": method,
-                "attack": "top-k",
-                "against": against,
-                **where,
-                "epsilon": epsilon,
-            },
+            where={"comparison": "random minus attack", "method": method, "attack": "top-k", "against": against}
+            | where
+            | {"epsilon": epsilon},
             needs=({"attack": ("top-k", against)},),
             criterion=above(limit),
             primary=id == "S1-cifar",
@@ -176,13 +178,7 @@ FRAGILE = (
             statement=f"On CIFAR-10, the mass-center attack moves the center of {NAMES[method]} more than 1 px further than a random walk.",
             **cited("computed", f"{FIGURE_3}: of 227 px, attack less random baseline; {LIMIT}", _shift(method)),
             unit="px, attack less random",
-            where={
-                "comparison": "attack minus random (center shift)",
-                "method": method,
-                "attack": "mass-center",
-                "against": "random-walk",
-                **CIFAR,
-            },
+            where={**CIFAR, **CENTER_SHIFT, "method": method},
             needs=({"attack": ("mass-center", "random-walk")},),
             criterion=above(1.0),
         )
@@ -209,36 +205,24 @@ FRAGILE = (
         controls=("Z0",),
     ),
     *(
-        claim
+        _attacks(
+            id=id,
+            kind="absolute",
+            statement=f"On ImageNet photographs, {statement} of the top 1,000 pixels of {NAMES[method]} unchanged.",
+            **said,
+            unit="of the top 1,000",
+            where=_imagenet_rows(method, attack),
+            measure=partial(over_attacked, "intersection"),
+            criterion=criterion,
+            controls=CONTROLS,
+        )
         for method, limit in (("gradient", 0.10), ("integrated-gradients", 0.30), ("deeplift", 0.10))
-        for claim in (
-            _attacks(
-                id=f"S1-{SHORT[method]}",
-                kind="absolute",
-                statement=f"On ImageNet photographs, the top-k attack at ε = 8/255 leaves at most {100 * limit:g} % of the top 1,000 "
-                f"pixels of {NAMES[method]} unchanged.",
-                **cited("computed", f"{FIGURE_3}; {LIMIT}", digitized_value(method, "top-k", LARGEST)),
-                unit="of the top 1,000",
-                where=_imagenet_rows(method, "top-k"),
-                measure=partial(over_attacked, "intersection"),
-                criterion=at_most(limit),
-                controls=CONTROLS,
-            ),
-            *(
-                _attacks(
-                    id=f"S2-{SHORT[method]}-{suffix}",
-                    kind="absolute",
-                    statement=f"On ImageNet photographs, {RANDOM[attack]} at ε = 8/255 leaves 10 to 40 % of the top 1,000 pixels of "
-                    f"{NAMES[method]} unchanged.",
-                    **cited("computed", NOISE, digitized_value(method, "random-walk", LARGEST)),
-                    unit="of the top 1,000",
-                    where=_imagenet_rows(method, attack),
-                    measure=partial(over_attacked, "intersection"),
-                    criterion=between(0.1, 0.4),
-                    controls=CONTROLS,
-                )
-                for suffix, attack in (("draw", "random"), ("walk", "random-walk"))
-            ),
+        for id, attack, statement, said, criterion in (
+            (f"S1-{SHORT[method]}", "top-k", f"the top-k attack at ε = 8/255 leaves at most {100 * limit:g} %",
+             cited("computed", f"{FIGURE_3}; {LIMIT}", digitized_value(method, "top-k", LARGEST)), at_most(limit)),
+            *((f"S2-{SHORT[method]}-{suffix}", attack, f"{RANDOM[attack]} at ε = 8/255 leaves 10 to 40 %",
+               cited("computed", NOISE, digitized_value(method, "random-walk", LARGEST)), between(0.1, 0.4))
+              for suffix, attack in (("draw", "random"), ("walk", "random-walk"))),
         )
     ),
     *_below_random(
@@ -251,66 +235,40 @@ FRAGILE = (
         IMAGENET,
         FIGURE_3,
     ),
-)
+)  # fmt: skip
 
-MOST_ROBUST = (
-    *(
-        _differences(
-            id=id,
-            statement=f"{on}, the top-k attack leaves more top pixels of {method.replace('-', ' ')} than of simple gradients or DeepLIFT.",
-            **said,
-            unit="of the top k",
-            where={"comparison": MOST_ROBUST_METHOD, "method": method, "attack": "top-k", **where},
-            needs=({"method": (method, "gradient", "deeplift")},),
-            criterion=above(0.0),
-            primary=id == "S3",
-            superseded_by="S3-photographs" if id == "S3" else None,
-        )
-        for id, on, where, method, said in (
-            ("S3", "On CIFAR-10", CIFAR, "integrated-gradients", cited("computed", MOST_DIFFICULT, 0.17)),
-            ("S3-photographs", PAIRED_IMAGENET, IMAGENET, "integrated-gradients", cited("computed", MOST_DIFFICULT, 0.17)),
-            ("S3-logit", "On CIFAR-10", CIFAR, "integrated-gradients of the logit", cited("read", OF_THE_LOGIT)),
-        )
-    ),
-    *(
-        _differences(
-            id=f"S3-{method}",
-            statement=f"On CIFAR-10, {words}.",
-            **said,
-            unit="of the top k",
-            where={"comparison": f"{method} minus gradient", "method": method, "attack": "top-k", **CIFAR},
-            needs=({"method": (method, "gradient")},),
-            criterion=criterion,
-        )
-        for method, words, said, criterion in (
-            (
-                "deeplift",
-                "DeepLIFT is non-inferior to the simple gradient in robustness to the top-k attack (margin 0.05 of the top k)",
-                cited("computed", f"{FIGURE_3}: .013 against .005; {LIMIT}", 0.008),
-                at_least(-0.05),
-            ),
-            ("smoothgrad", "SmoothGrad is more robust to the top-k attack than the simple gradient", cited("read", PROPOSAL), above(0.05)),
-        )
-    ),
+MOST_ROBUST = tuple(
     _differences(
-        id="S1-digits",
-        statement=f"On digits, the top-k attack changes more of the top pixels of the simple gradient than {RANDOM['random-walk']}.",
-        **cited("read", PROPOSAL),
+        id=id,
+        statement=f"{statement}.",
+        **said,
         unit="of the top k",
-        where={"comparison": "random minus attack", "method": "gradient", "attack": "top-k", "against": "random-walk", **DIGITS},
-        needs=({"attack": ("top-k", "random-walk")},),
-        criterion=above(0.0),
-    ),
-    _differences(
-        id="S3-digits",
-        statement="On digits, the top-k attack leaves more top pixels of integrated gradients than of the simple gradient or DeepLIFT.",
-        **cited("read", PROPOSAL),
-        unit="of the top k",
-        where={"comparison": MOST_ROBUST_METHOD, "method": "integrated-gradients", "attack": "top-k", **DIGITS},
-        needs=({"method": ("integrated-gradients", "gradient", "deeplift")},),
-        criterion=above(0.0),
-    ),
-)
+        where={"comparison": comparison, "method": method, "attack": "top-k", **where},
+        needs=(needs,),
+        criterion=criterion,
+        primary=id == "S3",
+        superseded_by="S3-photographs" if id == "S3" else None,
+    )
+    for id, statement, said, comparison, method, where, needs, criterion in (
+        ("S3", f"On CIFAR-10, {MORE_ROBUST}", cited("computed", MOST_DIFFICULT, 0.17),
+         BEST_OTHER, "integrated-gradients", CIFAR, _methods("integrated-gradients", "gradient", "deeplift"), above(0.0)),
+        ("S3-photographs", f"On ImageNet photographs, with equally many steps against each method, {MORE_ROBUST}",
+         cited("computed", MOST_DIFFICULT, 0.17),
+         BEST_OTHER, "integrated-gradients", IMAGENET, _methods("integrated-gradients", "gradient", "deeplift"), above(0.0)),
+        ("S3-logit", f"On CIFAR-10, with integrated gradients of the logit, {MORE_ROBUST}", cited("read", OF_THE_LOGIT),
+         BEST_OTHER, LOGIT, CIFAR, _methods(LOGIT, "gradient", "deeplift"), above(0.0)),
+        ("S3-deeplift", "On CIFAR-10, DeepLIFT is non-inferior to the simple gradient in robustness to the top-k attack (margin 0.05 of "
+         "the top k)", cited("computed", f"{FIGURE_3}: .013 against .005; {LIMIT}", 0.008),
+         "deeplift minus gradient", "deeplift", CIFAR, _methods("deeplift", "gradient"), at_least(-0.05)),
+        ("S3-smoothgrad", "On CIFAR-10, SmoothGrad is more robust to the top-k attack than the simple gradient", cited("read", PROPOSAL),
+         "smoothgrad minus gradient", "smoothgrad", CIFAR, _methods("smoothgrad", "gradient"), above(0.05)),
+        ("S1-digits", f"On digits, the top-k attack changes more of the top pixels of the simple gradient than {RANDOM['random-walk']}",
+         cited("read", PROPOSAL), "random minus attack", "gradient", {"against": "random-walk", **DIGITS},
+         {"attack": ("top-k", "random-walk")}, above(0.0)),
+        ("S3-digits", f"On digits, {MORE_ROBUST}", cited("read", PROPOSAL),
+         BEST_OTHER, "integrated-gradients", DIGITS, _methods("integrated-gradients", "gradient", "deeplift"), above(0.0)),
+    )
+)  # fmt: skip
 
 INFLUENCES = tuple(
     Claim(
@@ -384,9 +342,7 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         id="S7",
         statement="The change that people perceive in a map correlates more with the shift of its center than with other measures.",
-        **cited(
-            "read", f"{DIGEST}, App. E; it takes people who look at maps, so that no trial here measures it (the table measures has SSIM)"
-        ),
+        **cited("read", f"{DIGEST}, App. E; no trial measures it, because it requires human subjects (metric_agreement uses SSIM)"),
         unit="rank correlation",
         table="metric_agreement",
         where={"measure": "perceived change"},
@@ -416,18 +372,10 @@ CLAIMS: tuple[Claim, ...] = (
             criterion=above(0.1),
         )
         for id, words, defense, said in (
-            (
-                "T-adversarial",
-                "an adversarially trained network are more robust to the top-k attack than those of the plain",
-                "adversarial",
-                cited("read", f"{REVIEW}, in words; {LIMIT}"),
-            ),
-            (
-                "T-softplus",
-                "a softplus network (β = 2) are more robust to the top-k attack than those of the ReLU",
-                "softplus 2",
-                cited("from memory", f"{DOMBROWSKI}, in words; {LIMIT}"),
-            ),
+            ("T-adversarial", "an adversarially trained network are more robust to the top-k attack than those of the standard",
+             "adversarial", cited("read", f"{REVIEW}, in words; {LIMIT}")),
+            ("T-softplus", "a softplus network (β = 2) are more robust to the top-k attack than those of the ReLU",
+             "softplus 2", cited("from memory", f"{DOMBROWSKI}, in words; {LIMIT}")),
         )
     ),
-)
+)  # fmt: skip
