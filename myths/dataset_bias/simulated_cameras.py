@@ -51,22 +51,9 @@ CAMERAS = (
     Camera((0.35, 0.60), 64, (1.03, 1.00, 0.97), 2.0, 12),  # compressed hard
 )
 SCENES = (
-    *(
-        "astronaut",
-        "chelsea",
-        "coffee",
-        "rocket",
-        "motorcycle",
-        "camera",
-        "coins",
-        "brick",
-        "grass",
-        "gravel",
-        "moon",
-        "immunohistochemistry",
-    ),
-    *("china.jpg", "flower.jpg"),
-)
+    "astronaut", "chelsea", "coffee", "rocket", "motorcycle", "camera", "coins", "brick", "grass", "gravel", "moon",
+    "immunohistochemistry", "china.jpg", "flower.jpg",
+)  # fmt: skip
 
 
 def photographs_of(name: str) -> tuple[UInt8[Tensor, "n 3 side side"], Int64[Tensor, " n"], tuple[str, ...]]:

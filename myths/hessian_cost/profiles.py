@@ -15,13 +15,8 @@ ALL_METHODS: tuple[MethodName, ...] = (
     "torch-jacrev", "jax", "tensorflow", "autograd", "pytensor", "casadi",
 )  # fmt: skip
 LARGE_SIZE_METHODS: tuple[MethodName, ...] = (
-    "tensor-calculus",
-    "tensor-calculus-compressed",
-    "torch-loop",
-    "torch-func",
-    "jax",
-    "tensorflow",
-)
+    "tensor-calculus", "tensor-calculus-compressed", "torch-loop", "torch-func", "jax", "tensorflow",
+)  # fmt: skip
 """Methods that ``laptop`` also times at the largest size. The others would take a quarter of an hour there."""
 GRADIENT_METHODS: tuple[MethodName, ...] = ("tensor-calculus", "torch", "jax", "tensorflow", "autograd", "pytensor", "casadi")
 PRIMARY_METHODS: tuple[MethodName, ...] = ("tensor-calculus", "torch-loop")

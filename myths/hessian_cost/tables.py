@@ -9,7 +9,7 @@ import numpy as np
 from myths.hessian_cost.methods import METHODS
 from myths.hessian_cost.trials import TimeGradient, TimeHessian, TimeNewtonStep
 from myths.lab.store import Results
-from myths.lab.tables import TRIALS, about, unite
+from myths.lab.tables import ABOUT, TRIALS, about, unite
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,22 +23,7 @@ _ALL = (
     "closed_form_repeats", "first_call_seconds", "derivation_seconds", "slowdown", "peak_bytes", "closed_form_peak_bytes",
     "predicted_seconds", "relative_error",
 )  # fmt: skip
-_COLUMNS = (
-    "problem",
-    "method",
-    "label",
-    "variables",
-    "n_variables",
-    "dtype",
-    "seed",
-    "status",
-    *_ALL,
-    "device_kind",
-    "dataset",
-    "protocol",
-    "device",
-    TRIALS,
-)
+_COLUMNS = ("problem", "method", "label", "variables", "n_variables", "dtype", "seed", "status", *_ALL, "device_kind", *ABOUT)
 
 
 def hessians(results: Results) -> pd.DataFrame:

@@ -65,19 +65,18 @@ class CrossDatasetEvaluation(_AcrossSets):
 
     def run(self, context: Context) -> Outcome:
         """Return one row per training set, test set and size: ap_percent, n_per_class, n_train, n_test, n_classes."""
-        from myths.dataset_bias import average_precision
+        from myths.dataset_bias.average_precision import Labeled, cross_set_ap
 
         classes, x, y, dataset_index = _shared(self, context)
         train, test = stratified(y, dataset_index, max(self.train_sizes), context)
-        testing = [average_precision.Labeled(x[i], y[i]) for i in _by_dataset(test, dataset_index, len(self.sets))]
+        testing = [Labeled(x[i], y[i]) for i in _by_dataset(test, dataset_index, len(self.sets))]
         counted = None if self.task not in ("cars", "persons") else [1]
         rows = []
         for n in self.train_sizes:
             training = [
-                average_precision.Labeled(x[i], y[i])
-                for i in _by_dataset(first_n_per_class(train, y, dataset_index, n), dataset_index, len(self.sets))
+                Labeled(x[i], y[i]) for i in _by_dataset(first_n_per_class(train, y, dataset_index, n), dataset_index, len(self.sets))
             ]
-            ap = average_precision.cross_set_ap(training, testing, lambda f, t: _fit(f, t, len(classes), context), counted)
+            ap = cross_set_ap(training, testing, lambda f, t: _fit(f, t, len(classes), context), counted)
             rows += [
                 {
                     "train_set": source, "test_set": target, "n_per_class": n, "ap_percent": 100 * float(ap[i, j]),
@@ -105,15 +104,13 @@ class CrossDatasetNegatives(_AcrossSets):
 
     def run(self, context: Context) -> Outcome:
         """Return one row per dataset: average precision on own and on all negatives, n_positive and n_negative of the test set."""
-        from myths.dataset_bias import average_precision
+        from myths.dataset_bias.average_precision import Labeled, negative_set_ap
 
         _, x, y, dataset_index = _shared(self, context)
         y = (y == 1).long()
         train, test = stratified(y, dataset_index, self.n_per_class, context)
-        training, testing = (
-            [average_precision.Labeled(x[i], y[i]) for i in _by_dataset(chosen, dataset_index, len(self.sets))] for chosen in (train, test)
-        )
-        ap = average_precision.negative_set_ap(training, testing, lambda f, t: _fit(f, t, 2, context))
+        training, testing = ([Labeled(x[i], y[i]) for i in _by_dataset(chosen, dataset_index, len(self.sets))] for chosen in (train, test))
+        ap = negative_set_ap(training, testing, lambda f, t: _fit(f, t, 2, context))
         return Outcome(
             rows=[
                 {
@@ -140,13 +137,13 @@ def shared_classes(task: Task) -> tuple[str, ...]:
 
 def _shared(trial: _AcrossSets, context: Context) -> tuple[tuple[str, ...], torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return the classes of a task, and the features, labels and dataset indices of the images that show one of them."""
-    from myths.dataset_bias import feature_loading
+    from myths.dataset_bias.feature_loading import ImageSelection, encode_labels, load_features, load_images
 
-    choice = feature_loading.ImageSelection(trial.sets, extra=True)
-    images = feature_loading.load_images(choice, context.device)
-    x = feature_loading.load_features(choice, context.device, trial.feature)
+    choice = ImageSelection(trial.sets, extra=True)
+    images = load_images(choice, context.device)
+    x = load_features(choice, context.device, trial.feature)
     classes = shared_classes(trial.task)
-    y = feature_loading.encode_labels(images.superclass if trial.task in ("cars", "persons") else images.labels, classes).to(x.device)
+    y = encode_labels(images.superclass if trial.task in ("cars", "persons") else images.labels, classes).to(x.device)
     return classes, x[y >= 0], y[y >= 0], images.dataset_index[y >= 0]
 
 

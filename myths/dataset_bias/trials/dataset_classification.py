@@ -79,20 +79,18 @@ class NameThatDataset(Trial):
         """Return rows "learning_curve" (per size) and "confusion" (largest size), and the array "most_confident" [sets shown 3 64 64]."""
         import torch
 
-        from myths.dataset_bias import feature_loading
+        from myths.dataset_bias.feature_loading import ImageSelection, first_n_per_group, load_features, load_images, train_test_split
 
-        choice = feature_loading.ImageSelection(self.sets, self.transform, self.subset, self.deduplicated)
-        images = feature_loading.load_images(choice, context.device)
-        x = feature_loading.load_features(choice, context.device, self.feature)
-        train, test = feature_loading.train_test_split(
-            images.dataset_index, images.groups, self.max_test_per_set, max(self.train_sizes), context
-        )
+        choice = ImageSelection(self.sets, self.transform, self.subset, self.deduplicated)
+        images = load_images(choice, context.device)
+        x = load_features(choice, context.device, self.feature)
+        train, test = train_test_split(images.dataset_index, images.groups, self.max_test_per_set, max(self.train_sizes), context)
         train, test = train.to(x.device), test.to(x.device)
         x = _vectors(x, self.feature, train, context)
         rows: list[dict[str, Any]] = []
         scores = torch.zeros(0)
         for n in self.train_sizes:
-            few = train[feature_loading.first_n_per_group(images.dataset_index[train], n)]
+            few = train[first_n_per_group(images.dataset_index[train], n)]
             scores, cost = _fit_and_score(x, images.dataset_index, few, test, len(self.sets), context)
             rows.append(
                 {"kind": "learning_curve", "n_per_set": n, "n_train": len(few), "svm_c": cost}
@@ -100,9 +98,8 @@ class NameThatDataset(Trial):
             )
         rows[-1]["n_duplicates_removed"] = sum(images.n_duplicates_removed)
         rows += _confusion(scores, images.dataset_index[test], self.sets)
-        return Outcome(
-            rows=rows, arrays={"most_confident": _confident(scores, images.dataset_index[test], images.images[test]).cpu().numpy()}
-        )
+        shown = _confident(scores, images.dataset_index[test], images.images[test])
+        return Outcome(rows=rows, arrays={"most_confident": shown.cpu().numpy()})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,14 +133,14 @@ class ClassifyRandomParts(Trial):
         """Return one row: parts, n_correct, n_images, n_test, accuracy_percent, chance_percent."""
         import torch
 
-        from myths.dataset_bias import feature_loading
+        from myths.dataset_bias.feature_loading import ImageSelection, load_features, load_images, train_test_split
 
-        choice = feature_loading.ImageSelection((self.set,))
-        images = feature_loading.load_images(choice, context.device)
-        x = feature_loading.load_features(choice, context.device, self.feature)
+        choice = ImageSelection((self.set,))
+        images = load_images(choice, context.device)
+        x = load_features(choice, context.device, self.feature)
         part = context.rng("parts").permutation(len(x)) % self.parts
         part_index = torch.from_numpy(part).to(x.device)
-        train, test = feature_loading.train_test_split(part_index, torch.arange(len(x)), len(x), len(x), context)
+        train, test = train_test_split(part_index, torch.arange(len(x)), len(x), len(x), context)
         train, test = train.to(x.device), test.to(x.device)
         x = _vectors(x, self.feature, train, context)
         scores, _ = _fit_and_score(x, part_index, train, test, self.parts, context)
@@ -179,9 +176,10 @@ class CountDuplicates(Trial):
 
     def run(self, context: Context) -> Outcome:
         """Return one row per pair of datasets, equal ones included: pairs, and images of the first with a near-duplicate in the second."""
-        from myths.dataset_bias import duplicates, feature_loading
+        from myths.dataset_bias import duplicates
+        from myths.dataset_bias.feature_loading import ImageSelection, load_images
 
-        images = feature_loading.load_images(feature_loading.ImageSelection(self.sets), context.device)
+        images = load_images(ImageSelection(self.sets), context.device)
         dataset_index = images.dataset_index.cpu()
         pairs = duplicates.near_duplicate_pairs(duplicates.perceptual_hash(images.images).cpu())
         rows = []

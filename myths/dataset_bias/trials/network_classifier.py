@@ -80,17 +80,15 @@ class TrainDatasetClassifier(Trial):
         """Return one row (accuracy_percent is the mean recall, chance_percent, n_train, n_test) and the weights as arrays."""
         import torch
 
-        from myths.dataset_bias import feature_loading
+        from myths.dataset_bias.feature_loading import ImageSelection, load_images, train_test_split
         from myths.dataset_bias.trials.dataset_classification import accuracy
         from myths.lab.vision.networks import state_arrays
         from myths.lab.vision.training import fit_seeded, predict
 
-        images = feature_loading.load_images(feature_loading.ImageSelection(self.sets, self.transform), context.device)
+        images = load_images(ImageSelection(self.sets, self.transform), context.device)
         train, test = (
             p.to(images.dataset_index.device)
-            for p in feature_loading.train_test_split(
-                images.dataset_index, images.groups, self.max_test_per_set, self.max_train_per_set, context
-            )
+            for p in train_test_split(images.dataset_index, images.groups, self.max_test_per_set, self.max_train_per_set, context)
         )
         x = resize(images.images, self.image_size)
         with context.seed_torch("init"):
@@ -150,20 +148,20 @@ class LinearProbe(Trial):
 
     def run(self, context: Context) -> Outcome:
         """Return one row: accuracy_percent (mean recall over object classes), chance_percent, n_classes, n_train, n_test."""
-        from myths.dataset_bias import feature_loading
+        from myths.dataset_bias.feature_loading import ImageSelection, encode_labels, load_images, validation_mask
         from myths.dataset_bias.trials.cross_dataset import first_n_per_class, shared_classes, stratified
         from myths.dataset_bias.trials.dataset_classification import accuracy
         from myths.lab import linear_svm
 
-        images = feature_loading.load_images(feature_loading.ImageSelection(sets_of.TASKS[self.task], extra=True), context.device)
+        images = load_images(ImageSelection(sets_of.TASKS[self.task], extra=True), context.device)
         classes = shared_classes(self.task)
-        y = feature_loading.encode_labels(images.labels, classes).to(images.dataset_index.device)
+        y = encode_labels(images.labels, classes).to(images.dataset_index.device)
         shown = (y >= 0).nonzero()[:, 0]
         y, dataset_index = y[shown], images.dataset_index[shown]
         x = self._features_of(resize(images.images[shown], self.classifier.image_size), context)
         train, test = stratified(y, dataset_index, self.n_per_class, context)
         train = first_n_per_class(train, y, dataset_index, self.n_per_class)
-        machine = linear_svm.fit(x[train], y[train], len(classes), feature_loading.validation_mask(len(train), context).to(y.device))
+        machine = linear_svm.fit(x[train], y[train], len(classes), validation_mask(len(train), context).to(y.device))
         row = {"n_classes": len(classes), "n_train": len(train)} | accuracy(machine.scores(x[test]), y[test], len(classes))
         return Outcome(rows=[row])
 

@@ -10,48 +10,12 @@ from keyword import iskeyword
 from myths.hessian_cost.tensor_calculus.errors import ShapeError
 from myths.hessian_cost.tensor_calculus.expression import Expression, Labels
 
-OPERATIONS = frozenset(
-    [
-        "exp",
-        "log",
-        "sigmoid",
-        "softplus",
-        "tanh",
-        "sin",
-        "cos",
-        "sinh",
-        "cosh",
-        "arctan",
-        "erf",
-        "lgamma",
-        "polygamma",
-        "log1p",
-        "expm1",
-        "abs",
-        "sign",
-        "heaviside",
-        "relu",
-        "step",
-        "sech_squared",
-        "logsumexp",
-        "softmax",
-        "softmax_complement",
-        "max",
-        "argmax",
-        "selection",
-        "sqrt",
-        "inverse",
-        "det",
-        "logdet",
-        "permute",
-        "broadcast",
-        "constant",
-        "finish",
-        "embed",
-        "embed_add",
-        "embed_set",
-    ]
-)
+OPERATIONS = frozenset([
+    "exp", "log", "sigmoid", "softplus", "tanh", "sin", "cos", "sinh", "cosh", "arctan", "erf", "lgamma", "polygamma", "log1p",
+    "expm1", "abs", "sign", "heaviside", "relu", "step", "sech_squared", "logsumexp", "softmax", "softmax_complement", "max",
+    "argmax", "selection", "sqrt", "inverse", "det", "logdet", "permute", "broadcast", "constant", "finish", "embed", "embed_add",
+    "embed_set",
+])  # fmt: skip
 
 
 @dataclass(frozen=True)
