@@ -32,6 +32,7 @@ WITHOUT_OWN_CONVOLUTIONS = {
     "RecomputePublishedTables", "NameThatDataset", "CrossDatasetEvaluation", "CountDuplicates", "ClassifyRandomParts",
     "CrossDatasetNegatives", "LinearProbe",
     "PublishedAccuracy", "ReuseTestSet", "PublishedRanks", "PublishedHardImages", "EvaluateModel", "CompareModelRanks",
+    "ExcludeTestImages", "SelectPublishedModel",
     "CountUnforgettable", "CorrelateCounts", "CompareCounts",
     "TrainTransformer", "ExportKernels", "TimeDecoding",
     "AttackImages", "RandomizeParameters", "MeasureCurvature", "MeasureInfluence",
@@ -128,9 +129,9 @@ def cases_of(trial):
         return of_photographs()
     if kind == "FitCandidates":
         side = SHAPES[trial.dataset][2]
-        return of_random_patches(*SHAPES[trial.dataset][1:], trial.filters, 1 if side < 32 else 2)
+        return of_random_patches(*SHAPES[trial.dataset][1:], trial.n_filters, 1 if side < 32 else 2)
     if kind == "FitClassical":
-        return of_random_patches(*SHAPES[trial.dataset][1:], trial.filters, trial.stride) if trial.method == "random features" else set()
+        return of_random_patches(*SHAPES[trial.dataset][1:], trial.n_filters, trial.stride) if trial.method == "random features" else set()
     if kind in ("TrainTranslationModel", "TrainLanguageModel"):
         layers = max(getattr(trial, "encoder_layers", 0), getattr(trial, "decoder_layers", getattr(trial, "layers", 1)))
         own = {
