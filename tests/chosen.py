@@ -24,8 +24,11 @@ EXCUSED: tuple[tuple[str, Callable[[str, dict[str, Any]], bool]], ...] = (
     # Ten splits are plain and five treated: the last five have no partner to be compared with.
     ("NameThatDataset", lambda claim, trial: claim in ("C1", "C2") and trial["transform"] == "none" and trial["seed"] >= 5),
     # Only attacks of as many steps are compared: the random walk has 300 as the paper, the other methods have 25.
-    ("AttackImages", lambda claim, trial: claim == "S1-photographs-gradient" and trial["attack"] == "top-k" and trial["iterations"] == 25),
-    ("AttackImages", lambda claim, trial: claim == "S3-photographs" and trial["method"] == "gradient" and trial["iterations"] == 300),
+    (
+        "AttackImages",
+        lambda claim, trial: claim == "S1-photographs-gradient" and trial["attack"] == "top-k" and trial["n_iterations"] == 25,
+    ),
+    ("AttackImages", lambda claim, trial: claim == "S3-photographs" and trial["method"] == "gradient" and trial["n_iterations"] == 300),
 )
 """Trials that a claim chooses and does not need, because a single trial cannot know of the others: class, and claim and columns."""
 
