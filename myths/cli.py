@@ -416,14 +416,17 @@ def data_get(names: list[str]) -> None:
 
 @command(data_app, "verify")
 def data_verify(names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...")] = None, as_json: Json = False) -> None:
-    """Compute the hashes of data sets again: present, absent, variant, or corrupt (then exit status 3)."""
+    """Recompute the hashes of datasets. Exit with status 3 if one is corrupt.
+
+    A dataset is present, modified, not downloaded or corrupt.
+    """
     from dataclasses import asdict
 
     from myths.lab.data import fetch, prepared
     from myths.lab.data.catalog import CATALOG
 
     if unknown := [name for name in names or [] if name not in CATALOG and prepared.find(name) is None]:
-        raise UsageError(f"there is no data set {unknown[0]!r}: `myths data list` names them")
+        raise UsageError(f"Unknown dataset {unknown[0]!r}. `myths data list` lists the datasets")
     chosen = names or [line["name"] for line in fetch.list_datasets() if line["state"] != "not downloaded"]
     with terminal.waiting("computing hashes"):
         found = [asdict(prepared.verify(name)) for name in chosen]
@@ -439,12 +442,15 @@ def data_add(
     path: str,
     settings: Annotated[list[str] | None, typer.Argument(metavar="[source=LANGUAGE target=LANGUAGE]")] = None,
 ) -> None:
-    """Copy your images, parallel texts, arrays (.npz) or weights under a name, for `myths run --data NAME`. See docs/own-data.md."""
+    """Copy your data under a name, for `myths run --data NAME`.
+
+    PATH is a folder of images or parallel texts, an image, an .npz file, predictions, or weights. See docs/own-data.md.
+    """
     from myths.lab.data import fetch
 
     pairs = [setting.partition("=") for setting in settings or []]
     if wrong := next((key + equals + value for key, equals, value in pairs if not (key and value)), None):
-        raise UsageError(f"{wrong!r} is no setting: write KEY=VALUE, such as source=fr target=de")
+        raise UsageError(f"Invalid setting {wrong!r}: expected KEY=VALUE, such as source=fr target=de")
     with terminal.waiting(f"reading {path}"):
         added = fetch.add(name, path, {key: value for key, _, value in pairs})
     terminal.print(f"{added.name}: {added.path}" + ("" if added.name == name else f" (use {added.name} or {name})"))
