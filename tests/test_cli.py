@@ -143,7 +143,7 @@ def test_an_unknown_option_is_wrong_usage(tmp_path):
 
 def test_where_nothing_can_run_for_want_of_data_nothing_begins(tmp_path):
     done = myths("run", "forgetting", "--profile", "laptop", cwd=tmp_path)
-    one_clear_line(done, 3, "not here", "myths data get")
+    one_clear_line(done, 3, "is not downloaded", "myths data get")
     assert not list(tmp_path.rglob("trials.jsonl"))
 
 
@@ -155,7 +155,10 @@ def test_missing_data_cost_the_trials_that_read_them_and_each_reason_is_said_onc
     assert [(line["trial"], line["status"]) for line in lines] == [("PublishedAccuracy", "ok"), *2 * [("ExcludeTestImages", "ok")]]
     assert lines[0]["settings"] == {"source": "reference table"}
     skipped = json.loads((tmp_path / "results/local/cpu-laptop/run.json").read_text())["invocations"][0]["skipped"]
-    assert all("not here" in entry["reason"] or "not on this machine" in entry["reason"] for entry in skipped)
+    assert all(
+        "is not downloaded" in entry["reason"] or "is not available" in entry["reason"] or "not on this machine" in entry["reason"]
+        for entry in skipped
+    )
     assert len(skipped) > 20
 
 
@@ -280,7 +283,7 @@ def test_a_corrupt_data_set_costs_its_own_trials_and_is_named_with_both_hashes(t
     done = myths("run", MYTH, "--profile", "laptop", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0" * 12 in done.stdout
-    assert "cifar10.npz is not what cifar10.json beside it says" in done.stdout
+    assert "cifar10.npz does not match cifar10.json" in done.stdout
     assert (tmp_path / "data" / "cifar10.npz").exists()
     finished = [line["trial"] for line in trial_lines(tmp_path / "results/local/cpu-laptop")]
     assert finished == ["PublishedAccuracy", "ExcludeTestImages", "ExcludeTestImages"]

@@ -9,13 +9,13 @@ import numpy as np
 
 from myths.lab.data.formats import BadFormat, pickled
 
-MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Mean and standard deviation of ImageNet pixels in 0..1 (RGB), with which torchvision networks expect their input normalized."""
 NORMALIZATIONS = {
     "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
     "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
     "cifar10": ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
-    "imagenet": (MEAN, DEVIATION),
+    "imagenet": (IMAGENET_MEAN, IMAGENET_STD),
     "bytes": ((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)),
 }
 """Mean and standard deviation of the common ways to normalize pixels of 0 to 1: "half" makes them -1 to 1, "bytes" 0 to 255."""
@@ -50,9 +50,9 @@ def squeezenet(files: Mapping[str, Path]) -> dict[str, np.ndarray]:
             kernel = kernel.transpose(3, 2, 0, 1)
             if theirs == "conv1":
                 kernel = kernel[:, ::-1]
-                shift = 255 * np.array(MEAN) - np.array(_CAFFE_MEAN)
+                shift = 255 * np.array(IMAGENET_MEAN) - np.array(_CAFFE_MEAN)
                 bias = bias + (kernel * shift[:, None, None]).sum((1, 2, 3))
-                kernel = kernel * (255 * np.array(DEVIATION))[:, None, None]
+                kernel = kernel * (255 * np.array(IMAGENET_STD))[:, None, None]
             arrays |= {f"{ours}.weight": kernel.astype(np.float32), f"{ours}.bias": bias.astype(np.float32)}
     except (KeyError, TypeError, ValueError) as error:
         raise BadFormat(f"{member} does not hold kernel and bias of each layer of SqueezeNet 1.1 ({error})") from error

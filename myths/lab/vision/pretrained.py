@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from myths.lab.data import prepared
 from myths.lab.data.catalog import CATALOG
-from myths.lab.data.weights import DEVIATION, MEAN
+from myths.lab.data.weights import IMAGENET_MEAN, IMAGENET_STD
 from myths.lab.errors import CannotStart, UsageError
 from myths.lab.vision.networks import Standardize
 
@@ -31,7 +31,7 @@ ARCHITECTURES = (
 class Standardized(nn.Module):
     """Wrap a network that expects normalized pixels, so that it takes pixel values in 0..1."""
 
-    def __init__(self, network: nn.Module, mean: Sequence[float] = MEAN, std: Sequence[float] = DEVIATION):
+    def __init__(self, network: nn.Module, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD):
         super().__init__()
         self.standardize = Standardize(len(mean))
         self.standardize.mean.copy_(torch.tensor(mean)[:, None, None])

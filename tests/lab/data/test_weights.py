@@ -43,7 +43,7 @@ def test_the_network_says_the_same_of_pixels_as_torchvision_gives_them(network, 
     assert list(arrays) == list(ours.state_dict())
     ours.load_state_dict({name: torch.from_numpy(values) for name, values in arrays.items()})
     x = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
-    mean, deviation = (torch.tensor(values)[:, None, None] for values in (weights.MEAN, weights.DEVIATION))
+    mean, deviation = (torch.tensor(values)[:, None, None] for values in (weights.IMAGENET_MEAN, weights.IMAGENET_STD))
     with torch.no_grad():
         torch.testing.assert_close(ours((x - mean) / deviation), network(255 * x.flip(1) - CAFFE_MEAN), rtol=1e-3, atol=1e-3)
 
