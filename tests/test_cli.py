@@ -415,13 +415,13 @@ def test_an_option_that_says_nothing_is_refused_instead_of_read_as_everything(op
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        (("run", MYTH, "--data", "../x9"), ("no name of a data set",)),
+        (("run", MYTH, "--data", "../x9"), ("Invalid dataset name",)),
         (("run", MYTH, "--data", ""), ("empty name",)),
         (("run", MYTH, "--data", "a,,b"), ("empty name",)),
-        (("data", "add", "x", ""), ("the path is empty",)),
+        (("data", "add", "x", ""), ("path is empty",)),
         (("data", "add", "x", ".", "source"), ("KEY=VALUE",)),
         (("data", "remove", "nothing"), ("nothing",)),
-        (("data", "verify", "../x"), ("no name of a data set",)),
+        (("data", "verify", "../x"), ("Invalid dataset name",)),
     ],
 )
 def test_what_is_no_name_or_no_path_is_refused(words, named, tmp_path):
