@@ -198,7 +198,7 @@ def test_layer_normalization_is_everywhere_and_none_is_none():
 
 def test_too_long_a_sequence_is_refused_in_words():
     model = EncoderDecoder(shape(), attention)
-    with pytest.raises(UsageError, match=r"13 tokens.*at most 12"):
+    with pytest.raises(UsageError, match=r"13 tokens exceeds the maximum length 12.*max_length"):
         model(torch.ones(1, 13, dtype=torch.int64), None, torch.ones(1, 2, dtype=torch.int64))
 
 

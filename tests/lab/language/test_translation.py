@@ -129,7 +129,7 @@ def test_pairs_have_ends_and_padding_where_they_belong():
 
 def test_a_longer_sentence_than_the_model_takes_is_refused_or_cut():
     texts, characters = Texts(("aaaa",), ("b",)), Characters(["ab"])
-    with pytest.raises(UsageError, match=r"sentence 1 has 5 tokens.*at most 4"):
+    with pytest.raises(UsageError, match=r"Sentence 1 has 5 tokens, more than the maximum length 4"):
         encode(texts, characters, 4, "cpu")
     assert encode(texts, characters, 4, "cpu", cut=True).source.tolist() == [[4, 4, 4, EOS]]
 
