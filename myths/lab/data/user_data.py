@@ -244,7 +244,7 @@ def _add_weights(name: str, path: Path, tensors: int, settings: Mapping[str, str
         shutil.copyfile(path, temporary)
     sha256 = prepared.folder_sha256([target], target.parent)
     summary = [f"weights: {tensors:,} tensors", *(f"{key}: {value} (as you said)" for key, value in settings.items())]
-    summary.append(f"use: myths run cifar10-1 --data {name} (ten classes), or myths try saliency attack weights={name} image=…")
+    summary.append(f"use: myths run cifar10-1 --data {name} (ten classes), or myths try saliency AttackUserImages weights={name} image=…")
     facts = {"source": path.name, "note": "user weights", "sha256": sha256, "summary": summary, "settings": dict(settings)}
     prepared.write_sidecar(target.with_suffix(".json"), **facts)
     return _found(name)
