@@ -120,7 +120,7 @@ def run(cell: Cell, myth: str = "") -> tuple[str, bool]:
 def settings(cell: Cell) -> dict[str, str]:
     """Return the environment variables of a cell, without those of the caller that would change it."""
     sys.path.insert(0, str(ROOT))
-    from myths.lab.kernels import environment
+    from myths.lab.measurement.kernels import environment
 
     variables = {k: v for k, v in os.environ.items() if k not in ("ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "PYTHONPATH")}
     threads = {name: str(cell.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}

@@ -14,9 +14,9 @@ from myths.fixup.cuda_graphs import CUDAGraphModule
 from myths.fixup.memory import Setup, estimate_memory, free_bytes
 from myths.fixup.network import build
 from myths.fixup.trials.image_training import optimizer
-from myths.lab.device import machine_class, select_device
-from myths.lab.memory import peak_bytes
-from myths.lab.timing import Stopwatch
+from myths.lab.measurement.device import machine_class, select_device
+from myths.lab.measurement.memory import peak_bytes
+from myths.lab.measurement.timing import Stopwatch
 from myths.lab.vision.memory_format import place
 
 DEVICE = select_device("auto")

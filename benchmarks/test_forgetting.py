@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from myths.forgetting.counter import ForgettingCounter
-from myths.lab.device import machine_class, precision_of, select_device
-from myths.lab.timing import Stopwatch
+from myths.lab.measurement.device import machine_class, precision_of, select_device
+from myths.lab.measurement.timing import Stopwatch
 from myths.lab.vision.networks import build
 from myths.lab.vision.training import Batch, TrainConfig, fit
 

@@ -6,8 +6,8 @@ import torch
 
 from myths.hessian_cost.methods import METHODS
 from myths.hessian_cost.problems import PAPER_PROBLEMS, PROBLEMS
-from myths.lab.device import select_device
-from myths.lab.timing import synchronize
+from myths.lab.measurement.device import select_device
+from myths.lab.measurement.timing import synchronize
 
 DEVICE = select_device("auto")
 SIZES = (64, 256)

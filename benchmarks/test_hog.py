@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from myths.lab.device import machine_class, select_device
-from myths.lab.timing import Stopwatch
+from myths.lab.measurement.device import machine_class, select_device
+from myths.lab.measurement.timing import Stopwatch
 from myths.lab.vision.hog import hog
 
 DEVICE = select_device("auto")

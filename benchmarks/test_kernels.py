@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from myths.lab import kernels
-from myths.lab.kernels import check
+from myths.lab.measurement import kernels
+from myths.lab.measurement.kernels import check
 from tests.convolutions import all_cases
 
 REPETITIONS = 20

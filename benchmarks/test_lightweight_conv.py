@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from myths.lab.device import machine_class, select_device
-from myths.lab.timing import synchronize
+from myths.lab.measurement.device import machine_class, select_device
+from myths.lab.measurement.timing import synchronize
 from myths.lightweight_conv.convolution import convolve, default_left_context
 from myths.lightweight_conv.layers import LayerConfig, build
 from myths.lightweight_conv.measure_speed import REFERENCE

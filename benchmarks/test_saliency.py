@@ -13,8 +13,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from myths.lab.device import select_device
-from myths.lab.timing import compare_timings
+from myths.lab.measurement.device import select_device
+from myths.lab.measurement.timing import compare_timings
 from myths.lab.vision.networks import build
 from myths.saliency.attacks import AttackConfig, perturb
 from myths.saliency.attacks.objectives import attack_objective

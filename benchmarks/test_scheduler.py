@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from myths import cli, compare, show, suite
-from myths.lab import runner, selection
 from myths.lab.analysis import analyze
 from myths.lab.claim import Claim, at_least
-from myths.lab.executors import Execution, SerialExecutor
+from myths.lab.execution import runner, selection
+from myths.lab.execution.executors import Execution, SerialExecutor
+from myths.lab.execution.session import RunRequest
 from myths.lab.report import site
-from myths.lab.session import RunRequest
-from myths.lab.store import Results, Store
+from myths.lab.storage.store import Results, Store
 from myths.lab.trial import Outcome, Trial
 from tests.lab.report.coin import COIN, Toss, make_run
 

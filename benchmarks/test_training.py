@@ -15,8 +15,8 @@ from torchvision.transforms import v2
 
 from myths.lab.data import prepared
 from myths.lab.data.images import image_set
-from myths.lab.device import machine_class, precision_of, select_device
-from myths.lab.timing import Stopwatch
+from myths.lab.measurement.device import machine_class, precision_of, select_device
+from myths.lab.measurement.timing import Stopwatch
 from myths.lab.vision.networks import build
 from myths.lab.vision.training import TrainConfig, fit
 

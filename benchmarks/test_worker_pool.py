@@ -8,12 +8,12 @@ import itertools
 
 import pytest
 
-from myths.lab import runner
-from myths.lab.executors import SerialExecutor
-from myths.lab.store import Store
-from myths.lab.timing import compare_timings
+from myths.lab.execution import runner
+from myths.lab.execution.executors import SerialExecutor
+from myths.lab.execution.worker_pool import WorkerPool, default_jobs
+from myths.lab.measurement.timing import compare_timings
+from myths.lab.storage.store import Store
 from myths.lab.vision.classifier import TrainClassifier
-from myths.lab.worker_pool import WorkerPool, default_jobs
 
 TRIALS = 4
 JOBS = default_jobs("cpu")

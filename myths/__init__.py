@@ -48,9 +48,9 @@ def run(
         MythsError: The run cannot start, or a trial failed. The message is that of the command.
     """
     from myths import suite
-    from myths.lab import device as devices
-    from myths.lab import session
     from myths.lab.errors import MythsError
+    from myths.lab.execution import session
+    from myths.lab.measurement import device as devices
 
     chosen = devices.select_device(device)
     folder = suite.new_run(run or f"{devices.machine_class(chosen)}-{profile}")

@@ -24,9 +24,9 @@ from myths.terminal import Terminal
 
 if TYPE_CHECKING:
     from myths.lab.analysis import Analysis
-    from myths.lab.run_folder import RunFolder
-    from myths.lab.runner import Progress
-    from myths.lab.session import MythResult, RunRequest
+    from myths.lab.execution.runner import Progress
+    from myths.lab.execution.session import MythResult, RunRequest
+    from myths.lab.storage.run_folder import RunFolder
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 data_app = typer.Typer(no_args_is_help=True, help="List, download, verify, add and remove datasets.")
@@ -184,7 +184,8 @@ def run(
         myths, profile, device, _Named(run, results, source), seeds=seeds, data=sets, budget=_seconds(budget), jobs=jobs,
         claims=_words("--claim", claim), trial_classes=_words("--trial", trial), again=_words("--again", again), announced=not dry_run,
     )  # fmt: skip
-    from myths.lab import publish, session, worker_pool
+    from myths.lab.execution import session, worker_pool
+    from myths.lab.storage import publish
 
     if dry_run:
         with terminal.waiting("planning"):
@@ -222,7 +223,7 @@ def try_(
     KEY.KEY=VALUE. If the trial has pictures, they are written to results/local/pictures and their paths are printed.
     """
     from myths import suite
-    from myths.lab import try_trial
+    from myths.lab.execution import try_trial
 
     if myth is None:
         typer.echo(context.get_help())
@@ -311,9 +312,9 @@ def publish_(run: str, results: ResultsOption = None) -> None:
     All trials of the run must have been made from clean commits.
     """
     from myths import suite
-    from myths.lab.publish import publish
     from myths.lab.report.scoreboard import scoreboard
-    from myths.lab.run_folder import write_atomically
+    from myths.lab.storage.publish import publish
+    from myths.lab.storage.run_folder import write_atomically
 
     with terminal.waiting(f"publishing {run}"):
         folder = publish(suite.find_run(run, results or suite.LOCAL), suite.PUBLISHED, suite.MYTHS)
@@ -331,7 +332,7 @@ def submit_(run: str, results: ResultsOption = None) -> None:
     `myths verify` checks the archive.
     """
     from myths import suite
-    from myths.lab.submission import submit
+    from myths.lab.storage.submission import submit
 
     with terminal.waiting(f"packing {run}"):
         archive = submit(suite.find_run(run, results or suite.LOCAL, suite.PUBLISHED), Path(), suite.MYTHS)
@@ -345,8 +346,8 @@ def verify_(archive: Path) -> None:
     The checks cover checksums, record format, trial ids, commits, and tables, claims and figures rebuilt from the trials.
     """
     from myths import suite
-    from myths.lab import provenance
-    from myths.lab.submission import verify
+    from myths.lab.storage import provenance
+    from myths.lab.storage.submission import verify
 
     with terminal.waiting(f"verifying {archive}"):
         found = verify(archive, suite.MYTHS, provenance.ROOT if (provenance.ROOT / ".git").exists() else None)
@@ -481,7 +482,7 @@ def _request(
     myths: list[str] | None, profile: str | None, device: str, named: _Named, *, jobs: int | None, announced: bool, **more: Any
 ) -> RunRequest:
     from myths import suite
-    from myths.lab import continuation
+    from myths.lab.execution import continuation
     from myths.lab.myth import parse_profile
 
     run, results, source = named.run, named.results, named.source
@@ -495,9 +496,9 @@ def _request(
         suite.new_run(run, results)
     if announced:
         terminal.print(f"profile {profile}: {', '.join(myths or ['all myths'])}")  # before torch is imported, which takes seconds
-    from myths.lab import device as devices
-    from myths.lab import worker_pool
-    from myths.lab.session import RunRequest
+    from myths.lab.execution import worker_pool
+    from myths.lab.execution.session import RunRequest
+    from myths.lab.measurement import device as devices
 
     place = devices.select_device(device)
     name = run or (published.name if published is not None else f"{devices.machine_class(place)}-{profile}")
@@ -536,10 +537,10 @@ def _seconds(budget: str | None) -> float | None:
 
 
 def _print_plan(request: RunRequest, as_json: bool) -> None:
-    from myths.lab import device as devices
-    from myths.lab import session
     from myths.lab.data.catalog import CATALOG
-    from myths.lab.runner import Estimates
+    from myths.lab.execution import session
+    from myths.lab.execution.runner import Estimates
+    from myths.lab.measurement import device as devices
 
     machine_class = devices.machine_class(request.device)
     lines = []

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from myths import suite
 from myths.lab.errors import UsageError
-from myths.lab.run_folder import RunFolder
+from myths.lab.storage.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from myths.lab.report.comparison import Comparison

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from myths.lab import kernels, provenance
+from myths.lab.measurement import kernels
+from myths.lab.storage import provenance
 from myths.lab.vision.memory_format import corrupts_memory
 
 
@@ -73,7 +74,7 @@ def _is_avoided(case: kernels.Case) -> bool:
 def _devices() -> list[dict[str, Any]]:
     import torch
 
-    from myths.lab import device
+    from myths.lab.measurement import device
 
     lines = [_check("CPU", f"{provenance.machine('cpu')['cpu']}, {torch.get_num_threads()} threads, {device.precision_of('cpu', 'auto')}")]
     for index in range(torch.cuda.device_count()):

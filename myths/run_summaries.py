@@ -12,7 +12,7 @@ from myths import suite
 from myths.lab.claim import MythVerdict, Verdict, verdict_of
 from myths.lab.claim_record import ClaimRecord
 from myths.lab.myth import Myth, run_rank
-from myths.lab.run_folder import RunFolder
+from myths.lab.storage.run_folder import RunFolder
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from myths.forgetting import MYTH as FORGETTING
 from myths.hessian_cost import MYTH as HESSIAN_COST
 from myths.lab.errors import UsageError
 from myths.lab.myth import Myth
-from myths.lab.run_folder import RunFolder
+from myths.lab.storage.run_folder import RunFolder
 from myths.lightweight_conv import MYTH as LIGHTWEIGHT_CONV
 from myths.saliency import MYTH as SALIENCY
 

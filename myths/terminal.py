@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from myths.lab.execution.runner import Plan
 from myths.lab.failures import causes
 from myths.lab.myth import Myth
-from myths.lab.runner import Plan
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from myths.lab.store import TrialRecord
+    from myths.lab.storage.store import TrialRecord
     from myths.lab.trial import Trial
 
 VERDICT_STYLES = {

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from myths import suite
-from myths.lab import selection
 from myths.lab.claim import Claim
+from myths.lab.execution import selection
 from myths.lab.myth import Myth
-from myths.lab.run_folder import RunFolder
-from myths.lab.store import Results, TrialRecord
+from myths.lab.storage.run_folder import RunFolder
+from myths.lab.storage.store import Results, TrialRecord
 from myths.lab.tables import TRIALS
 from myths.lab.trial import Trial
 

@@ -12,7 +12,7 @@ from myths.cifar10_1.features import RandomPatches
 from myths.fixup.architectures import ARCHITECTURES
 from myths.fixup.network import ResidualNetwork
 from myths.fixup.trials.image_training import ImageTrial
-from myths.lab.kernels import Convolution, MatrixProduct
+from myths.lab.measurement.kernels import Convolution, MatrixProduct
 from myths.lab.myth import PROFILES
 from myths.lab.vision.memory_format import place
 from myths.lab.vision.networks import NETWORKS, build
@@ -50,7 +50,7 @@ class Recorder(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         if func is torch.ops.aten.convolution.default:
             x, weight, _, stride, padding, dilation, transposed, _, groups = args
-            assert not transposed, "a transposed convolution: teach lab/kernels.py what it is"
+            assert not transposed, "a transposed convolution: teach lab/measurement/kernels.py what it is"
             self.seen.add(
                 Convolution(
                     in_channels=x.shape[1], out_channels=weight.shape[0], size=tuple(x.shape[2:]), kernel_size=tuple(weight.shape[2:]),

@@ -60,11 +60,19 @@ def test_imports_point_from_the_command_to_the_suite_to_a_myth_to_the_lab():
     assert upward | across == set()
 
 
+def test_in_the_lab_imports_point_from_execution_to_storage_to_measurement():
+    rooms = ("measurement", "storage", "execution")
+    place = {module: rooms.index(room) for module in imports() if (room := (*module.split("."), "", "")[2]) in rooms}
+    assert len(place) > 20
+    upward = {(one, other) for one, others in imports().items() if one in place for other in others if place.get(other, 0) > place[one]}
+    assert upward == set()
+
+
 def test_every_import_of_the_package_is_seen():
     """The tests above see what is imported: in functions, for types, of packages and of files."""
     seen = imports()
     assert "myths.suite" in seen["myths"]
-    assert "myths.lab.store" in seen["myths.lab.myth"]
+    assert "myths.lab.storage.store" in seen["myths.lab.myth"]
     assert {"myths.saliency", "myths.lab.myth"} <= seen["myths.suite"]
     assert "myths.saliency.tables" in seen["myths.saliency"]
 

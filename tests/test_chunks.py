@@ -9,7 +9,7 @@ from myths.cifar10_1 import candidates, classical, features
 from myths.dataset_bias import duplicates
 from myths.dataset_bias import features as dataset_features
 from myths.forgetting import scores
-from myths.lab import device
+from myths.lab.measurement import device
 from myths.lab.vision import hog, networks, training
 
 ITEMS = 60

@@ -14,16 +14,17 @@ import numpy as np
 import pytest
 
 from myths import suite
-from myths.lab import published_arrays, runner, try_trial
 from myths.lab.analysis import analyze, write
 from myths.lab.data import prepared
 from myths.lab.data.built_in import BUILT_IN
 from myths.lab.data.catalog import CATALOG
 from myths.lab.errors import UsageError
+from myths.lab.execution import runner, try_trial
 from myths.lab.myth import PROFILES
-from myths.lab.run_folder import RunFolder
 from myths.lab.setting import Rule
-from myths.lab.store import Results, Store
+from myths.lab.storage import published_arrays
+from myths.lab.storage.run_folder import RunFolder
+from myths.lab.storage.store import Results, Store
 from myths.lab.trial import Trial, canonical, decode, from_settings
 
 MYTHS = [pytest.param(myth, id=myth.name) for myth in suite.MYTHS]

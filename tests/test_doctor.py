@@ -3,9 +3,10 @@
 import pytest
 
 from myths import doctor
-from myths.lab import kernels, provenance
 from myths.lab.data import fetch
-from myths.lab.kernels import Finding
+from myths.lab.measurement import kernels
+from myths.lab.measurement.kernels import Finding
+from myths.lab.storage import provenance
 
 
 def by_name(lines, start):

@@ -4,12 +4,13 @@ import pytest
 import torch
 
 from myths import suite
-from myths.lab import device as devices
-from myths.lab import provenance, runner
 from myths.lab.data import prepared
 from myths.lab.data.images import image_set
-from myths.lab.store import Store
-from myths.lab.timing import Stopwatch, compare_timings
+from myths.lab.execution import runner
+from myths.lab.measurement import device as devices
+from myths.lab.measurement.timing import Stopwatch, compare_timings
+from myths.lab.storage import provenance
+from myths.lab.storage.store import Store
 from myths.lab.vision.augmentation import augment
 from myths.lab.vision.classifier import TrainClassifier, load_classifier
 from myths.lab.vision.training import predict

@@ -5,8 +5,8 @@ import functools
 import pytest
 import torch
 
-from myths.lab import kernels
-from myths.lab.kernels import Convolution, MatrixProduct, check
+from myths.lab.measurement import kernels
+from myths.lab.measurement.kernels import Convolution, MatrixProduct, check
 from tests.convolutions import all_cases, cost
 
 LAST = {"input_format": "channels_last", "weight_format": "channels_last"}

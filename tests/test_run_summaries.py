@@ -6,7 +6,7 @@ import json
 import pytest
 
 from myths import show, suite
-from myths.lab.run_folder import RunFolder
+from myths.lab.storage.run_folder import RunFolder
 from myths.terminal import Terminal
 
 HELD = [(myth, run) for run in suite.runs(suite.BUNDLED) for myth in suite.OURS if run.has_results(myth)]

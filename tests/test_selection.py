@@ -5,8 +5,8 @@ import random
 import pytest
 
 from myths import suite
-from myths.lab import selection
 from myths.lab.errors import UsageError
+from myths.lab.execution import selection
 from myths.lab.myth import PROFILES
 from tests.chosen import chosen, excused, idle, measured, number, records
 

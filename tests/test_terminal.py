@@ -12,8 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from myths.lab.runner import Plan, PlannedTrial
-from myths.lab.store import TrialRecord
+from myths.lab.execution.runner import Plan, PlannedTrial
+from myths.lab.storage.store import TrialRecord
 from myths.terminal import Terminal, escape_control
 from tests.lab.report.coin import COIN, Toss
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
-from myths.lab.device import halve_on_out_of_memory
+from myths.lab.measurement.device import halve_on_out_of_memory
 
 BLOCKS = 40
 """Number of blocks of training examples. A bootstrap sample is a sample of blocks, so that all candidates share the Gram matrices."""

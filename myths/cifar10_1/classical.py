@@ -18,7 +18,7 @@ from torch import Tensor
 from myths.cifar10_1.classical_config import ClassicalConfig, Method, Solver
 from myths.cifar10_1.features import RandomPatches, hog, pixels
 from myths.lab import linear_svm as exact
-from myths.lab.device import halve_on_out_of_memory
+from myths.lab.measurement.device import halve_on_out_of_memory
 
 PENALTIES = tuple(10.0**e for e in (-4, -3, -2, -1, 0, 1, 2))
 """Ridge penalties to select from, relative to the mean square of the features times the number of examples."""

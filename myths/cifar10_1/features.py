@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from myths.lab.device import halve_on_out_of_memory
+from myths.lab.measurement.device import halve_on_out_of_memory
 from myths.lab.vision import hog as vision_hog
 from myths.lab.vision.memory_format import of_filters
 

@@ -23,7 +23,7 @@ from myths.cifar10_1.trials import (
 from myths.cifar10_1.trials.new_models import model_name
 from myths.cifar10_1.user_networks import IMAGES
 from myths.lab.estimate import Estimate, clopper_pearson, difference_of_proportions, ratio_of_proportions
-from myths.lab.store import Results
+from myths.lab.storage.store import Results
 from myths.lab.tables import ABOUT, TRIALS, about, rows_of_kind, unite
 
 if TYPE_CHECKING:

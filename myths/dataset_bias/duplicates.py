@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
-from myths.lab.device import halve_on_out_of_memory
+from myths.lab.measurement.device import halve_on_out_of_memory
 
 BITS = 64
 MAX_HASH_DISTANCE = 4

@@ -12,7 +12,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from myths.dataset_bias.sets import Feature
-from myths.lab.device import halve_on_out_of_memory
+from myths.lab.measurement.device import halve_on_out_of_memory
 from myths.lab.vision.hog import blocks, hog
 
 THUMBNAIL = 32

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from myths.lab.store import Store, TrialRecord
+    from myths.lab.storage.store import Store, TrialRecord
 
 OTHER = ("all", "cars", "one camera (null)")
 """Groups of datasets without such a figure."""

@@ -22,7 +22,7 @@ from myths.dataset_bias.trials import (
     TrainDatasetClassifier,
 )
 from myths.lab.estimate import student_t
-from myths.lab.store import Results
+from myths.lab.storage.store import Results
 from myths.lab.tables import ABOUT, TRIALS, about, unite, unite_columns
 from myths.lab.trial import least_faithful
 

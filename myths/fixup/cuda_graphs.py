@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from myths.lab.timing import Stopwatch
+from myths.lab.measurement.timing import Stopwatch
 
 WARM_UP = 3
 """Number of passes before the recording, during which libraries select algorithms and allocate workspaces."""

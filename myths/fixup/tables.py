@@ -12,7 +12,7 @@ from myths.fixup.trials.training_runs import FIRST_EPOCH, TrainFullSchedule, Tra
 from myths.fixup.trials.translation import TrainTransformer
 from myths.fixup.trials.update import MeasureUpdate
 from myths.lab.estimate import clopper_pearson
-from myths.lab.store import Results
+from myths.lab.storage.store import Results
 from myths.lab.tables import TRIALS, rows_of_kind, unite, unite_columns
 from myths.lab.trial import PROTOCOLS
 

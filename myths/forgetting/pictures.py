@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from myths.lab.store import Store
+    from myths.lab.storage.store import Store
 
 ROWS, COLUMNS = 5, 8
 IMAGE_SIZE = 96

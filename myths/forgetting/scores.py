@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
-from myths.lab.device import CHANNELS, halve_on_out_of_memory
+from myths.lab.measurement.device import CHANNELS, halve_on_out_of_memory
 
 
 def el2n(logits: Float[Tensor, "n classes"], labels: Int64[Tensor, " n"]) -> Float[Tensor, " n"]:

@@ -22,7 +22,7 @@ from myths.forgetting.trials import (
 from myths.forgetting.trials.pruning import score_name, score_network
 from myths.forgetting.trials.training import dataset_name
 from myths.lab.estimate import clopper_pearson, student_t
-from myths.lab.store import Results
+from myths.lab.storage.store import Results
 from myths.lab.tables import ABOUT, TRIALS, rows_of_kind, unite, unite_columns
 from myths.lab.trial import PROTOCOLS
 from myths.lab.vision.classifier import RELATIVE_COST

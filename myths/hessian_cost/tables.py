@@ -8,7 +8,7 @@ import numpy as np
 
 from myths.hessian_cost.methods import METHODS
 from myths.hessian_cost.trials import TimeGradient, TimeHessian, TimeNewtonStep
-from myths.lab.store import Results
+from myths.lab.storage.store import Results
 from myths.lab.tables import ABOUT, TRIALS, about, unite
 
 if TYPE_CHECKING:

@@ -5,36 +5,58 @@ trial               ``Trial``: a frozen dataclass whose fields are its identity;
                     ``Context``: device, random streams, outcomes of the dependencies.
 setting             Valid values and meanings of the settings of a trial.
 myth                ``Myth``: a belief with its trials, tables, claims, figures and pictures; ``Paper``; ``PROFILES``.
+estimate            ``Estimate`` and confidence intervals: ``exact``, ``clopper_pearson``, ``student_t``, ``bootstrap``, …
+measures            Functions from rows to an estimate: ``mean_over_seeds``, ``paired_difference``, ``from_columns``, …
+tables              The column ``trials`` of tables: ``unite``, ``unite_columns``, ``about``.
+claim               ``Claim``, ``Criterion`` (``at_least``, ``between``, …), ``evaluate_claims``.
+claim_record        ``ClaimRecord``: a line of ``claims.csv``.
+analysis            ``analyze(myth, run)``: tables and results of claims; ``write``: their files.
+pictures            ``draw``: figures that show images of datasets and stay on the machine.
+failures            Failed and skipped trials as text.
+linear_svm          Linear support vector machines on any device.
+home                The user's home folder.
+errors              ``UsageError``, ``CannotStart``: errors with an exit status.
+==================  ================================================================================================================
+
+execution/ runs trials; it depends on storage and measurement.
+
+==================  ================================================================================================================
 session             ``run(request)``: one invocation, from the plan to the tables; ``plans(request)``: its plan.
 selection           Trials that a claim needs; claims and trials that a request names.
 runner              ``plan`` and ``run_queue``: run each trial once, resume, retry, time budget.
 queue               ``Queue``: the order of trials; trials of primary claims come first.
 executors           ``execute(trial, context) -> Execution``: in this process, or in one with a memory limit. ``SerialExecutor``.
 worker_pool         ``WorkerPool(max_workers)``: several trials in parallel.
+parent              A worker process ends with the process that started it.
+resources           Free memory and cores.
+continuation        Continue a published run.
+try_trial           ``run``: one trial from ``key=value`` texts, without storing it.
+==================  ================================================================================================================
+
+storage/ keeps results; it depends on measurement.
+
+==================  ================================================================================================================
 store               ``Store``: finished trials on disk; ``Results.frame(TrialClass, column=function)``: their rows as a table.
 run_folder          ``RunFolder``: the stores of one run with ``run.json`` and a lock.
-continuation        Continue a published run.
 provenance          Machine, software versions and commit.
-estimate            ``Estimate`` and confidence intervals: ``exact``, ``clopper_pearson``, ``student_t``, ``bootstrap``, …
-tables              The column ``trials`` of tables: ``unite``, ``unite_columns``, ``about``.
-measures            Functions from rows to an estimate: ``mean_over_seeds``, ``paired_difference``, ``from_columns``, …
-claim               ``Claim``, ``Criterion`` (``at_least``, ``between``, …), ``evaluate_claims``.
-claim_record        ``ClaimRecord``: a line of ``claims.csv``.
-analysis            ``analyze(myth, run)``: tables and results of claims; ``write``: their files.
-pictures            ``draw``: figures that show images of datasets and stay on the machine.
 publish             ``publish``: copy the publishable files of a run made from a clean commit.
 published_arrays    Arrays that are published with a run.
 submission          ``submit`` and ``verify``: archives of runs.
-try_trial           ``run``: one trial from ``key=value`` texts, without storing it.
-failures            Failed and skipped trials as text.
+==================  ================================================================================================================
+
+measurement/ depends on neither.
+
+==================  ================================================================================================================
 device              Device selection, precision, retries after GPU memory runs out.
-resources           Free memory and cores.
 timing              ``Stopwatch``, ``compare_timings``: warm-up, synchronization, interleaved repeats.
-energy              ``EnergyMeter``: energy of a GPU from its sampled power.
 memory              ``peak_bytes``: peak memory of a call.
+energy              ``EnergyMeter``: energy of a GPU from its sampled power.
 kernels             Checks of the CPU's convolutions.
-linear_svm          Linear support vector machines on any device.
-errors              ``UsageError``, ``CannotStart``: errors with an exit status.
+==================  ================================================================================================================
+
+Content:
+
+==================  ================================================================================================================
 data/               Datasets: catalog, download, verification, user data.
 vision/             Networks, augmentation, training, ``TrainClassifier``, HOG.
 language/           Subwords, transformers, training, beam search, BLEU.

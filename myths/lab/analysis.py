@@ -13,8 +13,8 @@ from myths.lab.claim_record import COLUMNS, ClaimRecord
 from myths.lab.data import prepared
 from myths.lab.errors import UsageError
 from myths.lab.myth import Myth
-from myths.lab.run_folder import RunFolder, write_atomically
-from myths.lab.store import Results, Store, TrialRecord
+from myths.lab.storage.run_folder import RunFolder, write_atomically
+from myths.lab.storage.store import Results, Store, TrialRecord
 from myths.lab.tables import as_csv, checked, trial_ids
 from myths.lab.trial import Trial, decode
 

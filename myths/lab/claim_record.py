@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from myths.lab.claim import Claim, ClaimKind, ClaimResult, PaperSource, Verdict
 from myths.lab.estimate import Estimate, SourceOfVariation
 from myths.lab.setting import Range, Text
-from myths.lab.store import TrialRecord
+from myths.lab.storage.store import TrialRecord
 from myths.lab.trial import Protocol
 
 TrialId = Annotated[str, Text(r"[0-9a-f]{12}", "12 hexadecimal digits")]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from myths.lab.store import Results, Store
+    from myths.lab.storage.store import Results, Store
 
 Profile = Literal["quick", "laptop", "gpu", "paper"]
 PROFILES: tuple[Profile, ...] = ("quick", "laptop", "gpu", "paper")

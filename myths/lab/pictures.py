@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from myths.lab.errors import CannotStart
 from myths.lab.myth import Myth
-from myths.lab.store import Store
+from myths.lab.storage.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd

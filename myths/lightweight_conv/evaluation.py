@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from myths.lab.device import Precision
 from myths.lab.estimate import bootstrap, student_t
 from myths.lab.language.beam import translate
 from myths.lab.language.bleu import bleu, from_counts
@@ -15,7 +14,8 @@ from myths.lab.language.parallel_corpus import Pairs
 from myths.lab.language.training import sentence_losses
 from myths.lab.language.transformer import EncoderDecoder
 from myths.lab.language.vocabulary import Vocabulary
-from myths.lab.timing import Stopwatch
+from myths.lab.measurement.device import Precision
+from myths.lab.measurement.timing import Stopwatch
 from myths.lightweight_conv.corpora import OUT_OF_DOMAIN, SUMMARIES, SYNTHETIC
 
 

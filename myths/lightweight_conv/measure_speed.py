@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from myths.lab.language.beam import Beam, search
 from myths.lab.language.mixer import TokenMixer
 from myths.lab.language.transformer import Block, EncoderDecoder, TransformerConfig, parameters
-from myths.lab.memory import peak_bytes
-from myths.lab.timing import Stopwatch, compare_timings
+from myths.lab.measurement.memory import peak_bytes
+from myths.lab.measurement.timing import Stopwatch, compare_timings
 from myths.lab.trial import Context
 from myths.lightweight_conv.layer_names import Layer, increasing_kernel_sizes
 from myths.lightweight_conv.layers import LayerConfig, build, builder

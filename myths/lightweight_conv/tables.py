@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from myths.lab.store import Results
+from myths.lab.storage.store import Results
 from myths.lab.tables import TRIALS, unite, unite_columns
 from myths.lab.trial import least_faithful
 from myths.lightweight_conv.corpora import SUMMARIES

@@ -87,7 +87,7 @@ def _attack_direction(model: ExplainedModel, beta: float, k: int) -> Tensor:
 
 
 def _batched(function: Any, images: Tensor) -> Tensor:
-    from myths.lab.device import CHANNELS, halve_on_out_of_memory
+    from myths.lab.measurement.device import CHANNELS, halve_on_out_of_memory
 
     elements = CHANNELS * images.shape[-2] * images.shape[-1]
     pieces, _ = halve_on_out_of_memory(function, len(images), default_internal_batch_size(images), elements=elements)

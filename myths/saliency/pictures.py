@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from myths.lab.store import Store
+    from myths.lab.storage.store import Store
 
 COLUMNS = ("image", "saliency map", "perturbed image", "saliency map", "perturbation, magnified")
 ARRAYS = ("images", "perturbed", "maps", "perturbed_maps")

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Int64, UInt8
 from torch import Tensor, nn
 
-from myths.lab.device import autocast
+from myths.lab.measurement.device import autocast
 from myths.lab.vision.augmentation import augment
 from myths.lab.vision.memory_format import place
 from myths.lab.vision.networks import channel_statistics

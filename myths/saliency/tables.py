@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from myths.lab.estimate import Estimate, bootstrap, fisher_z, student_t
-from myths.lab.store import Results, TrialRecord
+from myths.lab.storage.store import Results, TrialRecord
 from myths.lab.tables import TRIALS, unite
 from myths.saliency.attack_series import AttackSeries, difference_from_best, lens_gain, paired, rescaled, unpaired
 from myths.saliency.trials import (

@@ -12,7 +12,7 @@ from myths.cifar10_1.trials import CompareModelRanks, EvaluateModel, FitClassica
 from myths.lab.data import prepared
 from myths.lab.data.images import image_set
 from myths.lab.errors import UsageError
-from myths.lab.store import Results, TrialRecord
+from myths.lab.storage.store import Results, TrialRecord
 from myths.lab.trial import Context
 from myths.lab.vision.classifier import TrainClassifier
 

@@ -15,7 +15,7 @@ from myths.cifar10_1.claims import CLAIMS
 from myths.cifar10_1.trials import PublishedAccuracy, PublishedHardImages, PublishedRanks
 from myths.lab.claim import evaluate_claims
 from myths.lab.data import prepared
-from myths.lab.store import Results, TrialRecord
+from myths.lab.storage.store import Results, TrialRecord
 from myths.lab.trial import Context
 
 REFERENCE = {

@@ -9,7 +9,7 @@ from scipy import integrate, stats
 
 from myths.cifar10_1 import MYTH, adaptive_overfitting, candidates, tables
 from myths.cifar10_1.trials import FitCandidates, PublishedAccuracy, ReuseTestSet
-from myths.lab.store import Results, TrialRecord
+from myths.lab.storage.store import Results, TrialRecord
 from myths.lab.trial import Context
 
 

@@ -13,7 +13,7 @@ from myths.lab.data import prepared
 from myths.lab.data.user_data import add
 from myths.lab.data.weights import NORMALIZATION_NAMES
 from myths.lab.errors import CannotStart, UsageError
-from myths.lab.store import Results, TrialRecord
+from myths.lab.storage.store import Results, TrialRecord
 from myths.lab.trial import Context, Outcome
 from myths.lab.vision import networks
 

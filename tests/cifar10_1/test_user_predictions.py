@@ -11,7 +11,7 @@ from myths.cifar10_1.class_permutation import best_class_permutation
 from myths.cifar10_1.trials import CompareUserModel, PublishedAccuracy, user_models
 from myths.lab.data import prepared
 from myths.lab.data.user_data import add
-from myths.lab.store import Results, TrialRecord
+from myths.lab.storage.store import Results, TrialRecord
 from myths.lab.trial import Context
 
 REAL = pytest.mark.skipif(prepared.find("cifar10_1_predictions") is None, reason="the published predictions are not here")

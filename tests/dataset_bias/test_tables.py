@@ -16,7 +16,7 @@ from myths.dataset_bias.trials import (
 )
 from myths.lab.claim import Verdict, evaluate_claims
 from myths.lab.report import style
-from myths.lab.store import Results, TrialRecord
+from myths.lab.storage.store import Results, TrialRecord
 from myths.lab.trial import Context
 
 K = len(sets.INDEPENDENT)

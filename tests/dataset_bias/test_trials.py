@@ -21,11 +21,11 @@ from myths.dataset_bias.trials import (
 )
 from myths.dataset_bias.trials.cross_dataset import shared_classes, stratified
 from myths.dataset_bias.trials.dataset_classification import accuracy
-from myths.lab import runner
 from myths.lab.analysis import analyze, write
 from myths.lab.data import prepared, user_data
 from myths.lab.errors import CannotStart, UsageError
-from myths.lab.run_folder import RunFolder
+from myths.lab.execution import runner
+from myths.lab.storage.run_folder import RunFolder
 from myths.lab.trial import Context
 
 

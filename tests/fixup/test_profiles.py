@@ -12,12 +12,12 @@ from myths.fixup.trials import TrainOneEpoch
 from myths.fixup.trials.image_training import ImageTraining
 from myths.fixup.trials.translation import TrainTransformer
 from myths.fixup.trials.update import MeasureUpdate
-from myths.lab import runner
 from myths.lab.analysis import analyze, write
 from myths.lab.data import prepared
+from myths.lab.execution import runner
 from myths.lab.measures import mean_over_seeds
-from myths.lab.run_folder import RunFolder
-from myths.lab.store import Results, TrialRecord
+from myths.lab.storage.run_folder import RunFolder
+from myths.lab.storage.store import Results, TrialRecord
 from myths.lab.trial import Trial
 
 

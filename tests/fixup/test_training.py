@@ -12,9 +12,9 @@ from myths.fixup import MYTH
 from myths.fixup.network import build
 from myths.fixup.trials import TrainFullSchedule, TrainOneEpoch
 from myths.fixup.trials.image_training import LossCurve, optimizer
-from myths.lab import try_trial
 from myths.lab.data import prepared
 from myths.lab.errors import CannotStart, MythsError, UsageError
+from myths.lab.execution import try_trial
 from myths.lab.trial import Context
 from myths.lab.vision.training import TrainConfig, fit, predict
 

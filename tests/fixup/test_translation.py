@@ -10,7 +10,7 @@ from myths.fixup import tables
 from myths.fixup.trials.translation import REVERSED_WORDS, TrainTransformer, reversed_words
 from myths.lab.errors import UsageError
 from myths.lab.measures import mean_over_seeds
-from myths.lab.store import Results, TrialRecord
+from myths.lab.storage.store import Results, TrialRecord
 from myths.lab.trial import Context
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("sacrebleu") is None, reason="needs sacrebleu")

@@ -11,7 +11,7 @@ from myths.fixup import tables
 from myths.fixup.network import build
 from myths.fixup.tables import nominal_depth
 from myths.fixup.trials.update import MeasureUpdate, descend, forget_running_statistics
-from myths.lab.store import Results, TrialRecord
+from myths.lab.storage.store import Results, TrialRecord
 from myths.lab.trial import Context
 
 

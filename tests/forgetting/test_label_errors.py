@@ -12,7 +12,7 @@ from myths.forgetting.trials.label_errors import all_folds, stratified_folds
 from myths.forgetting.trials.training import DIGITS
 from myths.forgetting.user_summary import summarize_user_data
 from myths.lab.errors import UsageError
-from myths.lab.store import Results, TrialRecord
+from myths.lab.storage.store import Results, TrialRecord
 from myths.lab.trial import Context
 
 

@@ -10,12 +10,12 @@ from myths.forgetting import MYTH, tables
 from myths.forgetting.profiles import trials
 from myths.forgetting.trials import CorrelateCounts, CountForgetting, CountUnforgettable, TrainPruned
 from myths.forgetting.trials.training import TrainingTrial
-from myths.lab import runner
 from myths.lab.analysis import analyze, write
 from myths.lab.data import prepared
 from myths.lab.errors import UsageError
-from myths.lab.run_folder import RunFolder
-from myths.lab.store import Results, TrialRecord
+from myths.lab.execution import runner
+from myths.lab.storage.run_folder import RunFolder
+from myths.lab.storage.store import Results, TrialRecord
 from myths.lab.trial import Trial
 
 EPOCHS = {16.0: 3.0, 10.0: 1.0, 3.0: 1.0}

@@ -9,11 +9,11 @@ from PIL import Image
 from myths.forgetting import MYTH
 from myths.forgetting.profiles import trials
 from myths.forgetting.user_images import user_images
-from myths.lab import runner
 from myths.lab.analysis import analyze, write
 from myths.lab.data import prepared, user_data
 from myths.lab.errors import UsageError
-from myths.lab.run_folder import RunFolder
+from myths.lab.execution import runner
+from myths.lab.storage.run_folder import RunFolder
 from myths.lab.trial import Context
 
 

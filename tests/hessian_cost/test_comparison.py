@@ -7,7 +7,7 @@ import pytest
 from myths.hessian_cost import MYTH, measures
 from myths.hessian_cost.trials import TimeGradient, TimeHessian, TimeNewtonStep, derivatives
 from myths.hessian_cost.trials.newton_step import newton_row
-from myths.lab.store import Results, TrialRecord
+from myths.lab.storage.store import Results, TrialRecord
 from myths.lab.trial import Context
 
 

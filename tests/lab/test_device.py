@@ -10,12 +10,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from myths.lab import device
 from myths.lab.errors import CannotStart, UsageError
+from myths.lab.measurement import device
 
 
 def test_importing_it_does_not_import_torch():
-    code = "import sys, myths.lab.device; sys.exit('torch' in sys.modules)"
+    code = "import sys, myths.lab.measurement.device; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from myths.lab.energy import MIN_SAMPLES, EnergyMeter
+from myths.lab.measurement.energy import MIN_SAMPLES, EnergyMeter
 from myths.lab.report import formatting
-from myths.lab.store import Store, TrialRecord
+from myths.lab.storage.store import Store, TrialRecord
 from tests.lab.report import coin
 
 SAYS = {

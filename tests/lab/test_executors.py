@@ -11,11 +11,11 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from myths.lab import executors
 from myths.lab.errors import CannotStart
-from myths.lab.executors import Execution
-from myths.lab.runner import Invocation, plan, run
-from myths.lab.store import Store
+from myths.lab.execution import executors
+from myths.lab.execution.executors import Execution
+from myths.lab.execution.runner import Invocation, plan, run
+from myths.lab.storage.store import Store
 from myths.lab.trial import Context, Outcome, Trial
 
 GIGABYTE = 1 << 30

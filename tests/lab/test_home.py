@@ -8,8 +8,8 @@ import pytest
 import myths
 from myths.lab.data import prepared, user_data
 from myths.lab.errors import UsageError
-from myths.lab.executors import execute
-from myths.lab.publish import publish
+from myths.lab.execution.executors import execute
+from myths.lab.storage.publish import publish
 from myths.lab.trial import Context
 from tests.lab.report import coin
 

@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from myths.lab import store as storing
-from myths.lab.runner import Invocation, plan, run
-from myths.lab.store import Store
+from myths.lab.execution.runner import Invocation, plan, run
+from myths.lab.storage import store as storing
+from myths.lab.storage.store import Store
 from myths.lab.trial import Context, Outcome, Trial
 
 PAUSE = 0.004

@@ -24,8 +24,9 @@ if __name__ == "__main__":  # a process that Windows starts imports this file ag
     from pathlib import Path
     from myths.fixup.memory import free_bytes
     from myths.hessian_cost.trials import TimeHessian
-    from myths.lab import executors, memory, worker_pool
-    from myths.lab.run_folder import RunFolder
+    from myths.lab.execution import executors, worker_pool
+    from myths.lab.measurement import memory
+    from myths.lab.storage.run_folder import RunFolder
     from myths.lab.trial import Context
 
     def unknown(line):

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from myths.lab import provenance
 from myths.lab.analysis import analyze
 from myths.lab.errors import CannotStart
-from myths.lab.publish import publish, unpublishable_reason
-from myths.lab.run_folder import RunFolder
-from myths.lab.store import TrialRecord
+from myths.lab.storage import provenance
+from myths.lab.storage.publish import publish, unpublishable_reason
+from myths.lab.storage.run_folder import RunFolder
+from myths.lab.storage.store import TrialRecord
 from tests.lab.report import coin
 
 DICE = replace(coin.DRAWN, name="fair-dice", number=9, belief="Dice | are *fair* <b>")

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from myths import suite
-from myths.lab import provenance, published_arrays, runner, session
 from myths.lab.errors import CannotStart
-from myths.lab.publish import publish
-from myths.lab.run_folder import RunFolder
-from myths.lab.session import RunRequest
-from myths.lab.submission import submit, verify
+from myths.lab.execution import runner, session
+from myths.lab.execution.session import RunRequest
+from myths.lab.storage import provenance, published_arrays
+from myths.lab.storage.publish import publish
+from myths.lab.storage.run_folder import RunFolder
+from myths.lab.storage.submission import submit, verify
 from myths.lab.trial import Outcome, Trial
 from tests.lab.report.coin import COIN, Toss
 from tests.lab.test_submission import contents, repacked

@@ -8,11 +8,11 @@ from typing import ClassVar
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from myths.lab import runner
-from myths.lab.executors import Execution, is_exclusive
-from myths.lab.queue import Queue
-from myths.lab.runner import Budget, Part, Plan, PlannedTrial
-from myths.lab.store import Store, TrialRecord
+from myths.lab.execution import runner
+from myths.lab.execution.executors import Execution, is_exclusive
+from myths.lab.execution.queue import Queue
+from myths.lab.execution.runner import Budget, Part, Plan, PlannedTrial
+from myths.lab.storage.store import Store, TrialRecord
 from myths.lab.trial import Context, Outcome, Trial, dependencies_first
 
 

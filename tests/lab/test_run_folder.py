@@ -14,14 +14,14 @@ import pytest
 from myths.lab.analysis import analyze
 from myths.lab.errors import CannotStart
 from myths.lab.report import exports, run_view
-from myths.lab.run_folder import RunFolder, write_atomically
+from myths.lab.storage.run_folder import RunFolder, write_atomically
 from myths.lab.trial import canonical
 from tests.lab.report import coin
 
 LOCKER = """
 import sys, time
 from pathlib import Path
-from myths.lab.run_folder import RunFolder
+from myths.lab.storage.run_folder import RunFolder
 with RunFolder(Path(sys.argv[1])).locked():
     print("locked", flush=True)
     sys.stdin.read()

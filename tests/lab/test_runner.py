@@ -7,11 +7,11 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from myths.lab import runner
 from myths.lab.errors import CannotStart, MythsError
-from myths.lab.executors import SerialExecutor
-from myths.lab.runner import Budget, Estimates, Invocation, Plan, plan, run
-from myths.lab.store import Store, TrialRecord
+from myths.lab.execution import runner
+from myths.lab.execution.executors import SerialExecutor
+from myths.lab.execution.runner import Budget, Estimates, Invocation, Plan, plan, run
+from myths.lab.storage.store import Store, TrialRecord
 from myths.lab.trial import Context, Outcome, Trial
 
 RAN: list[str] = []
@@ -345,7 +345,7 @@ class Clock:
         self.folder = folder
 
     def execute(self, trial: Trial, context: Context):
-        from myths.lab.executors import Execution
+        from myths.lab.execution.executors import Execution
 
         RAN.append(trial.name)  # type: ignore[attr-defined]
         self.now += trial.relative_cost

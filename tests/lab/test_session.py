@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from myths.lab import session
 from myths.lab.errors import UsageError
-from myths.lab.run_folder import RunFolder
-from myths.lab.session import RunRequest
-from myths.lab.submission import verify
+from myths.lab.execution import session
+from myths.lab.execution.session import RunRequest
+from myths.lab.storage.run_folder import RunFolder
+from myths.lab.storage.submission import verify
 from myths.lab.trial import Context, Outcome
 from tests.lab.report.coin import COIN, Toss
 
@@ -98,7 +98,7 @@ def test_a_trial_whose_worker_died_is_run_once_more_before_it_counts_as_failed(t
 
 
 def test_lines_made_beside_others_say_so_and_are_no_estimates_on_a_gpu(tmp_path):
-    from myths.lab.runner import Estimates
+    from myths.lab.execution.runner import Estimates
 
     go(request(tmp_path, *(Slow(coin="ducat", seed=seed, seconds=0.5) for seed in range(4)), jobs=2))
     assert {line.get("concurrent_trials", 0) for line in lines(tmp_path)} == {1}

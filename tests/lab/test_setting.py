@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from myths.lab.errors import UsageError
+from myths.lab.execution.try_trial import describe_settings, parse_settings
 from myths.lab.setting import NAME, Count, Items, OneOf, Range, Seed, meanings
 from myths.lab.trial import Trial, describe_type, from_settings
-from myths.lab.try_trial import describe_settings, parse_settings
 from tests.lab.report.coin import COIN
 
 

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from myths.lab.errors import CannotStart, MythsError
-from myths.lab.executors import execute
-from myths.lab.store import OPTIONAL_KEYS, RECORD_KEYS, Results, Store, TrialRecord, check_arrays, check_rows, record_error
+from myths.lab.execution.executors import execute
+from myths.lab.storage.store import OPTIONAL_KEYS, RECORD_KEYS, Results, Store, TrialRecord, check_arrays, check_rows, record_error
 from myths.lab.trial import Context, Outcome, Trial
 
 
@@ -212,7 +212,7 @@ def test_no_space_left(tmp_path, monkeypatch, where):
         if where == "fsync":
             patched.setattr("os.fsync", full)
         else:
-            patched.setattr("myths.lab.store._truncate_partial_line", full)
+            patched.setattr("myths.lab.storage.store._truncate_partial_line", full)
         with pytest.raises(CannotStart, match="No space left on device\\. Free disk space"):
             store.append(record(1))
         with pytest.raises(CannotStart, match="No space left on device\\. Free disk space"):
@@ -235,7 +235,7 @@ def test_half_a_line_before_the_disk_was_full(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patched:
-        patched.setattr("myths.lab.store._append_line", half)
+        patched.setattr("myths.lab.storage.store._append_line", half)
         with pytest.raises(CannotStart):
             store.append(record(1))
     with pytest.warns(UserWarning, match="is truncated"):

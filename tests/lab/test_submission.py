@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from myths.lab import submission
 from myths.lab.errors import CannotStart, UsageError
-from myths.lab.submission import CHECKSUM_FILE, Verification, submit, verify
+from myths.lab.storage import submission
+from myths.lab.storage.submission import CHECKSUM_FILE, Verification, submit, verify
 from tests.lab.report import coin
 
 MYTHS = (coin.DRAWN,)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from myths.lab.store import check_rows
+from myths.lab.storage.store import check_rows
 from myths.lab.tables import TRIALS, about, checked, trial_ids, unite, unite_columns
 
 IDS = st.sets(st.sampled_from([f"{i:012x}" for i in range(6)]))

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from myths.lab import timing
-from myths.lab.timing import Stopwatch, Timing, TimingComparison, compare_timings
+from myths.lab.measurement import timing
+from myths.lab.measurement.timing import Stopwatch, Timing, TimingComparison, compare_timings
 
 
 class Clock:

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import torch
 
-from myths.lab import resources, runner, worker_pool
-from myths.lab.store import Store
+from myths.lab.execution import resources, runner, worker_pool
+from myths.lab.execution.worker_pool import MAX_DEFAULT_JOBS, WorkerPool, default_jobs
+from myths.lab.storage.store import Store
 from myths.lab.trial import Context, Outcome, Trial
-from myths.lab.worker_pool import MAX_DEFAULT_JOBS, WorkerPool, default_jobs
 
 
 def test_more_trials_at_once_than_cores_are_warned_of_with_a_better_number(monkeypatch):

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 import torch
 
-from myths.lab import runner, try_trial
 from myths.lab.data import prepared
 from myths.lab.errors import CannotStart, UsageError
-from myths.lab.executors import SerialExecutor
+from myths.lab.execution import runner, try_trial
+from myths.lab.execution.executors import SerialExecutor
+from myths.lab.execution.try_trial import parse_settings
 from myths.lab.language.transformer import TransformerConfig
-from myths.lab.store import Results, Store
+from myths.lab.storage.store import Results, Store
 from myths.lab.trial import Context
-from myths.lab.try_trial import parse_settings
 from myths.lightweight_conv import MYTH, evaluation, measure_speed
 from myths.lightweight_conv.trials.language_models import TrainLanguageModel, language_model_kernel_sizes
 from myths.lightweight_conv.trials.speed import TimeDecoding, TimeLayer
@@ -192,7 +192,7 @@ def test_a_worker_killed_for_memory_leaves_tables_whole(tmp_path):
     plan = runner.plan([trial], store, prepared.sha256_of)
 
     def killed(trial, context):
-        from myths.lab.executors import Execution
+        from myths.lab.execution.executors import Execution
         from myths.lab.trial import Outcome
 
         return Execution(Outcome([{"status": "out of memory"}]), 1.0, 0)

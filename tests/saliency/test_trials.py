@@ -9,11 +9,11 @@ import torch
 from PIL import Image
 from scipy import stats
 
-from myths.lab import runner
 from myths.lab.data import prepared
 from myths.lab.errors import UsageError
-from myths.lab.run_folder import RunFolder
-from myths.lab.store import Results
+from myths.lab.execution import runner
+from myths.lab.storage.run_folder import RunFolder
+from myths.lab.storage.store import Results
 from myths.lab.trial import Context
 from myths.saliency import MYTH, figures, pictures
 from myths.saliency.attack_series import AttackSeries, difference_from_best, lens_gain, paired, unpaired

@@ -9,10 +9,10 @@ import torch
 from PIL import Image
 from torchvision import models
 
-from myths.lab import try_trial
 from myths.lab.data import prepared
 from myths.lab.data.fetch import add
 from myths.lab.errors import CannotStart, MythsError, UsageError
+from myths.lab.execution import try_trial
 from myths.lab.vision.pretrained import ARCHITECTURES, identify, read
 from myths.saliency import MYTH
 from myths.saliency.pretrained import load

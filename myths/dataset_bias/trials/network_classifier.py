@@ -108,7 +108,7 @@ class TrainDatasetClassifier(Trial):
         return build(self.network, len(self.sets), 3, self.image_size)
 
     def _recipe(self, device: str) -> TrainConfig:
-        from myths.lab.device import precision_of
+        from myths.lab.measurement.device import precision_of
         from myths.lab.vision.training import TrainConfig
 
         return TrainConfig(epochs=self.epochs, batch_size=64, learning_rate=0.02, precision=precision_of(device, "auto"))

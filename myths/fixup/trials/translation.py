@@ -12,13 +12,13 @@ from myths.lab.trial import Context, Outcome, Protocol, Trial
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from myths.lab.device import Precision
     from myths.lab.language.mixer import TokenMixer
     from myths.lab.language.parallel_corpus import Pairs
     from myths.lab.language.texts import Texts
     from myths.lab.language.training import TrainConfig
     from myths.lab.language.transformer import EncoderDecoder
     from myths.lab.language.vocabulary import Vocabulary
+    from myths.lab.measurement.device import Precision
 
 REVERSED_WORDS = "reversed_words"
 """Synthetic dataset of reversed words. It needs no download and tests no claim."""
@@ -171,8 +171,8 @@ class TrainTransformer(Trial):
 
     def train_config(self, device: str) -> TrainConfig:
         """Return the hyperparameters: Adam, as in the authors' fairseq command, with a linear schedule."""
-        from myths.lab.device import precision_of
         from myths.lab.language.training import TrainConfig
+        from myths.lab.measurement.device import precision_of
 
         return TrainConfig(
             updates=self.updates,

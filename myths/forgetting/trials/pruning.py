@@ -49,7 +49,7 @@ class ScoreExamples(TrainingTrial):
     def run(self, context: Context) -> Outcome:
         """Return one row: n, mean_score. Array: scores, computed in evaluation mode on images without augmentation."""
         from myths.forgetting import scores
-        from myths.lab.timing import Stopwatch
+        from myths.lab.measurement.timing import Stopwatch
         from myths.lab.vision.training import predict
 
         examples = self.examples(context)
@@ -205,7 +205,7 @@ class PruneNothing(TrainingTrial):
         import torch
 
         from myths.forgetting.counter import ForgettingCounter
-        from myths.lab.device import deterministic
+        from myths.lab.measurement.device import deterministic
 
         examples = self.examples(context)
         order = order_examples("random", len(examples.x), None, context.generator("removal"))

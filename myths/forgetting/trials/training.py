@@ -215,7 +215,7 @@ class TrainingTrial(Trial):
 
     def train_config(self, device: str, epochs: float) -> TrainConfig:
         """Return the hyperparameters for the training loop."""
-        from myths.lab.device import precision_of
+        from myths.lab.measurement.device import precision_of
         from myths.lab.vision.training import TrainConfig
 
         return TrainConfig(

@@ -9,9 +9,9 @@ import numpy as np
 
 from myths.hessian_cost.methods import METHODS, Dtype, Method, MethodName, NotOnDevice, dense
 from myths.hessian_cost.problems import PROBLEMS, Inputs, ProblemName
-from myths.lab.memory import peak_bytes
+from myths.lab.measurement.memory import peak_bytes
+from myths.lab.measurement.timing import Stopwatch, compare_timings
 from myths.lab.setting import Count, Seed
-from myths.lab.timing import Stopwatch, compare_timings
 from myths.lab.trial import Context, Outcome, Trial
 
 DerivativeKind = Literal["hessian", "gradient"]

@@ -16,8 +16,8 @@ from myths.hessian_cost.problems import Inputs
 from myths.hessian_cost.trials.derivatives import GIB, MAX_SECONDS, NOT_ON_DEVICE, OUT_OF_MEMORY, OVER_BUDGET
 from myths.lab.data import prepared
 from myths.lab.errors import MythsError, UsageError
+from myths.lab.measurement.timing import Stopwatch, compare_timings
 from myths.lab.setting import ANY_LINE, NAME, NAME_OR_NONE, NOT_EMPTY, Seed
-from myths.lab.timing import Stopwatch, compare_timings
 from myths.lab.trial import Context, Outcome, Trial
 
 REFERENCE = "tensor-calculus"

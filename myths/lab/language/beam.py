@@ -10,11 +10,11 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from myths.lab.device import Precision, autocast
 from myths.lab.language.parallel_corpus import Pairs
 from myths.lab.language.training import length_buckets
 from myths.lab.language.transformer import EncoderDecoder
 from myths.lab.language.vocabulary import BOS, EOS, PAD
+from myths.lab.measurement.device import Precision, autocast
 
 BATCH_TOKENS = 4000
 """Tokens per batch."""

@@ -14,11 +14,11 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from myths.lab.device import Precision, autocast
 from myths.lab.language.parallel_corpus import Pairs
 from myths.lab.language.transformer import EncoderDecoder
 from myths.lab.language.vocabulary import PAD
-from myths.lab.timing import Stopwatch
+from myths.lab.measurement.device import Precision, autocast
+from myths.lab.measurement.timing import Stopwatch
 
 Schedule = Literal["inverse-sqrt", "linear"]
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from myths.lab.estimate import Estimate, student_t
-from myths.lab.executors import is_exclusive
+from myths.lab.execution.executors import is_exclusive
 from myths.lab.myth import Myth
 from myths.lab.report.run_view import ClaimView, RunView
-from myths.lab.store import TrialRecord
+from myths.lab.storage.store import TrialRecord
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from myths.lab.errors import CannotStart
 from myths.lab.report import exports, run_view, style
 from myths.lab.report.parallel_map import parallel_map
 from myths.lab.report.tables import data_table
-from myths.lab.run_folder import write_atomically
+from myths.lab.storage.run_folder import write_atomically
 from myths.lab.tables import as_csv
 
 if TYPE_CHECKING:

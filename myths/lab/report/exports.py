@@ -15,8 +15,8 @@ from myths.lab.claim_record import ClaimRecord
 from myths.lab.report import references
 from myths.lab.report.json_schema import json_schema
 from myths.lab.report.latex import escaped
-from myths.lab.run_folder import write_atomically
 from myths.lab.setting import Text
+from myths.lab.storage.run_folder import write_atomically
 from myths.lab.tables import TRIALS
 
 if TYPE_CHECKING:

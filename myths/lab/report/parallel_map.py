@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
 
-from myths.lab.parent import exit_with_parent
-from myths.lab.resources import cores
+from myths.lab.execution.parent import exit_with_parent
+from myths.lab.execution.resources import cores
 
 T = TypeVar("T")
 

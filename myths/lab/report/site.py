@@ -15,7 +15,7 @@ from myths.lab.report import drawing, exports, formatting, front_page, run_view,
 from myths.lab.report.comparison import Comparison, comparisons
 from myths.lab.report.parallel_map import parallel_map
 from myths.lab.report.tables import MAX_ROWS
-from myths.lab.run_folder import RunFolder, write_atomically
+from myths.lab.storage.run_folder import RunFolder, write_atomically
 
 if TYPE_CHECKING:
     import jinja2

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from myths.lab import try_trial
 from myths.lab.errors import UsageError
+from myths.lab.execution import try_trial
 from myths.lab.report import formatting
-from myths.lab.store import TrialRecord
+from myths.lab.storage.store import TrialRecord
 from myths.lab.trial import Trial, canonical
 
 MAX_VALUES = 8

@@ -157,7 +157,7 @@ class TrainClassifier(Trial):
 
     def train_config(self, device: str) -> TrainConfig:
         """Return the training hyperparameters, with "auto" precision resolved for ``device``."""
-        from myths.lab.device import precision_of
+        from myths.lab.measurement.device import precision_of
         from myths.lab.vision.training import TrainConfig
 
         return TrainConfig(

@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
-from myths.lab.device import CHANNELS, Precision, autocast, halve_on_out_of_memory
-from myths.lab.timing import Stopwatch
+from myths.lab.measurement.device import CHANNELS, Precision, autocast, halve_on_out_of_memory
+from myths.lab.measurement.timing import Stopwatch
 from myths.lab.trial import Context
 from myths.lab.vision.augmentation import Augmentation, PaddingMode, augment
 from myths.lab.vision.memory_format import place

@@ -105,9 +105,9 @@ class TrainLanguageModel(Trial):
         """Return one row: test loss per token in nats, perplexity, bits per byte, validation perplexity, number of parameters and speed."""
         import torch
 
-        from myths.lab.device import precision_of
         from myths.lab.language.training import TrainConfig, fit
         from myths.lab.language.transformer import parameters
+        from myths.lab.measurement.device import precision_of
 
         streams, size, test_bytes = self.streams(context.device)
         model = self.initial_network(context, size)
@@ -209,8 +209,8 @@ def _nats(model: LanguageModel, stream: Tensor, context: int, precision: Any) ->
     import torch
     import torch.nn.functional as F
 
-    from myths.lab.device import autocast
     from myths.lab.language.vocabulary import PAD
+    from myths.lab.measurement.device import autocast
 
     asked = F.pad(stream[1:], (0, -(len(stream) - 1) % context), value=PAD).unflatten(0, (-1, context))
     given = F.pad(stream[:-1], (0, -(len(stream) - 1) % context), value=PAD).unflatten(0, (-1, context))

@@ -247,8 +247,8 @@ class TrainTranslationModel(Trial):
 
     def train_config(self, device: str) -> TrainConfig:
         """Return the hyperparameters for the training loop on a device."""
-        from myths.lab.device import precision_of
         from myths.lab.language.training import TrainConfig
+        from myths.lab.measurement.device import precision_of
 
         return TrainConfig(
             updates=self.updates,

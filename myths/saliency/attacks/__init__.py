@@ -142,7 +142,7 @@ def keeps_label(
     network: nn.Module, images: Float[Tensor, "n c h w"], labels: Int64[Tensor, " n"], internal_batch_size: int = 1024
 ) -> Bool[Tensor, " n"]:
     """Return whether the network predicts the label of each image."""
-    from myths.lab.device import CHANNELS, halve_on_out_of_memory
+    from myths.lab.measurement.device import CHANNELS, halve_on_out_of_memory
 
     def is_kept(piece: slice) -> Tensor:
         return network(images[piece]).argmax(1) == labels[piece]

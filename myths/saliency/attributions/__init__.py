@@ -14,7 +14,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from myths.lab.device import CHANNELS, chunk_size, halve_on_out_of_memory
+from myths.lab.measurement.device import CHANNELS, chunk_size, halve_on_out_of_memory
 from myths.saliency.attributions import deeplift, grad_cam, gradient, gradient_times_input, integrated_gradients, smoothgrad
 from myths.saliency.maps import pixel_map
 from myths.saliency.names import AVERAGING_METHODS, Method, Output, check_layer

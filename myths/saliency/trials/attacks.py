@@ -109,7 +109,7 @@ class AttackImages(OnNetwork):
         Raises:
             UsageError: ``k`` exceeds the number of pixels, or the network classifies fewer images correctly than requested.
         """
-        from myths.lab.timing import Stopwatch
+        from myths.lab.measurement.timing import Stopwatch
         from myths.saliency.attacks import AttackConfig, perturb
         from myths.saliency.comparison import ExplainedImages, compare, completeness_error, example_arrays, explain_images, null_similarity
         from myths.saliency.trials.networks import load_explained_model

@@ -86,7 +86,7 @@ class TrainNetwork(TrainClassifier):
 
     def train_network(self, context: Context, network: Classifier, x: Tensor, y: Tensor) -> dict[str, Any]:
         """Train the network in place and return the columns of the training run."""
-        from myths.lab.timing import Stopwatch
+        from myths.lab.measurement.timing import Stopwatch
         from myths.lab.vision.training import fit_seeded
         from myths.saliency.robust_training import RobustTraining
         from myths.saliency.surrogate import softened

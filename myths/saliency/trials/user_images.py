@@ -103,7 +103,7 @@ class AttackUserImages(Trial):
         Raises:
             UsageError: The network does not have or does not predict the class ``target``, or ``k`` exceeds the number of pixels.
         """
-        from myths.lab.timing import Stopwatch
+        from myths.lab.measurement.timing import Stopwatch
         from myths.saliency.attacks import AttackConfig, perturb
         from myths.saliency.comparison import compare, completeness_error, example_arrays, explain_images
         from myths.saliency.determinism import exact_convolutions

@@ -13,8 +13,8 @@ from myths.lab.claim import Claim, above, at_least, between
 from myths.lab.estimate import clopper_pearson, exact, student_t
 from myths.lab.myth import Myth, Paper
 from myths.lab.report import style
-from myths.lab.run_folder import RunFolder
-from myths.lab.store import TrialRecord
+from myths.lab.storage.run_folder import RunFolder
+from myths.lab.storage.store import TrialRecord
 from myths.lab.trial import Outcome, Trial
 
 HOSTILE = '<script>alert("x")</script> & <img src=http://evil.example/x onerror=alert(1)>'

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from myths.lab.execution.runner import Estimates
 from myths.lab.report import run_view
 from myths.lab.report.comparison import comparisons
-from myths.lab.runner import Estimates
-from myths.lab.store import TrialRecord
+from myths.lab.storage.store import TrialRecord
 from tests.lab.report import coin
 
 

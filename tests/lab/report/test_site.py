@@ -11,7 +11,7 @@ import pytest
 from myths.lab.analysis import analyze
 from myths.lab.claim import MythVerdict, Verdict
 from myths.lab.report import formatting, run_view, site
-from myths.lab.store import TrialRecord
+from myths.lab.storage.store import TrialRecord
 from myths.lab.trial import canonical
 from tests.lab.report import coin
 

@@ -98,4 +98,4 @@ def test_weights_take_the_format_and_stay_the_same_objects():
 def test_no_other_place_decides():
     package = Path(myths.__file__).parent
     deciding = {str(p.relative_to(package)) for p in package.rglob("*.py") if re.search(r"torch\.channels_last", p.read_text("utf-8"))}
-    assert deciding == {"lab/vision/memory_format.py", "lab/kernels.py"}  # the second checks kernels and computes no result
+    assert deciding == {"lab/vision/memory_format.py", "lab/measurement/kernels.py"}  # the second checks kernels and computes no result

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from myths.lab import provenance, published_arrays
 from myths.lab.analysis import analyze, write
 from myths.lab.errors import CannotStart
 from myths.lab.home import home
 from myths.lab.myth import Myth
-from myths.lab.run_folder import RunFolder, write_atomically
+from myths.lab.storage import provenance, published_arrays
+from myths.lab.storage.run_folder import RunFolder, write_atomically
 
 log = logging.getLogger(__name__)
 

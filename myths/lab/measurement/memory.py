@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from myths.lab.timing import synchronize
+from myths.lab.measurement.timing import synchronize
 
 
 def reset_peak_memory(device: str) -> bool:

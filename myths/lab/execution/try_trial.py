@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from myths.lab import pictures, runner
+from myths.lab import pictures
 from myths.lab.data import prepared
 from myths.lab.errors import CannotStart, MythsError, UsageError
+from myths.lab.execution import runner
 from myths.lab.myth import Myth
 from myths.lab.setting import Meaning, meanings
-from myths.lab.store import Results, Store, TrialRecord
+from myths.lab.storage.store import Results, Store, TrialRecord
 from myths.lab.trial import Trial, describe_type, from_settings
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def run(myth: Myth, name: str, settings: Sequence[str], device: str, folder: Pat
             raise CannotStart(plan.skipped[-1][1])
         for data in plan.data:
             prepared.require(data)
-        from myths.lab import device as devices  # imports torch, which takes seconds: only after the settings are checked
+        from myths.lab.measurement import device as devices  # imports torch, which takes seconds: only after the settings are checked
 
         progress = runner.run(plan, store, runner.Invocation(devices.select_device(device), prepared.sha256_of, "try"), report=_tell)
         if progress.failed:

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from myths.lab import failures
-from myths.lab.executors import Execution, Executor, SerialExecutor
-from myths.lab.queue import Entry, Queue
-from myths.lab.store import HashLookup, Store, TrialRecord
+from myths.lab.execution.executors import Execution, Executor, SerialExecutor
+from myths.lab.execution.queue import Entry, Queue
+from myths.lab.storage.store import HashLookup, Store, TrialRecord
 from myths.lab.trial import Context, Outcome, Trial, dependencies_first
 
 State = Literal["done", "pending", "skipped"]

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-from myths.lab.executors import KILLED, Execution, execute, is_exclusive, run_inline, worker_context
-from myths.lab.parent import exit_with_parent
-from myths.lab.resources import busy_cores, cores, free_bytes
-from myths.lab.timing import Stopwatch
+from myths.lab.execution.executors import KILLED, Execution, execute, is_exclusive, run_inline, worker_context
+from myths.lab.execution.parent import exit_with_parent
+from myths.lab.execution.resources import busy_cores, cores, free_bytes
+from myths.lab.measurement.timing import Stopwatch
 from myths.lab.trial import Context, Trial
 
 MAX_DEFAULT_JOBS = 4

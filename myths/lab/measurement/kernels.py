@@ -4,7 +4,7 @@ oneDNN has different kernels for each instruction set. A faulty kernel may crash
 therefore runs in a child process and compares the kernel with the same call without oneDNN, forward and backward.
 
 Example:
-    >>> from myths.lab.kernels import Convolution, check
+    >>> from myths.lab.measurement.kernels import Convolution, check
     >>> [found.result for found in check([Convolution(in_channels=16, out_channels=8, size=(8, 8))])]    # doctest: +SKIP
     ['right']
 """
@@ -191,7 +191,7 @@ def _in_child(cases: Sequence[Case], instruction_set: str, repetitions: int, end
         asked.write_text(json.dumps([{"kind": type(case).__name__, **asdict(case)} for case in cases]), encoding="utf-8")
         answers.touch()
         child = subprocess.Popen(
-            [sys.executable, "-m", "myths.lab.kernels", str(asked), str(answers), str(repetitions)],
+            [sys.executable, "-m", "myths.lab.measurement.kernels", str(asked), str(answers), str(repetitions)],
             env=variables,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from myths.lab import kernels
 from myths.lab.claim import Claim
+from myths.lab.measurement import kernels
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "pandas", "scikit-learn", "scikit-image", "seven-myths")
 FRAMEWORKS = ("jax", "jaxlib", "tensorflow-cpu", "tensorflow", "autograd", "pytensor", "casadi", "sympy")

@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from myths.lab.executors import is_exclusive
+from myths.lab.execution.executors import is_exclusive
 from myths.lab.trial import Trial
 
 Estimate = Callable[[Trial], float | None]

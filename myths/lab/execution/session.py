@@ -9,17 +9,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from myths.lab import analysis, continuation, device, provenance, runner, selection
+from myths.lab import analysis
 from myths.lab.analysis import Analysis
 from myths.lab.data import prepared
 from myths.lab.data.names import canonical_name
 from myths.lab.errors import CannotStart, MythsError, UsageError
+from myths.lab.execution import continuation, runner, selection
+from myths.lab.execution.runner import Budget, Part, Plan, Progress, UnavailableReason
+from myths.lab.execution.worker_pool import WorkerPool
+from myths.lab.measurement import device
 from myths.lab.myth import Myth, Profile, parse_profile
-from myths.lab.run_folder import RunFolder
-from myths.lab.runner import Budget, Part, Plan, Progress, UnavailableReason
-from myths.lab.store import Store, TrialRecord
+from myths.lab.storage import provenance
+from myths.lab.storage.run_folder import RunFolder
+from myths.lab.storage.store import Store, TrialRecord
 from myths.lab.trial import Trial, canonical
-from myths.lab.worker_pool import WorkerPool
 
 MIN_FREE_BYTES = 200 * 2**20
 """Minimum free disk space to start a run."""

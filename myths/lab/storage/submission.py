@@ -21,13 +21,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from myths.lab import published_arrays
 from myths.lab.analysis import Analysis, analyze, render_figures
 from myths.lab.errors import CannotStart, MythsError, UsageError
 from myths.lab.myth import Myth
-from myths.lab.publish import publish
-from myths.lab.run_folder import RunFolder
-from myths.lab.store import RECORD_KEYS, complete_lines, record_error
+from myths.lab.storage import published_arrays
+from myths.lab.storage.publish import publish
+from myths.lab.storage.run_folder import RunFolder
+from myths.lab.storage.store import RECORD_KEYS, complete_lines, record_error
 from myths.lab.tables import as_csv
 from myths.lab.trial import decode
 

@@ -16,13 +16,13 @@ from multiprocessing.context import ForkServerContext, SpawnContext
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from myths.lab.energy import EnergyMeter
 from myths.lab.errors import MythsError
+from myths.lab.execution.parent import exit_with_parent
 from myths.lab.home import home
-from myths.lab.memory import peak_memory, reset_peak_memory
-from myths.lab.parent import exit_with_parent
-from myths.lab.store import check_arrays, check_rows
-from myths.lab.timing import Stopwatch
+from myths.lab.measurement.energy import EnergyMeter
+from myths.lab.measurement.memory import peak_memory, reset_peak_memory
+from myths.lab.measurement.timing import Stopwatch
+from myths.lab.storage.store import check_arrays, check_rows
 from myths.lab.trial import Context, Outcome, Trial
 
 OUT_OF_MEMORY = "out of memory"

@@ -12,7 +12,7 @@ from typing import Any
 
 from myths.lab.errors import CannotStart
 from myths.lab.myth import Myth
-from myths.lab.store import Store
+from myths.lab.storage.store import Store
 
 _INVOCATION = {
     "id": str,

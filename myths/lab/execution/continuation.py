@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from myths.lab.errors import CannotStart, UsageError
-from myths.lab.run_folder import RunFolder
+from myths.lab.storage.run_folder import RunFolder
 
 
 def needs_copy(source: RunFolder, run: RunFolder, machine_class: str) -> bool:

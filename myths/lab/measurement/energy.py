@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from typing import IO
 
-from myths.lab.timing import Stopwatch
+from myths.lab.measurement.timing import Stopwatch
 
 PERIOD_MS = 200
 MIN_SAMPLES = 5

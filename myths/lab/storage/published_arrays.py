@@ -19,8 +19,8 @@ import numpy as np
 
 from myths.lab.errors import MythsError
 from myths.lab.myth import PROFILES, Myth
-from myths.lab.run_folder import RunFolder
-from myths.lab.store import Store, TrialRecord, array_sha256
+from myths.lab.storage.run_folder import RunFolder
+from myths.lab.storage.store import Store, TrialRecord, array_sha256
 from myths.lab.trial import dependencies_first
 
 log = logging.getLogger(__name__)

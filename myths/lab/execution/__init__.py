@@ -1,0 +1,1 @@
+"""Run trials: which, in what order, in which process, and what is left to do."""

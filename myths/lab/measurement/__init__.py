@@ -1,0 +1,1 @@
+"""Measure time, memory and energy on a device, and know the device."""

@@ -1,0 +1,1 @@
+"""Keep what trials gave: lines, arrays, run folders, and what leaves this machine."""
