@@ -156,9 +156,14 @@ def attack(
     """Perturb an image so that its saliency map changes and its predicted class does not (Ghorbani et al. 2019, Alg. 1).
 
     Args:
-        model, image, method, layer, baseline, output: As for ``explain``.
+        model: As for ``explain``.
+        image: As for ``explain``.
+        method: As for ``explain``.
         epsilon: Largest change of a pixel, in levels of 255.
         attack: "top-k", "mass-center" or "targeted"; "random-walk" or "random" as baselines, of which "random" may lose the class.
+        layer: As for ``explain``.
+        baseline: As for ``explain``.
+        output: As for ``explain``.
         k: Number of most salient pixels that are attacked and compared. Default: 2 % of the pixels.
         n_iterations: Number of steps of the attack.
         step_size: Change of a pixel in one step, in levels of 255.
