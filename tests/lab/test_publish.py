@@ -3,9 +3,11 @@
 import json
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+import myths
 from myths.lab.analysis import analyze
 from myths.lab.errors import CannotStart
 from myths.lab.storage import provenance
@@ -98,6 +100,10 @@ def test_a_run_from_no_clean_commit_is_refused(tmp_path, changes, message):
     with pytest.raises(CannotStart, match=message):
         publish(run, tmp_path / "published", MYTHS)
     assert not (tmp_path / "published").exists()
+
+
+def test_the_commit_is_looked_for_where_the_package_lies():
+    assert Path(myths.__file__).parents[1] == provenance.ROOT
 
 
 @pytest.fixture

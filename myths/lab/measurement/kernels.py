@@ -184,7 +184,7 @@ def _in_child(cases: Sequence[Case], instruction_set: str, repetitions: int, end
     variables = {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONFAULTHANDLER": ""}
     if instruction_set:
         variables = {k: v for k, v in variables.items() if k != "ATEN_CPU_CAPABILITY"} | environment(instruction_set)
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH", "")]))
     with tempfile.TemporaryDirectory() as folder:
         asked, answers = Path(folder, "cases.json"), Path(folder, "answers.txt")

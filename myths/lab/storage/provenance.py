@@ -19,7 +19,7 @@ from myths.lab.measurement import kernels
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "pandas", "scikit-learn", "scikit-image", "seven-myths")
 FRAMEWORKS = ("jax", "jaxlib", "tensorflow-cpu", "tensorflow", "autograd", "pytensor", "casadi", "sympy")
 """Frameworks that myth 1 compares with torch."""
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def invocation(device: str, arguments: Mapping[str, Any], claims: Iterable[Claim]) -> dict[str, Any]:
