@@ -143,7 +143,7 @@ def test_what_cannot_be_placed_is_refused_with_the_reason(home):
     ):
         with pytest.raises(UsageError, match=said):
             MYTH.trials("quick", None, (name,))
-    refused = (({"normalization": "imagnet"}, "expected one of none, none-bgr"), ({"source": "de"}, "one setting, normalization"))
+    refused = (({"normalization": "imagnet"}, "expected one of none, none-bgr"), ({"source": "de"}, "the only setting of weights is normalization"))
     for settings, said in refused:
         with pytest.raises(UsageError, match=said):
             add("other", home / "unknown.pth", settings)

@@ -123,7 +123,7 @@ def test_own_arrays_and_labels_out_of_range():
     prepared.save("arrays", arrays, source="test", note="")
     prepared.save("outside", arrays | {"y_train": np.arange(30) % 3 - 1}, source="test", note="")
     prepared.save("test_only", {"x_test": x, "y_test": arrays["y_train"]}, source="test", note="")
-    for name, words in (("outside", "are -1 to 1"), ("test_only", "no training part")):
+    for name, words in (("outside", "are -1 to 1"), ("test_only", "no training split")):
         with pytest.raises(UsageError, match=words):
             trials("quick", None, (name,))
     trial = trials("quick", None, ("arrays",))[0]
