@@ -148,7 +148,7 @@ def test_what_cannot_be_placed_is_refused_with_the_reason(home):
         with pytest.raises(UsageError, match=said):
             add("other", home / "unknown.pth", settings)
     (home / "p.json").write_text(json.dumps({"original": [0] * 10_000}))
-    with pytest.raises(UsageError, match="only parallel texts .* and weights .* have settings"):
+    with pytest.raises(UsageError, match=r"only parallel texts .* and weights .* have settings"):
         add("other", home / "p.json", {"normalization": "none"})
 
 
