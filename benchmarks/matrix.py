@@ -195,7 +195,8 @@ def oldest() -> str:
 def machine(python: str, variables: dict[str, str]) -> list[str]:
     """Return processor, instruction set and versions, as reported by the interpreter of a cell."""
     code = (
-        "import json; from myths.lab import provenance, kernels, memory; import torch; m = provenance.machine('cpu');"
+        "import json; from myths.lab.measurement import kernels; from myths.lab.storage import provenance; import torch;"
+        "m = provenance.machine('cpu');"
         "print(json.dumps([m['cpu'], m['instruction_set'], torch.__version__.split('+')[0], m['onednn'], kernels.available()[-1:]]))"
     )
     done = subprocess.run([python, "-c", code], cwd=ROOT, env=variables, capture_output=True, text=True, check=True)

@@ -2,6 +2,7 @@
 
 import importlib.util
 import itertools
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,15 @@ def test_a_cell_that_does_not_exist_is_refused_with_those_that_do():
     done = subprocess.run([sys.executable, ROOT / "benchmarks" / "matrix.py", "avx3"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "avx2-today-2" in done.stderr
+
+
+def test_a_cell_says_on_which_machine_it_ran(matrix):
+    import torch
+
+    processor, instruction_set, versions = matrix.machine(sys.executable, dict(os.environ))
+    assert processor.endswith(("Linux", "Darwin", "Windows"))
+    assert instruction_set
+    assert versions.startswith(torch.__version__.split("+")[0])
 
 
 def test_what_failed_or_ended_early_is_no_pass(matrix):
