@@ -1,4 +1,4 @@
-# make quick   runs every myth on embedded data and writes the report
+# make quick   runs every myth on built-in data and writes the report
 # make test    lints and tests
 # make MYTH PROFILE=laptop   runs one myth; see README.md
 
@@ -7,9 +7,9 @@ VENV ?= .venv
 PROFILE ?= quick
 ARGS ?=
 BIN := $(VENV)/bin
-# pip shows its progress to people, and nothing to a file
+# pip shows progress on a terminal only
 QUIET := $(shell test -t 2 || echo --quiet)
-# A dead worker is replaced, a test that hangs fails after five minutes, and where even that is not heard its process is ended
+# A dead worker is replaced, a hanging test fails after 300 s, and a hanging process is killed after 330 s
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile --max-worker-restart 8 \
 	--timeout 300 -o faulthandler_timeout=330 -o faulthandler_exit_on_timeout=true
 MYTHS := hessian-cost dataset-bias cifar10-1 forgetting fixup lightweight-conv saliency
@@ -46,11 +46,11 @@ bench-compare: $(VENV)/.test
 report: $(VENV)/.base
 	$(BIN)/myths report
 
-# The pages of the published runs, in one folder that any web server can hand out
+# The pages of the published runs, in one folder for any static web server
 site: $(VENV)/.base
 	$(BIN)/myths site site
 
-# The README's pictures of the report, taken by a headless chromium
+# Screenshots of the report for the README, taken by a headless chromium
 screenshots: $(VENV)/.test
 	$(BIN)/python docs/screenshots.py
 

@@ -59,7 +59,7 @@ def through(listed: list[Trial], store: Store) -> runner.Progress:
     urgent = selection.most_urgent([CLAIM], plan.in_state("pending"))
     done = Execution(Outcome([{"n": 1}]), 0.0, 0)
     executor = SerialExecutor(lambda trial, context: done)
-    (progress,) = runner.run_queue([runner.Part(plan, store, urgent)], runner.Invocation("cpu", no_hash, "i"), executor=executor)
+    (progress,) = runner.run_queue([runner.MythTrials(plan, store, urgent)], runner.Invocation("cpu", no_hash, "i"), executor=executor)
     return progress
 
 

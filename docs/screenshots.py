@@ -1,4 +1,4 @@
-"""The README's pictures of the report on the published runs: ``make screenshots``."""
+"""Write the screenshots of the report on the published runs for the README: ``make screenshots``."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 
 DOCS = Path(__file__).parent
 SHOTS = (("index.html", "light", "report.png", 1500), ("cifar10-1.html#published-cpu-laptop", "dark", "myth.png", 1300))
-"""Page and place, colour scheme, file, height in pixels."""
-NEEDED = "pictures need playwright and a chromium: pip install playwright, then apt-get install chromium or playwright install chromium"
+"""Page and anchor, color scheme, file, height in pixels."""
+NEEDED = "screenshots need playwright and a chromium: pip install playwright, then apt-get install chromium or playwright install chromium"
 
 
 def main() -> None:
-    """Builds the site of the published runs to the side and writes a picture of each page in ``SHOTS``; ends with what to install."""
+    """Build the site of the published runs in a temporary folder and write a screenshot of each page in ``SHOTS``."""
     try:
         from playwright.sync_api import Error, sync_playwright
     except ModuleNotFoundError:

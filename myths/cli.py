@@ -172,7 +172,7 @@ def run(
     with_report: Annotated[
         bool, typer.Option("--report", help="Rebuild the report and list the verdicts after the run, even if trials failed.")
     ] = False,
-    as_json: Json = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON. Requires --dry-run.")] = False,
 ) -> None:
     """Run the trials of one or more myths. Finished trials are reused."""
     if as_json and not dry_run:
@@ -220,7 +220,8 @@ def try_(
     """Run one trial and print its rows without storing them.
 
     `myths try MYTH TRIAL --help` lists the settings of a trial: valid values, default, meaning. Set fields of a nested trial with
-    KEY.KEY=VALUE. If the trial has pictures, they are written to results/local/pictures and their paths are printed.
+    KEY.KEY=VALUE. If the trial has figures with images, they are written to results/local/pictures and
+    their paths are printed.
     """
     from myths import suite
     from myths.lab.execution import try_trial
@@ -242,7 +243,7 @@ def try_(
         for row in tried.rows:
             terminal.print("  ".join(f"{key}={value}" for key, value in row.items()))
         for picture in tried.pictures:
-            terminal.print(f"picture: {picture}")
+            terminal.print(f"figure: {picture}")
 
 
 @command(app, "report")

@@ -53,7 +53,7 @@ def test_a_variant_says_what_it_is(monkeypatch):
     assert [line["fix"] for line in doctor._data()] == ["not the official content: half of it", "myths data get b"]
 
 
-def test_provenance_names_instruction_set_linear_algebra_and_peers():
+def test_provenance_names_instruction_set_linear_algebra_and_frameworks():
     entry = provenance.invocation("cpu", {}, [])
     machine = entry["machine"]
     assert machine["instruction_set"] == kernels.effective()

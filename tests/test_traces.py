@@ -19,8 +19,8 @@ DROPPED = 25
 """Named trials that are dropped here, one at a time; benchmarks/test_selection.py drops every one."""
 ROWS = 2
 """Rows of each table that are made again here."""
-SPEAKS = {"main_setting", "largest", "transfer"}
-"""Columns that say which of all rows of a run speak, or to which group of them a row belongs: its numbers do not come from the others."""
+MAIN_COLUMNS = {"main_setting", "largest", "transfer"}
+"""Columns that mark the main rows of a run or their group. Their values depend on all rows, not only on the source trials."""
 
 SHOWN_BESIDE_OTHERS = {"sensitivity"}
 """Tables that show a row only where the run has others to put beside it: of learning rates, three or more."""
@@ -94,7 +94,7 @@ def as_csv(found):
 
 
 def made_again(row, others):
-    wanted = {column: cell for column, cell in row.items() if cell and column not in SPEAKS}
+    wanted = {column: cell for column, cell in row.items() if cell and column not in MAIN_COLUMNS}
     return any(all(same(cell, other.get(column, "")) for column, cell in wanted.items()) for other in others)
 
 

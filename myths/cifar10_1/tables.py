@@ -24,7 +24,7 @@ from myths.cifar10_1.trials.new_models import model_name
 from myths.cifar10_1.user_networks import IMAGES
 from myths.lab.estimate import Estimate, clopper_pearson, difference_of_proportions, ratio_of_proportions
 from myths.lab.storage.store import Results
-from myths.lab.tables import ABOUT, TRIALS, about, rows_of_kind, unite
+from myths.lab.tables import PROVENANCE_COLUMNS, TRIALS, provenance_columns, rows_of_kind, unite
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,7 +103,7 @@ def fits(results: Results) -> pd.DataFrame:
     for test_set, group in table[table["test_set"] != "original"].groupby("test_set", sort=False):
         original = originals.loc[group["model"]]
         source = group["source"].iloc[0]
-        common = {"test_set": test_set, **about(group), "dataset": _dataset_text(str(test_set), source), "source": source}
+        common = {"test_set": test_set, **provenance_columns(group), "dataset": _dataset_text(str(test_set), source), "source": source}
         common[TRIALS] = unite([*group[TRIALS], *original[TRIALS]])
         rows += _fit_rows(original, group["correct"], group["n"], common)
     return pd.DataFrame(rows)
@@ -143,7 +143,7 @@ def hard_images(results: Results) -> pd.DataFrame:
             }
             if new[0] and original[0]:
                 row |= _columns("ratio", ratio_of_proportions((new[0], original[0]), (new[1], original[1])))
-            rows.append(row | {name: line[name] for name in ABOUT})
+            rows.append(row | {name: line[name] for name in PROVENANCE_COLUMNS})
     return pd.DataFrame(rows)
 
 
@@ -153,7 +153,8 @@ def drop_explanations(results: Results) -> pd.DataFrame:
 
     excluded = results.frame(ExcludeTestImages, explanation=lambda t: f"{t.reason}s excluded", dataset=lambda t: IMAGES["v4"])
     selected = results.frame(SelectPublishedModel, explanation=lambda t: "best model selected", dataset=lambda t: IMAGES[t.test_set])
-    columns = ["explanation", "test_set", "n", "n_excluded", "models", "share_percent", "share_low_percent", "share_high_percent", *ABOUT]
+    columns = ["explanation", "test_set", "n", "n_excluded", "models", "share_percent", "share_low_percent", "share_high_percent"]
+    columns += PROVENANCE_COLUMNS
     found = pd.concat([table for table in (excluded, selected) if len(table)] or [excluded])
     return found.reindex(columns=columns) if len(found) else found
 
@@ -178,7 +179,7 @@ def new_models(results: Results) -> pd.DataFrame:
                 **{name: line[name] for name in ("new_n", "new_correct")},
                 **_percent("new", new),
                 **_gap_columns(line["original_correct"], line["original_n"], line["new_correct"], line["new_n"]),
-                **{name: line[name] for name in ABOUT},
+                **{name: line[name] for name in PROVENANCE_COLUMNS},
             }
         )
     return pd.DataFrame(rows)
@@ -197,7 +198,7 @@ def new_model_fits(results: Results) -> pd.DataFrame:
         return table
     for (test_set, n_classes), group in table.groupby(["test_set", "n_classes"], sort=False):
         sums = group.groupby("model", sort=False)[["original_correct", "original_n", "new_correct", "new_n"]].sum()
-        common = {"test_set": test_set, "n_classes": n_classes, **about(group), "dataset": test_set}
+        common = {"test_set": test_set, "n_classes": n_classes, **provenance_columns(group), "dataset": test_set}
         original = sums.rename(columns={"original_correct": "correct", "original_n": "n"})
         # All seeds share the test images, so the standard error is that of the images of one seed.
         rows += _fit_rows(original, sums["new_correct"], sums["new_n"], common, images=int(group["new_n"].iloc[0]))
@@ -268,7 +269,7 @@ def user_models(results: Results) -> pd.DataFrame:
                 original[TRIALS],
                 *(published[published["test_set"] == line["test_set"]][TRIALS] if len(published) else ()),
             ]
-            rows.append(row | {column: line[column] for column in ABOUT} | {TRIALS: unite(ids)})
+            rows.append(row | {column: line[column] for column in PROVENANCE_COLUMNS} | {TRIALS: unite(ids)})
     return pd.DataFrame(rows)
 
 
@@ -316,7 +317,7 @@ def normalizations(results: Results) -> pd.DataFrame:
         "p_value",
         "significantly_better",
     ]
-    return table[[*columns, *ABOUT]]
+    return table[[*columns, *PROVENANCE_COLUMNS]]
 
 
 def _datasets_of(trial: CompareUserModel) -> str:

@@ -23,7 +23,7 @@ from myths.dataset_bias.trials import (
 )
 from myths.lab.estimate import student_t
 from myths.lab.storage.store import Results
-from myths.lab.tables import ABOUT, TRIALS, about, unite, unite_columns
+from myths.lab.tables import PROVENANCE_COLUMNS, TRIALS, provenance_columns, unite, unite_columns
 from myths.lab.trial import least_faithful
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def dataset_classification(results: Results) -> pd.DataFrame:
     table["above_chance_pp"] = table["accuracy_percent"] - table["chance_percent"]
     table["times_chance"] = table["accuracy_percent"] / table["chance_percent"]
     columns = ["n_per_set", "n_train", "n_test", "accuracy_percent", "chance_percent", "above_chance_pp", "times_chance", "svm_c", "seed"]
-    return table[[*SETTINGS, "n_sets", *columns, "is_largest_size", *ABOUT]]
+    return table[[*SETTINGS, "n_sets", *columns, "is_largest_size", *PROVENANCE_COLUMNS]]
 
 
 def accuracy(results: Results) -> pd.DataFrame:
@@ -57,7 +57,9 @@ def accuracy(results: Results) -> pd.DataFrame:
     rows = []
     for settings, group in [] if table.empty else table.groupby([*SETTINGS, "n_per_set"], sort=False):
         head = dict(zip([*SETTINGS, "n_per_set"], settings, strict=True))
-        rows.append(head | _interval("accuracy", group["accuracy_percent"]) | _first(group, "chance_percent", "n_sets") | about(group))
+        rows.append(
+            head | _interval("accuracy", group["accuracy_percent"]) | _first(group, "chance_percent", "n_sets") | provenance_columns(group)
+        )
     return pd.DataFrame(rows)
 
 
@@ -76,7 +78,7 @@ def confusion(results: Results) -> pd.DataFrame:
     summed["protocol"] = least_faithful(table["protocol"]) if table["protocol"].nunique() == 1 else None
     if table["protocol"].nunique() > 1:
         summed["protocol"] = table.groupby(keys, sort=False)["protocol"].first().to_numpy()
-    return summed[[*keys, "n_images", "n_images_of_set", "percent", *ABOUT]]
+    return summed[[*keys, "n_images", "n_images_of_set", "percent", *PROVENANCE_COLUMNS]]
 
 
 def related_sets(results: Results) -> pd.DataFrame:
@@ -100,7 +102,11 @@ def related_sets(results: Results) -> pd.DataFrame:
         for name, members in [("all", with_related), *((n, [n]) for n in with_related)] if with_related else []:
             found, chance = sum(int(hits.get(m, 0)) for m in members), sum(expected[m] for m in members)
             errors_here = sum(int(errors[m]) for m in members)
-            rows.append(head | {"set": name, "errors": errors_here, "on_related": found, "ratio_to_uniform": found / chance} | about(group))
+            rows.append(
+                head
+                | {"set": name, "errors": errors_here, "on_related": found, "ratio_to_uniform": found / chance}
+                | provenance_columns(group)
+            )
     return pd.DataFrame(rows)
 
 
@@ -111,7 +117,7 @@ def null_control(results: Results) -> pd.DataFrame:
         return table
     table["above_chance_pp"] = table["accuracy_percent"] - table["chance_percent"]
     columns = ["parts", "n_images", "n_test", "n_correct", "accuracy_percent", "chance_percent", "above_chance_pp", "seed"]
-    return table[["set", "feature", *columns, *ABOUT]]
+    return table[["set", "feature", *columns, *PROVENANCE_COLUMNS]]
 
 
 def preprocessing_effect(results: Results) -> pd.DataFrame:
@@ -129,7 +135,7 @@ def preprocessing_effect(results: Results) -> pd.DataFrame:
     changed["retained_percent"] = 100 * changed["above_chance_pp"] / changed["baseline_above_chance_pp"]
     changed["transform"] = changed["transform"].where(~changed["deduplicated"].astype(bool), "without near-duplicates")
     columns = ["set_group", "feature", "transform", "baseline_above_chance_pp", "above_chance_pp", "retained_percent", "accuracy_percent"]
-    return changed.dropna(subset="baseline_above_chance_pp")[[*columns, "chance_percent", "seed", *ABOUT]]
+    return changed.dropna(subset="baseline_above_chance_pp")[[*columns, "chance_percent", "seed", *PROVENANCE_COLUMNS]]
 
 
 def near_duplicates(results: Results) -> pd.DataFrame:
@@ -138,7 +144,7 @@ def near_duplicates(results: Results) -> pd.DataFrame:
     if table.empty:
         return table
     found = table[(table["n_pairs"] > 0) | (table["set"] == table["other"])]
-    return found[["set_group", "set", "other", "n_pairs", "n_with_duplicate", "n_images", "max_hash_distance", *ABOUT]]
+    return found[["set_group", "set", "other", "n_pairs", "n_with_duplicate", "n_images", "max_hash_distance", *PROVENANCE_COLUMNS]]
 
 
 def network(results: Results) -> pd.DataFrame:
@@ -150,7 +156,7 @@ def network(results: Results) -> pd.DataFrame:
         return table
     table["above_chance_pp"] = table["accuracy_percent"] - table["chance_percent"]
     columns = ["n_per_set", "n_test", "accuracy_percent", "chance_percent", "above_chance_pp", "train_loss", "train_seconds", "seed"]
-    return table[["set_group", "network", "image_size", "epochs", "transform", "n_sets", *columns, *ABOUT]]
+    return table[["set_group", "network", "image_size", "epochs", "transform", "n_sets", *columns, *PROVENANCE_COLUMNS]]
 
 
 def linear_probe(results: Results) -> pd.DataFrame:
@@ -161,7 +167,7 @@ def linear_probe(results: Results) -> pd.DataFrame:
     if table.empty:
         return table
     columns = ["task", "network", "features", "n_classes", "n_train", "n_test", "accuracy_percent", "chance_percent", "seed"]
-    return table[[*columns, *ABOUT]]
+    return table[[*columns, *PROVENANCE_COLUMNS]]
 
 
 # --- across datasets ----------------------------------------------------------------------------------
@@ -178,7 +184,7 @@ def cross_dataset(results: Results) -> pd.DataFrame:
     ):
         last = group[group["n_per_class"] == group["n_per_class"].max()]
         head = {"task": task, "feature": feature, "train_set": train, "test_set": test}
-        rows.append(head | _interval("ap", last["ap_percent"]) | _first(last, "n_per_class", "n_classes") | about(last))
+        rows.append(head | _interval("ap", last["ap_percent"]) | _first(last, "n_per_class", "n_classes") | provenance_columns(last))
     return pd.DataFrame(rows)
 
 
@@ -199,7 +205,8 @@ def cross_dataset_drop(results: Results) -> pd.DataFrame:
             rows.append({
                 "task": task, "feature": feature, "seed": int(seed), "self_percent": own.mean(), "mean_others_percent": others.mean(),
                 "drop_percent": float(drop_of_means(one)), "better_in_domain_percent": 100 * (own > others).mean(),
-                "advantage_pp": float(in_domain_advantage(one).mean()), "n_sets": len(one), **about(group[group["seed"] == seed]),
+                "advantage_pp": float(in_domain_advantage(one).mean()), "n_sets": len(one),
+                **provenance_columns(group[group["seed"] == seed]),
             })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -218,7 +225,7 @@ def in_domain_test(results: Results) -> pd.DataFrame:
         found = domain_gap.in_domain_test(ap[..., -1], np.random.default_rng(0))
         rows.append({
             "task": task, "feature": feature, "advantage_pp": found.advantage, "p_value": found.p_value,
-            "n_permutations": found.permutations, "n_splits": len(ap), **about(group),
+            "n_permutations": found.permutations, "n_splits": len(ap), **provenance_columns(group),
         })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -238,7 +245,7 @@ def market_value(results: Results) -> pd.DataFrame:
         found = market_math.market_value(ap, sizes, np.random.default_rng(0))
         value, low, high = found.interval()
         basket = found.interval(market_math.basket_of_currencies)
-        told = {"n_splits": len(ap), **about(group)}
+        told = {"n_splits": len(ap), **provenance_columns(group)}
         for j, market in enumerate(names):
             for i, sample in enumerate(names):
                 cell = {"alpha": value[i, j], "alpha_low": low[i, j], "alpha_high": high[i, j], "note": found.note[i][j]}
@@ -262,7 +269,7 @@ def relative_value_share(results: Results) -> pd.DataFrame:
         rows.append({
             "task": task, "feature": feature, "n_pairs": ap.shape[1] * (ap.shape[1] - 1), "below_one_percent": below[0],
             "below_one_low_percent": below[1], "below_one_high_percent": below[2], "between_percent": between[0],
-            "between_low_percent": between[1], "between_high_percent": between[2], "n_splits": len(ap), **about(group),
+            "between_low_percent": between[1], "between_high_percent": between[2], "n_splits": len(ap), **provenance_columns(group),
         })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -274,7 +281,7 @@ def negatives(results: Results) -> pd.DataFrame:
         return table
     table["drop_percent"] = 100 * (1 - table["ap_all_negatives_percent"] / table["ap_own_negatives_percent"])
     columns = ["ap_own_negatives_percent", "ap_all_negatives_percent", "drop_percent", "n_positive", "n_negative", "seed"]
-    return table[["task", "feature", "set", *columns, *ABOUT]]
+    return table[["task", "feature", "set", *columns, *PROVENANCE_COLUMNS]]
 
 
 # --- the paper's tables ---------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from myths.forgetting.trials.pruning import score_name, score_network
 from myths.forgetting.trials.training import dataset_name
 from myths.lab.estimate import clopper_pearson, student_t
 from myths.lab.storage.store import Results
-from myths.lab.tables import ABOUT, TRIALS, rows_of_kind, unite, unite_columns
+from myths.lab.tables import PROVENANCE_COLUMNS, TRIALS, rows_of_kind, unite, unite_columns
 from myths.lab.trial import PROTOCOLS
 from myths.lab.vision.classifier import RELATIVE_COST
 
@@ -245,7 +245,7 @@ def label_errors(results: Results) -> pd.DataFrame:
         return table
     columns = ["rank", "file", "index", "label", "predicted", "label_probability", "confidence", "flipped"]
     table = table.astype({"rank": int, "index": int})  # "summary" rows have neither
-    return table[[*(c for c in columns if c in table), *ABOUT]].sort_values(["dataset", "rank"], kind="stable")
+    return table[[*(c for c in columns if c in table), *PROVENANCE_COLUMNS]].sort_values(["dataset", "rank"], kind="stable")
 
 
 def held_out(results: Results) -> pd.DataFrame:
@@ -259,7 +259,7 @@ def pruning_list(results: Results) -> pd.DataFrame:
     if table.empty:
         return table
     ordered = table.sort_values(["dataset", "pruning_rank"], kind="stable")
-    return ordered[["index", "file", "label", "never_forgotten", "events", *ABOUT]]
+    return ordered[["index", "file", "label", "never_forgotten", "events", *PROVENANCE_COLUMNS]]
 
 
 def pruning_list_balanced(results: Results) -> pd.DataFrame:
@@ -275,7 +275,7 @@ def pruning_list_balanced(results: Results) -> pd.DataFrame:
     for _, rows in table.groupby("dataset", sort=False):
         rank, prunable = balanced(rows["label"].tolist(), rows["events"].to_numpy(), rows["pruning_rank"].to_numpy())
         parts.append(rows.assign(balanced_rank=rank, prunable=prunable).sort_values("balanced_rank"))
-    return pd.concat(parts)[["index", "file", "label", "prunable", "events", *ABOUT]]
+    return pd.concat(parts)[["index", "file", "label", "prunable", "events", *PROVENANCE_COLUMNS]]
 
 
 # --- settings --------------------------------------------------------------------------------------

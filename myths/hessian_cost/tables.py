@@ -9,7 +9,7 @@ import numpy as np
 from myths.hessian_cost.methods import METHODS
 from myths.hessian_cost.trials import TimeGradient, TimeHessian, TimeNewtonStep
 from myths.lab.storage.store import Results
-from myths.lab.tables import ABOUT, TRIALS, about, unite
+from myths.lab.tables import PROVENANCE_COLUMNS, TRIALS, provenance_columns, unite
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +23,7 @@ _ALL = (
     "closed_form_repeats", "first_call_seconds", "derivation_seconds", "slowdown", "peak_bytes", "closed_form_peak_bytes",
     "predicted_seconds", "relative_error",
 )  # fmt: skip
-_COLUMNS = ("problem", "method", "label", "variables", "n_variables", "dtype", "seed", "status", *_ALL, "device_kind", *ABOUT)
+_COLUMNS = ("problem", "method", "label", "variables", "n_variables", "dtype", "seed", "status", *_ALL, "device_kind", *PROVENANCE_COLUMNS)
 
 
 def hessians(results: Results) -> pd.DataFrame:
@@ -68,7 +68,7 @@ def slowdowns(results: Results) -> pd.DataFrame:
                         "at": at, "variables": size, "dtype": dtype,
                         "slowdown": _geometric_mean(mine["slowdown"]), "draws": len(mine),
                         "speedup": _geometric_mean(theirs["slowdown"]) / _geometric_mean(mine["slowdown"]) if len(theirs) else None,
-                        "device_kind": device_kind, **about(mine), TRIALS: unite([*mine[TRIALS], *theirs[TRIALS]]),
+                        "device_kind": device_kind, **provenance_columns(mine), TRIALS: unite([*mine[TRIALS], *theirs[TRIALS]]),
                     }
                 )  # fmt: skip
     return pd.DataFrame(rows)
@@ -90,7 +90,7 @@ def slopes(results: Results) -> pd.DataFrame:
         rows.append(
             {
                 "problem": problem, "method": method, "slope": float(slope), "from_variables": group["variables"].min(),
-                "to_variables": group["variables"].max(), "n_points": len(group), "device_kind": device_kind, **about(group),
+                "to_variables": group["variables"].max(), "n_points": len(group), "device_kind": device_kind, **provenance_columns(group),
             }
         )  # fmt: skip
     return pd.DataFrame(rows)

@@ -57,7 +57,7 @@ class Verdict(StrEnum):
         return self in (Verdict.REPRODUCED, Verdict.NOT_REPRODUCED)
 
 
-_CONTROL_FAILURES = {Verdict.NOT_REPRODUCED: "did not hold", Verdict.INCONCLUSIVE: "is undecided"}
+_CONTROL_FAILURES = {Verdict.NOT_REPRODUCED: "failed", Verdict.INCONCLUSIVE: "is inconclusive"}
 """Verdicts of a control that make its claims inconclusive, as text."""
 
 

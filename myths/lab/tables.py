@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 TRIALS = "trials"
 """Last column of every table: ids of all trials that a row is computed from, separated by spaces."""
 
-ABOUT = ("dataset", "protocol", "device", TRIALS)
+PROVENANCE_COLUMNS = ("dataset", "protocol", "device", TRIALS)
 """Columns that state the conditions of a row."""
 
 
@@ -42,7 +42,7 @@ def trial_ids(rows: pd.DataFrame) -> frozenset[str]:
     return frozenset(unite(rows[TRIALS]).split()) if len(rows) else frozenset()
 
 
-def about(rows: pd.DataFrame) -> dict[str, Any]:
+def provenance_columns(rows: pd.DataFrame) -> dict[str, Any]:
     """Return the columns that state the conditions of a row computed from several rows.
 
     Args:

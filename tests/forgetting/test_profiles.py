@@ -164,7 +164,7 @@ def test_figures_without_rows_are_none():
 
 @pytest.mark.parametrize("seeds", [1, 2, 7])
 def test_the_number_of_seeds_holds_for_own_data(seeds):
-    listed = trials("quick", seeds, ("digits",))  # embedded, so that no file is needed
+    listed = trials("quick", seeds, ("digits",))  # built in, so that no file is needed
     assert sorted(t.seed for t in listed if isinstance(t, CountForgetting)) == list(range(seeds))
     assert all(len(t.count_trials) == seeds for t in listed if isinstance(t, CountUnforgettable))
     assert sum(isinstance(t, CorrelateCounts) for t in listed) == (seeds > 1)

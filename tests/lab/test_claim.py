@@ -269,8 +269,8 @@ CONTROL = {"kind": "control", "where": {"dataset": "null"}, "criterion": between
     ("null", "verdict", "reason"),
     [
         ((-0.5, 0.5), REPRODUCED, ""),
-        ((2, 3), INCONCLUSIVE, "control C0 did not hold"),
-        ((0, 3), INCONCLUSIVE, "control C0 is undecided"),
+        ((2, 3), INCONCLUSIVE, "control C0 failed"),
+        ((0, 3), INCONCLUSIVE, "control C0 is inconclusive"),
         (None, REPRODUCED, ""),  # not tested is not failed
     ],
 )
@@ -283,7 +283,7 @@ def test_a_failed_control_leaves_it_inconclusive(null, verdict, reason, value):
     assert found == (verdict, reason)
 
 
-def test_a_failed_control_does_not_lift_what_was_undecided():
+def test_a_failed_control_does_not_lift_an_inconclusive_claim():
     claims = [claim(where={"dataset": "digits"}, controls=("C0",)), claim("C0", **CONTROL)]
     assert only(claims, table(("null", 2, 3)))[0] is NOT_TESTED
     assert only(claims, table(("digits", 0.5, 1.5), ("null", 2, 3))) == (INCONCLUSIVE, "the interval crosses the bound of the criterion")
@@ -325,11 +325,11 @@ def test_a_calibrated_level_whose_control_failed_is_inconclusive():
         claim("C0", **CONTROL),
         claim("C9", **(CONTROL | {"where": {"dataset": "broken"}})),
     ]
-    assert only(claims, tables) == (INCONCLUSIVE, "control C9 did not hold")
+    assert only(claims, tables) == (INCONCLUSIVE, "control C9 failed")
 
 
 @pytest.mark.parametrize(("better", "deciding"), [("photographs", ["A", "B"]), ("absent", ["A", "common"]), ("digits", ["A", "common"])])
-def test_a_claim_gives_way_to_a_better_one_that_could_be_judged(better, deciding):
+def test_a_claim_is_superseded_by_a_better_one_that_could_be_judged(better, deciding):
     """Not to one without data, nor to one that stand-in data illustrate."""
     real, stand_in = table(("cifar", 1.2, 1.4), ("photographs", 0.2, 0.4)), table(("digits", 1.2, 1.4), protocol="stand-in")
     tables = {"values": pd.concat([real["values"], stand_in["values"]])}
@@ -354,7 +354,7 @@ def judged(verdict, *, primary=True, kind="effect"):
 
 
 @pytest.mark.parametrize("verdicts", list(itertools.chain(*(itertools.product(Verdict, repeat=n) for n in (1, 2, 3)))))
-def test_the_myths_verdict_by_its_decisive_claims(verdicts):
+def test_the_verdict_on_a_myth_by_its_primary_claims(verdicts):
     primary = [judged(v) for v in verdicts]
     if all(v is REPRODUCED for v in verdicts):
         expected = MythVerdict.REFUTED
@@ -376,6 +376,6 @@ def test_a_refuted_myth_has_aged_when_a_today_claim_is_reproduced(today):
     assert myth_verdict([judged(REPRODUCED), judged(INCONCLUSIVE), now]) is MythVerdict.OPEN
 
 
-def test_without_decisive_claims_a_myth_is_open():
+def test_without_primary_claims_a_myth_is_open():
     assert myth_verdict([]) is MythVerdict.OPEN
     assert myth_verdict([judged(REPRODUCED, primary=False)]) is MythVerdict.OPEN

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from myths.lab.storage.store import check_rows
-from myths.lab.tables import TRIALS, about, checked, trial_ids, unite, unite_columns
+from myths.lab.tables import TRIALS, checked, provenance_columns, trial_ids, unite, unite_columns
 
 IDS = st.sets(st.sampled_from([f"{i:012x}" for i in range(6)]))
 CELLS = st.lists(st.one_of(IDS.map(lambda ids: " ".join(sorted(ids))), st.none(), st.just(np.nan)), max_size=5)
@@ -32,8 +32,8 @@ def test_a_row_of_several_says_how_they_came_about():
     rows = pd.DataFrame(
         {"dataset": ["mnist", "cifar10"], "protocol": ["paper", "reduced"], "device": ["cpu", "cpu"], TRIALS: ["b a", "a"], "x": [1, 2]}
     )
-    assert about(rows) == {"dataset": "cifar10, mnist", "protocol": "reduced", "device": "cpu", TRIALS: "a b"}
-    assert list(about(rows.drop(columns="dataset"))) == ["protocol", "device", TRIALS]
+    assert provenance_columns(rows) == {"dataset": "cifar10, mnist", "protocol": "reduced", "device": "cpu", TRIALS: "a b"}
+    assert list(provenance_columns(rows.drop(columns="dataset"))) == ["protocol", "device", TRIALS]
 
 
 @pytest.mark.parametrize("cell", ["", None, np.nan])

@@ -126,7 +126,7 @@ def test_only_a_causal_layer_goes_step_by_step(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_parameter_is_learnt(kind):
+def test_every_parameter_is_learned(kind):
     layer = made(kind, causal=False)
     layer(inputs()).square().sum().backward()
     assert all(p.grad is not None and p.grad.abs().max() > 0 for p in layer.parameters())
@@ -187,7 +187,7 @@ def test_kernels_grow_as_in_the_paper():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_translator_of_any_layer_decodes_step_by_step(kind):
+def test_a_translation_model_of_any_layer_decodes_step_by_step(kind):
     torch.manual_seed(0)
     shape = TransformerConfig(vocabulary=9, embed_dim=8, ffn_dim=16, heads=2, encoder_layers=2, decoder_layers=2, max_length=12)
     model = EncoderDecoder(shape, builder(kind, channels=8, heads=2, kernel_sizes=(3, 31), dropout=0.1)).double().eval()

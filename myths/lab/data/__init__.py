@@ -1,1 +1,1 @@
-"""Data sets: what is known, where it lies, and how it comes here."""
+"""Datasets: catalog, downloads, prepared files and user data."""

@@ -240,8 +240,8 @@ CATALOG: dict[str, Dataset] = {
             license="ImageNet's terms of access: research and education only",
             citation="Y. Le, X. Yang. Tiny ImageNet Visual Recognition Challenge. 2015.",
             content="71b9329036eac807225f2e2814192112b8383f419c7d572df4c7b457681e713a",
-            note="nobody publishes it in this form: copy cifar10_tiny_imagenet.npz and .json from a machine that has them. They hold the "
-            "Tiny ImageNet training images of 22 synsets (300 images a class; array wnid), 64 to 32 pixels by Lanczos",
+            note="not published in this form: copy cifar10_tiny_imagenet.npz and .json from another machine, or build them. They "
+            "contain the Tiny ImageNet training images of 22 synsets (300 images per class; array wnid), 64 to 32 pixels by Lanczos",
         ),
         Dataset(
             name="dataset_bias",
@@ -249,8 +249,8 @@ CATALOG: dict[str, Dataset] = {
             license="each set's own, mostly unstated: research only",
             citation="A. Torralba, A. A. Efros. Unbiased Look at Dataset Bias. CVPR 2011 (the question; most of these sets are others).",
             content="8b4164c78d242833a275884cc5c53fc264bcd4b2ed94c46ee1b3a7d8fdcd5856",
-            note="nobody publishes it in this form: copy the folder images/dataset_bias with dataset_bias.json from a machine that has it. "
-            "It holds SET/LABEL/image, 64 x 64 JPEG of quality 85 (shorter side resized, middle cropped), and index.csv",
+            note="not published in this form: copy images/dataset_bias and dataset_bias.json from another machine, or build it. "
+            "It contains SET/LABEL/image, 64 x 64 JPEG of quality 85 (shorter side resized, middle cropped), and index.csv",
             members=(
                 *("caltech101", "caltech256_10cls", "coco_train2014_100only", "coil100", "imagenet_1per_class", "imagenette"),
                 *("office_amazon", "office_webcam_dslr", "pacs_art_painting", "pacs_cartoon", "pacs_photo", "pacs_sketch", "scenes15"),
@@ -259,13 +259,13 @@ CATALOG: dict[str, Dataset] = {
         ),
         Dataset(
             name="imagenet_sample",
-            title="250 photographs of ImageNet, one a class, 224 pixels, for a network of yours",
+            title="250 ImageNet images, one per class, 224 pixels, for a network of yours",
             license="ImageNet's terms of access: research and education only",
             citation="O. Russakovsky et al. ImageNet Large Scale Visual Recognition Challenge. IJCV 2015.",
             content="986b24d89ea89aeedb15af818bf4b7a61f4bedc0c6b1f05d220ac7d609017fb6",
-            note="nobody publishes it in this form: copy the folder images/imagenet_sample with imagenet_sample.json from a machine that "
-            "has it. It holds photographs of github.com/EliSchwartz/imagenet-sample-images as 224 x 224 JPEG of quality 80, and index.csv "
-            "with file and class_index",
+            note="not published in this form: copy the folder images/imagenet_sample with imagenet_sample.json from another "
+            "machine, or build it. It contains images of github.com/EliSchwartz/imagenet-sample-images as 224 x 224 JPEG of quality 80, "
+            "and index.csv with file and class_index",
         ),
         Dataset(
             name="squeezenet",

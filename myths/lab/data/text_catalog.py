@@ -92,7 +92,7 @@ def facts() -> list[dict[str, Any]]:
             "license": source.license,
             "citation": source.citation,
             "content": content,
-            "note": f"take it from {source.where}, or copy text/{name}.* from a machine that has it; it lies in text/ with its .json",
+            "note": f"take it from {source.where}, or copy text/{name}.* from another machine; it lies in text/ with its .json",
         }
         for name, content in _CONTENT.items()
         for source in (_SOURCES[name.partition(".")[0]],)

@@ -148,7 +148,7 @@ def _image_summary(
             f"{len(layout.classes):,} {_plural('class', len(layout.classes))}: {named}{_more(layout.classes, 10)} ({sizes}{order})"
         )
     else:
-        lines.append("no classes: no image lies in a class folder, so there is nothing to train on, but collections can be compared")
+        lines.append("no classes: no image is in a class folder, so there is nothing to train on, but collections can be compared")
     if layout.classes and (without := layout.labels.count("")):
         lines.append(f"{without:,} {_plural('image', without)} in no class folder: used only where no class is needed")
     if len(layout.classes) == 1:
@@ -164,7 +164,7 @@ def _image_summary(
     size = f"{w}x{h}" if len(sizes_of) == 1 else f"{w}x{h} to {most_w}x{most_h} ({len(sizes_of):,} different)"
     lines.append(f"sizes {size}; modes {', '.join(f'{mode} {n:,}' for mode, n in Counter(one.mode for one in looks).most_common())}")
     if odd := sorted({one.mode for one in looks} - {"L", "RGB"}):
-        lines.append(f"{', '.join(odd)} become 8-bit RGB; what is transparent lies on white")
+        lines.append(f"{', '.join(odd)} become 8-bit RGB; transparent images are put on a white background")
     if several := sum(one.frames > 1 for one in looks):
         lines.append(f"{several:,} with several frames or pages: the first is used")
     if turned := sum(one.turned for one in looks):

@@ -18,8 +18,8 @@ class Entry:
 
     Attributes:
         trial: The trial.
-        place: Index of its part.
-        urgent: Whether an undecided primary claim needs it.
+        myth_index: Index of its myth in the run.
+        urgent: Whether a primary claim without a decision needs it.
         alone: Whether it is a retry that must run alone, because its worker process crashed.
         waits_for: Number of its dependencies that have not finished.
         dependents: Entries that depend on it.
@@ -28,7 +28,7 @@ class Entry:
     """
 
     trial: Trial
-    place: int
+    myth_index: int
     urgent: bool = False
     alone: bool = False
     waits_for: int = 0
@@ -38,32 +38,32 @@ class Entry:
 
 
 class Queue:
-    """The trials of several parts in one order.
+    """The trials of several myths in one order.
 
-    1. Trials that an undecided primary claim needs, one chain (a trial and its dependencies) at a time. If the time budget ends, some
-       claims are then decided instead of many being started.
+    1. Trials that a primary claim without a decision needs, one chain (a trial and its dependencies) at a time. If the time budget
+       ends, some claims are then decided instead of many being started.
     2. All other trials. If several trials run at once, the trials with the longest chain of dependents (estimated seconds) come first, so
        that the run does not end with one long trial. If one trial runs at a time, one chain at a time.
 
     No trial of 2 starts while a trial of 1 is ready and waits for the executor.
 
     Args:
-        parts: For each part, the trials to run, dependencies first, and its urgent trials, the most urgent first.
+        myths: For each myth, the trials to run, dependencies first, and its urgent trials, the most urgent first.
         estimate: Returns the estimated seconds of a trial, or None if unknown.
         parallel: Whether several trials run at once.
     """
 
-    def __init__(self, parts: Sequence[tuple[Sequence[Trial], Sequence[Trial]]], estimate: Estimate, parallel: bool) -> None:
+    def __init__(self, myths: Sequence[tuple[Sequence[Trial], Sequence[Trial]]], estimate: Estimate, parallel: bool) -> None:
         self._lanes: dict[tuple[bool, bool], list[tuple[tuple[float, ...], Entry]]] = {
             (urgent, alone): [] for urgent in (True, False) for alone in (True, False)
         }
         self._waiting = 0
         entries: list[Entry] = []
-        for place, (trials, urgent) in enumerate(parts):
-            of_part = {trial.id: Entry(trial, place) for trial in trials}
-            _connect(of_part)
-            _mark_urgent(of_part, urgent)
-            entries += of_part.values()
+        for myth_index, (trials, urgent) in enumerate(myths):
+            of_myth = {trial.id: Entry(trial, myth_index) for trial in trials}
+            _connect(of_myth)
+            _mark_urgent(of_myth, urgent)
+            entries += of_myth.values()
         for position, (entry, path) in enumerate(zip(entries, _longest_paths(entries, estimate), strict=True)):
             if not entry.urgent:
                 entry.key = (*path, position) if parallel else (position,)
@@ -138,7 +138,7 @@ def _mark_urgent(entries: dict[str, Entry], wanted: Iterable[Trial]) -> None:
     numbered = 0
     for trial in wanted:
         for entry in _chain(entries, trial):
-            entry.urgent, entry.key = True, (float(entry.place), float(numbered))
+            entry.urgent, entry.key = True, (float(entry.myth_index), float(numbered))
             numbered += 1
 
 

@@ -89,8 +89,8 @@ class Progress:
         finished: Number of trials that finished.
         failed: Failed trials with their errors.
         skipped_dependents: Trials that depend on a failed trial, with that trial.
-        not_started: Trials that were not started because of the time budget.
-        over_budget: Trials whose estimated duration exceeds the whole budget.
+        not_started: Trials that were not started because of the time budget, including dependents of stopped trials.
+        over_budget: The trials of ``not_started`` whose estimated duration exceeds the whole budget.
         stopped: Trials that were running when the budget ended. They are not stored.
     """
 
@@ -114,15 +114,15 @@ UnavailableReason = Callable[[str], str | None]
 
 
 @dataclass(frozen=True)
-class Part:
+class MythTrials:
     """The trials of one myth in a queue.
 
     Attributes:
         plan: Trials and their states.
         store: Receives the records.
-        urgent: Trials that undecided primary claims are measured on, the most urgent first.
+        urgent: Trials needed by primary claims without a decision, in order of priority.
         report: Called before and after each trial.
-        ended: Called once, when no trial of the part is left to run.
+        ended: Called once, when no trial of the myth is left to run.
     """
 
     plan: Plan
@@ -147,7 +147,7 @@ class Estimates:
             self.add(record)
 
     def add(self, record: TrialRecord) -> None:
-        """Learn from a record. Trials that shared a GPU with other trials are ignored."""
+        """Learn from a record. Failed trials, other machine classes, and trials that shared a GPU are ignored."""
         if record.status == "ok" and record.device == self.machine_class and record.has_comparable_seconds:
             seconds, work = self._known.get(type(record.trial), (0.0, 0.0))
             self._known[type(record.trial)] = seconds + record.seconds, work + record.trial.relative_cost
@@ -234,7 +234,7 @@ def run(
     executor: Executor | None = None,
     report: ProgressCallback = lambda trial, record: None,
 ) -> Progress:
-    """Run the pending trials of one plan; equivalent to ``run_queue`` with one part.
+    """Run the pending trials of one plan; equivalent to ``run_queue`` with one myth.
 
     Args:
         steps: The plan to execute.
@@ -250,49 +250,49 @@ def run(
     Raises:
         CannotStart: A result could not be written. Results stored before are kept.
     """
-    (progress,) = run_queue([Part(steps, store, report=report)], invocation, budget=budget, executor=executor)
+    (progress,) = run_queue([MythTrials(steps, store, report=report)], invocation, budget=budget, executor=executor)
     return progress
 
 
 def run_queue(
-    parts: Sequence[Part], invocation: Invocation, *, budget: Budget | None = None, executor: Executor | None = None
+    myths: Sequence[MythTrials], invocation: Invocation, *, budget: Budget | None = None, executor: Executor | None = None
 ) -> list[Progress]:
-    """Run the pending trials of all parts in one queue and store each result as it completes.
+    """Run the pending trials of all myths in one queue and store each result as it completes.
 
     A trial that raises is stored as failed, and trials that depend on it are not run. A trial whose worker process crashes is run once
     more, alone, before it counts as failed. With a budget, a trial does not start if its estimated duration exceeds the remaining
     time. When the budget ends, an executor that can stop a running trial stops it.
 
     Args:
-        parts: Plans and stores, in the order in which they start.
+        myths: Plans and stores, in the order in which they start.
         invocation: Device and facts to store with every trial.
-        budget: Time budget for all parts. Default: none.
+        budget: Time budget for all myths. Default: none.
         executor: Runs the trials. Default: one at a time.
 
     Returns:
-        Counts and lists of trials, for each part.
+        Counts and lists of trials, for each myth.
 
     Raises:
         CannotStart: A result could not be written. Results stored before are kept.
     """
-    return _Run(parts, invocation, budget, executor or SerialExecutor()).run()
+    return _Run(myths, invocation, budget, executor or SerialExecutor()).run()
 
 
 class _Run:
-    """The state of ``run_queue``: the queue, the running trials, and the progress of each part."""
+    """The state of ``run_queue``: the queue, the running trials, and the progress of each myth."""
 
-    def __init__(self, parts: Sequence[Part], invocation: Invocation, budget: Budget | None, executor: Executor) -> None:
-        self.parts, self.invocation, self.budget, self.executor = parts, invocation, budget, executor
-        self.estimates = Estimates((record for part in parts for record in part.store.records), invocation.machine_class)
-        self.queue = Queue([(part.plan.in_state("pending"), part.urgent) for part in parts], self.estimates, executor.max_workers > 1)
-        self.progress = [Progress() for _ in parts]
-        self.unsettled = [len(part.plan.in_state("pending")) for part in parts]
+    def __init__(self, myths: Sequence[MythTrials], invocation: Invocation, budget: Budget | None, executor: Executor) -> None:
+        self.myths, self.invocation, self.budget, self.executor = myths, invocation, budget, executor
+        self.estimates = Estimates((record for myth in myths for record in myth.store.records), invocation.machine_class)
+        self.queue = Queue([(myth.plan.in_state("pending"), myth.urgent) for myth in myths], self.estimates, executor.max_workers > 1)
+        self.progress = [Progress() for _ in myths]
+        self.n_remaining = [len(myth.plan.in_state("pending")) for myth in myths]
         self.running: list[_Running] = []
 
     def run(self) -> list[Progress]:
         """Run until the queue is empty."""
-        for place in range(len(self.parts)):
-            self._count_settled(place, 0)
+        for myth_index in range(len(self.myths)):
+            self._count_settled(myth_index, 0)
         while self.queue or self.running:
             while (entry := self.queue.next(self._accepts, bool(self.running))) is not None:
                 self._start(entry)
@@ -304,7 +304,7 @@ class _Run:
         return self.executor.accepts(trial) and not any(run.entry.alone for run in self.running)
 
     def _start(self, entry: Entry) -> None:
-        trial, progress = entry.trial, self.progress[entry.place]
+        trial, progress = entry.trial, self.progress[entry.myth_index]
         if self.budget is not None:
             estimate = self.estimates(trial)
             if not self.budget.allows(estimate):
@@ -312,9 +312,9 @@ class _Run:
                 if estimate is not None and estimate > self.budget.seconds:
                     progress.over_budget.append(trial)
                 return
-        part = self.parts[entry.place]
-        part.report(trial, None)
-        context, data = _make_context(trial, part.store, self.invocation)
+        myth = self.myths[entry.myth_index]
+        myth.report(trial, None)
+        context, data = _make_context(trial, myth.store, self.invocation)
         self.executor.submit(trial, context)
         self.running.append(_Running(entry, data))
         for each in self.running:
@@ -324,7 +324,7 @@ class _Run:
         trial, execution = self.executor.wait_any(None if self.budget is None else max(0.0, self.budget.left))
         run = next(run for run in self.running if run.entry.trial is trial)
         self.running.remove(run)
-        entry, progress = run.entry, self.progress[run.entry.place]
+        entry, progress = run.entry, self.progress[run.entry.myth_index]
         if execution.stopped:
             progress.stopped.append(trial)
             self._defer(entry)
@@ -332,31 +332,31 @@ class _Run:
         if execution.crashed and not entry.alone:
             self.queue.retry_alone(entry)
             return
-        part = self.parts[entry.place]
-        record = _store_record(run, execution, part.store, self.invocation)
+        myth = self.myths[entry.myth_index]
+        record = _store_record(run, execution, myth.store, self.invocation)
         self.estimates.add(record)
-        part.report(trial, record)
+        myth.report(trial, record)
         if record.status == "ok":
             progress.finished += 1
             self.queue.done(entry)
-            self._count_settled(entry.place, 1)
+            self._count_settled(entry.myth_index, 1)
         else:
             progress.failed.append((trial, record.error or ""))
             waiting = self.queue.drop(entry)
             progress.skipped_dependents += [(blocked.trial, trial) for blocked in waiting]
-            self._count_settled(entry.place, 1 + len(waiting))
+            self._count_settled(entry.myth_index, 1 + len(waiting))
 
     def _defer(self, entry: Entry) -> None:
         """Leave a trial, and all trials that wait for it, for another run."""
         left = [entry, *self.queue.drop(entry)]
-        stopped = self.progress[entry.place].stopped
-        self.progress[entry.place].not_started += [e.trial for e in left if not any(e.trial is trial for trial in stopped)]
-        self._count_settled(entry.place, len(left))
+        stopped = self.progress[entry.myth_index].stopped
+        self.progress[entry.myth_index].not_started += [e.trial for e in left if not any(e.trial is trial for trial in stopped)]
+        self._count_settled(entry.myth_index, len(left))
 
-    def _count_settled(self, place: int, trials: int) -> None:
-        self.unsettled[place] -= trials
-        if not self.unsettled[place]:
-            self.parts[place].ended(self.progress[place])
+    def _count_settled(self, myth_index: int, trials: int) -> None:
+        self.n_remaining[myth_index] -= trials
+        if not self.n_remaining[myth_index]:
+            self.myths[myth_index].ended(self.progress[myth_index])
 
 
 @dataclass(eq=False)
@@ -381,7 +381,7 @@ class DependencyOutcomes:
             LookupError: ``trial`` is not a dependency.
         """
         if trial.id not in self.by_id:
-            raise LookupError(f"{trial} is not a dependency. Expected a trial in the fields")
+            raise LookupError(f"{trial} is not a dependency of this trial. Declare it as a field of the trial")
         return self.by_id[trial.id]
 
 

@@ -11,7 +11,7 @@ from myths.lab.myth import Myth
 from myths.lab.trial import Trial, dependencies_first
 
 PRIMARY = "primary"
-"""Selects the undecided primary claims."""
+"""Selects the primary claims without a decision (inconclusive, not tested or illustration)."""
 
 
 def claims(
@@ -24,7 +24,7 @@ def claims(
     Args:
         myths: Myths to search.
         words: Ids, prefixes of ids up to a hyphen, or "primary".
-        is_open: Returns for a myth a function that tells whether a claim is undecided in the run, by id.
+        is_open: Returns for a myth a function that tells whether a claim has no decision in the run, by id.
         device: Device of the run.
 
     Returns:

@@ -15,7 +15,7 @@ from myths.lab.data import prepared
 from myths.lab.data.names import canonical_name
 from myths.lab.errors import CannotStart, MythsError, UsageError
 from myths.lab.execution import continuation, runner, selection
-from myths.lab.execution.runner import Budget, Part, Plan, Progress, UnavailableReason
+from myths.lab.execution.runner import Budget, MythTrials, Plan, Progress, UnavailableReason
 from myths.lab.execution.worker_pool import WorkerPool
 from myths.lab.measurement import device
 from myths.lab.myth import Myth, Profile, parse_profile
@@ -192,7 +192,7 @@ def run(request: RunRequest, progress_of: ProgressFactory) -> dict[str, MythResu
         request.run.add_invocation(machine_class, invocation, notes)
         myth_results: dict[str, MythResult] = {}
         runner.run_queue(
-            [_part(p, request.run, progress_of, myth_results) for p in planned],
+            [_myth_trials(p, request.run, progress_of, myth_results) for p in planned],
             runner.Invocation(request.device, _hashes(), invocation["id"], machine_class),
             budget=budget,
             executor=workers if request.jobs > 1 or budget is not None else None,
@@ -219,12 +219,12 @@ def _nothing_chosen(request: RunRequest) -> str:
     return f"Profile {request.profile} has no trial of {', '.join((*request.claims, *request.trial_classes))}. Use another --profile"
 
 
-def _part(planned: MythPlan, run: RunFolder, progress_of: ProgressFactory, myth_results: dict[str, MythResult]) -> Part:
+def _myth_trials(planned: MythPlan, run: RunFolder, progress_of: ProgressFactory, myth_results: dict[str, MythResult]) -> MythTrials:
     def ended(progress: Progress) -> None:
         myth_results[planned.myth.name] = _analyze(planned.myth, run, progress)
 
     urgent = selection.most_urgent(planned.myth.claims, planned.plan.in_state("pending"))
-    return Part(planned.plan, planned.store, urgent, progress_of(planned.myth, planned.plan), ended)
+    return MythTrials(planned.plan, planned.store, urgent, progress_of(planned.myth, planned.plan), ended)
 
 
 def _analyze(myth: Myth, run: RunFolder, progress: Progress) -> MythResult:

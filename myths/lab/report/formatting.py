@@ -16,7 +16,7 @@ PAPER_SOURCE_TEXT = {
     "read": "read in the paper or in the authors' repository",
     "computed": "computed from data that the authors published",
     "from memory": "quoted from memory, not read again",
-    "from memory, unverified": "quoted from memory and unverified: no verdict depends on it",
+    "from memory, unverified": "quoted from memory and uncertain, so no verdict depends on it",
 }
 """Meaning of each value of ``Claim.paper_value_source``."""
 

@@ -34,8 +34,8 @@ SYMBOLS = {
 
 _CONTROL_STATUS = {
     Verdict.NOT_REPRODUCED: "failed",
-    Verdict.INCONCLUSIVE: "undecided",
-    Verdict.REPRODUCED: "held",
+    Verdict.INCONCLUSIVE: "inconclusive",
+    Verdict.REPRODUCED: "passed",
     Verdict.NOT_TESTED: "not tested",
     Verdict.ILLUSTRATION: "on stand-in data",
 }
@@ -250,7 +250,7 @@ class RunView:
         return self._controls(Verdict.NOT_REPRODUCED)
 
     @property
-    def undecided_controls(self) -> list[ClaimView]:
+    def inconclusive_controls(self) -> list[ClaimView]:
         """Controls whose interval crosses the bound of the criterion."""
         return self._controls(Verdict.INCONCLUSIVE)
 
@@ -258,8 +258,8 @@ class RunView:
     def control_summary(self) -> str:
         """Number of measured controls and their status."""
         found = [claim.verdict for claim in self.claims_of_kind("control")]
-        counted = ", ".join(f"{found.count(verdict)} {said}" for verdict, said in _CONTROL_STATUS.items() if verdict in found)
-        return f"{len(found)}: {'all held' if set(found) == {Verdict.REPRODUCED} else counted}"
+        counted = ", ".join(f"{found.count(verdict)} {status}" for verdict, status in _CONTROL_STATUS.items() if verdict in found)
+        return f"{len(found)}: {'all passed' if set(found) == {Verdict.REPRODUCED} else counted}"
 
     def _controls(self, verdict: Verdict) -> list[ClaimView]:
         return [claim for claim in self.claims if claim.kind == "control" and claim.verdict is verdict]

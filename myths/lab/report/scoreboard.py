@@ -26,7 +26,7 @@ def scoreboard(analyses: Sequence[Analysis]) -> str:
         return "\n".join([*lines, "No run has been published yet. `make quick` runs all myths on built-in data.", ""])
     lines += ["| # | belief | verdict | run | primary claims: paper → measured [95 % CI] |", "|--|--|--|--|--|"]
     for best, *_ in run_view.by_myth(analyses):
-        primary = [_decisive(record) for record in best.claims if record.primary]
+        primary = [_primary_text(record) for record in best.claims if record.primary]
         run = f"{_cell(best.run.name)}{f' ({_cell(best.profile)})' if best.profile else ''}"
         verdict = f"{run_view.SYMBOLS[best.verdict]} **{best.verdict}**<br>{_cell(best.myth.verdict_text(best.verdict))}"
         belief = _cell(formatting.strip_period(best.myth.belief))
@@ -36,14 +36,15 @@ def scoreboard(analyses: Sequence[Analysis]) -> str:
     return "\n".join([
         *lines, "",
         f"These runs hold {count} intervals at 95 %: about {chance} would miss the true value by chance. "
-        "Every criterion was committed before the run; the verdict compares the whole interval with it. "
+        "Every criterion was committed before the run, those of post hoc claims after their number was known; "
+        "no verdict on a myth depends on a post hoc claim. The verdict compares the whole interval with the criterion. "
         "*from memory* marks a number of a paper that was not read again; "
         "*reduced* or *stand-in* marks a measured number that does not follow the paper's protocol.",
         "",
     ])  # fmt: skip
 
 
-def _decisive(claim: ClaimRecord) -> str:
+def _primary_text(claim: ClaimRecord) -> str:
     paper, found = formatting.format_paper(claim), claim.measured
     checked = f" *({claim.paper_value_source})*" if "from memory" in claim.paper_value_source and paper != "–" else ""
     label = f" *{claim.protocol}*" if claim.protocol not in (None, "paper") else ""

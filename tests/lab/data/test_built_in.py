@@ -6,7 +6,7 @@ import pytest
 from myths.lab.data import prepared
 from myths.lab.data.built_in import BUILT_IN
 
-# A change here changes what every result on embedded data was made from.
+# A change here changes the data of every result on built-in data.
 HASHES = {
     "digits": "4734088ba78db28e7d29dd8805f261bf3389609b47bd8bdda7e100e80e5ca3d4",
     "shapes": "963538e0a950b0069485c5d5f22e5f134d61e62ede127d77a874105c30dbbb6d",

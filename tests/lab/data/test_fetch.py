@@ -237,7 +237,7 @@ def test_an_unknown_name_is_wrong_usage():
         fetch.get("cifar")
 
 
-def test_an_embedded_set_needs_no_download():
+def test_a_built_in_dataset_needs_no_download():
     assert fetch.get("digits").kind == "built-in"
 
 

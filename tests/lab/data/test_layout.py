@@ -154,7 +154,7 @@ def test_the_summary_says_what_was_understood(tmp_path, home):
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        (("1.png", "2.png"), "no classes: no image lies in a class folder"),
+        (("1.png", "2.png"), "no classes: no image is in a class folder"),
         (("all/cat/1.png", "all/dog/2.png"), "a single class: .*if the 2 folders in all are the classes or parts, add all instead"),
         (("all/train/cat/1.png", "all/test/cat/2.png"), "a single class: .*classes or parts, add all instead"),
         (

@@ -119,7 +119,7 @@ def test_the_first_root_wins_and_the_cache_is_the_second(home, tmp_path):
     assert [p.name for p in prepared.all_prepared()] == ["own"]
 
 
-def test_embedded_sets_are_always_here():
+def test_built_in_datasets_are_always_available():
     found = prepared.require("digits")
     assert (found.path, found.kind) == (None, "built-in")
     assert prepared.sha256_of("digits") == found.sha256 == prepared.content_sha256(prepared.load("digits"))

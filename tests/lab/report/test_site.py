@@ -256,12 +256,12 @@ def test_a_page_says_what_failed_and_what_was_skipped_at_the_claims_that_miss_it
     assert "2 failed trials" in front.text
 
 
-@pytest.mark.parametrize(("criterion", "said"), [(coin.at_least(60.0), "failed"), (coin.above(53.8), "undecided")])
+@pytest.mark.parametrize(("criterion", "said"), [(coin.at_least(60.0), "failed"), (coin.above(53.8), "inconclusive")])
 def test_a_control_that_does_not_hold_is_the_first_thing_said(criterion, said, tmp_path):
     control = coin.claim("C6-control", "ducat", criterion, kind="control")
     myth = replace(coin.COIN, claims=(*coin.CLAIMS[:2], control))
     site.build([coin.analysis(tmp_path / "local" / "cpu-quick", myth=myth)], tmp_path / "report")
-    other = {"failed": "undecided", "undecided": "failed"}[said]
+    other = {"failed": "inconclusive", "inconclusive": "failed"}[said]
     front = Checker((tmp_path / "report" / "index.html").read_text()).text
     assert f"1 {said} control" in front
     assert f"{other} control" not in front

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from myths.lab.report import run_view, site
-from myths.lab.tables import about
+from myths.lab.tables import provenance_columns
 from tests.lab.report import coin
 
 
@@ -14,7 +14,7 @@ def by_coin(results):
     """A table that makes its own rows: the sum over the seeds of a coin."""
     table = coin.tosses(results)
     groups = table.groupby("coin", sort=False) if len(table) else ()
-    return pd.DataFrame([{"coin": name, **group[["heads", "times"]].sum(), **about(group)} for name, group in groups])
+    return pd.DataFrame([{"coin": name, **group[["heads", "times"]].sum(), **provenance_columns(group)} for name, group in groups])
 
 
 def without_trials(results):
