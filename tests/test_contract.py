@@ -15,6 +15,7 @@ import pytest
 
 from myths import suite
 from myths.lab.analysis import analyze, write
+from myths.lab.claim import PROPOSAL, PROPOSED
 from myths.lab.data import prepared
 from myths.lab.data.built_in import BUILT_IN
 from myths.lab.data.catalog import CATALOG
@@ -97,6 +98,16 @@ def test_claims_are_whole(myth):
         assert claim.calibration is None or claim.calibration in ids
         assert claim.superseded_by is None or (claim.primary and claim.superseded_by in set(ids) - {claim.id})
         assert not (claim.primary and claim.paper_value_source == "from memory, unverified")
+
+
+@pytest.mark.parametrize("myth", MYTHS)
+def test_the_origin_of_a_number_agrees_with_its_source(myth):
+    """A secondary source is named as one, and a proposal of the suite has no number of a paper."""
+    for claim in myth.claims:
+        if claim.paper_value_source in ("read", "secondary source"):
+            assert ("secondary source" in claim.source) == (claim.paper_value_source == "secondary source"), claim.id
+        if claim.source == PROPOSAL:
+            assert PROPOSED.items() <= vars(claim).items(), claim.id
 
 
 @pytest.mark.parametrize("myth", MYTHS)

@@ -20,7 +20,7 @@ from myths.dataset_bias.trials import (
     RecomputePublishedTables,
     TrainDatasetClassifier,
 )
-from myths.lab.claim import PROPOSAL, Claim, above, at_least, at_most, between, cited
+from myths.lab.claim import PROPOSAL, PROPOSED, Claim, above, at_least, at_most, between, cited
 from myths.lab.measures import exceptions, mean_over_seeds, only_value, paired_difference
 
 PAPER = "Torralba & Efros 2011"
@@ -108,7 +108,7 @@ CLAIMS: tuple[Claim, ...] = (
         id="N2",
         kind="control",
         statement="Images of one simulated camera under five names are classified within 5 points of chance (mean over features).",
-        **cited("computed", PROPOSAL, 0.0),
+        **PROPOSED,
         unit="pp",
         where={"set_group": "one camera (null)", "is_largest_size": True},
         measure=partial(mean_over_features, "above_chance_pp"),

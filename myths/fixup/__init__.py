@@ -28,13 +28,13 @@ MYTH = Myth(
     belief="Very deep residual networks need (batch) normalization.",
     rebuttal=(
         "With Fixup initialization, residual networks of up to 10,000 layers train without normalization, using SGD at the learning rate "
-        "of batch normalization. On CIFAR-10, ResNet-110 with Fixup reaches an accuracy within 0.63 points of batch normalization."
+        "used for batch normalization. On CIFAR-10, ResNet-110 with Fixup reaches an accuracy within 0.63 points of batch normalization."
     ),
     discussion=(
         "Batch normalization is not necessary, but it is still the easier default. Its replacements need regularization: on ImageNet, "
         "Fixup approaches batch normalization only with mixup, and normalizer-free networks needed adaptive gradient clipping to exceed "
-        "it. Users who re-ran the authors' code report about 40 % accuracy after one epoch, where the paper's figure shows about 50 % "
-        "(issue 10), 35 % after 200 epochs (issue 9, unanswered) and errors above those of the paper (issue 12). KataGo, the largest "
+        "it. Three issues of the authors' repository report lower accuracy: 40 % after one epoch instead of about 50 % (issue 10), "
+        "35 % after 200 epochs (issue 9, unanswered), and larger final errors than in the paper (issue 12). KataGo, the largest "
         "public user of Fixup, later replaced it by a fixed variance with a single batch normalization. One zero-initialized scalar per "
         "branch (SkipInit) has much of the effect of Fixup. The paper compares methods at one learning rate; this suite also measures a "
         "grid of learning rates. The authors' code trains scalars at a tenth of the learning rate, which the paper does not mention, and "

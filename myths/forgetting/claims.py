@@ -82,11 +82,11 @@ def _pruning(
 PRUNING_CONTROLS = (
     _pruning(
         "F0-shuffled-30", "Pruning 30 % of CIFAR-10 by shuffled counts costs as much accuracy as pruning at random (within 0.4 points).",
-        cited("computed", PROPOSAL, 0), between(-0.4, 0.4), 30.0, kind="control", order="shuffled counts", against="random",
+        PROPOSED, between(-0.4, 0.4), 30.0, kind="control", order="shuffled counts", against="random",
     ),
     _pruning(
         "F0-shuffled-mnist", "Pruning 80 % of MNIST by shuffled counts costs as much accuracy as pruning at random (within 0.4 points).",
-        cited("computed", PROPOSAL, 0), between(-0.4, 0.4), 80.0, kind="control", order="shuffled counts", against="random",
+        PROPOSED, between(-0.4, 0.4), 80.0, kind="control", order="shuffled counts", against="random",
         dataset="mnist",
     ),
 )  # fmt: skip
@@ -188,7 +188,7 @@ UNFORGETTABLE = tuple(
             criterion=between(low, high), calibration=f"F1-calibration-{suffix}",
         ),
         _comparisons(
-            id=f"F1-calibration-{suffix}", kind="control", **cited("computed", PROPOSAL, 0), unit="pp",
+            id=f"F1-calibration-{suffix}", kind="control", **PROPOSED, unit="pp",
             statement=f"On {name}, a short schedule yields the paper's percentage of unforgettable examples (within 1.5 points).",
             where={"dataset": dataset[0] if dataset == MNIST else dataset, "comparison": "schedule", "reference_protocol": "paper"},
             needs=() if suffix == "cifar100" else ({},),  # no profile calibrates CIFAR-100
@@ -284,7 +284,7 @@ NOISE = (
 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
-        id="F0-nothing", kind="control", **cited("computed", PROPOSAL, 0), unit="weights that differ",
+        id="F0-nothing", kind="control", **PROPOSED, unit="weights that differ",
         statement="Pruning 0 % of the training set yields the weights of plain training bit by bit, whether or not events are counted.",
         table="prune_nothing", trial=PruneNothing, measure=partial(largest, "weights_that_differ"), criterion=at_most(0),
     ),

@@ -68,7 +68,7 @@ MYTH = Myth(
     verdict_texts={
         "refuted": "The row loop is much slower than one tensor expression, and so are today's interfaces.",
         "still standing": "The row loop is nearly as fast as the tensor expression: matrix libraries are sufficient.",
-        "open": "The tensor expression is much faster on some of the three problems only, or not all three were measured.",
+        "open": "On at least one of the three problems, the runs do not show that the tensor expression is much faster.",
         "aged": "The row loop is much slower than one tensor expression, but some frameworks have closed the gap since.",
     },
 )

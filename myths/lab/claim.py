@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ClaimKind = Literal["effect", "absolute", "control", "follow-up"]
-PaperSource = Literal["read", "computed", "from memory", "from memory, unverified"]
+PaperSource = Literal["read", "secondary source", "computed", "from memory", "from memory, unverified"]
 
 PROPOSAL = "proposed by this suite"
 """``source`` of a claim that no paper makes."""

@@ -1,4 +1,4 @@
-"""Numbers of Wu et al. 2019, read in a digest of the paper and not in the paper itself."""
+"""Numbers of Wu et al. 2019, read in a summary of the paper (secondary source), not in the paper itself."""
 
 from __future__ import annotations
 

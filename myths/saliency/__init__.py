@@ -33,18 +33,19 @@ MYTH = Myth(
     number=7,
     belief="Saliency maps are a robust way to interpret neural networks.",
     rebuttal=(
-        "A perturbation of at most 8 of 255 levels keeps the predicted label of an ImageNet photograph. It leaves 0.5 % of the 1,000 "
+        "A perturbation of at most 8/255 (L∞ norm) keeps the predicted label of an ImageNet photograph. It leaves 0.5 % of the 1,000 "
         "most salient pixels unchanged for the simple gradient, 1 % for DeepLIFT and 18 % for integrated gradients. Random noise of "
         "that size leaves less than 30 %."
     ),
     discussion=(
         "The authors do not conclude that the methods are broken: the network is fragile, and so is a faithful map of it. Their random "
         "baseline is a random walk of 300 steps, of which the worst iterate is selected. This suite measures such a walk, with fewer "
-        "and longer steps, and a single random perturbation. The authors' notebooks print the size of the perturbation as the "
-        "confidence after the attack. Their code explains a probability with integrated gradients and a logit with the other methods, "
-        "so this suite compares the methods both ways. The top-k intersection penalizes a map that shifts by one pixel. LENS (Kamath "
-        "et al. 2024) does not, and finds less fragility, but it also finds maps of different images more similar. Both are therefore "
-        "compared with the map of another image. Smooth and adversarially trained networks are more robust, but less accurate. A map "
+        "and longer steps, and a single random perturbation. In the authors' notebooks, the number labeled as confidence "
+        "after the attack is the size of the perturbation, which is probably an error. Their code explains a probability with integrated "
+        "gradients and a logit with the other methods, so this suite compares the methods both ways. The top-k intersection "
+        "penalizes a map that shifts by one pixel. LENS (Kamath et al. 2024) does not, and finds less fragility, but it also finds maps "
+        "of different images more similar. Both are therefore compared with the map of another image. Smooth and adversarially trained "
+        "networks are more robust, but less accurate. A map "
         "that does not depend on the parameters would be robust and useless, so each method is tested on randomized parameters. On "
         "images of 32 pixels, a tenth of the top pixels agree by chance; the paper's values are for larger photographs. If the 250 "
         "ImageNet photographs are available, they are the primary evidence, with SqueezeNet as in the paper; on a CPU, 64 images of "

@@ -1,6 +1,7 @@
 """Claims of myth 7, with their measures and criteria.
 
-The paper's numbers are digitized from its figure (errors of at most 0.02 and 1 px) or come from digests of the paper. On CIFAR-10, the top
+The paper's numbers are digitized from its figure (errors of at most 0.02 and 1 px) or come from a summary of
+the paper, which is a secondary source. On CIFAR-10, the top
 100 of 1,024 pixels overlap by 9.8 % by chance, so the absolute values of the paper, for photographs of more than 200 pixels, do not apply;
 claims on CIFAR-10 concern differences. Criteria without a source are proposals of this suite.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from myths.lab.claim import PROPOSAL, Claim, above, at_least, at_most, below, between, cited
+from myths.lab.claim import PROPOSAL, PROPOSED, Claim, above, at_least, at_most, below, between, cited
 from myths.lab.measures import smallest
 from myths.saliency.digitized import digitized_value
 from myths.saliency.measures import over_attacked, over_networks, worst_completeness_error
@@ -20,15 +21,15 @@ from myths.saliency.trials.networks import MAIN
 
 PAPER = "Ghorbani et al. 2019"
 FIGURE_3 = f"{PAPER}, Fig. 3, digitized"
-DIGEST = f"a digest of {PAPER}"
-FOR_IMAGENET = f"{FIGURE_3} for ImageNet; that CIFAR-10 shows the same is from {DIGEST}, without numbers"
-MOST_DIFFICULT = f'{FIGURE_3}: .183 against .005 and .013; "most difficult" is from {DIGEST}'
+SUMMARY = f"a summary of {PAPER} (secondary source)"
+FOR_IMAGENET = f"{FIGURE_3} for ImageNet; CIFAR-10 shows the same according to {SUMMARY}, which states no number"
+MOST_DIFFICULT = f'{FIGURE_3}: .183 against .005 and .013; "most difficult" is from {SUMMARY}'
 DOMBROWSKI = "Dombrowski et al. 2019"
-REVIEW = "a review of Kamath et al. 2024"
+REVIEW = "a review of Kamath et al. 2024 (secondary source)"
 OF_THE_LOGIT = f"{PROPOSAL}; the authors' notebook explains the probability"
 LIMIT = f"the limit is {PROPOSAL}"
-CONFIDENCE = f"{PAPER}, abstract, in words; the authors' notebooks print the size of the perturbation as the confidence after; {LIMIT}"
-NOISE = f'{FIGURE_3}; "< 30 %" is from {DIGEST}; the authors draw walks (their utils.py); the range is {PROPOSAL}'
+CONFIDENCE = f"{PAPER}, abstract (stated without a number); {LIMIT}"
+NOISE = f'{FIGURE_3}; "< 30 %" is from {SUMMARY}; the random baseline is a random walk (the authors\' utils.py); the range is {PROPOSAL}'
 LARGEST = 8.0
 
 PLAIN: dict[str, Any] = {"defense": "none", "epsilon": LARGEST}
@@ -46,9 +47,9 @@ RANDOM = {"random-walk": "the worst iterate of a random walk", "random": "a sing
 CENTER_SHIFT = {"comparison": "attack minus random (center shift)", "attack": "mass-center", "against": "random-walk"}
 BEST_OTHER = "integrated gradients minus best other"
 LOGIT = "integrated-gradients of the logit"
-MORE_ROBUST = "the top-k attack leaves more top pixels of integrated gradients unchanged than of the simple gradient or DeepLIFT"
-RELU = "the ReLU network changes as ε‖H·sign‖ of its softplus surrogate"
-SOFTPLUS = "the softplus network (β = 10) changes as ε‖H·sign‖"
+MORE_ROBUST = "integrated gradients keep more of the top k pixels under the top-k attack than both the simple gradient and DeepLIFT"
+RELU = "the ReLU network correlates with the linear prediction ε‖H·sign(δ)‖, with H from its softplus surrogate"
+SOFTPLUS = "the softplus network (β = 10) correlates with the linear prediction ε‖H·sign(δ)‖"
 CONTROLS = ("Z0", "Z1")
 WITH_CONTROLS = ("cifar10", "digits")
 """Datasets of the control claims. A run has one of them; no conclusion is drawn from the digits."""
@@ -77,7 +78,7 @@ CONTROL_CLAIMS = (
         id="Z0",
         kind="control",
         statement="At ε = 0, no attack changes a map.",
-        **cited("computed", "a control", 1.0),
+        **cited("computed", f"{PROPOSAL}: it follows from the definition"),
         unit="of the top k, the least of all images",
         where={"epsilon": 0.0},
         needs=({"epsilon": ...},),
@@ -137,14 +138,15 @@ def _random_minus_attack(method: str, epsilon: float) -> float:
 
 
 def _below_random(rows: tuple[tuple[str, str, float, str, float], ...], on: str, where: dict[str, Any], source: str) -> tuple[Claim, ...]:
-    """Return claims that the top-k attack changes more top pixels than a random perturbation.
+    """Return claims that the top-k attack changes more of the top k pixels than a random perturbation.
 
     Each row holds id, method, ε in 1/255, random baseline and limit.
     """
     return tuple(
         _differences(
             id=id,
-            statement=f"{on}, the top-k attack at ε = {epsilon:g}/255 changes more top pixels of {NAMES[method]} than {RANDOM[against]}.",
+            statement=f"{on}, the top-k attack at ε = {epsilon:g}/255 changes more of the top k pixels of {NAMES[method]} than "
+            f"{RANDOM[against]} (by more than {limit:g} of the top k).",
             **cited("computed", f"{source}; {LIMIT}", _random_minus_attack(method, epsilon)),
             unit="of the top k, random less attack",
             where={"comparison": "random minus attack", "method": method, "attack": "top-k", "against": against}
@@ -175,7 +177,8 @@ FRAGILE = (
     *(
         _differences(
             id=f"S1-cifar-center-{short}",
-            statement=f"On CIFAR-10, the mass-center attack moves the center of {NAMES[method]} more than 1 px further than a random walk.",
+            statement=f"On CIFAR-10, the mass-center attack shifts the center of mass of the saliency map ({NAMES[method]}) by over 1 px "
+            "more than a random walk does.",
             **cited("computed", f"{FIGURE_3}: of 227 px, attack less random baseline; {LIMIT}", _shift(method)),
             unit="px, attack less random",
             where={**CIFAR, **CENTER_SHIFT, "method": method},
@@ -255,17 +258,18 @@ MOST_ROBUST = tuple(
         ("S3-photographs", f"On ImageNet photographs, with equally many steps against each method, {MORE_ROBUST}",
          cited("computed", MOST_DIFFICULT, 0.17),
          BEST_OTHER, "integrated-gradients", IMAGENET, _methods("integrated-gradients", "gradient", "deeplift"), above(0.0)),
-        ("S3-logit", f"On CIFAR-10, with integrated gradients of the logit, {MORE_ROBUST}", cited("read", OF_THE_LOGIT),
+        ("S3-logit", f"On CIFAR-10, with the logit as output, {MORE_ROBUST}", cited("read", OF_THE_LOGIT),
          BEST_OTHER, LOGIT, CIFAR, _methods(LOGIT, "gradient", "deeplift"), above(0.0)),
         ("S3-deeplift", "On CIFAR-10, DeepLIFT is non-inferior to the simple gradient in robustness to the top-k attack (margin 0.05 of "
          "the top k)", cited("computed", f"{FIGURE_3}: .013 against .005; {LIMIT}", 0.008),
          "deeplift minus gradient", "deeplift", CIFAR, _methods("deeplift", "gradient"), at_least(-0.05)),
-        ("S3-smoothgrad", "On CIFAR-10, SmoothGrad is more robust to the top-k attack than the simple gradient", cited("read", PROPOSAL),
+        ("S3-smoothgrad", "On CIFAR-10, SmoothGrad is more robust to the top-k attack than the simple gradient (by more than 0.05 of "
+         "the top k)", PROPOSED,
          "smoothgrad minus gradient", "smoothgrad", CIFAR, _methods("smoothgrad", "gradient"), above(0.05)),
         ("S1-digits", f"On digits, the top-k attack changes more of the top pixels of the simple gradient than {RANDOM['random-walk']}",
-         cited("read", PROPOSAL), "random minus attack", "gradient", {"against": "random-walk", **DIGITS},
+         PROPOSED, "random minus attack", "gradient", {"against": "random-walk", **DIGITS},
          {"attack": ("top-k", "random-walk")}, above(0.0)),
-        ("S3-digits", f"On digits, {MORE_ROBUST}", cited("read", PROPOSAL),
+        ("S3-digits", f"On digits, {MORE_ROBUST}", PROPOSED,
          BEST_OTHER, "integrated-gradients", DIGITS, _methods("integrated-gradients", "gradient", "deeplift"), above(0.0)),
     )
 )  # fmt: skip
@@ -274,7 +278,7 @@ INFLUENCES = tuple(
     Claim(
         id=id,
         statement=f"On CIFAR-10, {statement}.",
-        **cited("read", f"{DIGEST}, Figs. 4 and 5, Inception-v3 on two kinds of flowers; {LIMIT}", level),
+        **cited("secondary source", f"{SUMMARY}, Figs. 4 and 5, Inception-v3 on two kinds of flowers; {LIMIT}", level),
         unit=unit,
         table="influence",
         where={"attack": attack, "epsilon": LARGEST, **TRAINED},
@@ -296,7 +300,7 @@ CAUSE = (
     *(
         Claim(
             id=id,
-            statement=f"Along {path}, the gradient of {words} predicts (rank correlation over images).",
+            statement=f"Along {path}, the change of the gradient of {words} (ρ ≥ 0.8 over images).",
             **cited("read", f"{PAPER}, the linear analysis; {LIMIT}"),
             unit="rank correlation",
             table="curvature",
@@ -313,7 +317,7 @@ CAUSE = (
     ),
     Claim(
         id="S5-curvature",
-        statement="The curvature of a softplus network, ε‖H·sign‖ over the norm of the gradient, is lower at β = 2 than at β = 30.",
+        statement="The curvature of a softplus network, ε‖H·sign(δ)‖ over the norm of the gradient, is lower at β = 2 than at β = 30.",
         **cited("from memory", f"{DOMBROWSKI}; {LIMIT}"),
         unit="at ε = 1/255",
         table="curvature_drop",
@@ -333,7 +337,7 @@ CLAIMS: tuple[Claim, ...] = (
     _differences(
         id="S6-64",
         statement="Maps of CIFAR-10 images (32 pixels) are more robust to the top-k attack than maps of photographs of 64 pixels.",
-        **cited("read", f"{DIGEST}, for ImageNet's 224 pixels; another image's map counts 0; {LIMIT}"),
+        **cited("secondary source", f"{SUMMARY}, for ImageNet's 224 pixels; another image's map counts 0; {LIMIT}"),
         unit="of the top k, rescaled",
         where={"comparison": "CIFAR-10 minus imagenette", "method": "gradient", "attack": "top-k", **CIFAR, "against": "imagenette"},
         needs=({"dataset": ("cifar10", "imagenette")},),
@@ -342,7 +346,7 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         id="S7",
         statement="The change that people perceive in a map correlates more with the shift of its center than with other measures.",
-        **cited("read", f"{DIGEST}, App. E; no trial measures it, because it requires human subjects (metric_agreement uses SSIM)"),
+        **cited("secondary source", f"{SUMMARY}, App. E; no trial measures it: it requires human subjects (metric_agreement uses SSIM)"),
         unit="rank correlation",
         table="metric_agreement",
         where={"measure": "perceived change"},
@@ -354,8 +358,9 @@ CLAIMS: tuple[Claim, ...] = (
     _differences(
         id="T-lens",
         kind="follow-up",
-        statement="On CIFAR-10, the simple gradient is more robust to the top-k attack if pixels may move by one (LENS).",
-        **cited("read", f"Kamath et al. 2024, read in copies; LENS less intersection, where another image's map counts 0; {LIMIT}"),
+        statement="On CIFAR-10, the simple gradient is more robust to the top-k attack if pixels may move by one (LENS), "
+        "by more than 0.1 of the top k.",
+        **cited("read", f"Kamath et al. 2024, read in copies of the paper; LENS less intersection, another image's map counts 0; {LIMIT}"),
         unit="of the top k, rescaled",
         where={"comparison": "LENS gain", "method": "gradient", "attack": "top-k", **CIFAR},
         criterion=above(0.1),
@@ -364,7 +369,7 @@ CLAIMS: tuple[Claim, ...] = (
         _differences(
             id=id,
             kind="follow-up",
-            statement=f"On CIFAR-10, simple gradients of {words} network.",
+            statement=f"On CIFAR-10, simple gradients of {words} network (by more than 0.1 of the top k).",
             **said,
             unit="of the top k",
             where={"comparison": "defended minus standard", "method": "gradient", "attack": "top-k", **CIFAR, "defense": defense},
@@ -373,9 +378,9 @@ CLAIMS: tuple[Claim, ...] = (
         )
         for id, words, defense, said in (
             ("T-adversarial", "an adversarially trained network are more robust to the top-k attack than those of the standard",
-             "adversarial", cited("read", f"{REVIEW}, in words; {LIMIT}")),
+             "adversarial", cited("secondary source", f"{REVIEW}, stated without a number; {LIMIT}")),
             ("T-softplus", "a softplus network (β = 2) are more robust to the top-k attack than those of the ReLU",
-             "softplus 2", cited("from memory", f"{DOMBROWSKI}, in words; {LIMIT}")),
+             "softplus 2", cited("from memory", f"{DOMBROWSKI}, stated without a number; {LIMIT}")),
         )
     ),
 )  # fmt: skip

@@ -25,7 +25,7 @@ class CurvatureConfig:
     Attributes:
         betas: β of the softplus in the network; 0 is ReLU.
         surrogate_beta: β of the softplus surrogate that provides the Hessian of the ReLU network.
-        epsilons: Perturbation budgets, in levels of 255.
+        epsilons: Perturbation budgets, in units of 1/255.
         k: Number of top pixels.
     """
 

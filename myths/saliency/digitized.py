@@ -11,7 +11,7 @@ MEASURES = ("intersection", "spearman", "center_shift_px")
 
 @cache
 def digitized_rows() -> list[dict[str, str | float]]:
-    """Return one row per method, attack and budget (levels of 255), with the center shift in pixels of 227."""
+    """Return one row per method, attack and budget (in units of 1/255), with the center shift in pixels of 227."""
     lines = Path(__file__).with_name("digitized.csv").read_text(encoding="utf-8").splitlines()
     rows = csv.DictReader(line for line in lines if not line.startswith("#"))
     return [{"method": r["method"], "attack": r["attack"], **{name: float(r[name]) for name in ("epsilon", *MEASURES)}} for r in rows]

@@ -66,7 +66,7 @@ def defenses(tables: Tables) -> Figure | None:
         ("adversarially trained", "gradient", "adversarial", "intersection"),
         ("softplus (β = 2)", "gradient", "softplus 2", "intersection"),
     ]
-    figure, ax = style.axes("Top-k attack on defended networks", "ε (levels of 255)", "top-k intersection", (8.6, 4.4))
+    figure, ax = style.axes("Top-k attack on defended networks", "ε (1/255)", "top-k intersection", (8.6, 4.4))
     for (label, method, defense, measure), color in zip(lines, style.COLORS, strict=False):
         rows = table[(table["method"] == method) & (table["defense"] == defense)]
         if len(rows):
@@ -150,7 +150,7 @@ def _against_budget(table: pd.DataFrame, measure: str, label: str) -> Figure | N
         return None
     image_size = float(np.sqrt(table["k"].iloc[0] / table["chance"].iloc[0]))
     unit, paper_unit = (image_size, 227.0) if measure == "center_shift_px" else (1.0, 1.0)
-    figure, axes = style.panels([PAPER_METHODS[m] for m in methods], "ε (levels of 255)", label, (3.7 * len(methods) + 2.4, 4.4))
+    figure, axes = style.panels([PAPER_METHODS[m] for m in methods], "ε (1/255)", label, (3.7 * len(methods) + 2.4, 4.4))
     for ax, method in zip(axes, methods, strict=True):
         for attack, place in ATTACK_COLORS.items():
             rows = table[(table["method"] == method) & (table["attack"] == attack)]

@@ -32,7 +32,7 @@ class InfluenceConfig:
         l2: L2 penalty of the retrained layer.
         images: Number of test images that are perturbed.
         n_helpful: Number of most helpful training examples that the attack targets.
-        epsilons: Perturbation budgets, in levels of 255.
+        epsilons: Perturbation budgets, in units of 1/255.
     """
 
     classes: tuple[int, int]

@@ -36,7 +36,7 @@ CAFFE_BETA = 1.0
 """β of the paper, for SqueezeNet. Its activations are larger, because it was trained on pixel values 0..255."""
 
 PIXEL_STEP = 1 / 255
-"""One level of 255, the unit of budgets and steps, for pixel values 0..1."""
+"""Unit of perturbation budgets and steps, for pixel values 0..1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,10 +45,11 @@ class Schedule:
 
     Attributes:
         n_iterations: Number of steps.
-        step_size: Change of a pixel in one step, in levels of 255.
+        step_size: Change of a pixel in one step, in units of 1/255.
         eval_interval: Number of steps between two evaluations. Each evaluates the latest iterate that keeps the label.
         beta: β of the softplus surrogate that the attack differentiates.
-        share_trajectory: Whether one trajectory at the largest budget is projected onto all budgets. Otherwise, each budget has its own.
+        share_trajectory: Whether to run the attack once, at the largest budget, and project its iterates onto the others. False: one attack
+            per budget.
 
     Raises:
         UsageError: A number is not above 0.

@@ -78,7 +78,7 @@ class Attacked:
     ssim: Float[Tensor, " n"]
     """Structural similarity of the maps; NaN for images of fewer than 7 pixels per side."""
     largest_change: Float[Tensor, " n"]
-    """Largest change of a pixel, in levels of 255."""
+    """Largest change of a pixel, in units of 1/255."""
     k: int
     original: Float[Tensor, "n c h w"]
 
@@ -159,14 +159,14 @@ def attack(
         model: As for ``explain``.
         image: As for ``explain``.
         method: As for ``explain``.
-        epsilon: Largest change of a pixel, in levels of 255.
+        epsilon: Largest change of a pixel, in units of 1/255.
         attack: "top-k", "mass-center" or "targeted"; "random-walk" or "random" as baselines, of which "random" may lose the class.
         layer: As for ``explain``.
         baseline: As for ``explain``.
         output: As for ``explain``.
         k: Number of most salient pixels that are attacked and compared. Default: 2 % of the pixels.
         n_iterations: Number of steps of the attack.
-        step_size: Change of a pixel in one step, in levels of 255.
+        step_size: Change of a pixel in one step, in units of 1/255.
         eval_interval: Number of steps between two evaluations of the map.
         beta: β of the softplus surrogate that the attack differentiates.
         n_steps: Steps of integrated gradients, or samples of SmoothGrad, in the maps that are compared.

@@ -135,7 +135,7 @@ class EvaluateModel(Trial):
         return cls(model=FitClassical.test_instance(), test_set="digits")
 
     def skip_reason(self) -> str | None:
-        """Return that an optional test set is not on this machine, or None."""
+        """Return the reason if the new test set is optional and not available, else None."""
         from myths.lab.data import prepared
 
         reason = OPTIONAL.get(self.test_set)

@@ -82,9 +82,9 @@ class _OnPredictions(Trial):
 class PublishedRanks(_OnPredictions):
     """Compare the ranking of the published models on the original and on a new test set.
 
-    A pair of models is a rank reversal if the other model is better on the new test set. Each reversal is tested by the exact McNemar test
-    on the new images. With 2,000 images the test has little power between nearly equal models: the absence of significant reversals is no
-    proof of an unchanged ranking.
+    A pair of models is a rank reversal if the model with the lower original accuracy has the higher accuracy on the new test set. Each
+    reversal is tested by the exact McNemar test on the new images. With 2,000 images the test has little power between nearly equal models:
+    the absence of significant reversals is no proof of an unchanged ranking.
     """
 
     @classmethod
@@ -128,7 +128,7 @@ class PublishedRanks(_OnPredictions):
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedHardImages(_OnPredictions):
-    """Count the images that none of the published models classifies correctly, and those that all do, on both test sets."""
+    """Count the images that no published model, and that every published model, classifies correctly, on both test sets."""
 
     @classmethod
     def test_instance(cls) -> PublishedHardImages:

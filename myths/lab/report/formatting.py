@@ -14,6 +14,7 @@ SPACE = "\u202f"
 
 PAPER_SOURCE_TEXT = {
     "read": "read in the paper or in the authors' repository",
+    "secondary source": "read in a summary, review or list of the paper, not in the paper itself",
     "computed": "computed from data that the authors published",
     "from memory": "quoted from memory, not read again",
     "from memory, unverified": "quoted from memory and uncertain, so no verdict depends on it",

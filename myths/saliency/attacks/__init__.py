@@ -1,6 +1,6 @@
 """Perturbations of images that change their saliency maps and keep their predicted labels.
 
-Budgets are ℓ∞, in levels of 255 as in the paper; pixel values are 0..1. All images are perturbed at once.
+Budgets are ℓ∞, in units of 1/255 as in the paper; pixel values are 0..1. All images are perturbed at once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class AttackConfig:
         attack: Name of the attack.
         attack_attribution: Attribution that the attack differentiates, on the softplus surrogate.
         eval_attribution: Attribution on the original network, used to select the best iterate.
-        epsilons: Budgets, in levels of 255.
+        epsilons: Budgets, in units of 1/255.
         k: Number of top pixels.
         schedule: Steps and evaluations.
     """
@@ -154,7 +154,7 @@ def keeps_label(
 def check_epsilons(epsilons: Sequence[float]) -> None:
     """Raise UsageError unless there are budgets and all are finite and above 0."""
     if not epsilons or not all(math.isfinite(e) and e > 0 for e in epsilons):
-        raise UsageError(f"epsilon={', '.join(f'{e:g}' for e in epsilons) or 'none'}: expected a finite budget above 0, in levels of 255")
+        raise UsageError(f"epsilon={', '.join(f'{e:g}' for e in epsilons) or 'none'}: expected a finite budget above 0, in units of 1/255")
 
 
 class _RandomSigns:

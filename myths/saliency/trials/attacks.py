@@ -24,7 +24,7 @@ N_EXAMPLES = 6
 class AttackImages(OnNetwork):
     """Perturb images within each budget and compare the saliency maps before and after (Ghorbani et al. 2019, Alg. 1 and Fig. 3).
 
-    ``epsilons`` and ``step_size`` are in levels of 255.
+    ``epsilons`` and ``step_size`` are in units of 1/255.
     """
 
     version: ClassVar[int] = 2
@@ -35,15 +35,15 @@ class AttackImages(OnNetwork):
     k: Count = 100
     """Number of top pixels that are compared. The paper uses 1,000 for ImageNet and 100 for CIFAR-10."""
     epsilons: Annotated[tuple[Annotated[float, Range(above=0)], ...], Items()] = (1.0, 2.0, 4.0, 8.0)
-    """Perturbation budgets: the largest change of a pixel, in levels of 255."""
+    """Perturbation budgets ε (L∞ norm), in units of 1/255."""
     n_iterations: Count = 300
     """Number of steps of the attack."""
     step_size: Annotated[float, Range(above=0)] = 0.5
-    """Change of a pixel in one step, in levels of 255."""
+    """Change of a pixel in one step, in units of 1/255."""
     eval_interval: Count = 1
     """Number of steps between two evaluations of the map."""
     share_trajectory: bool = False
-    """Whether one trajectory serves all budgets. Otherwise, each budget has its own."""
+    """Whether to run the attack once, at the largest budget, and project its iterates onto the others. False: one attack per budget."""
     beta: Annotated[float, Range(above=0)] = DEFAULT_BETA
     """β of the softplus surrogate that the attack differentiates."""
     attack_n_steps: Count = 100
@@ -67,7 +67,10 @@ class AttackImages(OnNetwork):
 
     @property
     def protocol(self) -> Protocol:
-        """The paper's for its photographs, kind of network and schedule."""
+        """The protocol: "paper", "stand-in" or "reduced".
+
+        It is "paper" for a pretrained network with the paper's schedule, the default settings of the maps and at least 64 images.
+        """
         if is_stand_in(self.network.dataset):
             return "stand-in"
         schedule = self.n_iterations >= 300 and self.step_size == 0.5 and self.eval_interval == 1 and not self.share_trajectory
@@ -76,7 +79,7 @@ class AttackImages(OnNetwork):
 
     @property
     def relative_cost(self) -> float:
-        """Thousands of passes through the network, weighted by the cost of second derivatives and the size of the images."""
+        """Estimated cost: thousands of forward passes, weighted by the cost of second derivatives and the size of the images."""
         averages = self.method in AVERAGING_METHODS
         budgets = len(self.epsilons)
         one = 3.0 if self.method == "deeplift" else 1.0
@@ -90,19 +93,21 @@ class AttackImages(OnNetwork):
 
     @property
     def columns(self) -> Mapping[str, Any]:
-        """Columns of tables that follow from the settings."""
+        """Table columns that are computed from the settings."""
         return {**super().columns, "method": method_name(self), "epsilon": self.epsilons}
 
     @classmethod
     def test_instance(cls) -> AttackImages:
-        """Three steps against integrated gradients of six shapes."""
+        """Return a trial with three attack steps on integrated gradients of six procedural images."""
         return cls(
             network=TEST_NETWORK, images=6, method="integrated-gradients", attack="top-k", k=20, epsilons=(2.0, 8.0),
             n_iterations=3, step_size=4.0, attack_n_steps=2, n_steps=4, share_trajectory=True,
         )  # fmt: skip
 
     def measure(self, context: Context) -> Outcome:
-        """Return one row per budget, 0 first, and one of the unperturbed images; lists are over the images (``comparison.compare``).
+        """Return one row per budget, starting with ε = 0, and one row of ``kind`` "clean".
+
+        List-valued columns have one entry per image (see ``comparison.compare``).
 
         Arrays: a few images and maps before and after the attack.
 
@@ -154,7 +159,7 @@ class AttackImages(OnNetwork):
 
 
 def method_name(trial: AttackImages) -> str:
-    """Return the method as tables name it: with the layer, the output and β of the surrogate if they are not the defaults."""
+    """Return the name of the method in tables. It includes the layer, output and β if they differ from the defaults."""
     output = "" if trial.output == "paper" else f" of the {trial.output}"
     layer = f" at {trial.layer}" if trial.layer else ""
     beta = "" if trial.beta == trial.network.attack_beta else f" (surrogate β = {trial.beta:g})"

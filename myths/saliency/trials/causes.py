@@ -29,12 +29,12 @@ class RandomizeParameters(OnNetwork):
 
     @property
     def relative_cost(self) -> float:
-        """Cost of the maps at all stages."""
+        """Estimated cost of the maps at all stages."""
         return self.images * (self.n_steps if self.method in AVERAGING_METHODS else 1) / 100
 
     @classmethod
     def test_instance(cls) -> RandomizeParameters:
-        """Gradients of eight shapes."""
+        """Return a trial on gradients of eight procedural images."""
         return cls(network=TEST_NETWORK, images=8, method="gradient", k=20)
 
     def measure(self, context: Context) -> Outcome:
@@ -66,7 +66,7 @@ class MeasureCurvature(OnNetwork):
     betas: Annotated[tuple[Annotated[float, Range(at_least=0)], ...], Items()] = (0.0, 2.0, 10.0, 30.0)
     """Values of β for the network itself. 0 is ReLU."""
     epsilons: Annotated[tuple[Annotated[float, Range(above=0)], ...], Items()] = (1.0, 2.0, 4.0, 8.0)
-    """Perturbation budgets: the largest change of a pixel, in levels of 255."""
+    """Perturbation budgets ε (L∞ norm), in units of 1/255."""
     k: Count = 100
     """Number of top pixels that are compared."""
 
@@ -75,12 +75,12 @@ class MeasureCurvature(OnNetwork):
 
     @property
     def relative_cost(self) -> float:
-        """About ten passes per β."""
+        """Estimated cost: about ten passes per β."""
         return self.images * len(self.betas) / 30
 
     @classmethod
     def test_instance(cls) -> MeasureCurvature:
-        """Eight shapes."""
+        """Return a trial on eight procedural images and two values of β."""
         return cls(network=TEST_NETWORK, images=8, betas=(0.0, 5.0), epsilons=(1.0, 4.0), k=20)
 
     def measure(self, context: Context) -> Outcome:
@@ -116,19 +116,19 @@ class MeasureInfluence(OnNetwork):
     n_helpful: Count = 3
     """Number of most helpful training examples that the attack targets."""
     epsilons: Annotated[tuple[Annotated[float, Range(above=0)], ...], Items()] = (1.0, 2.0, 4.0, 8.0)
-    """Perturbation budgets: the largest change of a pixel, in levels of 255."""
+    """Perturbation budgets ε (L∞ norm), in units of 1/255."""
 
     def __str__(self) -> str:
         return f"influence of {self.n_train} training examples in {describe(self.network)}, {self.images} images, seed {self.seed}"
 
     @property
     def relative_cost(self) -> float:
-        """Mostly the retrained layer."""
+        """Estimated cost. Retraining the last layer dominates."""
         return 5.0
 
     @classmethod
     def test_instance(cls) -> MeasureInfluence:
-        """Discs and rings."""
+        """Return a trial on discs and rings."""
         return cls(network=TEST_NETWORK, images=6, classes=(0, 2), n_train=100, epsilons=(4.0,))
 
     def measure(self, context: Context) -> Outcome:

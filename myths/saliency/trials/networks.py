@@ -31,7 +31,7 @@ class TrainNetwork(TrainClassifier):
     """
 
     adversarial_epsilon: Annotated[float, Range(at_least=0)] = 0.0
-    """Perturbation budget of adversarial training, in levels of 255 (Wong et al. 2020). 0: standard training."""
+    """Perturbation budget of adversarial training, in units of 1/255 (Wong et al. 2020). 0: standard training."""
     beta: Annotated[float, Range(at_least=0)] = 0.0
     """β of the softplus that replaces ReLU in training and evaluation (Dombrowski et al. 2019). 0: ReLU."""
 

@@ -23,7 +23,7 @@ MAX_IMAGES = 16
 class AttackUserImages(Trial):
     """Perturb your images so that their saliency maps change and the predictions stay.
 
-    ``image`` and ``weights`` are names given to ``myths data add``. ``epsilon`` and ``step_size`` are in levels of 255. Images are cropped
+    ``image`` and ``weights`` are names given to ``myths data add``. ``epsilon`` and ``step_size`` are in units of 1/255. Images are cropped
     to their center and resized to ``image_size`` pixels.
     """
 
@@ -37,7 +37,7 @@ class AttackUserImages(Trial):
     attack: AttackName = "top-k"
     """Attack, or random perturbation, that changes the maps."""
     epsilon: Annotated[float, Range(above=0)] = 8.0
-    """Largest change of a pixel, in levels of 255."""
+    """Largest change of a pixel, in units of 1/255."""
     target: Annotated[int, Range(at_least=0, also=(-1, "the predicted class"))] = -1
     """Class that is explained. It must be the predicted class. -1: the predicted class."""
     k: Count = 1000
@@ -45,7 +45,7 @@ class AttackUserImages(Trial):
     n_iterations: Count = 50
     """Number of steps of the attack."""
     step_size: Annotated[float, Range(above=0)] = 0.5
-    """Change of a pixel in one step, in levels of 255."""
+    """Change of a pixel in one step, in units of 1/255."""
     eval_interval: Count = 5
     """Number of steps between two evaluations of the map."""
     beta: Annotated[float, Range(at_least=0)] = 0.0
@@ -79,7 +79,7 @@ class AttackUserImages(Trial):
 
     @property
     def relative_cost(self) -> float:
-        """Thousands of passes through the network, for images of 224 pixels."""
+        """Estimated cost: thousands of forward passes, for images of 224 pixels."""
         return self.n_iterations * self.attack_n_steps / 100
 
     @property
@@ -89,7 +89,7 @@ class AttackUserImages(Trial):
 
     @classmethod
     def test_instance(cls) -> AttackUserImages:
-        """A procedural shape and an untrained SqueezeNet."""
+        """Return a trial on a procedural image and an untrained SqueezeNet."""
         return cls(
             image="shapes", weights=UNTRAINED, image_size=48, k=100, n_iterations=2, step_size=4.0, eval_interval=1,
             attack_n_steps=2, n_steps=2,
