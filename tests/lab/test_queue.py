@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from myths.lab.execution import runner
 from myths.lab.execution.executors import Execution, is_exclusive
 from myths.lab.execution.queue import Queue
-from myths.lab.execution.runner import Budget, Part, Plan, PlannedTrial
+from myths.lab.execution.runner import Budget, MythTrials, Plan, PlannedTrial
 from myths.lab.storage.store import Store, TrialRecord
 from myths.lab.trial import Context, Outcome, Trial, dependencies_first
 
@@ -91,7 +91,7 @@ def through(executor: Pretend, *parts: list[Trial], urgent=((), ()), budget=None
     stores = [Memory(Path("nowhere"), TYPES) for _ in parts]
     planned = [Plan(tuple(PlannedTrial(t, "pending") for t in dependencies_first(trials))) for trials in parts]
     return runner.run_queue(
-        [Part(plan, store, wanted) for plan, store, wanted in zip(planned, stores, urgent, strict=False)],
+        [MythTrials(plan, store, wanted) for plan, store, wanted in zip(planned, stores, urgent, strict=False)],
         runner.Invocation("cpu", lambda name: None, "i"), executor=executor, budget=budget,
     ), stores  # fmt: skip
 
