@@ -79,7 +79,8 @@ class PaperTable:
         for word in self.where:
             column, equals, value = word.partition("=")
             if not equals or column not in table:
-                raise UsageError(f"Invalid --where {word!r}: expected COLUMN=VALUE. Columns: {', '.join(map(str, table.columns))}")
+                wrong = f"unknown column {column!r}" if equals else "expected COLUMN=VALUE"
+                raise UsageError(f"Invalid --where {word!r}: {wrong}. Columns: {', '.join(map(str, table.columns))}")
             table = table[[str(cell) == value or _is_number(cell, value) for cell in table[column]]]
         if table.empty:
             raise UsageError(f"Table {name!r} of run {run!r} has no " + ("such rows" if self.where else "rows"))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import myths.cli
 from myths.lab.data.fetch import add
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -48,6 +49,20 @@ def test_no_sentence_is_in_two_parts_of_the_texts(made):
     parts = {part: (made[0] / f"texts/{part}.en").read_text(encoding="utf-8").splitlines() for part in ("train", "val", "test")}
     everything = [line for lines in parts.values() for line in lines]
     assert len(set(everything)) == len(everything) == 3600
+
+
+def test_a_run_of_own_data_ends_as_the_page_shows():
+    ends = re.findall(r" measured your data\. .*", PAGE)
+    assert len(ends) == 3
+    source = Path(myths.cli.__file__).read_text(encoding="utf-8")
+    assert [end for end in ends if end not in source] == []
+
+
+def test_no_name_is_added_twice_before_it_is_removed():
+    names = re.findall(r"^(?:\$ )?myths data add (\S+) \S+\.?\S*(?: \w+=\S+)*(?: +#.*)?$", PAGE, re.MULTILINE)
+    names = [name.replace("-", "_") for name in names if name.islower()]
+    assert len(names) >= 8
+    assert sorted(set(names)) == sorted(names)
 
 
 def test_the_pictures_are_there_and_small():

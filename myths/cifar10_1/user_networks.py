@@ -21,7 +21,9 @@ N_CLASSES, IMAGE_SIZE = 10, 32
 
 def default_normalization(name: str) -> str:
     """Return the normalization of weights that were added without one: networks of this suite standardize pixels themselves."""
-    return "none" if load(name)[1] in _networks_of_suite() else "cifar10"
+    from myths.lab.vision import pretrained
+
+    return "cifar10" if _architecture_of_suite(pretrained.read(name)) is None else "none"
 
 
 def check(name: str) -> None:
@@ -63,8 +65,7 @@ def load(name: str) -> tuple[nn.Module, str]:
             torch.manual_seed(0)
             return networks.build("small_cnn", N_CLASSES, 3, 16).eval(), "small_cnn"
     weights = pretrained.read(name)
-    shapes = {key: tuple(value.shape) for key, value in weights.items()}
-    architecture = next((each for each, theirs in _networks_of_suite().items() if theirs == shapes), None)
+    architecture = _architecture_of_suite(weights)
     with torch.random.fork_rng(devices=[]):
         if architecture is not None:
             network: nn.Module = networks.build(architecture, N_CLASSES, 3, IMAGE_SIZE)
@@ -81,6 +82,12 @@ def normalized(network: nn.Module, normalization: str) -> nn.Module:
 
     mean, std = NORMALIZATIONS[normalization.removesuffix(BLUE_FIRST)]
     return Standardized(BlueFirst(network) if normalization.endswith(BLUE_FIRST) else network, mean, std).eval()
+
+
+def _architecture_of_suite(weights: Mapping[str, Tensor]) -> str | None:
+    """Return which network of this suite has these weights, or None. Its name alone does not tell: torchvision has a ``resnet18`` too."""
+    shapes = {key: tuple(value.shape) for key, value in weights.items()}
+    return next((each for each, theirs in _networks_of_suite().items() if theirs == shapes), None)
 
 
 def _torchvision_architecture(name: str, weights: Mapping[str, Tensor]) -> str:

@@ -127,6 +127,15 @@ def test_networks_of_the_suite_are_recognized(home, name):
         assert torch.equal(found(x), network(x))
 
 
+@pytest.mark.parametrize("name", ["resnet18", "densenet121"])
+def test_networks_of_torchvision_expect_normalized_pixels_even_if_the_suite_has_a_network_of_the_same_name(home, name):
+    network = models.get_model(name, num_classes=10)
+    torch.save(network.state_dict(), home / "net.pt")
+    add("mine", home / "net.pt")
+    assert type(user_networks.load("mine")[0]) is type(network)
+    assert profiles.predict_with("mine").normalization == "cifar10"
+
+
 def test_what_cannot_be_placed_is_refused_with_the_reason(home):
     files = {
         "imagenet_classes": models.squeezenet1_1().state_dict(),

@@ -158,8 +158,11 @@ def test_what_may_not_be_published_is_not_packed(tmp_path, changes, message):
             "invalid commit 'my best commit'",
         ),
         (lambda files: twice_the_invocation(files), "lists an invocation twice"),
-        (replaced("run.json", '"started": "', '"started": "the day before '), "run.json is invalid"),
-        (replaced("run.json", '"profile": "laptop"', '"profile": 7'), "run.json is invalid"),
+        (replaced("run.json", '"started": "', '"started": "the day before '), "Invalid run.json: .*the day before"),
+        (
+            replaced("run.json", '"profile": "laptop"', '"profile": 7'),
+            r"^Invalid run.json: .*profile is int.*another version of Seven Myths\?$",
+        ),
         (replaced(FIGURE, "<title>", "<script>alert(1)</script><title>"), "heads.svg is not a plain figure: it contains <script>"),
         (replaced(FIGURE, "<svg", '<svg onload="alert(1)"'), "heads.svg is not a plain figure: it contains onload="),
         (replaced(FIGURE, 'xlink:href="#', 'xlink:href="http://evil.example/#'), "heads.svg is not a plain figure: it refers to"),
@@ -170,7 +173,7 @@ def test_what_may_not_be_published_is_not_packed(tmp_path, changes, message):
         (lambda files: moved_dot(files), "heads.svg differs from the figure rendered from the trials"),
         (line_changed(rows=[{"dataset": "ducat"}]), "differs from the table|cannot be computed"),
         (replaced("run.json", '"dirty": false', '"dirty": true'), "did not run from a clean commit"),
-        (replaced("run.json", "invocations", "inventions"), "run.json is invalid"),
+        (replaced("run.json", "invocations", "inventions"), r"^Invalid run.json: .*no invocations.*another version of Seven Myths\?$"),
         (
             replaced("fair_coin/claims.csv", "reproduced", "refuted"),
             "claims.csv differs from the table rebuilt from the trials: row 1, verdict",

@@ -28,6 +28,9 @@ _INVOCATION = {
 _SHAPE = {"machine_class": str | None, "data": {str: {"sha256": str | None}}, "invocations": [_INVOCATION], "notes": [str]}
 """Required structure of ``run.json``, as ``provenance.invocation`` and ``RunFolder.add_invocation`` write it. Further keys are allowed."""
 
+REMEDY = "Restore it or use a different --run"
+"""What to do about a ``run.json`` that cannot be used: the last sentence of its errors."""
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -55,15 +58,14 @@ class RunFolder:
         Raises:
             CannotStart: The file is not valid JSON, or a required key is missing.
         """
-        remedy = "Restore it or use a different --run"
         try:
             metadata = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {"machine_class": None, "data": {}, "invocations": []}
         except (ValueError, OSError, RecursionError) as error:
-            raise CannotStart(f"Cannot read {self.path / 'run.json'}: {error}. {remedy}") from error
+            raise CannotStart(f"Cannot read {self.path / 'run.json'}: {error}. {REMEDY}") from error
         if (wrong := _shape_error({"notes": [], **metadata} if isinstance(metadata, dict) else metadata, _SHAPE)) is not None:
-            raise CannotStart(f"Invalid {self.path / 'run.json'}: {wrong}. {remedy}")
+            raise CannotStart(f"Invalid {self.path / 'run.json'}: {wrong}. Was it written by another version of Seven Myths? {REMEDY}")
         return metadata
 
     def store(self, myth: Myth) -> Store:

@@ -26,7 +26,7 @@ from myths.lab.errors import CannotStart, MythsError, UsageError
 from myths.lab.myth import Myth
 from myths.lab.storage import published_arrays
 from myths.lab.storage.publish import publish
-from myths.lab.storage.run_folder import RunFolder
+from myths.lab.storage.run_folder import REMEDY, RunFolder
 from myths.lab.storage.store import RECORD_KEYS, complete_lines, record_error
 from myths.lab.tables import as_csv
 from myths.lab.trial import decode
@@ -143,8 +143,11 @@ def verify(archive: Path, myths: Sequence[Myth], checkout: Path | None = None) -
             invocations = run.metadata()["invocations"]
             for each in invocations:
                 datetime.fromisoformat(each["started"])
-        except (MythsError, ValueError):
-            return Verification((*wrong, "run.json is invalid"))
+        except MythsError as error:
+            reason = str(error).replace(str(run.path / "run.json"), "run.json").removesuffix(REMEDY)
+            return Verification((*wrong, reason.rstrip()))
+        except ValueError as error:
+            return Verification((*wrong, f"Invalid run.json: {error}"))
         known = {invocation["id"]: invocation for invocation in invocations}
         if len(known) < len(invocations):
             wrong.append("run.json lists an invocation twice")
