@@ -18,29 +18,60 @@ from pathlib import Path
 import numpy as np
 
 from myths.cifar10_1.published import PREDICTIONS, predictions
+from myths.lab.errors import MythsError, UsageError
 
 MIN_VOTES = 3
 """Minimum number of annotators, of five, who gave the label for it to be kept."""
 
 
+DUPLICATES = "duplicates_cifar10.csv of cvjena/cifair"
+VOTES = "cifar10_mturk.json of cleanlab/label-errors"
+
+
+def _not(expected: str, file: Path, error: Exception) -> UsageError:
+    return UsageError(f"Invalid {file}: expected {expected} ({type(error).__name__}: {error})")
+
+
 def near_duplicates(file: Path) -> list[int]:
-    """Return the indices of test images that have a near-duplicate in the training set."""
-    with file.open(encoding="utf-8") as lines:
-        return sorted({int(row["TestID"]) for row in csv.DictReader(lines)})
+    """Return the indices of test images that have a near-duplicate in the training set.
+
+    Raises:
+        UsageError: The file cannot be read, or is another file.
+    """
+    try:
+        with file.open(encoding="utf-8") as lines:
+            rows = csv.reader(lines)
+            column = next(rows, []).index("TestID")
+            return sorted({int(row[column]) for row in rows})
+    except (OSError, ValueError, IndexError, csv.Error) as error:
+        raise _not(DUPLICATES, file, error) from error
 
 
 def label_errors(file: Path) -> list[int]:
-    """Return the indices of test images whose label fewer than ``MIN_VOTES`` annotators gave."""
-    entries = json.loads(file.read_text(encoding="utf-8"))
-    return sorted(entry["id"] for entry in entries if entry["mturk"]["given"] < MIN_VOTES)
+    """Return the indices of test images whose label fewer than ``MIN_VOTES`` annotators gave.
+
+    Raises:
+        UsageError: The file cannot be read, or is another file.
+    """
+    try:
+        entries = json.loads(file.read_text(encoding="utf-8"))
+        return sorted(int(entry["id"]) for entry in entries if entry["mturk"]["given"] < MIN_VOTES)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _not(VOTES, file, error) from error
 
 
 def main(duplicates: Path, votes: Path) -> None:
-    """Print one row per group of images and number of models that classify an image correctly."""
+    """Print one row per group of images and number of models that classify an image correctly.
+
+    Raises:
+        UsageError: A file cannot be read, or is another file.
+        CannotStart: The dataset is missing.
+    """
+    reasons = (("near-duplicate", near_duplicates(duplicates)), ("label error", label_errors(votes)))
     original, new = predictions(PREDICTIONS, "original"), predictions(PREDICTIONS, "v4")
     out = csv.writer(sys.stdout, lineterminator="\n")
     out.writerow(["reason", "test_set", "excluded", "n_models_correct", "n_images"])
-    for reason, indices in (("near-duplicate", near_duplicates(duplicates)), ("label error", label_errors(votes))):
+    for reason, indices in reasons:
         excluded = np.isin(np.arange(len(original.labels)), indices)
         groups = [("original", True, original.correct[:, excluded]), ("original", False, original.correct[:, ~excluded])]
         for test_set, is_excluded, correct in [*groups, ("v4", False, new.correct)]:
@@ -49,4 +80,10 @@ def main(duplicates: Path, votes: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    try:
+        if len(sys.argv) != 3:
+            raise UsageError(f"Expected two files, but got {len(sys.argv) - 1}: duplicates_cifar10.csv cifar10_mturk.json")
+        main(Path(sys.argv[1]), Path(sys.argv[2]))
+    except MythsError as error:
+        print(f"myths: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)

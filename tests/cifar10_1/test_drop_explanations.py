@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import torch
 
 from myths.cifar10_1 import count_excluded_images, drop_explanations
 from myths.cifar10_1.published import reference_table
+from myths.lab.errors import UsageError
 
 
 def counts_of(correct):
@@ -58,6 +61,24 @@ def test_counts_are_written_by_image(tmp_path, monkeypatch, capsys):
     assert ("near-duplicate", "original", "1", "2", "1") in rows
     assert ("label error", "original", "1", "1", "1") in rows
     assert sum(int(row[-1]) for row in rows) == 2 * (4 + 4)
+
+
+@pytest.mark.parametrize("content", [None, "", "hi\n", "TestID,TrainID\nx,7\n", "[1, 2", "[1]", '[{"id": 1}]', "{}{"])
+def test_another_file_of_excluded_images_is_refused_with_its_name(tmp_path, content):
+    file = tmp_path / "file"
+    if content is not None:
+        file.write_text(content)
+    for read, expected in ((count_excluded_images.near_duplicates, "cifair"), (count_excluded_images.label_errors, "label-errors")):
+        with pytest.raises(UsageError, match=f"file: expected .*{expected}"):
+            read(file)
+
+
+def test_excluded_images_are_counted_from_two_files_only():
+    for files in ((), ("a.csv",), ("a.csv", "b.json")):
+        command = [sys.executable, "-m", "myths.cifar10_1.count_excluded_images", *files]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith("myths: ")
 
 
 def test_selection_among_equal_models_has_the_optimism_of_the_maximum():

@@ -113,6 +113,13 @@ def test_what_the_suite_no_longer_knows_stays_behind(run, tmp_path):
     assert verify(archive, MYTHS) == RIGHT
 
 
+def test_a_run_of_another_version_alone_is_refused_as_that(run, tmp_path):
+    lines = coin.lines(run.path / TRIALS)
+    (run.path / TRIALS).write_text("".join(json.dumps({**line, "version": 0}) + "\n" for line in lines))
+    with pytest.raises(CannotStart, match=r"All trials of run .* were made by another version of Seven Myths"):
+        submit(run, tmp_path, MYTHS)
+
+
 def test_a_line_that_a_crash_cut_stays_behind_and_is_named_where_it_is(run, tmp_path):
     (run.path / TRIALS).write_bytes((run.path / TRIALS).read_bytes()[:-20])
     with pytest.warns(UserWarning, match="the last line is truncated") as warned:

@@ -61,7 +61,7 @@ def submit(run: RunFolder, folder: Path, myths: Sequence[Myth]) -> Path:
         Path of the archive.
 
     Raises:
-        CannotStart: ``publish`` would refuse the run, or the archive cannot be written.
+        CannotStart: All trials are of another version, ``publish`` would refuse the run, or the archive cannot be written.
     """
     for myth in (myth for myth in myths if run.has_results(myth)):
         _ = run.store(myth).records  # an error about an unreadable file then names the original, not the copy
@@ -74,6 +74,11 @@ def submit(run: RunFolder, folder: Path, myths: Sequence[Myth]) -> Path:
             (copy.path / myth.folder).mkdir()
             kept = [line for line in complete_lines(run.path / myth.folder / "trials.jsonl") if not _is_stale(line, myth)]
             (copy.path / myth.folder / "trials.jsonl").write_text("".join(f"{line}\n" for line in kept), "utf-8")
+        if not any(copy.store(myth).records for myth in myths if copy.has_results(myth)) and any(run.store(m).stale for m in myths):
+            raise CannotStart(
+                f"All trials of run {run.name!r} were made by another version of Seven Myths. Submit them with that version, or repeat the "
+                f"run: `myths run --run {run.name}`"
+            )
         clean = publish(copy, Path(scratch) / "clean", [replace(myth, pictures={}) for myth in myths])
         for myth in (myth for myth in myths if run.has_results(myth)):
             published_arrays.write(run, myth, clean / myth.folder)

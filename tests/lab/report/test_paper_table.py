@@ -102,6 +102,13 @@ def test_an_unknown_column_is_named():
         paper_table(TABLE, ["acuracy"], {})
 
 
+@pytest.mark.parametrize(("where", "wrong"), [("colour=red", "unknown column 'colour'"), ("coin", "expected COLUMN=VALUE")])
+def test_a_filter_names_what_is_wrong_with_it(tmp_path, where, wrong):
+    run = coin.make_run(tmp_path / "cpu-laptop")
+    with pytest.raises(UsageError, match=rf"^Invalid --where '{where}': {wrong}\. Columns: .*heads"):
+        PaperTable(coin.COIN, "tosses", run.name, (where,), results=tmp_path).written([], [], form="csv")
+
+
 def test_latex_is_a_whole_table_with_booktabs(tmp_path):
     table = TABLE.assign(device="cpu")
     text = paper_table(table, ["model", "accuracy_percent"], {"accuracy_percent": "higher"}, ["device"]).latex("50 % of_it", "tab:x")
