@@ -28,6 +28,8 @@ Counts = Int[Array, " models_plus_1"]
 MODELS = 30
 RESAMPLES = 10_000
 BLOCKS = 20
+CHUNK = 250
+"""Splits that are in memory together."""
 
 
 def excluded_counts(reason: Reason) -> tuple[Counts, Counts, Counts]:
@@ -99,7 +101,8 @@ def share_of_selection(
     def share(images: Tensor, new_images: Tensor) -> float:
         correct = original[:, images]
         optimism = []
-        for each in torch.full((-(-splits // 250),), 250).clamp_max(splits).tolist():
+        for first in range(0, splits, CHUNK):
+            each = min(CHUNK, splits - first)
             halves = adaptive_overfitting.random_half_splits(each, correct.shape[1], generator)
             orders = torch.arange(len(correct)).expand(each, -1)
             optimism.append(adaptive_overfitting.best_of_k(correct, halves, orders).optimism[:, -1])

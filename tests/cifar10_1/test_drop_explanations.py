@@ -12,6 +12,7 @@ import torch
 from myths.cifar10_1 import count_excluded_images, drop_explanations
 from myths.cifar10_1.published import reference_table
 from myths.lab.errors import UsageError
+from myths.lab.estimate import exact
 
 
 def counts_of(correct):
@@ -93,6 +94,24 @@ def test_selection_among_equal_models_has_the_optimism_of_the_maximum():
     of_a_half = np.sqrt(p * (1 - p) / (n / 2))
     largest = np.random.default_rng(0).normal(size=(100_000, k)).max(1).mean()
     assert np.mean(found) == pytest.approx(of_a_half * largest, rel=0.1)
+
+
+@pytest.mark.parametrize("splits", [1, 250, 400, 500, 501])
+def test_the_optimism_is_over_as_many_splits_as_asked(splits, monkeypatch):
+    def once(share, n, m, generator):
+        return exact(share(torch.arange(n), torch.arange(m)), n)
+
+    drawn = []
+    half_splits = drop_explanations.adaptive_overfitting.random_half_splits
+    monkeypatch.setattr(
+        drop_explanations.adaptive_overfitting, "random_half_splits", lambda n, *rest: drawn.append(n) or half_splits(n, *rest)
+    )
+    monkeypatch.setattr(drop_explanations, "delete_block_jackknife", once)
+    generator = torch.Generator().manual_seed(0)
+    original, new = torch.rand(3, 40, generator=generator) < 0.9, torch.rand(3, 40, generator=generator) < 0.5
+    drop_explanations.share_of_selection(original, new, splits, generator)
+    assert sum(drawn) == splits
+    assert max(drawn) <= drop_explanations.CHUNK
 
 
 def test_the_jackknife_of_a_mean_is_the_t_interval_of_block_means():

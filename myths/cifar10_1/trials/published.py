@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from myths.cifar10_1.published import PREDICTIONS, PROCEDURAL, TEST_SETS, NewTestSet, TestSet
 from myths.lab.setting import Count, DatasetName, Seed
@@ -198,6 +198,8 @@ class SelectPublishedModel(_OnPredictions):
     The model with the highest accuracy on a random half of the CIFAR-10 test set is evaluated on the other half. On half of a test set, the
     inflation is larger than on the whole test set by a factor of about √2.
     """
+
+    version: ClassVar[int] = 2
 
     n_splits: Count = 400
     """Number of random splits of the test set into halves."""
