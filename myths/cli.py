@@ -37,7 +37,8 @@ debugging = False
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="[MYTH]...", help="Names of myths (see `myths list`). Default: all.")]
 ProfileOption = Annotated[
-    str | None, typer.Option(help="quick, laptop, gpu or paper. Default: quick, or with --from the profile of the published run.")
+    str | None,
+    typer.Option(help="quick, laptop, overnight, gpu or paper. Default: quick, or with --from the profile of the published run."),
 ]
 DeviceOption = Annotated[str, typer.Option(help="Device: auto, cpu, cuda, cuda:0 or mps.")]
 JobsOption = Annotated[

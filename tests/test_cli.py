@@ -72,7 +72,7 @@ def one_clear_line(done, status, *words):
     ("words", "named"),
     [
         (("run", "cifar11"), ("cifar11", "cifar10-1")),
-        (("run", MYTH, "--profile", "fast"), ("fast", "quick, laptop, gpu, paper")),
+        (("run", MYTH, "--profile", "fast"), ("fast", "quick, laptop, overnight, gpu, paper")),
         (("run", MYTH, "--budget", "soon"), ("soon", "9m")),
         (("run", MYTH, "--budget", "0m"), ("0m", "90s")),
         (("run", MYTH, "--trial", "PublishedAcuracy"), ("PublishedAcuracy", "Similar: PublishedAccuracy")),

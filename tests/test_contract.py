@@ -40,7 +40,7 @@ def everything(myth, profile):
 @pytest.mark.parametrize("profile", PROFILES)
 def test_a_profile_lists_distinct_decodable_trials_of_declared_types(myth, profile):
     listed = myth.trials(profile, None, ())
-    assert listed, f"{profile} runs nothing"
+    assert listed or profile == "overnight", f"{profile} runs nothing"
     assert len({trial.id for trial in listed}) == len(listed)
     for step in everything(myth, profile):
         assert type(step.trial) in myth.trial_types

@@ -30,7 +30,7 @@ PACS_SIZES = (2, 4, 8, 16, 32)
 """Training images per class. Sketches of houses (15) and cartoons of guitars (39) have fewer images at the largest sizes."""
 CAR_SIZES = (5, 10, 20, 40, 80)
 
-SEEDS = {"quick": 3, "laptop": 10, "gpu": 10, "paper": 20}
+SEEDS = {"quick": 3, "laptop": 10, "overnight": 10, "gpu": 10, "paper": 20}
 
 
 def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = ()) -> list[Trial]:
@@ -53,6 +53,8 @@ def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = (
     published: list[Trial] = [RecomputePublishedTables()]
     if profile == "quick":
         return [*published, *simulated_cameras(splits)]
+    if profile == "overnight":
+        return []
     networks = laptop_networks(splits) if profile == "laptop" else gpu_networks(splits)
     return [*published, *dataset_classification(profile, splits), *cross_dataset(splits), *networks]
 

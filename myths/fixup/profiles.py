@@ -34,7 +34,7 @@ def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = (
     """
     if data:
         return [t for name in data for t in _one_epoch_runs({"dataset": name}, (22, 112), (*COMPARED_METHODS, "he"), seeds or 1)]
-    return {"quick": _quick, "laptop": _laptop, "gpu": _gpu, "paper": _paper}[profile](seeds)
+    return {"quick": _quick, "laptop": _laptop, "overnight": _overnight, "gpu": _gpu, "paper": _paper}[profile](seeds)
 
 
 def _one_epoch_runs(settings: Settings, depths: Iterable[int], methods: Iterable[Name], seeds: int, **changed: Any) -> list[Trial]:
@@ -120,6 +120,19 @@ def _laptop(seeds: int | None) -> list[Trial]:
         *_learning_rate_grid(small, 22, 1, RATES[2:]),
         *_update_measurements({"examples_per_step": 32}, (10, 22, 40, 76, 148), seeds or 10),  # with 4 seeds, U6-first was inconclusive
     ]
+
+
+# --- overnight: 1,000 layers with enough seeds, and 22 layers beside them ---------------------------
+
+
+def _overnight(seeds: int | None) -> list[Trial]:
+    """Return trials of 200 steps at 1,000 layers, and at 22 layers for comparison, for about four hours on one core."""
+    few = {"width": 8, "image_size": 16, "train_examples": 12_800, "batch_size": 64}
+    listed: list[Trial] = []
+    for seed in range(seeds or 5):
+        for depth, methods in ((22, COMPARED_METHODS), (1000, ("fixup", "batch-norm", "skipinit"))):
+            listed += [TrainOneEpoch(**few, depth=depth, method=method, seed=seed) for method in methods]
+    return [*listed, *_one_epoch_runs(few, (1000,), ("he", "he-scaled"), min(seeds or 3, 3))]
 
 
 # --- gpu: the paper's depth study, the greatest depth on a part, Table 1 on a short schedule ---------

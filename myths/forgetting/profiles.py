@@ -41,6 +41,8 @@ SMALL_DATASET = 2000
 """Number of examples below which held-out predictions use small batches: with 149 digits, accuracy is 46 % at batch size 64, 95 % at 16."""
 N_COUNTING_RUNS = 5
 """Number of training runs whose counts are summed, as in the paper."""
+N_OVERNIGHT_COUNTING_RUNS = 3
+"""Number of training runs per ranking of the profile "overnight"."""
 PIXEL_NOISES = (0.5, 1.0, 2.0, 10.0)
 
 _MNIST: Settings = {"dataset": "mnist", **PAPER_COUNTING["mnist"], "precision": "auto"}
@@ -67,7 +69,7 @@ def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = (
     """
     if data:
         return [trial for name in data for trial in _user_data(name, profile, seeds or N_COUNTING_RUNS)]
-    return {"quick": _quick, "laptop": _laptop, "gpu": _gpu, "paper": _paper}[profile](seeds)
+    return {"quick": _quick, "laptop": _laptop, "overnight": _overnight, "gpu": _gpu, "paper": _paper}[profile](seeds)
 
 
 # --- parts of profiles -----------------------------------------------------------------------------
@@ -86,7 +88,11 @@ def _counting(settings: Settings, seeds: int, correlated: int) -> list[Trial]:
 
 
 def _prune(
-    settings: Settings, score_trials: Sequence[CountForgetting | ScoreExamples], points: Iterable[Point], seeds: int, skipped: float = 0.0
+    settings: Settings,
+    score_trials: Sequence[CountForgetting | ScoreExamples],
+    points: Iterable[Point],
+    seeds: int | Iterable[int],
+    skipped: float = 0.0,
 ) -> list[Trial]:
     """Return training runs at each point and seed. A point that prunes nothing is the baseline of its seed."""
     return [
@@ -99,7 +105,7 @@ def _prune(
             seed=seed,
         )
         for order, pruned in points
-        for seed in range(seeds)
+        for seed in (range(seeds) if isinstance(seeds, int) else seeds)
     ]
 
 
@@ -159,6 +165,27 @@ def _laptop(seeds: int | None) -> list[Trial]:
     listed.append(CompareCounts(count_trials=small, reference_trials=counted, comparison="network"))
     listed += _prune({**cifar, "epochs": 4.0, "match_updates": True}, counted, [BASELINE, *_lowest(0.3), *_random(0.3)], five)
     listed.append(CompareCounts(count_trials=_count({**_MNIST, **few}, (0,)), reference_trials=_count({**_MNIST, "epochs": 12.0}, (0,))))
+    return listed
+
+
+# --- overnight: the primary claims on all of CIFAR-10 ----------------------------------------------
+
+
+def _overnight(seeds: int | None) -> list[Trial]:
+    """Return the trials of the primary claims with the narrow fast network, for about eight hours on one core.
+
+    Two disjoint rankings of three counting runs each, and 20 seeds that alternate between them, so that the interval over seeds includes
+    the ranking. Each seed trains on the full set, and on sets pruned by the ranking, at random and by shuffled counts, one after the
+    other: an interrupted run has complete pairs.
+    """
+    cifar = {"dataset": "cifar10", **_FAST, "network": "fast_narrow", "batch_size": 256, "learning_rate": 0.4}
+    counting = {**cifar, "epochs": 12.0}
+    rankings = [_count(counting, range(first, first + N_OVERNIGHT_COUNTING_RUNS)) for first in (0, N_OVERNIGHT_COUNTING_RUNS)]
+    pruning = {**cifar, "epochs": 9.0, "match_updates": True}
+    listed: list[Trial] = [PruneNothing(**_without(pruning, "match_updates", epochs=1.0, train_examples=5_000)), *rankings[0], *rankings[1]]
+    points = [BASELINE, *_lowest(0.3), *_random(0.3), *_shuffled(0.3)]
+    for seed in range(seeds or 20):
+        listed += _prune(pruning, rankings[seed % 2], points, (seed,))
     return listed
 
 

@@ -84,6 +84,8 @@ def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = (
             *(TimeNewtonStep(rows=500, seed=seed) for seed in range(several)),
             TimeNewtonStep(rows=1000),
         ]
+    elif profile == "overnight":
+        listed = []
     else:
         on_gpu = tuple(name for name in ALL_METHODS if METHODS[name].cuda)
         sizes = (128, 512, 1024, 2048, 4096, 8192)

@@ -70,7 +70,7 @@ class ClaimRecord:
     protocol: Protocol | None
     """Protocol of the trials that is furthest from the paper's."""
     profile: str
-    """quick, laptop, gpu, paper, or several, separated by commas."""
+    """quick, laptop, overnight, gpu, paper, or several, separated by commas."""
     device: str
     """Devices of the trials; empty without an estimate."""
     dataset: str

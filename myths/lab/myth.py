@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from myths.lab.storage.store import Results, Store
 
-Profile = Literal["quick", "laptop", "gpu", "paper"]
-PROFILES: tuple[Profile, ...] = ("quick", "laptop", "gpu", "paper")
+Profile = Literal["quick", "laptop", "overnight", "gpu", "paper"]
+PROFILES: tuple[Profile, ...] = ("quick", "laptop", "overnight", "gpu", "paper")
 
 
 def parse_profile(word: str) -> Profile:
@@ -70,7 +70,7 @@ def run_rank(profiles: str, primary: Iterable[Verdict]) -> tuple[int, int]:
         primary: Verdicts on its primary claims.
 
     Returns:
-        Number of primary claims tested on real data, and the profile: paper 4, gpu 3, laptop 2, quick 1, unknown 0.
+        Number of primary claims tested on real data, and the profile: paper 5, gpu 4, overnight 3, laptop 2, quick 1, unknown 0.
     """
     measured = sum(verdict not in (Verdict.NOT_TESTED, Verdict.ILLUSTRATION) for verdict in primary)
     return measured, max((PROFILES.index(p) + 1 for p in PROFILES if p in profiles.split(", ")), default=0)

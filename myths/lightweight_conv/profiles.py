@@ -89,7 +89,7 @@ def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = (
     """
     if data:
         return [trial for name in data for trial in _user_runs(name.replace("-", "_"), profile, seeds)]
-    return {"quick": _quick, "laptop": _laptop, "gpu": _gpu, "paper": _paper}[profile](seeds)
+    return {"quick": _quick, "laptop": _laptop, "overnight": _overnight, "gpu": _gpu, "paper": _paper}[profile](seeds)
 
 
 # --- building blocks of profiles -------------------------------------------------------------------
@@ -164,6 +164,14 @@ def _laptop(seeds: int | None) -> list[Trial]:
         *_decoding(seeds or 3, (24,)),
         *_language("tinyshakespeare", seeds or 3, ("attention", "dynamic"), updates=300, ffn_dim=256, heads=2, batch_size=16),
     ]
+
+
+# --- overnight -------------------------------------------------------------------------------------
+
+
+def _overnight(seeds: int | None) -> list[Trial]:
+    """Return no trials yet."""
+    return []
 
 
 def _gpu(seeds: int | None) -> list[Trial]:

@@ -53,7 +53,7 @@ def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = (
         raise UsageError(f"--seeds {seeds} does not apply with --data: the networks are not trained. Omit --seeds.")
     if data:
         return _user_trials(tuple(name.replace("-", "_") for name in data), profile)
-    return {"quick": _quick, "laptop": _laptop, "gpu": _gpu, "paper": _paper}[profile](seeds)
+    return {"quick": _quick, "laptop": _laptop, "overnight": _overnight, "gpu": _gpu, "paper": _paper}[profile](seeds)
 
 
 def _attacks(network: Network, methods: Iterable[Method], attacks: Iterable[AttackName], **settings: Any) -> list[Trial]:
@@ -142,6 +142,14 @@ def _laptop(seeds: int | None) -> list[Trial]:
 def _imagenette(seed: int, epochs: float) -> TrainNetwork:
     """Return a network for images of 64 pixels. The top 400 of 4,096 pixels are the same fraction as the top 100 on CIFAR-10."""
     return TrainNetwork(dataset=IMAGENETTE, network=MAIN, batch_size=32, epochs=epochs, seed=seed)
+
+
+# --- overnight -------------------------------------------------------------------------------------
+
+
+def _overnight(seeds: int | None) -> list[Trial]:
+    """Return no trials yet."""
+    return []
 
 
 # --- gpu: 512 images, all methods, three networks ----------------------------------------------------
@@ -241,7 +249,7 @@ def _imagenet_paper(network: EvaluatePretrained) -> list[Trial]:
 
 
 _IMAGENET = {
-    "quick": _imagenet_quick, "laptop": _imagenet_laptop, "gpu": _imagenet_gpu, "paper": _imagenet_paper,
+    "quick": _imagenet_quick, "laptop": _imagenet_laptop, "overnight": _imagenet_laptop, "gpu": _imagenet_gpu, "paper": _imagenet_paper,
 }  # fmt: skip
 
 
