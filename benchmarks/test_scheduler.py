@@ -11,7 +11,8 @@ import pytest
 
 from myths import cli, compare, show, suite
 from myths.lab.analysis import analyze
-from myths.lab.claim import Claim, at_least
+from myths.lab.claim import Claim
+from myths.lab.criterion import at_least
 from myths.lab.execution import runner, selection
 from myths.lab.execution.executors import Execution, SerialExecutor
 from myths.lab.execution.session import RunRequest

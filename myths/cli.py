@@ -579,7 +579,7 @@ def _print_summaries(as_json: bool = False, results: Path | None = None) -> None
     from myths import run_summaries, suite
 
     lines = [
-        {"number": myth.number, "myth": myth.name, "belief": myth.belief, "verdict": best and best.verdict, "run": best and best.run}
+        {"number": myth.number, "myth": myth.name, "belief": myth.belief, "verdict": best and str(best.judgment), "run": best and best.run}
         for myth, best in ((myth, run_summaries.best_run(myth, results)) for myth in suite.MYTHS)
     ]
     terminal.table("", lines, as_json)
@@ -656,8 +656,8 @@ def _print_verdict(found: Analysis, user_data: bool) -> None:
     """Print the verdict on a myth after a run. For user data, print the summary instead, because they do not test a claim of a paper."""
     if not user_data:
         counts = {str(j.verdict): sum(k.verdict is j.verdict for k in found.claim_results) for j in found.claim_results}
-        terminal.print(f"{found.myth.name}: {found.verdict} ({', '.join(f'{n} {v}' for v, n in counts.items())})")
-        terminal.print(f"  {found.myth.verdict_text(found.verdict)}")
+        terminal.print(f"{found.myth.name}: {found.judgment} ({', '.join(f'{n} {v}' for v, n in counts.items())})")
+        terminal.print(f"  {found.myth.verdict_text(found.judgment)}")
     if found.myth.summarize_user_data is not None and (words := found.myth.summarize_user_data(found.tables)):
         terminal.print(words)
     if user_data:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from myths import suite
-from myths.lab.claim import MythVerdict, Verdict, verdict_of
 from myths.lab.claim_record import ClaimRecord
 from myths.lab.myth import Myth, run_rank
 from myths.lab.storage.run_folder import RunFolder
+from myths.lab.verdict import MythJudgment, Verdict, judge_myth
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ class RunSummary:
     run: str
     published: bool
     profile: str
-    verdict: MythVerdict
+    judgment: MythJudgment
     claims: tuple[ClaimRecord, ...]
 
     @property
@@ -43,9 +43,9 @@ def summaries(myth: Myth, results: Path | None = None) -> Iterator[RunSummary]:
     for run in suite.runs(*suite.roots(results)):
         records = _claims(myth, run)
         if records:
-            follow_up = [record.verdict for record in records if record.kind == "follow-up"]
-            primary = [record.verdict for record in records if record.primary]
-            yield RunSummary(run.name, run.is_published, records[0].profile, verdict_of(primary, follow_up), records)
+            follow_ups = [record.evidence for record in records if record.kind == "follow-up"]
+            judgment = judge_myth([record.evidence for record in records if record.primary], follow_ups)
+            yield RunSummary(run.name, run.is_published, records[0].profile, judgment, records)
 
 
 def best_run(myth: Myth, results: Path | None = None) -> RunSummary | None:

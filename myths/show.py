@@ -39,14 +39,14 @@ def show_myth(myth: Myth, terminal: Terminal, as_json: bool, results: Path | Non
     if myth.example is not None:
         terminal.print(myth.example())
         terminal.print()
-    terminal.print("Claims (each criterion was committed before its run; a post hoc claim was proposed after its number was known)", "bold")
+    terminal.print("Claims (each criterion was committed before its run; \"not blind\" marks one that was chosen after its number was known)", "bold")
     for record in records:
         _show_claim(record, terminal)
     terminal.print()
     if summary is None:
         terminal.print(f"Not run yet. To run it: myths run {myth.name}")
     else:
-        terminal.print(f"Verdict in run {summary.run}: {summary.verdict}. {myth.verdict_text(summary.verdict)}")
+        terminal.print(f"Verdict in run {summary.run}: {summary.judgment}. {myth.verdict_text(summary.judgment)}")
     terminal.print()
     for paper in myth.papers:
         terminal.print(str(paper), "dim")
@@ -54,7 +54,7 @@ def show_myth(myth: Myth, terminal: Terminal, as_json: bool, results: Path | Non
 
 def _show_claim(record: ClaimRecord, terminal: Terminal) -> None:
     terminal.print()
-    terminal.print(f"{record.claim}: {record.verdict}{', primary' if record.primary else ''}", VERDICT_STYLES[record.verdict])
+    terminal.print(f"{record.claim}: {record.verdict}{', primary' if record.primary else ''}{'' if record.blind else ', not blind'}", VERDICT_STYLES[record.verdict])
     terminal.print(f"  {record.statement}")
     paper = "" if record.paper is None else f"paper {formatting.paper_number(record)} ({record.paper_value_source}), "
     found = record.measured

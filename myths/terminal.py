@@ -23,14 +23,22 @@ if TYPE_CHECKING:
 
 VERDICT_STYLES = {
     "reproduced": "green",
+    "beyond the paper": "magenta",
+    "not seen at this scale": "red",
     "not reproduced": "red",
     "inconclusive": "yellow",
     "not tested": "dim",
     "illustration": "cyan",
+    "held": "green",
+    "failed": "red",
+    "undecided": "yellow",
+    "not run": "dim",
     "refuted": "bold green",
-    "still standing": "bold red",
+    "leans refuted": "green",
+    "mixed": "bold magenta",
     "open": "bold yellow",
-    "aged": "bold magenta",
+    "leans standing": "red",
+    "standing": "bold red",
 }
 
 

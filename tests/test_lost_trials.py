@@ -9,8 +9,8 @@ import pytest
 
 from myths import suite
 from myths.lab.analysis import analyze
-from myths.lab.claim import Verdict
 from myths.lab.storage.run_folder import RunFolder
+from myths.lab.verdict import Verdict
 
 PUBLISHED = RunFolder(Path(__file__).parents[1] / "results" / "published" / "cpu-laptop")
 

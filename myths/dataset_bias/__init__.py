@@ -116,8 +116,6 @@ MYTH = Myth(
     conditions=("set_group", "set", "task", "transform", "deduplicated", "n_per_set", "parts", "image_size", "epochs"),
     verdict_texts={
         "refuted": "Datasets are classified far above chance, and classifiers lose much of their precision on other datasets.",
-        "still standing": "Datasets are hardly distinguishable, and classifiers keep their precision on other datasets.",
-        "open": "Not all primary claims were tested, or they disagree: see dataset classification (D1) and cross-dataset training (D6).",
-        "aged": "Datasets are biased, and this has not improved: they remain recognizable in a common format.",
+        "standing": "Datasets are hardly distinguishable, and classifiers keep their precision on other datasets.",
     },
 )

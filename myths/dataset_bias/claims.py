@@ -20,7 +20,8 @@ from myths.dataset_bias.trials import (
     RecomputePublishedTables,
     TrainDatasetClassifier,
 )
-from myths.lab.claim import PROPOSAL, PROPOSED, Claim, above, at_least, at_most, between, cited
+from myths.lab.claim import PROPOSAL, PROPOSED, Claim, cited
+from myths.lab.criterion import above, at_least, at_most, between
 from myths.lab.measures import exceptions, mean_over_seeds, only_value, paired_difference
 
 PAPER = "Torralba & Efros 2011"
@@ -253,6 +254,7 @@ CLAIMS: tuple[Claim, ...] = (
     _classification(
         id="Y1-hog",
         kind="follow-up",
+        direction="strengthens",
         statement="In a common format, gray and equally compressed, HOG classifies the dataset at least 20 points above chance.",
         **cited("read", LIU_HE, 51.4),
         unit="pp",
@@ -264,6 +266,7 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         id="Y1-network",
         kind="follow-up",
+        direction="strengthens",
         statement="In a common format, a ResNet-18 trained end to end classifies the dataset at least 20 points above chance.",
         **cited("read", LIU_HE, 51.4),
         unit="pp",

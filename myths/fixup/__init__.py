@@ -91,8 +91,6 @@ MYTH = Myth(
     conditions=("architecture", "depth", "width", "image_size", "train_examples", "epochs", "batch_size", "mixup"),
     verdict_texts={
         "refuted": "A 1,000-layer network trains without normalization, and ResNet-110 is within 1.5 points of batch normalization.",
-        "still standing": "Without normalization, a 1,000-layer network did not train, and ResNet-110 was more than 1.5 points worse.",
-        "open": "A primary claim was not measured or is inconclusive: see U1-trains-1000 and U2-gap.",
-        "aged": "Very deep networks train without normalization. A follow-up claim shows a change since the paper.",
+        "standing": "Without normalization, a 1,000-layer network did not train, and ResNet-110 was more than 1.5 points worse.",
     },
 )

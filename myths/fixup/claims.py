@@ -18,7 +18,8 @@ from myths.fixup.measures import extreme_accuracy
 from myths.fixup.trials.training_runs import FIRST_EPOCH, TrainFullSchedule, TrainOneEpoch
 from myths.fixup.trials.translation import REVERSED_WORDS, TrainTransformer
 from myths.fixup.trials.update import MeasureUpdate
-from myths.lab.claim import PROPOSAL, PROPOSED, Claim, above, at_least, at_most, below, between, cited
+from myths.lab.claim import PROPOSAL, PROPOSED, Claim, cited
+from myths.lab.criterion import above, at_least, at_most, below, between
 from myths.lab.measures import largest, mean_over_seeds
 
 PAPER = "Zhang et al. 2019"

@@ -127,7 +127,7 @@ def _laptop(seeds: int | None) -> list[Trial]:
 
 def _overnight(seeds: int | None) -> list[Trial]:
     """Return trials of 200 steps at 1,000 layers, and at 22 layers for comparison, for about four hours on one core."""
-    few = {"width": 8, "image_size": 16, "train_examples": 12_800, "batch_size": 64}
+    few: Settings = {"width": 8, "image_size": 16, "train_examples": 12_800, "batch_size": 64}
     listed: list[Trial] = []
     for seed in range(seeds or 5):
         for depth, methods in ((22, COMPARED_METHODS), (1000, ("fixup", "batch-norm", "skipinit"))):

@@ -16,7 +16,8 @@ from myths.forgetting import measures
 from myths.forgetting.measures import RANDOM
 from myths.forgetting.pruning_order import LEAST_FORGOTTEN
 from myths.forgetting.trials import CompareCounts, CorrelateCounts, CountForgetting, CountUnforgettable, PruneNothing, TrainPruned
-from myths.lab.claim import PROPOSAL, PROPOSED, Claim, Criterion, above, at_least, at_most, below, between, cited
+from myths.lab.claim import PROPOSAL, PROPOSED, Claim, cited
+from myths.lab.criterion import Criterion, above, at_least, at_most, below, between
 from myths.lab.measures import largest, mean_over_seeds, only_value
 
 PAPER = "Toneva et al. 2019"

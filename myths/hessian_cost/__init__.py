@@ -67,8 +67,6 @@ MYTH = Myth(
     conditions=("problem", "variables", "n_variables", "dtype", "at", "draws", "rows", "rank"),
     verdict_texts={
         "refuted": "The row loop is much slower than one tensor expression, and so are today's interfaces.",
-        "still standing": "The row loop is nearly as fast as the tensor expression: matrix libraries are sufficient.",
-        "open": "On at least one of the three problems, the runs do not show that the tensor expression is much faster.",
-        "aged": "The row loop is much slower than one tensor expression, but some frameworks have closed the gap since.",
+        "standing": "The row loop is nearly as fast as the tensor expression: matrix libraries are sufficient.",
     },
 )

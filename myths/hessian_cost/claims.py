@@ -21,7 +21,8 @@ from myths.hessian_cost.measures import (
     speedup,
 )
 from myths.hessian_cost.trials import TimeGradient, TimeHessian, TimeNewtonStep
-from myths.lab.claim import PROPOSED, Claim, at_least, at_most, cited
+from myths.lab.claim import PROPOSED, Claim, cited
+from myths.lab.criterion import at_least, at_most
 from myths.lab.measures import largest
 
 Device = Literal["cpu", "gpu"]
@@ -164,6 +165,7 @@ OF_BOTH_DEVICES: tuple[Claim, ...] = (
         _hessians(
             id=f"H7-{device}-{word}",
             kind="follow-up",
+            direction="weakens",
             statement=f"{on}, {name} takes at most 10 times as long as the closed form on at least two of the three problems.",
             **PROPOSED,
             unit="x",

@@ -8,8 +8,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from myths.lab import pictures
-from myths.lab.claim import ClaimResult, Criterion, MythVerdict, evaluate_claims, myth_verdict
+from myths.lab.claim import ClaimResult, evaluate_claims, myth_judgment
 from myths.lab.claim_record import COLUMNS, ClaimRecord
+from myths.lab.criterion import Criterion
 from myths.lab.data import prepared
 from myths.lab.errors import UsageError
 from myths.lab.myth import Myth
@@ -17,6 +18,7 @@ from myths.lab.storage.run_folder import RunFolder, write_atomically
 from myths.lab.storage.store import Results, Store, TrialRecord
 from myths.lab.tables import as_csv, checked, trial_ids
 from myths.lab.trial import Trial, decode
+from myths.lab.verdict import MythJudgment
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,10 +54,10 @@ class Analysis:
     stale: int = 0
     repeated: tuple[tuple[TrialRecord, ...], ...] = ()
 
-    @property
-    def verdict(self) -> MythVerdict:
-        """Verdict on the myth."""
-        return myth_verdict(self.claim_results)
+    @cached_property
+    def judgment(self) -> MythJudgment:
+        """Verdict on the myth, with its reason."""
+        return myth_judgment(self.claim_results)
 
     def records_of(self, claim_result: ClaimResult) -> tuple[TrialRecord, ...]:
         """Return the records that the estimate of a claim is computed from, in stored order; none without an estimate.

@@ -1,17 +1,16 @@
-"""Claims, their criteria, and the verdicts on claims and myths. This module does not depend on how a number was measured."""
+"""Claims and their verdicts. This module does not depend on how a number was measured."""
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
-from myths.lab.estimate import Estimate
+from myths.lab.criterion import Criterion
+from myths.lab.estimate import Estimate, SourceOfVariation
 from myths.lab.failures import causes
 from myths.lab.trial import Protocol, Trial, dependency_types, least_faithful
+from myths.lab.verdict import FULL_STRENGTH, STRENGTHS, Direction, Evidence, MythJudgment, Strength, Verdict, judge_myth
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,126 +41,8 @@ PROPOSED = cited("computed", PROPOSAL)
 """Fields of a claim that no paper makes."""
 
 
-class Verdict(StrEnum):
-    """The verdict of a run on a claim."""
-
-    REPRODUCED = "reproduced"
-    NOT_REPRODUCED = "not reproduced"
-    INCONCLUSIVE = "inconclusive"
-    NOT_TESTED = "not tested"
-    ILLUSTRATION = "illustration"
-
-    @property
-    def decides(self) -> bool:
-        """Whether the claim is reproduced or not reproduced."""
-        return self in (Verdict.REPRODUCED, Verdict.NOT_REPRODUCED)
-
-
-_CONTROL_FAILURES = {Verdict.NOT_REPRODUCED: "failed", Verdict.INCONCLUSIVE: "is inconclusive"}
-"""Verdicts of a control that make its claims inconclusive, as text."""
-
-
-class MythVerdict(StrEnum):
-    """The verdict of a run on a myth."""
-
-    REFUTED = "refuted"
-    STILL_STANDING = "still standing"
-    OPEN = "open"
-    AGED = "aged"
-
-
-@dataclass(frozen=True)
-class Criterion:
-    """A range that the whole confidence interval must lie in.
-
-    Attributes:
-        low: Lower end.
-        high: Upper end.
-        strict: Whether the ends are excluded.
-    """
-
-    low: float = -math.inf
-    high: float = math.inf
-    strict: bool = False
-
-    def __post_init__(self) -> None:
-        empty = not self.low <= self.high or (self.strict and self.low == self.high)
-        if empty or (self.low == -math.inf and self.high == math.inf):
-            raise ValueError(
-                f"Criterion({self.low}, {self.high}, strict={self.strict}): expected a range that excludes some number, not all"
-            )
-
-    def __str__(self) -> str:
-        low, high = (f"{end:.12g}" for end in (self.low, self.high))
-        if self.low == self.high:
-            return f"= {low}"
-        lower, upper = f"{'>' if self.strict else '≥'} {low}", f"{'<' if self.strict else '≤'} {high}"
-        if self.low > -math.inf and self.high < math.inf:
-            return f"{lower} and {upper}" if self.strict else f"in {low}…{high}"
-        return lower if self.low > -math.inf else upper
-
-    @classmethod
-    def parse(cls, text: str) -> Criterion | None:
-        """Return the criterion at the start of a text, as ``str`` prints it, or None. The rest of the text is the unit."""
-        if (found := _CRITERION_PATTERN.match(text)) is None:
-            return None
-        part = found.groupdict()
-        low, high = part["equal"] or part["first"] or part["low"], part["equal"] or part["last"] or part["top"] or part["high"]
-        try:
-            return cls(float(low or -math.inf), float(high or math.inf), strict=found[0][0] in "<>")
-        except ValueError:
-            return None
-
-    def contains(self, value: float) -> bool:
-        """Return whether a number lies in the range."""
-        if self.strict and math.isfinite(value):
-            return self.low < value < self.high
-        return self.low <= value <= self.high
-
-    def judge(self, estimate: Estimate) -> Verdict:
-        """Return the verdict on an estimate.
-
-        Returns:
-            Reproduced if the whole interval lies in the range, not reproduced if none of it does, and inconclusive otherwise.
-        """
-        if self.contains(estimate.low) and self.contains(estimate.high):
-            return Verdict.REPRODUCED
-        disjoint = estimate.high < self.low or estimate.low > self.high
-        touching = self.strict and (estimate.high == self.low or estimate.low == self.high)
-        return Verdict.NOT_REPRODUCED if disjoint or touching else Verdict.INCONCLUSIVE
-
-
-_NUMBER = r"-?\d+(?:\.\d+)?(?:e[+-]\d+)?"
-_CRITERION_PATTERN = re.compile(
-    rf"= (?P<equal>{_NUMBER})|in (?P<first>{_NUMBER})…(?P<last>{_NUMBER})"
-    rf"|[>≥] (?P<low>{_NUMBER})(?: and < (?P<top>{_NUMBER}))?|[<≤] (?P<high>{_NUMBER})"
-)
-"""Matches the text of a ``Criterion``."""
-
-
-def at_least(value: float) -> Criterion:
-    """Return a criterion: the interval lies at or above ``value``."""
-    return Criterion(low=value)
-
-
-def at_most(value: float) -> Criterion:
-    """Return a criterion: the interval lies at or below ``value``."""
-    return Criterion(high=value)
-
-
-def above(value: float) -> Criterion:
-    """Return a criterion: the interval lies above ``value``."""
-    return Criterion(low=value, strict=True)
-
-
-def below(value: float) -> Criterion:
-    """Return a criterion: the interval lies below ``value``."""
-    return Criterion(high=value, strict=True)
-
-
-def between(low: float, high: float) -> Criterion:
-    """Return a criterion: the interval lies between ``low`` and ``high``, ends included."""
-    return Criterion(low=low, high=high)
+MINIMUM_REPETITIONS: Mapping[SourceOfVariation, int] = {"processes": 5, "seeds": 3}
+"""Number of repetitions below which an interval decides nothing. Other units have no minimum."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,9 +71,17 @@ class Claim:
             if no profile measures the claim.
         measure: Returns an estimate, or None if the rows do not suffice.
         criterion: Range that the whole interval must lie in.
+        repetition_unit: What a repetition of the experiment would draw anew: processes for a time, seeds for a training, test examples for
+            an attack, datasets or models if the statement is about these, "exact" if it would give the same number. An interval over
+            anything else decides nothing.
+        blind: Whether the criterion was committed before anybody knew the number.
+        direction: What a reproduced follow-up claim means for the paper's refutation; None for other claims.
         primary: Whether the verdict on the myth depends on this claim.
-        superseded_by: Id of a claim that is primary instead of this one if it could be tested.
-        controls: Ids of control claims. If one is not reproduced or inconclusive, this claim is inconclusive.
+        superseded_by: Id of a claim that is primary instead of this one if it was tested with an equal or stronger protocol.
+        controls: Ids of control claims, beside those that guard the trials. If one did not hold, this claim is inconclusive.
+        without_controls: Controls that guard the trials but not this claim: id -> reason.
+        guards: Classes of trials. A control guards all claims that are measured on them and do not contradict ``guarded``.
+        guarded: Column filters of the claims that a control guards.
         calibration: Id of the control that must be reproduced before a reduced protocol may test an "absolute" claim.
         misprint: Whether the paper's number is a misprint, which the statement corrects.
 
@@ -219,11 +108,35 @@ class Claim:
     needs: tuple[Mapping[str, Any], ...] = ({},)
     measure: Callable[[pd.DataFrame], Estimate | None]
     criterion: Criterion
+    repetition_unit: SourceOfVariation | None = None
+    blind: bool = True
+    direction: Direction | None = None
     primary: bool = False
     superseded_by: str | None = None
     controls: tuple[str, ...] = ()
+    without_controls: Mapping[str, str] = field(default_factory=dict)
+    guards: tuple[type[Trial], ...] = ()
+    guarded: Mapping[str, Any] = field(default_factory=dict)
     calibration: str | None = None
     misprint: bool = False
+
+    def __post_init__(self) -> None:
+        if (self.direction is not None) != (self.kind == "follow-up"):
+            raise ValueError(f"claim {self.id}: a follow-up claim has a direction, and no other claim")
+        if (self.guards or self.guarded) and self.kind != "control":
+            raise ValueError(f"claim {self.id}: only controls guard trials")
+
+    def guards_claim(self, claim: Claim) -> bool:
+        """Return whether this control is a default control of a claim.
+
+        Args:
+            claim: Another claim of the myth.
+        """
+        return (
+            claim.kind != "control"
+            and claim.trial in self.guards
+            and all(_overlap(claim.where[name], value) for name, value in self.guarded.items() if name in claim.where)
+        )
 
     def selects(self, trial: Trial) -> bool:
         """Return whether the claim is measured on a trial.
@@ -306,9 +219,16 @@ class ClaimResult:
     verdict: Verdict
     reason: str = ""
     protocol: Protocol | None = None
+    strength: Strength | None = None
+    controls: tuple[str, ...] = ()
     dataset: str = ""
     device: str = ""
     primary: bool = False
+
+    @property
+    def evidence(self) -> Evidence:
+        """What the verdict on the myth depends on."""
+        return Evidence(self.claim.id, self.verdict, self.strength, self.claim.blind, self.claim.direction)
 
 
 def evaluate_claims(
@@ -326,35 +246,17 @@ def evaluate_claims(
         failed: Trials that failed, each with its error. Claims without a number state it.
     """
     skipped, failed = list(skipped), list(failed)
-    first = {claim.id: _measure(claim, tables, skipped, failed) for claim in claims}
-    judged = {claim.id: _with_controls(first[claim.id], first) for claim in claims}
+    measured = {claim.id: _measure(claim, tables, skipped, failed) for claim in claims}
+    controls = {claim.id: _judge_control(measured[claim.id]) for claim in claims if claim.kind == "control"}
+    judged = {claim.id: controls.get(claim.id) or _judge(measured[claim.id], controls) for claim in claims}
     deciding = {_primary_id(claim, judged) for claim in claims if claim.primary}
     return [replace(result, primary=result.claim.id in deciding) for result in judged.values()]
 
 
-def myth_verdict(claim_results: Sequence[ClaimResult]) -> MythVerdict:
+def myth_judgment(claim_results: Sequence[ClaimResult]) -> MythJudgment:
     """Return the verdict on a myth from the results of its claims."""
-    return verdict_of(
-        [result.verdict for result in claim_results if result.primary],
-        [result.verdict for result in claim_results if result.claim.kind == "follow-up"],
-    )
-
-
-def verdict_of(primary: Iterable[Verdict], follow_up: Iterable[Verdict]) -> MythVerdict:
-    """Return the verdict on a myth from the verdicts on its claims.
-
-    Args:
-        primary: Verdicts on the primary claims.
-        follow_up: Verdicts on the follow-up claims.
-
-    Returns:
-        "refuted" if all primary claims are reproduced, "aged" if a follow-up claim is reproduced as well, "still standing" if all primary
-        claims are not reproduced, and "open" otherwise.
-    """
-    found = set(primary)
-    if found == {Verdict.REPRODUCED}:
-        return MythVerdict.AGED if Verdict.REPRODUCED in follow_up else MythVerdict.REFUTED
-    return MythVerdict.STILL_STANDING if found == {Verdict.NOT_REPRODUCED} else MythVerdict.OPEN
+    follow_ups = [result.evidence for result in claim_results if result.claim.kind == "follow-up"]
+    return judge_myth([result.evidence for result in claim_results if result.primary], follow_ups)
 
 
 def _matches(value: Any, wanted: Any) -> bool:
@@ -367,9 +269,15 @@ def _matches(value: Any, wanted: Any) -> bool:
     return any(each in options for each in (value if isinstance(value, tuple) else (value,)))
 
 
+def _overlap(left: Any, right: Any) -> bool:
+    """Return whether two column filters share a value."""
+    return any(_matches(value, right) for value in (left if isinstance(left, tuple) else (left,)))
+
+
 def _measure(
     claim: Claim, tables: Mapping[str, pd.DataFrame], skipped: Sequence[tuple[Trial, str]], failed: Sequence[tuple[Trial, str]]
 ) -> ClaimResult:
+    """Return the estimate of a claim. The verdict is preliminary: "not tested" without an estimate and "inconclusive" with one."""
     if claim.is_only_cited:
         return ClaimResult(claim, None, Verdict.NOT_TESTED, "no profile measures it")
     rows = claim.rows(tables)
@@ -377,41 +285,82 @@ def _measure(
     if estimate is None:
         return ClaimResult(claim, None, Verdict.NOT_TESTED, _not_tested_reason(claim, skipped, failed, len(rows)))
     protocol = least_faithful(rows["protocol"])
-    found = ClaimResult(
-        claim, estimate, claim.criterion.judge(estimate), "", protocol,
+    return ClaimResult(
+        claim, estimate, Verdict.INCONCLUSIVE, "", protocol, protocol,
         dataset=_distinct(rows, "dataset"), device=_distinct(rows, "device"),
     )  # fmt: skip
-    if protocol == "stand-in" and claim.kind != "control":
-        return _with_verdict(found, Verdict.ILLUSTRATION, "stand-in data: no conclusion is drawn")
-    if found.verdict is Verdict.INCONCLUSIVE:
-        return _with_verdict(found, Verdict.INCONCLUSIVE, "the interval crosses the bound of the criterion")
-    return found
 
 
-def _with_controls(result: ClaimResult, results: Mapping[str, ClaimResult]) -> ClaimResult:
-    claim = result.claim
-    if result.verdict in (Verdict.NOT_TESTED, Verdict.ILLUSTRATION):
+def _judge_control(result: ClaimResult) -> ClaimResult:
+    claim, estimate = result.claim, result.estimate
+    if estimate is None:
+        return replace(result, verdict=Verdict.NOT_RUN)
+    if reason := _undecided_reason(claim, estimate):
+        return replace(result, verdict=Verdict.UNDECIDED, reason=reason)
+    return replace(result, verdict=Verdict.HELD if claim.criterion.place(estimate) == "inside" else Verdict.FAILED)
+
+
+def _judge(result: ClaimResult, controls: Mapping[str, ClaimResult]) -> ClaimResult:
+    """Return the result of a claim that is no control, with its strength, its controls and its verdict."""
+    claim, estimate = result.claim, result.estimate
+    guards = [control.claim.id for control in controls.values() if control.claim.guards_claim(claim)]
+    names = tuple(dict.fromkeys([*claim.controls, *(name for name in guards if name not in claim.without_controls)]))
+    result = replace(result, controls=names)
+    if estimate is None:
         return result
-    if claim.kind == "absolute" and result.protocol != "paper" and not _calibrated(claim, results):
-        return _with_verdict(result, Verdict.NOT_TESTED, "reduced protocol: absolute values need a passed calibration")
-    if result.verdict is Verdict.INCONCLUSIVE:
-        return result
-    for control in claim.controls:
-        if results[control].verdict in _CONTROL_FAILURES:
-            return _with_verdict(result, Verdict.INCONCLUSIVE, f"control {control} {_CONTROL_FAILURES[results[control].verdict]}")
-    return result
+    if result.protocol == "stand-in":
+        return _with_verdict(result, Verdict.ILLUSTRATION, "stand-in data: no conclusion is drawn")
+    if result.protocol == "reduced" and _calibrated(claim, controls):
+        result = replace(result, strength="calibrated")
+    if claim.kind == "absolute" and result.strength == "reduced":
+        return _with_verdict(result, Verdict.NOT_TESTED, "reduced protocol: absolute values need a calibration that held")
+    reason = _undecided_reason(claim, estimate)
+    for control in names:
+        if controls[control].verdict is not Verdict.HELD:
+            reason = reason or f"control {control} {_HINDRANCES[controls[control].verdict]}"
+    if reason:
+        return _with_verdict(result, Verdict.INCONCLUSIVE, reason)
+    place = claim.criterion.place(estimate)
+    if place == "outside":
+        return replace(result, verdict=Verdict.NOT_REPRODUCED if result.strength in FULL_STRENGTH else Verdict.NOT_SEEN)
+    if place == "beyond":
+        return _with_verdict(result, Verdict.BEYOND, "better than the paper's: check the baseline")
+    return replace(result, verdict=Verdict.REPRODUCED)
 
 
-def _calibrated(claim: Claim, results: Mapping[str, ClaimResult]) -> bool:
+_HINDRANCES = {Verdict.FAILED: "failed", Verdict.UNDECIDED: "is undecided", Verdict.NOT_RUN: "was not run"}
+"""Verdicts of a control that make its claims inconclusive, as text."""
+
+
+def _undecided_reason(claim: Claim, estimate: Estimate) -> str:
+    """Return why an interval decides nothing; empty if it decides."""
+    unit = claim.repetition_unit
+    if unit is not None and estimate.source_of_variation != unit:
+        return f"the interval covers {_covered(estimate.source_of_variation)}, not {_covered(unit)}"
+    if unit is not None and estimate.n < MINIMUM_REPETITIONS.get(unit, 0):
+        return f"{estimate.n} {unit}, at least {MINIMUM_REPETITIONS[unit]} are needed"
+    return "the interval crosses the bound of the criterion" if claim.criterion.place(estimate) == "straddles" else ""
+
+
+def _covered(unit: SourceOfVariation) -> str:
+    return "nothing" if unit == "exact" else unit
+
+
+def _calibrated(claim: Claim, controls: Mapping[str, ClaimResult]) -> bool:
     if claim.calibration is None:
         return False
-    calibration = results[claim.calibration]
-    return calibration.verdict is Verdict.REPRODUCED and calibration.protocol != "stand-in"
+    calibration = controls[claim.calibration]
+    return calibration.verdict is Verdict.HELD and calibration.protocol != "stand-in"
 
 
 def _primary_id(claim: Claim, judged: Mapping[str, ClaimResult]) -> str:
-    better = claim.superseded_by
-    return better if better and judged[better].verdict not in (Verdict.NOT_TESTED, Verdict.ILLUSTRATION) else claim.id
+    """Return the id of the claim that is primary: the better one if it was tested with an equal or stronger protocol."""
+    if claim.superseded_by is None:
+        return claim.id
+    own, better = judged[claim.id].strength, judged[claim.superseded_by]
+    if better.strength is None or better.verdict in (Verdict.NOT_TESTED, Verdict.ILLUSTRATION):
+        return claim.id
+    return claim.id if own is not None and STRENGTHS.index(better.strength) > STRENGTHS.index(own) else better.claim.id
 
 
 def _with_verdict(result: ClaimResult, verdict: Verdict, reason: str) -> ClaimResult:

@@ -6,13 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from myths.lab.claim import Claim, ClaimKind, ClaimResult, PaperSource, Verdict
+from myths.lab.claim import Claim, ClaimKind, ClaimResult, PaperSource
 from myths.lab.estimate import Estimate, SourceOfVariation
 from myths.lab.setting import Range, Text
 from myths.lab.storage.store import TrialRecord
 from myths.lab.trial import Protocol
+from myths.lab.verdict import Direction, Evidence, Strength, Verdict
 
 TrialId = Annotated[str, Text(r"[0-9a-f]{12}", "12 hexadecimal digits")]
 
@@ -22,7 +23,7 @@ class ClaimRecord:
     """The result of a claim in a run. The fields, in order, are the columns of ``claims.csv`` and the keys of ``claims.json``."""
 
     claim: str
-    """Id of the claim, unique within the myth."""
+    """Id of the claim, unique within the suite."""
     myth: str
     """Name of the myth."""
     kind: ClaimKind
@@ -51,6 +52,14 @@ class ClaimRecord:
     """Upper end of the range; null if it is open."""
     criterion_strict: bool
     """Whether the ends are excluded."""
+    criterion_beyond: Literal["low", "high"] | None
+    """End past which a number is better than the paper's; null if there is none."""
+    repetition_unit: SourceOfVariation | None
+    """What a repetition of the experiment would draw anew; exact if it would give the same number."""
+    blind: bool
+    """Whether the criterion was committed before anybody knew the number."""
+    direction: Direction | None
+    """What a reproduced follow-up claim means for the paper's refutation; null for other claims."""
     estimate: float | None = None
     """Measured value; null if the run has none."""
     low: float | None = None
@@ -62,13 +71,17 @@ class ClaimRecord:
     n: Annotated[int, Range(at_least=0)] | None = None
     """Number of items (seeds, test examples, …) that the interval is based on."""
     verdict: Verdict
-    """Result of comparing the interval with the criterion."""
+    """Result of comparing the interval with the criterion. A control held, failed, is undecided or was not run."""
     reason: str
     """Reason of the verdict, if the criterion alone does not explain it."""
+    controls: tuple[str, ...]
+    """Ids of the controls that must hold for the claim to be decided."""
     primary: bool
     """Whether the verdict on the myth depends on the claim."""
     protocol: Protocol | None
     """Protocol of the trials that is furthest from the paper's."""
+    strength: Strength | None
+    """How much the number says about the paper's claim; null without a number."""
     profile: str
     """quick, laptop, overnight, gpu, paper, or several, separated by commas."""
     device: str
@@ -110,11 +123,17 @@ class ClaimRecord:
             criterion_low=_closed(claim.criterion.low),
             criterion_high=_closed(claim.criterion.high),
             criterion_strict=claim.criterion.strict,
+            criterion_beyond=claim.criterion.beyond,
+            repetition_unit=claim.repetition_unit,
+            blind=claim.blind,
+            direction=claim.direction,
             **measured,
             verdict=claim_result.verdict,
             reason=claim_result.reason,
+            controls=claim_result.controls,
             primary=claim_result.primary,
             protocol=claim_result.protocol,
+            strength=claim_result.strength,
             profile=profile,
             device=claim_result.device,
             dataset=claim_result.dataset,
@@ -124,8 +143,9 @@ class ClaimRecord:
 
     @classmethod
     def declared(cls, claim: Claim, myth: str) -> ClaimRecord:
-        """Return the record of a claim that no run has tested: verdict "not tested", and ``primary`` as declared."""
-        return cls.of(ClaimResult(claim, None, Verdict.NOT_TESTED, primary=claim.primary), myth)
+        """Return the record of a claim that no run has tested, with ``primary`` and ``controls`` as declared."""
+        verdict = Verdict.NOT_RUN if claim.kind == "control" else Verdict.NOT_TESTED
+        return cls.of(ClaimResult(claim, None, verdict, controls=claim.controls, primary=claim.primary), myth)
 
     @classmethod
     def read(cls, line: Mapping[str, str]) -> ClaimRecord:
@@ -146,6 +166,11 @@ class ClaimRecord:
         if self.estimate is None or self.low is None or self.high is None or self.source_of_variation is None or self.n is None:
             return None
         return Estimate(self.estimate, self.low, self.high, self.source_of_variation, self.n)
+
+    @property
+    def evidence(self) -> Evidence:
+        """What the verdict on the myth depends on."""
+        return Evidence(self.claim, self.verdict, self.strength, self.blind, self.direction)
 
     def cells(self) -> dict[str, Any]:
         """Return the fields as cells of a table. Ids are separated by spaces."""

@@ -13,7 +13,10 @@ from numpy import ndarray as Array
 
 CONFIDENCE = 0.95
 
-SourceOfVariation = Literal["exact", "test examples", "training examples", "seeds", "models", "problems", "repeats", "splits"]
+SourceOfVariation = Literal[
+    "exact", "test examples", "training examples", "seeds", "models", "problems", "processes", "repeats", "splits", "datasets", "pairs"
+]
+"""What an interval accounts for. Repeats are timings within one process; processes are started anew."""
 
 
 @dataclass(frozen=True)

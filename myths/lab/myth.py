@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
-from myths.lab.claim import Claim, Verdict
+from myths.lab.claim import Claim
 from myths.lab.errors import UsageError
 from myths.lab.trial import Trial
+from myths.lab.verdict import MythJudgment, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,7 +117,7 @@ class Myth:
         tables: Functions from stored results to a table, by name.
         claims: Claims of the papers, with their criteria.
         figures: Functions from the tables to a figure, or None if there is nothing to plot, by name.
-        verdict_texts: What each verdict on the myth means for the belief, as one sentence.
+        verdict_texts: What "refuted" and "standing" mean for the belief, as one sentence each.
         pictures: Functions from the tables and the stored arrays to a figure, by name. These figures show images of datasets and are never
             published.
         summarize_user_data: Returns what a run found about the user's data as text, or None if the run has no user data.
@@ -160,6 +161,7 @@ class Myth:
         """Trial classes by name, for decoding stored trials."""
         return {kind.__name__: kind for kind in self.trial_types}
 
-    def verdict_text(self, verdict: Any) -> str:
-        """Return what a verdict on the myth means for the belief, as one sentence."""
-        return self.verdict_texts[str(verdict)]
+    def verdict_text(self, judgment: MythJudgment) -> str:
+        """Return what the verdict on the myth means for the belief and why it is no stronger."""
+        meaning = self.verdict_texts.get(str(judgment.verdict).removeprefix("leans "), "")
+        return f"{meaning} {judgment.reason}".strip()

@@ -22,7 +22,8 @@ from myths.lab.setting import Rule
 if TYPE_CHECKING:
     import torch
 
-Protocol = Literal["paper", "reduced", "stand-in"]
+Protocol = Literal["paper", "recomputed", "reduced", "stand-in"]
+"""The paper's; computed from the authors' published data; real data with a reduced schedule, size or network; other data."""
 PROTOCOLS: tuple[Protocol, ...] = typing.get_args(Protocol)
 
 T = TypeVar("T", bound="Trial")

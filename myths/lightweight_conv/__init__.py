@@ -110,8 +110,6 @@ MYTH = Myth(
     ),
     verdict_texts={
         "refuted": "Convolutions translate as well as self-attention and decode faster than self-attention as implemented in 2019.",
-        "still standing": "Convolutions translate worse than self-attention and decode no faster.",
-        "open": "A primary claim was not measured or is inconclusive: see translation quality (L2) and speed (L4).",
-        "aged": "Convolutions translate as well and were faster. Self-attention as implemented today is as fast (follow-up claims).",
+        "standing": "Convolutions translate worse than self-attention and decode no faster.",
     },
 )

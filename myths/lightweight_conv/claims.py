@@ -9,7 +9,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from myths.lab.claim import PROPOSAL, PROPOSED, Claim, Criterion, above, at_least, at_most, between, cited
+from myths.lab.claim import PROPOSAL, PROPOSED, Claim, cited
+from myths.lab.criterion import Criterion, above, at_least, at_most, between
 from myths.lab.measures import largest, mean_over_seeds
 from myths.lightweight_conv import measures
 from myths.lightweight_conv.published import ABLATION
@@ -186,6 +187,7 @@ SPEED = (
     _decoding(
         id="L4-today-decoding",
         kind="follow-up",
+        direction="weakens",
         statement="DynamicConv translates at most 1.05 times as many sentences per second as full self-attention as implemented today.",
         **PROPOSED,
         measure=partial(measures.geometric_mean_ratio, "speedup_over_attention"),

@@ -125,9 +125,7 @@ MYTH = Myth(
     conditions=("network", "network_seed", "defense", "attack", "epsilon", "k", "images", "beta", "direction", "n_randomized"),
     verdict_texts={
         "refuted": "Perturbations too small to see change saliency maps and keep the prediction. Integrated gradients are most robust.",
-        "still standing": "Attacks change saliency maps no more than random noise does, and no method is more robust than another.",
-        "open": "Not all primary claims were reproduced: see the damage by attacks (S1) and the comparison of methods (S3).",
-        "aged": "Saliency maps are fragile as reported. Smoother networks, or a more tolerant measure, have since reduced the effect.",
+        "standing": "Attacks change saliency maps no more than random noise does, and no method is more robust than another.",
     },
 )
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from myths.lab.claim import PROPOSAL, PROPOSED, Claim, above, at_least, at_most, below, between, cited
+from myths.lab.claim import PROPOSAL, PROPOSED, Claim, cited
+from myths.lab.criterion import above, at_least, at_most, below, between
 from myths.lab.measures import smallest
 from myths.saliency.digitized import digitized_value
 from myths.saliency.measures import over_attacked, over_networks, worst_completeness_error
@@ -356,8 +357,8 @@ CLAIMS: tuple[Claim, ...] = (
         criterion=above(0.0),
     ),
     _differences(
-        id="T-lens",
-        kind="follow-up",
+        id="R-lens",
+        kind="follow-up", direction="weakens",
         statement="On CIFAR-10, the simple gradient is more robust to the top-k attack if pixels may move by one (LENS), "
         "by more than 0.1 of the top k.",
         **cited("read", f"Kamath et al. 2024, read in copies of the paper; LENS less intersection, another image's map counts 0; {LIMIT}"),
@@ -368,7 +369,7 @@ CLAIMS: tuple[Claim, ...] = (
     *(
         _differences(
             id=id,
-            kind="follow-up",
+            kind="follow-up", direction="weakens",
             statement=f"On CIFAR-10, simple gradients of {words} network (by more than 0.1 of the top k).",
             **said,
             unit="of the top k",
@@ -377,9 +378,9 @@ CLAIMS: tuple[Claim, ...] = (
             criterion=above(0.1),
         )
         for id, words, defense, said in (
-            ("T-adversarial", "an adversarially trained network are more robust to the top-k attack than those of the standard",
+            ("R-adversarial", "an adversarially trained network are more robust to the top-k attack than those of the standard",
              "adversarial", cited("secondary source", f"{REVIEW}, stated without a number; {LIMIT}")),
-            ("T-softplus", "a softplus network (β = 2) are more robust to the top-k attack than those of the ReLU",
+            ("R-softplus", "a softplus network (β = 2) are more robust to the top-k attack than those of the ReLU",
              "softplus 2", cited("from memory", f"{DOMBROWSKI}, stated without a number; {LIMIT}")),
         )
     ),

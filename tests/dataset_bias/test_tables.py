@@ -14,10 +14,11 @@ from myths.dataset_bias.trials import (
     RecomputePublishedTables,
     TrainDatasetClassifier,
 )
-from myths.lab.claim import Verdict, evaluate_claims
+from myths.lab.claim import evaluate_claims
 from myths.lab.report import style
 from myths.lab.storage.store import Results, TrialRecord
 from myths.lab.trial import Context
+from myths.lab.verdict import Verdict
 
 K = len(sets.INDEPENDENT)
 

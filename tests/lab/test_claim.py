@@ -9,23 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from myths.lab.claim import (
-    Claim,
-    ClaimResult,
-    Criterion,
-    MythVerdict,
-    Verdict,
-    above,
-    at_least,
-    at_most,
-    below,
-    between,
-    cited,
-    evaluate_claims,
-    myth_verdict,
-)
+from myths.lab.claim import Claim, ClaimResult, cited, evaluate_claims, myth_verdict
+from myths.lab.criterion import Criterion, above, at_least, at_most, below, between
 from myths.lab.estimate import Estimate, exact
 from myths.lab.trial import Trial
+from myths.lab.verdict import MythVerdict, Verdict
 
 REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE, NOT_TESTED, ILLUSTRATION = Verdict
 

@@ -13,11 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from myths.lab.claim import Claim, ClaimResult, Verdict, above, between
+from myths.lab.claim import Claim, ClaimResult
 from myths.lab.claim_record import COLUMNS, ClaimRecord
+from myths.lab.criterion import above, between
 from myths.lab.estimate import Estimate, SourceOfVariation
 from myths.lab.report.json_schema import json_schema
 from myths.lab.tables import as_csv
+from myths.lab.verdict import Verdict
 from tests.lab.report import coin
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=20)

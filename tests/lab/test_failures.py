@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from myths.lab.claim import Claim, above
+from myths.lab.claim import Claim
+from myths.lab.criterion import above
 from myths.lab.failures import causes, reasons, summary
 from myths.lab.trial import Trial, dependency_types
 

@@ -8,13 +8,14 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from myths.lab.claim import Verdict, evaluate_claims
+from myths.lab.claim import evaluate_claims
 from myths.lab.data import prepared
 from myths.lab.data.user_data import add
 from myths.lab.errors import UsageError
 from myths.lab.execution import runner
 from myths.lab.storage.run_folder import RunFolder
 from myths.lab.storage.store import Results, TrialRecord
+from myths.lab.verdict import Verdict
 from myths.lightweight_conv import MYTH, measures, synthetic_corpora, tables
 from myths.lightweight_conv.claims import CLAIMS
 from myths.lightweight_conv.profiles import SMALL, trials

@@ -23,8 +23,8 @@ class PublishedAccuracy(Trial):
 
     @property
     def protocol(self) -> Protocol:
-        """Return "paper": models and images are the authors'."""
-        return "paper"
+        """Return "recomputed": models and images are the authors'."""
+        return "recomputed"
 
     @property
     def data(self) -> tuple[str, ...]:
@@ -69,8 +69,8 @@ class _OnPredictions(Trial):
 
     @property
     def protocol(self) -> Protocol:
-        """Return "paper" unless the predictions are procedural."""
-        return "stand-in" if self.predictions == PROCEDURAL else "paper"
+        """Return "recomputed" unless the predictions are procedural."""
+        return "stand-in" if self.predictions == PROCEDURAL else "recomputed"
 
     @property
     def data(self) -> tuple[str, ...]:
@@ -167,8 +167,8 @@ class ExcludeTestImages(Trial):
 
     @property
     def protocol(self) -> Protocol:
-        """Return "paper": models and images are the authors'."""
-        return "paper"
+        """Return "recomputed": models and images are the authors'."""
+        return "recomputed"
 
     @classmethod
     def test_instance(cls) -> ExcludeTestImages:

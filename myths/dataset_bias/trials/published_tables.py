@@ -13,8 +13,8 @@ class RecomputePublishedTables(Trial):
 
     @property
     def protocol(self) -> Protocol:
-        """Protocol: "paper", because the numbers are those of the paper."""
-        return "paper"
+        """Protocol: "recomputed", because the numbers are those of the paper."""
+        return "recomputed"
 
     @classmethod
     def test_instance(cls) -> RecomputePublishedTables:

@@ -8,6 +8,7 @@ import re
 from myths.lab.claim import Claim
 from myths.lab.claim_record import ClaimRecord
 from myths.lab.estimate import Estimate
+from myths.lab.verdict import Strength
 
 SPACE = "\u202f"
 """Narrow no-break space."""
@@ -20,6 +21,15 @@ PAPER_SOURCE_TEXT = {
     "from memory, unverified": "quoted from memory and uncertain, so no verdict depends on it",
 }
 """Meaning of each value of ``Claim.paper_value_source``."""
+
+STRENGTH_TEXT: dict[Strength, str] = {
+    "paper": "with the paper's protocol",
+    "calibrated": "with a reduced protocol that a calibration shows to give the same number",
+    "recomputed": "recomputed from the authors' published data",
+    "reduced": "with a reduced protocol on real data: effects usually carry over, absolute values do not",
+    "stand-in": "on stand-in data: no conclusion is drawn",
+}
+"""Meaning of each strength."""
 
 
 def format_number(value: float, decimals: int | None = None) -> str:

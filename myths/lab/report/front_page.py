@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from myths.lab.claim import MythVerdict, Verdict
 from myths.lab.myth import Myth
 from myths.lab.report import run_view
 from myths.lab.report.run_view import ClaimView, RunView
+from myths.lab.verdict import STRENGTHS, MythVerdict, Verdict
 
-_REFUTED = (MythVerdict.REFUTED, MythVerdict.AGED)
+_REFUTED = (MythVerdict.REFUTED, MythVerdict.LEANS_REFUTED)
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Summary:
 
     @property
     def refuted(self) -> list[MythRow]:
-        """Myths that are refuted."""
+        """Myths that are refuted or lean that way."""
         return [row for row in self.rows if row.verdict in _REFUTED]
 
     @property
@@ -68,9 +68,14 @@ class Summary:
         return _counts((claim.verdict for claim in self.primary), Verdict)
 
     @property
-    def protocols(self) -> list[tuple[str, int]]:
-        """Protocols of the primary claims, with counts."""
-        return _counts((claim.protocol for claim in self.primary), ("paper", "reduced", "stand-in"))
+    def strengths(self) -> list[tuple[str, int]]:
+        """Strengths of the measured primary claims, with counts."""
+        return _counts((claim.strength for claim in self.primary), STRENGTHS)
+
+    @property
+    def not_blind(self) -> int:
+        """Number of measured primary claims whose criterion was chosen after the number was known."""
+        return sum(not claim.blind for claim in self.primary if claim.measured)
 
     @property
     def hardware(self) -> list[tuple[str, list[MythRow]]]:
@@ -93,7 +98,7 @@ def filter_options(runs: Sequence[Sequence[RunView]]) -> dict[str, list[str]]:
     return {
         "myth": list(dict.fromkeys(run.analysis.myth.name for run, _ in every)),
         "verdict": [verdict for verdict in Verdict if any(claim.verdict is verdict for _, claim in every)],
-        "protocol": sorted({claim.protocol for _, claim in every} - {""}),
+        "strength": [strength for strength in STRENGTHS if any(claim.strength == strength for _, claim in every)],
         "device": sorted({part for _, claim in every for part in claim.device.split(", ")} - {""}),
         "profile": sorted({part for run, _ in every for part in run.analysis.profile.split(", ")} - {""}),
     }

@@ -12,34 +12,34 @@ from typing import Any
 from markupsafe import Markup
 
 from myths.lab.analysis import Analysis
-from myths.lab.claim import Claim, MythVerdict, Verdict
+from myths.lab.claim import Claim
 from myths.lab.claim_record import ClaimRecord
 from myths.lab.data.catalog import CATALOG
 from myths.lab.failures import causes, reasons, summary
 from myths.lab.myth import Myth, run_rank
 from myths.lab.report import formatting, source_trials
 from myths.lab.report.forest import forest_plot
+from myths.lab.verdict import MythVerdict, Verdict
 
 SYMBOLS = {
     Verdict.REPRODUCED: "✓",
+    Verdict.BEYOND: "»",
+    Verdict.NOT_SEEN: "✗",
     Verdict.NOT_REPRODUCED: "✗",
     Verdict.INCONCLUSIVE: "≈",
     Verdict.NOT_TESTED: "–",
     Verdict.ILLUSTRATION: "◇",
+    Verdict.HELD: "✓",
+    Verdict.FAILED: "✗",
+    Verdict.UNDECIDED: "≈",
+    Verdict.NOT_RUN: "–",
     MythVerdict.REFUTED: "●",
-    MythVerdict.STILL_STANDING: "▲",
+    MythVerdict.LEANS_REFUTED: "◕",
+    MythVerdict.MIXED: "◑",
     MythVerdict.OPEN: "○",
-    MythVerdict.AGED: "◐",
+    MythVerdict.LEANS_STANDING: "△",
+    MythVerdict.STANDING: "▲",
 }
-
-_CONTROL_STATUS = {
-    Verdict.NOT_REPRODUCED: "failed",
-    Verdict.INCONCLUSIVE: "inconclusive",
-    Verdict.REPRODUCED: "passed",
-    Verdict.NOT_TESTED: "not tested",
-    Verdict.ILLUSTRATION: "on stand-in data",
-}
-"""Status of a control by its verdict."""
 
 
 def best_first(analyses: Iterable[Analysis]) -> list[Analysis]:
@@ -211,12 +211,17 @@ class RunView:
     @property
     def verdict(self) -> MythVerdict:
         """Verdict on the myth in this run."""
-        return self.analysis.verdict
+        return self.analysis.judgment.verdict
+
+    @property
+    def today(self) -> str:
+        """What follow-up claims add to the verdict; empty if nothing."""
+        return self.analysis.judgment.today or ""
 
     @property
     def verdict_text(self) -> str:
         """Explanation of the verdict."""
-        return self.analysis.myth.verdict_text(self.verdict)
+        return self.analysis.myth.verdict_text(self.analysis.judgment)
 
     @cached_property
     def claims(self) -> list[ClaimView]:
@@ -247,19 +252,19 @@ class RunView:
     @property
     def failed_controls(self) -> list[ClaimView]:
         """Controls that failed."""
-        return self._controls(Verdict.NOT_REPRODUCED)
+        return self._controls(Verdict.FAILED)
 
     @property
-    def inconclusive_controls(self) -> list[ClaimView]:
-        """Controls whose interval crosses the bound of the criterion."""
-        return self._controls(Verdict.INCONCLUSIVE)
+    def undecided_controls(self) -> list[ClaimView]:
+        """Controls that were measured and are undecided."""
+        return self._controls(Verdict.UNDECIDED)
 
     @property
     def control_summary(self) -> str:
         """Number of measured controls and their status."""
         found = [claim.verdict for claim in self.claims_of_kind("control")]
-        counted = ", ".join(f"{found.count(verdict)} {status}" for verdict, status in _CONTROL_STATUS.items() if verdict in found)
-        return f"{len(found)}: {'all passed' if set(found) == {Verdict.REPRODUCED} else counted}"
+        counted = ", ".join(f"{found.count(verdict)} {verdict}" for verdict in Verdict if verdict in found)
+        return f"{len(found)}: {'all held' if set(found) == {Verdict.HELD} else counted}"
 
     def _controls(self, verdict: Verdict) -> list[ClaimView]:
         return [claim for claim in self.claims if claim.kind == "control" and claim.verdict is verdict]

@@ -28,7 +28,8 @@ def scoreboard(analyses: Sequence[Analysis]) -> str:
     for best, *_ in run_view.by_myth(analyses):
         primary = [_primary_text(record) for record in best.claims if record.primary]
         run = f"{_cell(best.run.name)}{f' ({_cell(best.profile)})' if best.profile else ''}"
-        verdict = f"{run_view.SYMBOLS[best.verdict]} **{best.verdict}**<br>{_cell(best.myth.verdict_text(best.verdict))}"
+        judgment = best.judgment
+        verdict = f"{run_view.SYMBOLS[judgment.verdict]} **{judgment}**<br>{_cell(best.myth.verdict_text(judgment))}"
         belief = _cell(formatting.strip_period(best.myth.belief))
         lines.append(f"| {best.myth.number} | {belief} | {verdict} | {run} | {'<br>'.join(primary) or '–'} |")
     count = run_view.intervals(analyses)
@@ -36,10 +37,10 @@ def scoreboard(analyses: Sequence[Analysis]) -> str:
     return "\n".join([
         *lines, "",
         f"These runs hold {count} intervals at 95 %: about {chance} would miss the true value by chance. "
-        "Every criterion was committed before the run, those of post hoc claims after their number was known; "
-        "no verdict on a myth depends on a post hoc claim. The verdict compares the whole interval with the criterion. "
+        "Every criterion was committed before the run; *not blind* marks one that was chosen after its number was known. "
+        "The verdict compares the whole interval with the criterion. "
         "*from memory* marks a number of a paper that was not read again; "
-        "*reduced* or *stand-in* marks a measured number that does not follow the paper's protocol.",
+        "*calibrated*, *recomputed*, *reduced* or *stand-in* marks a number that was not measured with the paper's protocol.",
         "",
     ])  # fmt: skip
 
@@ -47,7 +48,8 @@ def scoreboard(analyses: Sequence[Analysis]) -> str:
 def _primary_text(claim: ClaimRecord) -> str:
     paper, found = formatting.format_paper(claim), claim.measured
     checked = f" *({claim.paper_value_source})*" if "from memory" in claim.paper_value_source and paper != "–" else ""
-    label = f" *{claim.protocol}*" if claim.protocol not in (None, "paper") else ""
+    labels = [*([claim.strength] if claim.strength not in (None, "paper") else []), *([] if claim.blind else ["not blind"])]
+    label = f" *{', '.join(labels)}*" if labels else ""
     here = (
         f"**{_cell(formatting.value_with_unit(found, claim.unit))}** {formatting.format_interval(found)}".rstrip() + label
         if found

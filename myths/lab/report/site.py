@@ -91,6 +91,7 @@ def _environment() -> jinja2.Environment:
     }
     environment.globals |= {
         "symbols": run_view.SYMBOLS,
+        "strength_text": formatting.STRENGTH_TEXT,
         "paper_source_text": formatting.PAPER_SOURCE_TEXT,
         "max_rows": MAX_ROWS,
         "try_command": source_trials.try_command,

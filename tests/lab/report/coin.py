@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from myths.lab.analysis import Analysis, analyze
-from myths.lab.claim import Claim, above, at_least, between
+from myths.lab.claim import Claim
+from myths.lab.criterion import above, at_least, between
 from myths.lab.estimate import clopper_pearson, exact, student_t
 from myths.lab.myth import Myth, Paper
 from myths.lab.report import style
@@ -100,9 +101,7 @@ COIN = Myth(
     figures={},
     verdict_texts={
         "refuted": "Coins remember.",
-        "still standing": "Coins do not remember.",
-        "open": "The primary tosses disagree, or were too few.",
-        "aged": "Coins remembered once.",
+        "standing": "Coins do not remember.",
     },
 )
 

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from myths.lab.claim import ClaimResult, Verdict, at_least, at_most, between
+from myths.lab.claim import ClaimResult
 from myths.lab.claim_record import ClaimRecord
+from myths.lab.criterion import at_least, at_most, between
 from myths.lab.estimate import Estimate, exact
 from myths.lab.report.forest import WIDTH, _ticks, alt_text, forest_plot
+from myths.lab.verdict import Verdict
 from tests.lab.report import coin
 
 numbers = st.floats(-1e9, 1e9)

@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from myths.lab.claim import at_least
+from myths.lab.criterion import at_least
 from myths.lab.estimate import Estimate, exact
 from myths.lab.report import formatting
 from myths.lab.report.tables import MAX_ROWS, data_table

@@ -9,10 +9,10 @@ from html.parser import HTMLParser
 import pytest
 
 from myths.lab.analysis import analyze
-from myths.lab.claim import MythVerdict, Verdict
 from myths.lab.report import formatting, run_view, site
 from myths.lab.storage.store import TrialRecord
 from myths.lab.trial import canonical
+from myths.lab.verdict import MythVerdict, Verdict
 from tests.lab.report import coin
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
