@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from myths.lab.claim import Claim, ClaimResult, cited, evaluate_claims, myth_verdict
-from myths.lab.criterion import Criterion, above, at_least, at_most, below, between
-from myths.lab.estimate import Estimate, exact
+from myths.lab.claim import Claim, cited, evaluate_claims, myth_judgment
+from myths.lab.criterion import Criterion, above, at_least, at_most, below, between, within
+from myths.lab.estimate import Estimate
 from myths.lab.trial import Trial
-from myths.lab.verdict import MythVerdict, Verdict
+from myths.lab.verdict import FULL_STRENGTH, STRENGTHS, Evidence, MythVerdict, Verdict, judge_myth
 
-REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE, NOT_TESTED, ILLUSTRATION = Verdict
+REPRODUCED, BEYOND, NOT_SEEN, NOT_REPRODUCED, INCONCLUSIVE, NOT_TESTED, ILLUSTRATION, HELD, FAILED, UNDECIDED, NOT_RUN = Verdict
+OF_CLAIMS, OF_CONTROLS = tuple(Verdict)[:7], tuple(Verdict)[7:]
 
 
 def spanning(low: float, high: float) -> Estimate:
@@ -45,56 +46,64 @@ def test_other_criteria_print_otherwise(a, b):
     assert (str(at_least(a)) == str(at_least(b))) == (f"{a:.12g}" == f"{b:.12g}")
 
 
-@pytest.mark.parametrize("ends", [{"low": 2.0, "high": 1.0}, {"low": 1.0, "high": 1.0, "strict": True}, {}, {"low": math.nan}])
+@pytest.mark.parametrize(
+    "ends", [{"low": 2.0, "high": 1.0}, {"low": 1.0, "high": 1.0, "strict": True}, {}, {"low": math.nan}, {"low": 1.0, "beyond": "low"}]
+)
 def test_a_criterion_that_all_or_no_numbers_meet_is_refused(ends):
     with pytest.raises(ValueError, match="expected a range"):
         Criterion(**ends)
 
 
 @pytest.mark.parametrize(
-    ("criterion", "low", "high", "verdict"),
+    ("criterion", "low", "high", "place"),
     [
-        (at_least(1.0), 1.1, 2, REPRODUCED),
-        (at_least(1.0), 1, 2, REPRODUCED),  # the end is in it
-        (at_least(1.0), 1, 1, REPRODUCED),
-        (at_least(1.0), 0.9, 1.1, INCONCLUSIVE),
-        (at_least(1.0), 0.5, 1, INCONCLUSIVE),  # one point of the interval meets it
-        (at_least(1.0), 0.5, 0.9, NOT_REPRODUCED),
-        (at_least(1.0), 2, math.inf, REPRODUCED),
-        (above(1.0), 1.1, 2, REPRODUCED),
-        (above(1.0), 1, 2, INCONCLUSIVE),
-        (above(1.0), 1, 1, NOT_REPRODUCED),
-        (above(1.0), 0.5, 1, NOT_REPRODUCED),  # touching, but the end is not in it
-        (above(1.0), 2, math.inf, REPRODUCED),
-        (at_most(1.0), 0.5, 1, REPRODUCED),
-        (at_most(1.0), 1, 2, INCONCLUSIVE),
-        (below(1.0), 0.5, 1, INCONCLUSIVE),
-        (below(1.0), 1, 2, NOT_REPRODUCED),
-        (between(0.0, 1.0), 0, 1, REPRODUCED),
-        (between(0.0, 1.0), 0.2, 0.3, REPRODUCED),
-        (between(0.0, 1.0), -1, 2, INCONCLUSIVE),  # holds the whole range, and more
-        (between(0.0, 1.0), 0.5, 2, INCONCLUSIVE),
-        (between(0.0, 1.0), 1, 2, INCONCLUSIVE),
-        (between(0.0, 1.0), 1.5, 2, NOT_REPRODUCED),
-        (between(0.0, 1.0), -2, -1, NOT_REPRODUCED),
-        (between(0.0, 0.0), 0, 0, REPRODUCED),
-        (between(0.0, 0.0), 1e-9, 1e-9, NOT_REPRODUCED),
+        (at_least(1.0), 1.1, 2, "inside"),
+        (at_least(1.0), 1, 2, "inside"),  # the end is in it
+        (at_least(1.0), 1, 1, "inside"),
+        (at_least(1.0), 0.9, 1.1, "straddles"),
+        (at_least(1.0), 0.5, 1, "straddles"),  # one point of the interval meets it
+        (at_least(1.0), 0.5, 0.9, "outside"),
+        (at_least(1.0), 2, math.inf, "inside"),
+        (above(1.0), 1.1, 2, "inside"),
+        (above(1.0), 1, 2, "straddles"),
+        (above(1.0), 1, 1, "outside"),
+        (above(1.0), 0.5, 1, "outside"),  # touching, but the end is not in it
+        (above(1.0), 2, math.inf, "inside"),
+        (at_most(1.0), 0.5, 1, "inside"),
+        (at_most(1.0), 1, 2, "straddles"),
+        (below(1.0), 0.5, 1, "straddles"),
+        (below(1.0), 1, 2, "outside"),
+        (between(0.0, 1.0), 0, 1, "inside"),
+        (between(0.0, 1.0), 0.2, 0.3, "inside"),
+        (between(0.0, 1.0), -1, 2, "straddles"),  # holds the whole range, and more
+        (between(0.0, 1.0), 0.5, 2, "straddles"),
+        (between(0.0, 1.0), 1, 2, "straddles"),
+        (between(0.0, 1.0), 1.5, 2, "outside"),
+        (between(0.0, 1.0), -2, -1, "outside"),
+        (between(0.0, 0.0), 0, 0, "inside"),
+        (between(0.0, 0.0), 1e-9, 1e-9, "outside"),
+        (within(1.0, beyond="high"), -1, 1, "inside"),
+        (within(1.0, beyond="high"), 1.1, 2, "beyond"),
+        (within(1.0, beyond="high"), 0.5, 2, "straddles"),
+        (within(1.0, beyond="high"), -2, -1.1, "outside"),
+        (within(1.0, beyond="low"), -2, -1.1, "beyond"),
+        (within(1.0, beyond="low"), 1.1, 2, "outside"),
     ],
 )
-def test_the_whole_interval_is_judged(criterion, low, high, verdict):
-    assert criterion.judge(spanning(low, high)) is verdict
+def test_the_whole_interval_is_placed(criterion, low, high, place):
+    assert criterion.place(spanning(low, high)) == place
 
 
 @settings(deadline=None)
 @given(st.integers(-5, 5), st.integers(0, 5), st.integers(-5, 5), st.integers(0, 5), st.booleans())
-def test_a_verdict_says_whether_all_or_none_of_the_interval_meets_the_criterion(low, width, start, length, strict):
+def test_a_place_says_whether_all_or_none_of_the_interval_meets_the_criterion(low, width, start, length, strict):
     if strict and width == 0:
         return
     criterion = Criterion(float(low), float(low + width), strict)
     points = [start + length * i / 60 for i in range(61)]  # the whole numbers are among them
     met = {criterion.contains(p) for p in points}
-    expected = {frozenset({True}): REPRODUCED, frozenset({False}): NOT_REPRODUCED}.get(frozenset(met), INCONCLUSIVE)
-    assert criterion.judge(spanning(start, start + length)) is expected
+    expected = {frozenset({True}): "inside", frozenset({False}): "outside"}.get(frozenset(met), "straddles")
+    assert criterion.place(spanning(start, start + length)) == expected
 
 
 # --- claims on tables ----------------------------------------------------------------------------
@@ -117,21 +126,25 @@ def mean(rows: pd.DataFrame) -> Estimate | None:
     return Estimate(float(values.mean()), float(rows["low"].min()), float(rows["high"].max()), "seeds", len(rows)) if len(values) else None
 
 
+CLAIM = {
+    "id": "C1",
+    "statement": "",
+    "source": "Table 1",
+    "paper": 1.5,
+    "paper_value_source": "read",
+    "table": "values",
+    "trial": Measure,
+    "measure": mean,
+    "criterion": above(1.0),
+}
+
+
 def claim(identity="C1", kind="effect", **more):
-    fields = {
-        "statement": "",
-        "source": "Table 1",
-        "paper": 1.5,
-        "paper_value_source": "read",
-        "table": "values",
-        "trial": Measure,
-        "measure": mean,
-        "criterion": above(1.0),
-    }
-    return Claim(id=identity, kind=kind, **(fields | more))
+    direction = {"direction": "weakens"} if kind == "follow-up" else {}
+    return Claim(**{**CLAIM, "id": identity, "kind": kind, **direction, **more})
 
 
-def table(*rows, protocol="reduced"):
+def table(*rows, protocol="paper"):
     """Rows (dataset, low, high)."""
     lines = [
         {"dataset": name, "value": (low + high) / 2, "low": low, "high": high, "protocol": protocol, "device": "cpu"}
@@ -177,14 +190,61 @@ def test_the_criterion_is_printed_with_its_unit():
         (0.8, 1.4, (INCONCLUSIVE, "the interval crosses the bound of the criterion")),
     ],
 )
-@pytest.mark.parametrize("kind", ["effect", "control", "follow-up"])
+@pytest.mark.parametrize("kind", ["effect", "follow-up"])
 def test_by_its_interval(low, high, verdict, kind):
-    assert only([claim(kind=kind)], table(("digits", low, high))) == verdict
+    tables = table(("digits", low, high))
+    assert only([claim(kind=kind)], tables) == verdict
+    as_control = {REPRODUCED: HELD, NOT_REPRODUCED: FAILED, INCONCLUSIVE: UNDECIDED}[verdict[0]]
+    assert only([claim(kind="control")], tables) == (as_control, verdict[1])
+
+
+@pytest.mark.parametrize(("protocol", "verdict"), [("paper", NOT_REPRODUCED), ("recomputed", NOT_REPRODUCED), ("reduced", NOT_SEEN)])
+def test_only_a_number_of_full_strength_contradicts_a_paper(protocol, verdict):
+    tables = table(("digits", 0.2, 0.4), protocol=protocol)
+    assert only([claim()], tables) == (verdict, "")
+    (found,) = evaluate_claims([claim()], tables)
+    assert (found.strength, found.protocol) == (protocol, protocol)
+    assert only([claim(kind="control")], tables)[0] is FAILED  # a control is judged by its interval alone
+
+
+def test_better_than_no_change_is_beyond_the_paper():
+    equal = claim(criterion=within(1.0, beyond="high"))
+    assert only([equal], table(("digits", 1.5, 2.0))) == (BEYOND, "better than the paper's: check the baseline")
+    assert only([equal], table(("digits", -2.0, -1.5)))[0] is NOT_REPRODUCED
+    assert only([equal], table(("digits", 0.5, 2.0)))[0] is INCONCLUSIVE
+    assert only([equal], table(("digits", -0.5, 0.5)))[0] is REPRODUCED
+
+
+def test_an_interval_over_something_else_than_a_repetition_decides_nothing():
+    tables = table(("digits", 1.2, 1.4), ("digits", 1.2, 1.4), ("digits", 1.2, 1.4))
+    assert only([claim(repetition_unit="seeds")], tables) == (REPRODUCED, "")
+    assert only([claim(repetition_unit="datasets")], tables) == (INCONCLUSIVE, "the interval covers seeds, not datasets")
+    assert only([claim(kind="control", repetition_unit="datasets")], tables)[0] is UNDECIDED
+
+
+@pytest.mark.parametrize(("unit", "needed"), [("seeds", 3), ("processes", 5), ("models", 1)])
+def test_too_few_repetitions_decide_nothing(unit, needed):
+    def over(rows):
+        return Estimate(1.3, 1.2, 1.4, unit, len(rows))
+
+    rows = [("digits", 1.2, 1.4)]
+    assert only([claim(repetition_unit=unit, measure=over)], table(*rows * needed))[0] is REPRODUCED
+    if needed > 1:
+        reason = f"{needed - 1} {unit}, at least {needed} are needed"
+        assert only([claim(repetition_unit=unit, measure=over)], table(*rows * (needed - 1))) == (INCONCLUSIVE, reason)
+
+
+def test_only_follow_up_claims_have_a_direction_and_only_controls_guard():
+    for wrong in ({"kind": "follow-up"}, {"direction": "weakens"}):
+        with pytest.raises(ValueError, match="direction"):
+            Claim(**{**CLAIM, **wrong})
+    with pytest.raises(ValueError, match="only controls guard"):
+        claim(guards=(Measure,))
 
 
 def test_a_judgement_says_on_what_it_rests():
     (claim_result,) = evaluate_claims([claim()], table(("digits", 1.2, 1.4), ("cifar", 1.2, 1.4)))
-    assert (claim_result.protocol, claim_result.dataset, claim_result.device) == ("reduced", "cifar, digits", "cpu")
+    assert (claim_result.protocol, claim_result.dataset, claim_result.device) == ("paper", "cifar, digits", "cpu")
     assert claim_result.estimate is not None
     assert claim_result.estimate.n == 2
 
@@ -241,7 +301,7 @@ def test_stand_in_data_illustrate_but_controls_are_judged(low, high):
     tables = table(("digits", low, high), protocol="stand-in")
     for kind in ("effect", "absolute", "follow-up"):
         assert only([claim(kind=kind)], tables) == (ILLUSTRATION, "stand-in data: no conclusion is drawn")
-    assert only([claim(kind="control")], tables)[0] is above(1.0).judge(spanning(low, high))
+    assert only([claim(kind="control")], tables)[0] is AS_CONTROL[above(1.0).place(spanning(low, high))]
 
 
 def test_one_stand_in_row_makes_it_an_illustration():
@@ -250,6 +310,8 @@ def test_one_stand_in_row_makes_it_an_illustration():
     assert (claim_result.verdict, claim_result.protocol) == (ILLUSTRATION, "stand-in")
 
 
+AS_CLAIM = {"inside": REPRODUCED, "outside": NOT_REPRODUCED, "straddles": INCONCLUSIVE}
+AS_CONTROL = {"inside": HELD, "outside": FAILED, "straddles": UNDECIDED}
 CONTROL = {"kind": "control", "where": {"dataset": "null"}, "criterion": between(-1.0, 1.0)}
 
 
@@ -258,12 +320,12 @@ CONTROL = {"kind": "control", "where": {"dataset": "null"}, "criterion": between
     [
         ((-0.5, 0.5), REPRODUCED, ""),
         ((2, 3), INCONCLUSIVE, "control C0 failed"),
-        ((0, 3), INCONCLUSIVE, "control C0 is inconclusive"),
-        (None, REPRODUCED, ""),  # not tested is not failed
+        ((0, 3), INCONCLUSIVE, "control C0 is undecided"),
+        (None, INCONCLUSIVE, "control C0 was not run"),
     ],
 )
 @pytest.mark.parametrize("value", [(1.2, 1.4), (0.2, 0.4)])
-def test_a_failed_control_leaves_it_inconclusive(null, verdict, reason, value):
+def test_a_control_that_did_not_hold_leaves_it_inconclusive(null, verdict, reason, value):
     tables = table(("digits", *value), *([("null", *null)] if null else []))
     found = only([claim(where={"dataset": "digits"}, controls=("C0",)), claim("C0", **CONTROL)], tables)
     if verdict is REPRODUCED and value[0] < 1:
@@ -277,37 +339,67 @@ def test_a_failed_control_does_not_lift_an_inconclusive_claim():
     assert only(claims, table(("digits", 0.5, 1.5), ("null", 2, 3))) == (INCONCLUSIVE, "the interval crosses the bound of the criterion")
 
 
-REDUCED = (NOT_TESTED, "reduced protocol: absolute values need a passed calibration")
+@dataclass(frozen=True, kw_only=True)
+class Timed(Trial):
+    dataset: str
+
+
+@pytest.mark.parametrize(
+    ("of_claim", "of_control", "guarded"),
+    [
+        ({}, {}, True),
+        ({"where": {"dataset": "digits"}}, {"guarded": {"dataset": ("digits", "cifar")}}, True),
+        ({"where": {"dataset": ("svhn", "cifar")}}, {"guarded": {"dataset": ("digits", "cifar")}}, True),
+        ({"where": {"dataset": "svhn"}}, {"guarded": {"dataset": "digits"}}, False),
+        ({}, {"guarded": {"dataset": "digits"}}, True),  # a claim on all datasets
+        ({"trial": Timed}, {}, False),
+        ({"without_controls": {"C0": "does not apply"}}, {}, False),
+    ],
+)
+def test_a_control_guards_the_claims_on_its_trials_unless_a_claim_drops_it(of_claim, of_control, guarded):
+    control = claim("C0", "control", guards=(Measure,), **of_control)
+    results = {result.claim.id: result for result in evaluate_claims([claim(**of_claim), control], table())}
+    assert results["C1"].controls == (("C0",) if guarded else ())
+    assert results["C0"].controls == ()
+
+
+REDUCED = (NOT_TESTED, "reduced protocol: absolute values need a calibration that held")
 
 
 @pytest.mark.parametrize("value", [(1.2, 1.4), (0.2, 0.4), (0.8, 1.4)])
 def test_a_level_speaks_from_the_papers_protocol_only(value):
-    by_interval = above(1.0).judge(spanning(*value))
-    assert only([claim(kind="absolute")], table(("digits", *value), protocol="paper"))[0] is by_interval
-    assert only([claim(kind="absolute")], table(("digits", *value))) == REDUCED
-    (claim_result,) = evaluate_claims([claim(kind="absolute")], table(("digits", *value)))
+    by_interval = AS_CLAIM[above(1.0).place(spanning(*value))]
+    for protocol in ("paper", "recomputed"):
+        assert only([claim(kind="absolute")], table(("digits", *value), protocol=protocol))[0] is by_interval
+    reduced = table(("digits", *value), protocol="reduced")
+    assert only([claim(kind="absolute")], reduced) == REDUCED
+    (claim_result,) = evaluate_claims([claim(kind="absolute")], reduced)
     assert claim_result.estimate is not None  # the number is shown
 
 
 @pytest.mark.parametrize("value", [(1.2, 1.4), (0.2, 0.4), (0.8, 1.4)])
 @pytest.mark.parametrize(("null", "speaks"), [((-0.5, 0.5), True), ((0, 3), False), ((2, 3), False), (None, False)])
 def test_a_level_speaks_from_a_calibrated_reduction(value, null, speaks):
-    tables = table(("digits", *value), *([("null", *null)] if null else []))
-    found = only([claim(kind="absolute", where={"dataset": "digits"}, calibration="C0"), claim("C0", **CONTROL)], tables)
+    tables = table(("digits", *value), *([("null", *null)] if null else []), protocol="reduced")
+    claims = [claim(kind="absolute", where={"dataset": "digits"}, calibration="C0"), claim("C0", **CONTROL)]
+    found = only(claims, tables)
     if speaks:
-        assert found[0] is above(1.0).judge(spanning(*value))
+        assert found[0] is AS_CLAIM[above(1.0).place(spanning(*value))]
+        assert evaluate_claims(claims, tables)[0].strength == "calibrated"
     else:
         assert found == REDUCED
 
 
 def test_stand_in_data_calibrate_nothing():
-    tables = pd.concat([table(("digits", 1.2, 1.4))["values"], table(("null", -0.5, 0.5), protocol="stand-in")["values"]])
+    tables = pd.concat(
+        [table(("digits", 1.2, 1.4), protocol="reduced")["values"], table(("null", -0.5, 0.5), protocol="stand-in")["values"]]
+    )
     claims = [claim(kind="absolute", where={"dataset": "digits"}, calibration="C0"), claim("C0", **CONTROL)]
     assert only(claims, {"values": tables}) == REDUCED
 
 
 def test_a_calibrated_level_whose_control_failed_is_inconclusive():
-    tables = table(("digits", 1.2, 1.4), ("null", -0.5, 0.5), ("broken", 2, 3))
+    tables = table(("digits", 1.2, 1.4), ("null", -0.5, 0.5), ("broken", 2, 3), protocol="reduced")
     claims = [
         claim(kind="absolute", where={"dataset": "digits"}, calibration="C0", controls=("C9",)),
         claim("C0", **CONTROL),
@@ -316,17 +408,39 @@ def test_a_calibrated_level_whose_control_failed_is_inconclusive():
     assert only(claims, tables) == (INCONCLUSIVE, "control C9 failed")
 
 
-@pytest.mark.parametrize(("better", "deciding"), [("photographs", ["A", "B"]), ("absent", ["A", "common"]), ("digits", ["A", "common"])])
-def test_a_claim_is_superseded_by_a_better_one_that_could_be_judged(better, deciding):
-    """Not to one without data, nor to one that stand-in data illustrate."""
-    real, stand_in = table(("cifar", 1.2, 1.4), ("photographs", 0.2, 0.4)), table(("digits", 1.2, 1.4), protocol="stand-in")
-    tables = {"values": pd.concat([real["values"], stand_in["values"]])}
+@pytest.mark.parametrize(
+    ("better", "deciding"),
+    [
+        ("photographs", "B"),
+        ("photographs, reduced", "common"),  # weaker than what it would replace
+        ("absent", "common"),
+        ("digits", "common"),  # stand-in data
+    ],
+)
+def test_a_claim_is_superseded_by_one_of_equal_or_stronger_protocol_that_was_tested(better, deciding):
+    tables = {
+        "values": pd.concat(
+            [
+                table(("cifar", 1.2, 1.4), ("photographs", 0.2, 0.4))["values"],
+                table(("photographs, reduced", 0.2, 0.4), protocol="reduced")["values"],
+                table(("digits", 1.2, 1.4), protocol="stand-in")["values"],
+            ]
+        )
+    }
     on_cifar = {"primary": True, "where": {"dataset": "cifar"}}
     judged = evaluate_claims(
         [claim("A", **on_cifar), claim("common", **on_cifar, superseded_by="B"), claim("B", where={"dataset": better})], tables
     )
-    assert [j.claim.id for j in judged if j.primary] == deciding
-    assert myth_verdict(judged) is (MythVerdict.OPEN if "B" in deciding else MythVerdict.REFUTED)
+    assert [j.claim.id for j in judged if j.primary] == ["A", deciding]
+    assert myth_judgment(judged).verdict is (MythVerdict.MIXED if deciding == "B" else MythVerdict.REFUTED)
+
+
+def test_what_was_not_tested_is_superseded_by_what_was():
+    judged = evaluate_claims(
+        [claim("A", primary=True, where={"dataset": "absent"}, superseded_by="B"), claim("B", where={"dataset": "digits"})],
+        table(("digits", 1.2, 1.4), protocol="reduced"),
+    )
+    assert [j.claim.id for j in judged if j.primary] == ["B"]
 
 
 def test_judgements_come_in_the_order_of_the_claims():
@@ -337,33 +451,64 @@ def test_judgements_come_in_the_order_of_the_claims():
 # --- the myth's verdict --------------------------------------------------------------------------
 
 
-def judged(verdict, *, primary=True, kind="effect"):
-    return ClaimResult(claim(kind=kind), exact(1.0, 1), verdict, primary=primary)
+def seen(*verdicts, strength="paper", blind=True, direction=None):
+    return [Evidence(f"C{i}", verdict, strength, blind, direction) for i, verdict in enumerate(verdicts)]
 
 
-@pytest.mark.parametrize("verdicts", list(itertools.chain(*(itertools.product(Verdict, repeat=n) for n in (1, 2, 3)))))
+@pytest.mark.parametrize("verdicts", list(itertools.chain(*(itertools.product(OF_CLAIMS, repeat=n) for n in (1, 2, 3)))))
 def test_the_verdict_on_a_myth_by_its_primary_claims(verdicts):
-    primary = [judged(v) for v in verdicts]
-    if all(v is REPRODUCED for v in verdicts):
-        expected = MythVerdict.REFUTED
-    elif all(v is NOT_REPRODUCED for v in verdicts):
-        expected = MythVerdict.STILL_STANDING
-    else:
+    against = (NOT_REPRODUCED, NOT_SEEN)
+    if any(v in (INCONCLUSIVE, NOT_TESTED, ILLUSTRATION, BEYOND) for v in verdicts):
         expected = MythVerdict.OPEN
-    assert myth_verdict(primary) is expected
-    others = [judged(v, primary=False, kind=k) for v in Verdict for k in ("effect", "absolute", "control")]
-    assert myth_verdict(primary + others) is expected
+    elif all(v is REPRODUCED for v in verdicts):
+        expected = MythVerdict.REFUTED
+    elif all(v in against for v in verdicts):
+        expected = MythVerdict.STANDING
+    else:
+        expected = MythVerdict.MIXED
+    found = judge_myth(seen(*verdicts), [])
+    assert found.verdict is expected
+    assert found.today is None
+    assert all(f"C{i}" in found.reason for i, v in enumerate(verdicts) if expected is MythVerdict.MIXED or v is INCONCLUSIVE)
 
 
-@pytest.mark.parametrize("today", list(Verdict))
-def test_a_refuted_myth_has_aged_when_a_today_claim_is_reproduced(today):
-    now = judged(today, primary=False, kind="follow-up")
-    aged = today is REPRODUCED
-    assert myth_verdict([judged(REPRODUCED), now]) is (MythVerdict.AGED if aged else MythVerdict.REFUTED)
-    assert myth_verdict([judged(NOT_REPRODUCED), now]) is MythVerdict.STILL_STANDING
-    assert myth_verdict([judged(REPRODUCED), judged(INCONCLUSIVE), now]) is MythVerdict.OPEN
+@pytest.mark.parametrize(("verdict", "full", "leans"), [
+    (REPRODUCED, MythVerdict.REFUTED, MythVerdict.LEANS_REFUTED), (NOT_REPRODUCED, MythVerdict.STANDING, MythVerdict.LEANS_STANDING),
+])  # fmt: skip
+@pytest.mark.parametrize("strength", STRENGTHS)
+def test_a_myth_takes_the_weakest_of_its_primary_claims(verdict, full, leans, strength):
+    found = judge_myth([*seen(verdict), Evidence("weak", verdict, strength, True)], [])
+    assert found.verdict is (full if strength in FULL_STRENGTH else leans)
+    assert found.reason == ("" if strength in FULL_STRENGTH else f"The protocol of weak is {strength}.")
+
+
+def test_a_myth_without_a_blind_criterion_only_leans():
+    assert judge_myth(seen(REPRODUCED, REPRODUCED, blind=False), []).verdict is MythVerdict.LEANS_REFUTED
+    assert judge_myth(seen(REPRODUCED, blind=False), []).reason == "Every criterion was chosen after its number was known."
+    assert judge_myth([*seen(REPRODUCED, blind=False), Evidence("blind", REPRODUCED, "paper", True)], []).verdict is MythVerdict.REFUTED
+
+
+@pytest.mark.parametrize(("directions", "today"), [
+    (["strengthens"], "stronger today"), (["weakens"], "aged"), (["overtakes"], "overtaken"),
+    (["strengthens", "weakens"], "aged"), (["weakens", "overtakes", "strengthens"], "overtaken"),
+])  # fmt: skip
+def test_reproduced_follow_up_claims_add_to_every_verdict_but_open(directions, today):
+    follow_ups = [Evidence(f"T-{each}", REPRODUCED, "reduced", True, each) for each in directions]
+    for primary, verdict in (
+        (seen(REPRODUCED), MythVerdict.REFUTED),
+        (seen(NOT_REPRODUCED), MythVerdict.STANDING),
+        (seen(REPRODUCED, NOT_SEEN), MythVerdict.MIXED),
+    ):
+        found = judge_myth(primary, follow_ups)
+        assert (found.verdict, found.today, str(found)) == (verdict, today, f"{verdict}, {today}")
+    assert str(judge_myth(seen(REPRODUCED, INCONCLUSIVE), follow_ups)) == "open"
+
+
+@pytest.mark.parametrize("verdict", [v for v in OF_CLAIMS if v is not REPRODUCED])
+def test_other_follow_up_claims_add_nothing(verdict):
+    assert judge_myth(seen(REPRODUCED), seen(verdict, direction="weakens")).today is None
 
 
 def test_without_primary_claims_a_myth_is_open():
-    assert myth_verdict([]) is MythVerdict.OPEN
-    assert myth_verdict([judged(REPRODUCED, primary=False)]) is MythVerdict.OPEN
+    assert judge_myth([], []).verdict is MythVerdict.OPEN
+    assert myth_judgment(evaluate_claims([claim()], table(("digits", 1.2, 1.4)))).verdict is MythVerdict.OPEN

@@ -75,7 +75,7 @@ CLAIMS = (
     claim("C3-level", "guilder", between(40.0, 60.0), kind="absolute", paper=None, paper_low=None, paper_high=None,
           paper_value_source="from memory, unverified"),
     claim("C4-button", "button", above(50.0), statement=HOSTILE, source=HOSTILE),
-    claim("C5-franc", "franc", above(50.0), kind="follow-up"),
+    claim("C5-franc", "franc", above(50.0), kind="follow-up", direction="weakens"),
     claim("C6-control", "ducat", at_least(1.0), kind="control", unit="tosses", paper=1.0, paper_low=None, paper_high=None,
           measure=lambda rows: exact(float(rows["times"].sum()), len(rows))),
     claim("C7-spread", "ducat", between(0.1, 5.0), unit="pp", paper=0.5, paper_low=None, paper_high=None,

@@ -15,7 +15,7 @@ def test_the_scoreboard_has_a_row_a_myth_from_its_best_run(tmp_path):
     text = scoreboard([quick, dice, gpu])
     rows = [line for line in text.splitlines() if line.startswith(("| 8", "| 9"))]
     assert len(rows) == 2
-    assert f"**refuted**<br>{gpu.myth.verdict_text('refuted')} | h200-gpu (gpu)" in rows[0]
+    assert "**leans refuted**<br>Coins remember. The protocol of C1-guilder is reduced. | h200-gpu (gpu)" in rows[0]
     assert "50.8 % [50.6…51.0]" in rows[0].replace("\u202f", " ")
     assert "**53.8 %** [53.2, 54.3], reproduced" in rows[0].replace("\u202f", " ")
     assert "*(from memory)* → **53.0 %** [52.0, 54.0] *reduced*" in rows[0].replace("\u202f", " ")
