@@ -26,7 +26,7 @@ def show_myth(myth: Myth, terminal: Terminal, as_json: bool, results: Path | Non
     """
     summary = best_run(myth, results)
     judged = {record.claim: record for record in summary.claims} if summary else {}
-    records = [judged.get(claim.id) or ClaimRecord.declared(claim, myth.name) for claim in myth.claims]
+    records = [judged.get(claim.id) or ClaimRecord.declared(claim, myth.name, myth.claims) for claim in myth.claims]
     if as_json:
         terminal.table("", [record.json() for record in records], as_json)
         return
@@ -39,7 +39,9 @@ def show_myth(myth: Myth, terminal: Terminal, as_json: bool, results: Path | Non
     if myth.example is not None:
         terminal.print(myth.example())
         terminal.print()
-    terminal.print("Claims (each criterion was committed before its run; \"not blind\" marks one that was chosen after its number was known)", "bold")
+    terminal.print(
+        'Claims (each criterion was committed before its run; "not blind" marks one that was chosen after its number was known)', "bold"
+    )
     for record in records:
         _show_claim(record, terminal)
     terminal.print()
@@ -54,7 +56,10 @@ def show_myth(myth: Myth, terminal: Terminal, as_json: bool, results: Path | Non
 
 def _show_claim(record: ClaimRecord, terminal: Terminal) -> None:
     terminal.print()
-    terminal.print(f"{record.claim}: {record.verdict}{', primary' if record.primary else ''}{'' if record.blind else ', not blind'}", VERDICT_STYLES[record.verdict])
+    terminal.print(
+        f"{record.claim}: {record.verdict}{', primary' if record.primary else ''}{'' if record.blind else ', not blind'}",
+        VERDICT_STYLES[record.verdict],
+    )
     terminal.print(f"  {record.statement}")
     paper = "" if record.paper is None else f"paper {formatting.paper_number(record)} ({record.paper_value_source}), "
     found = record.measured

@@ -231,6 +231,17 @@ class ClaimResult:
         return Evidence(self.claim.id, self.verdict, self.strength, self.claim.blind, self.claim.direction)
 
 
+def control_ids(claim: Claim, claims: Iterable[Claim]) -> tuple[str, ...]:
+    """Return the ids of the controls that a claim requires: its own and the default controls of its trials.
+
+    Args:
+        claim: A claim that is no control.
+        claims: All claims of the myth.
+    """
+    guards = (each.id for each in claims if each.guards_claim(claim) and each.id not in claim.without_controls)
+    return tuple(dict.fromkeys([*claim.controls, *guards]))
+
+
 def evaluate_claims(
     claims: Sequence[Claim],
     tables: Mapping[str, pd.DataFrame],
@@ -303,8 +314,7 @@ def _judge_control(result: ClaimResult) -> ClaimResult:
 def _judge(result: ClaimResult, controls: Mapping[str, ClaimResult]) -> ClaimResult:
     """Return the result of a claim that is no control, with its strength, its controls and its verdict."""
     claim, estimate = result.claim, result.estimate
-    guards = [control.claim.id for control in controls.values() if control.claim.guards_claim(claim)]
-    names = tuple(dict.fromkeys([*claim.controls, *(name for name in guards if name not in claim.without_controls)]))
+    names = control_ids(claim, (control.claim for control in controls.values()))
     result = replace(result, controls=names)
     if estimate is None:
         return result

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from myths.lab.claim import Claim, ClaimKind, ClaimResult, PaperSource
+from myths.lab.claim import Claim, ClaimKind, ClaimResult, PaperSource, control_ids
 from myths.lab.estimate import Estimate, SourceOfVariation
 from myths.lab.setting import Range, Text
 from myths.lab.storage.store import TrialRecord
@@ -142,10 +142,16 @@ class ClaimRecord:
         )
 
     @classmethod
-    def declared(cls, claim: Claim, myth: str) -> ClaimRecord:
-        """Return the record of a claim that no run has tested, with ``primary`` and ``controls`` as declared."""
+    def declared(cls, claim: Claim, myth: str, claims: Iterable[Claim] = ()) -> ClaimRecord:
+        """Return the record of a claim that no run has tested, with ``primary`` as declared.
+
+        Args:
+            claim: The claim.
+            myth: Name of the myth.
+            claims: All claims of the myth, among them the default controls.
+        """
         verdict = Verdict.NOT_RUN if claim.kind == "control" else Verdict.NOT_TESTED
-        return cls.of(ClaimResult(claim, None, verdict, controls=claim.controls, primary=claim.primary), myth)
+        return cls.of(ClaimResult(claim, None, verdict, controls=control_ids(claim, claims), primary=claim.primary), myth)
 
     @classmethod
     def read(cls, line: Mapping[str, str]) -> ClaimRecord:
