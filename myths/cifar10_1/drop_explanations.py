@@ -19,7 +19,7 @@ from numpy import ndarray as Array
 from torch import Tensor
 
 from myths.cifar10_1 import adaptive_overfitting
-from myths.lab.estimate import CONFIDENCE, Estimate
+from myths.lab.estimate import CONFIDENCE, Estimate, jackknife
 
 Reason = Literal["near-duplicate", "label error"]
 Counts = Int[Array, " models_plus_1"]
@@ -64,6 +64,22 @@ def share_of_excluded(excluded: Counts, kept: Counts, new: Counts, rng: np.rando
     shares = _share(drawn[:, : len(excluded)], drawn[:, len(excluded) :], rng.multinomial(m, new / m, RESAMPLES))
     low, high = np.quantile(shares, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Estimate(float(_share(excluded[None], kept[None], new[None])[0]), float(low), float(high), "test examples", n)
+
+
+def mean_drop(original: Counts, new: Counts, rng: np.random.Generator) -> Estimate:
+    """Return the mean drop of the models, with a percentile-bootstrap interval over the images of both test sets.
+
+    All models share the images. The interval is therefore as wide as that of one model, whatever their number.
+
+    Args:
+        original: Counts of the images of the original test set.
+        new: Counts of the images of the new test set.
+        rng: Random numbers of the bootstrap.
+    """
+    n, m = int(original.sum()), int(new.sum())
+    drops = _accuracy(rng.multinomial(n, original / n, RESAMPLES)) - _accuracy(rng.multinomial(m, new / m, RESAMPLES))
+    low, high = np.quantile(drops, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    return Estimate(float((_accuracy(original[None]) - _accuracy(new[None]))[0]), float(low), float(high), "test examples", min(n, m))
 
 
 def _share(
@@ -127,11 +143,7 @@ def delete_block_jackknife(
     Returns:
         The statistic of the whole samples, with a t interval from the statistics without one block.
     """
-    from scipy import stats
-
     first, second = torch.randperm(n, generator=generator) % blocks, torch.randperm(m, generator=generator) % blocks
     value = statistic(torch.arange(n), torch.arange(m))
-    without = np.array([statistic((first != b).nonzero()[:, 0], (second != b).nonzero()[:, 0]) for b in range(blocks)])
-    error = np.sqrt((blocks - 1) / blocks * ((without - without.mean()) ** 2).sum())
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, blocks - 1) * error)
-    return Estimate(value, value - half, value + half, "test examples", n)
+    without = [statistic((first != b).nonzero()[:, 0], (second != b).nonzero()[:, 0]) for b in range(blocks)]
+    return jackknife(value, without, "test examples", n)

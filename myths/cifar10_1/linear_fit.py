@@ -1,13 +1,13 @@
 """Linear fit of the accuracy of models on a new test set to their accuracy on the original one.
 
 Recht et al. (2018, Fig. 1) fit accuracies. Miller et al. (2021) fit probits, where the relation is closer to linear. Fits are ordinary
-least squares over models with percentile-bootstrap intervals over models. The intervals treat the models as independent samples, although
-they share ideas, code and training data.
+least squares over models. Models of one family, such as all Shake-Shake networks, are not independent samples. The intervals are therefore
+jackknife intervals that delete one family at a time, which cover more often than a bootstrap over models or families.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,10 +15,12 @@ import numpy as np
 from jaxtyping import Float, Num
 from numpy import ndarray as Array
 
-from myths.lab.estimate import Estimate, bootstrap
+from myths.lab.estimate import Estimate, jackknife
 
 Scale = Literal["accuracy", "probit"]
 SCALES: tuple[Scale, ...] = ("accuracy", "probit")
+MIN_FAMILIES = 4
+"""Number of families below which there is no interval."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class LinearFit:
 
 @dataclass(frozen=True)
 class FitEstimates:
-    """Linear fit over models on one scale, with intervals over models.
+    """Linear fit over models on one scale, with intervals over families of models.
 
     Attributes:
         scale: Scale of both accuracies.
@@ -82,33 +84,40 @@ def from_scale(value: Float[Array, "*n"], scale: Scale) -> Float[Array, "*n"]:
 
 
 def fit(
-    original: Float[Array, " models"], new: Float[Array, " models"], scale: Scale, rng: np.random.Generator, resamples: int = 10_000
+    original: Float[Array, " models"], new: Float[Array, " models"], scale: Scale, families: Sequence[str] | Array
 ) -> FitEstimates | None:
-    """Fit new to original accuracies on a scale, with bootstrap intervals over models.
+    """Fit new to original accuracies on a scale, with jackknife intervals over families of models.
 
     Args:
         original: Accuracies on the original test set, 0 to 1.
         new: Accuracies on the new test set, 0 to 1.
         scale: Scale of the fit.
-        rng: Random numbers of the bootstrap.
-        resamples: Number of bootstrap resamples.
+        families: Family of each model.
 
     Returns:
-        The fit, or None if too many resamples are degenerate, as with fewer than five models.
+        The fit, or None if there are too few families or a fit without one family is degenerate.
     """
-    n = len(original)
-    x, y = to_scale(original, scale), to_scale(new, scale)
-    # The same seed three times, so that the three intervals use the same resamples.
-    seed = int(rng.integers(2**63))
-
-    def interval(part: Callable[[LinearFit], Float[Array, " resamples"]]) -> Estimate:
-        again = np.random.default_rng(seed)
-        return bootstrap(lambda index: part(least_squares(x[index], y[index])), n, "models", again, resamples)
-
-    try:
-        return FitEstimates(scale, interval(lambda f: f.slope), interval(lambda f: f.intercept), interval(lambda f: f.r2))
-    except ValueError:
+    x, y, family = to_scale(original, scale), to_scale(new, scale), np.asarray(families)
+    names = np.unique(family)
+    whole, without = least_squares(x, y), [least_squares(x[family != name], y[family != name]) for name in names]
+    if len(names) < MIN_FAMILIES or not np.isfinite([whole.slope, *(each.slope for each in without)]).all():
         return None
+
+    def interval(part: Literal["slope", "intercept"]) -> Estimate:
+        return jackknife(float(getattr(whole, part)), [float(getattr(each, part)) for each in without], "models", len(x))
+
+    sign = float(np.sign(whole.slope))
+    z = jackknife(_z_of_r2(whole, sign), [_z_of_r2(each, sign) for each in without], "models", len(x))
+    r2 = float(whole.r2)
+    low, high = np.tanh(max(z.low, 0.0)) ** 2, np.tanh(z.high) ** 2
+    return FitEstimates(
+        scale, interval("slope"), interval("intercept"), Estimate(r2, min(r2, float(low)), max(r2, float(high)), "models", len(x))
+    )
+
+
+def _z_of_r2(line: LinearFit, sign: float) -> float:
+    """Return Fisher's z of the correlation, positive if the slope has a given sign. A perfect fit has a finite z."""
+    return float(np.arctanh(np.sign(line.slope) * sign * np.sqrt(min(float(line.r2), 1 - 1e-12))))
 
 
 def count_outliers(

@@ -17,6 +17,7 @@ from myths.cifar10_1.trials import (
     PredictClasses,
     PublishedAccuracy,
     PublishedHardImages,
+    PublishedMeanDrop,
     PublishedRanks,
     ReuseTestSet,
     SelectPublishedModel,
@@ -51,7 +52,7 @@ def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = (
     if profile != "quick":
         published.append(PublishedAccuracy(source="predictions"))
         for test_set in ("v4", "v6"):
-            published += [PublishedRanks(test_set=test_set), PublishedHardImages(test_set=test_set)]
+            published += [kind(test_set=test_set) for kind in (PublishedMeanDrop, PublishedRanks, PublishedHardImages)]
         explanations.append(SelectPublishedModel(test_set="v4"))
     if profile == "overnight":
         return []
@@ -156,6 +157,7 @@ def _laptop(seed: int) -> list[Model]:
         TrainClassifier(network="small_cnn", epochs=5, learning_rate=0.05, augmentation="flip", seed=seed),
         replace(_FAST, network="fast_narrow", epochs=3, batch_size=256, learning_rate=0.4, augmentation="flip", seed=seed),
         replace(_FAST, network="fast_narrow", epochs=6, batch_size=256, learning_rate=0.4, seed=seed),
+        replace(_FAST, network="fast_narrow", epochs=15, batch_size=256, learning_rate=0.4, seed=seed),
     ]
 
 

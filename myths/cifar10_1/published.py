@@ -19,6 +19,29 @@ TEST_SETS: tuple[TestSet, ...] = ("original", "v4", "v6")
 PREDICTIONS = "cifar10_1_predictions"
 PROCEDURAL = "procedural"
 
+FAMILIES = {
+    "shake_shake": "Shake-Shake",
+    "shake_drop": "ShakeDrop",
+    "wrn": "wide ResNet",
+    "wide_resnet": "wide ResNet",
+    "darc": "DARC",
+    "resnext": "ResNeXt",
+    "pyramidnet": "PyramidNet",
+    "densenet": "DenseNet",
+    "nas": "NAS",
+    "resnet": "ResNet",
+    "vgg": "VGG",
+    "cudaconvnet": "cuda-convnet",
+    "alexnet": "AlexNet",
+    "random_features": "random features",
+}
+"""Family of a published model, by the beginning of its name. Models of one family share architecture and code."""
+
+
+def family(model: str) -> str:
+    """Return the family of a published model; a model without one is a family of its own."""
+    return next((name for prefix, name in FAMILIES.items() if model.startswith(prefix)), model)
+
 
 @dataclass(frozen=True)
 class Predictions:

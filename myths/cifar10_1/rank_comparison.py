@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num
 from numpy import ndarray as Array
+
+from myths.lab.estimate import Estimate, fisher_z, jackknife
 
 
 def ranks(score: Num[Array, " models"]) -> Int[Array, " models"]:
@@ -81,3 +84,31 @@ def correlations(original: Num[Array, " models"], new: Num[Array, " models"]) ->
     if np.ptp(original) == 0 or np.ptp(new) == 0:
         return float("nan"), float("nan")
     return float(stats.spearmanr(original, new).statistic), float(stats.kendalltau(original, new).statistic)
+
+
+def spearman(original: Num[Array, " models"], new: Num[Array, " models"], families: Sequence[str] | Array) -> Estimate | None:
+    """Return Spearman's ρ of two scores over models, with a jackknife interval over families of models.
+
+    The interval is computed on Fisher's z scale. Its standard error is at least that of independent families (Bonett & Wright 2000), since
+    the jackknife sees no variation in a perfect ranking. It is conservative.
+
+    Args:
+        original: Score of each model on the original test set.
+        new: Another score of each model.
+        families: Family of each model.
+
+    Returns:
+        The estimate, or None if there are fewer than four families or all values of one score are equal.
+    """
+    family = np.asarray(families)
+    names = np.unique(family)
+    rho, _ = correlations(original, new)
+    without = [correlations(original[family != name], new[family != name])[0] for name in names]
+    if len(names) < 4 or not np.isfinite([rho, *without]).all():
+        return None
+    swap = 12 / (len(family) ** 3 - len(family))  # what ρ loses by one swap of neighbors
+    z, *rest = np.arctanh(np.clip([rho, *without], swap - 1, 1 - swap))
+    found = jackknife(float(z), rest, "models", len(family))
+    smallest = fisher_z(float(np.tanh(z)), len(names), "models", "spearman")
+    low, high = min(np.tanh(found.low), smallest.low, rho), max(np.tanh(found.high), smallest.high, rho)
+    return Estimate(rho, float(low), float(high), "models", len(family))

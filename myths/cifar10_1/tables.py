@@ -8,6 +8,7 @@ import numpy as np
 
 from myths.cifar10_1 import linear_fit, rank_comparison
 from myths.cifar10_1.class_permutation import SIGNIFICANCE_LEVEL
+from myths.cifar10_1.published import family
 from myths.cifar10_1.trials import (
     CompareModelRanks,
     CompareUserModel,
@@ -16,21 +17,20 @@ from myths.cifar10_1.trials import (
     PredictClasses,
     PublishedAccuracy,
     PublishedHardImages,
+    PublishedMeanDrop,
     PublishedRanks,
     ReuseTestSet,
     SelectPublishedModel,
 )
-from myths.cifar10_1.trials.new_models import model_name
+from myths.cifar10_1.trials.new_models import model_family, model_name
 from myths.cifar10_1.user_networks import IMAGES
 from myths.lab.estimate import Estimate, clopper_pearson, difference_of_proportions, ratio_of_proportions
 from myths.lab.storage.store import Results
 from myths.lab.tables import PROVENANCE_COLUMNS, TRIALS, provenance_columns, rows_of_kind, unite
+from myths.lab.vision.classifier import TrainClassifier
 
 if TYPE_CHECKING:
     import pandas as pd
-
-BOOTSTRAP_RESAMPLES = 20_000
-"""Number of resamples of a fit. Their seed is fixed, so that a table can be rebuilt exactly."""
 
 
 def accuracies(results: Results) -> pd.DataFrame:
@@ -57,6 +57,7 @@ def accuracies(results: Results) -> pd.DataFrame:
             original = originals.loc[line["model"]]
             row = {
                 "model": line["model"],
+                "family": family(line["model"]),
                 "test_set": test_set,
                 "dataset": _dataset_text(str(test_set), line["source"]),
                 "n": line["n"],
@@ -88,7 +89,7 @@ def recomputed(results: Results) -> pd.DataFrame:
 
 
 def fits(results: Results) -> pd.DataFrame:
-    """Return the linear fit of the published models for each new test set and scale, with bootstrap intervals over models.
+    """Return the linear fit of the published models for each new test set and scale, with intervals over families of models.
 
     On the probit scale the intercept is in probits. ``n_outliers`` counts the models that deviate from the fit by more than two binomial
     standard errors of the new test set.
@@ -105,7 +106,7 @@ def fits(results: Results) -> pd.DataFrame:
         source = group["source"].iloc[0]
         common = {"test_set": test_set, **provenance_columns(group), "dataset": _dataset_text(str(test_set), source), "source": source}
         common[TRIALS] = unite([*group[TRIALS], *original[TRIALS]])
-        rows += _fit_rows(original, group["correct"], group["n"], common)
+        rows += _fit_rows(original, group["correct"], group["n"], group["family"], common)
     return pd.DataFrame(rows)
 
 
@@ -147,6 +148,13 @@ def hard_images(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def mean_drops(results: Results) -> pd.DataFrame:
+    """Return the mean accuracy drop of the published models on each new test set, with its interval over images."""
+    table = results.frame(PublishedMeanDrop, dataset=lambda t: IMAGES[t.test_set])
+    first = ["test_set", "models", "n", "drop_pp", "drop_low_pp", "drop_high_pp"]
+    return table if table.empty else table[[*first, *PROVENANCE_COLUMNS]]
+
+
 def drop_explanations(results: Results) -> pd.DataFrame:
     """Return the percentage of the mean drop of the published models that each explanation accounts for, with intervals over images."""
     import pandas as pd
@@ -159,6 +167,13 @@ def drop_explanations(results: Results) -> pd.DataFrame:
     return found.reindex(columns=columns) if len(found) else found
 
 
+def trained_networks(results: Results) -> pd.DataFrame:
+    """Return the accuracy of each network trained by this suite on the whole test set of its dataset."""
+    table = results.frame(TrainClassifier, model=model_name, dataset=lambda t: t.dataset, seed=lambda t: t.seed)
+    first = ["model", "dataset", "seed", "n_train", "n_test", "test_accuracy_percent"]
+    return table if table.empty else table[[*first, *(name for name in PROVENANCE_COLUMNS if name not in first)]]
+
+
 def new_models(results: Results) -> pd.DataFrame:
     """Return the accuracies of each new model on the original and the new test set, one row per test set and number of classes.
 
@@ -167,13 +182,16 @@ def new_models(results: Results) -> pd.DataFrame:
     """
     import pandas as pd
 
+    evaluations = results.frame(
+        EvaluateModel, model=lambda t: model_name(t.model), family=lambda t: model_family(t.model), dataset=lambda t: t.test_set
+    )
     rows = []
-    for line in results.frame(EvaluateModel, model=model_name, dataset=lambda t: t.test_set).to_dict("records"):
+    for line in evaluations.to_dict("records"):
         original = clopper_pearson(line["original_correct"], line["original_n"])
         new = clopper_pearson(line["new_correct"], line["new_n"])
         rows.append(
             {
-                **{name: line[name] for name in ("model", "test_set", "n_classes", "model_seed")},
+                **{name: line[name] for name in ("model", "family", "test_set", "n_classes", "model_seed")},
                 **{name: line[name] for name in ("original_n", "original_correct")},
                 **_percent("original", original),
                 **{name: line[name] for name in ("new_n", "new_correct")},
@@ -188,7 +206,7 @@ def new_models(results: Results) -> pd.DataFrame:
 def new_model_fits(results: Results) -> pd.DataFrame:
     """Return the linear fit of the new models (pooled over seeds) for each test set, number of classes and scale.
 
-    Intervals are over models.
+    Intervals are over families of models.
     """
     import pandas as pd
 
@@ -200,8 +218,9 @@ def new_model_fits(results: Results) -> pd.DataFrame:
         sums = group.groupby("model", sort=False)[["original_correct", "original_n", "new_correct", "new_n"]].sum()
         common = {"test_set": test_set, "n_classes": n_classes, **provenance_columns(group), "dataset": test_set}
         original = sums.rename(columns={"original_correct": "correct", "original_n": "n"})
+        families = group.groupby("model", sort=False)["family"].first()
         # All seeds share the test images, so the standard error is that of the images of one seed.
-        rows += _fit_rows(original, sums["new_correct"], sums["new_n"], common, images=int(group["new_n"].iloc[0]))
+        rows += _fit_rows(original, sums["new_correct"], sums["new_n"], families, common, images=int(group["new_n"].iloc[0]))
     return pd.DataFrame(rows)
 
 
@@ -339,7 +358,7 @@ def _residuals(published: pd.DataFrame, test_set: str, original: float, new: flo
 
 
 def _fit_rows(
-    original: pd.DataFrame, correct: pd.Series, n: pd.Series, common: dict[str, Any], images: int | None = None
+    original: pd.DataFrame, correct: pd.Series, n: pd.Series, families: pd.Series, common: dict[str, Any], images: int | None = None
 ) -> list[dict[str, Any]]:
     x = linear_fit.clipped_accuracy(original["correct"].to_numpy(), original["n"].to_numpy())
     y = linear_fit.clipped_accuracy(correct.to_numpy(), n.to_numpy())
@@ -347,7 +366,7 @@ def _fit_rows(
     first = {name: common[name] for name in ("test_set", "n_classes") if name in common}
     rows = []
     for scale in linear_fit.SCALES:
-        line = linear_fit.fit(x, y, scale, np.random.default_rng(0), BOOTSTRAP_RESAMPLES)
+        line = linear_fit.fit(x, y, scale, families.to_numpy())
         if line is not None:
             columns = _columns("slope", line.slope) | _columns("intercept", line.intercept) | _columns("r2", line.r2)
             counts = {"models": len(x), "n_outliers": linear_fit.count_outliers(line, x, y, n_new)}

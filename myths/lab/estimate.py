@@ -122,11 +122,13 @@ def difference_of_proportions(successes: tuple[int, int], trials: tuple[int, int
     Raises:
         ValueError: The counts are not proportions.
     """
-    (p1, l1, u1), (p2, l2, u2) = (_wilson(k, n) for k, n in zip(successes, trials, strict=True))
-    value = p1 - p2
-    low = value - np.hypot(p1 - l1, u2 - p2)
-    high = value + np.hypot(u1 - p1, p2 - l2)
-    return Estimate(value, float(low), float(high), "test examples", min(trials))
+    from statsmodels.stats.proportion import confint_proportions_2indep
+
+    for k, n in zip(successes, trials, strict=True):
+        _check_proportion(k, n)
+    (k1, k2), (n1, n2) = successes, trials
+    low, high = confint_proportions_2indep(k1, n1, k2, n2, method="newcomb", compare="diff", alpha=1 - CONFIDENCE)
+    return Estimate(float(k1 / n1 - k2 / n2), float(low), float(high), "test examples", min(trials))
 
 
 def ratio_of_proportions(successes: tuple[int, int], trials: tuple[int, int]) -> Estimate:
@@ -143,10 +145,12 @@ def ratio_of_proportions(successes: tuple[int, int], trials: tuple[int, int]) ->
         _check_proportion(k, n)
     if 0 in successes:
         raise ValueError(f"successes={successes}: Katz's interval requires at least one success in each sample")
+    from scipy.stats.contingency import relative_risk
+
     (k1, k2), (n1, n2) = successes, trials
-    ratio = (k1 / n1) / (k2 / n2)
-    half = _z() * np.sqrt(1 / k1 - 1 / n1 + 1 / k2 - 1 / n2)
-    return Estimate(ratio, float(ratio * np.exp(-half)), float(ratio * np.exp(half)), "test examples", min(trials))
+    found = relative_risk(k1, n1, k2, n2)
+    low, high = found.confidence_interval(CONFIDENCE)
+    return Estimate(float(found.relative_risk), float(low), float(high), "test examples", min(trials))
 
 
 def student_t(values: Sequence[float] | Float[Array, " n"], source_of_variation: SourceOfVariation) -> Estimate:
@@ -188,6 +192,32 @@ def corrected_t(
     wider = math.sqrt(1 + found.n * test_to_train)
     half = (found.high - found.low) / 2 * wider
     return replace(found, low=found.value - half, high=found.value + half)
+
+
+def jackknife(value: float, without: Sequence[float] | Float[Array, " groups"], source_of_variation: SourceOfVariation, n: int) -> Estimate:
+    """Return a statistic with its delete-a-group jackknife interval (Shao & Wu 1989): Student's t with one degree of freedom per group.
+
+    Groups are what a repetition draws independently: families of models, datasets, blocks of images. Items within a group may depend on
+    each other.
+
+    Args:
+        value: The statistic of all items.
+        without: The statistic of the items without each group.
+        source_of_variation: What the interval is over.
+        n: Number of items.
+
+    Raises:
+        ValueError: There are fewer than two groups.
+    """
+    from scipy import stats
+
+    x = np.asarray(without, dtype=np.float64)
+    groups = len(x)
+    if groups < 2:
+        raise ValueError(f"a jackknife interval requires at least two groups, got {groups}")
+    error = np.sqrt((groups - 1) / groups * ((x - x.mean()) ** 2).sum())
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, groups - 1) * error)
+    return Estimate(float(value), float(value) - half, float(value) + half, source_of_variation, n)
 
 
 def fisher_z(
@@ -264,11 +294,3 @@ def _z() -> float:
     from scipy import special
 
     return float(special.ndtri((1 + CONFIDENCE) / 2))
-
-
-def _wilson(successes: int, trials: int) -> tuple[float, float, float]:
-    _check_proportion(successes, trials)
-    z, p = _z(), successes / trials
-    center = (p + z * z / (2 * trials)) / (1 + z * z / trials)
-    half = z / (1 + z * z / trials) * np.sqrt(p * (1 - p) / trials + z * z / (4 * trials * trials))
-    return p, float(center - half), float(center + half)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from myths.lab.estimate import Estimate, SourceOfVariation, exact, student_t
+from myths.lab.estimate import Estimate, SourceOfVariation, clopper_pearson, exact, student_t
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,16 +120,17 @@ def exceptions(column: str, rows: pd.DataFrame) -> Estimate | None:
     return exact(int((~rows[column].astype(bool)).sum()), len(rows))
 
 
-def percentage(part: str, whole: str, rows: pd.DataFrame) -> Estimate | None:
-    """Return one count of the first row as a percentage of another, as an exact value; 0 if the whole is 0.
+def percentage(part: str, whole: str, rows: pd.DataFrame, *, source_of_variation: SourceOfVariation) -> Estimate | None:
+    """Return one count of the first row as a percentage of another, with its exact binomial interval; None if the whole is 0.
 
     Args:
         part: The column of the count that is expressed as a percentage.
         whole: The column of the count that is 100 %.
         rows: The rows; those after the first are ignored.
+        source_of_variation: What the counts are of.
     """
     row = rows.iloc[0]
-    return exact(100 * row[part] / row[whole] if row[whole] else 0.0, int(row[whole]))
+    return clopper_pearson(int(row[part]), int(row[whole]), source_of_variation).affine(100) if row[whole] else None
 
 
 # --- parts of measures -----------------------------------------------------------------------------

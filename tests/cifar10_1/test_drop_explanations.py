@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from myths.cifar10_1 import count_excluded_images, drop_explanations
 from myths.cifar10_1.published import reference_table
@@ -35,6 +36,17 @@ def test_the_share_of_excluded_images_is_that_of_means_over_images():
         shares.append((full - kept) / (full - new[:, j].mean()))
     low, high = np.quantile(shares, [0.025, 0.975])
     assert (found.low, found.high) == pytest.approx((low, high), abs=0.1 * (high - low))
+
+
+def test_the_mean_drop_is_that_of_means_over_images():
+    """Oracle: Welch's interval of the fractions of models that classify each image correctly."""
+    rng = np.random.default_rng(0)
+    original, new = rng.random((5, 900)) < rng.random(900), rng.random((5, 400)) < 0.6 * rng.random(400)
+    found = drop_explanations.mean_drop(counts_of(original), counts_of(new), np.random.default_rng(1))
+    welch = stats.ttest_ind(original.mean(0), new.mean(0), equal_var=False).confidence_interval()
+    assert found.value == pytest.approx(original.mean() - new.mean())
+    assert (found.low, found.high) == pytest.approx((welch.low, welch.high), abs=0.05 * (welch.high - welch.low))
+    assert (found.source_of_variation, found.n) == ("test examples", 400)
 
 
 @pytest.mark.parametrize(("reason", "images"), [("near-duplicate", 286), ("label error", 54)])
@@ -115,8 +127,6 @@ def test_the_optimism_is_over_as_many_splits_as_asked(splits, monkeypatch):
 
 
 def test_the_jackknife_of_a_mean_is_the_t_interval_of_block_means():
-    from scipy import stats
-
     x = torch.randn(400, generator=torch.Generator().manual_seed(0)).double()
     found = drop_explanations.delete_block_jackknife(lambda i, j: float(x[i].mean()), 400, 200, torch.Generator().manual_seed(1))
     block = torch.randperm(400, generator=torch.Generator().manual_seed(1)) % 20

@@ -255,7 +255,7 @@ def test_quick_trains_nothing_and_says_so_to_those_who_bring_data():
 def test_every_profile_trains_nine_models_or_more(profile, seeds):
     evaluations = [t for t in profiles.new_models(profile, None, ("mine",)) if isinstance(t, EvaluateModel)]
     assert {e.test_set for e in evaluations} == {*profiles.NEW_TEST_SETS, "mine"}
-    names = {new_models.model_name(e) for e in evaluations}
+    names = {new_models.model_name(e.model) for e in evaluations}
     assert len(names) >= 9
     assert len(evaluations) == 4 * seeds * len(names)
     assert all(e.protocol == "reduced" for e in evaluations)

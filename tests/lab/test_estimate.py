@@ -16,6 +16,7 @@ from myths.lab.estimate import (
     difference_of_proportions,
     exact,
     fisher_z,
+    jackknife,
     ratio_of_proportions,
     student_t,
 )
@@ -63,6 +64,18 @@ def test_student_t_is_that_of_scipy(values):
     interval = stats.ttest_1samp(values, 0).confidence_interval(0.95)
     assert (found.low, found.high) == pytest.approx((interval.low, interval.high), abs=1e-8)
     assert (found.source_of_variation, found.n) == ("seeds", len(values))
+
+
+def test_the_jackknife_of_a_mean_is_the_t_interval_and_of_groups_that_of_their_means():
+    x = np.random.default_rng(0).normal(size=12)
+    for groups in (np.arange(12), np.repeat(np.arange(4), 3)):
+        means = [x[groups == g].mean() for g in np.unique(groups)]
+        found = jackknife(x.mean(), [x[groups != g].mean() for g in np.unique(groups)], "models", len(x))
+        interval = stats.ttest_1samp(means, 0).confidence_interval(0.95)
+        assert (found.value, found.low, found.high) == pytest.approx((x.mean(), interval.low, interval.high))
+        assert (found.source_of_variation, found.n) == ("models", 12)
+    with pytest.raises(ValueError, match="at least two groups, got 1"):
+        jackknife(0.0, [0.0], "models", 3)
 
 
 @pytest.mark.parametrize(("n", "noise"), [(4, 1.0), (30, 0.1), (30, 3.0), (500, 1.0)])

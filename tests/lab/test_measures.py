@@ -71,11 +71,15 @@ def test_exact_values_count_the_numbers_they_are_taken_from():
         assert measure("loss", rows) is None
 
 
-def test_exceptions_and_percentages_are_counts():
+def test_exceptions_are_counted_and_percentages_are_binomial():
     rows = pd.DataFrame({"agrees": [True, False, False], "flips": [24, 1, 1], "significant": [6, 0, 0]})
     assert measures.exceptions("agrees", rows) == exact(2, 3)
-    assert measures.percentage("significant", "flips", rows) == exact(25.0, 24)
-    assert measures.percentage("significant", "flips", rows.assign(flips=0, significant=0)) == exact(0.0, 0)
+    for significant, value in ((6, 25.0), (0, 0.0)):
+        found = measures.percentage("significant", "flips", rows.assign(significant=significant), source_of_variation="pairs")
+        low, high = stats.binomtest(significant, 24).proportion_ci(method="exact")
+        assert numbers(found) == pytest.approx((value, 100 * low, 100 * high))
+        assert (found.source_of_variation, found.n) == ("pairs", 24)
+    assert measures.percentage("significant", "flips", rows.assign(flips=0, significant=0), source_of_variation="pairs") is None
 
 
 def test_a_geometric_mean_is_the_exponential_of_the_mean_logarithm():

@@ -5,6 +5,7 @@ from myths.cifar10_1.trials.published import (
     ExcludeTestImages,
     PublishedAccuracy,
     PublishedHardImages,
+    PublishedMeanDrop,
     PublishedRanks,
     SelectPublishedModel,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "PredictClasses",
     "PublishedAccuracy",
     "PublishedHardImages",
+    "PublishedMeanDrop",
     "PublishedRanks",
     "ReuseTestSet",
     "SelectPublishedModel",

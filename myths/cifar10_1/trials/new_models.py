@@ -260,9 +260,13 @@ def restricted_predictions(scores: Float[np.ndarray, "n classes"], allowed: Int6
     return allowed[scores[:, allowed].argmax(1)]
 
 
-def model_name(evaluation: EvaluateModel) -> str:
-    """Return the name of the model in tables: its method, or its network and epochs."""
-    model = evaluation.model
+def model_name(model: Model) -> str:
+    """Return the name of a model in tables: its method, or its network and epochs."""
     if isinstance(model, FitClassical):
         return model.method
     return f"{model.network}, {model.epochs:g} {'epoch' if model.epochs == 1 else 'epochs'}"
+
+
+def model_family(model: Model) -> str:
+    """Return the family of a model: its method or its network. Networks of a family differ in training only."""
+    return model.method if isinstance(model, FitClassical) else model.network

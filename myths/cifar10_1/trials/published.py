@@ -154,6 +154,29 @@ class PublishedHardImages(_OnPredictions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PublishedMeanDrop(_OnPredictions):
+    """Measure the mean accuracy drop of the published models, with an interval over the images that all models share."""
+
+    @classmethod
+    def test_instance(cls) -> PublishedMeanDrop:
+        """Return the mean drop of five procedural models."""
+        return cls(test_set="v4", predictions=PROCEDURAL)
+
+    def run(self, context: Context) -> Outcome:
+        """Return one row: n (images of the smaller test set), models, drop_pp with its interval."""
+        import numpy as np
+
+        from myths.cifar10_1 import drop_explanations
+        from myths.cifar10_1.published import predictions
+
+        correct = [predictions(self.predictions, name).correct for name in ("original", self.test_set)]
+        original, new = (np.bincount(each.sum(0), minlength=len(each) + 1) for each in correct)
+        drop = drop_explanations.mean_drop(original, new, np.random.default_rng(0)).affine(100)
+        row = {"n": drop.n, "models": len(correct[0]), "drop_pp": drop.value, "drop_low_pp": drop.low, "drop_high_pp": drop.high}
+        return Outcome(rows=[row])
+
+
+@dataclass(frozen=True, kw_only=True)
 class ExcludeTestImages(Trial):
     """Measure how much of the mean drop near-duplicates or label errors in the CIFAR-10 test set explain.
 

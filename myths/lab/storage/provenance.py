@@ -16,7 +16,7 @@ from typing import Any
 from myths.lab.claim import Claim
 from myths.lab.measurement import kernels
 
-PACKAGES = ("torch", "torchvision", "numpy", "scipy", "pandas", "scikit-learn", "scikit-image", "seven-myths")
+PACKAGES = ("torch", "torchvision", "numpy", "scipy", "statsmodels", "pandas", "scikit-learn", "scikit-image", "seven-myths")
 FRAMEWORKS = ("jax", "jaxlib", "tensorflow-cpu", "tensorflow", "autograd", "pytensor", "casadi", "sympy")
 """Frameworks that myth 1 compares with torch."""
 ROOT = Path(__file__).resolve().parents[3]
