@@ -64,6 +64,7 @@ def run(
         budget=budget_seconds,
         jobs=jobs,
         claims=claims,
+        other_runs=tuple(suite.runs(suite.BUNDLED)),
     )
     myth_results = session.run(request, lambda myth, plan: lambda trial, record: None)
     wrong = [f"{name}: {result.progress.failure_summary}" for name, result in myth_results.items() if result.progress.failed]

@@ -511,6 +511,7 @@ def _request(
         device=place,
         jobs=jobs or worker_pool.default_jobs(place),
         source=published,
+        other_runs=tuple(suite.runs(suite.BUNDLED)),
         **more,
     )
 
@@ -551,7 +552,7 @@ def _print_plan(request: RunRequest, as_json: bool) -> None:
     if (reason := session.nothing_runnable_reason(planned)) is not None:
         raise CannotStart(reason)
     for each in planned:
-        estimate = Estimates(each.store.records, machine_class)
+        estimate = Estimates(each.store.records, machine_class, session.records_of_other_runs(request, each.myth))
         for step in each.plan.steps:
             seconds = estimate(step.trial) if step.state == "pending" else None
             to_fetch = [name for name in step.trial.data if step.state == "pending" and to_download(name)]

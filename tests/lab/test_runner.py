@@ -419,6 +419,19 @@ def test_estimates_are_scaled_by_work_within_class_and_machine(tmp_path):
     assert Estimates(store.records, "h200")(Part(name="new", size=2.0)) == pytest.approx(1000.0)
 
 
+def test_other_runs_predict_only_classes_that_the_run_has_not_finished(tmp_path):
+    own, others = store_in(tmp_path / "own"), store_in(tmp_path / "others")
+    own.append(TrialRecord(Part(name="x", size=1.0), "ok", seconds=2.0, device="cpu"))
+    for trial in (Part(name="y", size=1.0), Total(name="t", parts=())):
+        others.append(TrialRecord(trial, "ok", seconds=500.0, device="cpu"))
+    estimates = Estimates(own.records, "cpu", others.records)
+    assert estimates(Part(name="new", size=2.0)) == pytest.approx(4.0)
+    assert estimates(Total(name="new", parts=())) == pytest.approx(500.0)
+    estimates.add(TrialRecord(Total(name="u", parts=()), "ok", seconds=3.0, device="cpu"))
+    assert estimates(Total(name="new", parts=())) == pytest.approx(3.0)
+    assert Estimates((), "h200", others.records)(Part(name="new")) is None
+
+
 def test_a_real_budget_is_kept(tmp_path):
     progress = go([A, B], tmp_path, budget=Budget(0.0))
     assert names(progress.not_started) == ["a", "bb"]

@@ -121,6 +121,7 @@ class MythTrials:
         plan: Trials and their states.
         store: Receives the records.
         urgent: Trials needed by primary claims without a decision, in order of priority.
+        other_runs: Finished trials of other runs. They predict the durations of classes that this run has not finished yet.
         report: Called before and after each trial.
         ended: Called once, when no trial of the myth is left to run.
     """
@@ -128,6 +129,7 @@ class MythTrials:
     plan: Plan
     store: Store
     urgent: Sequence[Trial] = ()
+    other_runs: Sequence[TrialRecord] = ()
     report: ProgressCallback = lambda trial, record: None
     ended: Callable[[Progress], None] = lambda progress: None
 
@@ -138,11 +140,15 @@ class Estimates:
     Args:
         records: Records to learn from.
         machine_class: Machine class to estimate for. Records of other classes are ignored.
+        other_runs: Records of other runs, for classes without a finished trial in ``records``.
     """
 
-    def __init__(self, records: Iterable[TrialRecord], machine_class: str) -> None:
+    def __init__(self, records: Iterable[TrialRecord], machine_class: str, other_runs: Iterable[TrialRecord] = ()) -> None:
         self.machine_class = machine_class
         self._known: dict[type[Trial], tuple[float, float]] = {}
+        for record in other_runs:
+            self.add(record)
+        self._elsewhere, self._known = self._known, {}
         for record in records:
             self.add(record)
 
@@ -154,7 +160,7 @@ class Estimates:
 
     def __call__(self, trial: Trial) -> float | None:
         """Estimate the duration of a trial in seconds. Return None if no trial of its class has finished."""
-        seconds, work = self._known.get(type(trial), (0.0, 0.0))
+        seconds, work = self._known.get(type(trial)) or self._elsewhere.get(type(trial), (0.0, 0.0))
         return seconds / work * trial.relative_cost if work else None
 
 
@@ -283,7 +289,11 @@ class _Run:
 
     def __init__(self, myths: Sequence[MythTrials], invocation: Invocation, budget: Budget | None, executor: Executor) -> None:
         self.myths, self.invocation, self.budget, self.executor = myths, invocation, budget, executor
-        self.estimates = Estimates((record for myth in myths for record in myth.store.records), invocation.machine_class)
+        self.estimates = Estimates(
+            (record for myth in myths for record in myth.store.records),
+            invocation.machine_class,
+            (record for myth in myths for record in myth.other_runs),
+        )
         self.queue = Queue([(myth.plan.in_state("pending"), myth.urgent) for myth in myths], self.estimates, executor.max_workers > 1)
         self.progress = [Progress() for _ in myths]
         self.n_remaining = [len(myth.plan.in_state("pending")) for myth in myths]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Sequence
 
-from myths.lab.claim import Claim
+from myths.lab.claim import Claim, control_ids
 from myths.lab.errors import UsageError
 from myths.lab.myth import Myth
 from myths.lab.trial import Trial, dependencies_first
@@ -62,7 +62,7 @@ def with_controls(claim: Claim, by_id: dict[str, Claim]) -> list[Claim]:
     found = {claim.id: claim}
     waiting = [claim]
     for each in waiting:
-        for identity in (*each.controls, *((each.calibration,) if each.calibration else ())):
+        for identity in (*control_ids(each, by_id.values()), *((each.calibration,) if each.calibration else ())):
             if identity not in found:
                 found[identity] = by_id[identity]
                 waiting.append(by_id[identity])

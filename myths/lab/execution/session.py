@@ -45,6 +45,7 @@ class RunRequest:
         trial_classes: Names of trial classes to run, with their dependencies. Default: all.
         again: Ids of stored trials to run once more. Nothing else is run.
         source: Published run to copy first, unless the run already holds its results.
+        other_runs: Runs whose trials predict durations.
     """
 
     myths: Sequence[Myth]
@@ -59,6 +60,7 @@ class RunRequest:
     trial_classes: tuple[str, ...] = ()
     again: tuple[str, ...] = ()
     source: RunFolder | None = None
+    other_runs: tuple[RunFolder, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the arguments.
@@ -192,7 +194,7 @@ def run(request: RunRequest, progress_of: ProgressFactory) -> dict[str, MythResu
         request.run.add_invocation(machine_class, invocation, notes)
         myth_results: dict[str, MythResult] = {}
         runner.run_queue(
-            [_myth_trials(p, request.run, progress_of, myth_results) for p in planned],
+            [_myth_trials(p, request, progress_of, myth_results) for p in planned],
             runner.Invocation(request.device, _hashes(), invocation["id"], machine_class),
             budget=budget,
             executor=workers if request.jobs > 1 or budget is not None else None,
@@ -219,12 +221,19 @@ def _nothing_chosen(request: RunRequest) -> str:
     return f"Profile {request.profile} has no trial of {', '.join((*request.claims, *request.trial_classes))}. Use another --profile"
 
 
-def _myth_trials(planned: MythPlan, run: RunFolder, progress_of: ProgressFactory, myth_results: dict[str, MythResult]) -> MythTrials:
-    def ended(progress: Progress) -> None:
-        myth_results[planned.myth.name] = _analyze(planned.myth, run, progress)
+def records_of_other_runs(request: RunRequest, myth: Myth) -> list[TrialRecord]:
+    """Return the trials of a myth in the other runs of a request, to predict durations."""
+    others = (run for run in request.other_runs if run.path.resolve() != request.run.path.resolve() and run.has_results(myth))
+    return [record for run in others for record in run.store(myth).records]
 
+
+def _myth_trials(planned: MythPlan, request: RunRequest, progress_of: ProgressFactory, myth_results: dict[str, MythResult]) -> MythTrials:
+    def ended(progress: Progress) -> None:
+        myth_results[planned.myth.name] = _analyze(planned.myth, request.run, progress)
+
+    other_records = records_of_other_runs(request, planned.myth)
     urgent = selection.most_urgent(planned.myth.claims, planned.plan.in_state("pending"))
-    return MythTrials(planned.plan, planned.store, urgent, progress_of(planned.myth, planned.plan), ended)
+    return MythTrials(planned.plan, planned.store, urgent, other_records, progress_of(planned.myth, planned.plan), ended)
 
 
 def _analyze(myth: Myth, run: RunFolder, progress: Progress) -> MythResult:
