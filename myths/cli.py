@@ -10,6 +10,7 @@ import shlex
 import shutil
 import signal
 import sys
+import tempfile
 import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -61,6 +62,11 @@ BudgetOption = Annotated[
 ]
 AgainOption = Annotated[
     list[str] | None, typer.Option(help="Re-run the finished trial with this id. Both results are kept; the last one counts.")
+]
+
+ShardOption = Annotated[
+    str | None,
+    typer.Option(metavar="K/N", help="Run only part K of N. Each part can run on another machine; `myths merge` joins the runs."),
 ]
 
 FromOption = Annotated[
@@ -168,6 +174,7 @@ def run(
     claim: ClaimOption = None,
     trial: TrialOption = None,
     again: AgainOption = None,
+    shard: ShardOption = None,
     source: FromOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan without running it.")] = False,
     with_report: Annotated[
@@ -183,7 +190,8 @@ def run(
     sets = () if data is None else canonical_names(data)
     request = _request(
         myths, profile, device, _Named(run, results, source), seeds=seeds, data=sets, budget=_seconds(budget), jobs=jobs,
-        claims=_words("--claim", claim), trial_classes=_words("--trial", trial), again=_words("--again", again), announced=not dry_run,
+        claims=_words("--claim", claim), trial_classes=_words("--trial", trial), again=_words("--again", again), shard=shard,
+        announced=not dry_run,
     )  # fmt: skip
     from myths.lab.execution import session, worker_pool
     from myths.lab.storage import publish
@@ -324,6 +332,40 @@ def publish_(run: str, results: ResultsOption = None) -> None:
     board = scoreboard(found)
     write_atomically(Path("results/README.md"), board)
     terminal.print(f"published: {folder}; scoreboard: results/README.md")
+    _end_with(wrong)
+
+
+@command(app, "merge")
+def merge_(
+    sources: Annotated[list[str], typer.Argument(metavar="RUN...", help="Names of runs, or archives that `myths submit` wrote.")],
+    into: Annotated[str, typer.Option(metavar="NAME", help="Name of the new run.")],
+    results: ResultsOption = None,
+) -> None:
+    """Merge runs of one machine class into a new run.
+
+    Equal results of a trial are taken once. If results differ, the first run counts; exit with status 1.
+    """
+    from myths import suite
+    from myths.lab import analysis
+    from myths.lab.storage import submission
+    from myths.lab.storage.merging import CONFLICTS, merge
+
+    with tempfile.TemporaryDirectory() as scratch, terminal.waiting(f"merging {len(sources)} runs"):
+        runs = [
+            submission.extract(Path(source), Path(scratch) / str(place), suite.MYTHS)
+            if source.endswith(".tar.gz")
+            else suite.find_run(source, *suite.roots(results))
+            for place, source in enumerate(sources)
+        ]
+        merged = merge(runs, suite.new_run(into, results), suite.MYTHS)
+        derived, wrong = _derive([merged.run])
+        for each in derived:
+            analysis.write(each)
+    terminal.print(f"merged: {merged.run.path}, {merged.trials} trials; {merged.repeated} results were in several runs")
+    for conflict in merged.conflicts:
+        terminal.print(str(conflict))
+    if merged.conflicts:
+        wrong = [*wrong, f"{len(merged.conflicts)} results differ between the runs; those of the later runs are in MYTH/{CONFLICTS}"]
     _end_with(wrong)
 
 
@@ -481,10 +523,19 @@ class _Named:
 
 
 def _request(
-    myths: list[str] | None, profile: str | None, device: str, named: _Named, *, jobs: int | None, announced: bool, **more: Any
+    myths: list[str] | None,
+    profile: str | None,
+    device: str,
+    named: _Named,
+    *,
+    jobs: int | None,
+    announced: bool,
+    shard: str | None = None,
+    **more: Any,
 ) -> RunRequest:
     from myths import suite
     from myths.lab.execution import continuation
+    from myths.lab.execution.shards import Shard
     from myths.lab.myth import parse_profile
 
     run, results, source = named.run, named.results, named.source
@@ -493,6 +544,7 @@ def _request(
             raise UsageError(f"Invalid {option} '': expected the name of a run. Is a shell variable unset?")
     chosen = [suite.find(name) for name in myths or []] or list(suite.MYTHS)
     published = None if source is None else suite.find_run(source, suite.PUBLISHED, suite.BUNDLED)
+    part = None if shard is None else Shard.parse(shard)
     profile = parse_profile(profile if profile is not None else continuation.profile_of(published) if published is not None else "quick")
     if run is not None:
         suite.new_run(run, results)
@@ -504,12 +556,15 @@ def _request(
 
     place = devices.select_device(device)
     name = run or (published.name if published is not None else f"{devices.machine_class(place)}-{profile}")
+    if part is not None and run is None:
+        name += f"-{part.index}of{part.count}"
     return RunRequest(
         myths=chosen,
         profile=profile,
         run=suite.new_run(name, results),
         device=place,
         jobs=jobs or worker_pool.default_jobs(place),
+        shard=part,
         source=published,
         other_runs=tuple(suite.runs(suite.BUNDLED)),
         **more,

@@ -461,3 +461,19 @@ def test_the_site_is_of_the_runs_that_the_suite_carries_where_the_folder_has_non
     monkeypatch.setattr(site, "build", lambda found, folder, myths: folder / "index.html")
     cli.site_(tmp_path / "site")
     assert [run.name for run in chosen] == [run.name for run in suite.runs(suite.BUNDLED)] != []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("run", MYTH, "--shard", "9/8"), "Invalid --shard 9/8: expected K/N"),
+        (("run", MYTH, "--shard", "half"), "Invalid --shard 'half': expected K/N"),
+        (("merge", "cpu-laptop", "--into", "x"), "at least two"),
+        (("merge", "cpu-laptop", "nope", "--into", "x"), "Unknown run 'nope'"),
+        (("merge", "cpu-laptop", "h200-gpu", "--into", "x"), "different machine classes"),
+        (("merge", "cpu-laptop", "nope.tar.gz", "--into", "x"), "nope.tar.gz does not exist"),
+    ],
+)
+def test_shards_and_merges_that_cannot_be_are_refused_in_one_line(words, said, tmp_path):
+    one_clear_line(myths(*words, cwd=tmp_path), 3 if "different" in said else 2, said)
+    assert not (tmp_path / "results").exists()

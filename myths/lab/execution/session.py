@@ -16,6 +16,7 @@ from myths.lab.data.names import canonical_name
 from myths.lab.errors import CannotStart, MythsError, UsageError
 from myths.lab.execution import continuation, runner, selection
 from myths.lab.execution.runner import Budget, MythTrials, Plan, Progress, UnavailableReason
+from myths.lab.execution.shards import Shard
 from myths.lab.execution.worker_pool import WorkerPool
 from myths.lab.measurement import device
 from myths.lab.myth import Myth, Profile, parse_profile
@@ -44,6 +45,7 @@ class RunRequest:
         claims: Claims whose trials are run: ids, prefixes of ids up to a hyphen, or "primary". Default: all.
         trial_classes: Names of trial classes to run, with their dependencies. Default: all.
         again: Ids of stored trials to run once more. Nothing else is run.
+        shard: Part of the trials to run. Default: all.
         source: Published run to copy first, unless the run already holds its results.
         other_runs: Runs whose trials predict durations.
     """
@@ -59,6 +61,7 @@ class RunRequest:
     claims: tuple[str, ...] = ()
     trial_classes: tuple[str, ...] = ()
     again: tuple[str, ...] = ()
+    shard: Shard | None = None
     source: RunFolder | None = None
     other_runs: tuple[RunFolder, ...] = ()
 
@@ -92,6 +95,7 @@ class RunRequest:
             "device": self.device,
             "jobs": self.jobs,
             **{name: words for name, words in chosen.items() if words},
+            **({"shard": str(self.shard)} if self.shard is not None else {}),
             **({"from": self.source.name} if self.source is not None else {}),
         }
 
@@ -141,6 +145,8 @@ def plans(request: RunRequest, unavailable: UnavailableReason = lambda name: Non
         listed = {name: trials for name, trials in listed.items() if trials}
         if not listed:
             raise UsageError(_nothing_chosen(request))
+    if request.shard is not None:  # it may be empty: a run without trials
+        listed = request.shard.of(listed, _shard_cost(request))
     hashes, again = _hashes(), frozenset(request.again)
     return [
         MythPlan(myth, stores[myth.name], runner.plan(listed[myth.name], stores[myth.name], hashes, unavailable, again))
@@ -219,6 +225,14 @@ def _nothing_chosen(request: RunRequest) -> str:
     if request.claims == (selection.PRIMARY,):
         return f"--claim primary: run {request.run.name!r} has decided every primary claim that profile {request.profile} measures"
     return f"Profile {request.profile} has no trial of {', '.join((*request.claims, *request.trial_classes))}. Use another --profile"
+
+
+def _shard_cost(request: RunRequest) -> Callable[[Trial], float]:
+    """Return the expected seconds of a trial. They depend on other runs only, so that all shards agree."""
+    machine_class = device.machine_class(request.device)
+    other = [record for myth in request.myths for record in records_of_other_runs(request, myth)]
+    estimates = runner.Estimates((), machine_class, other)
+    return lambda trial: estimates(trial) or trial.relative_cost
 
 
 def records_of_other_runs(request: RunRequest, myth: Myth) -> list[TrialRecord]:

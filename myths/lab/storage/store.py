@@ -248,7 +248,7 @@ class Store:
                 record = replace(record, attempt=attempt)
             if arrays:
                 record = replace(record, arrays=self._save_arrays(record.trial.id, arrays))
-            self._whole_bytes = _append_line(self.file, _dumps(record.to_json()), self._whole_bytes)
+            self._whole_bytes = _append_line(self.file, dump_line(record.to_json()), self._whole_bytes)
         except OSError as error:
             raise CannotStart(
                 f"Cannot write {self.file}: {error.strerror or error}. Free disk space or use a different --results folder, then run again"
@@ -431,7 +431,8 @@ def _is_json(text: bytes) -> bool:
     return True
 
 
-def _dumps(line: Mapping[str, Any]) -> str:
+def dump_line(line: Mapping[str, Any]) -> str:
+    """Return a JSON object as the text of a line."""
     return _ENCODER.encode(line)
 
 

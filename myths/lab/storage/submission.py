@@ -140,10 +140,7 @@ def verify(archive: Path, myths: Sequence[Myth], checkout: Path | None = None) -
     if not any(name.endswith("/trials.jsonl") and files[name].strip() for name in files.keys() & expected):
         wrong.append("the archive has no trial")
     with tempfile.TemporaryDirectory() as scratch:
-        run = RunFolder(Path(scratch) / "run")
-        for name in files.keys() & expected:
-            (run.path / name).parent.mkdir(parents=True, exist_ok=True)
-            (run.path / name).write_bytes(files[name])
+        run = _write(files, expected, Path(scratch) / "run")
         try:
             invocations = run.metadata()["invocations"]
             for each in invocations:
@@ -169,6 +166,32 @@ def verify(archive: Path, myths: Sequence[Myth], checkout: Path | None = None) -
                     wrong += bad
                     unchecked += unsure
     return Verification(tuple(wrong), tuple(unchecked))
+
+
+def extract(archive: Path, folder: Path, myths: Sequence[Myth]) -> RunFolder:
+    """Unpack a submitted archive whose checksums match. ``verify`` checks more.
+
+    Args:
+        archive: A file that ``submit`` wrote.
+        folder: The run is a new folder in it, with the name of the archive.
+        myths: Myths of the suite.
+
+    Raises:
+        UsageError: The file does not exist.
+        CannotStart: The file is not an archive of a run, or it was changed.
+    """
+    files = _unpacked(archive)
+    if wrong := list(_checksum_errors(files)):
+        raise CannotStart(f"{archive}: {wrong[0]}. `myths verify {archive}` lists all errors")
+    return _write(files, _expected(files, myths), folder / archive.name.removesuffix(".tar.gz"))
+
+
+def _write(files: Mapping[str, bytes], names: Collection[str], folder: Path) -> RunFolder:
+    """Write some files of an archive into a folder."""
+    for name in files.keys() & names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(files[name])
+    return RunFolder(folder)
 
 
 def _rebuild_errors(run: RunFolder, myth: Myth, files: Mapping[str, bytes]) -> tuple[list[str], list[str]]:
