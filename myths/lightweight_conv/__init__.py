@@ -16,6 +16,7 @@ from myths.lightweight_conv.claims import CLAIMS
 from myths.lightweight_conv.profiles import trials
 from myths.lightweight_conv.trials.kernels import ExportKernels
 from myths.lightweight_conv.trials.language_models import TrainLanguageModel
+from myths.lightweight_conv.trials.recall import TrainRecall
 from myths.lightweight_conv.trials.speed import TimeDecoding, TimeLayer
 from myths.lightweight_conv.trials.translation_models import TrainTranslationModel
 from myths.lightweight_conv.user_summary import summarize_user_data
@@ -63,7 +64,7 @@ MYTH = Myth(
         ),
         ARTICLE,
     ),
-    trial_types=(TrainTranslationModel, ExportKernels, TrainLanguageModel, TimeLayer, TimeDecoding),
+    trial_types=(TrainTranslationModel, ExportKernels, TrainLanguageModel, TrainRecall, TimeLayer, TimeDecoding),
     trials=trials,
     tables={
         "translation": tables.translation,
@@ -74,6 +75,8 @@ MYTH = Myth(
         "crossover": tables.crossover,
         "decoding": tables.decoding,
         "language_modeling": tables.language_modeling,
+        "longer_training": tables.longer_training,
+        "recall": tables.recall,
         "learned_kernels": tables.learned_kernels,
     },
     claims=CLAIMS,
@@ -82,6 +85,7 @@ MYTH = Myth(
         "time_against_length": figures.time_against_length,
         "memory_against_length": figures.memory_against_length,
         "ablation": figures.ablation,
+        "bleu_against_updates": figures.bleu_against_updates,
         "learned_kernels": figures.learned_kernels,
     },
     summarize_user_data=summarize_user_data,

@@ -106,6 +106,24 @@ def ablation(tables: Tables) -> Figure | None:
     return figure
 
 
+def bleu_against_updates(tables: Tables) -> Figure | None:
+    """Plot BLEU (mean and standard deviation over seeds) against the number of updates of the training run."""
+    from myths.lab.report import style
+
+    table = tables["ablation"]
+    if table.empty or table["bleu"].isna().all():
+        return None
+    table = table[(table["dataset"] == table["dataset"].iloc[0]) & (table["test_set"] == table["test_set"].iloc[0])]
+    figure, ax = style.axes("BLEU against the length of training", "updates (each point: own schedule)", "BLEU", (6.5, 4.4))
+    for layer, group in _by_layer(table.sort_values("updates")):
+        ax.errorbar(
+            group["updates"], group["bleu"], yerr=group["bleu_std"].fillna(0), fmt=_marker(layer) + "-", ms=5, capsize=3,
+            color=_color(layer), label=_name(layer),
+        )  # fmt: skip
+    ax.legend(frameon=False, fontsize=8)
+    return figure
+
+
 def learned_kernels(tables: Tables) -> Figure | None:
     """Plot the learned kernels by head and offset, with one panel per layer of the model."""
     from myths.lab.report import style

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,7 @@ from myths.lightweight_conv.layers.lightweight import LightweightConv
 
 OVER_BUDGET, OUT_OF_MEMORY = "over budget", "out of memory"
 REFERENCE: Layer = "attention"
-MAX_SECONDS = 2.0
+MAX_SECONDS = 5.0
 """Maximum duration of a call in seconds. A longer call is not repeated; its row has the status "over budget"."""
 REPEAT_BUDGET_SECONDS = 0.3
 """Duration of the repeats of each layer in seconds. There are at least 5 repeats."""
@@ -76,6 +77,17 @@ class Decoding:
     length: int
     beam: int
     dtype: str
+
+
+@contextlib.contextmanager
+def torch_threads(threads: int) -> Iterator[None]:
+    """Limit the threads of torch in a ``with`` block; 0 leaves them as they are."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def time_layers(layers: Sequence[Layer], length: int, setup: Setup, context: Context) -> list[dict[str, Any]]:

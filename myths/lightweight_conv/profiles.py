@@ -1,13 +1,15 @@
 """Trials of each profile of myth 6.
 
-All layers of a profile have the same sizes, schedule and learning rate, which were selected on validation data with a seed that no profile
-uses. ``seeds`` overrides the number of seeds of training and timing.
+All layers of a profile have the same sizes and schedule. Where a verdict depends on a comparison, each layer has its own learning rate,
+which shorter training runs with a seed of their own select on validation data, the same number for every layer. ``seeds`` overrides the
+number of seeds of training and timing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from myths.lab.data.user_corpora import languages_of
 from myths.lab.language.texts import MULTI30K_TESTS
@@ -19,6 +21,7 @@ from myths.lightweight_conv.layer_names import Layer
 from myths.lightweight_conv.published import ABLATION
 from myths.lightweight_conv.trials.kernels import ExportKernels
 from myths.lightweight_conv.trials.language_models import Corpus, TrainLanguageModel
+from myths.lightweight_conv.trials.recall import ATTENTION, CONVOLUTION, HYBRID, TrainRecall
 from myths.lightweight_conv.trials.speed import TimeDecoding, TimeLayer
 from myths.lightweight_conv.trials.translation_models import DATES, TrainTranslationModel
 
@@ -31,6 +34,9 @@ ABLATION_LAYERS: tuple[Layer, ...] = (*ABLATION, "dynamic-no-softmax")
 LENGTHS = tuple(2**p for p in range(5, 15))
 """Sequence lengths of the sweep: 32 to 16,384 positions."""
 
+SELECTION_SEED = 99
+"""Seed of the training runs that select a learning rate."""
+
 SMALL: Settings = {
     "embed_dim": 128,
     "ffn_dim": 256,
@@ -42,13 +48,19 @@ SMALL: Settings = {
     "dropout": 0.0,
     "weight_dropout": 0.0,
 }
-"""A model for one or two epochs of Multi30k, without dropout because it cannot overfit in that time.
+"""A model for one or two epochs of a small corpus, without dropout because it cannot overfit in that time.
 
-The learning rate is the best of 0.0015, 0.003, 0.006 and 0.012 for every layer on the validation set with seed 99. Its losses are 2.78,
-2.37 and 2.36 nats per subword for attention, lightweight and dynamic convolution (attention also 2.78 at 0.003), measured with
-`myths try lightweight-conv TrainTranslationModel layer=LAYER learning_rate=RATE updates=500 warmup=100 schedule=linear dropout=0
+The learning rate is the best of 0.0015, 0.003, 0.006 and 0.012 for every layer on the validation set of Multi30k with seed 99, measured
+with `myths try lightweight-conv TrainTranslationModel layer=LAYER learning_rate=RATE updates=500 warmup=100 schedule=linear dropout=0
 weight_dropout=0 subwords=2000 batch_tokens=1200 ffn_dim=256 seed=99`.
 """
+CONVERGED: Settings = {**SMALL, "updates": 5000, "batch_tokens": 2400, "warmup": 400, "dropout": 0.2, "weight_dropout": 0.1}
+"""The same model for 20 epochs of Multi30k. Whether this is enough is a control: attention with twice the updates."""
+CONVERGED_RATES = (2e-3, 4e-3, 8e-3)
+LANGUAGE: Settings = {"updates": 3000, "ffn_dim": 256, "heads": 2, "batch_size": 16}
+"""A language model for six epochs of Tiny Shakespeare."""
+LANGUAGE_RATES = (1e-3, 2e-3, 4e-3)
+RECALL_RATES = (1e-3, 2e-3, 4e-3, 8e-3)
 MEDIUM: Settings = {
     "embed_dim": 256,
     "ffn_dim": 512,
@@ -95,13 +107,30 @@ def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = (
 # --- building blocks of profiles -------------------------------------------------------------------
 
 
+Model = TypeVar("Model", TrainTranslationModel, TrainLanguageModel, TrainRecall)
+Baseline = TypeVar("Baseline", TrainTranslationModel, TrainLanguageModel)
+
+
+def _tuned(models: Iterable[Model], rates: Sequence[float], **shorter: Any) -> list[Model]:
+    """Return the models with the learning rate that is best in shorter training runs."""
+    return [
+        replace(model, candidates=tuple(replace(model, learning_rate=rate, seed=SELECTION_SEED, **shorter) for rate in rates))
+        for model in models
+    ]
+
+
+def _longer(models: Iterable[Baseline], seeds: int) -> list[Baseline]:
+    """Return the models with attention and the first seeds, with twice the number of updates."""
+    return [replace(model, updates=2 * model.updates) for model in models if model.seed < seeds and model.layer == "attention"]
+
+
 def _translation_models(settings: Settings, layers: Iterable[Layer], seeds: int, **changed: Any) -> list[TrainTranslationModel]:
     return [TrainTranslationModel(**{**settings, **changed}, layer=layer, seed=seed) for seed in range(seeds) for layer in layers]
 
 
-def _control(settings: Settings, **changed: Any) -> TrainTranslationModel:
-    """Return the control model with shuffled sources."""
-    return TrainTranslationModel(**{**settings, **changed}, layer="dynamic", shuffle_sources=True)
+def _controls(settings: Settings, seeds: int, **changed: Any) -> list[TrainTranslationModel]:
+    """Return the control models with shuffled sources."""
+    return [TrainTranslationModel(**{**settings, **changed}, layer="dynamic", shuffle_sources=True, seed=seed) for seed in range(seeds)]
 
 
 def _kernels(models: Sequence[TrainTranslationModel]) -> list[Trial]:
@@ -124,8 +153,21 @@ def _decoding(seeds: int, lengths: Iterable[int], **changed: Any) -> list[Trial]
     return [TimeDecoding(**{"layers": TIMED_LAYERS, **changed}, length=length, seed=seed) for length in lengths for seed in range(seeds)]
 
 
-def _language(dataset: Corpus, seeds: int, kinds: Sequence[Layer] = MAIN_LAYERS, **settings: Any) -> list[Trial]:
+def _processes(
+    seeds: int, lengths: Iterable[int], block: bool, layers: tuple[Layer, ...] = TIMED_LAYERS, **changed: Any
+) -> list[TimeLayer]:
+    """Return the timings of training a layer or block at each length, each in as many processes as there are seeds."""
+    return [TimeLayer(layers=layers, length=n, block=block, seed=seed, **changed) for seed in range(seeds) for n in lengths]
+
+
+def _language(dataset: Corpus, seeds: int, kinds: Sequence[Layer] = MAIN_LAYERS, **settings: Any) -> list[TrainLanguageModel]:
     return [TrainLanguageModel(dataset=dataset, layer=layer, seed=seed, **settings) for seed in range(seeds) for layer in kinds]
+
+
+def _recall(seeds: int, kinds: Iterable[tuple[Layer, ...]], **settings: Any) -> list[TrainRecall]:
+    """Return the models of the recall task, with the learning rate that is best in training runs of the same length."""
+    models = [TrainRecall(layers=layers, updates=1000, seed=seed, **settings) for seed in range(seeds) for layers in kinds]
+    return _tuned(models, RECALL_RATES)
 
 
 # --- the profiles ------------------------------------------------------------------------------------
@@ -136,7 +178,7 @@ def _quick(seeds: int | None) -> list[Trial]:
     models = _translation_models(DATES, MAIN_LAYERS, seeds or 2, updates=400)
     return [
         *models,
-        _control(DATES, updates=60),
+        *_controls(DATES, 1, updates=60),
         *_kernels(models),
         *(
             TimeLayer(layers=TIMED_LAYERS, length=length, batch_tokens=1024, embed_dim=64, direction=direction)
@@ -148,55 +190,80 @@ def _quick(seeds: int | None) -> list[Trial]:
 
 
 def _laptop(seeds: int | None) -> list[Trial]:
-    """Return small models for most of one epoch of Multi30k, the sweep to 16,384 positions, and Tiny Shakespeare.
+    """Return what half an hour on two cores decides: speed in five processes with one thread, and recall with five seeds.
 
-    This takes about 13 minutes on two cores: 13 translation models of 40 to 80 s each and 6 language models of 30 s, two at a time, and
-    6 minutes for the sweep. One epoch favors layers that learn fast, unlike the long training of the paper.
+    Beam search takes 10 minutes and the layers 8, one after another; the 52 models of the recall task take 50 s each, two at a time.
+    Translation and language models need a night (``_overnight``).
     """
-    multi30k: Settings = {**SMALL, "updates": 400}
-    models = _translation_models(multi30k, MAIN_LAYERS, seeds or 3)
+    five = seeds or 5
+    timed: Settings = {"threads": 1, "embed_dim": 128, "batch_tokens": 4096}
     return [
-        *models,
-        *_translation_models(multi30k, ("attention-window",), seeds or 3),
-        _control(multi30k, updates=200),
-        *_kernels(models),
-        *_sweep(LENGTHS, embed_dim=128, batch_tokens=4096),
-        *_decoding(seeds or 3, (24,)),
-        *_language("tinyshakespeare", seeds or 3, ("attention", "dynamic"), updates=300, ffn_dim=256, heads=2, batch_size=16),
+        *_decoding(five, (16, 24, 64, 128), layers=("attention-materialized", "attention-window", "dynamic"), threads=1, batch_size=16),
+        *_recall(five, (CONVOLUTION, ATTENTION, HYBRID)),
+        *_recall(five, (CONVOLUTION,), gap=0),
+        *_processes(five, (1024, 2048, 4096, 8192), False, ("dynamic",), **timed),
+        *_processes(five, (128, 256, 512, 1024, 2048, 4096), True, ("attention-materialized", "dynamic"), **timed),
     ]
 
 
-# --- overnight -------------------------------------------------------------------------------------
-
-
 def _overnight(seeds: int | None) -> list[Trial]:
-    """Return no trials yet."""
-    return []
+    """Return models that are trained until they improve no more, seed by seed, so that an interrupted night leaves complete pairs.
+
+    A core takes 12 minutes for a translation model of 5,000 updates and 6 minutes for a language model: 11 hours for everything, 5 for the
+    first three layers of translation with their controls. The rest are the window, language models, shorter schedules for the figure, and
+    timings at more lengths.
+    """
+    eight, five, three, two = seeds or 8, seeds or 5, seeds or 3, seeds or 2
+    models = _tuned(_translation_models(CONVERGED, MAIN_LAYERS, eight), CONVERGED_RATES, updates=1000)
+    language = _tuned(_language("tinyshakespeare", five, ("attention", "dynamic"), **LANGUAGE), LANGUAGE_RATES, updates=1000)
+    first = len(MAIN_LAYERS) * three
+    return [
+        *models[:first],
+        *_controls(CONVERGED, three, updates=1000),
+        *_longer(models, three),
+        *models[first:],
+        *_kernels(models),
+        *language,
+        *_longer(language, three),
+        *_tuned(_translation_models(CONVERGED, ("attention-window",), eight), CONVERGED_RATES, updates=1000),
+        *(replace(model, updates=2500) for model in models if model.seed < two),
+        *_sweep(LENGTHS, embed_dim=128, batch_tokens=4096),
+    ]
 
 
 def _gpu(seeds: int | None) -> list[Trial]:
-    """Return trials for ten minutes on one H200-class GPU (estimated, not measured).
+    """Return trials for a quarter of an hour on one H200-class GPU (estimated, not measured).
 
-    Kernel launches bound the translation models to about 12 ms per update: 240 s for 20 models of 1,000 updates, 150 s for the 30 models
-    of the ablation of 400 updates, and 60 s for decoding. The sweep takes 60 s, the language models 30 s and the summaries 60 s.
+    Kernel launches bound the translation models to about 12 ms per update: 460 s for 38 models of 1,000 updates, 75 s for three of 2,000,
+    90 s for the learning rates and 60 s for decoding. The timings take 90 s, the language models 60 s, the summaries 60 s and recall 120 s.
     """
     five, three = seeds or 5, seeds or 3
     multi30k: Settings = {**MEDIUM, "updates": 1000, "test_sets": (*MULTI30K_TESTS, OUT_OF_DOMAIN)}
-    steps: Settings = {**MEDIUM, "updates": 400}
     models = _translation_models(multi30k, (*MAIN_LAYERS, "attention-window"), five)
+    models += _translation_models(multi30k, [layer for layer in ABLATION_LAYERS if layer not in {model.layer for model in models}], three)
+    models = _tuned(models, (1e-3, 2e-3, 4e-3), updates=250, test_sets=("test_2016_flickr",))
+    shakespeare: Settings = {"updates": 500, "embed_dim": 256, "ffn_dim": 512, "layers": 4, "context_length": 256, "batch_size": 64}
+    ptb: Settings = {
+        "updates": 150, "embed_dim": 256, "ffn_dim": 512, "context_length": 64, "batch_size": 64, "subwords": 4000, "dropout": 0.3,
+    }  # fmt: skip
+    language = [*_language("tinyshakespeare", three, **shakespeare), *_language("ptb", three, **ptb)]
+    language = _tuned(language, LANGUAGE_RATES, updates=100)
     sized: Settings = {"embed_dim": 1024, "heads": 16, "batch_tokens": 16_384, "dtype": "bfloat16"}
     return [
         *models,
-        _control(multi30k, updates=300, test_sets=("test_2016_flickr",)),
+        *_controls(multi30k, three, updates=300, test_sets=("test_2016_flickr",)),
+        *_longer(models, three),
         *_kernels(models),
-        *_translation_models(steps, ABLATION_LAYERS, three),
-        *_translation_models(MEDIUM, MAIN_LAYERS, 1, dataset=SUMMARIES, test_sets=("test",), updates=400, max_length=512),
-        *_sweep(LENGTHS, **sized),
         *_decoding(
-            three, (24, 128), embed_dim=512, ffn_dim=1024, encoder_layers=6, decoder_layers=6, batch_size=256, dtype="bfloat16", heads=8
+            five, (24, 128), embed_dim=512, ffn_dim=1024, encoder_layers=6, decoder_layers=6, batch_size=256, dtype="bfloat16", heads=8
         ),
-        *_language("tinyshakespeare", three, updates=500, embed_dim=256, ffn_dim=512, layers=4, context_length=256, batch_size=64),
-        *_language("ptb", three, updates=150, embed_dim=256, ffn_dim=512, context_length=64, batch_size=64, subwords=4000, dropout=0.3),
+        *_processes(five, LENGTHS[2:], True, **sized),
+        *_processes(five, (1024, 2048, 4096, 8192), False, **sized),
+        *_recall(five, (CONVOLUTION, ATTENTION, HYBRID)),
+        *language,
+        *_longer(language, three),
+        *_sweep(LENGTHS, **sized),
+        *_translation_models(MEDIUM, MAIN_LAYERS, 1, dataset=SUMMARIES, test_sets=("test",), updates=400, max_length=512),
     ]
 
 
@@ -205,10 +272,16 @@ def _paper(seeds: int | None) -> list[Trial]:
     five = seeds or 5
     multi30k: Settings = {**IWSLT, "updates": 50_000, "test_sets": (*MULTI30K_TESTS, OUT_OF_DOMAIN)}
     models = _translation_models(multi30k, ABLATION_LAYERS, five)
+    language = [
+        *_language("tinyshakespeare", five, updates=5000, embed_dim=512, ffn_dim=1024, layers=6, context_length=256, batch_size=64),
+        *_language("ptb", five, updates=2000, embed_dim=256, ffn_dim=512, layers=4, subwords=6000, dropout=0.3),
+        *_language("wikitext2", five, updates=2000, embed_dim=256, ffn_dim=512, layers=4, subwords=6000, dropout=0.3),
+    ]
     large: Settings = {"embed_dim": 1024, "heads": 16, "batch_tokens": 16_384}
     return [
         *models,
-        _control(multi30k, updates=2000, test_sets=("test_2016_flickr",)),
+        *_controls(multi30k, seeds or 3, updates=2000, test_sets=("test_2016_flickr",)),
+        *_longer(models, seeds or 3),
         *_kernels(models),
         *_translation_models(IWSLT, MAIN_LAYERS, five, dataset=SUMMARIES, test_sets=("test",), updates=20_000, max_length=600),
         TrainTranslationModel(
@@ -217,11 +290,14 @@ def _paper(seeds: int | None) -> list[Trial]:
         TrainTranslationModel(**IWSLT, dataset="cnn_dm", test_sets=("test",), layer="dynamic", updates=30_000),
         TrainLanguageModel(dataset="billion_word", layer="dynamic", updates=1),
         *_sweep(LENGTHS, **large, dtype="bfloat16"),
+        *_processes(five, LENGTHS[2:], True, **large, dtype="bfloat16"),
+        *_processes(five, (1024, 2048, 4096, 8192), False, **large, dtype="bfloat16"),
         *_sweep(LENGTHS, **large, dtype="bfloat16", causal=True),
         *_decoding(five, (24, 128), embed_dim=1024, ffn_dim=4096, encoder_layers=6, decoder_layers=6, batch_size=256, heads=16),
-        *_language("tinyshakespeare", five, updates=5000, embed_dim=512, ffn_dim=1024, layers=6, context_length=256, batch_size=64),
-        *_language("ptb", five, updates=2000, embed_dim=256, ffn_dim=512, layers=4, subwords=6000, dropout=0.3),
-        *_language("wikitext2", five, updates=2000, embed_dim=256, ffn_dim=512, layers=4, subwords=6000, dropout=0.3),
+        *_recall(five, (CONVOLUTION, ATTENTION, HYBRID)),
+        *_recall(five, (CONVOLUTION,), gap=0),
+        *language,
+        *_longer(language, seeds or 3),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from myths.lightweight_conv.corpora import SUMMARIES
 from myths.lightweight_conv.published import ABLATION
 from myths.lightweight_conv.trials.kernels import ExportKernels
 from myths.lightweight_conv.trials.language_models import TrainLanguageModel
+from myths.lightweight_conv.trials.recall import ATTENTION, CONVOLUTION, HYBRID, TrainRecall
 from myths.lightweight_conv.trials.speed import TimeDecoding, TimeLayer
 from myths.lightweight_conv.trials.translation_models import TrainTranslationModel
 
@@ -31,14 +33,18 @@ SLOPE_LENGTHS = (1024, 8192)
 
 
 def translation(results: Results) -> pd.DataFrame:
-    """Return one row per translation model and test set: BLEU with its interval over sentences, parameters, speed, source use."""
+    """Return one row per translation model and test set: BLEU with its interval over sentences, parameters, speed, source use.
+
+    ``candidate`` marks the training runs that only select a learning rate. ``main_setting`` marks the rows of the setting with the most
+    updates for which several layers were trained.
+    """
     table = _translation_models(results)
     if table.empty:
         return table
     names = [
         *("dataset", "test_set", "layer", "shuffle_sources", "seed", "bleu", "bleu_low", "bleu_high", "exact_match_percent"),
         *("rouge1", "rouge2", "rougeL", "valid_loss_nats", "source_use_nats", "source_use_nats_low", "source_use_nats_high"),
-        *("n_valid", "n_test", "n_train", "epochs", "updates"),
+        *("n_valid", "n_test", "n_train", "epochs", "updates", "learning_rate", "candidate", "main_setting"),
         *("parameters", "parameter_ratio", "embed_dim", "encoder_layers", "decoder_layers", "vocabulary_size", "beam_size"),
         *("sentences_per_second", "target_tokens_per_second", "train_seconds", "train_loss", "diverged_at", "precision", "signature"),
         *("protocol", "device", TRIALS),
@@ -51,7 +57,9 @@ def translation(results: Results) -> pd.DataFrame:
 
 
 def bleu_differences(results: Results) -> pd.DataFrame:
-    """Return the BLEU difference of two layers that were trained with the same settings and seed. A diverged run has BLEU 0.
+    """Return the differences of BLEU and validation loss of two layers that were trained with the same settings and seed.
+
+    A run that diverged has BLEU 0 and no loss.
 
     ``main_setting`` marks the rows with the most updates for a pair of layers. Claims use only these.
     """
@@ -60,7 +68,7 @@ def bleu_differences(results: Results) -> pd.DataFrame:
     table = _translation_models(results)
     if table.empty:
         return table
-    table = table[~table["shuffle_sources"] & (table["dataset"] != SUMMARIES)]
+    table = table[~table["shuffle_sources"] & ~table["candidate"] & (table["dataset"] != SUMMARIES)]
     if "bleu" not in table:
         return table.iloc[:0]
     lines = {(line["setting"], line["layer"], line["test_set"], line["seed"]): line for line in table.to_dict("records")}
@@ -70,6 +78,7 @@ def bleu_differences(results: Results) -> pd.DataFrame:
             **{name: line[name] for name in ("dataset", "test_set", "seed", "updates", "layer")},
             "baseline": other,
             "bleu_difference": score[own] - score[key],
+            "loss_difference_nats": line.get("valid_loss_nats", np.nan) - lines[key].get("valid_loss_nats", np.nan),
             **{name: line[name] for name in ("protocol", "device")},
             TRIALS: unite([line[TRIALS], lines[key][TRIALS]]),
         }
@@ -91,7 +100,7 @@ def ablation(results: Results) -> pd.DataFrame:
     table = _translation_models(results)
     if table.empty:
         return table
-    table = table[~table["shuffle_sources"] & (table["dataset"] != SUMMARIES)]
+    table = table[~table["shuffle_sources"] & ~table["candidate"] & (table["dataset"] != SUMMARIES)]
     rows = []
     for (dataset, test, setting, layer), group in table.groupby(["dataset", "test_set", "setting", "layer"], sort=False):
         fine = group[group["diverged_at"].isna()] if "bleu" in group else group.iloc[:0]
@@ -122,7 +131,8 @@ def ablation(results: Results) -> pd.DataFrame:
 def speed(results: Results) -> pd.DataFrame:
     """Return time, speedup over attention and peak memory, with one row per layer, length, direction and scope.
 
-    ``speedup_over_attention`` and ``speedup_over_materialized`` above 1 mean faster than full attention of today and of 2019.
+    ``speedup_over_attention`` and ``speedup_over_materialized`` above 1 mean faster than full attention of today and of 2019, in the same
+    process.
     """
     table = _timings(results, TimeLayer, scope=lambda t: "block" if t.block else "layer")
     if table.empty:
@@ -131,12 +141,11 @@ def speed(results: Results) -> pd.DataFrame:
         return table.assign(seconds=np.nan, microseconds_per_token=np.nan, seconds_per_sequence=np.nan, speedup_over_materialized=np.nan)
     table["microseconds_per_token"] = 1e6 * table["seconds"] / (table["batch_size"] * table["length"])
     table["seconds_per_sequence"] = table["seconds"] / table["batch_size"]
-    keys = ["requested_layers", "length", "direction", "scope", "causal", "dtype", "embed_dim", "batch_tokens", "seed", "device"]
-    return _with_speedups(table, keys)
+    return _with_speedups(table)
 
 
 def slopes(results: Results) -> pd.DataFrame:
-    """Return the exponent of the time per sequence in the length, from 1,024 to 8,192 positions, with its regression interval."""
+    """Return the exponent of the time per sequence in the length, from 1,024 to 8,192 positions, with one row per layer and process."""
     import pandas as pd
     from scipy import stats
 
@@ -144,22 +153,19 @@ def slopes(results: Results) -> pd.DataFrame:
     if table.empty:
         return table
     table = table[(table["status"] == "ok") & table["length"].between(*SLOPE_LENGTHS)]
-    keys = ["layer", "direction", "scope", "causal", "dtype", "embed_dim", "dataset", "protocol", "device"]
     rows = []
-    for key, group in table.groupby(keys, sort=False):
+    for key, group in table.groupby([*_SERIES, "seed"], sort=False):
         x, y = np.log(group["length"].to_numpy(float)), np.log(group["seconds_per_sequence"].to_numpy(float))
         if len(set(x.tolist())) < 3:
             continue
-        found = stats.linregress(x, y)
-        half = stats.t.ppf(0.975, len(x) - 2) * found.stderr
         lengths = {"from_length": int(group["length"].min()), "to_length": int(group["length"].max())}
-        rows.append(
-            dict(zip(keys, key, strict=True))
-            | {"slope": found.slope, "slope_low": found.slope - half, "slope_high": found.slope + half, "points": len(x)}
-            | lengths
-            | {TRIALS: unite(group[TRIALS])}
-        )
+        found = {"slope": float(stats.linregress(x, y).slope), "points": len(x)}
+        rows.append(dict(zip([*_SERIES, "seed"], key, strict=True)) | found | lengths | {TRIALS: unite(group[TRIALS])})
     return pd.DataFrame(rows)
+
+
+_SERIES = ["layer", "direction", "scope", "causal", "dtype", "embed_dim", "threads", "dataset", "protocol", "device", "device_kind"]
+"""Columns that timings at several lengths have in common."""
 
 
 def crossover(results: Results) -> pd.DataFrame:
@@ -169,10 +175,9 @@ def crossover(results: Results) -> pd.DataFrame:
     table = speed(results)
     if table.empty:
         return table
-    keys = ["layer", "direction", "scope", "causal", "dtype", "embed_dim", "dataset", "protocol", "device"]
     rows = []
-    for key, group in table[table["layer"] != "attention"].groupby(keys, sort=False):
-        row: dict[str, Any] = dict(zip(keys, key, strict=True))
+    for key, group in table[table["layer"] != "attention"].groupby(_SERIES, sort=False):
+        row: dict[str, Any] = dict(zip(_SERIES, key, strict=True))
         for name, column in (
             ("crossover_length", "speedup_over_attention"),
             ("crossover_length_materialized", "speedup_over_materialized"),
@@ -184,24 +189,93 @@ def crossover(results: Results) -> pd.DataFrame:
 
 
 def decoding(results: Results) -> pd.DataFrame:
-    """Return sentences per second of whole models in beam search and the speedup over attention, with one row per layer."""
+    """Return sentences per second of whole models in beam search and the speedup over attention in the same process, by layer."""
     table = _timings(results, TimeDecoding)
     if table.empty:
         return table
-    return _with_speedups(table, ["requested_layers", "length", "embed_dim", "dtype", "seed", "device", "batch_size"])
+    return _with_speedups(table)
 
 
 def language_modeling(results: Results) -> pd.DataFrame:
-    """Return perplexity, bits per byte and perplexity relative to attention, with one row per language model."""
-    table = results.frame(TrainLanguageModel, setting=_setting)
-    if table.empty or "perplexity" not in table:
-        return table.drop(columns="setting") if len(table) else table
-    keys = list(table[["setting", "seed"]].itertuples(index=False, name=None))
-    attention = {key: line for key, line in zip(keys, table.to_dict("records"), strict=True) if line["layer"] == "attention"}
-    others = [attention.get(key, {}) for key in keys]
-    table["perplexity_ratio"] = table["perplexity"] / np.array([other.get("perplexity", np.nan) for other in others], dtype=float)
-    table[TRIALS] = unite_columns(table[TRIALS], (other.get(TRIALS) for other in others))
+    """Return perplexity, bits per byte and perplexity relative to attention, with one row per language model.
+
+    ``candidate`` and ``main_setting`` are those of the table "translation".
+    """
+    table = _models(results, TrainLanguageModel)
+    if table.empty:
+        return table
+    table["main_setting"] = _is_main_setting(table)
+    if "perplexity" in table:
+        keys = list(table[["setting", "seed"]].itertuples(index=False, name=None))
+        attention = {key: line for key, line in zip(keys, table.to_dict("records"), strict=True) if line["layer"] == "attention"}
+        others = [attention.get(key, {}) for key in keys]
+        table["perplexity_ratio"] = table["perplexity"] / np.array([other.get("perplexity", np.nan) for other in others], dtype=float)
+        table[TRIALS] = unite_columns(table[TRIALS], (other.get(TRIALS) for other in others))
     return table.drop(columns="setting")
+
+
+def longer_training(results: Results) -> pd.DataFrame:
+    """Return the validation loss that twice the number of updates gains, with one row per model with attention that was trained with both.
+
+    A small gain means that the baseline of the comparisons is trained.
+    """
+    import pandas as pd
+
+    rows = []
+    kinds: dict[str, type[TrainTranslationModel | TrainLanguageModel]] = {
+        "translation": TrainTranslationModel,
+        "language": TrainLanguageModel,
+    }
+    for name, kind in kinds.items():
+        table = results.frame(kind, setting=partial(_setting, without=("updates",)))
+        if table.empty or "valid_loss_nats" not in table:
+            continue
+        table = table[table["layer"] == "attention"].drop_duplicates(TRIALS)
+        table = table[~table["shuffle_sources"]] if "shuffle_sources" in table else table
+        lines = {(line["setting"], line["seed"], line["updates"]): line for line in table.to_dict("records")}
+        for (setting, seed, updates), line in lines.items():
+            if (longer := lines.get((setting, seed, 2 * updates))) is None:
+                continue
+            rows.append(
+                {
+                    "model": name,
+                    **{column: line[column] for column in ("dataset", "layer", "seed", "updates")},
+                    "longer_updates": longer["updates"],
+                    "valid_loss_nats": line["valid_loss_nats"],
+                    "longer_valid_loss_nats": longer["valid_loss_nats"],
+                    "gain_nats": line["valid_loss_nats"] - longer["valid_loss_nats"],
+                    **{column: line[column] for column in ("protocol", "device")},
+                    TRIALS: unite([line[TRIALS], longer[TRIALS]]),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def recall(results: Results) -> pd.DataFrame:
+    """Return the percentage of recalled values, with one row per model.
+
+    ``gap_closed_percent`` is the part of the difference between attention and DynamicConv with the same seed that a model recovers.
+    ``candidate`` marks the training runs that only select a learning rate.
+    """
+    table = _models(results, TrainRecall, dataset=lambda trial: "associative recall")
+    if table.empty:
+        return table
+    lines = {(line["setting"], line["layers"], line["seed"]): line for line in table.to_dict("records") if not line["candidate"]}
+    any_seed = {(setting, layers): line for (setting, layers, _), line in lines.items()}
+    columns: dict[str, list[Any]] = {"parameter_ratio": [], "gap_closed_percent": [], TRIALS: []}
+    for line in table.to_dict("records"):
+        full, none = (lines.get((line["setting"], layers, line["seed"]), {}) for layers in (RECALL_ATTENTION, RECALL_CONVOLUTION))
+        baseline = any_seed.get((line["setting"], RECALL_ATTENTION), {})
+        top, bottom = (other.get("accuracy_percent", np.nan) for other in (full, none))
+        columns["parameter_ratio"].append(line["parameters"] / baseline.get("parameters", np.nan))
+        recovered = line.get("accuracy_percent", np.nan) - bottom
+        columns["gap_closed_percent"].append(100 * recovered / (top - bottom) if top > bottom else np.nan)
+        columns[TRIALS].append(unite([line[TRIALS], full.get(TRIALS), none.get(TRIALS), baseline.get(TRIALS)]))
+    return table.assign(**columns).drop(columns="setting")
+
+
+RECALL_ATTENTION, RECALL_CONVOLUTION, RECALL_HYBRID = (", ".join(layers) for layers in (ATTENTION, CONVOLUTION, HYBRID))
+"""Layers of the recall models as the table has them."""
 
 
 def learned_kernels(results: Results) -> pd.DataFrame:
@@ -215,41 +289,60 @@ def learned_kernels(results: Results) -> pd.DataFrame:
 
 
 def _translation_models(results: Results) -> pd.DataFrame:
-    return results.frame(TrainTranslationModel, setting=_setting)
+    table = _models(results, TrainTranslationModel)
+    return table.assign(main_setting=_is_main_setting(table)) if len(table) else table
 
 
-def _setting(trial: TrainTranslationModel | TrainLanguageModel) -> str:
-    """Return all settings except the layer, the seed and ``shuffle_sources``."""
+Model = TrainTranslationModel | TrainLanguageModel | TrainRecall
+
+
+def _models(results: Results, kind: type[Model], **columns: Any) -> pd.DataFrame:
+    """Return the rows of training runs with their setting, and whether they are candidates of others."""
+    candidates = {each.id for trial, _ in results.of(kind) for each in trial.candidates}
+    return results.frame(kind, setting=_setting, candidate=lambda trial: trial.id in candidates, **columns)
+
+
+def _setting(trial: Model, without: tuple[str, ...] = ()) -> str:
+    """Return all settings except the layers, the seed and ``shuffle_sources``. Of the candidates it has the rates and updates."""
     from dataclasses import fields
 
-    return repr([(f.name, getattr(trial, f.name)) for f in fields(trial) if f.name not in ("layer", "seed", "shuffle_sources")])
+    excluded = ("layer", "seed", "shuffle_sources", "candidates", *without)
+    if isinstance(trial, TrainRecall):
+        excluded = (*excluded, "layers")
+    candidates = [(each.learning_rate, each.updates) for each in trial.candidates]
+    return repr([*((f.name, getattr(trial, f.name)) for f in fields(trial) if f.name not in excluded), candidates])
+
+
+def _is_main_setting(table: pd.DataFrame) -> pd.Series:
+    """Return whether each row has the most updates of its dataset, among settings with several layers if there are any."""
+    runs = table[~table["candidate"]]
+    several = runs.groupby(["dataset", "setting"])["layer"].nunique().gt(1).rename("several")
+    found = runs.join(several, on=["dataset", "setting"])
+    rank = found["updates"] + found["several"] * (found["updates"].max() + 1)
+    main = rank == rank.groupby(found["dataset"]).transform("max")
+    return main.reindex(table.index, fill_value=False).astype(bool)
 
 
 def _timings(results: Results, kind: type[TimeLayer | TimeDecoding], **columns: Any) -> pd.DataFrame:
     """Return the rows of timings. A worker that was killed for memory returns one row without a layer: its layer is all of them."""
     table = results.frame(kind, **columns, dataset=lambda t: "random input", requested_layers=lambda t: ", ".join(t.layers))
-    return table.assign(layer=table.get("layer", table["requested_layers"]).fillna(table["requested_layers"])) if len(table) else table
+    if table.empty:
+        return table
+    layers = table.get("layer", table["requested_layers"]).fillna(table["requested_layers"])
+    return table.assign(layer=layers, device_kind=["cpu" if device == "cpu" else "gpu" for device in table["device"]])
 
 
-def _with_speedups(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Add speedups over attention layers of the same trial. ``_low`` and ``_high`` come from the quartiles of both times."""
-    lines = table.to_dict("records")
-    columns: dict[str, list[float]] = {}
-    ids: list[list[str]] = [[line[TRIALS]] for line in lines]
+def _with_speedups(table: pd.DataFrame) -> pd.DataFrame:
+    """Add speedups over the attention layers of the same trial, which is one process."""
+    speedups = {}
     for name, layer in (
         ("speedup_over_attention", "attention"),
         ("speedup_over_materialized", "attention-materialized"),
         ("speedup_over_window", "attention-window"),
     ):
-        others = {tuple(line[k] for k in keys): line for line in lines if line["layer"] == layer}
-        other = [others.get(tuple(line[k] for k in keys), {}) for line in lines]
-        for each, found in zip(ids, other, strict=True):
-            each.append(found.get(TRIALS, ""))
-        for suffix, over, under in (("", "", ""), ("_low", "q25_", "q75_"), ("_high", "q75_", "q25_")):
-            columns[name + suffix] = [
-                o.get(f"{over}seconds", np.nan) / line[f"{under}seconds"] for o, line in zip(other, lines, strict=True)
-            ]
-    return table.assign(**columns, **{TRIALS: list(map(unite, ids))})
+        reference = table[table["layer"] == layer].drop_duplicates(TRIALS).set_index(TRIALS)["seconds"]
+        speedups[name] = table[TRIALS].map(reference) / table["seconds"]
+    return table.assign(**speedups)
 
 
 def _first_faster(ratios: pd.Series) -> float:

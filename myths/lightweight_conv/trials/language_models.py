@@ -68,6 +68,8 @@ class TrainLanguageModel(Trial):
     weight_decay: WeightDecay = 0.01
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Floating-point precision; "auto" is bf16 if the device supports it."""
+    candidates: tuple[TrainLanguageModel, ...] = ()
+    """Training runs with other learning rates. That of the smallest validation loss is used; without candidates, ``learning_rate`` is."""
     seed: Seed = 0
 
     def __post_init__(self) -> None:
@@ -108,12 +110,13 @@ class TrainLanguageModel(Trial):
         from myths.lab.language.training import TrainConfig, fit
         from myths.lab.language.transformer import parameters
         from myths.lab.measurement.device import precision_of
+        from myths.lightweight_conv.trials.learning_rates import selected_learning_rate
 
         streams, size, test_bytes = self.streams(context.device)
         model = self.initial_network(context, size)
         config = TrainConfig(
             updates=self.updates,
-            learning_rate=self.learning_rate,
+            learning_rate=selected_learning_rate(self, context),
             warmup=self.warmup,
             schedule="linear",
             label_smoothing=0.0,
@@ -131,6 +134,7 @@ class TrainLanguageModel(Trial):
             "n_test": len(streams["test"]) - 1,
             "train_seconds": done.seconds,
             "tokens_per_second": done.tokens / done.seconds,
+            "learning_rate": config.learning_rate,
             "train_loss": done.loss,
             "diverged_at": done.diverged_at,
             "precision": config.precision,
@@ -141,6 +145,7 @@ class TrainLanguageModel(Trial):
             row |= {
                 "test_loss_nats": test,
                 "perplexity": math.exp(test),
+                "valid_loss_nats": valid,
                 "valid_perplexity": math.exp(valid),
                 "bits_per_byte": test * row["n_test"] / math.log(2) / test_bytes,
             }

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from myths.lab.setting import Count, Items, Seed, check_divides
+from myths.lab.setting import Count, Items, Range, Seed, check_divides
 from myths.lab.trial import Context, Outcome, Protocol, Trial
 from myths.lightweight_conv.layer_names import Layer
 
@@ -38,6 +38,8 @@ class _SpeedTrial(Trial):
     """Embedding dimension of the model."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Floating-point format."""
+    threads: Annotated[int, Range(at_least=1, also=(0, "those of the run"))] = 0
+    """Number of threads of torch."""
     seed: Seed = 0
 
     def __post_init__(self) -> None:
@@ -88,7 +90,7 @@ class TimeLayer(_SpeedTrial):
 
     def run(self, context: Context) -> Outcome:
         """Return one row per layer: status, median and quartiles of the time, peak memory and relative error."""
-        from myths.lightweight_conv.measure_speed import Setup, time_layers
+        from myths.lightweight_conv.measure_speed import Setup, time_layers, torch_threads
 
         setup = Setup(
             channels=self.embed_dim,
@@ -100,7 +102,8 @@ class TimeLayer(_SpeedTrial):
             causal=self.causal,
             training=self.direction == "training",
         )
-        return Outcome(rows=time_layers(self.layers, self.length, setup, context))
+        with torch_threads(self.threads):
+            return Outcome(rows=time_layers(self.layers, self.length, setup, context))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +138,7 @@ class TimeDecoding(_SpeedTrial):
     def run(self, context: Context) -> Outcome:
         """Return one row per layer: status, median and quartiles of the time, sentences per second and number of parameters."""
         from myths.lab.language.transformer import TransformerConfig
-        from myths.lightweight_conv.measure_speed import Decoding, time_decoding
+        from myths.lightweight_conv.measure_speed import Decoding, time_decoding, torch_threads
 
         config = TransformerConfig(
             vocabulary=self.vocabulary_size,
@@ -147,4 +150,5 @@ class TimeDecoding(_SpeedTrial):
             max_length=self.length + 1,
         )
         decoding = Decoding(config, sentences=self.batch_size, length=self.length, beam=self.beam_size, dtype=self.dtype)
-        return Outcome(rows=time_decoding(self.layers, decoding, context))
+        with torch_threads(self.threads):
+            return Outcome(rows=time_decoding(self.layers, decoding, context))

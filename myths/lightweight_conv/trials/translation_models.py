@@ -116,6 +116,8 @@ class TrainTranslationModel(Trial):
     """Floating-point precision; "auto" is bf16 if the device supports it."""
     tokenizer: Literal["", "13a", "intl", "char", "zh", "ja-mecab", "ko-mecab", "none", "spm", "flores101", "flores200", "spBLEU-1K"] = ""
     """Tokenizer of sacrebleu for BLEU; empty uses that of the target language (``lab.language.tokenizers``)."""
+    candidates: tuple[TrainTranslationModel, ...] = ()
+    """Training runs with other learning rates. That of the smallest validation loss is used; without candidates, ``learning_rate`` is."""
     seed: Seed = 0
 
     def __post_init__(self) -> None:
@@ -171,11 +173,12 @@ class TrainTranslationModel(Trial):
         from myths.lab.language.transformer import parameters
         from myths.lightweight_conv import evaluation
         from myths.lightweight_conv.kernel_export import learned_kernels
+        from myths.lightweight_conv.trials.learning_rates import selected_learning_rate
 
         vocabulary, parts = self.texts(context)
         train, valid = (encode(parts[name], vocabulary, self.max_length, context.device, cut=True) for name in ("train", "val"))
         model = self.initial_network(context, vocabulary.size)
-        config = self.train_config(context.device)
+        config = self.train_config(context.device, selected_learning_rate(self, context))
         batches = translation_batches(model, train, config.batch_tokens, context.generator("order"))
         with context.seed_torch("dropout"):
             done = fit(model, batches, config, device=context.device)
@@ -186,6 +189,7 @@ class TrainTranslationModel(Trial):
             "epochs": done.tokens / int((train.target_lengths - 1).sum()),
             "train_seconds": done.seconds,
             "target_tokens_per_second": done.tokens / done.seconds,
+            "learning_rate": config.learning_rate,
             "train_loss": done.loss,
             "diverged_at": done.diverged_at,
             "precision": config.precision,
@@ -245,7 +249,7 @@ class TrainTranslationModel(Trial):
         with context.seed_torch("init"):
             return EncoderDecoder(config, build)
 
-    def train_config(self, device: str) -> TrainConfig:
+    def train_config(self, device: str, learning_rate: float) -> TrainConfig:
         """Return the hyperparameters for the training loop on a device."""
         from myths.lab.language.training import TrainConfig
         from myths.lab.measurement.device import precision_of
@@ -253,7 +257,7 @@ class TrainTranslationModel(Trial):
         return TrainConfig(
             updates=self.updates,
             batch_tokens=self.batch_tokens,
-            learning_rate=self.learning_rate,
+            learning_rate=learning_rate,
             warmup=self.warmup,
             schedule=self.schedule,
             label_smoothing=self.label_smoothing,
