@@ -153,12 +153,15 @@ def ratio_of_proportions(successes: tuple[int, int], trials: tuple[int, int]) ->
     return Estimate(float(found.relative_risk), float(low), float(high), "test examples", min(trials))
 
 
-def student_t(values: Sequence[float] | Float[Array, " n"], source_of_variation: SourceOfVariation) -> Estimate:
+def student_t(
+    values: Sequence[float] | Float[Array, " n"], source_of_variation: SourceOfVariation, confidence: float = CONFIDENCE
+) -> Estimate:
     """Return the mean of independent values with Student's t interval.
 
     Args:
         values: At least two independent values.
         source_of_variation: What the values vary over.
+        confidence: Confidence level of the interval.
 
     Raises:
         ValueError: There are fewer than two values.
@@ -168,7 +171,7 @@ def student_t(values: Sequence[float] | Float[Array, " n"], source_of_variation:
     x = np.asarray(values, dtype=np.float64)
     if len(x) < 2:
         raise ValueError(f"a t interval requires at least two values, got {len(x)}")
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
+    half = stats.t.ppf((1 + confidence) / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
     return Estimate(float(x.mean()), float(x.mean() - half), float(x.mean() + half), source_of_variation, len(x))
 
 

@@ -1,12 +1,13 @@
 """Series of images under one attack, and differences between series with intervals over images.
 
-Series on the same network are compared image by image, over the images of both. Series on different images (another network or dataset)
-are compared by Welch's t interval. An image counts if its label is kept and it has a map in all series that are compared.
+Trials that differ only in their images are one series. Series on the same network are compared image by image, over the images of both.
+Series on different images (another network) are compared by Welch's t interval. An image counts if its label is kept and it has a map in
+all series that are compared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -15,9 +16,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray as Array
 
-from myths.lab.estimate import Estimate, bootstrap, student_t
+from myths.lab.estimate import CONFIDENCE, Estimate, bootstrap, clopper_pearson, student_t
 
 RESAMPLES = 4000
+COMPARISONS = 2
+"""Number of methods that integrated gradients are compared with. Intervals of such comparisons are simultaneous (Bonferroni)."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +37,16 @@ class AttackSeries:
     """Columns that describe the trial."""
 
 
-def paired(one: AttackSeries, other: AttackSeries, measure: str) -> Estimate | None:
+def paired(one: AttackSeries, other: AttackSeries, measure: str, confidence: float = CONFIDENCE) -> Estimate | None:
     """Return the mean of one minus the other over their common images, or None for fewer than two."""
+    difference = paired_values(one, other, measure)
+    return student_t(difference, "test examples", confidence) if len(difference) > 1 else None
+
+
+def paired_values(one: AttackSeries, other: AttackSeries, measure: str) -> Float[Array, " m"]:
+    """Return one minus the other for each of their common images."""
     here, there = _common_indices(one, other)
-    difference = one.values[measure][here] - other.values[measure][there]
-    return student_t(difference, "test examples") if len(difference) > 1 else None
+    return one.values[measure][here] - other.values[measure][there]
 
 
 def unpaired(one: Float[Array, " n"], other: Float[Array, " m"]) -> Estimate | None:
@@ -54,17 +62,81 @@ def unpaired(one: Float[Array, " n"], other: Float[Array, " m"]) -> Estimate | N
     return Estimate(value, float(ends.low), float(ends.high), "test examples", min(len(one), len(other)))
 
 
-def difference_from_best(one: AttackSeries, others: tuple[AttackSeries, AttackSeries]) -> Estimate | None:
-    """Return the mean intersection of one minus the larger of two others, bootstrapped over the images common to all."""
-    series = (one, *others)
-    a, b, c = (s.values["intersection"][indices] for s, indices in zip(series, _common_indices(*series), strict=True))
-    if len(a) < 2:
+def paired_rescaled(one: AttackSeries, other: AttackSeries) -> Estimate | None:
+    """Return the mean difference of the intersections over common images, rescaled, or None for fewer than two images."""
+    here, there = _common_indices(one, other)
+    if len(here) < 2:
         return None
+    scaled = (
+        rescaled(series.values["intersection"][indices], np.nanmean(series.null["intersection"]))
+        for series, indices in ((one, here), (other, there))
+    )
+    return student_t(next(scaled) - next(scaled), "test examples")
 
-    def statistic(i: Array) -> Array:
-        return a[i].mean(1) - np.maximum(b[i].mean(1), c[i].mean(1))
 
-    return bootstrap(statistic, len(a), "test examples", np.random.default_rng(0), RESAMPLES)
+def robuster_than_all(one: AttackSeries, others: tuple[AttackSeries, ...]) -> Estimate | None:
+    """Return the smallest difference of intersections between one series and others, by Hodges and Lehmann.
+
+    Only images that neither attack leaves untouched are compared; ``untouched_by_one`` compares the others. The intervals of the
+    comparisons are simultaneous.
+
+    Returns:
+        The estimate, or None if a comparison has too few images.
+    """
+    found = []
+    for other in others:
+        here, there = _common_indices(one, other)
+        a, b = one.values["intersection"][here], other.values["intersection"][there]
+        found.append(hodges_lehmann((a - b)[(a < 1) & (b < 1)], 1 - (1 - CONFIDENCE) / COMPARISONS))
+    return _smallest(found)
+
+
+def untouched_by_one(one: AttackSeries, others: tuple[AttackSeries, ...]) -> Estimate | None:
+    """Return, of the images that only one of two attacks leaves untouched, the smallest share that the first does.
+
+    It is above one half if the exact test of McNemar is significant. The intervals of the comparisons are simultaneous.
+
+    Returns:
+        The estimate, or None if the attacks of a comparison leave the same images untouched.
+    """
+    found = []
+    for other in others:
+        here, there = _common_indices(one, other)
+        a, b = one.values["intersection"][here] == 1, other.values["intersection"][there] == 1
+        discordant = int((a != b).sum())
+        confidence = 1 - (1 - CONFIDENCE) / COMPARISONS
+        found.append(clopper_pearson(int((a & ~b).sum()), discordant, confidence=confidence) if discordant else None)
+    return _smallest(found)
+
+
+def hodges_lehmann(differences: Float[Array, " n"], confidence: float = CONFIDENCE) -> Estimate | None:
+    """Return the median of all means of two differences, with the interval of the exact signed-rank test of Wilcoxon.
+
+    Args:
+        differences: Paired differences.
+        confidence: Confidence level of the interval.
+
+    Returns:
+        The estimate, or None if there are too few differences for the confidence level.
+    """
+    n = len(differences)
+    chances = np.ones(1)  # of each value of the signed-rank statistic
+    for rank in range(1, n + 1):
+        chances = (np.pad(chances, (0, rank)) + np.pad(chances, (rank, 0))) / 2
+    left_out = int(np.searchsorted(np.cumsum(chances), (1 - confidence) / 2, side="right"))
+    if left_out < 1:
+        return None
+    means = np.sort(((differences[:, None] + differences) / 2)[np.triu_indices(n)])
+    low, high = float(means[left_out - 1]), float(means[-left_out])
+    return Estimate(float(np.median(means)), low, high, "test examples", n)
+
+
+def _smallest(found: Sequence[Estimate | None]) -> Estimate | None:
+    estimates = [each for each in found if each is not None]
+    if len(estimates) < len(found):
+        return None
+    value, low, high = (min(getattr(each, name) for each in estimates) for name in ("value", "low", "high"))
+    return Estimate(value, low, high, "test examples", min(each.n for each in estimates))
 
 
 def lens_gain(series: AttackSeries) -> Estimate | None:

@@ -4,6 +4,9 @@ The paper's numbers are digitized from its figure (errors of at most 0.02 and 1 
 the paper, which is a secondary source. On CIFAR-10, the top
 100 of 1,024 pixels overlap by 9.8 % by chance, so the absolute values of the paper, for photographs of more than 200 pixels, do not apply;
 claims on CIFAR-10 concern differences. Criteria without a source are proposals of this suite.
+
+Claims about networks that this suite trains need at least three training runs, and their intervals are over these. Claims on photographs
+concern one given network, SqueezeNet of the paper's kind, so their intervals are over images.
 """
 
 from __future__ import annotations
@@ -12,12 +15,31 @@ from functools import partial
 from typing import Any
 
 from myths.lab.claim import PROPOSAL, PROPOSED, Claim, cited
-from myths.lab.criterion import above, at_least, at_most, below, between
-from myths.lab.measures import smallest
+from myths.lab.criterion import Criterion, above, at_least, at_most, below, between, within
+from myths.lab.estimate import SourceOfVariation
+from myths.lab.measures import Measure, mean_over_seeds, smallest
+from myths.lab.verdict import Direction
 from myths.saliency.digitized import digitized_value
-from myths.saliency.measures import over_attacked, over_networks, worst_completeness_error
-from myths.saliency.names import IMAGENET_SAMPLE
-from myths.saliency.trials import AttackImages, AttackUserImages, MeasureCurvature, MeasureInfluence, RandomizeParameters
+from myths.saliency.measures import (
+    accuracy_over_images,
+    largest_over_methods,
+    over_attacked,
+    over_networks,
+    touched,
+    untouched,
+    worst_completeness_error,
+)
+from myths.saliency.names import GEOMETRIC_METHODS, IMAGENET_SAMPLE
+from myths.saliency.trials import (
+    AttackImages,
+    AttackUserImages,
+    ChangeImages,
+    EvaluatePretrained,
+    MeasureCurvature,
+    MeasureInfluence,
+    RandomizeParameters,
+    TrainNetwork,
+)
 from myths.saliency.trials.networks import MAIN
 
 PAPER = "Ghorbani et al. 2019"
@@ -47,21 +69,28 @@ SHORT = {"gradient": "gradient", "integrated-gradients": "ig", "deeplift": "deep
 RANDOM = {"random-walk": "the worst iterate of a random walk", "random": "a single random perturbation"}
 CENTER_SHIFT = {"comparison": "attack minus random (center shift)", "attack": "mass-center", "against": "random-walk"}
 BEST_OTHER = "integrated gradients minus best other"
+UNTOUCHED = "untouched by integrated gradients"
 LOGIT = "integrated-gradients of the logit"
-MORE_ROBUST = "integrated gradients keep more of the top k pixels under the top-k attack than both the simple gradient and DeepLIFT"
+MORE_ROBUST = (
+    "integrated gradients keep more of the top k pixels under the top-k attack than both the simple gradient and DeepLIFT, by at least "
+    "0.05 on the images that neither attack leaves untouched"
+)
 RELU = "the ReLU network correlates with the linear prediction ε‖H·sign(δ)‖, with H from its softplus surrogate"
 SOFTPLUS = "the softplus network (β = 10) correlates with the linear prediction ε‖H·sign(δ)‖"
-CONTROLS = ("Z0", "Z1")
+KAMATH = "Kamath et al. 2024, read in copies of the paper; LENS less intersection, another image's map counts 0"
+BENIGN = "arXiv 2604.02532, abstract: Grad-CAM is the most stable of four methods, and geometric changes do more than photometric ones"
+ACCEPTING = ("top-k", "mass-center", "targeted", "random-walk")
+"""Attacks that accept only images that keep their label."""
 WITH_CONTROLS = ("cifar10", "digits")
 """Datasets of the control claims. A run has one of them; no conclusion is drawn from the digits."""
 
 _attacks = partial(Claim, table="attacks", trial=AttackImages)
-_differences = partial(Claim, table="differences", trial=AttackImages, measure=partial(over_attacked, "value"), controls=CONTROLS)
+_differences = partial(Claim, table="differences", trial=AttackImages, measure=partial(over_attacked, "value"))
 
 
 def _imagenet_rows(method: str, attack: str) -> dict[str, Any]:
-    """Return the filters of the paper's protocol: ImageNet photographs, and SqueezeNet."""
-    return IMAGENET | {"method": method, "attack": attack, "k": 1000, "protocol": "paper"}
+    """Return the filters of the paper's experiment: ImageNet photographs, and SqueezeNet."""
+    return IMAGENET | {"method": method, "attack": attack, "k": 1000}
 
 
 def _methods(*names: str) -> dict[str, Any]:
@@ -85,6 +114,8 @@ CONTROL_CLAIMS = (
         needs=({"epsilon": ...},),
         measure=partial(smallest, "min_intersection"),
         criterion=at_least(1.0),
+        repetition_unit="exact",
+        guards=(AttackImages,),
     ),
     _attacks(
         id="Z1",
@@ -92,24 +123,64 @@ CONTROL_CLAIMS = (
         statement="Every image that an attack accepts keeps its predicted label.",
         **cited("read", f"{PAPER}, Alg. 1", 100.0),
         unit="% of images, the least of all attacks",
-        where={"attack": ("top-k", "mass-center", "targeted", "random-walk")},
+        where={"attack": ACCEPTING},
         measure=partial(smallest, "label_kept_percent"),
         criterion=at_least(100.0),
+        repetition_unit="exact",
+        guards=(AttackImages,),
+        guarded={"attack": ACCEPTING},
+    ),
+    Claim(
+        id="Z2",
+        kind="control",
+        statement="The networks of CIFAR-10 are trained: their accuracy is at most 3 points below that of the paper's network.",
+        **cited("secondary source", f"{SUMMARY}; {LIMIT}", 73.0),
+        unit="% of test images",
+        table="networks",
+        where=TRAINED,
+        trial=TrainNetwork,
+        measure=partial(mean_over_seeds, "test_accuracy_percent"),
+        criterion=at_least(70.0),
+        repetition_unit="seeds",
+        blind=False,
+        guards=(AttackImages, MeasureCurvature, MeasureInfluence),
+        guarded={"dataset": "cifar10"},
+    ),
+    Claim(
+        id="Z3",
+        kind="control",
+        statement="SqueezeNet is trained: it classifies at least 40 % of the ImageNet photographs correctly.",
+        **cited("from memory", f"SqueezeNet's accuracy on all of ImageNet; {LIMIT}", 57.5),
+        unit="% of test images",
+        table="networks",
+        where={"dataset": IMAGENET_SAMPLE},
+        trial=EvaluatePretrained,
+        measure=accuracy_over_images,
+        criterion=at_least(40.0),
+        repetition_unit="test examples",
+        blind=False,
+        guards=(AttackImages, ChangeImages),
+        guarded={"dataset": IMAGENET_SAMPLE},
     ),
     *(
         Claim(
-            id=f"K-{SHORT[method]}",
+            id=f"K-{SHORT[method]}{suffix}",
             kind="control",
-            statement=f"Attributions of {NAMES[method]} sum to the change of the output from the baseline, up to {limit:g} % (median).",
+            statement=f"{on}, attributions of {NAMES[method]} sum to the change of the output from the baseline, up to {limit:g} % "
+            "(median).",
             **cited("from memory", f"{axiom}; {LIMIT}", 0.0),
             unit="% off",
             table="completeness_error",
-            where={"method": method, "dataset": WITH_CONTROLS, "defense": "none"},
+            where={"method": method, "dataset": dataset, "defense": "none"},
             trial=AttackImages,
-            needs=({"attack": "mass-center"},),
             measure=worst_completeness_error,
             criterion=at_most(limit),
+            repetition_unit="test examples",
+            blind=False,
+            guards=(AttackImages,),
+            guarded={"method": method, "dataset": dataset},
         )
+        for suffix, on, dataset in (("", "On small images", WITH_CONTROLS), ("-photographs", "On photographs", IMAGENET_SAMPLE))
         for method, axiom, limit in (
             ("integrated-gradients", "Sundararajan et al. 2017, completeness", 5.0),
             ("deeplift", "Shrikumar et al. 2017, summation to delta", 1.0),
@@ -127,6 +198,7 @@ CONTROL_CLAIMS = (
             trial=RandomizeParameters,
             measure=partial(over_networks, "spearman"),
             criterion=at_most(0.5),
+            repetition_unit="seeds",
         )
         for method, name in NAMES.items()
     ),
@@ -138,7 +210,9 @@ def _random_minus_attack(method: str, epsilon: float) -> float:
     return round(digitized_value(method, "random-walk", epsilon) - digitized_value(method, "top-k", epsilon), 3)
 
 
-def _below_random(rows: tuple[tuple[str, str, float, str, float], ...], on: str, where: dict[str, Any], source: str) -> tuple[Claim, ...]:
+def _below_random(
+    rows: tuple[tuple[str, str, float, str, float], ...], on: str, where: dict[str, Any], source: str, unit: SourceOfVariation
+) -> tuple[Claim, ...]:
     """Return claims that the top-k attack changes more of the top k pixels than a random perturbation.
 
     Each row holds id, method, ε in 1/255, random baseline and limit.
@@ -155,12 +229,22 @@ def _below_random(rows: tuple[tuple[str, str, float, str, float], ...], on: str,
             | {"epsilon": epsilon},
             needs=({"attack": ("top-k", against)},),
             criterion=above(limit),
-            primary=id == "S1-cifar",
-            superseded_by="S1-gradient" if id == "S1-cifar" else None,
+            repetition_unit=unit,
+            primary=id in GIVES_WAY_TO,
+            superseded_by=GIVES_WAY_TO.get(id),
         )
         for id, method, epsilon, against, limit in rows
     )
 
+
+GIVES_WAY_TO = {
+    "S1-cifar": "S1-photographs-gradient", "S1-cifar-ig": "S1-photographs-ig", "S1-cifar-deeplift": "S1-photographs-deeplift",
+}  # fmt: skip
+"""Primary claims, and the claims on photographs that replace them if they could be tested."""
+
+TOUCHED: Measure = touched
+UNTOUCHED_SHARE: Measure = untouched
+LEFT: Measure = partial(over_attacked, "intersection")
 
 FRAGILE = (
     *_below_random(
@@ -174,6 +258,7 @@ FRAGILE = (
         "On CIFAR-10",
         CIFAR,
         FOR_IMAGENET,
+        "seeds",
     ),
     *(
         _differences(
@@ -185,6 +270,7 @@ FRAGILE = (
             where={**CIFAR, **CENTER_SHIFT, "method": method},
             needs=({"attack": ("mass-center", "random-walk")},),
             criterion=above(1.0),
+            repetition_unit="seeds",
         )
         for method, short in SHORT.items()
     ),
@@ -196,7 +282,7 @@ FRAGILE = (
         where={"method": "gradient", "attack": "top-k", **CIFAR},
         measure=partial(over_attacked, "confidence_change_pp"),
         criterion=at_least(-10.0),
-        controls=CONTROLS,
+        repetition_unit="seeds",
     ),
     _attacks(
         id="S2-cifar",
@@ -206,26 +292,34 @@ FRAGILE = (
         where={"method": "gradient", "attack": "random", **CIFAR},
         measure=partial(over_networks, "intersection"),
         criterion=at_most(0.5),
-        controls=("Z0",),
+        repetition_unit="seeds",
     ),
     *(
         _attacks(
             id=id,
-            kind="absolute",
-            statement=f"On ImageNet photographs, {statement} of the top 1,000 pixels of {NAMES[method]} unchanged.",
+            statement=f"On ImageNet photographs, {statement}.",
             **said,
-            unit="of the top 1,000",
+            unit=unit,
             where=_imagenet_rows(method, attack),
-            measure=partial(over_attacked, "intersection"),
+            measure=measure,
             criterion=criterion,
-            controls=CONTROLS,
+            repetition_unit="test examples",
+            blind=False,
         )
         for method, limit in (("gradient", 0.10), ("integrated-gradients", 0.30), ("deeplift", 0.10))
-        for id, attack, statement, said, criterion in (
-            (f"S1-{SHORT[method]}", "top-k", f"the top-k attack at ε = 8/255 leaves at most {100 * limit:g} %",
-             cited("computed", f"{FIGURE_3}; {LIMIT}", digitized_value(method, "top-k", LARGEST)), at_most(limit)),
-            *((f"S2-{SHORT[method]}-{suffix}", attack, f"{RANDOM[attack]} at ε = 8/255 leaves 10 to 40 %",
-               cited("computed", NOISE, digitized_value(method, "random-walk", LARGEST)), between(0.1, 0.4))
+        for id, attack, statement, said, unit, measure, criterion in (
+            (f"S1-{SHORT[method]}", "top-k",
+             f"the top-k attack at ε = 8/255 leaves at most {100 * limit:g} % of the top 1,000 pixels of {NAMES[method]} unchanged, on the "
+             "images that it changes",
+             cited("computed", f"{FIGURE_3}; {LIMIT}", digitized_value(method, "top-k", LARGEST)), "of the top 1,000", TOUCHED,
+             at_most(limit)),
+            (f"S1-{SHORT[method]}-untouched", "top-k",
+             f"the top-k attack at ε = 8/255 leaves the maps of at most 10 % of the images untouched ({NAMES[method]})",
+             cited("computed", f"{FIGURE_3} shows means only; {LIMIT}"), "of the images", UNTOUCHED_SHARE, at_most(0.10)),
+            *((f"S2-{SHORT[method]}-{suffix}", attack,
+               f"{RANDOM[attack]} at ε = 8/255 leaves 10 to 40 % of the top 1,000 pixels of {NAMES[method]} unchanged",
+               cited("computed", NOISE, digitized_value(method, "random-walk", LARGEST)), "of the top 1,000",
+               LEFT, between(0.1, 0.4))
               for suffix, attack in (("draw", "random"), ("walk", "random-walk"))),
         )
     ),
@@ -238,40 +332,53 @@ FRAGILE = (
         "On ImageNet photographs",
         IMAGENET,
         FIGURE_3,
+        "test examples",
     ),
 )  # fmt: skip
 
-MOST_ROBUST = tuple(
+IG_AND_OTHERS = _methods("integrated-gradients", "gradient", "deeplift")
+LOGIT_AND_OTHERS = _methods(LOGIT, "gradient", "deeplift")
+MARGIN_OF_IG = at_least(0.05)
+ON_PHOTOGRAPHS = "On ImageNet photographs, with equally many steps against each method"
+
+MOST_ROBUST: tuple[Claim, ...] = tuple(
     _differences(
         id=id,
         statement=f"{statement}.",
         **said,
-        unit="of the top k",
+        unit=unit,
         where={"comparison": comparison, "method": method, "attack": "top-k", **where},
         needs=(needs,),
         criterion=criterion,
-        primary=id == "S3",
-        superseded_by="S3-photographs" if id == "S3" else None,
+        repetition_unit="test examples" if where is IMAGENET else "seeds",
+        measure=partial(over_networks if comparison == UNTOUCHED else over_attacked, "value"),
+        blind=id in ("S3-smoothgrad", "S1-digits"),
+        controls=complete,
     )
-    for id, statement, said, comparison, method, where, needs, criterion in (
-        ("S3", f"On CIFAR-10, {MORE_ROBUST}", cited("computed", MOST_DIFFICULT, 0.17),
-         BEST_OTHER, "integrated-gradients", CIFAR, _methods("integrated-gradients", "gradient", "deeplift"), above(0.0)),
-        ("S3-photographs", f"On ImageNet photographs, with equally many steps against each method, {MORE_ROBUST}",
-         cited("computed", MOST_DIFFICULT, 0.17),
-         BEST_OTHER, "integrated-gradients", IMAGENET, _methods("integrated-gradients", "gradient", "deeplift"), above(0.0)),
-        ("S3-logit", f"On CIFAR-10, with the logit as output, {MORE_ROBUST}", cited("read", OF_THE_LOGIT),
-         BEST_OTHER, LOGIT, CIFAR, _methods(LOGIT, "gradient", "deeplift"), above(0.0)),
-        ("S3-deeplift", "On CIFAR-10, DeepLIFT is non-inferior to the simple gradient in robustness to the top-k attack (margin 0.05 of "
-         "the top k)", cited("computed", f"{FIGURE_3}: .013 against .005; {LIMIT}", 0.008),
-         "deeplift minus gradient", "deeplift", CIFAR, _methods("deeplift", "gradient"), at_least(-0.05)),
+    for id, statement, said, unit, comparison, method, where, needs, criterion, complete in (
+        ("S3", f"On CIFAR-10, {MORE_ROBUST}", cited("computed", MOST_DIFFICULT, 0.17), "of the top k",
+         BEST_OTHER, "integrated-gradients", CIFAR, IG_AND_OTHERS, MARGIN_OF_IG, ("K-deeplift",)),
+        ("S3-photographs", f"{ON_PHOTOGRAPHS}, {MORE_ROBUST}", cited("computed", MOST_DIFFICULT, 0.17), "of the top k",
+         BEST_OTHER, "integrated-gradients", IMAGENET, IG_AND_OTHERS, MARGIN_OF_IG, ("K-deeplift-photographs",)),
+        ("S3-photographs-untouched", f"{ON_PHOTOGRAPHS}, more maps of integrated gradients are untouched by the top-k attack than maps of "
+         "the simple gradient and of DeepLIFT", cited("computed", f"{FIGURE_3} shows means only; the exact test of McNemar"),
+         "of the images that only one attack leaves untouched",
+         UNTOUCHED, "integrated-gradients", IMAGENET, IG_AND_OTHERS, above(0.5), ("K-deeplift-photographs",)),
+        ("S3-photographs-logit", f"{ON_PHOTOGRAPHS}, and with the logit as output, {MORE_ROBUST}", cited("read", OF_THE_LOGIT),
+         "of the top k", BEST_OTHER, LOGIT, IMAGENET, LOGIT_AND_OTHERS, MARGIN_OF_IG, ("K-deeplift-photographs",)),
+        ("S3-logit", f"On CIFAR-10, with the logit as output, {MORE_ROBUST}", cited("read", OF_THE_LOGIT), "of the top k",
+         BEST_OTHER, LOGIT, CIFAR, LOGIT_AND_OTHERS, MARGIN_OF_IG, ("K-deeplift",)),
+        ("S3-deeplift", "On CIFAR-10, DeepLIFT is as robust to the top-k attack as the simple gradient (margin 0.05 of the top k)",
+         cited("computed", f"{FIGURE_3}: .013 against .005; {LIMIT}", 0.008), "of the top k",
+         "deeplift minus gradient", "deeplift", CIFAR, _methods("deeplift", "gradient"), within(0.05, beyond="high"), ()),
         ("S3-smoothgrad", "On CIFAR-10, SmoothGrad is more robust to the top-k attack than the simple gradient (by more than 0.05 of "
-         "the top k)", PROPOSED,
-         "smoothgrad minus gradient", "smoothgrad", CIFAR, _methods("smoothgrad", "gradient"), above(0.05)),
+         "the top k)", PROPOSED, "of the top k",
+         "smoothgrad minus gradient", "smoothgrad", CIFAR, _methods("smoothgrad", "gradient"), above(0.05), ()),
         ("S1-digits", f"On digits, the top-k attack changes more of the top pixels of the simple gradient than {RANDOM['random-walk']}",
-         PROPOSED, "random minus attack", "gradient", {"against": "random-walk", **DIGITS},
-         {"attack": ("top-k", "random-walk")}, above(0.0)),
-        ("S3-digits", f"On digits, {MORE_ROBUST}", PROPOSED,
-         BEST_OTHER, "integrated-gradients", DIGITS, _methods("integrated-gradients", "gradient", "deeplift"), above(0.0)),
+         PROPOSED, "of the top k", "random minus attack", "gradient", {"against": "random-walk", **DIGITS},
+         {"attack": ("top-k", "random-walk")}, above(0.0), ()),
+        ("S3-digits", f"On digits, {MORE_ROBUST}", PROPOSED, "of the top k",
+         BEST_OTHER, "integrated-gradients", DIGITS, IG_AND_OTHERS, MARGIN_OF_IG, ("K-deeplift",)),
     )
 )  # fmt: skip
 
@@ -286,6 +393,7 @@ INFLUENCES = tuple(
         trial=MeasureInfluence,
         measure=partial(over_attacked, column),
         criterion=criterion,
+        repetition_unit="seeds",
     )
     for id, statement, level, unit, attack, column, criterion in (
         ("S4", "the rank correlation of influences before and after an attack step of 8/255 is at most 0.6",
@@ -309,6 +417,7 @@ CAUSE = (
             trial=MeasureCurvature,
             measure=partial(over_attacked, "spearman"),
             criterion=at_least(0.8),
+            repetition_unit="seeds",
         )
         for id, path, words, direction, beta in (
             ("S5", "the top-k attack", RELU, "top-k attack", 0.0),
@@ -326,8 +435,101 @@ CAUSE = (
         trial=MeasureCurvature,
         measure=partial(over_networks, "value"),
         criterion=below(0.0),
+        repetition_unit="seeds",
     ),
 )
+
+LENS_ROWS: tuple[tuple[str, Direction, str, str, str, dict[str, Any], Criterion], ...] = (
+    ("T7-lens", "weakens", "ImageNet photographs", "a random walk if pixels may move by one (LENS), by more than",
+     "random-walk", IMAGENET, above(0.1)),
+    ("T7-lens-attack", "strengthens", "ImageNet photographs", "the top-k attack if pixels may move by one (LENS) by less than",
+     "top-k", IMAGENET, below(0.1)),
+    ("T7-lens-cifar", "weakens", "CIFAR-10", "the top-k attack if pixels may move by one (LENS), by more than",
+     "top-k", CIFAR, above(0.1)),
+)  # fmt: skip
+
+TODAY = (
+    Claim(
+        id="T7-benign",
+        kind="follow-up", direction="strengthens",
+        statement="Small shifts, rotations, JPEG compression and changes of brightness that keep the label leave more of the top 1,000 "
+        "pixels of Grad-CAM than of the simple gradient, by at least 0.2 (ImageNet photographs, mean over the changes).",
+        **cited("read", f"{BENIGN}; {LIMIT}"),
+        unit="of the top 1,000",
+        table="everyday_differences",
+        where={"comparison": "Grad-CAM minus other", "method": "gradient", "dataset": IMAGENET_SAMPLE},
+        trial=ChangeImages,
+        needs=(_methods("gradient", "grad-cam"),),
+        measure=partial(over_attacked, "value"),
+        criterion=at_least(0.2),
+        repetition_unit="test examples",
+    ),
+    Claim(
+        id="T7-benign-geometric",
+        kind="follow-up", direction="strengthens",
+        statement="A shift by 2 pixels and a rotation by 5° that keep the label leave less of the top 1,000 pixels than JPEG compression "
+        "and 10 % more or less light, for the simple gradient, integrated gradients and DeepLIFT (ImageNet photographs).",
+        **cited("read", f"{BENIGN}; {LIMIT}"),
+        unit="of the top 1,000, the largest of three methods",
+        table="everyday_differences",
+        where={"comparison": "geometric minus photometric", "method": tuple(SHORT), "dataset": IMAGENET_SAMPLE},
+        trial=ChangeImages,
+        measure=partial(largest_over_methods, methods=GEOMETRIC_METHODS),
+        criterion=below(0.0),
+        repetition_unit="test examples",
+    ),
+    _attacks(
+        id="T7-gradcam-attack",
+        kind="follow-up", direction="strengthens",
+        statement="On ImageNet photographs, the top-k attack at ε = 8/255 leaves at most 10 % of the top 1,000 pixels of Grad-CAM.",
+        **cited("computed", f"{PROPOSAL}: on CIFAR-10 it leaves 1 %"),
+        unit="of the top 1,000",
+        where=_imagenet_rows("grad-cam", "top-k"),
+        measure=partial(over_attacked, "intersection"),
+        criterion=at_most(0.1),
+        repetition_unit="test examples",
+    ),
+    *(
+        _differences(
+            id=id,
+            kind="follow-up", direction=direction,
+            statement=f"On {on}, the simple gradient is more robust to {words} 0.1 of the top k.",
+            **cited("read", f"{KAMATH}; {LIMIT}"),
+            unit="of the top k, rescaled",
+            where={"comparison": "LENS gain", "method": "gradient", "attack": attack, **where},
+            criterion=criterion,
+            repetition_unit="test examples" if where is IMAGENET else "seeds",
+            blind=where is not IMAGENET,
+        )
+        for id, direction, on, words, attack, where, criterion in LENS_ROWS
+    ),
+    _differences(
+        id="T7-adversarial",
+        kind="follow-up", direction="strengthens",
+        statement="On CIFAR-10, adversarial training protects simple gradients against the top-k attack only as much as against a random "
+        "walk (what the attack changes beyond the walk differs by at most 0.1 of the top k).",
+        **cited("secondary source", f"{REVIEW}: such networks are more robust, without a number; {LIMIT}"),
+        unit="of the top k",
+        where={"comparison": "defended minus standard, beyond the random walk", "method": "gradient", "attack": "top-k",
+               "against": "random-walk", **CIFAR, "defense": "adversarial"},
+        needs=({"defense": ("adversarial", "none"), "attack": ("top-k", "random-walk")},),
+        criterion=between(-0.1, 0.1),
+        repetition_unit="seeds",
+        blind=False,
+    ),
+    _differences(
+        id="T7-softplus",
+        kind="follow-up", direction="weakens",
+        statement="On CIFAR-10, simple gradients of a softplus network (β = 2) are more robust to the top-k attack than those of the ReLU "
+        "network (by more than 0.1 of the top k).",
+        **cited("from memory", f"{DOMBROWSKI}, stated without a number; {LIMIT}"),
+        unit="of the top k",
+        where={"comparison": "defended minus standard", "method": "gradient", "attack": "top-k", **CIFAR, "defense": "softplus 2"},
+        needs=({"defense": ("softplus 2", "none")},),
+        criterion=above(0.1),
+        repetition_unit="seeds",
+    ),
+)  # fmt: skip
 
 CLAIMS: tuple[Claim, ...] = (
     *CONTROL_CLAIMS,
@@ -337,12 +539,13 @@ CLAIMS: tuple[Claim, ...] = (
     *CAUSE,
     _differences(
         id="S6-64",
-        statement="Maps of CIFAR-10 images (32 pixels) are more robust to the top-k attack than maps of photographs of 64 pixels.",
-        **cited("secondary source", f"{SUMMARY}, for ImageNet's 224 pixels; another image's map counts 0; {LIMIT}"),
+        statement="For one network, maps of photographs reduced to 32 pixels are more robust to the top-k attack than maps of the same "
+        "photographs of 64 pixels.",
+        **cited("secondary source", f"{SUMMARY}, CIFAR-10 against ImageNet; another image's map counts 0; {LIMIT}"),
         unit="of the top k, rescaled",
-        where={"comparison": "CIFAR-10 minus imagenette", "method": "gradient", "attack": "top-k", **CIFAR, "against": "imagenette"},
-        needs=({"dataset": ("cifar10", "imagenette")},),
+        where={"comparison": "reduced minus full size", "method": "gradient", "attack": "top-k", "dataset": "imagenette", **PLAIN},
         criterion=above(0.0),
+        repetition_unit="seeds",
     ),
     Claim(
         id="S7",
@@ -355,33 +558,7 @@ CLAIMS: tuple[Claim, ...] = (
         needs=(),
         measure=partial(over_networks, "correlation_with_ssim"),
         criterion=above(0.0),
+        repetition_unit="test examples",
     ),
-    _differences(
-        id="R-lens",
-        kind="follow-up", direction="weakens",
-        statement="On CIFAR-10, the simple gradient is more robust to the top-k attack if pixels may move by one (LENS), "
-        "by more than 0.1 of the top k.",
-        **cited("read", f"Kamath et al. 2024, read in copies of the paper; LENS less intersection, another image's map counts 0; {LIMIT}"),
-        unit="of the top k, rescaled",
-        where={"comparison": "LENS gain", "method": "gradient", "attack": "top-k", **CIFAR},
-        criterion=above(0.1),
-    ),
-    *(
-        _differences(
-            id=id,
-            kind="follow-up", direction="weakens",
-            statement=f"On CIFAR-10, simple gradients of {words} network (by more than 0.1 of the top k).",
-            **said,
-            unit="of the top k",
-            where={"comparison": "defended minus standard", "method": "gradient", "attack": "top-k", **CIFAR, "defense": defense},
-            needs=({"defense": (defense, "none")},),
-            criterion=above(0.1),
-        )
-        for id, words, defense, said in (
-            ("R-adversarial", "an adversarially trained network are more robust to the top-k attack than those of the standard",
-             "adversarial", cited("secondary source", f"{REVIEW}, stated without a number; {LIMIT}")),
-            ("R-softplus", "a softplus network (β = 2) are more robust to the top-k attack than those of the ReLU",
-             "softplus 2", cited("from memory", f"{DOMBROWSKI}, stated without a number; {LIMIT}")),
-        )
-    ),
-)  # fmt: skip
+    *TODAY,
+)

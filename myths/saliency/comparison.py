@@ -62,22 +62,22 @@ def compare(clean: ExplainedImages, after: ExplainedImages, model: ExplainedMode
     return {
         "image": list(model.indices),
         **map_similarity(clean.maps, after.maps, k),
-        "confidence_change_pp": _rounded(100 * (after.confidence - clean.confidence)),
+        "confidence_change_pp": rounded(100 * (after.confidence - clean.confidence)),
         "label_kept": (after.predicted == model.labels).tolist(),
-        **{f"region_{when}": _rounded(fraction) for when, fraction in fractions.items()},
-        "linf_levels": _rounded((after.images - clean.images).abs().amax((1, 2, 3)) / PIXEL_STEP),
+        **{f"region_{when}": rounded(fraction) for when, fraction in fractions.items()},
+        "linf_levels": rounded((after.images - clean.images).abs().amax((1, 2, 3)) / PIXEL_STEP),
     }
 
 
 def map_similarity(one: Float[Tensor, "n h w"], other: Float[Tensor, "n h w"], k: int) -> dict[str, list[float]]:
     """Return the values of every measure in ``metrics``; center_shift_px is in pixels."""
     return {
-        "intersection": _rounded(metrics.intersection(one, other, k)),
-        "lens_recall": _rounded(metrics.lens_recall(one, other, k)),
-        "lens_precision": _rounded(metrics.lens_precision(one, other, k)),
-        "spearman": _rounded(metrics.spearman(one, other)),
-        "center_shift_px": _rounded(metrics.center_shift(one, other)),
-        "ssim": _rounded(metrics.ssim(one, other)),
+        "intersection": rounded(metrics.intersection(one, other, k)),
+        "lens_recall": rounded(metrics.lens_recall(one, other, k)),
+        "lens_precision": rounded(metrics.lens_precision(one, other, k)),
+        "spearman": rounded(metrics.spearman(one, other)),
+        "center_shift_px": rounded(metrics.center_shift(one, other)),
+        "ssim": rounded(metrics.ssim(one, other)),
     }
 
 
@@ -98,7 +98,7 @@ def completeness_error(model: ExplainedModel, attribution: Attribution) -> dict[
         at_image = score(model.network(model.images), model.labels, attribution.output)
         at_baseline = score(model.network(attribution.baseline.expand_as(model.images)), model.labels, attribution.output)
     change = at_image - at_baseline
-    return {"completeness_error": _rounded((total - change).abs() / change.abs().clamp_min(1e-12))}
+    return {"completeness_error": rounded((total - change).abs() / change.abs().clamp_min(1e-12))}
 
 
 def example_arrays(clean: ExplainedImages, after: ExplainedImages, n: int) -> dict[str, np.ndarray]:
@@ -107,5 +107,6 @@ def example_arrays(clean: ExplainedImages, after: ExplainedImages, n: int) -> di
     return {name: values[:n].float().cpu().numpy() for name, values in arrays.items()}
 
 
-def _rounded(values: Tensor) -> list[float]:
+def rounded(values: Tensor) -> list[float]:
+    """Return numbers as they are stored."""
     return [round(v, DIGITS) for v in values.double().tolist()]

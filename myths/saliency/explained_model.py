@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -29,6 +29,10 @@ class ExplainedModel:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def after(self, first: int) -> ExplainedModel:
+        """Return the model without its ``first`` images."""
+        return replace(self, images=self.images[first:], labels=self.labels[first:], indices=self.indices[first:])
 
 
 def explained_model(

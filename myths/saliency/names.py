@@ -25,6 +25,14 @@ the attacks of the paper.
 ATTACKS: tuple[AttackName, ...] = typing.get_args(AttackName)
 GRADIENT_ATTACKS: tuple[AttackName, ...] = ("top-k", "mass-center", "targeted")
 
+Change = Literal["shift", "rotation", "jpeg", "brightness"]
+"""An everyday change of a photograph."""
+CHANGES: tuple[Change, ...] = typing.get_args(Change)
+GEOMETRIC: tuple[Change, ...] = ("shift", "rotation")
+"""Changes that move the pixels. The others are photometric."""
+GEOMETRIC_METHODS = 3
+"""Number of methods whose geometric and photometric changes are compared at once."""
+
 IMAGENET_SAMPLE = "imagenet_sample"
 """250 ImageNet images of 224 pixels with their class indices, one per class."""
 SQUEEZENET, UNTRAINED = "squeezenet", "untrained"
@@ -50,6 +58,7 @@ class Schedule:
         beta: β of the softplus surrogate that the attack differentiates.
         share_trajectory: Whether to run the attack once, at the largest budget, and project its iterates onto the others. False: one attack
             per budget.
+        stop_at: The attack on an image stops when at most this fraction of its top pixels is left. 0: all steps are taken.
 
     Raises:
         UsageError: A number is not above 0.
@@ -60,6 +69,7 @@ class Schedule:
     eval_interval: int = 1
     beta: float = DEFAULT_BETA
     share_trajectory: bool = False
+    stop_at: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("n_iterations", "step_size", "eval_interval", "beta"):
@@ -71,3 +81,9 @@ def check_layer(layer: str, method: Method) -> None:
     """Raise UsageError for a layer with a method other than Grad-CAM."""
     if layer and method != "grad-cam":
         raise UsageError(f"layer={layer}: only method=grad-cam explains a layer, not {method}")
+
+
+def check_stop(stop_at: float, attack: AttackName) -> None:
+    """Raise UsageError for an attack that does not lower the top-k intersection and is to stop when little of it is left."""
+    if stop_at and attack not in ("top-k", "random-walk"):
+        raise UsageError(f"stop_at={stop_at:g}: only the attacks top-k and random-walk lower the top-k intersection, not {attack}")

@@ -26,7 +26,8 @@ def test_three_networks_have_the_interval_over_trainings():
 
 
 def test_networks_with_too_few_images_or_without_an_interval_do_not_count():
-    enough, few, no_interval = (0.5, 0.4, 0.6, 48), (0.9, 0.8, 1.0, 47), (0.9, None, None, 60)
+    least = measures.MIN_IMAGES
+    enough, few, no_interval = (0.5, 0.4, 0.6, least), (0.9, 0.8, 1.0, least - 1), (0.9, None, None, 60)
     assert measures.over_attacked("spearman", networks(enough, few, no_interval)).value == 0.5
     assert measures.over_networks("spearman", networks(enough, few)).value == pytest.approx(0.7)
     assert measures.over_attacked("spearman", networks(few, no_interval)) is None

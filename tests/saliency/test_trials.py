@@ -16,12 +16,21 @@ from myths.lab.storage.run_folder import RunFolder
 from myths.lab.storage.store import Results
 from myths.lab.trial import Context
 from myths.saliency import MYTH, figures, pictures
-from myths.saliency.attack_series import AttackSeries, difference_from_best, lens_gain, paired, unpaired
+from myths.saliency.attack_series import (
+    AttackSeries,
+    hodges_lehmann,
+    lens_gain,
+    paired,
+    paired_rescaled,
+    robuster_than_all,
+    unpaired,
+    untouched_by_one,
+)
 from myths.saliency.digitized import digitized_rows
 from myths.saliency.imagenet import imagenet_sample, imagenette
 from myths.saliency.names import IMAGENET_SAMPLE, UNTRAINED
 from myths.saliency.profiles import trials
-from myths.saliency.trials import AttackImages, MeasureCurvature, MeasureInfluence, RandomizeParameters
+from myths.saliency.trials import AttackImages, ChangeImages, MeasureCurvature, MeasureInfluence, RandomizeParameters
 from myths.saliency.trials.networks import EvaluatePretrained, TrainNetwork
 from myths.saliency.trials.on_network import TEST_NETWORK
 
@@ -41,7 +50,7 @@ def small(trial):
             precision="fp32",
             network="small_cnn",
         )
-    short = {"images": 8, "network": small(trial.network)}
+    short = {"images": 4 if isinstance(trial.network, EvaluatePretrained) else 8, "network": small(trial.network)}
     if isinstance(trial, AttackImages):
         short |= {
             "k": 20,
@@ -53,7 +62,8 @@ def small(trial):
             "epsilons": (2.0, 8.0),
         }
         short |= {"beta": short["network"].attack_beta} if isinstance(trial.network, EvaluatePretrained) else {}
-    if isinstance(trial, RandomizeParameters):
+        short |= {"image_size": 16} if trial.image_size else {}
+    if isinstance(trial, RandomizeParameters | ChangeImages):
         short |= {"k": 20, "n_steps": 2}
     if isinstance(trial, MeasureCurvature):
         short |= {"k": 20}
@@ -85,9 +95,15 @@ def test_the_gpu_profile_rehearsed(rehearsal):
     assert (zero["max_linf_levels"] == 0).all()
     assert (attacks[attacks["attack"] != "random"]["label_kept_percent"] == 100).all()
     assert (attacks["max_linf_levels"] <= attacks["epsilon"] + 1e-3).all()
-    assert {"random minus attack", "integrated gradients minus best other", "LENS gain", "defended minus standard"} <= set(
-        tables["differences"]["comparison"]
-    )
+    assert set(tables["differences"]["comparison"]) >= {
+        "random minus attack",
+        "integrated gradients minus best other",
+        "LENS gain",
+        "defended minus standard",
+        "defended minus standard, beyond the random walk",
+        "reduced minus full size",
+    }
+    assert set(tables["everyday_differences"]["comparison"]) == {"Grad-CAM minus other", "geometric minus photometric"}
     assert set(tables["differences"]["defense"]) == {"none", "adversarial", "softplus 2"}
     for figure in (*figures_of(tables), pictures.example_images(tables, store)):
         assert figure is not None
@@ -122,9 +138,13 @@ def test_per_image_rows_give_the_table_again(rehearsal):
         "network == 'small_cnn' and method == 'deeplift' and attack == 'top-k' and epsilon == 8"
         f" and network_seed == {trial.network.seed} and defense == 'none'"
     )
-    kept = np.array(row["intersection"])[np.array(row["label_kept"])]
-    ends = stats.t.interval(0.95, len(kept) - 1, kept.mean(), stats.sem(kept))
-    np.testing.assert_allclose(line[["intersection", "intersection_low", "intersection_high"]].to_numpy()[0], [kept.mean(), *ends])
+    kept = np.array(row["label_kept"])
+    shared, correlation = (np.array(row[name])[kept] for name in ("intersection", "spearman"))
+    found = line.to_dict("records")[0]
+    assert found["intersection"] == pytest.approx(shared.mean())
+    assert (found["n_untouched"], found["touched"]) == ((shared == 1).sum(), pytest.approx(shared[shared < 1].mean()))
+    ends = stats.t.interval(0.95, len(correlation) - 1, correlation.mean(), stats.sem(correlation))
+    np.testing.assert_allclose([found["spearman_low"], found["spearman_high"]], np.clip(ends, -1, 1))
     assert len(row["image"]) == len(row["ssim"]) == trial.images
 
 
@@ -181,7 +201,6 @@ def test_of_series_of_different_length_the_images_that_both_have_are_compared():
     few, many = series([0.5, 0.9, 0.4], images=[70, 3, 9]), series([0.0, 0.1, 0.2, 0.3], [True, True, False, True], images=[8, 70, 9, 3])
     found = paired(few, many, "intersection")
     assert (found.n, found.value) == (2, pytest.approx(((0.5 - 0.1) + (0.9 - 0.3)) / 2))
-    assert difference_from_best(few, (many, many)).value == pytest.approx(found.value)
     assert paired(few, series([1.0, 1.0], images=[70, 4]), "intersection") is None
 
 
@@ -193,13 +212,46 @@ def test_unpaired_is_welchs():
     assert unpaired(np.ones(3), np.zeros(3)).low == 1
 
 
-def test_one_method_above_the_better_of_two():
+@pytest.mark.parametrize("n", [6, 13, 40])
+def test_the_interval_of_hodges_and_lehmann_is_where_wilcoxons_test_turns(n):
+    """scipy's exact test rejects a shift just outside the interval and none just inside."""
+    differences = np.random.default_rng(n).normal(0.3, 1, n)
+    found = hodges_lehmann(differences)
+    for end, outward in ((found.low, -1e-9), (found.high, 1e-9)):
+        p_outside, p_inside = (stats.wilcoxon(differences - end - shift, method="exact").pvalue for shift in (outward, -outward))
+        assert p_outside <= 0.05 < p_inside
+    assert hodges_lehmann(differences[:5]) is None
+
+
+def test_one_method_above_each_of_two_where_neither_attack_failed():
     rng = np.random.default_rng(0)
-    ig, gradient, deeplift = rng.normal(0.5, 0.05, 100), rng.normal(0.2, 0.05, 100), rng.normal(0.3, 0.05, 100)
-    found = difference_from_best(series(ig), (series(gradient), series(deeplift)))
-    assert found.value == pytest.approx(ig.mean() - deeplift.mean())
-    half = 1.96 * np.hypot(ig.std(), deeplift.std()) / 10
-    assert found.high - found.low == pytest.approx(2 * half, rel=0.15)
+    ig, gradient, deeplift = (rng.normal(mean, 0.05, 100) for mean in (0.5, 0.2, 0.3))
+    found = robuster_than_all(series(ig), (series(gradient), series(deeplift)))
+    one = hodges_lehmann(ig - deeplift, 0.975)
+    assert (found.value, found.low) == (one.value, one.low)
+    assert found.n == 100
+    failed = np.where(np.arange(100) < 10, 1.0, deeplift)
+    assert robuster_than_all(series(ig), (series(gradient), series(failed))).value == pytest.approx(found.value, abs=0.02)
+    assert robuster_than_all(series(ig), (series(gradient), series(failed))).n == 90
+
+
+def test_attacks_that_fail_on_other_images_are_compared_by_mcnemars_test():
+    """The share is significantly above one half exactly if the exact binomial test of the discordant images says so."""
+    ig, gradient, deeplift = np.full((3, 40), 0.1)
+    ig[:12], gradient[:2], deeplift[11:14] = 1, 1, 1
+    found = untouched_by_one(series(ig), (series(gradient), series(deeplift)))
+    assert (found.value, found.n) == (11 / 13, 10)
+    worst = stats.binomtest(11, 13).proportion_ci(0.975)
+    assert found.low == pytest.approx(worst.low)
+    assert (found.low > 0.5) == (stats.binomtest(11, 13, alternative="greater").pvalue < 0.0125)
+    assert untouched_by_one(series(ig), (series(gradient), series(ig))) is None
+
+
+def test_sizes_are_compared_where_another_images_map_counts_nothing():
+    small, large = series([0.4, 0.55, 0.7], other=0.1, images=[1, 2, 3]), series([0.64, 0.52, 0.9], other=0.2, images=[3, 2, 7])
+    expected = np.array([(0.55 - 0.1) / 0.9 - (0.52 - 0.2) / 0.8, (0.7 - 0.1) / 0.9 - (0.64 - 0.2) / 0.8])
+    found = paired_rescaled(small, large)
+    assert (found.value, found.n) == (pytest.approx(expected.mean()), 2)
 
 
 def test_locality_takes_off_what_another_images_map_has():
@@ -215,18 +267,19 @@ def test_locality_takes_off_what_another_images_map_has():
 
 
 def test_each_profile_attacks_the_papers_methods():
-    for profile in ("laptop", "gpu", "paper"):
+    decisive, others = ("random-walk", "top-k"), ("random", "mass-center")
+    for profile, attacks in (("laptop", decisive), ("gpu", (*decisive, *others)), ("paper", (*decisive, *others))):
         listed = trials(profile, 1)
         attacked = {(t.method, t.attack) for t in listed if isinstance(t, AttackImages) and not isinstance(t.network, EvaluatePretrained)}
         methods = ("gradient", "integrated-gradients", "deeplift")
-        assert {(m, a) for m in methods for a in ("random", "random-walk", "top-k", "mass-center")} <= attacked
-        assert all(t.images >= 64 for t in listed if isinstance(t, AttackImages))
+        assert {(m, a) for m in methods for a in attacks} <= attacked
+        assert all(t.images >= 64 for t in listed if isinstance(t, AttackImages) and not isinstance(t.network, EvaluatePretrained))
 
 
 def test_photographs_are_attacked_where_they_and_the_weights_are(monkeypatch):
-    """On a GPU; a CPU takes an hour, so that it must be told to."""
-    on_photographs = [[t for t in trials(p, 1) if isinstance(t.network, EvaluatePretrained)] for p in ("quick", "laptop", "gpu", "paper")]
-    assert [bool(listed) for listed in on_photographs] == [False, False, True, True]
+    profiles = ("quick", "laptop", "overnight", "gpu", "paper")
+    on_photographs = [[t for t in trials(p, 1) if isinstance(t.network, EvaluatePretrained)] for p in profiles]
+    assert [bool(listed) for listed in on_photographs] == [False, True, True, True, True]
     network = on_photographs[2][0].network
     assert network.data == ("imagenet_sample", "squeezenet")
     monkeypatch.setattr(prepared, "find", lambda name: None if name == "imagenet_sample" else object())
@@ -236,9 +289,10 @@ def test_photographs_are_attacked_where_they_and_the_weights_are(monkeypatch):
 
 
 def test_the_papers_schedule_on_its_photographs_is_the_papers_protocol():
-    full = AttackImages(network=EvaluatePretrained(weights="mine"), method="gradient", attack="top-k", k=1000)
+    full = AttackImages(network=EvaluatePretrained(weights="mine"), method="gradient", attack="top-k", k=1000, images=256)
     assert full.protocol == "paper"
-    for change in ({"n_iterations": 50}, {"share_trajectory": True}, {"eval_interval": 5}, {"images": 16}, {"n_steps": 10}):
+    changes = ({"n_iterations": 50}, {"share_trajectory": True}, {"eval_interval": 5}, {"images": 255}, {"n_steps": 10}, {"image_size": 64})
+    for change in changes:
         assert dataclasses.replace(full, **change).protocol == "reduced"
     assert dataclasses.replace(full, network=TEST_NETWORK).protocol == "stand-in"
 

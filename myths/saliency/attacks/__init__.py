@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from myths.lab.errors import UsageError
 from myths.saliency.attacks.objectives import AttackObjective, attack_objective
 from myths.saliency.attributions import Attribution
-from myths.saliency.names import PIXEL_STEP, AttackName, Schedule
+from myths.saliency.names import PIXEL_STEP, AttackName, Schedule, check_stop
 from myths.saliency.surrogate import softened
 
-Step = Callable[[Float[Tensor, "n c h w"]], Float[Tensor, "n c h w"]]
-"""Maps the current iterate to the direction of the next step."""
+Step = Callable[[Float[Tensor, "n c h w"], Int64[Tensor, " n"]], Float[Tensor, "n c h w"]]
+"""Maps the current iterates, and the positions of their images, to the direction of the next step."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,10 +65,11 @@ def perturb(
         generator: Generator of the random signs.
 
     Raises:
-        UsageError: A budget is not above 0, or ``k`` exceeds the number of pixels.
+        UsageError: A budget is not above 0, ``k`` exceeds the number of pixels, or the attack cannot stop early.
     """
     attack, epsilons, schedule, attribution = config.attack, config.epsilons, config.schedule, config.eval_attribution
     check_epsilons(epsilons)
+    check_stop(schedule.stop_at, attack)
     signs = _RandomSigns(generator)
     if attack == "random":
         noise = signs(images)
@@ -78,10 +79,10 @@ def perturb(
     objective = attack_objective("top-k" if attack == "random-walk" else attack, clean, config.k)
     surrogate = softened(network, schedule.beta)
 
-    def ascend(at: Tensor) -> Tensor:
-        return config.attack_attribution.objective_gradient(surrogate, at, labels, objective.differentiable)
+    def ascend(at: Tensor, which: Tensor) -> Tensor:
+        return config.attack_attribution.objective_gradient(surrogate, at, labels[which], objective.of(which).differentiable)
 
-    step: Step = signs if attack == "random-walk" else ascend
+    step: Step = (lambda at, which: signs(at)) if attack == "random-walk" else ascend
     groups = [tuple(epsilons)] if schedule.share_trajectory else [(epsilon,) for epsilon in epsilons]
     perturbed: dict[float, Tensor] = {}
     for group in groups:
@@ -103,6 +104,9 @@ class _IterateSelector:
     initial_damage: Float[Tensor, " n"]
     """Damage of the original images."""
 
+    def of(self, which: Int64[Tensor, " m"]) -> _IterateSelector:
+        return _IterateSelector(self.network, self.attribution, self.labels[which], self.objective.of(which), self.initial_damage[which])
+
     def keeps_label(self, candidates: Float[Tensor, "n c h w"]) -> Bool[Tensor, " n"]:
         return keeps_label(self.network, candidates, self.labels, self.attribution.internal_batch_size)
 
@@ -113,24 +117,38 @@ class _IterateSelector:
 def _run_trajectory(
     images: Tensor, start: Tensor, step: Step, selector: _IterateSelector, epsilons: Sequence[float], schedule: Schedule
 ) -> dict[float, Tensor]:
-    """Take signed steps within the largest budget, and select the best iterate for each budget."""
+    """Take signed steps within the largest budget, and select the best iterate for each budget.
+
+    Images are left out once at most ``schedule.stop_at`` of their top pixels is left, for every budget.
+    """
+    n, groups = len(images), len(epsilons)
     largest = max(epsilons) * PIXEL_STEP
     radius = torch.tensor(epsilons, dtype=images.dtype, device=images.device)[:, None, None, None, None] * PIXEL_STEP
-    best, best_damage = images.repeat(len(epsilons), 1, 1, 1), selector.initial_damage
-    latest = best
+    best, best_damage = images.repeat(groups, 1, 1, 1), selector.initial_damage.clone()
+    running, everywhere, some = torch.arange(n, device=images.device), torch.arange(groups * n, device=images.device), selector
+    latest, at_start = best, images
     # The first step is random, because the gradient of the mass-center objective is zero at the image itself.
     at = (images + (start - images).clamp(-largest, largest)).clamp(0, 1)
     for i in range(schedule.n_iterations):
-        change = at - images + schedule.step_size * PIXEL_STEP * step(at).sign()
-        at = (images + change.clamp(-largest, largest)).clamp(0, 1)
-        candidates = (images + torch.minimum(torch.maximum(at - images, -radius), radius)).clamp(0, 1).flatten(0, 1)
-        latest = _where(selector.keeps_label(candidates), candidates, latest)
+        change = at - at_start + schedule.step_size * PIXEL_STEP * step(at, running).sign()
+        at = (at_start + change.clamp(-largest, largest)).clamp(0, 1)
+        candidates = (at_start + torch.minimum(torch.maximum(at - at_start, -radius), radius)).clamp(0, 1).flatten(0, 1)
+        latest = _where(some.keeps_label(candidates), candidates, latest)
         if (i + 1) % schedule.eval_interval and i + 1 < schedule.n_iterations:
             continue
-        damage = selector.damage(latest)
-        improved = damage > best_damage  # never where an iterate, or the image itself, has no map
-        best, best_damage = _where(improved, latest, best), torch.where(improved, damage, best_damage)
-    return dict(zip(epsilons, best.chunk(len(epsilons)), strict=True))
+        damage = some.damage(latest)
+        improved = damage > best_damage[everywhere]  # never where an iterate, or the image itself, has no map
+        best[everywhere] = _where(improved, latest, best[everywhere])
+        best_damage[everywhere] = torch.where(improved, damage, best_damage[everywhere])
+        going = (best_damage.reshape(groups, n)[:, running] < -schedule.stop_at).any(0)
+        if schedule.stop_at and not bool(going.all()):
+            if not bool(going.any()):
+                break
+            latest = latest.unflatten(0, (groups, len(running)))[:, going].flatten(0, 1)
+            running, at, at_start = running[going], at[going], at_start[going]
+            everywhere = (torch.arange(groups, device=images.device)[:, None] * n + running).flatten()
+            some = selector.of(everywhere)
+    return dict(zip(epsilons, best.chunk(groups), strict=True))
 
 
 def _where(chosen: Bool[Tensor, " n"], one: Float[Tensor, "n c h w"], other: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from myths.saliency.attributions import Objective
@@ -50,6 +50,10 @@ class AttackObjective:
             return (maps * self.pixels).sum((1, 2)) / maps.sum((1, 2))
         k = int(self.pixels[0].sum())
         return -(top_k(maps, k) & self.pixels).sum((1, 2)).to(maps.dtype) / k
+
+    def of(self, which: Int64[Tensor, " m"]) -> AttackObjective:
+        """Return the objective of some of the images."""
+        return AttackObjective(self.kind, self.pixels[which], self.center[which])
 
     def repeat(self, times: int) -> AttackObjective:
         """Return the objective of the images repeated ``times`` times."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from myths.lab.setting import NAME_OR_NONE, Count, Items, Range
 from myths.lab.trial import Context, Outcome, Protocol
-from myths.saliency.names import AVERAGING_METHODS, DEFAULT_BETA, GRADIENT_ATTACKS, AttackName, Method, Schedule, check_layer
+from myths.saliency.names import AVERAGING_METHODS, DEFAULT_BETA, GRADIENT_ATTACKS, AttackName, Method, Schedule, check_layer, check_stop
 from myths.saliency.trials.networks import EvaluatePretrained, is_stand_in
 from myths.saliency.trials.on_network import TEST_NETWORK, OnNetwork, describe, trial_attribution
 
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from myths.saliency.attributions import Attribution
     from myths.saliency.explained_model import ExplainedModel
 
+PAPER_IMAGES = 256
+"""Minimum number of images of the paper's protocol. The paper attacks 512."""
+EARLY = 0.4
+"""Expected fraction of the steps that are taken with ``stop_at``."""
 N_EXAMPLES = 6
 """Number of images per trial that are stored for figures."""
 
@@ -54,28 +58,38 @@ class AttackImages(OnNetwork):
     """Output that is explained. "paper" is the probability for integrated gradients and the logit for the other methods."""
     layer: Annotated[str, NAME_OR_NONE] = ""
     """Layer of Grad-CAM. Empty: the last convolution."""
+    first: Annotated[int, Range(at_least=0)] = 0
+    """Number of correctly classified images to leave out. Tables unite trials on different images."""
+    stop_at: Annotated[float, Range(at_least=0, below=1)] = 0.0
+    """The attack on an image stops when at most this fraction of its top pixels is left. 0: all steps are taken."""
+    image_size: Annotated[int, Range(at_least=1, also=(0, "that of the dataset"))] = 0
+    """Size to which the images are reduced, in pixels."""
 
     nondeterministic_columns: ClassVar[frozenset[str]] = frozenset({"attack_seconds", "internal_batch_size", "attack_internal_batch_size"})
 
     def __post_init__(self) -> None:
-        """Raise UsageError for a layer with a method other than Grad-CAM."""
+        """Raise UsageError for a layer with a method other than Grad-CAM, or an attack that cannot stop early."""
         super().__post_init__()
         check_layer(self.layer, self.method)
+        check_stop(self.stop_at, self.attack)
 
     def __str__(self) -> str:
-        return f"{self.attack} attack on {self.method} of {describe(self.network)}, {self.images} images, seed {self.seed}"
+        size = f" of {self.image_size} pixels" if self.image_size else ""
+        images = f"{self.images} images{size}{f' after {self.first}' if self.first else ''}"
+        return f"{self.attack} attack on {self.method} of {describe(self.network)}, {images}, seed {self.seed}"
 
     @property
     def protocol(self) -> Protocol:
         """The protocol: "paper", "stand-in" or "reduced".
 
-        It is "paper" for a pretrained network with the paper's schedule, the default settings of the maps and at least 64 images.
+        It is "paper" for a pretrained network with the paper's schedule, the default settings of the maps and at least ``PAPER_IMAGES``.
         """
         if is_stand_in(self.network.dataset):
             return "stand-in"
         schedule = self.n_iterations >= 300 and self.step_size == 0.5 and self.eval_interval == 1 and not self.share_trajectory
+        whole = self.images >= PAPER_IMAGES and not self.image_size
         maps = self.n_steps >= 100 and self.attack_n_steps >= 100 and self.output == "paper" and self.beta == self.network.attack_beta
-        return "paper" if isinstance(self.network, EvaluatePretrained) and schedule and maps and self.images >= 64 else "reduced"
+        return "paper" if isinstance(self.network, EvaluatePretrained) and whole and schedule and maps else "reduced"
 
     @property
     def relative_cost(self) -> float:
@@ -86,9 +100,10 @@ class AttackImages(OnNetwork):
         per_step = (self.attack_n_steps if averages else one) * (5.0 if self.attack in GRADIENT_ATTACKS else 0.0)
         per_map = self.n_steps if averages else one
         trajectories = 1 if self.share_trajectory else budgets
-        steps = 0 if self.attack == "random" else self.n_iterations
+        steps = 0.0 if self.attack == "random" else self.n_iterations * (EARLY if self.stop_at else 1.0)
         evaluations = steps / self.eval_interval * budgets * per_map
         area = {"digits": 0.1, "shapes": 0.25, "imagenette": 4.0, "imagenet_sample": 50.0}.get(self.network.dataset, 1.0)
+        area = (self.image_size / 32) ** 2 if self.image_size else area
         return area * self.images * (steps * trajectories * per_step + evaluations + 6 * budgets * per_map) / 1000
 
     @property
@@ -119,7 +134,7 @@ class AttackImages(OnNetwork):
         from myths.saliency.comparison import ExplainedImages, compare, completeness_error, example_arrays, explain_images, null_similarity
         from myths.saliency.trials.networks import load_explained_model
 
-        model = load_explained_model(self.network, context, self.images)
+        model = load_explained_model(self.network, context, self.images, first=self.first, image_size=self.image_size)
         attack_attribution, eval_attribution = (self._attribution(model, n, context) for n in (self.attack_n_steps, self.n_steps))
         config = AttackConfig(
             attack=self.attack, attack_attribution=attack_attribution, eval_attribution=eval_attribution,
@@ -150,7 +165,7 @@ class AttackImages(OnNetwork):
         """Schedule of the attack."""
         return Schedule(
             n_iterations=self.n_iterations, step_size=self.step_size, eval_interval=self.eval_interval, beta=self.beta,
-            share_trajectory=self.share_trajectory,
+            share_trajectory=self.share_trajectory, stop_at=self.stop_at,
         )  # fmt: skip
 
     def _attribution(self, model: ExplainedModel, n_steps: int, context: Context) -> Attribution:

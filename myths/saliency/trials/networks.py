@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
+from myths.lab.errors import UsageError
 from myths.lab.setting import DatasetName, Range
 from myths.lab.trial import Context, Outcome, Protocol, Trial
 from myths.lab.vision.classifier import BUILT_IN, TrainClassifier, load_classifier
 from myths.saliency.names import CAFFE_BETA, DEFAULT_BETA, IMAGENET_SAMPLE, PIXEL_STEP, SQUEEZENET, UNTRAINED
 
 if TYPE_CHECKING:
+    from jaxtyping import UInt8
     from torch import Tensor, nn
 
     from myths.lab.data.images import ImageSet
@@ -43,6 +46,11 @@ class TrainNetwork(TrainClassifier):
         """Difference from the standard network: "adversarial", "softplus 2", or "none"."""
         parts = ["adversarial"] * (self.adversarial_epsilon > 0) + [f"softplus {self.beta:g}"] * (self.beta > 0)
         return ", ".join(parts) or "none"
+
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """Columns of tables that follow from the settings."""
+        return {**super().columns, "defense": self.defense}
 
     @property
     def attack_beta(self) -> float:
@@ -205,10 +213,17 @@ class EvaluatePretrained(Trial):
 Network = TrainNetwork | EvaluatePretrained
 
 
-def load_explained_model(trial: Network, context: Context, n: int) -> ExplainedModel:
-    """Load a network with the first ``n`` of its shuffled test images that it classifies correctly.
+def load_explained_model(trial: Network, context: Context, n: int, *, first: int = 0, image_size: int = 0) -> ExplainedModel:
+    """Load a network with ``n`` of its shuffled test images that it classifies correctly.
 
     The order of the images depends only on the seed of the trial in ``context``.
+
+    Args:
+        trial: The network.
+        context: Device, random streams, and the trained network.
+        n: Number of images.
+        first: Number of correctly classified images to leave out.
+        image_size: Size to which the images are reduced, in pixels; 0 is that of the dataset.
     """
     from myths.lab.vision.training import predict
     from myths.saliency.explained_model import explained_model
@@ -216,6 +231,7 @@ def load_explained_model(trial: Network, context: Context, n: int) -> ExplainedM
     from myths.saliency.surrogate import softened
 
     images = trial.images(context.device)
+    images = replace(images, x_test=reduced(images.x_test, image_size)) if image_size else images
     if isinstance(trial, EvaluatePretrained):
         pretrained, _ = load(trial.weights, context.device)
         module: nn.Module = pretrained
@@ -225,7 +241,20 @@ def load_explained_model(trial: Network, context: Context, n: int) -> ExplainedM
     else:
         classifier = load_classifier(trial, context.outcome(trial), context.device)
         module, mean, labels = softened(classifier, trial.beta), classifier.standardize.mean, images.y_test
-    return explained_model(module, mean, images.x_test, labels, n, context.rng("images"))
+    return explained_model(module, mean, images.x_test, labels, first + n, context.rng("images")).after(first)
+
+
+def reduced(images: UInt8[Tensor, "n c h w"], size: int) -> UInt8[Tensor, "n c i j"]:
+    """Return images reduced to ``size`` pixels, each the mean of the pixels that it covers.
+
+    Raises:
+        UsageError: The images are smaller.
+    """
+    from torch.nn import functional
+
+    if size > min(images.shape[-2:]):
+        raise UsageError(f"image_size={size}: the images have only {images.shape[-2]} x {images.shape[-1]} pixels")
+    return functional.interpolate(images.float(), size=size, mode="area").round().byte()
 
 
 def is_stand_in(dataset: str) -> bool:
