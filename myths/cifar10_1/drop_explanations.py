@@ -45,7 +45,7 @@ def excluded_counts(reason: Reason) -> tuple[Counts, Counts, Counts]:
     return found["original", "1"], found["original", "0"], found["v4", "0"]
 
 
-def share_of_excluded(excluded: Counts, kept: Counts, new: Counts, rng: np.random.Generator) -> Estimate:
+def share_of_excluded(excluded: Counts, kept: Counts, new: Counts, rng: np.random.Generator, resamples: int = RESAMPLES) -> Estimate:
     """Return the accuracy gain from the excluded images on the original test set, relative to the mean drop.
 
     Args:
@@ -53,6 +53,7 @@ def share_of_excluded(excluded: Counts, kept: Counts, new: Counts, rng: np.rando
         kept: Counts of its other images.
         new: Counts of the images of the new test set.
         rng: Random numbers of the bootstrap.
+        resamples: Number of bootstrap resamples.
 
     Returns:
         (accuracy − accuracy without the excluded images) / (accuracy − accuracy on the new test set), with a percentile-bootstrap
@@ -60,13 +61,13 @@ def share_of_excluded(excluded: Counts, kept: Counts, new: Counts, rng: np.rando
     """
     original = np.concatenate([excluded, kept])
     n, m = int(original.sum()), int(new.sum())
-    drawn = rng.multinomial(n, original / n, RESAMPLES)
-    shares = _share(drawn[:, : len(excluded)], drawn[:, len(excluded) :], rng.multinomial(m, new / m, RESAMPLES))
+    drawn = rng.multinomial(n, original / n, resamples)
+    shares = _share(drawn[:, : len(excluded)], drawn[:, len(excluded) :], rng.multinomial(m, new / m, resamples))
     low, high = np.quantile(shares, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Estimate(float(_share(excluded[None], kept[None], new[None])[0]), float(low), float(high), "test examples", n)
 
 
-def mean_drop(original: Counts, new: Counts, rng: np.random.Generator) -> Estimate:
+def mean_drop(original: Counts, new: Counts, rng: np.random.Generator, resamples: int = RESAMPLES) -> Estimate:
     """Return the mean drop of the models, with a percentile-bootstrap interval over the images of both test sets.
 
     All models share the images. The interval is therefore as wide as that of one model, whatever their number.
@@ -75,9 +76,10 @@ def mean_drop(original: Counts, new: Counts, rng: np.random.Generator) -> Estima
         original: Counts of the images of the original test set.
         new: Counts of the images of the new test set.
         rng: Random numbers of the bootstrap.
+        resamples: Number of bootstrap resamples.
     """
     n, m = int(original.sum()), int(new.sum())
-    drops = _accuracy(rng.multinomial(n, original / n, RESAMPLES)) - _accuracy(rng.multinomial(m, new / m, RESAMPLES))
+    drops = _accuracy(rng.multinomial(n, original / n, resamples)) - _accuracy(rng.multinomial(m, new / m, resamples))
     low, high = np.quantile(drops, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Estimate(float((_accuracy(original[None]) - _accuracy(new[None]))[0]), float(low), float(high), "test examples", min(n, m))
 
@@ -111,7 +113,8 @@ def share_of_selection(
         generator: Random numbers of the halves and the blocks.
 
     Returns:
-        The optimism divided by the mean drop, with a jackknife interval over 20 blocks of images of both test sets.
+        The optimism divided by the mean drop, with a jackknife interval over 20 blocks of images of both test sets. It is conservative:
+        which model is selected depends on few images, and every block is deleted with new halves.
     """
 
     def share(images: Tensor, new_images: Tensor) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float, Num
 from numpy import ndarray as Array
 
-from myths.lab.estimate import Estimate, jackknife
+from myths.lab.estimate import Estimate, fisher_z, jackknife
 
 Scale = Literal["accuracy", "probit"]
 SCALES: tuple[Scale, ...] = ("accuracy", "probit")
@@ -106,13 +106,16 @@ def fit(
     def interval(part: Literal["slope", "intercept"]) -> Estimate:
         return jackknife(float(getattr(whole, part)), [float(getattr(each, part)) for each in without], "models", len(x))
 
-    sign = float(np.sign(whole.slope))
-    z = jackknife(_z_of_r2(whole, sign), [_z_of_r2(each, sign) for each in without], "models", len(x))
-    r2 = float(whole.r2)
-    low, high = np.tanh(max(z.low, 0.0)) ** 2, np.tanh(z.high) ** 2
-    return FitEstimates(
-        scale, interval("slope"), interval("intercept"), Estimate(r2, min(r2, float(low)), max(r2, float(high)), "models", len(x))
-    )
+    return FitEstimates(scale, interval("slope"), interval("intercept"), _r2(whole, without, len(x)))
+
+
+def _r2(whole: LinearFit, without: Sequence[LinearFit], n: int) -> Estimate:
+    """Return R² with its jackknife interval on Fisher's z scale, which is at least as wide as that of independent families."""
+    sign, r2 = float(np.sign(whole.slope)), float(whole.r2)
+    z = jackknife(_z_of_r2(whole, sign), [_z_of_r2(each, sign) for each in without], "models", n)
+    smallest = fisher_z(float(np.tanh(z.value)), len(without), "models")
+    low, high = min(np.tanh(z.low), smallest.low), max(np.tanh(z.high), smallest.high)
+    return Estimate(r2, min(r2, float(max(low, 0.0) ** 2)), max(r2, float(high**2)), "models", n)
 
 
 def _z_of_r2(line: LinearFit, sign: float) -> float:
