@@ -189,25 +189,14 @@ def run(
 
     sets = () if data is None else canonical_names(data)
     request = _request(
-        myths, profile, device, _Named(run, results, source), seeds=seeds, data=sets, budget=_seconds(budget), jobs=jobs,
-        claims=_words("--claim", claim), trial_classes=_words("--trial", trial), again=_words("--again", again), shard=shard,
-        announced=not dry_run,
+        myths, profile, device, _Named(run, results, source, shard), seeds=seeds, data=sets, budget=_seconds(budget), jobs=jobs,
+        claims=_words("--claim", claim), trial_classes=_words("--trial", trial), again=_words("--again", again), announced=not dry_run,
     )  # fmt: skip
-    from myths.lab.execution import session, worker_pool
-    from myths.lab.storage import publish
-
     if dry_run:
         with terminal.waiting("planning"):
             _print_plan(request, as_json)
         return
-    if (slow := worker_pool.excess_jobs_warning(request.jobs, request.device)) is not None:
-        terminal.error(slow)
-    if (why := publish.unpublishable_reason(request.run)) is not None:
-        terminal.print(f"Results of this run cannot be published: {why}.", "dim")
-    with terminal.waiting("checking datasets and stored trials"):
-        myth_results = session.run(request, terminal.progress)
-    terminal.stop_progress()
-    wrong = _print_results(myth_results, request)
+    wrong = _run(request)
     if with_report:
         with terminal.waiting("report", ticking=False):
             wrong += _write_report([], results)
@@ -257,12 +246,15 @@ def try_(
 
 @command(app, "report")
 def report(
-    runs: Annotated[list[str] | None, typer.Argument(metavar="[RUN]...", help="Names of runs. Default: all available runs.")] = None,
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[RUN]...", help="Names of runs, or archives that `myths submit` wrote. Default: all available runs."),
+    ] = None,
     results: ResultsOption = None,
 ) -> None:
     """Rebuild tables, claims, figures and the HTML report.
 
-    They are computed from the stored trials of the runs.
+    They are computed from the stored trials of the runs. Claims of independent runs are combined.
     """
     with terminal.waiting("report", ticking=False):
         wrong = _write_report(runs or [], results)
@@ -347,17 +339,10 @@ def merge_(
     """
     from myths import suite
     from myths.lab import analysis
-    from myths.lab.storage import submission
     from myths.lab.storage.merging import CONFLICTS, merge
 
     with tempfile.TemporaryDirectory() as scratch, terminal.waiting(f"merging {len(sources)} runs"):
-        runs = [
-            submission.extract(Path(source), Path(scratch) / str(place), suite.MYTHS)
-            if source.endswith(".tar.gz")
-            else suite.find_run(source, *suite.roots(results))
-            for place, source in enumerate(sources)
-        ]
-        merged = merge(runs, suite.new_run(into, results), suite.MYTHS)
+        merged = merge(_runs(sources, scratch, results), suite.new_run(into, results), suite.MYTHS)
         derived, wrong = _derive([merged.run])
         for each in derived:
             analysis.write(each)
@@ -515,23 +500,16 @@ def data_remove(names: list[str]) -> None:
 
 @dataclass(frozen=True)
 class _Named:
-    """The run of a request as the user names it: its name, its folder, and the published run that it continues."""
+    """The run of a request as the user names it: its name, its folder, the published run that it continues, and its shard."""
 
     run: str | None
     results: Path | None
     source: str | None
+    shard: str | None = None
 
 
 def _request(
-    myths: list[str] | None,
-    profile: str | None,
-    device: str,
-    named: _Named,
-    *,
-    jobs: int | None,
-    announced: bool,
-    shard: str | None = None,
-    **more: Any,
+    myths: list[str] | None, profile: str | None, device: str, named: _Named, *, jobs: int | None, announced: bool, **more: Any
 ) -> RunRequest:
     from myths import suite
     from myths.lab.execution import continuation
@@ -544,7 +522,7 @@ def _request(
             raise UsageError(f"Invalid {option} '': expected the name of a run. Is a shell variable unset?")
     chosen = [suite.find(name) for name in myths or []] or list(suite.MYTHS)
     published = None if source is None else suite.find_run(source, suite.PUBLISHED, suite.BUNDLED)
-    part = None if shard is None else Shard.parse(shard)
+    part = None if named.shard is None else Shard.parse(named.shard)
     profile = parse_profile(profile if profile is not None else continuation.profile_of(published) if published is not None else "quick")
     if run is not None:
         suite.new_run(run, results)
@@ -592,6 +570,21 @@ def _seconds(budget: str | None) -> float | None:
     if float(match[1]) == 0:
         raise UsageError(f"Invalid --budget {budget!r}: expected more than 0, such as 90s. --dry-run prints the plan without running it")
     return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def _run(request: RunRequest) -> list[str]:
+    """Run a request and print its verdicts. Return errors, one sentence each."""
+    from myths.lab.execution import session, worker_pool
+    from myths.lab.storage import publish
+
+    if (slow := worker_pool.excess_jobs_warning(request.jobs, request.device)) is not None:
+        terminal.error(slow)
+    if (why := publish.unpublishable_reason(request.run)) is not None:
+        terminal.print(f"Results of this run cannot be published: {why}.", "dim")
+    with terminal.waiting("checking datasets and stored trials"):
+        myth_results = session.run(request, terminal.progress)
+    terminal.stop_progress()
+    return _print_results(myth_results, request)
 
 
 def _print_plan(request: RunRequest, as_json: bool) -> None:
@@ -648,14 +641,32 @@ def _write_report(runs: Sequence[str], results: Path | None) -> list[str]:
     from myths.lab.report import site
     from myths.lab.report.parallel_map import parallel_map
 
-    roots = (results or suite.LOCAL, suite.PUBLISHED)
-    chosen = [suite.find_run(name, *roots, suite.BUNDLED) for name in runs] if runs else suite.runs(*roots)
-    found, wrong = _derive(chosen)
-    ours = [each for each in found if not each.run.is_published]
-    parallel_map([functools.partial(analysis.write, each) for each in ours], "tables and figures of runs")
-    page = site.build(found, (results or Path("results")) / "report", suite.MYTHS)
+    with tempfile.TemporaryDirectory() as scratch:
+        chosen = _runs(runs, scratch, results) if runs else suite.runs(results or suite.LOCAL, suite.PUBLISHED)
+        found, wrong = _derive(chosen)
+        ours = [each for each in found if each.run.location == "local"]
+        parallel_map([functools.partial(analysis.write, each) for each in ours], "tables and figures of runs")
+        page = site.build(found, (results or Path("results")) / "report", suite.MYTHS)
     terminal.print(f"report: {page.resolve().as_uri()}")
     return wrong
+
+
+def _runs(names: Sequence[str], scratch: str, results: Path | None) -> list[RunFolder]:
+    """Return runs by name or folder. Archives are unpacked into a folder of their own.
+
+    Raises:
+        UsageError: There is no such run or archive.
+        CannotStart: A file is not an archive of a run, or it was changed.
+    """
+    from myths import suite
+    from myths.lab.storage import submission
+
+    return [
+        submission.extract(Path(name), Path(scratch) / str(place), suite.MYTHS)
+        if name.endswith(".tar.gz")
+        else suite.find_run(name, *suite.roots(results))
+        for place, name in enumerate(names)
+    ]
 
 
 def _derive(chosen: Sequence[RunFolder]) -> tuple[list[Analysis], list[str]]:

@@ -8,6 +8,7 @@ import re
 from myths.lab.claim import Claim
 from myths.lab.claim_record import ClaimRecord
 from myths.lab.estimate import Estimate
+from myths.lab.meta_analysis import Pooled
 from myths.lab.verdict import Strength
 
 SPACE = "\u202f"
@@ -103,6 +104,17 @@ def format_interval(estimate: Estimate) -> str:
     if estimate.source_of_variation == "exact" and estimate.low == estimate.high:
         return ""
     return f"[{format_number(estimate.low, decimals)}, {format_number(estimate.high, decimals)}]"
+
+
+def format_pooled(pooled: Pooled) -> str:
+    """Return a number combined from several runs, with the interval for another run and the share of the variance between runs."""
+    decimals = min(6, max(0, 1 - math.floor(math.log10(pooled.high - pooled.low)))) if pooled.high > pooled.low else None
+    value, low, high, other_low, other_high = (
+        format_number(end, decimals) for end in (pooled.value, pooled.low, pooled.high, pooled.predicted_low, pooled.predicted_high)
+    )
+    return (
+        f"{value} [{low}, {high}], another run in [{other_low}, {other_high}], I² {100 * pooled.i_squared:.0f} %, {len(pooled.runs)} runs"
+    )
 
 
 def format_source_of_variation(estimate: Estimate) -> str:

@@ -205,8 +205,8 @@ class RunView:
 
     @property
     def location(self) -> str:
-        """Location of the run: published or local."""
-        return "published" if self.analysis.run.is_published else "local"
+        """Where the run comes from: published, submitted or local."""
+        return self.analysis.run.location
 
     @property
     def verdict(self) -> MythVerdict:

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from myths.lab import meta_analysis
 from myths.lab.analysis import Analysis
 from myths.lab.myth import Myth
 from myths.lab.report import drawing, exports, formatting, front_page, run_view, source_trials
@@ -62,7 +63,15 @@ def _of_myth(runs: Sequence[run_view.RunView], compared: Sequence[Comparison]) -
     myth = runs[0].analysis.myth
     ours = [comparison for comparison in compared if any(pair.myth is myth for pair in comparison.pairs)]
     shown = [i for i, claim in enumerate(runs[0].claims) if claim.primary or any(run.claims[i].value_text for run in runs)]
-    return {"myth": myth, "runs": runs, "notes": run_view.footnotes(myth.claims), "compared": ours, "side_by_side": shown}
+    combined = meta_analysis.of_runs([run.analysis for run in runs])
+    return {
+        "myth": myth,
+        "runs": runs,
+        "notes": run_view.footnotes(myth.claims),
+        "compared": ours,
+        "side_by_side": shown,
+        "combined": {identity: formatting.format_pooled(found) for identity, found in combined.items()},
+    }
 
 
 def _write(environment: jinja2.Environment, file: Path, template: str, values: Mapping[str, Any]) -> None:
@@ -105,8 +114,7 @@ def _run(analysis: Analysis, key: str, rendered: drawing.Rendered) -> run_view.R
 
 def _key(run: RunFolder, taken: dict[str, Path]) -> str:
     """Return a unique key of a run for ids and paths, without its location on disk."""
-    where = "published" if run.is_published else "local"
-    key = base = f"{where}-{run_view.slug(run.name)}"
+    key = base = f"{run.location}-{run_view.slug(run.name)}"
     while taken.setdefault(key, run.path) != run.path:
         key = f"{base}-{len(taken)}"
     return key

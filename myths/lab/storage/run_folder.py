@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from myths.lab.errors import CannotStart
 from myths.lab.myth import Myth
@@ -28,6 +28,8 @@ _INVOCATION = {
 _SHAPE = {"machine_class": str | None, "data": {str: {"sha256": str | None}}, "invocations": [_INVOCATION], "notes": [str]}
 """Required structure of ``run.json``, as ``provenance.invocation`` and ``RunFolder.add_invocation`` write it. Further keys are allowed."""
 
+SUBMITTED = "submitted"
+"""Name of the folder that holds unpacked archives."""
 REMEDY = "Restore it or use a different --run"
 """What to do about a ``run.json`` that cannot be used: the last sentence of its errors."""
 
@@ -47,6 +49,11 @@ class RunFolder:
     def is_published(self) -> bool:
         """Whether it is a published run, including those of an installed package."""
         return self.path.resolve().parent.name == "published"
+
+    @property
+    def location(self) -> Literal["published", "submitted", "local"]:
+        """Where the run comes from: a published run, an unpacked archive, or this machine."""
+        return "published" if self.is_published else "submitted" if self.path.parent.name == SUBMITTED else "local"
 
     def metadata(self) -> dict[str, Any]:
         """Return the content of ``run.json``: machine class, datasets, invocations; empty lists for a new run.

@@ -26,7 +26,7 @@ from myths.lab.errors import CannotStart, MythsError, UsageError
 from myths.lab.myth import Myth
 from myths.lab.storage import published_arrays
 from myths.lab.storage.publish import publish
-from myths.lab.storage.run_folder import REMEDY, RunFolder
+from myths.lab.storage.run_folder import REMEDY, SUBMITTED, RunFolder
 from myths.lab.storage.store import RECORD_KEYS, complete_lines, record_error
 from myths.lab.tables import as_csv
 from myths.lab.trial import decode
@@ -183,7 +183,7 @@ def extract(archive: Path, folder: Path, myths: Sequence[Myth]) -> RunFolder:
     files = _unpacked(archive)
     if wrong := list(_checksum_errors(files)):
         raise CannotStart(f"{archive}: {wrong[0]}. `myths verify {archive}` lists all errors")
-    return _write(files, _expected(files, myths), folder / archive.name.removesuffix(".tar.gz"))
+    return _write(files, _expected(files, myths), folder / SUBMITTED / archive.name.removesuffix(".tar.gz"))
 
 
 def _write(files: Mapping[str, bytes], names: Collection[str], folder: Path) -> RunFolder:

@@ -48,6 +48,10 @@ def share(rows):
     return clopper_pearson(int(rows["heads"].sum()), int(rows["times"].sum())).affine(100.0)
 
 
+def spread_over_seeds(rows):
+    return student_t(list(rows["heads_percent"] - 50), "seeds") if len(rows) > 1 else None
+
+
 def figure(tables):
     table = tables["tosses"]
     if table.empty:
@@ -79,7 +83,7 @@ CLAIMS = (
     claim("C6-control", "ducat", at_least(1.0), kind="control", unit="tosses", paper=1.0, paper_low=None, paper_high=None,
           measure=lambda rows: exact(float(rows["times"].sum()), len(rows))),
     claim("C7-spread", "ducat", between(0.1, 5.0), unit="pp", paper=0.5, paper_low=None, paper_high=None,
-          measure=lambda rows: student_t(list(rows["heads_percent"] - 50), "seeds") if len(rows) > 1 else None),
+          measure=spread_over_seeds),
 )  # fmt: skip
 
 COIN = Myth(
@@ -126,7 +130,9 @@ def invocation(profile: str, identity: str = "20260101T000000-ab12", **changes) 
     }
 
 
-def make_run(path: Path, profile: str = "laptop", heads=None, myth: Myth = COIN, data=None, times: int = 10_000, **changes) -> RunFolder:
+def make_run(
+    path: Path, profile: str = "laptop", heads=None, myth: Myth = COIN, data=None, times: int = 10_000, first_seed: int = 0, **changes
+) -> RunFolder:
     """A run folder with a trial for each number of heads."""
     run, made = RunFolder(path), invocation(profile, **changes)
     run.add_invocation(
@@ -134,7 +140,7 @@ def make_run(path: Path, profile: str = "laptop", heads=None, myth: Myth = COIN,
     )
     store = run.store(myth)
     for coin, counts in (HEADS if heads is None else heads).items():
-        for seed, count in enumerate(counts):
+        for seed, count in enumerate(counts, start=first_seed):
             rows = [{"dataset": coin, "heads": count, "times": times}]
             store.append(
                 TrialRecord(

@@ -395,3 +395,21 @@ def test_a_run_whose_names_were_converted_says_from_which_commit(tmp_path):
     (run.path / "run.json").write_text(json.dumps({**run.metadata(), "converted": "06cc327"}))
     site.build([analyze(coin.COIN, run)], tmp_path / "report")
     assert "converted from those of commit 06cc327" in Checker((tmp_path / "report" / "fair-coin.html").read_text()).text
+
+
+def test_independent_runs_are_combined_beside_each_run(tmp_path):
+    """Other people's archives among them: runs with other seeds count, repeated ones do not."""
+    spread = {"measure": coin.spread_over_seeds, "repetition_unit": "seeds"}
+    myth = replace(coin.COIN, claims=(coin.claim("C7-spread", "ducat", coin.between(0.1, 5.0), **spread),))
+    runs = [
+        coin.analysis(tmp_path / "local" / name, myth=myth, heads={"ducat": heads}, first_seed=seed)
+        for name, heads, seed in (
+            ("a", (5400, 5350, 5380), 0), ("b", (5300, 5450, 5390), 3), ("c", (5100, 5150, 5180), 6), ("again", (5400, 5350, 5380), 0),
+        )
+    ]  # fmt: skip
+    site.build(runs, tmp_path / "report")
+    text = Checker((tmp_path / "report" / "fair-coin.html").read_text()).text
+    assert "Independent runs combined" in text
+    assert re.search(r"3\.\d \[.*\], another run in \[.*\], I² \d+\W%, 3 runs", text)
+    site.build(runs[:2], tmp_path / "two")
+    assert "Independent runs combined" not in Checker((tmp_path / "two" / "fair-coin.html").read_text()).text
