@@ -10,7 +10,7 @@ import torch
 from myths.lab.errors import UsageError
 from myths.saliency import metrics
 from myths.saliency.attacks import AttackConfig, keeps_label, perturb
-from myths.saliency.attributions import make_attribution
+from myths.saliency.attributions import Attribution, make_attribution
 from myths.saliency.explained_model import check_inputs, explained_model
 from myths.saliency.maps import least_salient_quadrant
 from myths.saliency.names import GRADIENT_ATTACKS, PIXEL_STEP, Schedule
@@ -167,3 +167,32 @@ def test_only_images_that_the_network_gets_right_are_taken(case):
     torch.testing.assert_close(found.images, x[list(found.indices)] / 255)
     with pytest.raises(UsageError, match="only 30 of 60"):
         explained_model(network, torch.full((3, 1, 1), 0.5), x, y, 31, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("share", [False, True])
+def test_an_attack_stops_on_the_images_of_which_little_is_left_and_goes_on_with_the_others(case, share, monkeypatch):
+    """Every image ends as without stopping, or once at most 40 % of its top pixels is left; and fewer images are stepped."""
+    network, images, labels = case
+    whole = Schedule(n_iterations=12, step_size=1.0, beta=20.0, share_trajectory=share)
+    stepped = []
+    gradient = Attribution.objective_gradient
+    monkeypatch.setattr(
+        Attribution, "objective_gradient", lambda self, net, at, *rest: stepped.append(len(at)) or gradient(self, net, at, *rest)
+    )
+    budgets = (4.0, 8.0)
+    how, full = attack(case, "top-k", whole, budgets)
+    taken, stepped[:] = sum(stepped), []
+    _, early = attack(case, "top-k", dataclasses.replace(whole, stop_at=0.4), budgets)
+    clean = how.maps(network, images, labels)
+    n_stopped = 0
+    for epsilon in budgets:
+        left, least = (metrics.intersection(clean, how.maps(network, found[epsilon], labels), 25) for found in (early, full))
+        same = torch.isclose(early[epsilon], full[epsilon], atol=1e-6).flatten(1).all(1)
+        assert (same | (left <= 0.4)).all()
+        assert (left >= least - 1e-6).all()
+        n_stopped += int((~same).sum())
+        assert keeps_label(network, early[epsilon], labels).all()
+    assert n_stopped > 0
+    assert sum(stepped) < taken
+    with pytest.raises(UsageError, match=r"stop_at=0\.4"):
+        attack(case, "mass-center", dataclasses.replace(whole, stop_at=0.4))

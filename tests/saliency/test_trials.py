@@ -11,9 +11,10 @@ from scipy import stats
 
 from myths.lab.data import prepared
 from myths.lab.errors import UsageError
+from myths.lab.estimate import mean_of_shares
 from myths.lab.execution import runner
 from myths.lab.storage.run_folder import RunFolder
-from myths.lab.storage.store import Results
+from myths.lab.storage.store import Results, TrialRecord
 from myths.lab.trial import Context
 from myths.saliency import MYTH, figures, pictures
 from myths.saliency.attack_series import (
@@ -31,7 +32,7 @@ from myths.saliency.imagenet import imagenet_sample, imagenette
 from myths.saliency.names import IMAGENET_SAMPLE, UNTRAINED
 from myths.saliency.profiles import trials
 from myths.saliency.trials import AttackImages, ChangeImages, MeasureCurvature, MeasureInfluence, RandomizeParameters
-from myths.saliency.trials.networks import EvaluatePretrained, TrainNetwork
+from myths.saliency.trials.networks import EvaluatePretrained, TrainNetwork, load_explained_model, reduced
 from myths.saliency.trials.on_network import TEST_NETWORK
 
 
@@ -261,6 +262,58 @@ def test_locality_takes_off_what_another_images_map_has():
     by_chance = 0.5 + (same - 0.1) / 0.9 * 0.5
     assert lens_gain(series(same, lens=by_chance)).value == pytest.approx(0, abs=1e-9)
     assert lens_gain(series(same, lens=np.full(80, 0.95))).low > 0.3
+
+
+# --- trials that attack different images -----------------------------------------------------------
+
+
+def shard(images, shared, first=0, stop_at=0.0, **settings):
+    n = len(images)
+    trial = AttackImages(
+        network=TEST_NETWORK, method="gradient", attack="top-k", k=20, epsilons=(8.0,), images=n, first=first, stop_at=stop_at, **settings
+    )
+    per_image = {name: list(shared) for name in ("intersection", "lens_recall", "lens_precision", "spearman", "ssim", "center_shift_px")}
+    per_image |= {name: [0.0] * n for name in ("confidence_change_pp", "region_after", "linf_levels")}
+    null = {f"null_{name}": [0.1] * n for name in ("intersection", "lens_recall", "spearman", "center_shift_px")}
+    rows = [
+        {"kind": "budget", "epsilon": 8.0, "image": list(images), "label_kept": [True] * n, **per_image, "attack_seconds": 1.0,
+         "internal_batch_size": 4},
+        {"kind": "clean", "k": 20, "pixels": 256, **null},
+    ]  # fmt: skip
+    return TrialRecord(trial=trial, status="ok", rows=rows)
+
+
+def test_trials_on_different_images_are_one_row_and_an_image_of_two_trials_counts_once():
+    records = [
+        shard([7, 3, 9], [0.0, 0.25, 1.0]),
+        shard([4, 8, 5], [0.5, 0.75, 1.0], first=3, stop_at=0.005),
+        shard([7, 3], [0.9, 0.9], stop_at=0.005),
+        shard([7, 3], [0.4, 0.4], n_iterations=25),
+    ]
+    table = MYTH.tables["attacks"](Results(records)).set_index("n_iterations")
+    assert len(table) == 2
+    row = table.loc[300]
+    assert (row["n"], row["n_untouched"], row["n_touched"]) == (6, 2, 4)
+    assert (row["intersection"], row["touched"]) == (pytest.approx(3.5 / 6), pytest.approx(1.5 / 4))
+    assert row["touched_sd"] == pytest.approx(np.std([0, 0.25, 0.5, 0.75], ddof=1))
+    assert set(row["trials"].split()) == {each.trial.id for each in records[:2]}
+    whole = mean_of_shares([0.0, 0.25, 1.0, 0.5, 0.75, 1.0])
+    assert (row["intersection_low"], row["intersection_high"]) == (whole.low, whole.high)
+
+
+def test_a_trial_leaves_out_the_first_images_and_reduces_them():
+    context = Context(TEST_NETWORK)
+    outcome = TEST_NETWORK.run(context)
+    on_network = Context(RandomizeParameters.test_instance(), outcomes=lambda trial: outcome)
+    whole, rest = (load_explained_model(TEST_NETWORK, on_network, n, first=first) for n, first in ((10, 0), (6, 4)))
+    assert rest.indices == whole.indices[4:]
+    assert torch.equal(rest.images, whole.images[4:])
+    assert torch.equal(rest.labels, whole.labels[4:])
+    images = torch.randint(0, 256, (2, 3, 8, 8), dtype=torch.uint8)
+    means = images.numpy().astype(float).reshape(2, 3, 4, 2, 4, 2).mean((3, 5))
+    assert np.abs(reduced(images, 4).numpy() - means).max() <= 0.5
+    with pytest.raises(UsageError, match="image_size=9"):
+        reduced(images, 9)
 
 
 # --- profiles --------------------------------------------------------------------------------------
