@@ -65,7 +65,8 @@ def _show_claim(record: ClaimRecord, terminal: Terminal) -> None:
     found = record.measured
     measured = "not measured"
     if found:
-        measured = f"measured {formatting.value_with_unit(found, record.unit)} {formatting.format_interval(found)}".rstrip()
+        interval = f"{formatting.format_interval(found)} {formatting.format_source_of_variation(found)}".strip()
+        measured = f"measured {formatting.value_with_unit(found, record.unit)} {interval} ({record.strength})"
     terminal.print(
         f"  {paper}{measured}, criterion {formatting.format_criterion(record.criterion)}{'; ' + record.reason if record.reason else ''}"
     )
