@@ -185,8 +185,8 @@ def test_the_largest_deviation_over_seeds_has_a_chi_square_interval():
 
 @pytest.mark.parametrize("true", [(1.3, 1.3, 1.3, 1.3), (1.1, 1.3, 1.5, 2.0)])
 def test_the_smallest_ratio_over_lengths_covers_the_true_one(true):
-    """Logarithms of five processes with a deviation of 0.05, and of five with 0.2 where it matters more."""
-    rng, lengths, draws = np.random.default_rng(0), (16, 24, 64, 128), 400
+    """Of five processes whose logarithms deviate by 0.05, with equal and with different ratios."""
+    rng, lengths, draws = np.random.default_rng(0), (16, 24, 64, 128), 150
     for column, measure, extreme in (("ratio", measures.smallest_ratio, min), ("ratio", measures.largest_ratio, max)):
         covered = 0
         for _ in range(draws):
@@ -399,7 +399,8 @@ def smaller(trial):
 
 def test_the_gpu_profile_runs_in_small_and_gives_every_table_and_figure(tmp_path, monkeypatch):
     monkeypatch.setattr(synthetic_corpora, "N_PAIRS", {"train": 60, "val": 10, "test": 10})
-    listed = list({t.id: t for t in map(smaller, trials("gpu", 2))}.values())
+    pairs = [t for t in trials("gpu", 2) if getattr(t, "seed", 0) == 0 or getattr(t, "layer", "") in ("attention", "dynamic")]
+    listed = list({t.id: t for t in map(smaller, pairs)}.values())
     assert {type(t) for t in listed} == set(MYTH.trial_types)
     run = RunFolder(tmp_path / "gpu")
     store = run.store(MYTH)
@@ -407,7 +408,7 @@ def test_the_gpu_profile_runs_in_small_and_gives_every_table_and_figure(tmp_path
     assert done.failed == []
     results = Results(store.records)
     made = {name: table(results) for name, table in MYTH.tables.items()}
-    assert all(len(table) for name, table in made.items() if name != "slopes")
+    assert all(len(table) for name, table in made.items() if name not in ("slopes", "longer_training"))  # one length of each
     assert set(made["ablation"]["layer"]) == {*ABLATION, "dynamic-no-softmax"}
     assert np.isfinite(made["language_modeling"]["perplexity_ratio"]).all()
     for name, figure in MYTH.figures.items():
