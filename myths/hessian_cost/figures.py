@@ -49,6 +49,7 @@ def slowdowns(tables: Tables) -> Figure | None:
     if table.empty:
         return None
     table = table[(table["at"] == "common with row loop") & (table["dtype"] == "float64") & (table["device_kind"] == _device_kind(table))]
+    table = table[table["threads"] == table["threads"].max()]
     if table.empty:
         return None
     names = {f"{PROBLEMS[name].name}": group for name, group in table.groupby("problem", sort=False)}
@@ -94,8 +95,10 @@ def _chosen(table: pd.DataFrame) -> pd.DataFrame | None:
     if table.empty:
         return None
     ok = table[(table["status"] == "ok") & (table["dtype"] == "float64") & table["problem"].isin(PAPER_PROBLEMS)]
-    ok = ok[ok["device_kind"] == _device_kind(ok)] if len(ok) else ok
-    return ok if len(ok) else None
+    if ok.empty:
+        return None
+    ok = ok[ok["device_kind"] == _device_kind(ok)]
+    return ok[ok["threads"] == ok["threads"].max()]
 
 
 def _lines(table: pd.DataFrame) -> Iterator[tuple[str, str, dict[str, Any], pd.DataFrame]]:

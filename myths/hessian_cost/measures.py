@@ -1,35 +1,59 @@
 """Measures of the claims: functions from the rows of a claim to its estimate, or None if the rows do not suffice.
 
-Ratios of times are averaged geometrically. With several draws, the interval covers independent processes with new inputs. With one draw,
-it covers the repeats within one process and is computed from the quartiles of both times.
+Every interval is over processes: a seed starts a new process with new inputs. Ratios of times are averaged geometrically. ``slowdown`` is
+a time relative to that of the closed form in the same process; rows whose ratio was refused have none.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float
-from numpy import ndarray as Array
 
 from myths.hessian_cost.problems import PAPER_PROBLEMS
 from myths.lab import measures
-from myths.lab.estimate import Estimate, bootstrap
+from myths.lab.claim import MINIMUM_REPETITIONS
+from myths.lab.estimate import CONFIDENCE, Estimate, bootstrap, exact
 
 if TYPE_CHECKING:
     import pandas as pd
 
+Choose = Callable[[Iterable[float]], float]
+"""A rank of several numbers, such as their minimum or maximum."""
+MIN_ENGINE_SECONDS = 1e-3
+"""Shorter closed forms do not judge the engine: the time of a call is mostly overhead there."""
+
 
 def speedup(slow: str, fast: str, rows: pd.DataFrame) -> Estimate | None:
-    """Return how many times faster a method is at the largest common size. Each time is relative to the closed form of its own process."""
-    both = _paired(rows, slow, fast)
-    if both.empty:
-        return None
-    both = _largest(both)
-    parts = [both.filter(like=end).rename(columns=lambda c, end=end: c.removesuffix(end)) for end in ("_slow", "_fast")]
-    errors = np.sqrt(sum(_median_error(part) ** 2 + _median_error(part, "closed_form_") ** 2 for part in parts))
-    return _geometric(both["slowdown_slow"] / both["slowdown_fast"], errors)
+    """Return how many times faster a method is. Each time is relative to the closed form of its own process."""
+    return measures.geometric_mean(_ratios(rows, slow, fast), "processes")
+
+
+def speedup_over_problems(slow: str, fast: str, choose: Choose, rows: pd.DataFrame) -> Estimate | None:
+    """Return the largest or smallest of a method's speed-ups on the paper's three problems, with simultaneous intervals."""
+    return _simultaneous([_ratios(rows[rows["problem"] == problem], slow, fast) for problem in PAPER_PROBLEMS], choose)
+
+
+def slowdown_over_problems(method: str, problems: Sequence[str], choose: Choose, rows: pd.DataFrame) -> Estimate | None:
+    """Return the largest or smallest of a method's slowdowns on some problems, with simultaneous intervals."""
+    own = rows[rows["method"] == method]
+    return _simultaneous([measures.numbers("slowdown", own[own["problem"] == problem]) for problem in problems], choose)
+
+
+def best_method_slowdown(methods: Sequence[str], rows: pd.DataFrame) -> Estimate | None:
+    """Return the second smallest, over the paper's three problems, of the slowdown of the fastest method.
+
+    The intervals of all methods on all problems are simultaneous. All methods must have been timed on all problems.
+    """
+    cells = [(problem, method) for problem in PAPER_PROBLEMS for method in methods]
+    samples = [measures.numbers("slowdown", rows[(rows["problem"] == p) & (rows["method"] == m)]) for p, m in cells]
+
+    def second_of_best(values: Iterable[float]) -> float:
+        return float(np.sort(np.reshape(list(values), (len(PAPER_PROBLEMS), -1)).min(axis=1))[1])
+
+    return _simultaneous(samples, second_of_best)
 
 
 def overhead_percent(rows: pd.DataFrame) -> Estimate | None:
@@ -39,98 +63,100 @@ def overhead_percent(rows: pd.DataFrame) -> Estimate | None:
 
 
 def slope_difference(rows: pd.DataFrame) -> Estimate | None:
-    """Return the slope of log(time of the row loop / time of the tensor calculus) against log(variables), from 128 variables on.
+    """Return the slope of log(time of the row loop / time of the tensor calculus) against log(variables), from sampled rows at every size.
 
-    The interval is the t interval of the regression.
+    Each process has a slope from at least three sizes.
     """
-    from scipy import stats
-
-    both = _paired(rows, "torch-loop", "tensor-calculus")
-    both = both[both["variables"] >= 128]
-    if both["variables"].nunique() < 3:
-        return None
-    x, y = np.log(both["variables"].to_numpy(float)), np.log((both["seconds_slow"] / both["seconds_fast"]).to_numpy(float))
-    fit = stats.linregress(x, y)
-    half = float(stats.t.ppf(0.975, len(x) - 2) * fit.stderr)
-    return Estimate(float(fit.slope), float(fit.slope) - half, float(fit.slope) + half, "repeats", len(x))
+    own = ["variables", "seed"]
+    loop, calculus = (rows[(rows["method"] == method) & rows["slowdown"].notna()] for method in ("torch-loop", "tensor-calculus"))
+    both = loop[[*own, "sampled_seconds"]].merge(calculus[[*own, "seconds"]], on=own).dropna()
+    both = both.assign(x=np.log(both["variables"]), y=np.log(both["sampled_seconds"] / both["seconds"]))
+    slopes = [float(np.polyfit(group["x"], group["y"], 1)[0]) for _, group in both.groupby("seed") if group["x"].nunique() >= 3]
+    return measures.mean(slopes, "processes")
 
 
 def slowest_over_fastest(rows: pd.DataFrame) -> Estimate | None:
-    """Return the time of the slowest framework over that of the fastest, at the largest size that all frameworks completed."""
-    ok = rows[rows["status"] == "ok"]
-    if ok["method"].nunique() < 2:
-        return None
-    ok = _largest_common(ok)
-    if ok.empty:
-        return None
-    slow, fast = ok.loc[[ok["seconds"].idxmax()]], ok.loc[[ok["seconds"].idxmin()]]
-    return _geometric(slow["seconds"].to_numpy() / fast["seconds"].to_numpy(), np.hypot(_median_error(slow), _median_error(fast)))
+    """Return the slowdown of the slowest framework over that of the fastest, in the processes of one seed each."""
+    return measures.geometric_mean(_slowest_over_fastest(rows), "processes")
 
 
 def median_slowdown(rows: pd.DataFrame) -> Estimate | None:
-    """Return the median slowdown over problems, from 512 variables on, with a bootstrap interval over problems."""
-    ok = rows[(rows["status"] == "ok") & (rows["n_variables"] >= 512)]
-    logs = np.array([np.log(group["slowdown"].to_numpy(float)).mean() for _, group in ok.groupby("problem")])
+    """Return the median slowdown over problems whose closed form takes at least a millisecond, with a bootstrap interval over problems.
+
+    The slowdown on a problem is that at the largest size.
+    """
+    judged = rows[rows["slowdown"].notna() & (rows["closed_form_seconds"] >= MIN_ENGINE_SECONDS)]
+    largest = judged[judged["n_variables"] == judged.groupby("problem")["n_variables"].transform("max")]
+    logs = np.array([np.log(group["slowdown"].to_numpy(float)).mean() for _, group in largest.groupby("problem")])
     if len(logs) < len(PAPER_PROBLEMS):
         return None
     return bootstrap(lambda drawn: np.exp(np.median(logs[drawn], axis=1)), len(logs), "problems", np.random.default_rng(0))
 
 
-def second_smallest_slowdown(method: str, rows: pd.DataFrame) -> Estimate | None:
-    """Return the second smallest of a method's slowdowns on the three problems.
-
-    Each slowdown is taken at the largest size that all of today's methods completed.
-    """
-    ok = rows[(rows["status"] == "ok") & rows["problem"].isin(PAPER_PROBLEMS)]
-    common = [_largest_common(group) for _, group in ok.groupby("problem")]
-    own = [group[group["method"] == method] for group in common]
-    if sum(not group.empty for group in own) < len(PAPER_PROBLEMS):
-        return None
-    return sorted((_slowdown(group) for group in own), key=lambda estimate: estimate.value)[1]
+def ratio_over_processes(column: str, rows: pd.DataFrame) -> Estimate | None:
+    """Return the geometric mean of a ratio."""
+    return measures.geometric_mean(measures.numbers(column, rows), "processes")
 
 
-def ratio_over_draws(column: str, rows: pd.DataFrame) -> Estimate | None:
-    """Return the geometric mean of a ratio over draws, at the largest size with several draws."""
-    return measures.geometric_mean(_largest(rows.dropna(subset=[column]))[column].tolist())
+def sampling_error_percent(rows: pd.DataFrame) -> Estimate | None:
+    """Return by how many percent the row loop's time from sampled rows exceeds that of all rows, timed in the same process."""
+    whole = rows[(rows["method"] == "torch-loop") & (rows["rows_timed"] == rows["variables"])]
+    found = measures.geometric_mean(list(whole["sampled_seconds"] / whole["seconds"]), "processes")
+    return None if found is None else found.affine(100, -100)
+
+
+def spread_of_speedup(slow: str, fast: str, rows: pd.DataFrame) -> Estimate | None:
+    """Return by how many percent the largest speed-up of a process exceeds the smallest."""
+    return _spread_percent(_ratios(rows, slow, fast))
+
+
+def spread_of_frameworks(rows: pd.DataFrame) -> Estimate | None:
+    """Return the spread over processes of the slowest framework's slowdown over that of the fastest, in percent."""
+    return _spread_percent(_slowest_over_fastest(rows))
+
+
+def spread_of_column(column: str, rows: pd.DataFrame) -> Estimate | None:
+    """Return by how many percent the largest value of a process exceeds the smallest."""
+    return _spread_percent(measures.numbers(column, rows))
 
 
 # --- parts -----------------------------------------------------------------------------------------
 
 
-def _geometric(ratios: pd.Series[float] | Float[Array, " draws"], errors: Float[Array, " draws"]) -> Estimate:
-    """Return the geometric mean with a t interval over draws. For a single draw, use ± 1.96 standard errors of its logarithm."""
-    if (found := measures.geometric_mean(list(ratios))) is not None:
-        return found
-    middle, half = math.log(next(iter(ratios))), 1.96 * float(errors[0])
-    return Estimate(math.exp(middle), math.exp(middle - half), math.exp(middle + half), "repeats", 1)
+def _ratios(rows: pd.DataFrame, slow: str, fast: str) -> list[float]:
+    """Return the ratio of two methods' slowdowns for each seed that has both."""
+    ok = rows[rows["slowdown"].notna()]
+    both = ok[ok["method"] == slow].merge(ok[ok["method"] == fast], on="seed", suffixes=("_slow", "_fast"))
+    return [float(ratio) for ratio in both["slowdown_slow"] / both["slowdown_fast"]]
 
 
-def _median_error(rows: pd.DataFrame, prefix: str = "") -> Float[Array, " rows"]:
-    """Return the standard error of log(median) from its quartiles: 1.253 · IQR/1.349 / √repeats, for normal noise."""
-    spread = np.log(rows[f"{prefix}q75_seconds"].to_numpy(float) / rows[f"{prefix}q25_seconds"].to_numpy(float))
-    return 1.253 / 1.349 * spread / np.sqrt(rows[f"{prefix}repeats"].to_numpy(float))
+def _slowest_over_fastest(rows: pd.DataFrame) -> list[float]:
+    """Return the largest over the smallest slowdown for each seed with all frameworks that completed for any seed."""
+    wide = rows.pivot_table(index="seed", columns="method", values="slowdown", aggfunc="first").dropna()
+    return [] if wide.shape[1] < 2 else [float(ratio) for ratio in wide.max(axis=1) / wide.min(axis=1)]
 
 
-def _slowdown(rows: pd.DataFrame) -> Estimate:
-    """Return the time of a method over the time of the closed form."""
-    return _geometric(rows["slowdown"], np.hypot(_median_error(rows), _median_error(rows, "closed_form_")))
+def _simultaneous(samples: Sequence[Collection[float]], choose: Choose) -> Estimate | None:
+    """Return a rank of several geometric means, with an interval that covers it.
+
+    The t intervals of the means are simultaneous (Bonferroni), so the same rank of their lower ends and of their upper ends bounds it. The
+    chosen mean is not known beforehand: its own 95 % interval would cover too little.
+    """
+    from scipy import stats
+
+    if min(map(len, samples)) < 2:
+        return None
+    means, halves = [], []
+    for sample in samples:
+        logs, n = np.log(list(sample)), len(sample)
+        means.append(float(logs.mean()))
+        halves.append(float(stats.t.ppf(1 - (1 - CONFIDENCE) / 2 / len(samples), n - 1) * logs.std(ddof=1) / math.sqrt(n)))
+    value, low, high = (
+        math.exp(choose([mean + sign * half for mean, half in zip(means, halves, strict=True)])) for sign in (0, -1, 1)
+    )  # fmt: skip
+    return Estimate(value, low, high, "processes", min(map(len, samples)))
 
 
-def _paired(rows: pd.DataFrame, slow: str, fast: str) -> pd.DataFrame:
-    """Return the draws and sizes that both methods completed. Columns of the slow method end in ``_slow``."""
-    ok = rows[rows["status"] == "ok"]
-    return ok[ok["method"] == slow].merge(ok[ok["method"] == fast], on=["variables", "seed"], suffixes=("_slow", "_fast"))
-
-
-def _largest(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows at the largest size among the sizes with the most draws."""
-    draws = rows.groupby("variables")["variables"].transform("size")
-    rows = rows[draws == draws.max()]
-    return rows[rows["variables"] == rows["variables"].max()]
-
-
-def _largest_common(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows at the largest size that every method completed. The result is empty if there is none."""
-    methods = rows.groupby("variables")["method"].nunique()
-    shared = methods[methods == rows["method"].nunique()].index
-    return rows[rows["variables"] == max(shared, default=None)]
+def _spread_percent(values: Sequence[float]) -> Estimate | None:
+    """Return the largest over the smallest value, minus one, in percent; None for fewer processes than a claim needs."""
+    return exact(100 * (max(values) / min(values) - 1), len(values)) if len(values) >= MINIMUM_REPETITIONS["processes"] else None

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from myths.hessian_cost.methods import METHODS, Dtype, MethodName
 from myths.hessian_cost.problems import PAPER_PROBLEMS, PROBLEMS, ProblemName
-from myths.hessian_cost.trials import TimeGradient, TimeHessian, TimeNewtonStep
+from myths.hessian_cost.trials import MeasureMachine, TimeGradient, TimeHessian, TimeNewtonStep
 from myths.lab.myth import Profile, unique_trials
 from myths.lab.trial import Trial
 
@@ -15,11 +15,14 @@ ALL_METHODS: tuple[MethodName, ...] = (
     "torch-jacrev", "jax", "tensorflow", "autograd", "pytensor", "casadi",
 )  # fmt: skip
 LARGE_SIZE_METHODS: tuple[MethodName, ...] = (
-    "tensor-calculus", "tensor-calculus-compressed", "torch-loop", "torch-func", "jax", "tensorflow",
+    "tensor-calculus", "tensor-calculus-compressed", "torch-func", "torch-compile", "jax", "tensorflow",
 )  # fmt: skip
-"""Methods that ``laptop`` also times at the largest size. The others would take a quarter of an hour there."""
-GRADIENT_METHODS: tuple[MethodName, ...] = ("tensor-calculus", "torch", "jax", "tensorflow", "autograd", "pytensor", "casadi")
+"""Methods that ``overnight`` also times at large sizes. The others would take a quarter of an hour there."""
+GRADIENT_METHODS: tuple[MethodName, ...] = ("tensor-calculus", "torch", "jax", "tensorflow", "autograd")
+GRADIENT_METHODS_WITHOUT_BLAS: tuple[MethodName, ...] = ("pytensor", "casadi")
 PRIMARY_METHODS: tuple[MethodName, ...] = ("tensor-calculus", "torch-loop")
+TORCH_METHODS: tuple[MethodName, ...] = ("torch-func", "torch-jacrev", "torch-functional", "torch-functional-vectorized", "torch-compile")
+"""PyTorch's own ways to a Hessian, besides the row loop."""
 OTHER_PROBLEMS: tuple[ProblemName, ...] = tuple(name for name in PROBLEMS if name not in PAPER_PROBLEMS)
 
 
@@ -27,13 +30,17 @@ def _hessians(
     problems: Iterable[ProblemName],
     methods: Iterable[MethodName],
     sizes: Iterable[int],
+    *,
     dtype: Dtype = "float64",
-    seed: int = 0,
+    seeds: int = 1,
     force_cpu: bool = False,
+    threads: int = 1,
 ) -> list[Trial]:
-    sizes, methods = tuple(sizes), tuple(methods)
+    """Return Hessians of all methods, sizes and problems, process by process: those of one seed follow each other."""
+    problems, sizes, methods = tuple(problems), tuple(sizes), tuple(methods)
     return [
-        TimeHessian(problem=problem, method=method, n_variables=size, dtype=dtype, seed=seed, force_cpu=force_cpu)
+        TimeHessian(problem=problem, method=method, n_variables=size, dtype=dtype, seed=seed, force_cpu=force_cpu, threads=threads)
+        for seed in range(seeds)
         for problem in problems
         for size in sizes
         for method in methods
@@ -41,63 +48,78 @@ def _hessians(
     ]
 
 
-def _gradients(size: int) -> list[Trial]:
-    return [TimeGradient(problem=problem, method=method, n_variables=size) for problem in PAPER_PROBLEMS for method in GRADIENT_METHODS]
+def _gradients(size: int, methods: Iterable[MethodName], seeds: int = 1, threads: int = 1) -> list[Trial]:
+    methods = tuple(methods)
+    return [
+        TimeGradient(problem=problem, method=method, n_variables=size, seed=seed, threads=threads)
+        for seed in range(seeds)
+        for problem in PAPER_PROBLEMS
+        for method in methods
+    ]
 
 
-def _orders(seeds: int) -> list[Trial]:
-    orders: tuple[MethodName, ...] = ("reverse-order", "cross-country-order")
-    return [trial for seed in range(seeds) for trial in _hessians(("logreg",), orders, (256, 1024), seed=seed)]
-
-
-def _primary(seeds: int, sizes: Iterable[int], force_cpu: bool = False) -> list[Trial]:
-    """Return the row loop and the tensor calculus, with new inputs and new processes for each seed."""
-    sizes = tuple(sizes)
-    return [trial for seed in range(seeds) for trial in _hessians(PAPER_PROBLEMS, PRIMARY_METHODS, sizes, seed=seed, force_cpu=force_cpu)]
+def _orders(seeds: int, threads: int = 1) -> list[Trial]:
+    return _hessians(("logreg",), ("reverse-order", "cross-country-order"), (1024,), seeds=seeds, threads=threads)
 
 
 @unique_trials
 def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = ()) -> list[Trial]:
-    """Return the trials of a profile. ``seeds`` replaces the number of draws of the primary comparison (3; ``quick``: 2)."""
-    several = seeds if seeds is not None else 2 if profile == "quick" else 3
+    """Return the trials of a profile. ``seeds`` replaces the number of processes of every comparison (5; ``quick``: 2).
+
+    On a CPU every trial has one thread.
+    """
+    several = seeds if seeds is not None else 2 if profile == "quick" else 5
+    processes = range(several)
     cheap: tuple[MethodName, ...] = ("tensor-calculus", "torch-loop", "torch-func", "jax")
     if profile == "quick":
-        listed = [
-            *_primary(several, (256,)), *_hessians(("quad",), PRIMARY_METHODS, (128, 512)),
+        return [
+            *_hessians(PAPER_PROBLEMS, PRIMARY_METHODS, (256,), seeds=several), *_hessians(("quad",), PRIMARY_METHODS, (128, 512)),
             *_hessians(PAPER_PROBLEMS, ("torch-func", "torch-functional", "autograd", "jax"), (128,)),
-            *(TimeGradient(problem="quad", method=method, n_variables=512) for method in ("tensor-calculus", "torch", "jax")),
-            TimeNewtonStep(rows=100),
+            *_gradients(512, ("tensor-calculus", "torch", "jax"))[:3],
+            TimeNewtonStep(rows=100, threads=1), MeasureMachine(matrix=512, vector=2**20),
         ]  # fmt: skip
-    elif profile == "laptop":
-        listed = [
-            *_primary(several, (1024,)),
-            *(t for seed in range(several) for t in _hessians(("matfac",), PRIMARY_METHODS, (2048,), seed=seed)),
-            *_hessians(PAPER_PROBLEMS, ALL_METHODS, (32, 128, 512)),
-            *_hessians(PAPER_PROBLEMS, LARGE_SIZE_METHODS, (2048,)),
-            *_hessians(PAPER_PROBLEMS, ("sympy",), (8,)),
-            *_hessians(PAPER_PROBLEMS, ("torch-compile",), (512, 2048)),
-            *_hessians(PAPER_PROBLEMS, (*PRIMARY_METHODS, "torch-func", "jax"), (512,), "float32"),
-            *_hessians(OTHER_PROBLEMS, cheap, (256,)),
+    primary = [
+        *_hessians(PAPER_PROBLEMS, PRIMARY_METHODS, (1024, 512), seeds=several),
+        *(MeasureMachine(seed=seed) for seed in processes),
+    ]
+    if profile == "laptop":
+        return [
+            *primary,
+            *_hessians(PAPER_PROBLEMS, TORCH_METHODS, (512,), seeds=several),
+            *_hessians(PAPER_PROBLEMS, ("jax",), (1024,), seeds=several),
+            *_gradients(2048, GRADIENT_METHODS, several),
+            *_gradients(2048, GRADIENT_METHODS_WITHOUT_BLAS),
+            *_orders(several),
+            *(TimeNewtonStep(rows=500, seed=seed, threads=1) for seed in processes),
             *_hessians(OTHER_PROBLEMS, ("tensor-calculus", "tensor-calculus-compressed"), (512,)),
-            *_orders(several),
-            *_gradients(2048),
-            *(TimeNewtonStep(rows=500, seed=seed) for seed in range(several)),
-            TimeNewtonStep(rows=1000),
+            *_hessians(PAPER_PROBLEMS, ALL_METHODS, (128, 512)),
+            *_hessians(PAPER_PROBLEMS, ("sympy",), (8,)),
+            *_hessians(PAPER_PROBLEMS, (*PRIMARY_METHODS, "torch-func", "jax"), (512,), dtype="float32"),
+            *_hessians(OTHER_PROBLEMS, cheap, (256,)),
         ]
-    elif profile == "overnight":
-        listed = []
-    else:
-        on_gpu = tuple(name for name in ALL_METHODS if METHODS[name].cuda)
-        sizes = (128, 512, 1024, 2048, 4096, 8192)
-        listed = [
-            *_primary(several, (512, 1024, 2048, 4096)),
-            *_primary(several, (512, 1024, 2048), force_cpu=True),
-            *_hessians(PAPER_PROBLEMS, on_gpu, sizes),
-            *_hessians(PAPER_PROBLEMS, on_gpu, (2048, 8192), "float32"),
-            *_hessians(PAPER_PROBLEMS, ("torch-compile",), (1024, 2048)),
-            *_hessians(OTHER_PROBLEMS, on_gpu, (1024,)),
+    if profile == "overnight":
+        return [
+            *primary,
+            *_hessians(PAPER_PROBLEMS, PRIMARY_METHODS, (2048, 4096), seeds=several),
+            *_hessians(PAPER_PROBLEMS, (*TORCH_METHODS, "jax"), (512, 1024), seeds=several),
+            *_gradients(2048, (*GRADIENT_METHODS, *GRADIENT_METHODS_WITHOUT_BLAS), several),
             *_orders(several),
-            *(t for t in _gradients(4096) if isinstance(t, TimeGradient) and METHODS[t.method].cuda),
-            *(TimeNewtonStep(rows=1000, seed=seed) for seed in range(several)),
+            *(TimeNewtonStep(rows=rows, seed=seed, threads=1) for rows in (500, 1000) for seed in processes),
+            *_hessians(PAPER_PROBLEMS, LARGE_SIZE_METHODS, (1024, 2048), seeds=several),
+            *_hessians(PAPER_PROBLEMS, ALL_METHODS, (32, 128, 512), seeds=several),
+            *_hessians(OTHER_PROBLEMS, (*cheap, "tensor-calculus-compressed"), (256, 512), seeds=several),
         ]
-    return listed
+    on_gpu = tuple(name for name in ALL_METHODS if METHODS[name].cuda)
+    return [
+        *_hessians(PAPER_PROBLEMS, PRIMARY_METHODS, (4096,), seeds=several, threads=0),
+        *_hessians(PAPER_PROBLEMS, PRIMARY_METHODS, (1024, 512), seeds=several, force_cpu=True),
+        *_hessians(PAPER_PROBLEMS, PRIMARY_METHODS, (512, 1024, 2048), seeds=several, threads=0),
+        *_hessians(PAPER_PROBLEMS, TORCH_METHODS, (2048,), seeds=several, threads=0),
+        *_gradients(4096, (name for name in GRADIENT_METHODS if METHODS[name].cuda), several, threads=0),
+        *_orders(several, threads=0),
+        *(TimeNewtonStep(rows=1000, seed=seed) for seed in processes),
+        *(MeasureMachine(matrix=8192, vector=2**27, seed=seed) for seed in processes),
+        *_hessians(PAPER_PROBLEMS, on_gpu, (128, 512, 1024, 2048, 4096, 8192), threads=0),
+        *_hessians(PAPER_PROBLEMS, on_gpu, (2048, 8192), dtype="float32", threads=0),
+        *_hessians(OTHER_PROBLEMS, on_gpu, (1024,), threads=0),
+    ]

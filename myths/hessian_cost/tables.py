@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from myths.hessian_cost.methods import METHODS
-from myths.hessian_cost.trials import TimeGradient, TimeHessian, TimeNewtonStep
+from myths.hessian_cost.trials import MeasureMachine, TimeGradient, TimeHessian, TimeNewtonStep
 from myths.lab.storage.store import Results
 from myths.lab.tables import PROVENANCE_COLUMNS, TRIALS, provenance_columns, unite
 
@@ -18,16 +18,24 @@ DATASET = "random inputs"
 MIN_SLOPE_VARIABLES = 128
 """Smallest number of variables of a slope. Below it, the time of a call is mostly overhead."""
 BASELINE = "torch-loop"
+MAX_REFERENCE_RATIO = 1.25
+"""Largest ratio of the closed form's times beside a method and alone. Beyond it, the method disturbed its own reference."""
 _ALL = (
     "seconds", "q25_seconds", "q75_seconds", "repeats", "closed_form_seconds", "closed_form_q25_seconds", "closed_form_q75_seconds",
-    "closed_form_repeats", "first_call_seconds", "derivation_seconds", "slowdown", "peak_bytes", "closed_form_peak_bytes",
-    "predicted_seconds", "relative_error",
+    "closed_form_repeats", "clean_closed_form_seconds", "sampled_seconds", "rows_timed", "first_call_seconds", "derivation_seconds",
+    "slowdown", "peak_bytes", "closed_form_peak_bytes", "predicted_seconds", "relative_error",
 )  # fmt: skip
-_COLUMNS = ("problem", "method", "label", "variables", "n_variables", "dtype", "seed", "status", *_ALL, "device_kind", *PROVENANCE_COLUMNS)
+_COLUMNS = (
+    "problem", "method", "label", "variables", "n_variables", "dtype", "threads", "seed", "status", "refused", *_ALL, "device_kind",
+    *PROVENANCE_COLUMNS,
+)  # fmt: skip
 
 
 def hessians(results: Results) -> pd.DataFrame:
-    """Return one row per method, problem, size, dtype and draw. ``status`` states why a time is missing."""
+    """Return one row per method, problem, size, dtype and draw. ``status`` states why a time is missing, ``refused`` why a ratio is.
+
+    A ratio to the closed form is refused if the closed form took more than 25 % more or less time beside the method than alone.
+    """
     return _timed(results, TimeHessian)
 
 
@@ -42,6 +50,12 @@ def newton(results: Results) -> pd.DataFrame:
     return table if table.empty else _placed(table).assign(memory_ratio=_memory_ratio)
 
 
+def machine(results: Results) -> pd.DataFrame:
+    """Return one row per process with the speed of a matrix product (``gemm_gflops``) and of memory (``triad_gb_per_second``)."""
+    table = results.frame(MeasureMachine)
+    return table if table.empty else _placed(table)
+
+
 def slowdowns(results: Results) -> pd.DataFrame:
     """Return each method at two sizes, marked in ``at``: "common with row loop" and "largest size".
 
@@ -51,11 +65,11 @@ def slowdowns(results: Results) -> pd.DataFrame:
     import pandas as pd
 
     table = hessians(results)
-    if table.empty or not (table["status"] == "ok").any():
+    if table.empty or not table["slowdown"].notna().any():
         return table.iloc[:0]
-    ok = table[(table["status"] == "ok")]
+    ok = table[table["slowdown"].notna()]
     rows = []
-    for (device_kind, problem, dtype), group in ok.groupby(["device_kind", "problem", "dtype"], sort=False):
+    for (device_kind, problem, dtype, threads), group in ok.groupby(["device_kind", "problem", "dtype", "threads"], sort=False):
         loop = group[group["method"] == BASELINE]
         for method, own in group.groupby("method", sort=False):
             common = set(own["variables"]) & set(loop["variables"])
@@ -65,7 +79,7 @@ def slowdowns(results: Results) -> pd.DataFrame:
                 rows.append(
                     {
                         "problem": problem, "method": method, "label": METHODS[str(method)].label,
-                        "at": at, "variables": size, "dtype": dtype,
+                        "at": at, "variables": size, "dtype": dtype, "threads": threads,
                         "slowdown": _geometric_mean(mine["slowdown"]), "draws": len(mine),
                         "speedup": _geometric_mean(theirs["slowdown"]) / _geometric_mean(mine["slowdown"]) if len(theirs) else None,
                         "device_kind": device_kind, **provenance_columns(mine), TRIALS: unite([*mine[TRIALS], *theirs[TRIALS]]),
@@ -83,14 +97,15 @@ def slopes(results: Results) -> pd.DataFrame:
         return table
     table = table[(table["status"] == "ok") & (table["dtype"] == "float64") & (table["variables"] >= MIN_SLOPE_VARIABLES * 0.9)]
     rows = []
-    for (device_kind, problem, method), group in table.groupby(["device_kind", "problem", "method"], sort=False):
+    for (device_kind, problem, method, threads), group in table.groupby(["device_kind", "problem", "method", "threads"], sort=False):
         if group["variables"].nunique() < 2:
             continue
         slope, _ = np.polyfit(np.log(group["variables"].to_numpy(float)), np.log(group["seconds"].to_numpy(float)), 1)
         rows.append(
             {
                 "problem": problem, "method": method, "slope": float(slope), "from_variables": group["variables"].min(),
-                "to_variables": group["variables"].max(), "n_points": len(group), "device_kind": device_kind, **provenance_columns(group),
+                "to_variables": group["variables"].max(), "n_points": len(group), "threads": threads, "device_kind": device_kind,
+                **provenance_columns(group),
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
@@ -101,8 +116,12 @@ def _timed(results: Results, kind: type[TimeHessian] | type[TimeGradient]) -> pd
     if table.empty:
         return table
     table = _placed(table).assign(label=[METHODS[name].label for name in table["method"]])
-    table = table.reindex(columns=[name for name in _COLUMNS if name in table or name in _ALL or name == "variables"])
+    table = table.reindex(columns=[name for name in _COLUMNS if name in table or name in (*_ALL, "variables", "refused")])
     table["variables"] = table["variables"].fillna(table["n_variables"]).astype(int)  # a worker that crashed stored no row
+    beside = table["closed_form_seconds"] / table["clean_closed_form_seconds"]
+    disturbed = ~beside.isna() & ~beside.between(1 / MAX_REFERENCE_RATIO, MAX_REFERENCE_RATIO)
+    table["refused"] = [f"closed form {ratio:.2f} x its time alone" if bad else None for ratio, bad in zip(beside, disturbed, strict=True)]
+    table["slowdown"] = table["slowdown"].mask(disturbed)
     order = {name: place for place, name in enumerate(METHODS)}
     return table.sort_values(
         ["device_kind", "problem", "dtype", "variables", "method", "seed"],

@@ -62,10 +62,10 @@ class Method:
         return (self.problems is None or problem in self.problems) and (self.max_size is None or size <= self.max_size)
 
 
-def dense(result: Any, variables: int) -> np.ndarray:
-    """Return the Hessian of any framework and shape as a float64 array [variables variables]."""
+def dense(result: Any, shape: int | tuple[int, int]) -> np.ndarray:
+    """Return the Hessian of any framework, or rows of it, as a float64 array. A shape of one number is that of a square."""
     if hasattr(result, "dense"):
         result = result.dense()
     if hasattr(result, "detach"):
         result = result.detach().cpu()
-    return np.asarray(result, dtype=np.float64).reshape(variables, variables)
+    return np.asarray(result, dtype=np.float64).reshape(shape if isinstance(shape, tuple) else (shape, shape))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from myths.hessian_cost.methods.method import Call, Dtype, Method, Prepare
@@ -39,12 +39,38 @@ def closed_form_gradient(problem: Problem, inputs: Inputs, dtype: Dtype, device:
 
 def row_loop(f: Scalar, x: Tensor) -> Tensor:
     """Return the Hessian [n n], with one backward pass per entry of the gradient. Frameworks offered nothing else in 2018."""
+    x = x.detach().requires_grad_()
+    return _rows(_gradient_entries(f, x), x, range(x.numel()))
+
+
+def sampled_row_loop(problem: Problem, inputs: Inputs, dtype: Dtype, device: str, rows: Sequence[int]) -> tuple[Call, Call]:
+    """Prepare the row loop in two parts: the gradient with its graph, and some rows of the Hessian from this graph.
+
+    The time of the whole loop is that of the first part and, for each row, that of the second over the number of its rows.
+    """
+    (x, constants), ops = tensors(inputs, dtype, device), torch_ops()
+    x = x.detach().requires_grad_()
+
+    def gradient() -> Tensor:
+        return _gradient_entries(lambda at: problem.value(ops, at, constants), x)
+
+    entries = gradient()
+    return gradient, lambda: _rows(entries, x, rows)
+
+
+def _gradient_entries(f: Scalar, x: Tensor) -> Tensor:
+    """Return the gradient as a vector with its graph."""
     import torch
 
-    x = x.detach().requires_grad_()
     (gradient,) = torch.autograd.grad(f(x), x, create_graph=True)
-    entries = gradient.flatten()  # index one by one: the backward pass of unbind touches all n entries for each row
-    return torch.stack([torch.autograd.grad(entries[i], x, retain_graph=True)[0].flatten() for i in range(len(entries))])
+    return gradient.flatten()
+
+
+def _rows(entries: Tensor, x: Tensor, rows: Iterable[int]) -> Tensor:
+    """Return rows of the Hessian. Entries are indexed one by one: the backward pass of unbind touches all entries for each row."""
+    import torch
+
+    return torch.stack([torch.autograd.grad(entries[i], x, retain_graph=True)[0].flatten() for i in rows])
 
 
 def _functional(vectorize: bool) -> Callable[[Scalar, Tensor], Any]:

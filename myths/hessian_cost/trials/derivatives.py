@@ -1,31 +1,45 @@
-"""Time the derivative of one method and the closed form in alternation, in one process."""
+"""Time the derivative of one method and the closed form in alternation, in one process.
+
+The closed form is timed twice: alone, before the framework of the method is imported, and in alternation with the method. Idle threads and
+memory of another framework may slow it down; tables refuse a ratio if the two times differ by more than 25 %.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
-from myths.hessian_cost.methods import METHODS, Dtype, Method, MethodName, NotOnDevice, dense
+from myths.hessian_cost.methods import METHODS, Call, Dtype, Method, MethodName, NotOnDevice, dense
+from myths.hessian_cost.methods.torch_methods import ROW_LOOP, sampled_row_loop
 from myths.hessian_cost.problems import PROBLEMS, Inputs, ProblemName
+from myths.hessian_cost.trials.threads import limited_threads
 from myths.lab.measurement.memory import peak_bytes
-from myths.lab.measurement.timing import Stopwatch, compare_timings
-from myths.lab.setting import Count, Seed
+from myths.lab.measurement.timing import Stopwatch, Timing, compare_timings
+from myths.lab.setting import Count, Meaning, Range, Seed
 from myths.lab.trial import Context, Outcome, Trial
 
 DerivativeKind = Literal["hessian", "gradient"]
+Threads = Annotated[int, Range(at_least=1, at_most=1024, also=(0, "as many as the run uses")), Meaning("Number of CPU threads.")]
 OVER_BUDGET, OUT_OF_MEMORY, NOT_ON_DEVICE = "over budget", "out of memory", "not on this device"
 MAX_SECONDS = 5.0
-"""Time limit of one derivative in seconds. A slower derivative is not repeated; its row has the status "over budget"."""
+"""Time limit of one derivative in seconds. A slower row loop is timed on sampled rows. Any other slower derivative is not repeated; its row
+has the status "over budget"."""
 MAX_FIRST_CALL_SECONDS = 15.0
 """Time limit of the first call in seconds, which may include compilation."""
 BUDGET_SECONDS = 0.5
 """Time for repeats of each method in seconds."""
+BLOCK_SECONDS = 0.005
+"""Shorter calls on a CPU are timed in blocks of about this duration, so that one call with cold caches does not count."""
+SAMPLED_ROWS = 32
+"""Number of rows of a Hessian that are timed to estimate the time of the row loop."""
 GIB = 2**30
 _TIMES = frozenset(
     f"{prefix}{name}"
-    for prefix in ("", "closed_form_")
+    for prefix in ("", "closed_form_", "clean_closed_form_")
     for name in ("seconds", "q25_seconds", "q75_seconds", "repeats", "first_call_seconds", "peak_bytes")
 )
 
@@ -34,7 +48,9 @@ _TIMES = frozenset(
 class TimeDerivative(Trial):
     """Base class: time one method and the closed form in alternation, in a memory-limited process."""
 
-    nondeterministic_columns: ClassVar[frozenset[str]] = _TIMES | {"slowdown", "derivation_seconds", "predicted_seconds"}
+    nondeterministic_columns: ClassVar[frozenset[str]] = _TIMES | {
+        "slowdown", "derivation_seconds", "predicted_seconds", "sampled_seconds", "rows_timed"
+    }  # fmt: skip
     exclusive: ClassVar[bool] = True
     memory_limit_bytes: ClassVar[int | None] = 12 * GIB
 
@@ -49,6 +65,7 @@ class TimeDerivative(Trial):
     seed: Seed = 0
     force_cpu: bool = False
     """Run on the CPU, whatever the device of the run."""
+    threads: Threads = 0
 
     @property
     def relative_cost(self) -> float:
@@ -97,11 +114,11 @@ def derivative_row(trial: TimeDerivative, context: Context, kind: DerivativeKind
     """Time a trial's derivative and return its row.
 
     Returns:
-        The status; times and quartiles of the method and of the closed form in seconds; ``slowdown``, the ratio of the two; peak memory in
-        bytes; and the relative error. A derivative that exceeds the time limit, runs out of memory or does not support the device has a
-        status other than "ok" and no times.
+        The status; times and quartiles of the method and of the closed form in seconds; ``slowdown``, the ratio of the two; the time of the
+        closed form alone (``clean_…``); peak memory in bytes; and the relative error. A derivative that exceeds the time limit, runs out of
+        memory or does not support the device has a status other than "ok" and no times. The row loop also has ``rows_timed`` and
+        ``sampled_seconds``, its time as estimated from sampled rows.
     """
-
     problem, method = PROBLEMS[trial.problem], METHODS[trial.method]
     device = "cpu" if trial.force_cpu else context.device
     inputs = problem.inputs(trial.n_variables, context.rng("inputs"))
@@ -114,7 +131,8 @@ def derivative_row(trial: TimeDerivative, context: Context, kind: DerivativeKind
     if device.startswith("cuda") and not method.cuda:
         return about | {"status": NOT_ON_DEVICE}
     try:
-        return about | _time(trial, kind, inputs, exact, device, context)
+        with limited_threads(trial.threads):
+            return about | _time(trial, kind, inputs, exact, device, context)
     except NotOnDevice:
         return about | {"status": NOT_ON_DEVICE}
     except (MemoryError, torch.OutOfMemoryError):
@@ -123,39 +141,128 @@ def derivative_row(trial: TimeDerivative, context: Context, kind: DerivativeKind
 
 def _time(trial: TimeDerivative, kind: DerivativeKind, inputs: Inputs, exact: Any, device: str, context: Context) -> dict[str, Any]:
     problem, method = PROBLEMS[trial.problem], METHODS[trial.method]
+    floor = getattr(METHODS["closed-form"], kind)(problem, inputs, trial.dtype, device)
+    floor()
+    clean = _compare({"closed": floor}, {"closed": _duration(floor, device)}, device)["closed"]
+    row: dict[str, Any] = {**clean.row("clean_closed_form_")}
+    sample = _Sample(trial, inputs, device, context.rng("rows")) if method is ROW_LOOP and kind == "hessian" else None
+    if sample is not None and sample.seconds(sample.durations) > MAX_SECONDS:
+        timings = _compare({**sample.calls, "closed": floor}, {**sample.durations, "closed": clean.median}, device)
+        whole = sample.timing(timings)
+        error = _relative_error(dense(sample.calls["rows"](), (len(sample.rows), inputs["x"].size)), _rows_of(exact, sample.rows))
+        return {
+            **row,
+            **whole.row(),
+            **timings["closed"].row("closed_form_"),
+            "sampled_seconds": whole.median,
+            "rows_timed": len(sample.rows),
+            "relative_error": error,
+            "slowdown": whole.median / timings["closed"].median,
+            "status": "ok",
+        }
     if (predicted := _seconds_lower_bound(trial, method, kind, device, context)) > MAX_SECONDS:
-        return {"status": OVER_BUDGET, "predicted_seconds": predicted}
+        return row | {"status": OVER_BUDGET, "predicted_seconds": predicted}
     with Stopwatch(device) as derive:
         call = getattr(method, kind)(problem, inputs, trial.dtype, device)
-    floor = getattr(METHODS["closed-form"], kind)(problem, inputs, trial.dtype, device)
     with Stopwatch(device) as first:
         given = call()
-    truth = np.asarray(exact, dtype=np.float64).ravel()
-    got = dense(given, inputs["x"].size).ravel() if kind == "hessian" else _vector(given)
-    error = float(np.linalg.norm(got - truth) / max(float(np.linalg.norm(truth)), 1e-300))
-    row: dict[str, Any] = {
+    size = inputs["x"].size
+    got = dense(given, (size, size)) if kind == "hessian" else _vector(given)
+    row |= {
         "derivation_seconds": derive.seconds,
         "first_call_seconds": first.seconds,
-        "relative_error": float(f"{error:.1g}"),
+        "relative_error": _relative_error(got, np.asarray(exact, dtype=np.float64)),
     }
-    del given, got, truth
-    if first.seconds > MAX_SECONDS:
-        with Stopwatch(device) as second:
-            call()
-        if second.seconds > MAX_SECONDS:
-            return row | {"status": OVER_BUDGET, "predicted_seconds": second.seconds}
+    del given, got
+    duration = _duration(call, device)
+    if duration > MAX_SECONDS and not method.bounded_by_closed_form:
+        return row | {"status": OVER_BUDGET, "predicted_seconds": duration}
     row["peak_bytes"] = peak_bytes(call, device)
-    compared = compare_timings(
-        {"method": call, "closed": floor}, device, warmup=1 if first.seconds > 1 else 3, budget_seconds=BUDGET_SECONDS
-    )
+    sampled = {} if sample is None else sample.calls
+    durations = {"method": duration, "closed": clean.median} | ({} if sample is None else sample.durations)
+    timings = _compare({"method": call, "closed": floor, **sampled}, durations, device)
+    if sample is not None:
+        row |= {"sampled_seconds": sample.timing(timings).median, "rows_timed": size}
     return {
-        **compared.timings["method"].row(),
-        **compared.timings["closed"].row("closed_form_"),
+        **timings["method"].row(),
+        **timings["closed"].row("closed_form_"),
         **row,
         "closed_form_peak_bytes": peak_bytes(floor, device),
-        "slowdown": compared.ratio("method", "closed"),
+        "slowdown": timings["method"].median / timings["closed"].median,
         "status": "ok",
     }
+
+
+class _Sample:
+    """The row loop in two parts, of which the second is timed on sampled rows: the gradient with its graph, and the rows."""
+
+    def __init__(self, trial: TimeDerivative, inputs: Inputs, device: str, rng: np.random.Generator):
+        self.variables = inputs["x"].size
+        self.rows = np.sort(rng.choice(self.variables, min(SAMPLED_ROWS, self.variables), replace=False)).tolist()
+        gradient, rows = sampled_row_loop(PROBLEMS[trial.problem], inputs, trial.dtype, device, self.rows)
+        self.calls: dict[str, Call] = {"gradient": gradient, "rows": rows}
+        for call in self.calls.values():
+            call()
+        self.durations = {name: _duration(call, device) for name, call in self.calls.items()}
+
+    def seconds(self, parts: Mapping[str, float]) -> float:
+        """Return the time of the whole loop from the times of its parts."""
+        return parts["gradient"] + parts["rows"] * self.variables / len(self.rows)
+
+    def timing(self, parts: Mapping[str, Timing]) -> Timing:
+        """Return the timing of the whole loop from the timings of its parts."""
+
+        def whole(of: Callable[[Timing], float]) -> float:
+            return self.seconds({name: of(timing) for name, timing in parts.items()})
+
+        return Timing(
+            whole(lambda t: t.median), whole(lambda t: t.low_quartile), whole(lambda t: t.high_quartile),
+            parts["rows"].repeats, whole(lambda t: t.first_call),
+        )  # fmt: skip
+
+
+def _duration(call: Call, device: str) -> float:
+    """Return the seconds of one call, which is not the first."""
+    with Stopwatch(device) as stopwatch:
+        call()
+    return stopwatch.seconds
+
+
+def _compare(calls: Mapping[str, Call], durations: Mapping[str, float], device: str) -> dict[str, Timing]:
+    """Time calls in turn, after each was called before. On a CPU, a short call is repeated in a block, whose mean counts.
+
+    Args:
+        calls: Functions by name.
+        durations: About how many seconds each takes.
+        device: Device to synchronize.
+    """
+    sizes = {name: max(1, math.ceil(BLOCK_SECONDS / durations[name])) if device == "cpu" else 1 for name in calls}
+    blocks = {name: _block(call, sizes[name]) for name, call in calls.items()}
+    warmup = 1 if max(durations.values()) > 1 else 3
+    compared = compare_timings(blocks, device, warmup=warmup, budget_seconds=BUDGET_SECONDS)
+    return {
+        name: Timing(t.median / n, t.low_quartile / n, t.high_quartile / n, t.repeats, t.first_call / n)
+        for (name, t), n in zip(compared.timings.items(), sizes.values(), strict=True)
+    }
+
+
+def _block(call: Call, calls: int) -> Call:
+    def repeated() -> Any:
+        for _ in range(calls - 1):
+            call()
+        return call()
+
+    return call if calls == 1 else repeated
+
+
+def _relative_error(given: np.ndarray, exact: np.ndarray) -> float:
+    error = np.linalg.norm(given.ravel() - exact.ravel()) / max(float(np.linalg.norm(exact)), 1e-300)
+    return float(f"{error:.1g}")
+
+
+def _rows_of(exact: Any, rows: list[int]) -> np.ndarray:
+    whole = np.asarray(exact, dtype=np.float64)
+    return whole.reshape(math.isqrt(whole.size), -1)[rows]
 
 
 def _vector(given: Any) -> Any:
@@ -171,7 +278,7 @@ def _seconds_lower_bound(trial: TimeDerivative, method: Method, kind: Derivative
     be
     slow and is timed.
     """
-    if kind == "gradient" or method.bounded_by_closed_form or method.compiles or trial.n_variables < 512:
+    if kind == "gradient" or method is ROW_LOOP or method.bounded_by_closed_form or method.compiles or trial.n_variables < 512:
         return 0.0
     problem = PROBLEMS[trial.problem]
     call = getattr(method, kind)(problem, problem.inputs(trial.n_variables // 2, context.rng("probe")), trial.dtype, device)

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from myths.hessian_cost.problems import PROBLEMS
-from myths.hessian_cost.trials.derivatives import GIB
+from myths.hessian_cost.trials.derivatives import GIB, Threads
+from myths.hessian_cost.trials.threads import limited_threads
 from myths.lab.measurement.memory import peak_bytes
 from myths.lab.measurement.timing import Stopwatch, compare_timings
 from myths.lab.setting import Count, Seed
@@ -30,6 +31,7 @@ class TimeNewtonStep(Trial):
     rank: Count = 10
     """Rank k of the factorization."""
     seed: Seed = 0
+    threads: Threads = 0
 
     @property
     def relative_cost(self) -> float:
@@ -43,7 +45,8 @@ class TimeNewtonStep(Trial):
 
     def run(self, context: Context) -> Outcome:
         """Return one row: time and peak memory of both steps, their ratios, and the relative difference of the results."""
-        return Outcome(rows=[newton_row(self.rows, self.rank, context.rng("inputs"), context.device)])
+        with limited_threads(self.threads):
+            return Outcome(rows=[newton_row(self.rows, self.rank, context.rng("inputs"), context.device)])
 
 
 def newton_row(rows: int, rank: int, rng: np.random.Generator, device: str) -> dict[str, Any]:
