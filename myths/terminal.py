@@ -93,7 +93,9 @@ class Terminal:
         for column in shown:
             table.add_column(escape_control(column.replace("_", " ")), overflow="fold")
         for line in lines:
-            table.add_row(*(_cell(line.get(column)) for column in shown), style=VERDICT_STYLES.get(str(line.get("verdict")).partition(",")[0]))
+            table.add_row(
+                *(_cell(line.get(column)) for column in shown), style=VERDICT_STYLES.get(str(line.get("verdict")).partition(",")[0])
+            )
         self.out.print(table)
 
     def progress(self, myth: Myth, plan: Plan) -> Callable[[Trial, TrialRecord | None], None]:

@@ -145,6 +145,6 @@ def test_an_interrupted_night_leaves_whole_pairs_and_their_controls():
     first = listed[: 9 + 3 + 3]
     assert {(trial.layer, trial.seed) for trial in first[:9]} == {(n, s) for n in ("attention", "lightweight", "dynamic") for s in range(3)}
     assert [trial.shuffle_sources for trial in first[9:12]] == [True] * 3
-    assert {(trial.layer, trial.updates, trial.seed) for trial in first[12:]} == {("attention", 10_000, seed) for seed in range(3)}
+    assert {(trial.layer, trial.updates, trial.seed) for trial in first[12:]} == {("attention", 8000, seed) for seed in range(3)}
     seeds = [trial.seed for trial in listed[15:30]]
     assert seeds == sorted(seeds)
