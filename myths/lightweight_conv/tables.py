@@ -215,7 +215,7 @@ def language_modeling(results: Results) -> pd.DataFrame:
 
 
 def longer_training(results: Results) -> pd.DataFrame:
-    """Return the validation loss that twice the number of updates gains, with one row per model with attention that was trained with both.
+    """Return the validation loss that twice the number of updates gains, with one row per model of the main setting with attention.
 
     A small gain means that the baseline of the comparisons is trained.
     """
@@ -227,14 +227,15 @@ def longer_training(results: Results) -> pd.DataFrame:
         "language": TrainLanguageModel,
     }
     for name, kind in kinds.items():
-        table = results.frame(kind, setting=partial(_setting, without=("updates",)))
+        table = _models(results, kind, schedule=partial(_setting, without=("updates",)))
         if table.empty or "valid_loss_nats" not in table:
             continue
+        table["main_setting"] = _is_main_setting(table)
         table = table[table["layer"] == "attention"].drop_duplicates(TRIALS)
         table = table[~table["shuffle_sources"]] if "shuffle_sources" in table else table
-        lines = {(line["setting"], line["seed"], line["updates"]): line for line in table.to_dict("records")}
-        for (setting, seed, updates), line in lines.items():
-            if (longer := lines.get((setting, seed, 2 * updates))) is None:
+        lines = {(line["schedule"], line["seed"], line["updates"]): line for line in table.to_dict("records")}
+        for (schedule, seed, updates), line in lines.items():
+            if not line["main_setting"] or (longer := lines.get((schedule, seed, 2 * updates))) is None:
                 continue
             rows.append(
                 {

@@ -73,9 +73,38 @@ def test_a_baseline_that_twice_the_updates_improve_decides_nothing():
     assert untrained["L0-trained-translation"].estimate.value == pytest.approx(0.201)
     assert untrained["L0-trained-translation"].verdict is Verdict.FAILED
     assert untrained["L2-dynamic"].verdict is Verdict.INCONCLUSIVE
+    shorter = [translator(layer, seed, 15.0, updates=250, loss=4.0) for layer in ("attention", "dynamic") for seed in range(2)]
+    assert verdicts([*both(25.0), *shorter])["L0-trained-translation"].estimate.value == pytest.approx(0.011)  # of the main setting only
     without = verdicts(both(25.0, controls=False))
     assert without["L0-trained-translation"].verdict is Verdict.NOT_RUN
     assert without["L2-dynamic"].verdict is Verdict.INCONCLUSIVE
+
+
+def spoken(layer, seed, loss, updates=100):
+    trial = TrainLanguageModel(layer=layer, seed=seed, updates=updates)
+    row = {"perplexity": math.exp(loss), "valid_loss_nats": loss, "diverged_at": None}
+    return TrialRecord(trial, "ok", [row], seconds=1.0, device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("difference", "gain", "expected"),
+    [
+        (0.0, 0.01, Verdict.REPRODUCED),
+        (-0.1, 0.01, Verdict.BEYOND),
+        (0.1, 0.01, Verdict.NOT_SEEN),
+        (0.0, 0.1, Verdict.INCONCLUSIVE),
+        (0.0, None, Verdict.INCONCLUSIVE),
+    ],
+)
+def test_perplexities_are_compared_at_the_end_of_training(difference, gain, expected):
+    records = [spoken("attention", seed, 1.5 + 0.01 * seed) for seed in range(3)]
+    records += [spoken("dynamic", seed, 1.5 + 0.011 * seed + difference) for seed in range(3)]
+    records += [spoken(layer, 0, 3.0, updates=10) for layer in ("attention", "dynamic")]
+    if gain is not None:
+        records += [spoken("attention", seed, 1.5 + 0.0101 * seed - gain, updates=200) for seed in range(3)]
+    found = verdicts(records)["L7-tinyshakespeare"]
+    assert found.verdict is expected
+    assert found.estimate.value == pytest.approx(np.mean([math.exp(difference + 0.001 * seed) for seed in range(3)]))
 
 
 def test_candidates_select_a_learning_rate_and_are_not_compared():
