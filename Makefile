@@ -57,7 +57,7 @@ screenshots: $(VENV)/.test
 data: $(VENV)/.base
 	$(BIN)/myths data list
 
-# The frameworks that myth 1 compares: JAX, TensorFlow, autograd, PyTensor, CasADi, SymPy
+# The frameworks that myth 1 compares: JAX, asdex, TensorFlow, autograd, PyTensor, CasADi, SymPy
 frameworks: $(VENV)/.base
 	$(BIN)/python -m pip install $(QUIET) --disable-pip-version-check --constraint constraints.txt --editable '.[frameworks]'
 

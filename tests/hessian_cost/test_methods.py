@@ -7,7 +7,7 @@ from myths.hessian_cost.methods import METHODS, dense
 from myths.hessian_cost.problems import PROBLEMS
 
 # Each of these compiles for seconds; one problem keeps the adapter from rotting.
-SLOW = {"torch-compile": ("quad",), "pytensor": ("logreg",), "tensorflow": ("logreg",), "sympy": ("quad",)}
+SLOW = {"asdex": ("matfac",), "torch-compile": ("quad",), "pytensor": ("logreg",), "tensorflow": ("logreg",), "sympy": ("quad",)}
 
 
 def cases(kind):

@@ -12,7 +12,7 @@ MethodName = Literal[
     "closed-form", "tensor-calculus", "tensor-calculus-compressed", "reverse-order", "cross-country-order",
     "torch-loop",
     "torch-functional", "torch-functional-vectorized", "torch-func", "torch-jacrev", "torch-compile",
-    "torch", "jax", "tensorflow", "autograd", "pytensor", "casadi", "sympy",
+    "torch", "jax", "asdex", "tensorflow", "autograd", "pytensor", "casadi", "sympy",
 ]  # fmt: skip
 _ALL = (
     torch_methods.CLOSED_FORM,

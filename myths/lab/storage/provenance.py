@@ -17,7 +17,7 @@ from myths.lab.claim import Claim
 from myths.lab.measurement import kernels
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "statsmodels", "pandas", "scikit-learn", "scikit-image", "seven-myths")
-FRAMEWORKS = ("jax", "jaxlib", "tensorflow-cpu", "tensorflow", "autograd", "pytensor", "casadi", "sympy")
+FRAMEWORKS = ("jax", "jaxlib", "asdex", "tensorflow-cpu", "tensorflow", "autograd", "pytensor", "casadi", "sympy")
 """Frameworks that myth 1 compares with torch."""
 ROOT = Path(__file__).resolve().parents[3]
 
