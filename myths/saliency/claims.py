@@ -173,6 +173,7 @@ CONTROL_CLAIMS = (
             table="completeness_error",
             where={"method": method, "dataset": dataset, "defense": "none"},
             trial=AttackImages,
+            needs=({"attack": "top-k"},),
             measure=worst_completeness_error,
             criterion=at_most(limit),
             repetition_unit="test examples",

@@ -60,8 +60,9 @@ def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = (
 
 
 def _attacks(network: Network, methods: Iterable[Method], attacks: Iterable[AttackName], **settings: Any) -> list[Trial]:
+    """Return a network and attacks on it."""
     settings = {"beta": network.attack_beta} | settings
-    return [
+    return [network] + [
         AttackImages(network=network, method=method, attack=attack, **(_walk(method, settings) if attack == "random-walk" else settings))
         for method in methods
         for attack in attacks
@@ -275,7 +276,7 @@ def _camera(network: EvaluatePretrained) -> list[Trial]:
 def _changed(network: EvaluatePretrained) -> list[Trial]:
     """Return everyday changes of the photographs."""
     methods: tuple[Method, ...] = ("gradient", "grad-cam", "deeplift", "integrated-gradients")
-    return [ChangeImages(network=network, method=method, k=1000, n_steps=10, images=PHOTOGRAPHS) for method in methods]
+    return [network] + [ChangeImages(network=network, method=method, k=1000, n_steps=10, images=PHOTOGRAPHS) for method in methods]
 
 
 def _imagenet_gpu(network: EvaluatePretrained) -> list[Trial]:

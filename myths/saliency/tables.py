@@ -92,21 +92,22 @@ def attacks(results: Results) -> pd.DataFrame:
 
 
 def completeness_error(results: Results) -> pd.DataFrame:
-    """Return the median completeness error over images per method: |Σ attributions − change of the output| in percent of the change."""
+    """Return the median completeness error over images per method: |Σ attributions − change of the output| in percent of the change.
+
+    The images are those of the top-k attack.
+    """
     import pandas as pd
 
-    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    rows = []
     for attacked in _united(results):
         trial, errors = attacked.trial, attacked.clean.get("completeness_error", np.array([]))
-        if len(errors):
-            row = {"method": method_name(trial), "n_steps": trial.n_steps, "n": len(errors)} | attacked.provenance
+        if len(errors) and trial.attack == "top-k":
             rng = np.random.default_rng(0)
             median = bootstrap(lambda i, errors=errors: np.median(errors[i], axis=1), len(errors), "test examples", rng, 2000)  # type: ignore[misc]
+            row = {"method": method_name(trial), "n_steps": trial.n_steps, "n": len(errors)} | attacked.provenance
             row |= {"error_percent": 100 * median.value, "error_low_percent": 100 * median.low, "error_high_percent": 100 * median.high}
-            key = (row["method"], trial.network.id, trial.seed, trial.n_steps, trial.image_size)
-            if key not in rows or row["n"] <= rows[key]["n"]:  # the images common to all attacks, in any order of the trials
-                rows[key] = row
-    return pd.DataFrame(list(rows.values()))
+            rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def parameter_randomization(results: Results) -> pd.DataFrame:
@@ -399,7 +400,7 @@ def _series(results: Results) -> dict[Group, dict[Key, AttackSeries]]:
                 values = {name: line[name] for name in (*null, "center_shift_px", "ssim")}
                 kept = line["label_kept"].astype(bool) & np.isfinite(values["intersection"])
                 key = (method_name(trial), trial.attack, float(epsilon))
-                group = groups.setdefault((trial.network.id, trial.seed, trial.k, trial.n_iterations), {})
+                group = groups.setdefault((trial.network.id, trial.seed, trial.k, trial.n_iterations, trial.image_size), {})
                 if key not in group or len(group[key].kept) < len(kept):
                     group[key] = AttackSeries(line["image"], values, kept, null, attacked.provenance)
     return groups
@@ -447,7 +448,9 @@ def _between(groups: dict[Group, dict[Key, AttackSeries]]) -> Iterator[dict[str,
                 same = group[:2] == other_group[:2] and group[3] == other_group[3]  # network, seed and number of steps
                 if same and fraction < 1:
                     found = paired_rescaled(one, other)
-                    yield from _row("reduced minus full size", found, (one, other), row | {"against": other.provenance["image_size"]})
+                    yield from _row(
+                        "reduced minus full size", found, (one, other), row | {"against": f"{other.provenance['image_size']} px"}
+                    )
 
 
 def _beyond_random(

@@ -49,7 +49,7 @@ def small(trial):
             batch_size=32,
             learning_rate=0.05,
             precision="fp32",
-            network="small_cnn",
+            network="resnet8" if trial.dataset == "imagenette" else "small_cnn",
         )
     short = {"images": 4 if isinstance(trial.network, EvaluatePretrained) else 8, "network": small(trial.network)}
     if isinstance(trial, AttackImages):
@@ -63,7 +63,7 @@ def small(trial):
             "epsilons": (2.0, 8.0),
         }
         short |= {"beta": short["network"].attack_beta} if isinstance(trial.network, EvaluatePretrained) else {}
-        short |= {"image_size": 16} if trial.image_size else {}
+        short |= {"image_size": 12} if trial.image_size else {}
     if isinstance(trial, RandomizeParameters | ChangeImages):
         short |= {"k": 20, "n_steps": 2}
     if isinstance(trial, MeasureCurvature):

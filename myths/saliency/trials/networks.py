@@ -231,7 +231,8 @@ def load_explained_model(trial: Network, context: Context, n: int, *, first: int
     from myths.saliency.surrogate import softened
 
     images = trial.images(context.device)
-    images = replace(images, x_test=reduced(images.x_test, image_size)) if image_size else images
+    if image_size:
+        images = replace(images, x_train=None, y_train=None, x_test=reduced(images.x_test, image_size))
     if isinstance(trial, EvaluatePretrained):
         pretrained, _ = load(trial.weights, context.device)
         module: nn.Module = pretrained
