@@ -97,6 +97,7 @@ MYTH = Myth(
         "memory_against_length": figures.memory_against_length,
         "ablation": figures.ablation,
         "bleu_against_updates": figures.bleu_against_updates,
+        "recall": figures.recall,
         "learned_kernels": figures.learned_kernels,
     },
     summarize_user_data=summarize_user_data,

@@ -124,6 +124,30 @@ def bleu_against_updates(tables: Tables) -> Figure | None:
     return figure
 
 
+def recall(tables: Tables) -> Figure | None:
+    """Plot the percentage of recalled values of each model and seed, with one panel per gap between pairs and queries."""
+    from myths.lab.report import style
+
+    table = tables["recall"]
+    if table.empty or "accuracy_percent" not in table:
+        return None
+    table = table[~table["candidate"]].dropna(subset=["accuracy_percent"])
+    gaps = sorted(table["gap"].unique(), reverse=True)
+    if not gaps:
+        return None
+    titles = [f"{gap} tokens between pairs and queries" for gap in gaps]
+    figure, panels = style.panels(titles, "", "recalled values (%)", (5.0 * len(gaps), 4.0))
+    for ax, gap in zip(panels, gaps, strict=True):
+        models = table[table["gap"] == gap].groupby("layers", sort=False)["accuracy_percent"]
+        for place, (layers, percent) in enumerate(models):
+            last = str(layers).split(", ")[-1]
+            ax.plot([place] * len(percent), percent, _marker(last), ms=6, alpha=0.6, color=_color(str(layers).split(", ")[0]))
+        ax.set_xticks(range(len(models)), [str(layers).replace(", ", "\n") for layers, _ in models])
+        ax.set_xlim(-0.5, len(models) - 0.5)
+        ax.set_ylim(0, 103)
+    return figure
+
+
 def learned_kernels(tables: Tables) -> Figure | None:
     """Plot the learned kernels by head and offset, with one panel per layer of the model."""
     from myths.lab.report import style

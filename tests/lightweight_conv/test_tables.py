@@ -356,6 +356,10 @@ def test_recall_of_convolutions_attention_and_a_hybrid():
     closed = [100 * (98 + 0.2 * s - 6 - 0.2 * s) / (99 + 0.1 * s - 6 - 0.2 * s) for s in range(5)]
     assert found["T6-hybrid"].estimate.value == pytest.approx(np.mean(closed))
     assert found["L0-trained-recall"].estimate.high <= 100
+    figure = MYTH.figures["recall"]({"recall": tables.recall(Results(records))})
+    far, near = ([line.get_ydata().tolist() for line in ax.lines] for ax in figure.axes)
+    assert near == [pytest.approx([60.0, 60.2, 60.4, 60.6, 60.8])]
+    assert [line[0] for line in far] == [99.0, 6.0, 98.0]
     larger = verdicts([*records, recalled("dynamic, dynamic", 5, 6.0, parameters=1100)])
     assert larger["T6-recall"].verdict is Verdict.INCONCLUSIVE
     untrained = verdicts([*records[5:], *(recalled("attention, attention", seed, 40.0 + seed) for seed in range(5))])
