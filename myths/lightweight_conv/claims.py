@@ -274,11 +274,12 @@ QUALITY_OF_TRANSLATION = (
 
 
 def _decoding(id: str, device: str, statement: str, column: str, **more: Any) -> Claim:
-    """Return a claim on the time of beam search at each length, in sentences that start with the device."""
+    """Return a claim on the time of beam search at each length."""
+    lengths = ", ".join(map(str, DECODED_LENGTHS[device][:-1])) + f" and {DECODED_LENGTHS[device][-1]}"
     return Claim(
         **{
             "id": _on(id, device),
-            "statement": f"{ON[device]}, {statement} (beam search of models with random weights; at each of the lengths).",
+            "statement": f"{ON[device]}, {statement}, at {lengths} tokens each (beam search, models with random weights).",
             "unit": "x",
             "table": "decoding",
             "where": {**TIMED[device], "layer": "dynamic", "length": DECODED_LENGTHS[device]},
@@ -291,8 +292,8 @@ def _decoding(id: str, device: str, statement: str, column: str, **more: Any) ->
     )
 
 
-def _speed(device: str) -> tuple[Claim, ...]:
-    """Return the claims on speed on a device."""
+def _beam_search(device: str) -> tuple[Claim, ...]:
+    """Return the claims on the speed of beam search on a device."""
     return (
         *(
             _decoding(
@@ -313,51 +314,63 @@ def _speed(device: str) -> tuple[Claim, ...]:
             "speedup_over_attention", **PROPOSED, kind="follow-up", direction="weakens", criterion=at_most(1.05), blind=device == "gpu",
             measure=partial(measures.largest_ratio, "speedup_over_attention", DECODED_LENGTHS[device]),
         ),
-        *(
-            Claim(
-                id=_on(f"L4-length-{suffix}", device),
-                statement=(
-                    f"{ON[device]}, a block with DynamicConv trains faster than one with attention {how}, at each length from "
-                    f"{TRAINED_LENGTHS[device][0]} to {TRAINED_LENGTHS[device][-1]:,}."
-                ),
-                **cited("secondary source", f"{ABSTRACT}; the limit is {PROPOSAL}"),
-                unit="x",
-                table="speed",
-                where={
-                    **TIMED[device], "scope": "block", "direction": "training", "causal": False, "layer": "dynamic",
-                    "length": TRAINED_LENGTHS[device],
-                },
-                trial=TimeLayer,
-                needs=({"block": True, "layers": lambda layers: "attention-materialized" in layers},),
-                measure=partial(measures.smallest_ratio, column, TRAINED_LENGTHS[device]),
-                criterion=above(1),
-                repetition_unit="processes",
-            )
-            for suffix, how, column in (
-                ("plain", "as implemented in 2019", "speedup_over_materialized"),
-                ("fused", "as implemented in torch today", "speedup_over_attention"),
-            )
-        ),
-        *(
-            Claim(
-                id=_on(f"L5-{layer}", device),
-                statement=f"{ON[device]}, the time of {name} grows {how} with the length, from 1,024 to 8,192 positions.",
-                **cited("secondary source", ABSTRACT, exponent),
-                unit="exponent",
-                table="slopes",
-                where={**TIMED[device], "layer": layer, "scope": "layer", "direction": "training", "causal": False},
-                trial=TimeLayer,
-                needs=({"length": _in_slope_range, "block": False},),
-                measure=partial(measures.mean_over_processes, "slope"),
-                criterion=criterion,
-                repetition_unit="processes",
-            )
-            for layer, name, how, exponent, criterion in (
-                ("dynamic", "DynamicConv", "linearly (exponent at most 1.2)", 1, at_most(1.2)),
-                ("attention", "self-attention", "quadratically (exponent at least 1.6)", 2, at_least(1.6)),
-            )
-        ),
     )  # fmt: skip
+
+
+def _blocks(device: str) -> tuple[Claim, ...]:
+    """Return the claims on the speed of blocks by length on a device."""
+    return tuple(
+        Claim(
+            id=_on(f"L4-length-{suffix}", device),
+            statement=(
+                f"{ON[device]}, a block with DynamicConv trains faster than one with attention {how}, at each length from "
+                f"{TRAINED_LENGTHS[device][0]} to {TRAINED_LENGTHS[device][-1]:,}."
+            ),
+            **cited("secondary source", f"{ABSTRACT}; the limit is {PROPOSAL}"),
+            unit="x",
+            table="speed",
+            where={
+                **TIMED[device],
+                "scope": "block",
+                "direction": "training",
+                "causal": False,
+                "layer": "dynamic",
+                "length": TRAINED_LENGTHS[device],
+            },
+            trial=TimeLayer,
+            needs=({"block": True, "layers": lambda layers: "attention-materialized" in layers},),
+            measure=partial(measures.smallest_ratio, column, TRAINED_LENGTHS[device]),
+            criterion=above(1),
+            repetition_unit="processes",
+        )
+        for suffix, how, column in (
+            ("plain", "as implemented in 2019", "speedup_over_materialized"),
+            ("fused", "as implemented in torch today", "speedup_over_attention"),
+        )
+    )
+
+
+def _exponents(device: str) -> tuple[Claim, ...]:
+    """Return the claims on the exponent of the time in the length on a device."""
+    return tuple(
+        Claim(
+            id=_on(f"L5-{layer}", device),
+            statement=f"{ON[device]}, the time of {name} grows {how} with the length, from 1,024 to 8,192 positions.",
+            **cited("secondary source", ABSTRACT, exponent),
+            unit="exponent",
+            table="slopes",
+            where={**TIMED[device], "layer": layer, "scope": "layer", "direction": "training", "causal": False},
+            trial=TimeLayer,
+            needs=({"length": _in_slope_range, "block": False},),
+            measure=partial(measures.mean_over_processes, "slope"),
+            criterion=criterion,
+            repetition_unit="processes",
+        )
+        for layer, name, how, exponent, criterion in (
+            ("dynamic", "DynamicConv", "linearly (exponent at most 1.2)", 1, at_most(1.2)),
+            ("attention", "self-attention", "quadratically (exponent at least 1.6)", 2, at_least(1.6)),
+        )
+    )
 
 
 def _recall(id: str, layers: str, gap: int, statement: str, column: str, criterion: Criterion, **more: Any) -> Claim:
@@ -400,8 +413,7 @@ FOLLOW_UPS = (
 CLAIMS: tuple[Claim, ...] = (
     *CONTROLS,
     *QUALITY_OF_TRANSLATION,
-    *_speed("cpu"),
-    *_speed("gpu"),
+    *(claim for device in TIMED for made in (_beam_search, _blocks, _exponents) for claim in made(device)),
     _difference(
         "L6-window",
         "attention-window",
