@@ -29,7 +29,7 @@ from myths.saliency.measures import (
     untouched,
     worst_completeness_error,
 )
-from myths.saliency.names import GEOMETRIC_METHODS, IMAGENET_SAMPLE
+from myths.saliency.names import GEOMETRIC_METHODS, IMAGENET_SAMPLE, SQUEEZENET_LAYER
 from myths.saliency.trials import (
     AttackImages,
     AttackUserImages,
@@ -485,7 +485,7 @@ TODAY = (
         statement="On ImageNet photographs, the top-k attack at ε = 8/255 leaves at most 10 % of the top 1,000 pixels of Grad-CAM.",
         **cited("computed", f"{PROPOSAL}: on CIFAR-10 it leaves 1 %"),
         unit="of the top 1,000",
-        where=_imagenet_rows("grad-cam", "top-k"),
+        where=_imagenet_rows(f"grad-cam at {SQUEEZENET_LAYER}", "top-k"),
         measure=partial(over_attacked, "intersection"),
         criterion=at_most(0.1),
         repetition_unit="test examples",

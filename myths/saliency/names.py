@@ -38,6 +38,10 @@ IMAGENET_SAMPLE = "imagenet_sample"
 SQUEEZENET, UNTRAINED = "squeezenet", "untrained"
 """Weights of the catalog, for the paper's kind of network; and untrained weights, for tests."""
 
+SQUEEZENET_LAYER = "features.12"
+"""Layer of Grad-CAM for SqueezeNet: its last block. Its last convolution is one of two branches, before ReLU; Grad-CAM of it is zero for
+most images."""
+
 DEFAULT_BETA = 30.0
 """β of the softplus surrogate, for networks with activations of about 1."""
 CAFFE_BETA = 1.0

@@ -8,7 +8,7 @@ from typing import Any
 from myths.lab.errors import UsageError
 from myths.lab.myth import Profile, unique_trials
 from myths.lab.trial import Trial
-from myths.saliency.names import AVERAGING_METHODS, METHODS, SQUEEZENET, AttackName, Method
+from myths.saliency.names import AVERAGING_METHODS, METHODS, SQUEEZENET, SQUEEZENET_LAYER, AttackName, Method
 from myths.saliency.trials import (
     AttackImages,
     AttackUserImages,
@@ -270,13 +270,21 @@ def _part(network: EvaluatePretrained, method: Method, first: int, images: int, 
 
 def _camera(network: EvaluatePretrained) -> list[Trial]:
     """Return the top-k attack on Grad-CAM."""
-    return _attacks(network, ("grad-cam",), ("top-k",), k=1000, epsilons=(8.0,), n_iterations=100, stop_at=0.005)
+    settings: Settings = {"k": 1000, "epsilons": (8.0,), "n_iterations": 100, "stop_at": 0.005}
+    return _attacks(network, ("grad-cam",), ("top-k",), **settings, layer=_layer(network))
 
 
 def _changed(network: EvaluatePretrained) -> list[Trial]:
     """Return everyday changes of the photographs."""
-    methods: tuple[Method, ...] = ("gradient", "grad-cam", "deeplift", "integrated-gradients")
-    return [network] + [ChangeImages(network=network, method=method, k=1000, n_steps=10, images=PHOTOGRAPHS) for method in methods]
+    others: tuple[Method, ...] = ("gradient", "deeplift", "integrated-gradients")
+    settings: Settings = {"k": 1000, "n_steps": 10, "images": PHOTOGRAPHS}
+    changed = [ChangeImages(network=network, method=method, **settings) for method in others]
+    return [network, ChangeImages(network=network, method="grad-cam", layer=_layer(network), **settings), *changed]
+
+
+def _layer(network: EvaluatePretrained) -> str:
+    """Return the layer of Grad-CAM; "" is the last convolution."""
+    return SQUEEZENET_LAYER if network.weights == SQUEEZENET else ""
 
 
 def _imagenet_gpu(network: EvaluatePretrained) -> list[Trial]:

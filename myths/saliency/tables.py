@@ -238,7 +238,7 @@ def everyday_changes(results: Results) -> pd.DataFrame:
     for trial, record in results.of(ChangeImages):
         for line in record.rows:
             kept, shared = np.array(line["label_kept"], dtype=bool), _numbers(line["intersection"])
-            row = {"method": trial.method, "change": line["change"], "k": trial.k, "images": len(kept)}
+            row = {"method": trial.method, "layer": trial.layer, "change": line["change"], "k": trial.k, "images": len(kept)}
             row |= {"label_kept_percent": 100 * kept.mean(), "n": int((kept & np.isfinite(shared)).sum())}
             row |= {"n_without_map": _n_missing(shared)}
             for measure in ("intersection", "lens_recall", "ceiling"):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from myths.lab.setting import Count, Items
+from myths.lab.setting import NAME_OR_NONE, Count, Items
 from myths.lab.trial import Context, Outcome
-from myths.saliency.names import AVERAGING_METHODS, CHANGES, Change, Method
+from myths.saliency.names import AVERAGING_METHODS, CHANGES, Change, Method, check_layer
 from myths.saliency.trials.on_network import TEST_NETWORK, OnNetwork, describe, trial_attribution
 
 
@@ -24,8 +24,15 @@ class ChangeImages(OnNetwork):
     """Number of top pixels that are compared."""
     n_steps: Count = 50
     """Steps of integrated gradients, or samples of SmoothGrad."""
+    layer: Annotated[str, NAME_OR_NONE] = ""
+    """Layer of Grad-CAM. Empty: the last convolution."""
     changes: Annotated[tuple[Change, ...], Items(distinct=True)] = CHANGES
     """Changes of the images."""
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for a layer with a method other than Grad-CAM."""
+        super().__post_init__()
+        check_layer(self.layer, self.method)
 
     def __str__(self) -> str:
         return f"everyday changes under {self.method} of {describe(self.network)}, {self.images} images, seed {self.seed}"
@@ -50,7 +57,7 @@ class ChangeImages(OnNetwork):
         from myths.saliency.trials.networks import load_explained_model
 
         model = load_explained_model(self.network, context, self.images)
-        attribution = trial_attribution(model, self.method, self.n_steps, context)
+        attribution = trial_attribution(model, self.method, self.n_steps, context, layer=self.layer)
         clean = explain_images(model, attribution, model.images)
         rows = []
         for change in self.changes:
