@@ -12,8 +12,10 @@ from torchvision.transforms import functional as vision
 
 from myths.lab.storage.store import Results, TrialRecord
 from myths.saliency import MYTH
+from myths.saliency.attributions.grad_cam import find_layer
 from myths.saliency.everyday_changes import changed, motion, move, similarity
-from myths.saliency.names import CHANGES
+from myths.saliency.names import CHANGES, SQUEEZENET_LAYER, UNTRAINED
+from myths.saliency.pretrained import load
 from myths.saliency.trials import ChangeImages
 from myths.saliency.trials.on_network import TEST_NETWORK
 
@@ -74,6 +76,19 @@ def test_pixels_that_leave_the_image_do_not_count():
     assert after[0, :, 8].min() == 1
     assert similarity(maps, after, 20, moved)["intersection"].item() == 1
     assert torch.isnan(similarity(maps, torch.ones_like(maps), 20, moved)["intersection"]).all()
+
+
+def test_grad_cam_of_squeezenet_explains_the_output_of_its_last_block():
+    """All branches, after ReLU: 512 channels, none negative."""
+    network, _ = load(UNTRAINED, "cpu")
+    seen = []
+    find_layer(network, SQUEEZENET_LAYER).register_forward_hook(lambda module, inputs, output: seen.append(output.clone()))
+    last = find_layer(network)
+    last.register_forward_hook(lambda module, inputs, output: seen.append(output.clone()))
+    network(torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)))
+    branch, block = seen
+    assert block.shape[1] == 512 == 2 * branch.shape[1]
+    assert block.min() >= 0 > branch.min()
 
 
 # --- comparisons -----------------------------------------------------------------------------------
