@@ -84,7 +84,7 @@ def mean_of_shares(
     """Return a mean of shares of which some are exactly ``unchanged``, such as what attacks leave of saliency maps.
 
     A rare image on which an attack changes nothing moves the mean by more than all others. Student's t covers too little there. So the
-    number of unchanged images gets an exact binomial interval and the mean of the others a t interval, each at 1 − 0.05/2
+    number of unchanged images gets an exact binomial interval and the mean of the others a ``skewed_t`` interval, each at 1 − 0.05/2
     (Bonferroni); the interval holds every mean that both allow. It is conservative and stays within 0 and 1.
 
     Args:
@@ -95,8 +95,6 @@ def mean_of_shares(
     Raises:
         ValueError: There are no shares, or one is not from 0 to 1.
     """
-    from scipy import stats
-
     x = np.asarray(shares, dtype=np.float64)
     if not len(x) or x.min() < 0 or x.max() > 1:
         raise ValueError("a mean of shares needs numbers from 0 to 1")
@@ -105,8 +103,8 @@ def mean_of_shares(
     others = x[x != unchanged]
     low, high = 0.0, 1.0
     if len(others) > 1:
-        half = stats.t.ppf((1 + confidence) / 2, len(others) - 1) * others.std(ddof=1) / np.sqrt(len(others))
-        low, high = max(0.0, others.mean() - half), min(1.0, others.mean() + half)
+        mean = skewed_t(others, source_of_variation, confidence)
+        low, high = max(0.0, mean.low), min(1.0, mean.high)
     ends = [p * unchanged + (1 - p) * m for p in (alike.low, alike.high) for m in (low, high)]
     value = float(x.mean())
     return Estimate(value, min(value, *map(float, ends)), max(value, *map(float, ends)), source_of_variation, len(x))
@@ -173,6 +171,35 @@ def student_t(
         raise ValueError(f"a t interval requires at least two values, got {len(x)}")
     half = stats.t.ppf((1 + confidence) / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
     return Estimate(float(x.mean()), float(x.mean() - half), float(x.mean() + half), source_of_variation, len(x))
+
+
+def skewed_t(
+    values: Sequence[float] | Float[Array, " n"], source_of_variation: SourceOfVariation, confidence: float = CONFIDENCE
+) -> Estimate:
+    """Return a mean with Student's t interval corrected for skewness by the transformation of Hall (1992).
+
+    The mean of shares near 0, or of correlations near 1, has a skewed distribution: Student's t lies on the wrong side of the truth in
+    5 to 20 % of the samples instead of 2.5 %. Values without skewness get nearly Student's t.
+
+    Args:
+        values: At least two independent values.
+        source_of_variation: What the values vary over.
+        confidence: Confidence level of the interval.
+
+    Raises:
+        ValueError: There are fewer than two values.
+    """
+    from scipy import stats
+
+    x = np.asarray(values, dtype=np.float64)
+    found = student_t(x, source_of_variation, confidence)
+    skewness = stats.skew(x) / np.sqrt(len(x)) if np.ptp(x) > 1e-9 * np.abs(x).max() else 0.0
+    if abs(skewness) < 1e-6:
+        return found
+    quantile = stats.t.ppf((1 + confidence) / 2, len(x) - 1) * np.array([1, -1])
+    studentized = 3 / skewness * (np.cbrt(1 + skewness * (quantile - skewness / 6)) - 1)
+    low, high = found.value - studentized * x.std(ddof=1) / np.sqrt(len(x))
+    return replace(found, low=min(found.value, float(low)), high=max(found.value, float(high)))
 
 
 def corrected_t(

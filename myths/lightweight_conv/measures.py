@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from myths.lab import measures
-from myths.lab.estimate import CONFIDENCE, Estimate, SourceOfVariation, exact, student_t
+from myths.lab.estimate import CONFIDENCE, Estimate, SourceOfVariation, exact, skewed_t, student_t
 from myths.lightweight_conv.published import ABLATION
 
 if TYPE_CHECKING:
@@ -99,7 +99,8 @@ def rank_correlation_with_paper(rows: pd.DataFrame) -> Estimate | None:
     if not set(convolutions) <= set(wide):
         return None
     paper = [ABLATION[layer].bleu for layer in convolutions]
-    found = measures.mean([float(stats.spearmanr(line, paper).statistic) for line in wide[convolutions].dropna().to_numpy()])
+    rhos = [float(stats.spearmanr(line, paper).statistic) for line in wide[convolutions].dropna().to_numpy()]
+    found = skewed_t(rhos, "seeds") if len(rhos) > 1 else None
     return None if found is None else replace(found, low=max(-1.0, found.low), high=min(1.0, found.high))
 
 

@@ -1,0 +1,33 @@
+"""Repeated experiments with a known truth, for every measure and repetition unit of the claims.
+
+A repetition draws anew what the claim's ``repetition_unit`` names, and the claim's own measure computes the interval. ``CASES`` lists the
+experiments by measure and unit; each myth has a module. A measure that reads an interval from its table is listed with the table ("of
+myth.table"), and its cases call the function that computes the interval. To add a measure, add its cases: a test names the missing ones.
+"""
+
+from functools import partial
+
+from tests.coverage import cifar10_1, common, lightweight_conv, saliency
+from tests.coverage.experiment import Case
+
+READ = {
+    "lab.measures.from_columns": None,
+    "saliency.measures.over_networks": ("test examples",),
+    "saliency.measures.touched": None,
+    "saliency.measures.largest_over_methods": None,
+}
+"""Measures that read an interval from a table, and for which units; None for all units."""
+
+CASES: dict[tuple[str, str], dict[str, Case]] = {}
+for _part in (common, cifar10_1, lightweight_conv, saliency):
+    CASES |= _part.CASES
+
+
+def measured_as(myth, claim) -> tuple[str, str]:
+    """Return the measure and the repetition unit of a claim, as listed in ``CASES``."""
+    measure, unit = claim.measure, claim.repetition_unit
+    while isinstance(measure, partial):
+        measure = measure.func
+    name = f"{measure.__module__}.{measure.__name__}".removeprefix("myths.")
+    units = READ.get(name, ())
+    return (f"{name} of {myth.folder}.{claim.table}" if units is None or unit in units else name), unit
