@@ -26,8 +26,8 @@ _ALL = (
     "slowdown", "peak_bytes", "closed_form_peak_bytes", "predicted_seconds", "relative_error",
 )  # fmt: skip
 _COLUMNS = (
-    "problem", "method", "label", "variables", "n_variables", "dtype", "threads", "seed", "status", "refused", *_ALL, "device_kind",
-    *PROVENANCE_COLUMNS,
+    "problem", "method", "label", "variables", "n_variables", "dtype", "threads", "clock", "seed", "status", "refused", *_ALL,
+    "device_kind", *PROVENANCE_COLUMNS,
 )  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 import dataclasses
 import os
+import sys
+import time
 
 import numpy as np
 import pandas as pd
@@ -13,9 +15,10 @@ from threadpoolctl import threadpool_info
 from myths.hessian_cost import MYTH, measures
 from myths.hessian_cost.problems import PROBLEMS
 from myths.hessian_cost.trials import MeasureMachine, TimeGradient, TimeHessian, TimeNewtonStep, derivatives
+from myths.hessian_cost.trials.conditions import clock_of, limited_threads
 from myths.hessian_cost.trials.newton_step import newton_row
-from myths.hessian_cost.trials.threads import limited_threads
 from myths.lab.claim import control_ids, evaluate_claims
+from myths.lab.measurement.timing import Stopwatch, wall_clock
 from myths.lab.storage.store import Results, TrialRecord
 from myths.lab.trial import Context
 
@@ -52,7 +55,7 @@ def test_a_row_loop_that_would_take_too_long_is_timed_on_sampled_rows(monkeypatc
 
 def test_the_whole_loop_is_the_gradient_and_every_row():
     trial = TimeHessian(problem="quad", method="torch-loop", n_variables=64)
-    sample = derivatives._Sample(trial, PROBLEMS["quad"].inputs(64, np.random.default_rng(0)), "cpu", np.random.default_rng(0))
+    sample = derivatives._Sample(trial, PROBLEMS["quad"].inputs(64, np.random.default_rng(0)), "cpu", wall_clock, np.random.default_rng(0))
     assert len(set(sample.rows)) == derivatives.SAMPLED_ROWS
     assert sample.seconds({"gradient": 3.0, "rows": 1.0}) == 3.0 + 64 / 32
 
@@ -76,9 +79,34 @@ def test_threads_are_limited_and_restored():
     assert before[1] == (os.sched_getaffinity(0) if before[1] else None)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc")
+def test_a_large_array_causes_no_page_faults_after_the_first():
+    import resource
+
+    def faults():
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(4):
+            torch.ones(2**21)  # 2,048 pages
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    with limited_threads(1):
+        faults()
+        assert faults() < 2048
+
+
+def test_one_thread_is_timed_in_processor_time():
+    assert clock_of(0, "cpu") is clock_of(1, "cuda") is clock_of(2, "cpu") is wall_clock
+    clock = clock_of(1, "cpu")
+    with Stopwatch() as wall, Stopwatch(clock=clock) as processor:
+        time.sleep(0.1)
+    assert wall.seconds >= 0.09
+    assert processor.seconds < 0.05 or clock is wall_clock
+    assert run(TimeHessian(problem="quad", method="closed-form", n_variables=8))["clock"] == "wall"
+
+
 def test_short_calls_are_timed_in_blocks():
     calls = []
-    timing = derivatives._compare({"short": lambda: calls.append(0)}, {"short": derivatives.BLOCK_SECONDS / 50}, "cpu")["short"]
+    timing = derivatives._compare({"short": lambda: calls.append(0)}, {"short": derivatives.BLOCK_SECONDS / 50}, "cpu", wall_clock)["short"]
     assert len(calls) % 50 == 0
     assert len(calls) >= 50 * timing.repeats
     assert timing.median < 1e-4

@@ -1,12 +1,14 @@
 """Time the derivative of one method and the closed form in alternation, in one process.
 
 The closed form is timed twice: alone, before the framework of the method is imported, and in alternation with the method. Idle threads and
-memory of another framework may slow it down; tables refuse a ratio if the two times differ by more than 25 %.
+memory of another framework may slow it down; tables refuse a ratio if the two times differ by more than 25 %. One thread is timed in
+processor time, which other programs on the machine do not delay.
 """
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
@@ -16,14 +18,18 @@ import numpy as np
 from myths.hessian_cost.methods import METHODS, Call, Dtype, Method, MethodName, NotOnDevice, dense
 from myths.hessian_cost.methods.torch_methods import ROW_LOOP, sampled_row_loop
 from myths.hessian_cost.problems import PROBLEMS, Inputs, ProblemName
-from myths.hessian_cost.trials.threads import limited_threads
+from myths.hessian_cost.trials.conditions import clock_of, limited_threads
 from myths.lab.measurement.memory import peak_bytes
-from myths.lab.measurement.timing import Stopwatch, Timing, compare_timings
+from myths.lab.measurement.timing import Clock, Stopwatch, Timing, compare_timings
 from myths.lab.setting import Count, Meaning, Range, Seed
 from myths.lab.trial import Context, Outcome, Trial
 
 DerivativeKind = Literal["hessian", "gradient"]
-Threads = Annotated[int, Range(at_least=1, at_most=1024, also=(0, "as many as the run uses")), Meaning("Number of CPU threads.")]
+Threads = Annotated[
+    int,
+    Range(at_least=1, at_most=1024, also=(0, "as many as the run uses")),
+    Meaning("Number of CPU threads. One thread is timed in processor time."),
+]
 OVER_BUDGET, OUT_OF_MEMORY, NOT_ON_DEVICE = "over budget", "out of memory", "not on this device"
 MAX_SECONDS = 5.0
 """Time limit of one derivative in seconds. A slower row loop is timed on sampled rows. Any other slower derivative is not repeated; its row
@@ -141,13 +147,14 @@ def derivative_row(trial: TimeDerivative, context: Context, kind: DerivativeKind
 
 def _time(trial: TimeDerivative, kind: DerivativeKind, inputs: Inputs, exact: Any, device: str, context: Context) -> dict[str, Any]:
     problem, method = PROBLEMS[trial.problem], METHODS[trial.method]
+    clock = clock_of(trial.threads, device)
     floor = getattr(METHODS["closed-form"], kind)(problem, inputs, trial.dtype, device)
     floor()
-    clean = _compare({"closed": floor}, {"closed": _duration(floor, device)}, device)["closed"]
-    row: dict[str, Any] = {**clean.row("clean_closed_form_")}
-    sample = _Sample(trial, inputs, device, context.rng("rows")) if method is ROW_LOOP and kind == "hessian" else None
+    clean = _compare({"closed": floor}, {"closed": _duration(floor, device, clock)}, device, clock)["closed"]
+    row: dict[str, Any] = {**clean.row("clean_closed_form_"), "clock": "processor" if clock is time.process_time else "wall"}
+    sample = _Sample(trial, inputs, device, clock, context.rng("rows")) if method is ROW_LOOP and kind == "hessian" else None
     if sample is not None and sample.seconds(sample.durations) > MAX_SECONDS:
-        timings = _compare({**sample.calls, "closed": floor}, {**sample.durations, "closed": clean.median}, device)
+        timings = _compare({**sample.calls, "closed": floor}, {**sample.durations, "closed": clean.median}, device, clock)
         whole = sample.timing(timings)
         error = _relative_error(dense(sample.calls["rows"](), (len(sample.rows), inputs["x"].size)), _rows_of(exact, sample.rows))
         return {
@@ -174,13 +181,13 @@ def _time(trial: TimeDerivative, kind: DerivativeKind, inputs: Inputs, exact: An
         "relative_error": _relative_error(got, np.asarray(exact, dtype=np.float64)),
     }
     del given, got
-    duration = _duration(call, device)
+    duration = _duration(call, device, clock)
     if duration > MAX_SECONDS and not method.bounded_by_closed_form:
         return row | {"status": OVER_BUDGET, "predicted_seconds": duration}
     row["peak_bytes"] = peak_bytes(call, device)
     sampled = {} if sample is None else sample.calls
     durations = {"method": duration, "closed": clean.median} | ({} if sample is None else sample.durations)
-    timings = _compare({"method": call, "closed": floor, **sampled}, durations, device)
+    timings = _compare({"method": call, "closed": floor, **sampled}, durations, device, clock)
     if sample is not None:
         row |= {"sampled_seconds": sample.timing(timings).median, "rows_timed": size}
     return {
@@ -196,14 +203,14 @@ def _time(trial: TimeDerivative, kind: DerivativeKind, inputs: Inputs, exact: An
 class _Sample:
     """The row loop in two parts, of which the second is timed on sampled rows: the gradient with its graph, and the rows."""
 
-    def __init__(self, trial: TimeDerivative, inputs: Inputs, device: str, rng: np.random.Generator):
+    def __init__(self, trial: TimeDerivative, inputs: Inputs, device: str, clock: Clock, rng: np.random.Generator):
         self.variables = inputs["x"].size
         self.rows = np.sort(rng.choice(self.variables, min(SAMPLED_ROWS, self.variables), replace=False)).tolist()
         gradient, rows = sampled_row_loop(PROBLEMS[trial.problem], inputs, trial.dtype, device, self.rows)
         self.calls: dict[str, Call] = {"gradient": gradient, "rows": rows}
         for call in self.calls.values():
             call()
-        self.durations = {name: _duration(call, device) for name, call in self.calls.items()}
+        self.durations = {name: _duration(call, device, clock) for name, call in self.calls.items()}
 
     def seconds(self, parts: Mapping[str, float]) -> float:
         """Return the time of the whole loop from the times of its parts."""
@@ -221,25 +228,26 @@ class _Sample:
         )  # fmt: skip
 
 
-def _duration(call: Call, device: str) -> float:
+def _duration(call: Call, device: str, clock: Clock) -> float:
     """Return the seconds of one call, which is not the first."""
-    with Stopwatch(device) as stopwatch:
+    with Stopwatch(device, clock=clock) as stopwatch:
         call()
     return stopwatch.seconds
 
 
-def _compare(calls: Mapping[str, Call], durations: Mapping[str, float], device: str) -> dict[str, Timing]:
+def _compare(calls: Mapping[str, Call], durations: Mapping[str, float], device: str, clock: Clock) -> dict[str, Timing]:
     """Time calls in turn, after each was called before. On a CPU, a short call is repeated in a block, whose mean counts.
 
     Args:
         calls: Functions by name.
         durations: About how many seconds each takes.
         device: Device to synchronize.
+        clock: Returns seconds.
     """
-    sizes = {name: max(1, math.ceil(BLOCK_SECONDS / durations[name])) if device == "cpu" else 1 for name in calls}
+    sizes = {name: max(1, math.ceil(BLOCK_SECONDS / max(durations[name], 1e-7))) if device == "cpu" else 1 for name in calls}
     blocks = {name: _block(call, sizes[name]) for name, call in calls.items()}
     warmup = 1 if max(durations.values()) > 1 else 3
-    compared = compare_timings(blocks, device, warmup=warmup, budget_seconds=BUDGET_SECONDS)
+    compared = compare_timings(blocks, device, warmup=warmup, budget_seconds=BUDGET_SECONDS, clock=clock)
     return {
         name: Timing(t.median / n, t.low_quartile / n, t.high_quartile / n, t.repeats, t.first_call / n)
         for (name, t), n in zip(compared.timings.items(), sizes.values(), strict=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from myths.hessian_cost.trials.conditions import clock_of, limited_threads
 from myths.hessian_cost.trials.derivatives import GIB, Threads
-from myths.hessian_cost.trials.threads import limited_threads
 from myths.lab.measurement.timing import compare_timings
 from myths.lab.setting import Count, Seed
 from myths.lab.trial import Context, Outcome, Trial
@@ -50,6 +50,7 @@ class MeasureMachine(Trial):
                 {"gemm": lambda: torch.mm(left, right, out=product), "triad": lambda: torch.add(b, c, alpha=3.0, out=a)},
                 context.device,
                 budget_seconds=1.0,
+                clock=clock_of(self.threads, context.device),
             )
         seconds = {name: timing.median for name, timing in compared.timings.items()}
         return Outcome(

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from myths.hessian_cost.problems import PROBLEMS
+from myths.hessian_cost.trials.conditions import clock_of, limited_threads
 from myths.hessian_cost.trials.derivatives import GIB, Threads
-from myths.hessian_cost.trials.threads import limited_threads
 from myths.lab.measurement.memory import peak_bytes
-from myths.lab.measurement.timing import Stopwatch, compare_timings
+from myths.lab.measurement.timing import Clock, Stopwatch, compare_timings, wall_clock
 from myths.lab.setting import Count, Seed
 from myths.lab.trial import Context, Outcome, Trial
 
@@ -46,10 +46,12 @@ class TimeNewtonStep(Trial):
     def run(self, context: Context) -> Outcome:
         """Return one row: time and peak memory of both steps, their ratios, and the relative difference of the results."""
         with limited_threads(self.threads):
-            return Outcome(rows=[newton_row(self.rows, self.rank, context.rng("inputs"), context.device)])
+            return Outcome(
+                rows=[newton_row(self.rows, self.rank, context.rng("inputs"), context.device, clock_of(self.threads, context.device))]
+            )
 
 
-def newton_row(rows: int, rank: int, rng: np.random.Generator, device: str) -> dict[str, Any]:
+def newton_row(rows: int, rank: int, rng: np.random.Generator, device: str, clock: Clock = wall_clock) -> dict[str, Any]:
     """Time H⁻¹g for U [rows rank] compressed and dense, in float64. The gradient is computed once, by its closed form.
 
     The compressed step solves with the one block VᵀV [rank rank] for all rows at once. The dense step materializes
@@ -82,7 +84,7 @@ def newton_row(rows: int, rank: int, rng: np.random.Generator, device: str) -> d
         step = dense_step()
     bytes_of = {"dense_bytes": peak_bytes(dense_step, device), "compressed_bytes": peak_bytes(compressed, device)}
     compared = compare_timings(
-        {"dense": dense_step, "compressed": compressed}, device, warmup=1 if first.seconds > 1 else 3, budget_seconds=1.0
+        {"dense": dense_step, "compressed": compressed}, device, warmup=1 if first.seconds > 1 else 3, budget_seconds=1.0, clock=clock
     )
     difference = float((compressed() - step).norm() / step.norm())
     return {

@@ -9,32 +9,41 @@ from typing import Any
 
 import numpy as np
 
+Clock = Callable[[], float]
+"""Returns seconds from any start: ``wall_clock``, or ``time.process_time`` (processor time of this process)."""
+
+
+def wall_clock() -> float:
+    """Return seconds of the wall clock from any start."""
+    return time.perf_counter()
+
 
 @dataclass
 class Stopwatch:
     """Context manager that measures seconds: ``with Stopwatch(device) as stopwatch: …``, then ``stopwatch.seconds``.
 
-    It waits for work queued on the device.
+    It waits for work queued on the device. ``clock`` returns seconds.
     """
 
     device: str = "cpu"
     seconds: float = 0.0
+    clock: Clock = wall_clock
 
     def __enter__(self) -> Stopwatch:
         synchronize(self.device)
-        self._start = time.perf_counter()
+        self._start = self.clock()
         return self
 
     def __exit__(self, *_: object) -> None:
         try:
             synchronize(self.device)
         finally:
-            self.seconds = time.perf_counter() - self._start
+            self.seconds = self.clock() - self._start
 
     @property
     def elapsed(self) -> float:
         """Seconds since the start, without waiting for the device."""
-        return time.perf_counter() - self._start
+        return self.clock() - self._start
 
 
 @dataclass(frozen=True)
@@ -85,6 +94,7 @@ def compare_timings(
     repeats: int = 20,
     warmup: int = 3,
     budget_seconds: float = 10.0,
+    clock: Clock = wall_clock,
     check: Callable[[Mapping[str, Any]], None] | None = None,
 ) -> TimingComparison:
     """Time several methods in turn (A B A B …), so that drift of the machine affects all methods equally.
@@ -95,6 +105,7 @@ def compare_timings(
         repeats: Maximum number of repeats per method.
         warmup: Number of calls before timing. The first call, which may compile, is reported separately.
         budget_seconds: Time per method after which repeats stop, but not before 5 repeats, or 3 if a call takes more than 2 seconds.
+        clock: Returns seconds.
         check: Receives the results of the first calls and raises if they disagree, so that incorrect methods are not timed.
 
     Returns:
@@ -102,14 +113,14 @@ def compare_timings(
     """
     first, results = {}, {}
     for name, method in methods.items():
-        with Stopwatch(device) as stopwatch:
+        with Stopwatch(device, clock=clock) as stopwatch:
             results[name] = method()
         first[name] = stopwatch.seconds
     if check is not None:
         check(results)
     for method in methods.values():
         for _ in range(warmup - 1):
-            with Stopwatch(device) as stopwatch:
+            with Stopwatch(device, clock=clock) as stopwatch:
                 method()
             if stopwatch.seconds > budget_seconds / 10:
                 break
@@ -119,7 +130,7 @@ def compare_timings(
             if _enough(seconds[name], budget_seconds):
                 continue
             results[name] = None  # free the last result before the next call, outside of the timed block
-            with Stopwatch(device) as stopwatch:
+            with Stopwatch(device, clock=clock) as stopwatch:
                 results[name] = method()
             seconds[name].append(stopwatch.seconds)
     return TimingComparison({name: _timing(s, first[name]) for name, s in seconds.items()}, results)

@@ -1,0 +1,69 @@
+"""Conditions of a timing on a CPU: threads, allocator and clock, whatever framework is timed."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import sys
+import time
+from collections.abc import Iterator
+
+from myths.lab.measurement.timing import Clock, wall_clock
+
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of malloc.h
+
+
+@contextlib.contextmanager
+def limited_threads(count: int) -> Iterator[None]:
+    """Run a ``with`` block with ``count`` CPU threads; 0 changes nothing.
+
+    torch and BLAS are told the number. Frameworks that are imported in the block size their thread pools by the cores that the process may
+    use, so the process is also bound to ``count`` cores, where the system allows it. Freed memory is kept from then on.
+
+    Args:
+        count: Number of threads.
+    """
+    if not count:
+        yield
+        return
+    _keep_freed_memory()
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    threads = torch.get_num_threads()
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_setaffinity") else set()
+    try:
+        if cores:
+            os.sched_setaffinity(0, sorted(cores)[-count:])
+        torch.set_num_threads(count)
+        with threadpool_limits(count):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+        if cores:
+            os.sched_setaffinity(0, cores)
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc keep freed memory for the next allocation; other C libraries are left as they are.
+
+    By default, it depends on earlier calls in the process whether an array of several megabytes is returned to the system. The page faults
+    of a new one may take as long as the Hessian that fills it.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(_M_MMAP_MAX, 0)
+        libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def clock_of(threads: int, device: str) -> Clock:
+    """Return processor time for one thread on a CPU, which other programs on the machine do not delay; else the wall clock.
+
+    On an idle machine the two agree. Windows counts processor time in steps of 16 ms, too coarse for a call.
+
+    Args:
+        threads: Number of threads; 0 is no limit.
+        device: Device as torch names it.
+    """
+    return time.process_time if threads == 1 and device == "cpu" and sys.platform != "win32" else wall_clock
