@@ -49,6 +49,35 @@ def paired_values(one: AttackSeries, other: AttackSeries, measure: str) -> Float
     return one.values[measure][here] - other.values[measure][there]
 
 
+def random_minus_attack(random: AttackSeries, attack: AttackSeries) -> Estimate | None:
+    """Return what a random perturbation leaves minus what an attack leaves, on average over their common images.
+
+    A rare image on which one of them changes nothing moves the mean by more than all others. So the shares of images that only the
+    attack, or only the random perturbation, leaves untouched have exact intervals, the mean over the others has a t interval, and these
+    are combined by the distances of their ends (MOVER, Zou & Donner 2008). A kind of failure that was not seen counts as the worst. The
+    interval is conservative.
+
+    Returns:
+        The estimate, or None for fewer than two images that both change.
+    """
+    here, there = _common_indices(random, attack)
+    left, attacked = random.values["intersection"][here], attack.values["intersection"][there]
+    difference = left - attacked
+    failed = {-1.0: (attacked == 1) & (left < 1), 1.0: (left == 1) & (attacked < 1)}
+    others = difference[~(failed[-1.0] | failed[1.0])]
+    if len(others) < 2:
+        return None
+    core, n = student_t(others, "test examples"), len(difference)
+    below, above = (len(others) / n * (core.value - core.low)) ** 2, (len(others) / n * (core.high - core.value)) ** 2
+    for worst, where in failed.items():
+        share = clopper_pearson(int(where.sum()), n)
+        distance = (float(difference[where].mean()) if where.any() else worst) - core.value
+        ends = sorted((distance * (share.low - share.value), distance * (share.high - share.value)))
+        below, above = below + min(ends[0], 0.0) ** 2, above + max(ends[1], 0.0) ** 2
+    value = float(difference.mean())
+    return Estimate(value, max(value - below**0.5, -1.0), min(value + above**0.5, 1.0), "test examples", n)
+
+
 def unpaired(one: Float[Array, " n"], other: Float[Array, " m"]) -> Estimate | None:
     """Return the difference of the means of different images with Welch's t interval, or None for fewer than two in either."""
     from scipy import stats

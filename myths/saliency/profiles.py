@@ -121,7 +121,7 @@ def _quick(seeds: int | None) -> list[Trial]:
 def _laptop(seeds: int | None) -> list[Trial]:
     """Return trials for less than half an hour on two cores, two trials at a time.
 
-    Three networks are trained twice, for standard and for adversarial training. One trajectory of 50 steps at 8/255 is projected onto the
+    Three networks are trained. One trajectory of 50 steps at 8/255 is projected onto the
     smaller budgets, and every tenth iterate is evaluated. The attack uses 10 steps of integrated gradients, the maps 20. Photographs need
     SqueezeNet and ImageNet images: the attack on the simple gradient with the paper's schedule, and everyday changes.
     """
@@ -134,10 +134,7 @@ def _laptop(seeds: int | None) -> list[Trial]:
         listed += [MeasureCurvature(network=plain), MeasureInfluence(network=plain)]
     listed += _imagenet_laptop(EvaluatePretrained())
     for seed in range(seeds or 3):
-        plain = TrainNetwork(**_CIFAR, **_FEW_EPOCHS, seed=seed)
-        robust = TrainNetwork(**_CIFAR, **_FEW_EPOCHS, adversarial_epsilon=8.0, seed=seed)
-        listed += _attacks(robust, ("gradient",), FEW_ATTACKS, **short)
-        listed += _randomized(plain, n_steps=20)
+        listed += _randomized(TrainNetwork(**_CIFAR, **_FEW_EPOCHS, seed=seed), n_steps=20)
     plain = TrainNetwork(**_CIFAR, **_FEW_EPOCHS)
     return listed + _attacks(plain, ("gradient",), ("targeted",), **short) + _attacks(plain, OTHER_METHODS, ("top-k",), **short)
 
@@ -165,10 +162,14 @@ def _overnight(seeds: int | None) -> list[Trial]:
     listed = _imagenet_overnight(EvaluatePretrained())
     short: Settings = {**_SHORT, "share_trajectory": True}
     for seed in range(seeds or 3):
+        plain = TrainNetwork(**_CIFAR, **_FEW_EPOCHS, seed=seed)
+        robust = TrainNetwork(**_CIFAR, **_FEW_EPOCHS, adversarial_epsilon=8.0, seed=seed)
+        listed += _attacks(plain, ("gradient",), FEW_ATTACKS, **short) + _attacks(robust, ("gradient",), FEW_ATTACKS, **short)
+    for seed in range(seeds or 3):
         listed += _both_sizes(_imagenette(seed, 20.0), ("top-k",), **short)
         plain = TrainNetwork(**_CIFAR, **_FEW_EPOCHS, seed=seed)
         smooth = TrainNetwork(**_CIFAR, **_FEW_EPOCHS, beta=_SOFTPLUS, seed=seed)
-        listed += _attacks(smooth, ("gradient",), FEW_ATTACKS, **short) + _attacks(plain, ("gradient",), FEW_ATTACKS, **short)
+        listed += _attacks(smooth, ("gradient",), FEW_ATTACKS, **short)
         listed += _attacks(plain, PAPER_METHODS, ("mass-center", "random-walk"), **short)
         listed += _attacks(plain, ("smoothgrad",), ("top-k",), **{**short, "attack_n_steps": 5})
     return listed
@@ -246,8 +247,8 @@ def _imagenet_quick(network: EvaluatePretrained) -> list[Trial]:
 
 
 def _imagenet_laptop(network: EvaluatePretrained) -> list[Trial]:
-    """Return the paper's attack on the simple gradient of 32 images, and everyday changes."""
-    return [*_part(network, "gradient", 0, 32), *_changed(network)]
+    """Return the paper's attack on the simple gradient of 64 images, and everyday changes."""
+    return [*_part(network, "gradient", 0, 32), *_part(network, "gradient", 32, 32), *_changed(network)]
 
 
 def _imagenet_overnight(network: EvaluatePretrained) -> list[Trial]:

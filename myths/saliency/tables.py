@@ -22,6 +22,7 @@ from myths.saliency.attack_series import (
     paired,
     paired_rescaled,
     paired_values,
+    random_minus_attack,
     robuster_than_all,
     unpaired,
     untouched_by_one,
@@ -310,7 +311,7 @@ def differences(results: Results) -> pd.DataFrame:
 
     Intersections are fractions, 0..1. ``comparison`` is one of:
 
-    - "random minus attack": intersection, for each random baseline;
+    - "random minus attack": intersection, for each random baseline; see ``attack_series.random_minus_attack``;
     - "attack minus random (center shift)": in px;
     - "integrated gradients minus best other": see ``attack_series.robuster_than_all``;
     - "untouched by integrated gradients": see ``attack_series.untouched_by_one``;
@@ -421,7 +422,7 @@ def _within(series: dict[Key, AttackSeries]) -> Iterator[dict[str, Any]]:
             if attack == "mass-center":
                 shift = paired(one, other, "center_shift_px")
                 yield from _row("attack minus random (center shift)", shift, (one, other), against)
-            yield from _row("random minus attack", paired(other, one, "intersection"), (one, other), against)
+            yield from _row("random minus attack", random_minus_attack(other, one), (one, other), against)
         gradient, deeplift = (series.get((name, attack, epsilon)) for name in ("gradient", "deeplift"))
         if method.startswith("integrated-gradients") and gradient and deeplift:
             others = (gradient, deeplift)

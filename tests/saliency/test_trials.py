@@ -23,6 +23,7 @@ from myths.saliency.attack_series import (
     lens_gain,
     paired,
     paired_rescaled,
+    random_minus_attack,
     robuster_than_all,
     unpaired,
     untouched_by_one,
@@ -203,6 +204,35 @@ def test_of_series_of_different_length_the_images_that_both_have_are_compared():
     found = paired(few, many, "intersection")
     assert (found.n, found.value) == (2, pytest.approx(((0.5 - 0.1) + (0.9 - 0.3)) / 2))
     assert paired(few, series([1.0, 1.0], images=[70, 4]), "intersection") is None
+
+
+def test_what_an_attack_changes_beyond_noise_has_an_interval_with_room_for_failures():
+    """One of 64 attacks fails: the distances of an exact and of a t interval from their estimates, squared and added."""
+    rng = np.random.default_rng(0)
+    noise, attack = rng.uniform(0.1, 0.3, 64), rng.uniform(0, 0.05, 64)
+    attack[5] = 1
+    found = random_minus_attack(series(noise), series(attack))
+    others = np.delete(noise - attack, 5)
+    low, high = stats.t.interval(0.95, 62, others.mean(), stats.sem(others))
+    seen, unseen = (stats.binomtest(k, 64).proportion_ci() for k in (1, 0))
+    failure, walk = others.mean() - (noise[5] - 1), 1 - others.mean()
+    below = np.hypot(63 / 64 * (others.mean() - low), failure * (seen.high - 1 / 64))
+    above = np.sqrt((63 / 64 * (high - others.mean())) ** 2 + (failure * (1 / 64 - seen.low)) ** 2 + (walk * unseen.high) ** 2)
+    assert (found.value, found.n) == (pytest.approx((noise - attack).mean()), 64)
+    assert (found.low, found.high) == (pytest.approx(found.value - below), pytest.approx(found.value + above))
+    assert random_minus_attack(series(noise[:1]), series(attack[:1])) is None
+
+
+def test_rare_failures_are_covered_also_where_none_is_seen():
+    """With one failure in 64 images the t interval lies above the true mean in 7 % of the samples."""
+    rng = np.random.default_rng(1)
+    above, above_by_t = 0, 0
+    true = 63 / 64 * 0.2 + 1 / 64 * (0.2 - 1)
+    for _ in range(400):
+        noise, attack = rng.normal(0.2, 0.05, 64), np.where(rng.random(64) < 1 / 64, 1.0, 0.0)
+        above += random_minus_attack(series(noise), series(attack)).low > true
+        above_by_t += paired(series(noise), series(attack), "intersection").low > true
+    assert above <= 0.025 * 400 < above_by_t
 
 
 def test_unpaired_is_welchs():
