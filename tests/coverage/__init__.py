@@ -7,7 +7,7 @@ myth.table"), and its cases call the function that computes the interval. To add
 
 from functools import partial
 
-from tests.coverage import cifar10_1, common, lightweight_conv, saliency
+from tests.coverage import cifar10_1, common, hessian_cost, lightweight_conv, saliency
 from tests.coverage.experiment import Case
 
 READ = {
@@ -19,7 +19,7 @@ READ = {
 """Measures that read an interval from a table, and for which units; None for all units."""
 
 CASES: dict[tuple[str, str], dict[str, Case]] = {}
-for _part in (common, cifar10_1, lightweight_conv, saliency):
+for _part in (common, cifar10_1, hessian_cost, lightweight_conv, saliency):
     CASES |= _part.CASES
 
 

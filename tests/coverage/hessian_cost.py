@@ -1,0 +1,132 @@
+"""Experiments of myth 1: processes that time several methods on several problems."""
+
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from myths.hessian_cost import measures
+from myths.hessian_cost.problems import PAPER_PROBLEMS
+from tests.coverage.common import processes
+from tests.coverage.experiment import Case
+
+SPREAD = 0.05
+METHODS = tuple("abcdef")
+
+
+def timed(rng, slowdowns, n=5):
+    """Rows with a slowdown for each problem and method, which differs between processes."""
+    return pd.DataFrame(
+        [
+            {"problem": problem, "method": method, "seed": seed, "slowdown": slowdown * np.exp(noise)}
+            for (problem, method), slowdown in slowdowns.items()
+            for seed, noise in enumerate(rng.normal(0, SPREAD, n))
+        ]
+    )
+
+
+def of_method(values):
+    """Slowdowns of one method on the paper's problems."""
+    return {(problem, "a"): value for problem, value in zip(PAPER_PROBLEMS, values, strict=True)}
+
+
+def speedup(n):
+    """How many times faster one method is than another."""
+    return Case(lambda rng: measures.speedup("a", "b", timed(rng, {("quad", "a"): 60.0, ("quad", "b"): 2.0}, n)), 30.0, slow=True)
+
+
+def over_problems(choose, values):
+    """The largest or smallest of three speed-ups."""
+    fast = {(problem, "b"): 2.0 for problem in PAPER_PROBLEMS}
+    measure = partial(measures.speedup_over_problems, "a", "b", choose)
+    return Case(lambda rng: measure(timed(rng, of_method(values) | fast)), choose(values) / 2, conservative=True, slow=True)
+
+
+def slowdown(choose, values):
+    """The largest or smallest of three slowdowns."""
+    measure = partial(measures.slowdown_over_problems, "a", PAPER_PROBLEMS, choose)
+    return Case(lambda rng: measure(timed(rng, of_method(values))), choose(values), conservative=True, slow=True)
+
+
+def best_methods(values):
+    """The slowdown of the fastest of six methods on the problem where it is the second smallest; ``values`` are those of each method."""
+    table = {(problem, method): value for problem in PAPER_PROBLEMS for method, value in zip(METHODS, values, strict=True)}
+    return Case(lambda rng: measures.best_method_slowdown(METHODS, timed(rng, table)), min(values), conservative=True, slow=True)
+
+
+def orders():
+    """By how many percent one order takes longer."""
+    slowdowns = {("logreg", "reverse-order"): 1.2, ("logreg", "cross-country-order"): 1.0}
+    return Case(lambda rng: measures.overhead_percent(timed(rng, slowdowns)), 20.0, slow=True)
+
+
+def slopes():
+    """Exponents at three sizes; every process and every size has its own deviation."""
+
+    def draw(rng):
+        rows = [
+            {"method": method, "seed": seed, "variables": size, "slowdown": 1.0, "seconds": seconds, "sampled_seconds": seconds}
+            for seed, process in enumerate(rng.normal(0, 0.1, 5))
+            for size in (1024, 2048, 4096)
+            for method, power in (("torch-loop", 3 + process), ("tensor-calculus", 2))
+            for seconds in [(size / 1024) ** power * np.exp(rng.normal(0, SPREAD))]
+        ]
+        return measures.slope_difference(pd.DataFrame(rows))
+
+    return Case(draw, 1.0, slow=True)
+
+
+def frameworks():
+    """The slowest over the fastest framework. They are far apart: the truth is the ratio of the two."""
+    slowdowns = {("quad", method): value for method, value in zip("abc", (1.0, 2.0, 4.0), strict=True)}
+    return Case(lambda rng: measures.slowest_over_fastest(timed(rng, slowdowns)), 4.0, slow=True)
+
+
+def sampled():
+    """The time of a row loop from sampled rows."""
+
+    def draw(rng):
+        rows = [
+            {"method": "torch-loop", "rows_timed": 512, "variables": 512, "seconds": 1.0, "sampled_seconds": 1.02 * np.exp(noise)}
+            for noise in rng.normal(0, 0.02, 5)
+        ]
+        return measures.sampling_error_percent(pd.DataFrame(rows))
+
+    return Case(draw, 2.0)
+
+
+def problems(n):
+    """The slowdown of the engine, which differs between problems."""
+
+    def draw(rng):
+        noise = rng.normal(0, 0.1, n)
+        rows = [{"problem": i, "n_variables": 512, "closed_form_seconds": 1.0, "slowdown": 1.2 * np.exp(x)} for i, x in enumerate(noise)]
+        return measures.median_slowdown(pd.DataFrame(rows))
+
+    return Case(draw, 1.2, conservative=True, slow=True)
+
+
+def ratio_of_column(values):
+    """Return the mean of a column of ratios."""
+    return measures.ratio_over_processes("x", pd.DataFrame({"x": values}))
+
+
+CASES = {
+    ("hessian_cost.measures.speedup", "processes"): {"5 processes": speedup(5)},
+    ("hessian_cost.measures.speedup_over_problems", "processes"): {
+        "largest of equal": over_problems(max, (60.0, 60.0, 60.0)),
+        "largest": over_problems(max, (60.0, 70.0, 300.0)),
+        "smallest of equal": over_problems(min, (60.0, 60.0, 60.0)),
+    },
+    ("hessian_cost.measures.slowdown_over_problems", "processes"): {"largest of equal": slowdown(max, (20.0, 20.0, 20.0))},
+    ("hessian_cost.measures.best_method_slowdown", "processes"): {
+        "equal": best_methods((10.0,) * 6),
+        "one faster": best_methods((10.0, 40.0, 40.0, 60.0, 80.0, 90.0)),
+    },
+    ("hessian_cost.measures.overhead_percent", "processes"): {"5 processes": orders()},
+    ("hessian_cost.measures.slope_difference", "processes"): {"3 sizes": slopes()},
+    ("hessian_cost.measures.slowest_over_fastest", "processes"): {"3 frameworks": frameworks()},
+    ("hessian_cost.measures.ratio_over_processes", "processes"): {f"spread {s:.0%}": processes(5, s, ratio_of_column) for s in (0.05, 0.3)},
+    ("hessian_cost.measures.sampling_error_percent", "processes"): {"5 processes": sampled()},
+    ("hessian_cost.measures.median_slowdown", "problems"): {f"{n} problems": problems(n) for n in (6, 9)},
+}
