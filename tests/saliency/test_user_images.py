@@ -1,5 +1,6 @@
 """The user's own picture and weights, from ``myths data add`` to the drawing; and what is refused on the way."""
 
+import itertools
 import pickle
 from pathlib import Path
 
@@ -15,9 +16,10 @@ from myths.lab.errors import CannotStart, MythsError, UsageError
 from myths.lab.execution import try_trial
 from myths.lab.vision.pretrained import ARCHITECTURES, identify, read
 from myths.saliency import MYTH
+from myths.saliency.names import SQUEEZENET_LAYER
 from myths.saliency.pretrained import load
 from myths.saliency.profiles import trials
-from myths.saliency.trials import AttackUserImages
+from myths.saliency.trials import AttackImages, AttackUserImages
 from myths.saliency.trials.attacks import method_name
 from myths.saliency.trials.networks import EvaluatePretrained
 
@@ -94,7 +96,7 @@ def test_own_data_make_a_profile_of_their_own(mine):
     }
     assert all(isinstance(t, AttackUserImages) for t in listed)
     photographs = trials("laptop", None, ("my-weights",))
-    assert {t.network.weights for t in photographs} == {"my_weights"}
+    assert {t.weights if isinstance(t, EvaluatePretrained) else t.network.weights for t in photographs} == {"my_weights"}
     assert all(t.skip_reason() is None and "imagenet_sample" in t.data for t in photographs)
     with pytest.raises(UsageError, match="weights as well"):
         trials("quick", None, ("my-picture",))
@@ -120,13 +122,28 @@ def test_the_catalogs_weights_are_attacked_on_photographs_by_the_papers_schedule
     loaded, architecture = load("squeezenet", "cpu")
     assert architecture == "squeezenet1_1"
     assert all(torch.equal(v, loaded.network.state_dict()[k]) for k, v in state.items())
-    listed = trials("laptop", None, ("squeezenet",))
-    by = {(t.method, t.attack, t.protocol) for t in listed}
-    assert {("gradient", "top-k", "paper"), ("gradient", "random-walk", "paper"), ("integrated-gradients", "random", "paper")} <= by
-    assert {(method, "top-k", "reduced") for method in ("gradient", "integrated-gradients", "deeplift")} <= by
-    assert {t.network for t in listed} == {EvaluatePretrained()}
-    assert all(t.k == 1000 and t.images == 64 and t.beta == 1.0 for t in listed)  # Keras's softplus, for activations of Caffe's size
-    assert {method_name(t) for t in listed} == {"gradient", "integrated-gradients", "deeplift"}
+    listed = {name: [t for t in trials(name, None, ("squeezenet",)) if isinstance(t, AttackImages)] for name in ("laptop", "overnight")}
+    schedules = {name: {(t.method, t.attack, t.n_iterations) for t in attacks} for name, attacks in listed.items()}
+    assert schedules["laptop"] == {("gradient", "top-k", 300), ("gradient", "random-walk", 300)}
+    assert {(method, attack, 300) for method in ("integrated-gradients", "deeplift") for attack in ("top-k", "random-walk")} < schedules[
+        "overnight"
+    ]
+    assert sum(t.images for t in listed["laptop"] if t.attack == "top-k") == 64
+    for attacks in listed.values():
+        assert {t.network for t in attacks} == {EvaluatePretrained()}
+        assert all(t.k == 1000 and t.beta == 1.0 for t in attacks)  # Keras's softplus, for activations of Caffe's size
+    names = {method_name(t) for t in listed["overnight"]}
+    assert names == {"gradient", "integrated-gradients", "deeplift", f"grad-cam at {SQUEEZENET_LAYER}"}
+
+
+@pytest.mark.parametrize("method", ["gradient", "deeplift", "integrated-gradients"])
+def test_parts_of_the_photographs_do_not_overlap_and_are_attacked_and_walked_alike(method):
+    listed = [t for t in trials("overnight", 1) if isinstance(t, AttackImages) and t.network == EvaluatePretrained() and t.method == method]
+    for attack in ("top-k", "random-walk"):
+        parts = sorted((t.first, t.first + t.images) for t in listed if t.attack == attack)
+        assert parts[0][0] == 0
+        assert all(end == start for (_, end), (start, _) in itertools.pairwise(parts))
+        assert parts[-1][1] >= 40
 
 
 def test_weights_inside_a_checkpoint_and_from_parallel_training(home):
