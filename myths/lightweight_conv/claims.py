@@ -222,6 +222,7 @@ QUALITY_OF_TRANSLATION = (
         measure=partial(mean_over_seeds, "bleu"),
         criterion=at_least(29.7 - 0.5),
         repetition_unit="seeds",
+        controls=("L0-parameters",),
     ),
     *(
         _difference(
@@ -452,6 +453,7 @@ CLAIMS: tuple[Claim, ...] = (
         measure=partial(mean_over_seeds, "rouge1"),
         criterion=at_least(39.84 - 0.5),
         repetition_unit="seeds",
+        controls=("L0-parameters",),
     ),
     *FOLLOW_UPS,
 )
