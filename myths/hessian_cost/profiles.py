@@ -114,14 +114,14 @@ def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = (
     on_gpu = tuple(name for name in ALL_METHODS if METHODS[name].cuda)
     return [
         *_hessians(PAPER_PROBLEMS, PRIMARY_METHODS, (4096,), seeds=several, threads=0),
-        *_hessians(PAPER_PROBLEMS, PRIMARY_METHODS, (1024, 512), seeds=several, force_cpu=True),
+        *_hessians(PAPER_PROBLEMS, PRIMARY_METHODS, (1024,), seeds=several, force_cpu=True),
         *_hessians(PAPER_PROBLEMS, PRIMARY_METHODS, (512, 1024, 2048), seeds=several, threads=0),
         *_hessians(PAPER_PROBLEMS, TORCH_METHODS, (2048,), seeds=several, threads=0),
         *_gradients(4096, (name for name in GRADIENT_METHODS if METHODS[name].cuda), several, threads=0),
         *_orders(several, threads=0),
         *(TimeNewtonStep(rows=1000, seed=seed) for seed in processes),
         *(MeasureMachine(matrix=8192, vector=2**27, seed=seed) for seed in processes),
-        *_hessians(PAPER_PROBLEMS, on_gpu, (128, 512, 1024, 2048, 4096, 8192), threads=0),
-        *_hessians(PAPER_PROBLEMS, on_gpu, (2048, 8192), dtype="float32", threads=0),
+        *_hessians(PAPER_PROBLEMS, on_gpu, (512, 2048, 8192), threads=0),
+        *_hessians(PAPER_PROBLEMS, on_gpu, (2048,), dtype="float32", threads=0),
         *_hessians(OTHER_PROBLEMS, on_gpu, (1024,), threads=0),
     ]

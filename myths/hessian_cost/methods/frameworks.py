@@ -99,7 +99,7 @@ METHODS = (
         problems=("quad", "logreg", "matfac", "matfac-masked", "matfac-v", "ridge", "mlp"),
     ),
     Method(
-        name="tensorflow", label="TensorFlow, GradientTape.jacobian", package="tensorflow", hessian=_tensorflow(True),
+        name="tensorflow", label="TensorFlow, GradientTape.jacobian", package="tensorflow", startup_cost=6, hessian=_tensorflow(True),
         gradient=_tensorflow(False),
     ),
     Method(name="autograd", label="HIPS autograd", package="autograd", hessian=_autograd("hessian"), gradient=_autograd("grad")),

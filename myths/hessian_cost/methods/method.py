@@ -37,6 +37,7 @@ class Method:
         max_size: Largest number of variables. Default: no limit.
         problems: Problems that the method supports. Default: all.
         compiles: Whether the first call compiles for seconds at any size. No smaller size is probed then.
+        startup_cost: Expected duration of import and first call, relative to that of PyTorch.
         bounded_by_closed_form: Whether the cost is at most that of the closed form by construction. No smaller size is probed then.
     """
 
@@ -49,6 +50,7 @@ class Method:
     max_size: int | None = None
     problems: tuple[ProblemName, ...] | None = None
     compiles: bool = False
+    startup_cost: float = 1.0
     bounded_by_closed_form: bool = False
 
     def unavailable_reason(self) -> str | None:

@@ -62,7 +62,14 @@ def _sympy(problem: Problem, inputs: Inputs, dtype: Dtype, device: str) -> Call:
 
 
 METHODS = (
-    Method(name="pytensor", label="PyTensor (successor of Theano)", package="pytensor", hessian=_pytensor(True), gradient=_pytensor(False)),
+    Method(
+        name="pytensor",
+        label="PyTensor (successor of Theano)",
+        package="pytensor",
+        startup_cost=2,
+        hessian=_pytensor(True),
+        gradient=_pytensor(False),
+    ),
     Method(name="casadi", label="CasADi", package="casadi", hessian=_casadi(True), gradient=_casadi(False), max_size=256),
     Method(
         name="sympy",

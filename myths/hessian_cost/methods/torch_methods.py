@@ -133,6 +133,14 @@ METHODS = (
     Method(name="torch-functional-vectorized", label="…, vectorize=True", package="torch", hessian=_with(_functional(True)), cuda=True),
     Method(name="torch-func", label="torch.func.hessian", package="torch", hessian=_with(_func), cuda=True),
     Method(name="torch-jacrev", label="torch.func, jacrev of jacrev", package="torch", hessian=_with(_jacrev_jacrev), cuda=True),
-    Method(name="torch-compile", label="torch.compile of torch.func.hessian", package="torch", hessian=_compiled, cuda=True, compiles=True),
+    Method(
+        name="torch-compile",
+        label="torch.compile of torch.func.hessian",
+        package="torch",
+        hessian=_compiled,
+        cuda=True,
+        compiles=True,
+        startup_cost=8,
+    ),
     Method(name="torch", label="PyTorch", package="torch", gradient=_with(_gradient), cuda=True),
 )

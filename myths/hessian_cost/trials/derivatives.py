@@ -76,7 +76,7 @@ class TimeDerivative(Trial):
     @property
     def relative_cost(self) -> float:
         """Grows slowly with the size, because the time for repeats is limited."""
-        return 1.0 + (self.n_variables / 512) ** 1.5
+        return METHODS[self.method].startup_cost + min((self.n_variables / 512) ** 1.5, 8.0)
 
     def skip_reason(self) -> str | None:
         """Return why the framework is not available, or None."""
