@@ -70,6 +70,7 @@ MYTH = Myth(
     tables={
         "depth_sweep": tables.depth_sweep,
         "one_epoch": tables.one_epoch,
+        "share_of_shallow": tables.share_of_shallow,
         "sensitivity": tables.sensitivity,
         "full_training": tables.full_training,
         "difference_from_bn": tables.difference_from_bn,

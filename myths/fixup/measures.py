@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from myths.lab.estimate import Estimate, clopper_pearson
+from myths.lab.estimate import Estimate, clopper_pearson, difference_of_proportions
 
 if TYPE_CHECKING:
     import pandas as pd
 
+LIMIT = 15.0
+"""Test accuracy in percent below which a network of ten classes did not train."""
 
-def extreme_accuracy(which: Literal["min", "max"], rows: pd.DataFrame) -> Estimate | None:
-    """Return the lowest or highest accuracy of all training runs in percent, with its interval over test examples.
 
-    If the lowest accuracy is above a bound, all accuracies are above it. If the highest is below it, all are below it.
+def failures_percent(rows: pd.DataFrame) -> Estimate | None:
+    """Return the percentage of training runs that diverge or end below ``LIMIT``, with the exact binomial interval over seeds."""
+    failed = rows["diverged_at"].notna() | (rows["test_accuracy_percent"] < LIMIT)
+    return clopper_pearson(int(failed.sum()), len(failed), "seeds").affine(100)
+
+
+def successes_percent(rows: pd.DataFrame) -> Estimate | None:
+    """Return the percentage of training runs that end at ``LIMIT`` or above, with the exact binomial interval over seeds."""
+    failed = failures_percent(rows)
+    return None if failed is None else failed.affine(-1, 100)
+
+
+def divergence_difference(first: str, second: str, rows: pd.DataFrame) -> Estimate | None:
+    """Return how many more percent of the training runs of one method diverge than of another, with Newcombe's interval over seeds.
+
+    Args:
+        first: A method.
+        second: The method that is subtracted.
+        rows: Rows with the columns ``method`` and ``diverged_at``, one per training run.
     """
-    row = rows.loc[rows["n_correct"].idxmin() if which == "min" else rows["n_correct"].idxmax()]
-    return clopper_pearson(int(row["n_correct"]), int(row["n_test"])).affine(100)
+    diverged = [rows.loc[rows["method"] == method, "diverged_at"].notna() for method in (first, second)]
+    if not all(map(len, diverged)):
+        return None
+    counts, sizes = (tuple(int(count(each)) for each in diverged) for count in (sum, len))
+    return replace(difference_of_proportions((counts[0], counts[1]), (sizes[0], sizes[1])).affine(100), source_of_variation="seeds")

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 SETTING = ("dataset", "architecture", "width", "image_size", "train_examples", "epochs", "batch_size", "device")
 """Columns that training runs must share to be compared."""
+SHALLOW = 20
+"""Nominal depth of the network that deep ones are compared with."""
+CHANCE_PERCENT = 10.0
+"""Accuracy of a guess: all image datasets of the claims have ten classes."""
 
 
 def one_epoch(results: Results) -> pd.DataFrame:
@@ -34,6 +38,24 @@ def depth_sweep(results: Results) -> pd.DataFrame:
     if table.empty:
         return table
     return _over_seeds(table[table["learning_rate"] == FIRST_EPOCH["learning_rate"]], [*SETTING, "depth", "nominal_depth", "branches"])
+
+
+def share_of_shallow(results: Results) -> pd.DataFrame:
+    """Return the accuracy above chance of each run of one epoch as a percentage of that of 22 layers with Fixup, seed and setting alike.
+
+    ``shallow_accuracy_percent`` is the accuracy of the 22-layer network, the shallow end of Fig. 3 (nominal depth 20).
+    """
+    table = one_epoch(results)
+    if table.empty:
+        return table
+    keys = [*SETTING, "protocol", "learning_rate", "seed"]
+    shallow = table[(table["nominal_depth"] == SHALLOW) & (table["method"] == "fixup")]
+    pairs = table.merge(shallow[[*keys, "test_accuracy_percent", TRIALS]], on=keys, suffixes=("", "_of_shallow"))
+    pairs[TRIALS] = unite_columns(pairs[TRIALS], pairs.pop(f"{TRIALS}_of_shallow"))
+    pairs = pairs.rename(columns={"test_accuracy_percent_of_shallow": "shallow_accuracy_percent"})
+    above_chance = pairs[["test_accuracy_percent", "shallow_accuracy_percent"]] - CHANCE_PERCENT
+    share = 100 * above_chance["test_accuracy_percent"] / above_chance["shallow_accuracy_percent"]
+    return pairs.assign(share_of_shallow_percent=share.where(above_chance["shallow_accuracy_percent"] > 0))
 
 
 def sensitivity(results: Results) -> pd.DataFrame:

@@ -9,16 +9,22 @@ a shorter schedule with a calibration that shows the same percentage. Rankings, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from myths.forgetting import measures
 from myths.forgetting.measures import RANDOM
-from myths.forgetting.pruning_order import LEAST_FORGOTTEN
+from myths.forgetting.pruning_order import LEAST_FORGOTTEN, STRATIFIED
 from myths.forgetting.trials import CompareCounts, CorrelateCounts, CountForgetting, CountUnforgettable, PruneNothing, TrainPruned
 from myths.lab.claim import PROPOSAL, PROPOSED, Claim, cited
-from myths.lab.criterion import Criterion, above, at_least, at_most, below, between
+from myths.lab.criterion import Criterion, above, at_least, at_most, below, between, within
 from myths.lab.measures import largest, mean_over_seeds, only_value
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from myths.lab.estimate import Estimate
 
 PAPER = "Toneva et al. 2019"
 SEC_4_1 = f"{PAPER}, Sec. 4.1"
@@ -38,13 +44,13 @@ WINDOWS = {
     "dataset": "cifar10", "pruning_order": (LEAST_FORGOTTEN, RANDOM), "pruned_percent": 10.0, "transfer": False, "main_setting": True,
 }  # fmt: skip
 NOISY = {"dataset": CIFAR10, "label_noise": 0.2, "main_setting": True}
-CONTROLS = ("F0-nothing", "F0-shuffled-30")
-MNIST_CONTROLS = ("F0-nothing", "F0-shuffled-mnist")
+MANY_PRESENTATIONS = ({"epochs": lambda epochs: epochs >= measures.MIN_PRESENTATIONS},)
+"""Trials of claims on label noise."""
 
-_unforgettable = partial(Claim, kind="absolute", table="unforgettable", trial=CountUnforgettable)
-_counts = partial(Claim, table="counts", trial=CountForgetting)
-_correlations = partial(Claim, unit="Pearson r", table="count_correlations", trial=CorrelateCounts)
-_comparisons = partial(Claim, table="count_comparisons", trial=CompareCounts)
+_unforgettable = partial(Claim, kind="absolute", table="unforgettable", trial=CountUnforgettable, repetition_unit="seeds")
+_counts = partial(Claim, table="counts", trial=CountForgetting, repetition_unit="seeds")
+_correlations = partial(Claim, unit="Pearson r", table="count_correlations", trial=CorrelateCounts, repetition_unit="seeds")
+_comparisons = partial(Claim, table="count_comparisons", trial=CompareCounts, repetition_unit="seeds")
 
 
 def _pruning(
@@ -58,6 +64,7 @@ def _pruning(
     dataset: str | tuple[str, ...] = "cifar10",
     order: str | tuple[str, ...] = LEAST_FORGOTTEN,
     transfer: bool = False,
+    measure: Callable[[str, pd.DataFrame], Estimate | None] = measures.mean_over_rankings,
     **more: Any,
 ) -> Claim:
     """Return a claim on pruning, paired by seed: the loss ``against`` "full", or the gain over random pruning of as many examples."""
@@ -74,41 +81,73 @@ def _pruning(
         },
         trial=TrainPruned,
         needs=({}, baseline),
-        measure=partial(mean_over_seeds, "loss_pp" if against == "full" else "above_random_pp"),
+        measure=partial(measure, "loss_pp" if against == "full" else "above_random_pp"),
         criterion=criterion,
+        repetition_unit="seeds",
         **more,
     )  # fmt: skip
 
 
 PRUNING_CONTROLS = (
-    _pruning(
-        "F0-shuffled-30", "Pruning 30 % of CIFAR-10 by shuffled counts costs as much accuracy as pruning at random (within 0.4 points).",
-        PROPOSED, between(-0.4, 0.4), 30.0, kind="control", order="shuffled counts", against="random",
+    *(
+        _pruning(
+            f"F0-shuffled-{suffix}",
+            f"Pruning {percent:g} % of {name} by shuffled counts costs as much accuracy as pruning at random (within 0.4 points).",
+            PROPOSED, between(-0.4, 0.4), percent, kind="control", order="shuffled counts", against="random", dataset=dataset,
+            guards=(TrainPruned,), guarded={"dataset": dataset},
+        )
+        for suffix, dataset, name, percent in (
+            ("30", "cifar10", "CIFAR-10", 30.0), ("mnist", "mnist", "MNIST", 80.0), ("permuted", "permuted mnist", "permuted MNIST", 60.0),
+        )
     ),
-    _pruning(
-        "F0-shuffled-mnist", "Pruning 80 % of MNIST by shuffled counts costs as much accuracy as pruning at random (within 0.4 points).",
-        PROPOSED, between(-0.4, 0.4), 80.0, kind="control", order="shuffled counts", against="random",
-        dataset="mnist",
+    *(
+        _pruning(
+            f"F0-rankings-{suffix}",
+            f"Pruning {percent:g} % of {name} by counts of other training runs costs the same accuracy (within {margin:g} points).",
+            PROPOSED, between(-margin, margin), percent, kind="control", dataset=dataset, measure=measures.difference_of_rankings,
+            guards=(TrainPruned,), guarded={"dataset": dataset, "pruning_order": LEAST_FORGOTTEN, "transfer": False},
+        )
+        for suffix, dataset, name, percent, margin in (
+            ("30", "cifar10", "CIFAR-10", 30.0, 0.3), ("mnist", "mnist", "MNIST", 80.0, 0.3),
+            ("permuted", "permuted mnist", "permuted MNIST", 60.0, 0.5),
+        )
+    ),
+    *(
+        Claim(
+            id=f"F0-trained-{suffix}", kind="control", **PROPOSED, unit="% of test images",
+            statement=f"On all of {name}, {network} has a test accuracy of at least {floor:g} % (paper: {reported:g} %).",
+            table="pruning", trial=TrainPruned, repetition_unit="seeds",
+            where={"dataset": dataset, "pruning_order": RANDOM, "pruned_percent": 0.0, "transfer": transfer, "main_setting": True},
+            measure=partial(mean_over_seeds, "test_accuracy_percent"), criterion=at_least(floor),
+            guards=(TrainPruned,), guarded={"dataset": dataset, "transfer": transfer},
+        )
+        for suffix, dataset, name, network, transfer, reported, floor in (
+            ("cifar10", "cifar10", "CIFAR-10", "the network that is pruned for", False, 96.0, 90.0),
+            ("transfer", "cifar10", "CIFAR-10", "the other network", True, 96.0, 90.0),
+            ("cifar100", "cifar100", "CIFAR-100", "the network that is pruned for", False, 78.0, 70.0),
+            ("mnist", "mnist", "MNIST", "the network that is pruned for", False, 99.2, 98.8),
+            ("permuted", "permuted mnist", "permuted MNIST", "the network that is pruned for", False, 98.0, 97.0),
+        )
     ),
 )  # fmt: skip
+"""Default controls of claims on pruning. The paper's accuracies on CIFAR-100 and permuted MNIST are from memory."""
 
 PRUNING = (
     _pruning(
-        "F3-ordered-30", "Pruning the least-forgotten 30 % of CIFAR-10 costs at most 0.3 points of accuracy.",
-        cited("computed", FIG_5, 0.12), at_most(0.3), 30.0, dataset=("cifar10", "digits"), primary=True, controls=CONTROLS,
+        "F3-ordered-30", "Pruning the least-forgotten 30 % of CIFAR-10 changes the accuracy by at most 0.3 points.",
+        cited("computed", FIG_5, 0.12), within(0.3, beyond="low"), 30.0, dataset=("cifar10", "digits"), primary=True,
     ),
     _pruning(
         "F3-vs-random-30", "Pruning the least-forgotten 30 % of CIFAR-10 costs at least 0.4 points less accuracy than a random 30 %.",
         cited("computed", FIG_5, 0.76), at_least(0.4), 30.0, dataset=("cifar10", "digits"), against="random", primary=True,
-        controls=CONTROLS,
     ),
     _pruning(
         "F3-random-30", "Pruning a random 30 % of CIFAR-10 costs at least 0.4 points of accuracy.",
         cited("computed", f"{FIG_5} (1 point in the article)", 0.83), at_least(0.4), 30.0, order=RANDOM,
     ),
     _pruning(
-        "F3-ordered-35", "Pruning the least-forgotten 35 % of CIFAR-10 costs at most 0.4 points of accuracy.",
-        cited("read", f"{FIG_5}; the limit allows 0.2 points more", 0.2), at_most(0.4), 35.0,
+        "F3-ordered-35", "Pruning the least-forgotten 35 % of CIFAR-10 changes the accuracy by at most 0.4 points.",
+        cited("read", f"{FIG_5}; the limit allows 0.2 points more", 0.2), within(0.4, beyond="low"), 35.0,
     ),
     _pruning(
         "F3-ordered-50", "Pruning the least-forgotten 50 % of CIFAR-10 costs more than 0.3 points of accuracy.",
@@ -119,37 +158,37 @@ PRUNING = (
         cited("computed", FIG_5, 1.44), at_least(0.7), 50.0, against="random",
     ),
     _pruning(
-        "F3-cifar100-8", "Pruning the least-forgotten 8 % of CIFAR-100 costs at most 0.5 points of accuracy.",
-        cited("from memory", "Chang & Lipson 2019, citing Toneva et al. 2019", 0.0), at_most(0.5), 8.0, dataset="cifar100",
+        "F3-cifar100-8", "Pruning the least-forgotten 8 % of CIFAR-100 changes the accuracy by at most 0.5 points.",
+        cited("from memory", "Chang & Lipson 2019, citing Toneva et al. 2019", 0.0), within(0.5, beyond="low"), 8.0, dataset="cifar100",
     ),
     _pruning(
         "F3-subset", "Pruning the least-forgotten 30 % of the first 10,000 examples of CIFAR-10 costs less accuracy than a random 30 %.",
         PROPOSED, above(0), 30.0, dataset="cifar10 subset", against="random",
     ),
     _pruning(
-        "F4-mnist", "Pruning the least-forgotten 80 % of MNIST costs at most 0.3 points of accuracy.",
-        cited("computed", f"{FIG_6} (0.12 points at 83 %)", 0.12), at_most(0.3), 80.0, dataset=MNIST, controls=MNIST_CONTROLS,
+        "F4-mnist", "Pruning the least-forgotten 80 % of MNIST changes the accuracy by at most 0.3 points.",
+        cited("computed", f"{FIG_6} (0.12 points at 83 %)", 0.12), within(0.3, beyond="low"), 80.0, dataset=MNIST, blind=False,
     ),
     _pruning(
-        "F4-permuted-mnist", "Pruning the least-forgotten 60 % of permuted MNIST costs at most 0.5 points of accuracy.",
-        cited("computed", f"{FIG_6} (0.20 points at 58 %)", 0.20), at_most(0.5), 60.0, dataset="permuted mnist", controls=("F0-nothing",),
+        "F4-permuted-mnist", "Pruning the least-forgotten 60 % of permuted MNIST changes the accuracy by at most 0.5 points.",
+        cited("computed", f"{FIG_6} (0.20 points at 58 %)", 0.20), within(0.5, beyond="low"), 60.0, dataset="permuted mnist",
+        blind=False,
     ),
     _pruning(
         "F4-vs-random-mnist", "Pruning the least-forgotten 80 % of MNIST costs less accuracy than pruning a random 80 %.",
-        cited("read", f"{FIG_6} (stated without a number)"), above(0), 80.0, dataset=MNIST, against="random", controls=MNIST_CONTROLS,
+        cited("read", f"{FIG_6} (stated without a number)"), above(0), 80.0, dataset=MNIST, against="random",
     ),
     _pruning(
         "F4-vs-random-permuted-mnist", "Pruning the least-forgotten 60 % of permuted MNIST costs less accuracy than pruning a random 60 %.",
         cited("read", f"{FIG_6} (stated without a number)"), above(0), 60.0, dataset="permuted mnist", against="random",
-        controls=("F0-nothing",),
     ),
 )  # fmt: skip
 
 BY_ANOTHER_NETWORK, BY_EL2N = (
     _pruning(
-        "F6", "Pruning the 30 % of CIFAR-10 that another network forgets least costs at most 0.4 points of accuracy.",
-        cited("read", f"{SEC_6} (WRN-28-10 with the order of ResNet-18, stated without a number)"), at_most(0.4), 30.0, transfer=True,
-        controls=("F0-nothing",),
+        "F6", "Pruning the 30 % of CIFAR-10 that another network forgets least changes accuracy by at most 0.4 points.",
+        cited("read", f"{SEC_6} (WRN-28-10 with the order of ResNet-18, stated without a number)"),
+        within(0.4, beyond="low"), 30.0, transfer=True,
     ),
     _pruning(
         "F9-el2n",
@@ -159,10 +198,32 @@ BY_ANOTHER_NETWORK, BY_EL2N = (
     ),
 )  # fmt: skip
 
+FOLLOW_UPS = (
+    *(
+        _pruning(
+            f"T4-90-{suffix}", statement, cited("secondary source", "Zheng et al. 2023 (CCS), abstract and Fig. 1, ResNet-18", reported),
+            criterion, 90.0, against="random", order=order, kind="follow-up", direction="weakens",
+        )
+        for suffix, order, reported, criterion, statement in (
+            ("ordered", LEAST_FORGOTTEN, -45.0, at_most(-10),
+             "Keeping the 10 % of CIFAR-10 that are forgotten most costs at least 10 points more accuracy than a random 10 %."),
+            ("stratified", STRATIFIED, 7.04, at_least(2),
+             "Keeping 10 % of CIFAR-10 over all counts but the highest (CCS) costs at least 2 points less than keeping a random 10 %."),
+        )
+    ),
+    _pruning(
+        "T4-grand-start",
+        "Pruning the 50 % of CIFAR-10 with the lowest GraND scores at initialization costs as much as a random 50 % (within 0.3 points).",
+        cited("read", "Kirsch 2023 (stated without a number)"), between(-0.3, 0.3), 50.0, against="random",
+        order="GraND after 0 epochs, lowest first", kind="follow-up", direction="weakens",
+    ),
+)  # fmt: skip
+
 WORST_WINDOWS = tuple(
     Claim(
         id=id, statement=statement, **cited("computed", FIG_5_RIGHT, difference), unit="pp",
-        table="pruning", where=WINDOWS, trial=TrainPruned, needs=({"skipped_percent": ...},),
+        table="pruning", where=WINDOWS, trial=TrainPruned, repetition_unit="seeds",
+        without_controls={"F0-rankings-30": "the worst window is chosen by accuracy, not by its rank"}, needs=({"skipped_percent": ...},),
         measure=partial(measures.worst_window_loss, column), criterion=criterion,
     )
     for id, statement, difference, column, criterion in (
@@ -185,7 +246,8 @@ UNFORGETTABLE = tuple(
         _unforgettable(
             id=f"F1-{suffix}", **reported, unit="% of examples",
             statement=f"{reported['paper']} % of the examples of {name} are learned and never forgotten in any of five training runs.",
-            where={"dataset": dataset, "main_setting": True, "first_seed": 0}, measure=measures.unforgettable_percent,
+            where={"dataset": dataset, "main_setting": True},
+            measure=partial(measures.over_groups, "unforgettable_percent"),
             criterion=between(low, high), calibration=f"F1-calibration-{suffix}",
         ),
         _comparisons(
@@ -250,8 +312,7 @@ CORRELATIONS = (
             _unforgettable(
                 id=f"F2c-{suffix}-level", **cited("read", SEC_4_1, rho), unit="Spearman ρ",
                 statement=f"Over five CIFAR-10 training runs, examples forgotten more often {relation} (ρ {level.low} to {level.high}).",
-                where={"dataset": "cifar10", "main_setting": True, "first_seed": 0},
-                measure=partial(measures.over_examples, column, "spearman"), criterion=level,
+                where={"dataset": "cifar10", "main_setting": True}, measure=partial(measures.over_groups, column), criterion=level,
             ),
             _counts(
                 id=f"F2c-{suffix}", **cited("read", SEC_4_1, rho), unit="Spearman ρ",
@@ -265,13 +326,14 @@ CORRELATIONS = (
 NOISE = (
     _counts(
         id="F7", **cited("read", f"{FIG_3} (stated without a number)"), unit="AUROC",
-        statement="With 20 % of the labels of CIFAR-10 flipped, forgetting counts separate flipped from clean labels (AUROC ≥ 0.9).",
-        where=NOISY, measure=partial(mean_over_seeds, "auroc"), criterion=at_least(0.9),
+        statement="With 20 % of the labels of CIFAR-10 flipped, counts of at least 30 epochs separate these labels (AUROC ≥ 0.9).",
+        where=NOISY, needs=MANY_PRESENTATIONS, measure=partial(measures.after_presentations, "auroc"), criterion=at_least(0.9),
     ),
     _counts(
         id="F7-unforgettable", **cited("read", FIG_3, 0.0), unit="% of wrong labels",
-        statement="With 20 % of the labels of CIFAR-10 flipped, at most 1 % of the flipped labels are unforgettable in a training run.",
-        where=NOISY, measure=partial(mean_over_seeds, "flipped_unforgettable_percent"), criterion=at_most(1),
+        statement="With 20 % of the labels of CIFAR-10 flipped, at most 1 % of these are unforgettable in a run of at least 30 epochs.",
+        where=NOISY, needs=MANY_PRESENTATIONS, measure=partial(measures.after_presentations, "flipped_unforgettable_percent"),
+        criterion=at_most(1),
     ),
     _counts(
         id="F8", paper_value_source="read", unit="events",
@@ -288,6 +350,7 @@ CLAIMS: tuple[Claim, ...] = (
         id="F0-nothing", kind="control", **PROPOSED, unit="weights that differ",
         statement="Pruning 0 % of the training set yields the weights of plain training bit by bit, whether or not events are counted.",
         table="prune_nothing", trial=PruneNothing, measure=partial(largest, "weights_that_differ"), criterion=at_most(0),
+        repetition_unit="exact", guards=(TrainPruned,),
     ),
     *PRUNING_CONTROLS,
     *UNFORGETTABLE,
@@ -298,10 +361,11 @@ CLAIMS: tuple[Claim, ...] = (
     BY_ANOTHER_NETWORK,
     _comparisons(
         id="F6-small", **cited("read", f"{SEC_6} and Fig. 7 right (stated without a number); the limit is {PROPOSAL}"), unit="Spearman ρ",
-        statement="Forgetting counts of a four-layer network rank the examples of CIFAR-10 like those of the larger network (ρ ≥ 0.5).",
+        statement="Counts of one run of a four-layer network rank the examples of CIFAR-10 like one of the larger network (ρ ≥ 0.5).",
         where={"dataset": CIFAR10, "comparison": "network", "network": "mnist_cnn"},
-        measure=partial(measures.over_examples, "spearman", "spearman"), criterion=at_least(0.5),
+        measure=partial(measures.mean_rank_correlation, "spearman"), criterion=at_least(0.5),
     ),
     *NOISE,
     BY_EL2N,
+    *FOLLOW_UPS,
 )  # fmt: skip

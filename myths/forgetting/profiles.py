@@ -41,11 +41,15 @@ SMALL_DATASET = 2000
 """Number of examples below which held-out predictions use small batches: with 149 digits, accuracy is 46 % at batch size 64, 95 % at 16."""
 N_COUNTING_RUNS = 5
 """Number of training runs whose counts are summed, as in the paper."""
-N_OVERNIGHT_COUNTING_RUNS = 3
-"""Number of training runs per ranking of the profile "overnight"."""
+N_RANKING_RUNS = 3
+"""Number of training runs per ranking where two disjoint rankings are compared."""
+NOISE_EPOCHS = 32.0
+"""Number of epochs with label noise: counts of few epochs do not separate flipped labels (claim F7)."""
 PIXEL_NOISES = (0.5, 1.0, 2.0, 10.0)
 
 _MNIST: Settings = {"dataset": "mnist", **PAPER_COUNTING["mnist"], "precision": "auto"}
+_LONG_MNIST: Settings = {**_MNIST, "network": "mnist_cnn_dropout", "epochs": 20.0, "match_updates": True}
+"""Training on pruned MNIST for as many updates as 20 epochs on the full set."""
 _CIFAR_SUBSET: Settings = {"dataset": "cifar10", "network": "small_cnn", "learning_rate": 0.05, "train_examples": 10_000}
 _FAST: Settings = {
     "network": "fast",
@@ -109,6 +113,16 @@ def _prune(
     ]
 
 
+def _rankings(settings: Settings) -> list[tuple[CountForgetting, ...]]:
+    """Return two disjoint groups of counting runs, so that an interval can include the ranking."""
+    return [_count(settings, range(first, first + N_RANKING_RUNS)) for first in (0, N_RANKING_RUNS)]
+
+
+def _pairs(counts: Sequence[CountForgetting], reference: Sequence[CountForgetting]) -> list[Trial]:
+    """Return a comparison of each counting run with another network's run of the same seed: disjoint pairs."""
+    return [CompareCounts(count_trials=(a,), reference_trials=(b,), comparison="network") for a, b in zip(counts, reference, strict=True)]
+
+
 def _lowest(*fractions: float) -> list[Point]:
     return [("lowest first", fraction) for fraction in fractions]
 
@@ -135,7 +149,7 @@ def _quick(seeds: int | None) -> list[Trial]:
     return [
         PruneNothing(**DIGITS, epochs=2.0),
         *_counting(counting, seeds or N_COUNTING_RUNS, N_COUNTING_RUNS),
-        *_count(counting, range(seeds or 3), label_noise=0.2),
+        *_count(counting, range(seeds or 3), label_noise=0.2, epochs=NOISE_EPOCHS),
         *_prune(pruning, counted, points, seeds or 5),
     ]
 
@@ -144,27 +158,26 @@ def _quick(seeds: int | None) -> list[Trial]:
 
 
 def _laptop(seeds: int | None) -> list[Trial]:
-    """Return the trials of the profile "laptop". All counting runs have six epochs, so that datasets can be compared (claims F1-order).
+    """Return the trials of the profile "laptop". Counting runs of datasets that are compared have six epochs (claims F1-order).
 
-    About fourteen minutes on two cores with two jobs: 10 counting runs on MNIST, one of 12 epochs, 8 on the CIFAR-10 subset and 5 with the
-    small network, 35 training runs on pruned MNIST and 15 on the pruned subset. results/published has the time of each trial.
+    Under 30 minutes on two cores with two jobs. The training runs on pruned MNIST come first: 20 epochs, two disjoint rankings of three
+    counting runs, three seeds that are pruned by both.
     """
     few, five = {"epochs": 6.0}, seeds or 5
     listed: list[Trial] = [PruneNothing(**{**_MNIST, "epochs": 1.0, "train_examples": 2_000})]
-    for permuted, ordered, shuffled in ((False, 0.8, True), (True, 0.6, False)):
-        mnist = {**_MNIST, "permute_pixels": permuted}
-        points: list[Point] = [BASELINE, *_lowest(ordered), *_random(ordered), *_shuffled(ordered if shuffled else None)]
-        counted = _count({**mnist, **few}, range(N_COUNTING_RUNS))
-        listed += _counting({**mnist, **few}, five, N_COUNTING_RUNS)
-        listed += _prune({**mnist, "network": "mnist_cnn_dropout", "epochs": 2.0, "match_updates": True}, counted, points, five)
+    rankings = _rankings({**_MNIST, **few})
+    listed += [count for ranking in rankings for count in ranking]
+    for seed in range(seeds or 3):
+        points: list[Point] = [BASELINE, *_lowest(0.8), *_random(0.8), *_shuffled(0.8)]
+        listed += _prune(_LONG_MNIST, rankings[0], points, (seed,)) + _prune(_LONG_MNIST, rankings[1], _lowest(0.8), (seed,))
+    for permuted in (False, True):
+        listed += _counting({**_MNIST, **few, "permute_pixels": permuted}, five, N_COUNTING_RUNS)
     cifar = {**_CIFAR_SUBSET, **few}
     counted = _count(cifar, range(N_COUNTING_RUNS))
     listed += _counting(cifar, five, N_COUNTING_RUNS)
-    listed += _count(cifar, range(seeds or 3), label_noise=0.2)
-    small = _count({**cifar, "network": "mnist_cnn"}, range(N_COUNTING_RUNS))
-    listed.append(CompareCounts(count_trials=small, reference_trials=counted, comparison="network"))
+    listed += _count(cifar, range(seeds or 3), label_noise=0.2, epochs=NOISE_EPOCHS)
+    listed += _pairs(_count({**cifar, "network": "mnist_cnn"}, range(N_COUNTING_RUNS)), counted)
     listed += _prune({**cifar, "epochs": 4.0, "match_updates": True}, counted, [BASELINE, *_lowest(0.3), *_random(0.3)], five)
-    listed.append(CompareCounts(count_trials=_count({**_MNIST, **few}, (0,)), reference_trials=_count({**_MNIST, "epochs": 12.0}, (0,))))
     return listed
 
 
@@ -172,7 +185,8 @@ def _laptop(seeds: int | None) -> list[Trial]:
 
 
 def _overnight(seeds: int | None) -> list[Trial]:
-    """Return the trials of the primary claims with the narrow fast network, for about eight hours on one core.
+    """Return the trials of the primary claims with the narrow fast network, for about eight hours on one core; then T4-90 (2 hours) and F4
+    on MNIST and permuted MNIST (4 hours).
 
     Two disjoint rankings of three counting runs each, and 20 seeds that alternate between them, so that the interval over seeds includes
     the ranking. Each seed trains on the full set, and on sets pruned by the ranking, at random and by shuffled counts, one after the
@@ -180,12 +194,20 @@ def _overnight(seeds: int | None) -> list[Trial]:
     """
     cifar = {"dataset": "cifar10", **_FAST, "network": "fast_narrow", "batch_size": 256, "learning_rate": 0.4}
     counting = {**cifar, "epochs": 12.0}
-    rankings = [_count(counting, range(first, first + N_OVERNIGHT_COUNTING_RUNS)) for first in (0, N_OVERNIGHT_COUNTING_RUNS)]
+    rankings = _rankings(counting)
     pruning = {**cifar, "epochs": 9.0, "match_updates": True}
     listed: list[Trial] = [PruneNothing(**_without(pruning, "match_updates", epochs=1.0, train_examples=5_000)), *rankings[0], *rankings[1]]
     points = [BASELINE, *_lowest(0.3), *_random(0.3), *_shuffled(0.3)]
     for seed in range(seeds or 20):
         listed += _prune(pruning, rankings[seed % 2], points, (seed,))
+    for seed in range(min(seeds or 8, 8)):
+        listed += _prune(pruning, rankings[seed % 2], [*_lowest(0.9), *_random(0.9), ("stratified", 0.9)], (seed,))
+    for permuted, fraction in ((False, 0.8), (True, 0.6)):
+        rankings = _rankings({**_MNIST, "permute_pixels": permuted, "epochs": 12.0})
+        listed += [count for ranking in rankings for count in ranking]
+        mnist = {**_LONG_MNIST, "permute_pixels": permuted, "epochs": 30.0}
+        for seed in range(min(seeds or 8, 8)):
+            listed += _prune(mnist, rankings[seed % 2], [BASELINE, *_lowest(fraction), *_random(fraction), *_shuffled(fraction)], (seed,))
     return listed
 
 
@@ -205,8 +227,12 @@ def _gpu(seeds: int | None) -> list[Trial]:
     counted = _count(cifar10, range(N_COUNTING_RUNS))
     pruning = {"dataset": "cifar10", **_FAST, "epochs": 10.0, "match_updates": True}
     listed: list[Trial] = [PruneNothing(**_without(pruning, "match_updates", epochs=1.0)), *_counting(cifar10, seeds or 10, 10)]
-    # 12 seeds at 30 %, where the primary claims are: the interval over five pairs of seeds would be ±0.3 pp.
+    # 12 seeds at 30 %, where the primary claims are: the interval over five pairs of seeds would be ±0.3 pp. The second ranking prunes
+    # the same seeds.
     listed += _prune(pruning, counted, [BASELINE, *_lowest(0.3), *_random(0.3), ("shuffled", 0.3)], seeds or 12)
+    other_ranking = _count(cifar10, range(N_COUNTING_RUNS, 2 * N_COUNTING_RUNS))
+    listed += [*other_ranking, *_prune(pruning, other_ranking, _lowest(0.3), seeds or 12)]
+    listed += _prune(pruning, counted, [*_lowest(0.9), *_random(0.9), ("stratified", 0.9)], seeds or 8)
     listed += _prune(pruning, counted, [*_lowest(0.35, 0.5, 0.6), *_random(0.1, 0.5)], five)
     for start in (0.0, 0.3, 0.6, 0.75, 0.9):
         listed += _prune(pruning, counted, _lowest(0.1), five, skipped=start)
@@ -215,22 +241,26 @@ def _gpu(seeds: int | None) -> list[Trial]:
         for seed in range(N_COUNTING_RUNS)
     ]
     listed += _prune(pruning, early, _lowest(0.5), five)
+    at_start = [ScoreExamples(**{**cifar10, "epochs": 0.0}, method="GraND", seed=seed) for seed in range(N_COUNTING_RUNS)]
+    listed += _prune(pruning, at_start, _lowest(0.5), five)
     listed += _counting(cifar100, five, N_COUNTING_RUNS)
     listed += _prune({**pruning, "dataset": "cifar100"}, _count(cifar100, range(N_COUNTING_RUNS)), [BASELINE, *_lowest(0.08)], five)
-    listed += _count(cifar10, range(five), label_noise=0.2)
+    listed += _count(cifar10, range(five), label_noise=0.2, epochs=NOISE_EPOCHS)
     listed += [t for noise in PIXEL_NOISES for t in _count(cifar10, range(seeds or 3), pixel_noise=noise)]
     other = {"dataset": "cifar10", "network": "resnet20", "epochs": 10.0, "batch_size": 512, "learning_rate": 0.4, "match_updates": True}
     listed += _prune(other, counted, [BASELINE, *_lowest(0.3)], five)
     small = _count({"dataset": "cifar10", "network": "mnist_cnn", "learning_rate": 0.05, **few}, range(N_COUNTING_RUNS))
-    listed.append(CompareCounts(count_trials=small, reference_trials=counted, comparison="network"))
+    listed += _pairs(small, counted)
     resnet18 = _count({"dataset": "cifar10", "network": "resnet18", "batch_size": 512, "learning_rate": 0.2, **few}, range(1))
     listed.append(CompareCounts(count_trials=counted[:1], reference_trials=resnet18, comparison="network"))
     for permuted, ordered in ((False, 0.8), (True, 0.6)):
         mnist = {**_MNIST, "permute_pixels": permuted}
-        points: list[Point] = [BASELINE, *_lowest(ordered), *_random(ordered), *_shuffled(None if permuted else ordered)]
+        points: list[Point] = [BASELINE, *_lowest(ordered), *_random(ordered), *_shuffled(ordered)]
         listed += _counting({**mnist, **few}, five, N_COUNTING_RUNS)
         counts = _count({**mnist, **few}, range(N_COUNTING_RUNS))
-        listed += _prune({**mnist, "network": "mnist_cnn_dropout", "epochs": 3.0, "match_updates": True}, counts, points, five)
+        other_ranking = _count({**mnist, **few}, range(N_COUNTING_RUNS, 2 * N_COUNTING_RUNS))
+        long = {**_LONG_MNIST, "permute_pixels": permuted, "epochs": 30.0}
+        listed += [*_prune(long, counts, points, five), *other_ranking, *_prune(long, other_ranking, _lowest(ordered), five)]
     return listed
 
 
@@ -274,7 +304,7 @@ def _paper(seeds: int | None) -> list[Trial]:
     wide = {**pruning["cifar10"], "network": "wide_resnet_28_10_dropout"}
     listed += _prune(wide, counted, [BASELINE, *_lowest(0.3), *_random(0.3)], five)
     small = _count({**count["cifar10"], "network": "mnist_cnn"}, range(N_COUNTING_RUNS))
-    listed.append(CompareCounts(count_trials=small, reference_trials=counted, comparison="network"))
+    listed += _pairs(small, counted)
     for settings in ({**_FAST, "epochs": 16.0}, {"network": "resnet18", "batch_size": 512, "learning_rate": 0.2, "epochs": 16.0}):
         short = _count({"dataset": "cifar10", **settings}, range(N_COUNTING_RUNS))
         listed.append(CompareCounts(count_trials=short, reference_trials=counted))

@@ -11,8 +11,13 @@ if TYPE_CHECKING:
     from jaxtyping import Int64, Num
     from torch import Tensor
 
-Order = Literal["lowest first", "highest first", "random", "shuffled"]
-"""Lowest or highest score first, without a score, or by shuffled scores (a control)."""
+Order = Literal["lowest first", "highest first", "random", "shuffled", "stratified"]
+"""Lowest or highest score first, without a score, by shuffled scores (a control), or so that all scores are covered (Zheng et al. 2023)."""
+HARD_FRACTION = 0.3
+"""Fraction of the examples, those with the highest scores, that the order "stratified" prunes first, as Zheng et al. do to prune 90 %."""
+STRATA = 50
+"""Number of strata of equal width of the order "stratified", as in Zheng et al."""
+STRATIFIED = "stratified counts"
 LEAST_FORGOTTEN = "least forgotten first"
 
 
@@ -24,6 +29,7 @@ def order_name(score: str, order: str) -> str:
         order: An ``Order``.
     """
     counts = {"lowest first": LEAST_FORGOTTEN, "highest first": "most forgotten first", "shuffled": "shuffled counts"}
+    counts["stratified"] = STRATIFIED
     if score == "forgetting":
         return counts[order]
     return f"{score}, {order}" if score else order
@@ -47,8 +53,39 @@ def order_examples(order: Order, n: int, scores: Num[Tensor, " n"] | None, gener
     scores = scores.cpu()
     if order == "shuffled":
         scores = scores[torch.randperm(n, generator=generator)]
+    if order == "stratified":
+        return _stratified(scores[shuffled], shuffled)
     # A stable sort of a random permutation leaves ties in random order.
     return shuffled[torch.argsort(scores[shuffled], descending=order == "highest first", stable=True)]
+
+
+def _stratified(scores: Num[Tensor, " n"], indices: Int64[Tensor, " n"]) -> Int64[Tensor, " n"]:
+    """Return indices in the order of pruning of coverage-centric selection (Zheng et al. 2023, Algorithm 1).
+
+    The examples with the highest scores are pruned first. Of the others, equally many are kept in each stratum of scores; strata with
+    fewer examples keep all. In the order of pruning, the k-th examples of all strata come before their (k - 1)-th examples.
+
+    Args:
+        scores: Scores of examples in random order.
+        indices: Their indices.
+    """
+    import torch
+
+    n = len(scores)
+    by_score = torch.argsort(scores, stable=True)
+    easy, hard = by_score[: n - round(HARD_FRACTION * n)], by_score[n - round(HARD_FRACTION * n) :]
+    values = scores[easy].double()
+    width = float(values.max() - values.min()) or 1.0
+    stratum = ((values - values.min()) / width * STRATA).long().clamp(max=STRATA - 1)
+    rank = torch.empty(len(easy), dtype=torch.int64)
+    for each in stratum.unique():
+        members = (stratum == each).nonzero().squeeze(1)
+        members = members[torch.argsort(easy[members])]  # the random order in which the scores came
+        rank[members] = torch.arange(len(members))
+    # Ties of rank between strata are broken by the random order, too.
+    mixed = torch.argsort(easy)
+    kept_last = easy[mixed][torch.argsort(rank[mixed], descending=True, stable=True)]
+    return indices[torch.cat([hard.flip(0), kept_last])]
 
 
 def kept_indices(order: Int64[Tensor, " n"], pruned_fraction: float, skipped_fraction: float = 0.0) -> Int64[Tensor, " m"]:

@@ -129,6 +129,8 @@ def count_comparisons(results: Results) -> pd.DataFrame:
     table = results.frame(
         CompareCounts,
         **COUNTING_SETTING,
+        first_seed=lambda t: t.count_trials[0].seed,
+        runs=lambda t: len(t.count_trials),
         reference_network=lambda t: t.reference_trials[0].network,
         reference_epochs=lambda t: t.reference_trials[0].epochs,
         reference_protocol=lambda t: t.reference_trials[0].protocol,
@@ -157,7 +159,9 @@ def pruning(results: Results) -> pd.DataFrame:
 
 def _pruning(results: Results) -> pd.DataFrame:
     """Return the table ``pruning`` with the internal column ``TRIALS_OF_LOSS``."""
-    table = results.frame(TrainPruned, dataset=dataset_name, score_name=score_name, score_network=score_network, setting=_setting)
+    table = results.frame(
+        TrainPruned, dataset=dataset_name, score_name=score_name, score_network=score_network, setting=_setting, ranking=_ranking
+    )
     if table.empty:
         return table
     table["pruning_order"] = [order_name(score, order) for score, order in zip(table["score_name"], table["pruning_order"], strict=True)]
@@ -180,6 +184,7 @@ def _pruning(results: Results) -> pd.DataFrame:
             "network",
             "pruning_order",
             "score_network",
+            "ranking",
             "transfer",
             "pruned_percent",
             "skipped_percent",
@@ -294,6 +299,11 @@ def _setting(trial: TrainPruned) -> str:
 
     varied = {"score_trials", "pruned_fraction", "pruning_order", "skipped_fraction", "seed"}
     return repr([(f.name, getattr(trial, f.name)) for f in fields(trial) if f.name not in varied])
+
+
+def _ranking(trial: TrainPruned) -> str:
+    """Return the seeds of the training runs that rank the examples, or "" if none does."""
+    return ", ".join(str(each.seed) for each in trial.score_trials)
 
 
 def _held_out_dataset(trial: FindLabelErrors) -> str:
