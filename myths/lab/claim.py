@@ -82,6 +82,8 @@ class Claim:
         without_controls: Controls that guard the trials but not this claim: id -> reason.
         guards: Classes of trials. A control guards all claims that are measured on them and do not contradict ``guarded``.
         guarded: Column filters of the claims that a control guards.
+        brings_trials: Whether a request for a claim also runs the trials of this control. False for a control that every trial of the claim
+            gives rows to.
         calibration: Id of the control that must be reproduced before a reduced protocol may test an "absolute" claim.
         misprint: Whether the paper's number is a misprint, which the statement corrects.
 
@@ -117,6 +119,7 @@ class Claim:
     without_controls: Mapping[str, str] = field(default_factory=dict)
     guards: tuple[type[Trial], ...] = ()
     guarded: Mapping[str, Any] = field(default_factory=dict)
+    brings_trials: bool = True
     calibration: str | None = None
     misprint: bool = False
 

@@ -115,6 +115,7 @@ CONTROL_CLAIMS = (
         measure=partial(smallest, "min_intersection"),
         criterion=at_least(1.0),
         repetition_unit="exact",
+        brings_trials=False,
         guards=(AttackImages,),
     ),
     _attacks(
@@ -127,6 +128,7 @@ CONTROL_CLAIMS = (
         measure=partial(smallest, "label_kept_percent"),
         criterion=at_least(100.0),
         repetition_unit="exact",
+        brings_trials=False,
         guards=(AttackImages,),
         guarded={"attack": ACCEPTING},
     ),

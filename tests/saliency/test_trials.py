@@ -9,10 +9,11 @@ import torch
 from PIL import Image
 from scipy import stats
 
+from myths.lab.claim import control_ids
 from myths.lab.data import prepared
 from myths.lab.errors import UsageError
 from myths.lab.estimate import mean_of_shares
-from myths.lab.execution import runner
+from myths.lab.execution import runner, selection
 from myths.lab.storage.run_folder import RunFolder
 from myths.lab.storage.store import Results, TrialRecord
 from myths.lab.trial import Context
@@ -369,6 +370,15 @@ def test_photographs_are_attacked_where_they_and_the_weights_are(monkeypatch):
     assert "requires imagenet_sample; see `myths data list`" in network.skip_reason()
     monkeypatch.setattr(prepared, "find", lambda name: object())
     assert network.skip_reason() is None
+
+
+def test_a_request_for_a_claim_runs_its_attacks_and_networks_and_no_others():
+    """Z0 and Z1 are measured on the attacks of the claim; Z3 brings SqueezeNet."""
+    chosen = selection.claims([MYTH], ["T7-gradcam-attack"], lambda myth: lambda claim: True, "cpu")["saliency"]
+    needed = selection.needed_by(chosen, trials("overnight", 1))
+    assert [(type(t).__name__, getattr(t, "method", "")) for t in needed] == [("EvaluatePretrained", ""), ("AttackImages", "grad-cam")]
+    (claim,) = (claim for claim in MYTH.claims if claim.id == "T7-gradcam-attack")
+    assert set(control_ids(claim, MYTH.claims)) == {"Z0", "Z1", "Z3"}
 
 
 def test_the_papers_schedule_on_its_photographs_is_the_papers_protocol():

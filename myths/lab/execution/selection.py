@@ -58,12 +58,12 @@ def claims(
 
 
 def with_controls(claim: Claim, by_id: dict[str, Claim]) -> list[Claim]:
-    """Return a claim with its controls and its calibration, recursively."""
+    """Return a claim with its calibration and the controls that bring trials, recursively."""
     found = {claim.id: claim}
     waiting = [claim]
     for each in waiting:
         for identity in (*control_ids(each, by_id.values()), *((each.calibration,) if each.calibration else ())):
-            if identity not in found:
+            if identity not in found and by_id[identity].brings_trials:
                 found[identity] = by_id[identity]
                 waiting.append(by_id[identity])
     return list(found.values())
