@@ -442,8 +442,9 @@ CAUSE = (
     ),
 )
 
+# A measure that forgives noise and not the attack widens the gap between them, which the primary claims are about.
 LENS_ROWS: tuple[tuple[str, Direction, str, str, str, dict[str, Any], Criterion], ...] = (
-    ("T7-lens", "weakens", "ImageNet photographs", "a random walk if pixels may move by one (LENS), by more than",
+    ("T7-lens", "strengthens", "ImageNet photographs", "a random walk if pixels may move by one (LENS), by more than",
      "random-walk", IMAGENET, above(0.1)),
     ("T7-lens-attack", "strengthens", "ImageNet photographs", "the top-k attack if pixels may move by one (LENS) by less than",
      "top-k", IMAGENET, below(0.1)),
