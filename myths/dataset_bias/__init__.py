@@ -85,6 +85,7 @@ MYTH = Myth(
     tables={
         "accuracy": tables.accuracy,
         "dataset_classification": tables.dataset_classification,
+        "leave_one_out": tables.leave_one_out,
         "confusion": tables.confusion,
         "related_sets": tables.related_sets,
         "null_control": tables.null_control,
@@ -94,6 +95,7 @@ MYTH = Myth(
         "linear_probe": tables.linear_probe,
         "cross_dataset": tables.cross_dataset,
         "cross_dataset_drop": tables.cross_dataset_drop,
+        "permuted_sets": tables.permuted_sets,
         "in_domain_test": tables.in_domain_test,
         "relative_value_share": tables.relative_value_share,
         "market_value": tables.market_value,

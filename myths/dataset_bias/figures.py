@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from myths.dataset_bias.sets import GROUP_NAMES
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
@@ -169,7 +171,7 @@ def _preferred(table: pd.DataFrame, order: Sequence[str] = ORDER) -> tuple[pd.Da
     if table.empty:
         return table, ""
     lists = list(dict.fromkeys(table["set_group"]))
-    own = [name for name in lists if name not in ("independent", "all", "cars", "simulated cameras", "one camera (null)")]
+    own = [name for name in lists if name not in ("cars", *GROUP_NAMES.values())]
     name = next((n for n in (*own, *order) if n in lists), lists[0])
     return table[table["set_group"] == name], str(name)
 

@@ -22,6 +22,7 @@ from myths.lab.trial import Trial
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 350, 700)
 """Training images per dataset, up to 700. The paper uses up to 1,000."""
 FEW_SIZES = (1, 10, 100, 700)
+NULL_FEATURES: tuple[Feature, ...] = ("hog", "gray thumbnail")
 OTHERS: tuple[Feature, ...] = ("bag of HOG words", "gist", "color thumbnail", "gray thumbnail")
 CORRUPTIONS: tuple[Transform, ...] = ("gray", "blur", "noise", "32 pixels", "shuffled patches")
 OFFICE_SIZES = (1, 2, 4, 8, 16, 24)
@@ -62,10 +63,12 @@ def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = (
 def simulated_cameras(splits: int) -> list[Trial]:
     """Return the trials on simulated cameras, and their null control: one camera under five names."""
     listed: list[Trial] = []
-    for feature in ("hog", "gray thumbnail"):
-        for seed in range(splits):
-            listed.append(NameThatDataset(sets=CAMERAS, feature=feature, train_sizes=(1, 5, 20, 140), seed=seed))
-            listed.append(NameThatDataset(sets=SAME_CAMERA, feature=feature, train_sizes=(140,), seed=seed))
+    listed += [
+        NameThatDataset(sets=CAMERAS, feature=feature, train_sizes=(1, 5, 20, 140), seed=seed)
+        for feature in NULL_FEATURES
+        for seed in range(splits)
+    ]
+    listed += null_cameras(splits)
     listed += [
         NameThatDataset(sets=CAMERAS, feature="hog", transform="common format", train_sizes=(140,), seed=seed) for seed in range(splits)
     ]
@@ -81,6 +84,8 @@ def dataset_classification(profile: Profile, splits: int) -> list[Trial]:
     listed += [NameThatDataset(sets=independent, feature="hog", transform="common format", seed=seed) for seed in range(few)]
     listed += [NameThatDataset(sets=independent, feature="hog", deduplicated=True, seed=seed) for seed in range(few)]
     listed += [ClassifyRandomParts(set=name, feature="hog", seed=seed) for name in independent for seed in range(splits)]
+    listed += null_cameras(few)
+    listed += leave_one_out(splits, few)
     listed += [NameThatDataset(sets=every, feature="hog", seed=seed) for seed in range(few)]
     listed += [NameThatDataset(sets=sets_of.WITH_CARS, feature="hog", subset="cars", seed=seed) for seed in range(splits)]
     sizes = FEW_SIZES if profile == "laptop" else SIZES
@@ -98,11 +103,35 @@ def dataset_classification(profile: Profile, splits: int) -> list[Trial]:
     return [*listed, CountDuplicates(sets=every)]
 
 
+def null_cameras(splits: int) -> list[Trial]:
+    """Return the null control of naming: one simulated camera under five names."""
+    return [
+        NameThatDataset(sets=SAME_CAMERA, feature=feature, train_sizes=(140,), seed=seed)
+        for feature in NULL_FEATURES
+        for seed in range(splits)
+    ]
+
+
+def leave_one_out(splits: int, few: int) -> list[Trial]:
+    """Return the jackknife over datasets: the photo sets in the common format, and all sets, each without one of the datasets."""
+    photos = (sets_of.PHOTOS, *(sets_of.without(sets_of.PHOTOS, name) for name in sets_of.PHOTOS))
+    listed: list[Trial] = [
+        NameThatDataset(sets=sets, feature="hog", transform="common format", seed=seed) for sets in photos for seed in range(splits)
+    ]
+    rest = [sets_of.without(sets_of.INDEPENDENT, name) for name in sets_of.INDEPENDENT]
+    return [*listed, *(NameThatDataset(sets=sets, feature="hog", seed=seed) for sets in rest for seed in range((few + 1) // 2))]
+
+
 def cross_dataset(splits: int) -> list[Trial]:
     """Return the trials that train on one dataset and test on another."""
     crossed: tuple[tuple[Task, tuple[int, ...]], ...] = (("office-caltech", OFFICE_SIZES), ("pacs", PACS_SIZES), ("cars", CAR_SIZES))
     listed: list[Trial] = [
         CrossDatasetEvaluation(task=task, train_sizes=sizes, seed=seed) for task, sizes in crossed for seed in range(splits)
+    ]
+    listed += [
+        CrossDatasetEvaluation(task=task, train_sizes=sizes[-1:], permuted=True, seed=seed)
+        for task, sizes in crossed
+        for seed in range(splits)
     ]
     listed += [CrossDatasetNegatives(task="cars", seed=seed) for seed in range(splits)]
     return [*listed, *(CrossDatasetNegatives(task="persons", seed=seed) for seed in range(splits))]

@@ -40,6 +40,11 @@ EXCLUDED = {
 }
 """Reasons for not being in ``INDEPENDENT``."""
 
+PHOTOS = ("caltech101", "caltech256_10cls", "imagenet_1per_class", "scenes15", "voc2012_animals")
+"""General collections of photographs: no drawings, product shots or sets of one object."""
+GENERAL = tuple(name for name in PHOTOS if name != "scenes15")
+"""General collections of photographs of objects."""
+
 ALL = (*INDEPENDENT, *(name for name in EXCLUDED if name != "coco_train2014_100only"))
 """Independent and related datasets, to measure whether related ones are confused."""
 
@@ -100,7 +105,23 @@ def required_datasets(sets: Sequence[str]) -> tuple[str, ...]:
     return (*real, *sorted({name for name in sets if name not in REAL and not is_simulated_camera(name)}))
 
 
-GROUP_NAMES = {INDEPENDENT: "independent", ALL: "all", CAMERAS: "simulated cameras", SAME_CAMERA: "one camera (null)"}
+def without(sets: Sequence[str], name: str) -> tuple[str, ...]:
+    """Return datasets without one of them."""
+    return tuple(other for other in sets if other != name)
+
+
+JACKKNIFED = {"independent": INDEPENDENT, "photos": PHOTOS}
+"""Groups that are also classified without each of their datasets."""
+LEFT_OUT = {without(sets, name): (group, name) for group, sets in JACKKNIFED.items() for name in sets}
+"""Groups without one dataset: datasets -> group and dataset."""
+GROUP_NAMES = {
+    INDEPENDENT: "independent",
+    PHOTOS: "photos",
+    ALL: "all",
+    CAMERAS: "simulated cameras",
+    SAME_CAMERA: "one camera (null)",
+    **{sets: f"{group} without {name}" for sets, (group, name) in LEFT_OUT.items()},
+}
 
 
 def group_name(sets: Sequence[str], subset: str = "all") -> str:

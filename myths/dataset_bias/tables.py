@@ -29,6 +29,8 @@ from myths.lab.trial import least_faithful
 if TYPE_CHECKING:
     import pandas as pd
 
+FULL_SIZE = 700
+"""Training images per dataset of the deciding claims."""
 SETTINGS = ["set_group", "feature", "transform", "deduplicated"]
 
 
@@ -45,8 +47,28 @@ def dataset_classification(results: Results) -> pd.DataFrame:
         return table
     table["above_chance_pp"] = table["accuracy_percent"] - table["chance_percent"]
     table["times_chance"] = table["accuracy_percent"] / table["chance_percent"]
-    columns = ["n_per_set", "n_train", "n_test", "accuracy_percent", "chance_percent", "above_chance_pp", "times_chance", "svm_c", "seed"]
-    return table[[*SETTINGS, "n_sets", *columns, "is_largest_size", *PROVENANCE_COLUMNS]]
+    table["way_to_100_percent"] = 100 * table["above_chance_pp"] / (100 - table["chance_percent"])
+    sizes = ["n_per_set", "n_train", "n_test"]
+    columns = ["accuracy_percent", "chance_percent", "above_chance_pp", "times_chance", "way_to_100_percent", "svm_c", "seed"]
+    return table[[*SETTINGS, "n_sets", *sizes, *columns, "is_largest_size", *PROVENANCE_COLUMNS]]
+
+
+def leave_one_out(results: Results) -> pd.DataFrame:
+    """Return dataset classification at the largest size, of groups of datasets and of the same groups without each dataset.
+
+    ``group`` is the whole group, ``left_out`` the missing dataset, empty if none is. ``way_to_100_percent`` is the share of the way from
+    chance to 100 %, which does not depend on the number of datasets.
+    """
+    table = dataset_classification(results)
+    if table.empty:
+        return table
+    names = {sets_of.GROUP_NAMES[sets]: found for sets, found in sets_of.LEFT_OUT.items()}
+    table = table[table["is_largest_size"] & (table["n_per_set"] == FULL_SIZE)].copy()
+    table["left_out"] = [names.get(name, (name, ""))[1] for name in table["set_group"]]
+    table["group"] = [names.get(name, (name, ""))[0] for name in table["set_group"]]
+    table = table[table["group"].isin(sets_of.JACKKNIFED)]
+    columns = ["n_sets", "n_train", "n_test", "accuracy_percent", "chance_percent", "way_to_100_percent", "seed"]
+    return table[["group", "left_out", "feature", "transform", "deduplicated", *columns, *PROVENANCE_COLUMNS]]
 
 
 def accuracy(results: Results) -> pd.DataFrame:
@@ -116,7 +138,8 @@ def null_control(results: Results) -> pd.DataFrame:
     if table.empty:
         return table
     table["above_chance_pp"] = table["accuracy_percent"] - table["chance_percent"]
-    columns = ["parts", "n_images", "n_test", "n_correct", "accuracy_percent", "chance_percent", "above_chance_pp", "seed"]
+    table["n_train"] = table["n_images"] - table["n_test"]
+    columns = ["parts", "n_images", "n_train", "n_test", "n_correct", "accuracy_percent", "chance_percent", "above_chance_pp", "seed"]
     return table[["set", "feature", *columns, *PROVENANCE_COLUMNS]]
 
 
@@ -135,7 +158,7 @@ def preprocessing_effect(results: Results) -> pd.DataFrame:
     changed["retained_percent"] = 100 * changed["above_chance_pp"] / changed["baseline_above_chance_pp"]
     changed["transform"] = changed["transform"].where(~changed["deduplicated"].astype(bool), "without near-duplicates")
     columns = ["set_group", "feature", "transform", "baseline_above_chance_pp", "above_chance_pp", "retained_percent", "accuracy_percent"]
-    return changed.dropna(subset="baseline_above_chance_pp")[[*columns, "chance_percent", "seed", *PROVENANCE_COLUMNS]]
+    return changed.dropna(subset="baseline_above_chance_pp")[[*columns, "chance_percent", "n_train", "n_test", "seed", *PROVENANCE_COLUMNS]]
 
 
 def near_duplicates(results: Results) -> pd.DataFrame:
@@ -188,7 +211,7 @@ def cross_dataset(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def cross_dataset_drop(results: Results) -> pd.DataFrame:
+def cross_dataset_drop(results: Results, permuted: bool = False) -> pd.DataFrame:
     """Return, for each split, the AP "self" and "mean others", the drop of their means, and the in-domain advantage of an additive model.
 
     ``better_in_domain_percent`` is the percentage of training sets with a higher AP in-domain than on the mean of the other test sets.
@@ -199,21 +222,29 @@ def cross_dataset_drop(results: Results) -> pd.DataFrame:
     from myths.dataset_bias.domain_gap import drop_of_means, in_domain_advantage, mean_others_ap, self_ap
 
     rows = []
-    for task, feature, group, ap, _ in _matrices(results):
+    for task, feature, group, ap, _ in _matrices(results, permuted):
+        largest = group[group["n_per_class"] == group["n_per_class"].max()]
         for seed, one in zip(group["seed"].unique(), ap[..., -1], strict=True):
             own, others = self_ap(one), mean_others_ap(one)
             rows.append({
                 "task": task, "feature": feature, "seed": int(seed), "self_percent": own.mean(), "mean_others_percent": others.mean(),
                 "drop_percent": float(drop_of_means(one)), "better_in_domain_percent": 100 * (own > others).mean(),
                 "advantage_pp": float(in_domain_advantage(one).mean()), "n_sets": len(one),
+                "n_train": float(largest["n_train"].mean()), "n_test": float(largest["n_test"].mean()),
                 **provenance_columns(group[group["seed"] == seed]),
             })  # fmt: skip
     return pd.DataFrame(rows)
 
 
+def permuted_sets(results: Results) -> pd.DataFrame:
+    """Return ``cross_dataset_drop`` after the images of each class were assigned to the datasets at random: the null control."""
+    return cross_dataset_drop(results, permuted=True)
+
+
 def in_domain_test(results: Results) -> pd.DataFrame:
     """Return the permutation test of the in-domain advantage over one-to-one assignments of test sets to training sets.
 
+    ``n_better_in_domain`` counts the training sets whose AP, averaged over splits, is higher in-domain than on the other test sets.
     The p-value is at least one over the number of permutations: 1/6 for three datasets and 1/24 for four.
     """
     import pandas as pd
@@ -223,8 +254,11 @@ def in_domain_test(results: Results) -> pd.DataFrame:
     rows = []
     for task, feature, group, ap, _ in _matrices(results):
         found = domain_gap.in_domain_test(ap[..., -1], np.random.default_rng(0))
+        mean = ap[..., -1].mean(0)
+        better = domain_gap.self_ap(mean) > domain_gap.mean_others_ap(mean)
         rows.append({
-            "task": task, "feature": feature, "advantage_pp": found.advantage, "p_value": found.p_value,
+            "task": task, "feature": feature, "n_better_in_domain": int(better.sum()), "n_sets": len(better),
+            "advantage_pp": found.advantage, "p_value": found.p_value,
             "n_permutations": found.permutations, "n_splits": len(ap), **provenance_columns(group),
         })  # fmt: skip
     return pd.DataFrame(rows)
@@ -264,10 +298,12 @@ def relative_value_share(results: Results) -> pd.DataFrame:
         if len(ap) < 2 or len(sizes) < 2:
             continue
         found = market_math.market_value(ap, sizes, np.random.default_rng(0))
+        n_pairs = ap.shape[1] * (ap.shape[1] - 1)
         below = [100 * float(x) for x in found.interval(market_math.fraction_below_one)]
         between = [100 * float(x) for x in found.interval(market_math.fraction_between_zero_and_one)]
         rows.append({
-            "task": task, "feature": feature, "n_pairs": ap.shape[1] * (ap.shape[1] - 1), "below_one_percent": below[0],
+            "task": task, "feature": feature, "n_pairs": n_pairs, "n_below_one": round(below[0] * n_pairs / 100),
+            "below_one_percent": below[0],
             "below_one_low_percent": below[1], "below_one_high_percent": below[2], "between_percent": between[0],
             "between_low_percent": between[1], "between_high_percent": between[2], "n_splits": len(ap), **provenance_columns(group),
         })  # fmt: skip
@@ -280,7 +316,9 @@ def negatives(results: Results) -> pd.DataFrame:
     if table.empty:
         return table
     table["drop_percent"] = 100 * (1 - table["ap_all_negatives_percent"] / table["ap_own_negatives_percent"])
-    columns = ["ap_own_negatives_percent", "ap_all_negatives_percent", "drop_percent", "n_positive", "n_negative", "seed"]
+    table["n_train"], table["n_test"] = 2 * table["n_per_class"], table["n_positive"] + table["n_negative"]
+    columns = ["ap_own_negatives_percent", "ap_all_negatives_percent", "drop_percent", "n_positive", "n_negative"]
+    columns += ["n_train", "n_test", "seed"]
     return table[["task", "feature", "set", *columns, *PROVENANCE_COLUMNS]]
 
 
@@ -341,13 +379,14 @@ def _classification(results: Results, kind: str) -> pd.DataFrame:
     return table
 
 
-def _crossed(results: Results) -> pd.DataFrame:
-    return results.frame(CrossDatasetEvaluation, dataset=lambda t: _dataset(t.sets), sizes_of=lambda t: ",".join(map(str, t.train_sizes)))
+def _crossed(results: Results, permuted: bool = False) -> pd.DataFrame:
+    table = results.frame(CrossDatasetEvaluation, dataset=lambda t: _dataset(t.sets), sizes_of=lambda t: ",".join(map(str, t.train_sizes)))
+    return table if table.empty else table[table["permuted"].astype(bool) == permuted]
 
 
-def _matrices(results: Results) -> list[tuple[str, str, pd.DataFrame, np.ndarray, np.ndarray]]:
+def _matrices(results: Results, permuted: bool = False) -> list[tuple[str, str, pd.DataFrame, np.ndarray, np.ndarray]]:
     """Return task, feature, rows, AP in percent [splits train test sizes] and the sizes."""
-    table = _crossed(results)
+    table = _crossed(results, permuted)
     found = []
     for (task, feature, _), group in [] if table.empty else table.groupby(["task", "feature", "sizes_of"], sort=False):
         names, seeds, sizes = (list(dict.fromkeys(group[c])) for c in ("train_set", "seed", "n_per_class"))

@@ -52,6 +52,8 @@ class CrossDatasetEvaluation(_AcrossSets):
 
     train_sizes: Annotated[tuple[Count, ...], Items()]
     """Training images per class. A smaller class uses all of its images."""
+    permuted: bool = False
+    """Assign the images of each class to the datasets at random: the null control."""
 
     @property
     def relative_cost(self) -> float:
@@ -68,6 +70,8 @@ class CrossDatasetEvaluation(_AcrossSets):
         from myths.dataset_bias.average_precision import Labeled, cross_set_ap
 
         classes, x, y, dataset_index = _shared(self, context)
+        if self.permuted:
+            dataset_index = permuted_within_classes(dataset_index, y, context)
         train, test = stratified(y, dataset_index, max(self.train_sizes), context)
         testing = [Labeled(x[i], y[i]) for i in _by_dataset(test, dataset_index, len(self.sets))]
         counted = None if self.task not in ("cars", "persons") else [1]
@@ -145,6 +149,18 @@ def _shared(trial: _AcrossSets, context: Context) -> tuple[tuple[str, ...], torc
     classes = shared_classes(trial.task)
     y = encode_labels(images.superclass if trial.task in ("cars", "persons") else images.labels, classes).to(x.device)
     return classes, x[y >= 0], y[y >= 0], images.dataset_index[y >= 0]
+
+
+def permuted_within_classes(dataset_index: torch.Tensor, y: torch.Tensor, context: Context) -> torch.Tensor:
+    """Return the dataset indices, permuted among the images of each class. Every dataset keeps its number of images per class."""
+    import torch
+
+    permuted = dataset_index.clone()
+    for k in y.unique().tolist():
+        mine = (y == k).nonzero()[:, 0]
+        order = torch.from_numpy(context.rng(f"permute {k}").permutation(len(mine))).to(mine.device)
+        permuted[mine] = dataset_index[mine[order]]
+    return permuted
 
 
 def stratified(y: torch.Tensor, dataset_index: torch.Tensor, max_train: int, context: Context) -> tuple[torch.Tensor, torch.Tensor]:
