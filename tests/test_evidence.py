@@ -1,4 +1,4 @@
-"""What makes a claim evidence: one id in the suite, and numbers that its unit allows."""
+"""What makes a claim evidence: one id, a possible interval, a repetition unit whose interval was simulated, and controls."""
 
 import re
 from collections import Counter
@@ -7,8 +7,13 @@ from math import inf
 import pytest
 
 from myths import suite
+from myths.lab.analysis import analyze
+from myths.lab.storage.run_folder import RunFolder
+from myths.lab.vision.classifier import TrainClassifier
+from tests.coverage import CASES, UNDECIDED, measured_as
 
 MYTHS = [pytest.param(myth, id=myth.name) for myth in suite.OURS]
+RUNS = [pytest.param(path.parent, id=path.parent.name) for path in sorted(suite.PUBLISHED.glob("*/run.json"))]
 
 ANY, POSITIVE, PERCENT, PERCENT_CHANGE = (-inf, inf), (0, inf), (0, 100), (-100, inf)
 SHARE, DIFFERENCE, CORRELATION, POINTS = (0, 1), (-1, 1), (-1, 1), (-100, 100)
@@ -26,6 +31,8 @@ RANGES = {
     "% of pairs with α < 1": PERCENT,
     "% of test images": PERCENT,
     "% of the drop": ANY,
+    "% of the accuracy above chance of 22 layers": ANY,
+    "% of training runs": PERCENT,
     "% of training sets": PERCENT,
     "% of what is above chance": ANY,
     "% of wrong labels": PERCENT,
@@ -60,6 +67,7 @@ RANGES = {
     "pp": POINTS,
     "pp of AP": POINTS,
     "pp of accuracy": POINTS,
+    "pp of training runs": POINTS,
     "px, attack less random": ANY,
     "rank correlation": CORRELATION,
     "relative difference": POSITIVE,
@@ -71,6 +79,7 @@ RANGES = {
     "× chance": POSITIVE,
 }
 """Possible numbers of every unit of a claim."""
+ROUNDING = 1e-9
 
 
 def test_no_two_claims_of_the_suite_share_an_id():
@@ -91,3 +100,47 @@ def test_every_unit_has_a_range_that_holds_the_papers_number_and_part_of_the_cri
         assert all(low <= number <= high for number in (claim.paper, claim.paper_low, claim.paper_high) if number is not None), claim.id
         assert claim.criterion.low <= high, claim.id
         assert claim.criterion.high >= low, claim.id
+
+
+@pytest.mark.parametrize("run", RUNS)
+@pytest.mark.parametrize("myth", MYTHS)
+def test_no_published_interval_leaves_the_range_of_its_unit(myth, run):
+    outside = []
+    for result in analyze(myth, RunFolder(run)).claim_results:
+        low, high = RANGES[result.claim.unit]
+        if result.estimate is not None and not (low - ROUNDING <= result.estimate.low and result.estimate.high <= high + ROUNDING):
+            outside.append((result.claim.id, result.estimate.low, result.estimate.high))
+    assert outside == []
+
+
+# --- CONTRACT OF ALL MYTHS
+
+
+def measured_claims(myth):
+    """Return the claims that a profile measures."""
+    return [claim for claim in myth.claims if not claim.is_only_cited]
+
+
+@pytest.mark.parametrize("myth", MYTHS)
+def test_every_claim_says_what_a_repetition_draws(myth):
+    assert [claim.id for claim in myth.claims if claim.repetition_unit is None] == []
+
+
+@pytest.mark.parametrize("myth", MYTHS)
+def test_the_coverage_of_every_interval_is_simulated(myth):
+    """A number that a repetition would not change has no interval."""
+    needed = {measured_as(myth, claim) for claim in measured_claims(myth) if claim.repetition_unit != "exact"}
+    assert needed - set(CASES) - set(UNDECIDED) == set()
+
+
+def test_every_simulated_interval_is_that_of_a_claim():
+    assert set(CASES) - {measured_as(myth, claim) for myth in suite.OURS for claim in myth.claims} == set()
+
+
+@pytest.mark.parametrize("myth", MYTHS)
+def test_a_claim_that_decides_or_needs_a_training_or_a_time_has_a_control(myth):
+    controls = [claim for claim in myth.claims if claim.kind == "control"]
+    for claim in measured_claims(myth):
+        trains = issubclass(claim.trial, TrainClassifier) or claim.trial.__name__.startswith("Train")
+        if claim.kind != "control" and (claim.primary or claim.trial.exclusive or trains):
+            assert claim.controls or claim.without_controls or any(control.guards_claim(claim) for control in controls), claim.id

@@ -1,0 +1,89 @@
+"""Experiments of myth 2: splits of one pool of images, and datasets."""
+
+import numpy as np
+import pandas as pd
+
+from myths.dataset_bias import measures
+from tests.coverage.common import nearest_mean_splits, splits
+from tests.coverage.experiment import Case
+
+TRAIN, TEST = 140, 60
+
+
+def of_splits(values):
+    """Return the mean of accuracies over splits."""
+    rows = {"seed": range(len(values)), "value": values, "n_train": TRAIN, "n_test": TEST}
+    return measures.over_splits("value", pd.DataFrame(rows))
+
+
+def difference_of_features():
+    """Two classifiers on the same splits; the second is worse by a constant and noise."""
+
+    def draw(rng):
+        accuracy = nearest_mean_splits(rng, TRAIN, TEST)
+        rows = [
+            {"seed": s, "features": f, "value": a - d, "n_train": TRAIN, "n_test": TEST}
+            for s, (a, noise) in enumerate(zip(accuracy, nearest_mean_splits(rng, TRAIN, TEST), strict=True))
+            for f, d in (("hog", 0.0), ("color", noise))
+        ]
+        return measures.difference_over_splits("value", "features", ("hog", "color"), pd.DataFrame(rows))
+
+    rng = np.random.default_rng(1)
+    truth = np.mean([nearest_mean_splits(rng, TRAIN, 5000, splits=1)[0] for _ in range(100)])
+    return Case(draw, float(truth), slow=True)
+
+
+def learning_curves(rng, splits):
+    """Return rows with the accuracy at increasing training sizes on splits of one pool."""
+    y = rng.integers(2, size=TRAIN + TEST)
+    x = rng.normal(size=(len(y), 5)) + 0.5 * (2 * y[:, None] - 1)
+    rows = []
+    for seed in range(splits):
+        order = rng.permutation(len(y))
+        test = order[TRAIN:]
+        for size in (3, 6, 35, 70, 140):
+            train = order[:size]
+            means = [x[train][y[train] == c].mean(0) if (y[train] == c).any() else np.zeros(5) for c in (0, 1)]
+            distance = [((x[test] - m) ** 2).sum(1) for m in means]
+            accuracy = 100 * np.mean((distance[1] < distance[0]) == y[test])
+            rows.append({"seed": seed, "n_per_set": size, "accuracy_percent": accuracy, "n_train": size, "n_test": TEST})
+    return pd.DataFrame(rows)
+
+
+def of_curves(measure, splits=10):
+    """A measure of learning curves. The truth is its mean over pools."""
+    rng = np.random.default_rng(1)
+    truth = np.mean([measure(learning_curves(rng, 2)).value for _ in range(300)])
+    return Case(lambda rng: measure(learning_curves(rng, splits)), float(truth), conservative=True, slow=True)
+
+
+def datasets(n):
+    """A mean over datasets, each with its own difficulty."""
+
+    def draw(rng):
+        percent = rng.normal(50, 8, n)
+        rows = [{"left_out": "", "value": percent.mean(), "n_sets": n}]
+        rows += [{"left_out": str(i), "value": np.delete(percent, i).mean(), "n_sets": n - 1} for i in range(n)]
+        return measures.jackknife_over_datasets("value", pd.DataFrame(rows))
+
+    return Case(draw, 50.0)
+
+
+def counted(n, share, unit):
+    """Datasets or pairs of which a share has a property."""
+
+    def draw(rng):
+        return measures.counted_percent("part", "whole", unit, pd.DataFrame({"part": [rng.binomial(n, share)], "whole": n}))
+
+    return Case(draw, 100 * share, conservative=True)
+
+
+CASES = {
+    ("dataset_bias.measures.over_splits", "splits"): {"10 splits": splits(TRAIN, TEST, of_splits)},
+    ("dataset_bias.measures.difference_over_splits", "splits"): {"two classifiers": difference_of_features()},
+    ("dataset_bias.measures.last_gain", "splits"): {"10 splits": of_curves(measures.last_gain)},
+    ("dataset_bias.measures.rank_correlation", "splits"): {"10 splits": of_curves(measures.rank_correlation)},
+    ("dataset_bias.measures.jackknife_over_datasets", "datasets"): {f"{n} datasets": datasets(n) for n in (4, 10)},
+    ("dataset_bias.measures.counted_percent", "datasets"): {"4 datasets": counted(4, 0.8, "datasets")},
+    ("dataset_bias.measures.counted_percent", "pairs"): {"12 pairs": counted(12, 0.9, "pairs")},
+}

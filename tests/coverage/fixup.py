@@ -1,0 +1,37 @@
+"""Experiments of myth 5: training runs that fail or not."""
+
+import numpy as np
+import pandas as pd
+
+from myths.fixup import measures
+from tests.coverage.experiment import Case
+
+
+def runs(measure, rate, truth, n=5):
+    """Training runs of which a ``rate`` fails."""
+
+    def draw(rng):
+        failed = rng.random(n) < rate
+        return measure(pd.DataFrame({"diverged_at": np.where(failed, 10.0, np.nan), "test_accuracy_percent": np.where(failed, 10.0, 50.0)}))
+
+    return Case(draw, truth, conservative=True)
+
+
+def two_methods(first, second, n=5):
+    """Training runs of two methods, which diverge at different rates."""
+
+    def draw(rng):
+        diverged = np.concatenate([rng.random(n) < first, rng.random(n) < second])
+        rows = {"method": ["fixup"] * n + ["bn"] * n, "diverged_at": np.where(diverged, 10.0, np.nan)}
+        return measures.divergence_difference("fixup", "bn", pd.DataFrame(rows))
+
+    return Case(draw, 100 * (first - second), conservative=True)
+
+
+CASES = {
+    ("fixup.measures.failures_percent", "seeds"): {f"{r:.0%} fail": runs(measures.failures_percent, r, 100 * r) for r in (0.1, 0.5)},
+    ("fixup.measures.successes_percent", "seeds"): {
+        f"{r:.0%} fail": runs(measures.successes_percent, r, 100 - 100 * r) for r in (0.1, 0.5)
+    },
+    ("fixup.measures.divergence_difference", "seeds"): {f"{a:.0%} and {b:.0%}": two_methods(a, b) for a, b in ((0.9, 0.1), (0.5, 0.3))},
+}
