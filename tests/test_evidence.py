@@ -32,6 +32,7 @@ RANGES = {
     "% of test images": PERCENT,
     "% of the drop": ANY,
     "% of the accuracy above chance of 22 layers": ANY,
+    "% of the way from chance to 100 %": (-inf, 100),
     "% of training runs": PERCENT,
     "% of training sets": PERCENT,
     "% of what is above chance": ANY,
