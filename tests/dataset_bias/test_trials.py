@@ -19,7 +19,7 @@ from myths.dataset_bias.trials import (
     NameThatDataset,
     TrainDatasetClassifier,
 )
-from myths.dataset_bias.trials.cross_dataset import shared_classes, stratified
+from myths.dataset_bias.trials.cross_dataset import permuted_within_classes, shared_classes, stratified
 from myths.dataset_bias.trials.dataset_classification import accuracy
 from myths.lab.analysis import analyze, write
 from myths.lab.data import prepared, user_data
@@ -80,6 +80,15 @@ def test_every_class_of_every_set_is_in_training_and_test():
 
 
 # --- naming ---------------------------------------------------------------------------------------
+
+
+def test_images_are_dealt_to_sets_within_each_class():
+    y, dataset_index = torch.tensor([0, 1] * 60), torch.tensor([0, 0, 1, 1, 2, 2, 2, 2] * 15)
+    dealt = permuted_within_classes(dataset_index, y, Context(CrossDatasetEvaluation.test_instance()))
+    for k in (0, 1):
+        assert torch.equal(dealt[y == k].bincount(), dataset_index[y == k].bincount()), "every set keeps its number of images"
+        assert not torch.equal(dealt[y == k], dataset_index[y == k])
+    assert torch.bincount(dealt * 3 + dataset_index, minlength=9).min() > 0, "every set gets images of every other"
 
 
 def test_cameras_are_named_and_one_camera_under_five_names_is_not():
