@@ -20,6 +20,7 @@ SHARE, DIFFERENCE, CORRELATION, POINTS = (0, 1), (-1, 1), (-1, 1), (-100, 100)
 RANGES = {
     "": ANY,
     "%": PERCENT_CHANGE,
+    "% (chance 25)": PERCENT,
     "% between processes": POSITIVE,
     "% drop": (-inf, 100),
     "% drop of AP, mean over sets": (-inf, 100),
