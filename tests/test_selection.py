@@ -63,7 +63,7 @@ def named(*words, open_=lambda identity: True):
 
 
 def test_a_claim_brings_its_controls_and_its_calibration():
-    assert named("F3-ordered-30") == ["F3-ordered-30", "F0-nothing", "F0-shuffled-30"]
+    assert named("F3-ordered-30") == ["F3-ordered-30", "F0-nothing", "F0-shuffled-30", "F0-rankings-30", "F0-trained-cifar10"]
     assert named("F1-mnist") == ["F1-mnist", "F1-calibration-mnist"]
 
 

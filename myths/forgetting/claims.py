@@ -118,7 +118,7 @@ PRUNING_CONTROLS = (
         Claim(
             id=f"F0-trained-{suffix}", kind="control", **PROPOSED, unit="% of test images",
             statement=f"On all of {name}, {network} has a test accuracy of at least {floor:g} % (paper: {reported:g} %).",
-            table="pruning", trial=TrainPruned, repetition_unit="seeds",
+            table="pruning", trial=TrainPruned, repetition_unit="seeds", needs=({"transfer": ...},),  # no scores, no transfer
             where={"dataset": dataset, "pruning_order": RANDOM, "pruned_percent": 0.0, "transfer": transfer, "main_setting": True},
             measure=partial(mean_over_seeds, "test_accuracy_percent"), criterion=at_least(floor),
             guards=(TrainPruned,), guarded={"dataset": dataset, "transfer": transfer},
