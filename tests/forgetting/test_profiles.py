@@ -115,12 +115,12 @@ def test_budget_in_the_docstring_is_the_profile(tmp_path):
     plan = runner.plan(trials("gpu"), RunFolder(tmp_path).store(MYTH), lambda name: None).in_state("pending")
     trained = Counter((type(t).__name__, t.network, t.epochs) for t in plan if isinstance(t, TrainingTrial))
     said = " ".join(profiles._gpu.__doc__.split())
-    assert trained["CountForgetting", "fast", 16.0] == 32
-    assert "32 counting runs of 16 epochs" in said
-    assert trained["TrainPruned", "fast", 10.0] == 113
-    assert "113 training runs of 10" in said
-    assert trained["CountForgetting", "mnist_cnn", 16.0] == 10 + 5
-    assert trained["TrainPruned", "mnist_cnn_dropout", 3.0] == 35
+    assert trained["CountForgetting", "fast", 16.0] == 27
+    assert "27 counting runs of 16 epochs" in said
+    assert trained["TrainPruned", "fast", 10.0] == 154
+    assert "154 training runs of 10" in said
+    assert trained["CountForgetting", "mnist_cnn", 16.0] == 20 + 5
+    assert trained["TrainPruned", "mnist_cnn_dropout", 30.0] == 50
 
 
 @pytest.mark.parametrize("profile", ["quick", "laptop", "gpu", "paper"])
