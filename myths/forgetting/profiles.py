@@ -219,8 +219,8 @@ def _gpu(seeds: int | None) -> list[Trial]:
 
     CIFAR-10 and CIFAR-100 with the fast network: 27 counting runs of 16 epochs (about 7 s each) and 5 of 32, 154 training runs of 10 epochs
     (4.5 s) and 5 of 4 epochs for EL2N (2 s); 10 training runs of ResNet-20 (10 s), one counting run of ResNet-18 (45 s), 5 of the small
-    network (7 s). MNIST and permuted MNIST: 20 counting runs of 16 epochs (15 s) and 50 training runs of 30 epochs (30 s), limited by kernel
-    launches. Total: about 2,950 s.
+    network (7 s). MNIST and permuted MNIST: 20 counting runs of 16 epochs (15 s) and 50 training runs of 30 epochs (30 s), limited by
+    kernel launches. Total: about 2,950 s.
     """
     five, few = seeds or 5, {"epochs": 16.0}
     cifar10, cifar100 = ({"dataset": name, **_FAST, **few} for name in ("cifar10", "cifar100"))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-from myths.hessian_cost.methods import METHODS, Dtype, MethodName
+from myths.hessian_cost.methods import METHODS, MethodName
 from myths.hessian_cost.problems import PAPER_PROBLEMS, PROBLEMS, ProblemName
 from myths.hessian_cost.trials import MeasureMachine, TimeGradient, TimeHessian, TimeNewtonStep
 from myths.lab.myth import Profile, unique_trials
@@ -23,6 +24,7 @@ GRADIENT_METHODS_WITHOUT_BLAS: tuple[MethodName, ...] = ("pytensor", "casadi")
 PRIMARY_METHODS: tuple[MethodName, ...] = ("tensor-calculus", "torch-loop")
 TORCH_METHODS: tuple[MethodName, ...] = ("torch-func", "torch-jacrev", "torch-functional", "torch-functional-vectorized", "torch-compile")
 """PyTorch's own ways to a Hessian, besides the row loop."""
+CHEAP_METHODS: tuple[MethodName, ...] = ("tensor-calculus", "torch-loop", "torch-func", "jax")
 OTHER_PROBLEMS: tuple[ProblemName, ...] = tuple(name for name in PROBLEMS if name not in PAPER_PROBLEMS)
 
 
@@ -31,15 +33,16 @@ def _hessians(
     methods: Iterable[MethodName],
     sizes: Iterable[int],
     *,
-    dtype: Dtype = "float64",
     seeds: int = 1,
-    force_cpu: bool = False,
-    threads: int = 1,
+    **settings: Any,
 ) -> list[Trial]:
-    """Return Hessians of all methods, sizes and problems, process by process: those of one seed follow each other."""
+    """Return Hessians of all methods, sizes and problems, process by process: those of one seed follow each other.
+
+    ``settings`` are those of ``TimeHessian``; the default is one thread.
+    """
     problems, sizes, methods = tuple(problems), tuple(sizes), tuple(methods)
     return [
-        TimeHessian(problem=problem, method=method, n_variables=size, dtype=dtype, seed=seed, force_cpu=force_cpu, threads=threads)
+        TimeHessian(problem=problem, method=method, n_variables=size, seed=seed, **{"threads": 1, **settings})
         for seed in range(seeds)
         for problem in problems
         for size in sizes
@@ -69,58 +72,70 @@ def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = (
     On a CPU every trial has one thread.
     """
     several = seeds if seeds is not None else 2 if profile == "quick" else 5
-    processes = range(several)
-    cheap: tuple[MethodName, ...] = ("tensor-calculus", "torch-loop", "torch-func", "jax")
-    if profile == "quick":
-        return [
-            *_hessians(PAPER_PROBLEMS, PRIMARY_METHODS, (256,), seeds=several), *_hessians(("quad",), PRIMARY_METHODS, (128, 512)),
-            *_hessians(PAPER_PROBLEMS, ("torch-func", "torch-functional", "autograd", "jax"), (128,)),
-            *_gradients(512, ("tensor-calculus", "torch", "jax"))[:3],
-            TimeNewtonStep(rows=100, threads=1), MeasureMachine(matrix=512, vector=2**20),
-        ]  # fmt: skip
-    primary = [
-        *_hessians(PAPER_PROBLEMS, PRIMARY_METHODS, (1024, 512), seeds=several),
-        *(MeasureMachine(seed=seed) for seed in processes),
+    return {"quick": _quick, "laptop": _laptop, "overnight": _overnight}.get(profile, _gpu)(several)
+
+
+def _quick(processes: int) -> list[Trial]:
+    return [
+        *_hessians(PAPER_PROBLEMS, PRIMARY_METHODS, (256,), seeds=processes), *_hessians(("quad",), PRIMARY_METHODS, (128, 512)),
+        *_hessians(PAPER_PROBLEMS, ("torch-func", "torch-functional", "autograd", "jax"), (128,)),
+        *_gradients(512, ("tensor-calculus", "torch", "jax"))[:3],
+        TimeNewtonStep(rows=100, threads=1), MeasureMachine(matrix=512, vector=2**20),
+    ]  # fmt: skip
+
+
+def _primary(processes: int) -> list[Trial]:
+    """Return the row loop and the tensor calculus, and the speed of the machine."""
+    return [
+        *_hessians(PAPER_PROBLEMS, PRIMARY_METHODS, (1024, 512), seeds=processes),
+        *(MeasureMachine(seed=seed) for seed in range(processes)),
     ]
-    if profile == "laptop":
-        return [
-            *primary,
-            *_hessians(PAPER_PROBLEMS, TORCH_METHODS, (512,), seeds=several),
-            *_hessians(PAPER_PROBLEMS, ("jax",), (1024,), seeds=several),
-            *_hessians(("matfac",), ("asdex",), (1024,), seeds=several),
-            *_gradients(2048, GRADIENT_METHODS, several),
-            *_gradients(2048, GRADIENT_METHODS_WITHOUT_BLAS),
-            *_orders(several),
-            *(TimeNewtonStep(rows=500, seed=seed, threads=1) for seed in processes),
-            *_hessians(OTHER_PROBLEMS, ("tensor-calculus", "tensor-calculus-compressed"), (512,)),
-            *_hessians(PAPER_PROBLEMS, ALL_METHODS, (128, 512)),
-            *_hessians(PAPER_PROBLEMS, ("sympy",), (8,)),
-            *_hessians(PAPER_PROBLEMS, (*PRIMARY_METHODS, "torch-func", "jax"), (512,), dtype="float32"),
-            *_hessians(OTHER_PROBLEMS, cheap, (256,)),
-        ]
-    if profile == "overnight":
-        return [
-            *primary,
-            *_hessians(PAPER_PROBLEMS, PRIMARY_METHODS, (2048, 4096), seeds=several),
-            *_hessians(PAPER_PROBLEMS, (*TORCH_METHODS, "jax"), (512, 1024), seeds=several),
-            *_hessians(("matfac",), ("asdex",), (1024, 2048), seeds=several),
-            *_gradients(2048, (*GRADIENT_METHODS, *GRADIENT_METHODS_WITHOUT_BLAS), several),
-            *_orders(several),
-            *(TimeNewtonStep(rows=rows, seed=seed, threads=1) for rows in (500, 1000) for seed in processes),
-            *_hessians(PAPER_PROBLEMS, LARGE_SIZE_METHODS, (1024, 2048), seeds=several),
-            *_hessians(PAPER_PROBLEMS, ALL_METHODS, (32, 128, 512), seeds=several),
-            *_hessians(OTHER_PROBLEMS, (*cheap, "tensor-calculus-compressed"), (256, 512), seeds=several),
-        ]
+
+
+def _laptop(processes: int) -> list[Trial]:
+    return [
+        *_primary(processes),
+        *_hessians(PAPER_PROBLEMS, TORCH_METHODS, (512,), seeds=processes),
+        *_hessians(PAPER_PROBLEMS, ("jax",), (1024,), seeds=processes),
+        *_hessians(("matfac",), ("asdex",), (1024,), seeds=processes),
+        *_gradients(2048, GRADIENT_METHODS, processes),
+        *_gradients(2048, GRADIENT_METHODS_WITHOUT_BLAS),
+        *_orders(processes),
+        *(TimeNewtonStep(rows=500, seed=seed, threads=1) for seed in range(processes)),
+        *_hessians(OTHER_PROBLEMS, ("tensor-calculus", "tensor-calculus-compressed"), (512,)),
+        *_hessians(PAPER_PROBLEMS, ALL_METHODS, (128, 512)),
+        *_hessians(PAPER_PROBLEMS, ("sympy",), (8,)),
+        *_hessians(PAPER_PROBLEMS, (*PRIMARY_METHODS, "torch-func", "jax"), (512,), dtype="float32"),
+        *_hessians(OTHER_PROBLEMS, CHEAP_METHODS, (256,)),
+    ]
+
+
+def _overnight(processes: int) -> list[Trial]:
+    return [
+        *_primary(processes),
+        *_hessians(PAPER_PROBLEMS, PRIMARY_METHODS, (2048, 4096), seeds=processes),
+        *_hessians(PAPER_PROBLEMS, (*TORCH_METHODS, "jax"), (512, 1024), seeds=processes),
+        *_hessians(("matfac",), ("asdex",), (1024, 2048), seeds=processes),
+        *_gradients(2048, (*GRADIENT_METHODS, *GRADIENT_METHODS_WITHOUT_BLAS), processes),
+        *_orders(processes),
+        *(TimeNewtonStep(rows=rows, seed=seed, threads=1) for rows in (500, 1000) for seed in range(processes)),
+        *_hessians(PAPER_PROBLEMS, LARGE_SIZE_METHODS, (1024, 2048), seeds=processes),
+        *_hessians(PAPER_PROBLEMS, ALL_METHODS, (32, 128, 512), seeds=processes),
+        *_hessians(OTHER_PROBLEMS, (*CHEAP_METHODS, "tensor-calculus-compressed"), (256, 512), seeds=processes),
+    ]
+
+
+def _gpu(processes: int) -> list[Trial]:
     on_gpu = tuple(name for name in ALL_METHODS if METHODS[name].cuda)
     return [
-        *_hessians(PAPER_PROBLEMS, PRIMARY_METHODS, (4096,), seeds=several, threads=0),
-        *_hessians(PAPER_PROBLEMS, PRIMARY_METHODS, (1024,), seeds=several, force_cpu=True),
-        *_hessians(PAPER_PROBLEMS, PRIMARY_METHODS, (512, 1024, 2048), seeds=several, threads=0),
-        *_hessians(PAPER_PROBLEMS, TORCH_METHODS, (2048,), seeds=several, threads=0),
-        *_gradients(4096, (name for name in GRADIENT_METHODS if METHODS[name].cuda), several, threads=0),
-        *_orders(several, threads=0),
-        *(TimeNewtonStep(rows=1000, seed=seed) for seed in processes),
-        *(MeasureMachine(matrix=8192, vector=2**27, seed=seed) for seed in processes),
+        *_hessians(PAPER_PROBLEMS, PRIMARY_METHODS, (4096,), seeds=processes, threads=0),
+        *_hessians(PAPER_PROBLEMS, PRIMARY_METHODS, (1024,), seeds=processes, force_cpu=True),
+        *_hessians(PAPER_PROBLEMS, PRIMARY_METHODS, (512, 1024, 2048), seeds=processes, threads=0),
+        *_hessians(PAPER_PROBLEMS, TORCH_METHODS, (2048,), seeds=processes, threads=0),
+        *_gradients(4096, (name for name in GRADIENT_METHODS if METHODS[name].cuda), processes, threads=0),
+        *_orders(processes, threads=0),
+        *(TimeNewtonStep(rows=1000, seed=seed) for seed in range(processes)),
+        *(MeasureMachine(matrix=8192, vector=2**27, seed=seed) for seed in range(processes)),
         *_hessians(PAPER_PROBLEMS, on_gpu, (512, 2048, 8192), threads=0),
         *_hessians(PAPER_PROBLEMS, on_gpu, (2048,), dtype="float32", threads=0),
         *_hessians(OTHER_PROBLEMS, on_gpu, (1024,), threads=0),

@@ -155,18 +155,7 @@ def _time(trial: TimeDerivative, kind: DerivativeKind, inputs: Inputs, exact: An
     sample = _Sample(trial, inputs, device, clock, context.rng("rows")) if method is ROW_LOOP and kind == "hessian" else None
     if sample is not None and sample.seconds(sample.durations) > MAX_SECONDS:
         timings = _compare({**sample.calls, "closed": floor}, {**sample.durations, "closed": clean.median}, device, clock)
-        whole = sample.timing(timings)
-        error = _relative_error(dense(sample.calls["rows"](), (len(sample.rows), inputs["x"].size)), _rows_of(exact, sample.rows))
-        return {
-            **row,
-            **whole.row(),
-            **timings["closed"].row("closed_form_"),
-            "sampled_seconds": whole.median,
-            "rows_timed": len(sample.rows),
-            "relative_error": error,
-            "slowdown": whole.median / timings["closed"].median,
-            "status": "ok",
-        }
+        return row | sample.row(timings, exact)
     if (predicted := _seconds_lower_bound(trial, method, kind, device, context)) > MAX_SECONDS:
         return row | {"status": OVER_BUDGET, "predicted_seconds": predicted}
     with Stopwatch(device) as derive:
@@ -215,6 +204,24 @@ class _Sample:
     def seconds(self, parts: Mapping[str, float]) -> float:
         """Return the time of the whole loop from the times of its parts."""
         return parts["gradient"] + parts["rows"] * self.variables / len(self.rows)
+
+    def row(self, timings: Mapping[str, Timing], exact: Any) -> dict[str, Any]:
+        """Return the columns of a loop that is too slow to be timed whole.
+
+        Args:
+            timings: Timings of the parts, and of the closed form as "closed".
+            exact: The Hessian.
+        """
+        whole, closed = self.timing(timings), timings["closed"]
+        return {
+            **whole.row(),
+            **closed.row("closed_form_"),
+            "sampled_seconds": whole.median,
+            "rows_timed": len(self.rows),
+            "relative_error": _relative_error(dense(self.calls["rows"](), (len(self.rows), self.variables)), _rows_of(exact, self.rows)),
+            "slowdown": whole.median / closed.median,
+            "status": "ok",
+        }
 
     def timing(self, parts: Mapping[str, Timing]) -> Timing:
         """Return the timing of the whole loop from the timings of its parts."""

@@ -95,7 +95,6 @@ def compare_timings(
     warmup: int = 3,
     budget_seconds: float = 10.0,
     clock: Clock = wall_clock,
-    check: Callable[[Mapping[str, Any]], None] | None = None,
 ) -> TimingComparison:
     """Time several methods in turn (A B A B …), so that drift of the machine affects all methods equally.
 
@@ -106,7 +105,6 @@ def compare_timings(
         warmup: Number of calls before timing. The first call, which may compile, is reported separately.
         budget_seconds: Time per method after which repeats stop, but not before 5 repeats, or 3 if a call takes more than 2 seconds.
         clock: Returns seconds.
-        check: Receives the results of the first calls and raises if they disagree, so that incorrect methods are not timed.
 
     Returns:
         Timings and results by name.
@@ -116,8 +114,6 @@ def compare_timings(
         with Stopwatch(device, clock=clock) as stopwatch:
             results[name] = method()
         first[name] = stopwatch.seconds
-    if check is not None:
-        check(results)
     for method in methods.values():
         for _ in range(warmup - 1):
             with Stopwatch(device, clock=clock) as stopwatch:
