@@ -13,7 +13,7 @@ from myths.fixup.trials.translation import TrainTransformer
 from myths.fixup.trials.update import MeasureUpdate
 from myths.lab.estimate import clopper_pearson
 from myths.lab.storage.store import Results
-from myths.lab.tables import TRIALS, rows_of_kind, unite, unite_columns
+from myths.lab.tables import TRIALS, mark_main_setting, rows_of_kind, unite, unite_columns
 from myths.lab.trial import PROTOCOLS
 
 if TYPE_CHECKING:
@@ -202,26 +202,14 @@ def _over_seeds(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 
 
 def _mark_main_setting(table: pd.DataFrame) -> pd.DataFrame:
-    """Add the column ``main_setting``: whether the row belongs to the setting that claims use for its depth.
-
-    A run may train one depth in several settings. Claims use the setting with the best protocol, then the one with the most methods,
-    the most images and the largest images. Stand-in data are used only if a run has no other data.
-    """
+    """Mark the main setting of each depth: at the usual rate, with the most methods, the most images and the largest images."""
     if table.empty:
         return table
     usual = table["learning_rate"] == FIRST_EPOCH["learning_rate"]
     columns = ["nominal_depth", *SETTING]
-    priority = table[usual].assign(
-        _protocol=table["protocol"].map(PROTOCOLS.index),
-        _methods=-table[usual].groupby(columns, dropna=False)["method"].transform("nunique"),
-        _images=-table["n_train"],
-        _image_size=-table["image_size"].replace(0, 1000),
-    )
-    ranked = priority.sort_values(["_protocol", "_methods", "_images", "_image_size"], kind="stable")
-    selected = ranked.drop_duplicates("nominal_depth")[columns].assign(main_setting=True)
-    marked = table.merge(selected, how="left", on=columns)
-    return _without_stand_ins(
-        marked.assign(main_setting=marked["main_setting"].notna() & (marked["learning_rate"] == FIRST_EPOCH["learning_rate"]))
+    methods = table[usual].groupby(columns, dropna=False)["method"].transform("nunique").reindex(table.index)
+    return mark_main_setting(
+        table, ["nominal_depth"], columns, (methods, table["n_train"], table["image_size"].replace(0, 1000)), eligible=usual
     )
 
 

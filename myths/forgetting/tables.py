@@ -23,8 +23,7 @@ from myths.forgetting.trials.pruning import score_name, score_network
 from myths.forgetting.trials.training import dataset_name
 from myths.lab.estimate import clopper_pearson, student_t
 from myths.lab.storage.store import Results
-from myths.lab.tables import PROVENANCE_COLUMNS, TRIALS, rows_of_kind, unite, unite_columns
-from myths.lab.trial import PROTOCOLS
+from myths.lab.tables import PROVENANCE_COLUMNS, TRIALS, mark_main_setting, rows_of_kind, unite, unite_columns
 from myths.lab.vision.classifier import RELATIVE_COST
 
 if TYPE_CHECKING:
@@ -311,24 +310,11 @@ def _held_out_dataset(trial: FindLabelErrors) -> str:
 
 
 def _mark_main_setting(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Add the column ``main_setting``: whether the row belongs to the setting that claims use for its keys.
-
-    A run may hold several settings of one dataset. Claims use exactly one of them: the one with the protocol closest to the paper's, then
-    the most training runs, the most epochs, and the largest network. Stand-in data are used only if the run has no other.
-    """
+    """Mark the main setting of the keys: with the most training runs, the most epochs and the largest network."""
     if table.empty:
         return table
     setting = [*keys, "network", "epochs", "protocol"]
     per_setting = table.groupby(setting, dropna=False)["seed" if "seed" in table else "protocol"]
-    priority = table.assign(
-        _protocol=table["protocol"].map(PROTOCOLS.index),
-        _runs=-per_setting.transform("nunique" if "seed" in table else "size"),
-        _epochs=-table["epochs"],
-        _size=-table["network"].map(lambda network: RELATIVE_COST.get(network, 0.0)),
-    )
-    ranked = priority.sort_values(["_protocol", "_runs", "_epochs", "_size"], kind="stable")
-    selected = ranked.drop_duplicates(keys)[setting].assign(main_setting=True)
-    if (selected["protocol"] != "stand-in").any():
-        selected = selected[selected["protocol"] != "stand-in"]
-    marked = table.merge(selected, how="left", on=setting)
-    return marked.assign(main_setting=marked["main_setting"].notna())
+    runs = per_setting.transform("nunique" if "seed" in table else "size")
+    size = table["network"].map(lambda network: RELATIVE_COST.get(network, 0.0))
+    return mark_main_setting(table, keys, setting, (runs, table["epochs"], size))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from myths.lab.trial import least_faithful
+from myths.lab.trial import PROTOCOLS, least_faithful
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,6 +55,33 @@ def provenance_columns(rows: pd.DataFrame) -> dict[str, Any]:
     together = {name: ", ".join(sorted(set(rows[name]))) for name in ("dataset", "device") if name in rows}
     named = {"dataset": together["dataset"]} if "dataset" in together else {}
     return {**named, "protocol": least_faithful(rows["protocol"]), "device": together["device"], TRIALS: unite(rows[TRIALS])}
+
+
+def mark_main_setting(
+    table: pd.DataFrame, keys: Sequence[str], setting: Sequence[str], prefer: Iterable[pd.Series], eligible: pd.Series | None = None
+) -> pd.DataFrame:
+    """Add the column ``main_setting``: whether a row belongs to the setting that claims use for its keys.
+
+    A run may hold several settings of one dataset or depth. Claims use exactly one: that with the protocol closest to the paper's, then
+    that with the highest values. Stand-in data are used only if no eligible row has other data.
+
+    Args:
+        table: A table with the column ``protocol``. An empty table is returned as it is.
+        keys: Columns that each have a main setting of their own.
+        setting: Columns that make up a setting; ``keys`` are among them.
+        prefer: Values per row of which higher ones are preferred, the most important first.
+        eligible: Which rows may be in the main setting. Default: all.
+    """
+    if table.empty:
+        return table
+    eligible = table["protocol"].notna() if eligible is None else eligible
+    order = {"_0": table["protocol"].map(PROTOCOLS.index)} | {f"_{i}": -values for i, values in enumerate(prefer, start=1)}
+    ranked = table.assign(**order)[eligible].sort_values(list(order), kind="stable")
+    selected = ranked.drop_duplicates(list(keys))
+    if (real := selected["protocol"] != "stand-in").any():
+        selected = selected[real]
+    marked = table.merge(selected[list(setting)].assign(main_setting=True), how="left", on=list(setting))
+    return marked.assign(main_setting=marked["main_setting"].notna() & eligible.to_numpy())
 
 
 def checked(name: str, table: pd.DataFrame) -> pd.DataFrame:

@@ -47,3 +47,28 @@ def test_a_table_with_a_row_that_names_no_trial_is_refused(cell):
 def test_a_row_of_a_trial_cannot_say_what_the_table_fills():
     with pytest.raises(TypeError, match="'trials'"):
         check_rows([{"trials": 3}])
+
+
+def test_the_main_setting_is_one_per_key_by_protocol_then_by_preference():
+    import pandas as pd
+
+    from myths.lab.tables import mark_main_setting
+
+    table = pd.DataFrame(
+        [
+            ("a", "small", "reduced", 9), ("a", "large", "paper", 1), ("a", "large", "paper", 2),
+            ("b", "small", "reduced", 1), ("b", "large", "reduced", 2), ("c", "small", "stand-in", 5),
+        ],
+        columns=["dataset", "network", "protocol", "epochs"],
+    )  # fmt: skip
+
+    def marked(rows, **more):
+        rows = rows.reset_index(drop=True)
+        found = mark_main_setting(rows, ["dataset"], ["dataset", "network", "protocol", "epochs"], (rows["epochs"],), **more)
+        assert found.drop(columns="main_setting").equals(rows)
+        return [tuple(row) for row in found[found["main_setting"]][["dataset", "network", "epochs"]].itertuples(index=False)]
+
+    assert marked(table) == [("a", "large", 2), ("b", "large", 2)]
+    assert marked(table[table["dataset"] == "c"]) == [("c", "small", 5)]  # stand-in data only if there is nothing else
+    assert marked(table, eligible=table["network"] == "small") == [("a", "small", 9), ("b", "small", 1)]
+    assert mark_main_setting(table.iloc[:0], ["dataset"], ["dataset"], ()).empty
