@@ -124,11 +124,6 @@ def measured_claims(myth):
 
 
 @pytest.mark.parametrize("myth", MYTHS)
-def test_every_claim_says_what_a_repetition_draws(myth):
-    assert [claim.id for claim in myth.claims if claim.repetition_unit is None] == []
-
-
-@pytest.mark.parametrize("myth", MYTHS)
 def test_the_coverage_of_every_interval_is_simulated(myth):
     """A number that a repetition would not change has no interval."""
     needed = {measured_as(myth, claim) for claim in measured_claims(myth) if claim.repetition_unit != "exact"}

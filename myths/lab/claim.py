@@ -110,7 +110,7 @@ class Claim:
     needs: tuple[Mapping[str, Any], ...] = ({},)
     measure: Callable[[pd.DataFrame], Estimate | None]
     criterion: Criterion
-    repetition_unit: SourceOfVariation | None = None
+    repetition_unit: SourceOfVariation
     blind: bool = True
     direction: Direction | None = None
     primary: bool = False
@@ -348,9 +348,9 @@ _HINDRANCES = {Verdict.FAILED: "failed", Verdict.UNDECIDED: "is undecided", Verd
 def _undecided_reason(claim: Claim, estimate: Estimate) -> str:
     """Return why an interval decides nothing; empty if it decides."""
     unit = claim.repetition_unit
-    if unit is not None and estimate.source_of_variation != unit:
+    if estimate.source_of_variation != unit:
         return f"the interval covers {_covered(estimate.source_of_variation)}, not {_covered(unit)}"
-    if unit is not None and estimate.n < MINIMUM_REPETITIONS.get(unit, 0):
+    if estimate.n < MINIMUM_REPETITIONS.get(unit, 0):
         return f"{estimate.n} {unit}, at least {MINIMUM_REPETITIONS[unit]} are needed"
     return "the interval crosses the bound of the criterion" if claim.criterion.place(estimate) == "straddles" else ""
 

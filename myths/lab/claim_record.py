@@ -54,7 +54,7 @@ class ClaimRecord:
     """Whether the ends are excluded."""
     criterion_beyond: Literal["low", "high"] | None
     """End past which a number is better than the paper's; null if there is none."""
-    repetition_unit: SourceOfVariation | None
+    repetition_unit: SourceOfVariation
     """What a repetition of the experiment would draw anew; exact if it would give the same number."""
     blind: bool
     """Whether the criterion was committed before anybody knew the number."""

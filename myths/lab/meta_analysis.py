@@ -88,7 +88,7 @@ def pooled(results: Sequence[RunResult]) -> Pooled | str:
     """
     first = results[0].record
     if first.strength == "recomputed" or first.repetition_unit not in ("processes", "seeds"):
-        return f"every run repeats the same {first.repetition_unit}" if first.repetition_unit else "the repetition unit is not known"
+        return f"every run repeats the same {first.repetition_unit}"
     chosen = independent(results)
     if len(chosen) < FEWEST_RUNS:
         return f"{len(chosen)} independent run{'s' * (len(chosen) != 1)}, at least {FEWEST_RUNS} are needed"

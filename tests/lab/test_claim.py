@@ -20,7 +20,7 @@ OF_CLAIMS, OF_CONTROLS = tuple(Verdict)[:7], tuple(Verdict)[7:]
 
 
 def spanning(low: float, high: float) -> Estimate:
-    return Estimate(float(low if math.isinf(high) else (low + high) / 2), float(low), float(high), "seeds", 5)
+    return Estimate(float(low if math.isinf(high) else (low + high) / 2), float(low), float(high), "test examples", 5)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,11 @@ class Other(Trial):
 def mean(rows: pd.DataFrame) -> Estimate | None:
     """The row's own interval; None without rows that have a value."""
     values = rows["value"].dropna()
-    return Estimate(float(values.mean()), float(rows["low"].min()), float(rows["high"].max()), "seeds", len(rows)) if len(values) else None
+    return (
+        Estimate(float(values.mean()), float(rows["low"].min()), float(rows["high"].max()), "test examples", len(rows))
+        if len(values)
+        else None
+    )
 
 
 CLAIM = {
@@ -136,6 +140,7 @@ CLAIM = {
     "trial": Measure,
     "measure": mean,
     "criterion": above(1.0),
+    "repetition_unit": "test examples",
 }
 
 
@@ -217,8 +222,8 @@ def test_better_than_no_change_is_beyond_the_paper():
 
 def test_an_interval_over_something_else_than_a_repetition_decides_nothing():
     tables = table(("digits", 1.2, 1.4), ("digits", 1.2, 1.4), ("digits", 1.2, 1.4))
-    assert only([claim(repetition_unit="seeds")], tables) == (REPRODUCED, "")
-    assert only([claim(repetition_unit="datasets")], tables) == (INCONCLUSIVE, "the interval covers seeds, not datasets")
+    assert only([claim(repetition_unit="test examples")], tables) == (REPRODUCED, "")
+    assert only([claim(repetition_unit="datasets")], tables) == (INCONCLUSIVE, "the interval covers test examples, not datasets")
     assert only([claim(kind="control", repetition_unit="datasets")], tables)[0] is UNDECIDED
 
 

@@ -62,7 +62,7 @@ def test_a_reason_to_skip_is_said_once():
 def claim(trial, **where):
     return Claim(
         id="C", kind="effect", statement="", source="", paper=None, paper_value_source="read", table="t", where=where, trial=trial,
-        measure=lambda rows: None, criterion=above(0),
+        measure=lambda rows: None, criterion=above(0), repetition_unit="seeds",
     )  # fmt: skip
 
 

@@ -88,7 +88,6 @@ def test_timings_of_equal_trials_in_other_processes_are_independent():
     [
         ({"repetition_unit": "test examples", "source_of_variation": "test examples"}, "every run repeats the same test examples"),
         ({"repetition_unit": "exact"}, "every run repeats the same exact"),
-        ({"repetition_unit": None}, "the repetition unit is not known"),
         ({"strength": "recomputed"}, "every run repeats the same seeds"),
         ({"source_of_variation": "test examples"}, "0 independent runs, at least 3 are needed"),
         ({"estimate": None}, "0 independent runs, at least 3 are needed"),

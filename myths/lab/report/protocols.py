@@ -59,7 +59,7 @@ def _claim(claim: Claim, record: ClaimRecord) -> tuple[str, ...]:
         record.source,
         formatting.format_paper(record) + _MARKS.get(record.paper_value_source, "") * (record.paper is not None),
         formatting.shown_unit(record.criterion) + ", not blind" * (not record.blind),
-        record.repetition_unit or "",
+        record.repetition_unit,
         f"{claim.trial.__name__}, table {claim.table}" + f": {where}" * bool(where),
         ", ".join([*record.controls, *calibration, *(f"not {id}: {reason}" for id, reason in claim.without_controls.items())]),
     )

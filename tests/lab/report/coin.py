@@ -67,7 +67,7 @@ def claim(name, coin, criterion, **changes) -> Claim:
     given = {
         "id": name, "kind": "effect", "statement": f"A {coin} shows heads more often than tails", "source": "Sec. 2, Fig. 3", "paper": 50.8,
         "paper_low": 50.6, "paper_high": 51.0, "paper_value_source": "read", "unit": "%", "table": "tosses", "where": {"coin": coin},
-        "trial": Toss, "measure": share, "criterion": criterion,
+        "trial": Toss, "measure": share, "criterion": criterion, "repetition_unit": "test examples",
     }  # fmt: skip
     return Claim(**{**given, **changes})
 
@@ -81,9 +81,9 @@ CLAIMS = (
     claim("C4-button", "button", above(50.0), statement=HOSTILE, source=HOSTILE),
     claim("C5-franc", "franc", above(50.0), kind="follow-up", direction="weakens"),
     claim("C6-control", "ducat", at_least(1.0), kind="control", unit="tosses", paper=1.0, paper_low=None, paper_high=None,
-          measure=lambda rows: exact(float(rows["times"].sum()), len(rows))),
+          measure=lambda rows: exact(float(rows["times"].sum()), len(rows)), repetition_unit="exact"),
     claim("C7-spread", "ducat", between(0.1, 5.0), unit="pp", paper=0.5, paper_low=None, paper_high=None,
-          measure=spread_over_seeds),
+          measure=spread_over_seeds, repetition_unit="seeds"),
 )  # fmt: skip
 
 COIN = Myth(
