@@ -141,7 +141,7 @@ def _exit_with_error(sentence: str, status: int) -> None:
 
 @app.callback()
 def options(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False) -> None:
-    """Re-run the experiments that challenge seven beliefs of machine learning and compare your results with the papers."""
+    """Re-run the experiments that challenge seven beliefs of machine learning, and further ones, and compare your results with the papers."""
     global debugging
     debugging = debug
 
@@ -626,12 +626,17 @@ def _print_plan(request: RunRequest, as_json: bool) -> None:
 
 def _print_summaries(as_json: bool = False, results: Path | None = None) -> None:
     from myths import run_summaries, suite
+    from myths.lab.myth import COLLECTED, FURTHER
 
     lines = [
         {"number": myth.number, "myth": myth.name, "belief": myth.belief, "verdict": best and str(best.judgment), "run": best and best.run}
         for myth, best in ((myth, run_summaries.best_run(myth, results)) for myth in suite.MYTHS)
     ]
-    terminal.table("", lines, as_json)
+    further = [] if as_json else [line for line in lines if line["number"] > COLLECTED]
+    terminal.table("", [line for line in lines if line not in further], as_json)
+    if further:
+        terminal.print()
+        terminal.table(FURTHER, further, False)
 
 
 def _write_report(runs: Sequence[str], results: Path | None) -> list[str]:
