@@ -1,0 +1,68 @@
+"""Items on a binary tree: properties that branch and diffuse, the contrasts of the tree, and its exact singular values.
+
+A property starts as +1 or −1 at the root and flips along every edge with a fixed probability, independently of all others (the model of
+Saxe et al. 2019). Items are the leaves. Broad distinctions, between large branches, have large singular values.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+
+
+def branching_diffusion(depth: int, properties: int, flip: float, rng: np.random.Generator) -> Float[np.ndarray, "items properties"]:
+    """Return ±1 properties of the 2**depth leaves of a binary tree.
+
+    Args:
+        depth: Number of edges from the root to a leaf.
+        properties: Number of independent properties.
+        flip: Probability that a property flips along an edge.
+        rng: Source of random numbers.
+    """
+    nodes = rng.choice((-1.0, 1.0), (1, properties))
+    for _ in range(depth):
+        nodes = np.repeat(nodes, 2, axis=0)
+        nodes *= np.where(rng.random(nodes.shape) < flip, -1.0, 1.0)
+    return nodes
+
+
+def contrasts(depth: int) -> tuple[Float[np.ndarray, "items items"], np.ndarray]:
+    """Return the contrasts of a binary tree as orthonormal rows, with the level of each.
+
+    Level 0 is the mean of all items. Level l ≥ 1 compares the two halves below each of the 2**(l − 1) nodes at depth l − 1.
+    """
+    items = 2**depth
+    rows, levels = [np.full(items, items**-0.5)], [0]
+    for level in range(1, depth + 1):
+        width = items >> level
+        for node in range(2 ** (level - 1)):
+            row = np.zeros(items)
+            first = 2 * width * node
+            row[first : first + width], row[first + width : first + 2 * width] = 1, -1
+            rows.append(row / np.sqrt(2 * width))
+            levels.append(level)
+    return np.array(rows), np.array(levels)
+
+
+def expected_singular_values(depth: int, flip: float) -> list[float]:
+    """Return the singular value of each level, per square root of the number of properties, for infinitely many properties.
+
+    Two leaves whose lowest common ancestor is at depth k correlate by q_k = (1 − 2ε)^(2 (depth − k)). The eigenvalue of level l is
+    Σ_{k ≥ l} (q_k − q_{k−1}) 2^(depth − k), with q_{−1} = 0.
+    """
+    q = [(1 - 2 * flip) ** (2 * (depth - k)) for k in range(depth + 1)]
+    terms = [(q[k] - (q[k - 1] if k else 0.0)) * 2 ** (depth - k) for k in range(depth + 1)]
+    return [float(np.sqrt(sum(terms[level:]))) for level in range(depth + 1)]
+
+
+def repeat_leaf_distinctions(table: Float[np.ndarray, "items properties"], times: int) -> Float[np.ndarray, "items more"]:
+    """Return the table with repetitions of what distinguishes siblings: each property minus its mean over the two leaves of a pair.
+
+    The repetitions are orthogonal to all broader contrasts and raise the singular values of the last level by √(1 + times). They are added
+    as one copy times √times, which is the same problem as ``times`` copies up to a rotation of the outputs.
+    """
+    if not times:
+        return table
+    pairs = table.reshape(-1, 2, table.shape[1])
+    leaf = (pairs - pairs.mean(1, keepdims=True)).reshape(table.shape)
+    return np.concatenate([table, np.sqrt(times) * leaf], axis=1)
