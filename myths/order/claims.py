@@ -27,7 +27,7 @@ GROUPINGS = (100, 200)
 
 RANDOM = {"start": "random", "scale": 0.001, "layers": 2, "modes": 4}
 BALANCED = {"start": "balanced", "scale": 0.001, "layers": 2, "modes": 4}
-SAME_KIND = {"dataset": DATASETS, "networks": CNN, "labels": "true", "inputs": "images", "part": "test", "group_size": 1}
+SAME_KIND = {"dataset": DATASETS, "networks": CNN, "labels": "true", "inputs": "images", "followed": "test", "group_size": 1}
 
 _starts = partial(Claim, table="linear_starts", trial=LearnModes, repetition_unit="seeds")
 _modes = partial(Claim, kind="control", table="linear_modes", trial=LearnModes, repetition_unit="exact", blind=False)
@@ -164,7 +164,7 @@ IMAGES = (
         id="O0", kind="control", statement="The convolutional network learns: at least 20 % of test images are classified correctly.",
         **PROPOSED, unit="%", table="training_runs", trial=TrackImages,
         where={"dataset": DATASETS, "network": CNN, "labels": "true", "groupings": GROUPINGS},
-        measure=partial(mean_over_seeds, "test_accuracy_percent"), criterion=at_least(20), repetition_unit="seeds",
+        measure=partial(mean_over_seeds, "accuracy_percent"), criterion=at_least(20), repetition_unit="seeds",
         guards=(TrackImages, CompareOrders),
     ),
     Claim(
@@ -202,7 +202,7 @@ IMAGES = (
     *(
         _orders(
             id=id, statement=statement, **cited("read", source), unit="Spearman ρ",
-            where={**SAME_KIND, "part": "train", "labels": ("true", labels)}, needs=({"labels": "true"}, {"labels": labels}),
+            where={**SAME_KIND, "followed": "train", "labels": ("true", labels)}, needs=({"labels": "true"}, {"labels": labels}),
             measure=partial(measures.correlation_difference, "spearman", "labels", (labels, "true"), factor=0.5), criterion=at_most(0),
         )
         for id, labels, statement, source in (
@@ -216,7 +216,7 @@ IMAGES = (
     _orders(
         id="O4-null", kind="control",
         statement="On noise images with labels shuffled differently for each network, the orders do not agree (|ρ| at most 0.1).",
-        **PROPOSED, unit="Spearman ρ", where={**SAME_KIND, "part": "train", "labels": "shuffled twice", "inputs": "noise"},
+        **PROPOSED, unit="Spearman ρ", where={**SAME_KIND, "followed": "train", "labels": "shuffled twice", "inputs": "noise"},
         measure=partial(measures.correlation_over_pairs, "spearman"), criterion=between(-0.1, 0.1), guards=(CompareOrders,),
     ),
 )  # fmt: skip

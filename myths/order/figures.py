@@ -162,8 +162,8 @@ def image_orders(tables: Tables) -> Figure | None:
     table = table[(table["pair"] == 0) & (table["group_size"] == 1)]
     cases = [
         (f"{networks.replace('_', ' ')}, {labels} labels" + (", noise" if inputs == "noise" else ""), group)
-        for (part, networks, labels, inputs), group in table.groupby(["part", "networks", "labels", "inputs"], sort=True)
-        if not (part == "train" and labels == "true")
+        for (followed, networks, labels, inputs), group in table.groupby(["followed", "networks", "labels", "inputs"], sort=True)
+        if not (followed == "train" and labels == "true")
     ]
     cases = sorted(cases, key=lambda case: ("shuffled" in case[0], case[0]))[:4]
     if not cases:

@@ -63,7 +63,7 @@ def scores(correct: Bool[np.ndarray, "checkpoints n"]) -> Float[np.ndarray, " n"
 
 
 def at_equal_accuracy(
-    first: Bool[np.ndarray, "checkpoints n"], second: Bool[np.ndarray, "checkpoints n"], levels: int = 20
+    first: Bool[np.ndarray, "checkpoints n"], second: Bool[np.ndarray, "others n"], levels: int = 20
 ) -> tuple[Bool[np.ndarray, "levels n"], Bool[np.ndarray, "levels n"]]:
     """Return the checkpoints of two networks at which they first reach the same accuracies.
 

@@ -97,7 +97,7 @@ def checkpoints(results: Results) -> pd.DataFrame:
 
 
 def training_runs(results: Results) -> pd.DataFrame:
-    """Return one row per training run: final accuracies and seconds."""
+    """Return one row per training run: final accuracy and seconds."""
     return rows_of_kind(results.frame(TrackImages), "summary")
 
 
@@ -110,7 +110,7 @@ def superclasses(results: Results) -> pd.DataFrame:
     if table.empty or "superclass_kappa" not in table:
         return table.iloc[:0]
     table = table.dropna(subset=["superclass_kappa"])
-    reached = table[table["test_accuracy_percent"] >= 0.25 * table["final_test_accuracy_percent"]]
+    reached = table[table["accuracy_percent"] >= 0.25 * table["final_accuracy_percent"]]
     first = reached.sort_values("step").groupby("trials", sort=False).head(1).copy()
     first["margin"] = first["superclass_kappa"] - first["random_kappa"]
     return first
@@ -139,8 +139,8 @@ def _compared(results: Results) -> pd.DataFrame:
 
 
 def _finished(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """Return checkpoints with the final test accuracy of their training run."""
+    """Return checkpoints with the final accuracy of their training run."""
     if table.empty:
         return table
-    final = runs.set_index("trials")["test_accuracy_percent"]
-    return table.assign(final_test_accuracy_percent=table["trials"].map(final))
+    final = runs.set_index("trials")["accuracy_percent"]
+    return table.assign(final_accuracy_percent=table["trials"].map(final))

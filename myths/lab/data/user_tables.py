@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,8 +64,10 @@ def read_table(path: Path) -> dict[str, np.ndarray]:
     if not header or all(_is_number(cell) for cell in header):
         raise UsageError(f"{path} has no header row of names; {LAYOUT}")
     try:
-        read = pd.read_csv(path, skipinitialspace=True, encoding="utf-8-sig", index_col=False)
-    except (ValueError, OSError, UnicodeError, pd.errors.ParserError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows that are longer than the header
+            read = pd.read_csv(path, skipinitialspace=True, encoding="utf-8-sig", index_col=False, low_memory=False)
+    except (ValueError, OSError, UnicodeError, pd.errors.ParserWarning) as error:
         raise UsageError(f"{path} cannot be read as a table ({str(error).splitlines()[0]}); {LAYOUT}") from error
     read.columns = [str(column).strip() for column in read.columns]
     arrays: dict[str, np.ndarray] = {}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from myths.lab.vision.training import Batch, TrainConfig
 
 PROBED = 4000
-"""Largest number of test images, and of training images, that are followed."""
+"""Largest number of images that are followed."""
 BUILT_IN = ("digits", "shapes")
 
 
@@ -41,6 +41,8 @@ class TrackImages(Trial):
     train_examples: TrainExamples = 0
     checkpoints: Annotated[int, Range(at_least=5, at_most=500)] = 30
     """Number of checkpoints."""
+    followed: Literal["test", "train"] = "test"
+    """Images that are followed: the first 4,000 test images, or the first 4,000 training images."""
     labels: Literal["true", "shuffled"] = "true"
     """Labels of the training images."""
     label_seed: Annotated[int, Range(at_least=0)] = 0
@@ -51,7 +53,7 @@ class TrackImages(Trial):
     """Number of random groupings of the classes that are compared with the superclasses; 0 compares none."""
     seed: Seed = 0
 
-    published_arrays: ClassVar[tuple[str, ...]] = ("test_correct", "train_correct", "probed")
+    published_arrays: ClassVar[tuple[str, ...]] = ("correct", "images")
     nondeterministic_columns: ClassVar[frozenset[str]] = frozenset({"train_seconds"})
 
     @property
@@ -61,11 +63,12 @@ class TrackImages(Trial):
 
     @property
     def relative_cost(self) -> float:
-        """Return images seen in training and at checkpoints (a third of the cost each), times the cost of the network."""
+        """Return images seen in training and at checkpoints (a quarter of the cost each), times the cost of the network."""
         known = {"digits": 1197, "shapes": 1200}.get(self.dataset, 50_000)
         size = 1 / 16 if self.dataset in BUILT_IN else 1.0
-        probed = min(PROBED, self.train_examples or known) + min(PROBED, known)
-        return (self.epochs * (self.train_examples or known) + self.checkpoints * probed / 3) * RELATIVE_COST[self.network] * size / 1000
+        trained = self.train_examples or known
+        probed = min(PROBED, trained if self.followed == "train" else known)
+        return (self.epochs * trained + self.checkpoints * probed / 4) * RELATIVE_COST[self.network] * size / 1000
 
     @property
     def data(self) -> tuple[str, ...]:
@@ -80,10 +83,10 @@ class TrackImages(Trial):
     def run(self, context: Context) -> Outcome:
         """Return one row of ``kind`` "checkpoint" per checkpoint and one of ``kind`` "summary".
 
-        "checkpoint": step, test accuracy, accuracy of the superclasses corrected for chance (κ), mean and largest κ of the random
-        groupings, how many of them reach the κ of the superclasses, and the percentage of errors inside the superclass. "summary": final
-        accuracies, seconds, and the step at which training diverged. Arrays: ``test_correct`` and ``train_correct``, packed bits
-        [checkpoints, images], and ``probed``, the numbers of images.
+        "checkpoint": step, accuracy, accuracy of the superclasses corrected for chance (κ), mean and largest κ of the random groupings,
+        how many of them reach the κ of the superclasses, and the percentage of errors inside the superclass. "summary": final accuracy,
+        seconds, and the step at which training diverged. All are on the followed images. Arrays: ``correct``, packed bits [checkpoints,
+        images], and ``images``, the number of images.
         """
         from myths.lab.vision.training import fit_seeded, steps_per_epoch
         from myths.order.image_order import checkpoint_steps
@@ -93,29 +96,29 @@ class TrackImages(Trial):
         network = initial_network(context, self.network, len(grouping), x)
         config = self.train_config(context.device)
         total = max(1, round(self.epochs * steps_per_epoch(len(x), self.batch_size)))
-        probe = _Probe(self, context, ((x_test[:PROBED], y_test[:PROBED]), (x[:PROBED], y[:PROBED])), grouping, config.precision)
+        shown, labels = (x_test, y_test) if self.followed == "test" else (x, y)
+        probe = _Probe(shown[:PROBED], labels[:PROBED].cpu().numpy(), grouping, self._random_groupings(grouping), config)
         due = set(checkpoint_steps(total, self.checkpoints))
 
         def on_batch(batch: Batch) -> None:
             if batch.step in due:
-                probe.take(network, batch.step)
+                probe.take(network, batch.step, context.device)
 
         done = fit_seeded(context, network, x, y, config, on_batch)
-        probe.take(network, done.steps)
-        test, train = (np.array(each) for each in probe.correct)
+        probe.take(network, done.steps, context.device)
+        correct = np.array(probe.correct)
         summary = {
-            "kind": "summary",
-            "test_accuracy_percent": 100 * float(test[-1].mean()), "train_accuracy_percent": 100 * float(train[-1].mean()),
-            "n_test": test.shape[1], "n_train": len(x), "train_seconds": done.seconds, "diverged_at": done.diverged_at,
+            "kind": "summary", "accuracy_percent": 100 * float(correct[-1].mean()), "n": correct.shape[1], "n_train": len(x),
+            "train_seconds": done.seconds, "diverged_at": done.diverged_at,
         }  # fmt: skip
-        return Outcome(
-            rows=[*probe.rows, summary],
-            arrays={
-                "test_correct": np.packbits(test, axis=1),
-                "train_correct": np.packbits(train, axis=1),
-                "probed": np.array([test.shape[1], train.shape[1]]),
-            },
-        )
+        arrays = {"correct": np.packbits(correct, axis=1), "images": np.array(correct.shape[1])}
+        return Outcome(rows=[*probe.rows, summary], arrays=arrays)
+
+    def _random_groupings(self, grouping: np.ndarray) -> list[np.ndarray]:
+        """Return the same random groupings for every seed."""
+        from myths.order.image_order import random_groupings
+
+        return random_groupings(grouping, self.groupings, np.random.default_rng(20))
 
     def _examples(self, context: Context) -> tuple[Tensor, Tensor, Tensor, Tensor, np.ndarray]:
         """Return training images and labels, test images and labels, and the superclass of each class.
@@ -163,33 +166,28 @@ class TrackImages(Trial):
 
 
 class _Probe:
-    """Record at checkpoints which images are classified correctly, and the accuracy of groupings of the classes on test images."""
+    """Record at checkpoints which images are classified correctly, and the accuracy of groupings of the classes."""
 
-    def __init__(self, trial: TrackImages, context: Context, sets: tuple[tuple[Tensor, Tensor], ...], grouping: np.ndarray, precision: Any):
-        from myths.order.image_order import random_groupings
-
-        self.sets, self.grouping, self.precision, self.device = sets, grouping, precision, context.device
-        self.random = random_groupings(grouping, trial.groupings, np.random.default_rng(20)) if trial.groupings else []
-        self.correct: tuple[list[np.ndarray], ...] = ([], [])
+    def __init__(self, x: Tensor, labels: np.ndarray, grouping: np.ndarray, random: list[np.ndarray], config: TrainConfig):
+        self.x, self.labels, self.grouping, self.random, self.config = x, labels, grouping, random, config
+        self.correct: list[np.ndarray] = []
         self.rows: list[dict[str, Any]] = []
 
-    def take(self, network: Classifier, step: int) -> None:
+    def take(self, network: Classifier, step: int, device: str) -> None:
         """Predict all followed images."""
         from myths.lab.vision.training import predict
 
-        for (x, y), kept in zip(self.sets, self.correct, strict=True):
-            logits = predict(network, x, device=self.device, precision=self.precision)
-            kept.append((logits.argmax(1) == y.cpu()).numpy())
-            if kept is self.correct[0]:
-                self.rows.append(self._row(step, logits.softmax(1).numpy(), y.cpu().numpy()))
+        logits = predict(network, self.x, device=device, precision=self.config.precision)
+        self.correct.append(logits.argmax(1).numpy() == self.labels)
+        self.rows.append(self._row(step, logits.softmax(1).numpy()))
 
-    def _row(self, step: int, probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    def _row(self, step: int, probabilities: np.ndarray) -> dict[str, Any]:
         from myths.order.image_order import chance_corrected, grouped_accuracy
 
-        predicted = probabilities.argmax(1)
+        predicted, labels = probabilities.argmax(1), self.labels
         accuracy = float((predicted == labels).mean())
         row: dict[str, Any] = {
-            "kind": "checkpoint", "step": step, "test_accuracy_percent": 100 * accuracy, "kappa": chance_corrected(accuracy, labels),
+            "kind": "checkpoint", "step": step, "accuracy_percent": 100 * accuracy, "kappa": chance_corrected(accuracy, labels),
         }  # fmt: skip
         if self.random:
             found = grouped_accuracy(probabilities, labels, [self.grouping, *self.random])
@@ -216,16 +214,14 @@ class CompareOrders(Trial):
     """Networks of the first group; their scores are averaged."""
     second: Annotated[tuple[TrackImages, ...], Items(at_least=1)]
     """Networks of the second group."""
-    part: Literal["test", "train"] = "test"
-    """Images that are compared."""
     pair: Annotated[int, Range(at_least=0)] = 0
     """Number of the pair. Pairs of one comparison share no network."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        names = {(each.dataset, each.train_examples if self.part == "train" else 0) for each in (*self.first, *self.second)}
-        if len(names) > 1:
-            raise UsageError("Invalid first and second: their networks were not tested on the same images")
+        each = (*self.first, *self.second)
+        if len({(one.dataset, one.followed, one.train_examples if one.followed == "train" else 0) for one in each}) > 1:
+            raise UsageError("Invalid first and second: their networks did not follow the same images")
 
     @property
     def columns(self) -> Mapping[str, Any]:
@@ -243,6 +239,7 @@ class CompareOrders(Trial):
             "networks": one.network if one.network == other.network else f"{one.network} and {other.network}",
             "labels": labels,
             "inputs": one.inputs,
+            "followed": one.followed,
             "train_examples": one.train_examples,
             "group_size": len(self.first),
         }
@@ -282,5 +279,4 @@ class CompareOrders(Trial):
 
     def _correct(self, context: Context, trial: TrackImages) -> np.ndarray:
         arrays = context.outcome(trial).arrays
-        n = min(PROBED, arrays["probed"][int(self.part == "train")])
-        return np.unpackbits(arrays[f"{self.part}_correct"], axis=1, count=int(n)).astype(bool)
+        return np.unpackbits(arrays["correct"], axis=1, count=int(arrays["images"])).astype(bool)
