@@ -56,7 +56,7 @@ LINEAR = (
         measure=partial(only_value, "exponent_with_log"), criterion=between(-1.1, -0.9), repetition_unit="exact", blind=False,
     ),
     _starts(
-        id="Q2-twelve", statement="The same with twelve modes (exponent −1.1 to −0.8).",
+        id="Q2-twelve", statement="From a small random start, the time to learn each of twelve modes is inverse to its singular value.",
         **cited("computed", f"{SOLUTION}: −1 up to a logarithm", -1.0), unit="exponent", where={**RANDOM, "modes": 12},
         measure=partial(measures.mean_over_draws, "exponent"), criterion=between(-1.1, -0.8),
     ),

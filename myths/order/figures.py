@@ -31,7 +31,7 @@ def theory_and_simulation(tables: Tables) -> Figure | None:
     random = sorted(table[table["start"] == "random"]["scale"].unique())
     chosen = [("balanced", 1e-3), *(("random", scale) for scale in random if scale in (1e-3, 2.0))]
     names = [f"{start} start, {'a₀' if start == 'balanced' else 'scale'} = {scale:g}" for start, scale in chosen]
-    figure, panels = style.panels(names, "time (τ)", "strength of the mode", (3.6 * len(names) + 0.6, 3.9))
+    figure, panels = style.panels(names, "time (τ)", "strength of the mode", (3.6 * len(names) + 0.6, 4.2))
     for ax, (start, scale) in zip(panels, chosen, strict=True):
         group = table[(table["start"] == start) & (table["scale"] == scale)]
         group = group[group["step"] == group["step"].min()]
@@ -42,7 +42,7 @@ def theory_and_simulation(tables: Tables) -> Figure | None:
                 ax.plot(
                     at, theory(at, 5.0 - int(mode), scale), "o", ms=3.5, mfc="none", color=style.TEXT_COLOR, label="theory" * (mode == 4)
                 )
-    panels[0].legend(frameon=False, fontsize=8)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=8)
     for ax in panels[1:]:
         ax.set_ylabel("")
     return figure

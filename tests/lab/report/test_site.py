@@ -154,7 +154,7 @@ def test_the_front_page_names_every_myth_and_answers_three_questions(results, tm
     text = Checker((tmp_path / "index.html").read_text()).text
     assert "0 of 1 belief refuted, or leaning that way. not run yet 1 ( 2 )" in text
     assert "1 of 1 further belief refuted, or leaning that way: ◕ leans refuted, aged “A coin has no memory of the side it lay on”" in text
-    assert "Seven of them were collected in one article; 1 further belief follows." in text
+    assert "common beliefs of machine learning: seven of one article, and 1 further belief." in text
     assert "Of 2 primary claims, 2 were reproduced. Strength of the numbers: 1 paper , 1 reduced" in text
     assert "Abacus 3000, 2 cores (belief 8)." in text
     assert "No belief has been tested on a GPU yet." in text
