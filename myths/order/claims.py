@@ -178,7 +178,7 @@ IMAGES = (
         id="O1-all", statement="CIFAR-100: at that point, none of 200 random groupings reaches κ of the superclasses.",
         **PROPOSED, unit="groupings", table="superclasses", trial=TrackImages,
         where={"dataset": DATASETS, "network": CNN, "labels": "true", "groupings": GROUPINGS},
-        measure=partial(measures.total_over_seeds, "random_as_good"), criterion=between(0, 0), repetition_unit="seeds",
+        measure=partial(mean_over_seeds, "random_as_good"), criterion=between(0, 0), repetition_unit="seeds",
     ),
     _orders(
         id="O2", statement="Two convolutional networks with other weights and another order of the data learn the images in one order "
@@ -195,13 +195,13 @@ IMAGES = (
     _orders(
         id="O3-lower", statement="At equal accuracy, the orders of a fully connected and a convolutional network agree less than those of "
         "two convolutional ones.",
-        **cited("read", f"{HACOHEN} (strongest for one architecture, stated without a number)"), unit="Spearman ρ",
+        **cited("read", f"{HACOHEN} (strongest for one architecture, stated without a number)"), unit="difference of Spearman ρ",
         where={**SAME_KIND, "networks": (*CNN, *CROSS)}, needs=({"networks": CNN}, {"networks": CROSS}),
         measure=partial(measures.kind_difference, "spearman_equal_accuracy"), criterion=above(0),
     ),
     *(
         _orders(
-            id=id, statement=statement, **cited("read", source), unit="Spearman ρ",
+            id=id, statement=statement, **cited("read", source), unit="Spearman ρ less half of that with true labels",
             where={**SAME_KIND, "followed": "train", "labels": ("true", labels)}, needs=({"labels": "true"}, {"labels": labels}),
             measure=partial(measures.correlation_difference, "spearman", "labels", (labels, "true"), factor=0.5), criterion=at_most(0),
         )

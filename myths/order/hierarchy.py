@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
+from myths.lab.estimate import CONFIDENCE, student_t
+
 
 def branching_diffusion(depth: int, properties: int, flip: float, rng: np.random.Generator) -> Float[np.ndarray, "items properties"]:
     """Return ±1 properties of the 2**depth leaves of a binary tree.
@@ -53,6 +55,28 @@ def expected_singular_values(depth: int, flip: float) -> list[float]:
     q = [(1 - 2 * flip) ** (2 * (depth - k)) for k in range(depth + 1)]
     terms = [(q[k] - (q[k - 1] if k else 0.0)) * 2 ** (depth - k) for k in range(depth + 1)]
     return [float(np.sqrt(sum(terms[level:]))) for level in range(depth + 1)]
+
+
+def level_deviations(squares: Float[np.ndarray, "draws items"], levels: np.ndarray, flip: float) -> list[dict[str, float]]:
+    """Return for each level its singular value, the expected one, and the deviation with an interval over draws.
+
+    The intervals hold for all levels at once (Bonferroni). The relative deviation of a singular value is half that of its square.
+
+    Args:
+        squares: Squared length of the table along each contrast.
+        levels: Level of each contrast.
+        flip: Probability that a property flips along an edge.
+    """
+    rows: list[dict[str, float]] = []
+    depth = int(levels.max())
+    for level, expected in enumerate(expected_singular_values(depth, flip)):
+        mean = squares[:, levels == level].mean(1)
+        ratio = student_t(mean / expected**2, "seeds", 1 - (1 - CONFIDENCE) / (depth + 1)).affine(50, -50)
+        rows.append({
+            "level": level, "singular_value": float(np.sqrt(mean.mean())), "expected": expected,
+            "deviation_percent": ratio.value, "deviation_low": ratio.low, "deviation_high": ratio.high,
+        })  # fmt: skip
+    return rows
 
 
 def repeat_leaf_distinctions(table: Float[np.ndarray, "items properties"], times: int) -> Float[np.ndarray, "items more"]:

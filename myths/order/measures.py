@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from myths.lab import measures
-from myths.lab.estimate import Estimate, clopper_pearson, exact, student_t
+from myths.lab.estimate import CONFIDENCE, Estimate, clopper_pearson, exact, student_t
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,10 +40,12 @@ def finest_error_percent(rows: pd.DataFrame) -> Estimate | None:
 
 
 def largest_deviation_percent(rows: pd.DataFrame) -> Estimate | None:
-    """Return the largest absolute deviation over the levels of a tree, with its interval over draws."""
-    row = rows.loc[rows["deviation_percent"].abs().idxmax()]
-    value, low, high = (float(row[f"deviation_{end}"]) for end in ("percent", "low", "high"))
-    return _magnitude(Estimate(value, low, high, "seeds", int(row["draws"])))
+    """Return the largest absolute deviation over the levels of a tree. The intervals of the rows hold for all levels at once."""
+    columns = ("deviation_percent", "deviation_low", "deviation_high", "draws")
+    return _largest([
+        _magnitude(Estimate(float(value), float(low), float(high), "seeds", int(n)))
+        for value, low, high, n in rows[list(columns)].itertuples(index=False)
+    ])  # fmt: skip
 
 
 def largest_distance(what: str, rows: pd.DataFrame) -> Estimate | None:
@@ -52,29 +55,21 @@ def largest_distance(what: str, rows: pd.DataFrame) -> Estimate | None:
         what: Column of the numbers; ``expected_`` names that of the curve.
         rows: One row per draw.
     """
-    found = [
-        _magnitude(student_t((group[what] - group[f"expected_{what}"]).to_numpy(), "seeds"))
-        for _, group in rows.groupby(["coherence", "noise"])
-        if len(group) > 1
-    ]
-    return max(found, key=lambda estimate: estimate.value, default=None)
+    return _largest([_magnitude(each) for each in _simultaneous(rows.assign(found=rows[what] - rows[f"expected_{what}"]), "found")])
 
 
 def largest_mean(column: str, rows: pd.DataFrame) -> Estimate | None:
     """Return the largest mean over draws, over coherences and kinds of noise, with its interval."""
-    found = [student_t(group[column].to_numpy(), "seeds") for _, group in rows.groupby(["coherence", "noise"]) if len(group) > 1]
-    return max(found, key=lambda estimate: estimate.value, default=None)
-
-
-def total_over_seeds(column: str, rows: pd.DataFrame) -> Estimate | None:
-    """Return the largest count of a column over training runs, each with another seed; None for fewer than two."""
-    found = measures.numbers(column, rows)
-    return replace(exact(max(found), len(found)), source_of_variation="seeds") if len(found) > 1 else None
+    return _largest(_simultaneous(rows, column))
 
 
 def correlation_over_pairs(column: str, rows: pd.DataFrame) -> Estimate | None:
-    """Return the mean correlation over pairs of networks that share none, with Student's t interval over pairs."""
-    return measures.mean(_by_pair(column, rows))
+    """Return the mean correlation over pairs of networks that share none, with Student's t interval on the scale of arctanh."""
+    found = measures.mean(np.arctanh(np.clip(_by_pair(column, rows), -1 + 1e-12, 1 - 1e-12)).tolist())
+    if found is None:
+        return None
+    value, low, high = (float(np.tanh(end)) for end in (found.value, found.low, found.high))
+    return replace(found, value=value, low=low, high=high)
 
 
 def correlation_difference(
@@ -102,6 +97,20 @@ def kind_difference(column: str, rows: pd.DataFrame) -> Estimate | None:
 
 def _by_pair(column: str, rows: pd.DataFrame) -> list[float]:
     return [float(value) for value in rows.dropna(subset=[column]).groupby("pair")[column].mean()] if column in rows else []
+
+
+def _simultaneous(rows: pd.DataFrame, column: str) -> list[Estimate]:
+    """Return the mean of each coherence and kind of noise, with intervals that hold for all of them at once (Bonferroni)."""
+    groups = [group[column].to_numpy() for _, group in rows.groupby(["coherence", "noise"]) if len(group) > 1]
+    return [student_t(values, "seeds", 1 - (1 - CONFIDENCE) / len(groups)) for values in groups]
+
+
+def _largest(estimates: Sequence[Estimate]) -> Estimate | None:
+    """Return the largest of several numbers whose intervals hold for all of them at once, or None if there are none."""
+    if not estimates:
+        return None
+    value, low, high = (max(getattr(each, end) for each in estimates) for end in ("value", "low", "high"))
+    return Estimate(value, low, high, "seeds", min(each.n for each in estimates))
 
 
 def _magnitude(estimate: Estimate) -> Estimate:

@@ -58,10 +58,13 @@ def _trees(draws: int, depth: int = 4) -> list[Trial]:
 
 
 def _categories(draws: int, size: int = 400, coherences: Sequence[float] = (0.5, 0.7, 1.0, 1.25, 1.5, 2.0, 3.0)) -> list[Trial]:
-    """Return tables with a category of an eighth (Gaussian) or a quarter (Bernoulli) of the objects and properties, and the blue things."""
+    """Return tables with a category of an eighth of the objects and properties (Gaussian noise), and the blue things.
+
+    With all coherences, also a quarter in Bernoulli noise.
+    """
     whole: Settings = {"objects": size, "properties": 4 * size, "draws": draws}
     listed: list[Trial] = []
-    for noise, part in (("gaussian", 8), ("bernoulli", 4)):
+    for noise, part in (("gaussian", 8), ("bernoulli", 4))[: 1 + (len(coherences) > 3)]:
         category: Settings = {"category_objects": size // part, "category_properties": 4 * size // part}
         listed += [FindCategory(coherence=c, noise=noise, **category, **whole) for c in coherences]  # type: ignore[arg-type]
     for blue in (40, 160):
@@ -115,7 +118,7 @@ def _quick(pairs: int) -> list[Trial]:
     return [
         *_linear((1e-3, 0.1, 2.0), 48),
         *_trees(40),
-        *_categories(12, coherences=(0.7, 1.5, 2.0)),
+        *_categories(16, coherences=(0.7, 1.5, 2.0)),
         FindItemModes(),
         *_image_orders({**DIGITS, "checkpoints": 12}, 100, {"mlp": {}}, pairs),
         *_shuffled_orders(shuffled, pairs),

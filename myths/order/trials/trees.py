@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 
-from myths.lab.estimate import student_t
 from myths.lab.setting import Range, Seed
 from myths.lab.trial import Context, Outcome, Protocol, Trial
 
@@ -72,20 +71,12 @@ class DrawTrees(_OnTree):
         return cls(depth=2, properties=50, draws=20)
 
     def run(self, context: Context) -> Outcome:
-        """Return one row per level: singular value, its formula, and the deviation in percent with its interval over draws."""
-        from myths.order.hierarchy import contrasts, expected_singular_values
+        """Return one row per level: singular value, its formula, and the deviation in percent with an interval over draws."""
+        from myths.order.hierarchy import contrasts, level_deviations
 
         rows_of, levels = contrasts(self.depth)
         squares = ((rows_of @ self.tables(context)) ** 2).sum(2)
-        rows = []
-        for level, expected in enumerate(expected_singular_values(self.depth, self.flip)):
-            ratio = student_t(squares[:, levels == level].mean(1) / expected**2, "seeds").affine(100, -100)
-            rows.append({
-                "dataset": self.dataset, "level": level, "singular_value": float(np.sqrt(squares[:, levels == level].mean())),
-                "expected": expected,
-                "deviation_percent": ratio.value / 2, "deviation_low": ratio.low / 2, "deviation_high": ratio.high / 2,
-            })  # fmt: skip
-        return Outcome(rows=rows)
+        return Outcome(rows=[{"dataset": self.dataset, **row} for row in level_deviations(squares, levels, self.flip)])
 
 
 @dataclass(frozen=True, kw_only=True)
