@@ -53,7 +53,7 @@ def _trees(draws: int, depth: int = 4) -> list[Trial]:
     settings: Settings = {"depth": depth, "draws": draws}
     kinds = ("linear", "relu", "shallow")
     learned: list[Trial] = [LearnTree(**settings, network=network) for network in kinds]  # type: ignore[arg-type]
-    repeated = LearnTree(properties=100, draws=max(80, draws), leaf_repeats=LEAF_REPEATS)
+    repeated = LearnTree(properties=100, draws=2 * draws, leaf_repeats=LEAF_REPEATS)
     return [DrawTrees(**{**settings, "draws": 200}), *learned, repeated]
 
 
@@ -142,9 +142,8 @@ def _overnight(pairs: int) -> list[Trial]:
     cifar = {**CIFAR, "epochs": 12.0, "checkpoints": 40}
     shuffled = {**CIFAR, "train_examples": 10_000, "epochs": 30.0, "checkpoints": 40}
     return [
-        *_linear((1e-3,), 200),
-        *_trees(40),
-        *_categories(20),
+        *_theory(200, 20, 5),
+        FindItemModes(),
         *_image_orders(cifar, 200, {"mlp": {}, "resnet8": {"learning_rate": 0.1}}, pairs),
         *_shuffled_orders(shuffled, pairs),
     ]
@@ -178,7 +177,8 @@ def _theory(starts: int, draws: int, depth: int) -> list[Trial]:
     return [
         *_linear((1e-3, 1e-2, 0.1, 0.3, 0.5, 1.0, 2.0, 3.0, 10.0), starts),
         LearnModes(singular_values=twelve, starts=starts),
-        *_trees(40),
-        *([DrawTrees(depth=depth, draws=200), LearnTree(depth=depth, draws=20, hidden=64)]),
+        *_trees(100),
+        DrawTrees(depth=depth, draws=200),
+        LearnTree(depth=depth, draws=20, hidden=64),
         *_categories(draws),
     ]
