@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
 Noise = Literal["gaussian", "bernoulli"]
@@ -87,6 +86,8 @@ def draw(
 
 def first_mode(tables: Float[np.ndarray, "draws objects properties"], block: Block, device: str) -> Sequence[tuple[float, float, float]]:
     """Return for each table the squared overlaps of its first singular vectors with the category, and its first singular value."""
+    import torch
+
     found = []
     for table in tables:
         x = torch.from_numpy(table).to(device, torch.float64)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from myths.order.coherence import overlap_curve
-from myths.order.deep_linear import theory
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +22,7 @@ NETWORK_NAMES = {"linear": "deep linear network", "relu": "hidden layer of ReLU"
 def theory_and_simulation(tables: Tables) -> Figure | None:
     """Plot the strength of four modes over time from a balanced start, with the exact solution, and from two random starts."""
     from myths.lab.report import style
+    from myths.order.deep_linear import theory
 
     table = tables["linear_courses"]
     if table.empty:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +10,6 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from myths.lab.errors import UsageError
-from myths.lab.setting import Meaning, OneOf
 from myths.lab.trial import Context
 from myths.lab.vision import networks
 from myths.lab.vision.networks import Classifier, Standardize
@@ -60,10 +58,6 @@ class PatchTransformer(Classifier):
 
 
 _OURS: dict[str, Callable[[int, int, int], Classifier]] = {"mlp": Mlp, "patch_transformer": PatchTransformer}
-RELATIVE_COST = {"mlp": 3.0, "mnist_cnn": 3.5, "small_cnn": 12.0, "resnet8": 18.0, "patch_transformer": 60.0, "resnet18": 556.0}
-"""Relative training cost per image. The first two were measured beside the small CNN on a CPU, the transformer is an estimate."""
-
-NetworkName = Annotated[str, OneOf(tuple(RELATIVE_COST)), Meaning("Network architecture.")]
 
 
 def initial_network(context: Context, name: str, classes: int, x: UInt8[Tensor, "n c h w"]) -> Classifier:

@@ -11,7 +11,7 @@ import numpy as np
 from myths.lab.errors import UsageError
 from myths.lab.setting import BatchSize, DatasetName, Epochs, Items, LearningRate, Momentum, Range, Seed, TrainExamples, WeightDecay
 from myths.lab.trial import Context, Outcome, Protocol, Trial
-from myths.order.networks import RELATIVE_COST, NetworkName
+from myths.order.network_names import RELATIVE_COST, NetworkName
 
 if TYPE_CHECKING:
     from torch import Tensor
