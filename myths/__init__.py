@@ -1,4 +1,4 @@
-"""Seven Myths: re-run the experiments that challenge seven beliefs of machine learning.
+"""Seven Myths: re-run the experiments that challenge seven beliefs of machine learning, and further ones.
 
 Example:
     >>> import myths

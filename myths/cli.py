@@ -13,7 +13,7 @@ import sys
 import tempfile
 import traceback
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from myths.lab.analysis import Analysis
     from myths.lab.execution.runner import Progress
     from myths.lab.execution.session import MythResult, RunRequest
+    from myths.lab.myth import Myth
     from myths.lab.storage.run_folder import RunFolder
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -141,7 +142,7 @@ def _exit_with_error(sentence: str, status: int) -> None:
 
 @app.callback()
 def options(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False) -> None:
-    """Re-run the experiments that challenge seven beliefs of machine learning and compare your results with the papers."""
+    """Re-run the experiments that challenge seven beliefs of machine learning, and further ones; compare your results with the papers."""
     global debugging
     debugging = debug
 
@@ -626,12 +627,22 @@ def _print_plan(request: RunRequest, as_json: bool) -> None:
 
 def _print_summaries(as_json: bool = False, results: Path | None = None) -> None:
     from myths import run_summaries, suite
+    from myths.lab.myth import FURTHER
 
-    lines = [
-        {"number": myth.number, "myth": myth.name, "belief": myth.belief, "verdict": best and str(best.judgment), "run": best and best.run}
-        for myth, best in ((myth, run_summaries.best_run(myth, results)) for myth in suite.MYTHS)
-    ]
-    terminal.table("", lines, as_json)
+    def lines(myths: Iterable[Myth]) -> list[dict[str, Any]]:
+        return [
+            {"number": myth.number, "myth": myth.name, "belief": myth.belief}
+            | {"verdict": best and str(best.judgment), "run": best and best.run}
+            for myth, best in ((myth, run_summaries.best_run(myth, results)) for myth in myths)
+        ]
+
+    if as_json:
+        terminal.table("", lines(suite.MYTHS), as_json)
+        return
+    terminal.table("", lines(myth for myth in suite.MYTHS if not myth.is_further), as_json)
+    if further := lines(myth for myth in suite.MYTHS if myth.is_further):
+        terminal.print()
+        terminal.table(FURTHER, further, as_json)
 
 
 def _write_report(runs: Sequence[str], results: Path | None) -> list[str]:

@@ -18,9 +18,10 @@ from myths.lab.errors import UsageError
 from myths.lab.myth import Myth
 from myths.lab.storage.run_folder import RunFolder
 from myths.lightweight_conv import MYTH as LIGHTWEIGHT_CONV
+from myths.order import MYTH as ORDER
 from myths.saliency import MYTH as SALIENCY
 
-OURS: tuple[Myth, ...] = (HESSIAN_COST, DATASET_BIAS, CIFAR10_1, FORGETTING, FIXUP, LIGHTWEIGHT_CONV, SALIENCY)
+OURS: tuple[Myth, ...] = (HESSIAN_COST, DATASET_BIAS, CIFAR10_1, FORGETTING, FIXUP, LIGHTWEIGHT_CONV, SALIENCY, ORDER)
 
 
 def _installed() -> tuple[Myth, ...]:

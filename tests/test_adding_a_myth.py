@@ -1,4 +1,4 @@
-"""docs/adding-a-myth.md followed to the letter: an eighth myth in a package of its own, found through its entry point."""
+"""docs/adding-a-myth.md followed to the letter: a further myth in a package of its own, found through its entry point."""
 
 import csv
 import json
@@ -52,6 +52,8 @@ def myths(tmp_path):
 
 def test_the_page_adds_a_myth_that_lists_runs_and_reports(myths):
     assert [m["myth"] for m in json.loads(myths("list", "--json").stdout)][-1] == "gambler"
+    listed = myths("list").stdout
+    assert listed.index("saliency") < listed.index("Further beliefs") < listed.index("gambler")
     assert "gambler: refuted (1 reproduced)" in myths("run", "gambler").stdout
     with (myths.work / "results/local/cpu-quick/gambler/claims.csv").open(encoding="utf-8") as file:
         (claim,) = csv.DictReader(file)

@@ -95,6 +95,10 @@ ARTICLE = Paper(
     "O. Chang, H. Lipson", 2019, "Seven Myths in Machine Learning Research", "arXiv 1902.06789", "https://arxiv.org/abs/1902.06789"
 )
 """The article that collected the seven beliefs."""
+COLLECTED = 7
+"""Number of beliefs in ``ARTICLE``. Myths with a larger number are further beliefs, which lists show apart, after the seven."""
+FURTHER = "Further beliefs"
+"""Title of the part of a list that holds them."""
 
 
 CONDITIONS = ("dataset", "test", "test_set", "protocol", "device", "seed", "status")
@@ -107,7 +111,7 @@ class Myth:
 
     Attributes:
         name: Name on the command line.
-        number: Position in the list of myths.
+        number: Position in the list of myths; above ``COLLECTED`` for a further belief.
         belief: The belief as one sentence.
         rebuttal: What the papers found.
         discussion: Arguments for and against the belief, and what has changed since.
@@ -149,6 +153,11 @@ class Myth:
     def folder(self) -> str:
         """The name as a Python identifier: the folder in the package and in a run."""
         return self.name.replace("-", "_")
+
+    @property
+    def is_further(self) -> bool:
+        """Whether the belief is not one of the seven of ``ARTICLE``."""
+        return self.number > COLLECTED
 
     def command(self, profile: str = "") -> str:
         """Return the command that runs the myth: the make target of a myth of this repository, or ``myths run``."""

@@ -7,7 +7,7 @@ myth.table"), and its cases call the function that computes the interval. To add
 
 from functools import partial
 
-from tests.coverage import cifar10_1, common, dataset_bias, fixup, forgetting, hessian_cost, lightweight_conv, saliency
+from tests.coverage import cifar10_1, common, dataset_bias, fixup, forgetting, hessian_cost, lightweight_conv, order, saliency
 from tests.coverage.experiment import Case
 
 READ = {
@@ -25,7 +25,7 @@ UNDECIDED = {
 """Measures whose interval does not cover the repetition unit, so that their claims are undecided by rule."""
 
 CASES: dict[tuple[str, str], dict[str, Case]] = {}
-for _part in (common, hessian_cost, dataset_bias, cifar10_1, forgetting, fixup, lightweight_conv, saliency):
+for _part in (common, hessian_cost, dataset_bias, cifar10_1, forgetting, fixup, lightweight_conv, saliency, order):
     CASES |= _part.CASES
 
 

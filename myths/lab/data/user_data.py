@@ -17,6 +17,7 @@ from myths.lab.data.layout import SPLIT_NAMES, SUFFIXES, FolderListing, Layout, 
 from myths.lab.data.names import user_dataset_name
 from myths.lab.data.prepared import PreparedDataset
 from myths.lab.data.user_corpora import SPLITS, add_texts, texts_in
+from myths.lab.data.user_tables import add_table, holds_table
 from myths.lab.data.weights import NORMALIZATION_NAMES
 from myths.lab.errors import CannotStart, UsageError
 from myths.lab.home import expanded
@@ -33,8 +34,8 @@ def add(name: str, path: Path | str, settings: Mapping[str, str] | None = None) 
     Args:
         name: Lower-case letters, digits, - and _. Dashes become underscores.
         path: An image folder (see ``layout``), a folder with a parallel corpus (see ``user_corpora``), one image, an .npz with x_test,
-            y_test and optionally x_train, y_train and classes, predictions for CIFAR-10 and CIFAR-10.1 (see ``user_predictions``), or
-            weights as .pt, .pth or .safetensors.
+            y_test and optionally x_train, y_train and classes, predictions for CIFAR-10 and CIFAR-10.1 (see ``user_predictions``), a
+            table of items and properties as .csv (see ``user_tables``), or weights as .pt, .pth or .safetensors.
         settings: ``source`` and ``target`` of a parallel corpus, ``normalization`` of weights.
 
     Returns:
@@ -61,6 +62,8 @@ def add(name: str, path: Path | str, settings: Mapping[str, str] | None = None) 
         )
     if path.is_dir():
         return _add_images(name, path)
+    if path.suffix == ".csv" and holds_table(path):
+        return add_table(name, path)
     if path.suffix in user_predictions.SUFFIXES or (path.suffix == ".npz" and user_predictions.holds_predictions(_names_in(path))):
         return _add_predictions(name, path)
     if path.suffix == ".npz":
@@ -79,7 +82,7 @@ def _why_useless(path: Path) -> str:
         return f"{path} is an archive: unpack it and add the folder"
     return (
         f"Unsupported data {path}: expected a folder of images or of parallel texts (train.de, train.en, …), an .npz of arrays, "
-        "predictions for CIFAR-10 and CIFAR-10.1 as .json, .csv or .npy, "
+        "predictions for CIFAR-10 and CIFAR-10.1 as .json, .csv or .npy, a table of items and properties as .csv, "
         "weights as .pt, .pth or .safetensors, or one image"
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from myths.lab.myth import Myth
+from myths.lab.myth import FURTHER, Myth
 from myths.lab.report import run_view
 from myths.lab.report.run_view import ClaimView, RunView
 from myths.lab.verdict import STRENGTHS, MythVerdict, Verdict
@@ -36,10 +36,16 @@ def rows(runs: Iterable[Sequence[RunView]], myths: Iterable[Myth]) -> list[MythR
 
 
 @dataclass(frozen=True)
-class Summary:
-    """Answers to the three questions of the front page, from the best run of each myth."""
+class Part:
+    """The rows of one table of the front page: the seven beliefs, without a title, or the further ones."""
 
+    title: str
     rows: Sequence[MythRow]
+
+    @property
+    def noun(self) -> str:
+        """What the myths of this part are called: "belief", "beliefs", "further belief" or "further beliefs"."""
+        return ("further " if self.title else "") + ("belief" if len(self.rows) == 1 else "beliefs")
 
     @property
     def refuted(self) -> list[MythRow]:
@@ -48,9 +54,23 @@ class Summary:
 
     @property
     def other_verdicts(self) -> list[tuple[MythVerdict | None, list[MythRow]]]:
-        """All other myths by verdict; None means not run yet."""
+        """The other myths of this part by verdict; None means not run yet."""
         grouped = [(verdict, [row for row in self.rows if row.verdict is verdict]) for verdict in (*MythVerdict, None)]
         return [(verdict, found) for verdict, found in grouped if found and verdict not in _REFUTED]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Answers to the three questions of the front page, from the best run of each myth."""
+
+    rows: Sequence[MythRow]
+
+    @property
+    def parts(self) -> list[Part]:
+        """The seven beliefs of the article and the further ones; parts without myths are left out."""
+        seven = Part("", [row for row in self.rows if not row.myth.is_further])
+        further = Part(FURTHER, [row for row in self.rows if row.myth.is_further])
+        return [part for part in (seven, further) if part.rows]
 
     @property
     def best(self) -> list[RunView]:

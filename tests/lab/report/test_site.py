@@ -152,14 +152,23 @@ def test_the_front_page_names_every_myth_and_answers_three_questions(results, tm
     others = (replace(coin.COIN, name="late-bird", number=2, belief="The early bird catches the worm."), coin.COIN)
     site.build(results[2:], tmp_path, others)
     text = Checker((tmp_path / "index.html").read_text()).text
-    assert "1 of 2 beliefs refuted, or leaning that way: ◕ leans refuted, aged “A coin has no memory of the side it lay on”" in text
-    assert "not run yet 1 ( 2 )" in text
+    assert "0 of 1 belief refuted, or leaning that way. not run yet 1 ( 2 )" in text
+    assert "1 of 1 further belief refuted, or leaning that way: ◕ leans refuted, aged “A coin has no memory of the side it lay on”" in text
+    assert "common beliefs of machine learning: seven of one article, and 1 further belief." in text
     assert "Of 2 primary claims, 2 were reproduced. Strength of the numbers: 1 paper , 1 reduced" in text
     assert "Abacus 3000, 2 cores (belief 8)." in text
     assert "No belief has been tested on a GPU yet." in text
     row = text[text.index("“The early bird catches the worm”") :]
-    assert row.index("not run yet") < row.index("To run them: myths run late-bird") < row.index("“A coin has no memory")
+    words = ("not run yet", "To run them: myths run late-bird", "Further beliefs", "“A coin has no memory")
+    assert sorted(words, key=row.index) == list(words)
     assert not (tmp_path / "late-bird.html").exists()
+
+
+def test_the_seven_alone_have_no_further_part(results, tmp_path):
+    one = (replace(coin.COIN, name="late-bird", number=7), replace(coin.COIN, name="early-bird", number=6))
+    text = Checker(site.build([], tmp_path, one).read_text()).text
+    assert "further" not in text.lower()
+    assert "“A coin has no memory" in text
 
 
 def test_without_runs_the_front_page_still_names_every_myth(tmp_path):

@@ -1,0 +1,131 @@
+"""Read a table of the user: one item per row, one property per column, as CSV with a header row."""
+
+from __future__ import annotations
+
+import csv
+import math
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from myths.lab.data import prepared, user_predictions
+from myths.lab.data.prepared import PreparedDataset
+from myths.lab.errors import UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CATEGORY = "category"
+"""Name of the column that holds the category of each item."""
+LAYOUT = "expected a CSV with a header row of properties, one item per row and numbers only; the first column may name the items"
+
+
+def holds_table(path: Path) -> bool:
+    """Return whether a CSV is a table of items, and not one of predictions, by its header."""
+    return not set(_header(path)) & set(user_predictions.IMAGES)
+
+
+def add_table(name: str, path: Path) -> PreparedDataset:
+    """Copy a table of items and properties into prepared form.
+
+    Args:
+        name: Name of the dataset.
+        path: A CSV file.
+
+    Raises:
+        UsageError: The table cannot be read (see ``read_table``).
+    """
+    arrays = read_table(path)
+    items, properties = arrays["table"].shape
+    summary = [f"a table of {items:,} items and {properties:,} properties"]
+    if "categories" in arrays:
+        summary.append(f"{len(set(arrays['categories'].tolist())):,} categories, named in the column {CATEGORY}")
+    summary.append(f"use: myths run order --data {name}")
+    return prepared.save(name, arrays, source=path.name, note="user table", examples={"all": items}, summary=summary)
+
+
+def read_table(path: Path) -> dict[str, np.ndarray]:
+    """Return ``table`` [items, properties] and the names of ``properties``; if the file has them, ``items`` and ``categories``.
+
+    The first column holds the names of the items if none of its cells is a number. A column with the header "category" holds categories.
+
+    Args:
+        path: A CSV file.
+
+    Raises:
+        UsageError: There is no header, a cell is missing or no finite number, a property is constant, or there are fewer than two items.
+    """
+    import pandas as pd
+
+    header = _header(path)
+    if not header or all(_is_number(cell) for cell in header):
+        raise UsageError(f"{path} has no header row of names; {LAYOUT}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows that are longer than the header
+            read = pd.read_csv(path, skipinitialspace=True, encoding="utf-8-sig", index_col=False, low_memory=False)
+    except (ValueError, OSError, UnicodeError, pd.errors.ParserWarning) as error:
+        raise UsageError(f"{path} cannot be read as a table ({str(error).splitlines()[0]}); {LAYOUT}") from error
+    read.columns = [str(column).strip() for column in read.columns]
+    arrays: dict[str, np.ndarray] = {}
+    if CATEGORY in read:
+        arrays["categories"] = _texts(path, read.pop(CATEGORY))
+    if read.shape[1] and len(read) and not any(_is_number(str(cell)) for cell in read.iloc[:, 0].dropna().head(1000)):
+        arrays["items"] = _texts(path, read.pop(read.columns[0]))
+    if len(read) < 2:
+        raise UsageError(f"{path} has {len(read)} item{'s' * (len(read) != 1)}: at least two are needed to tell them apart")
+    if not read.shape[1]:
+        raise UsageError(f"{path} has no column of numbers; {LAYOUT}")
+    arrays |= {"table": _numbers(path, read), "properties": np.array(list(read.columns))}
+    return arrays
+
+
+def _numbers(path: Path, read: pd.DataFrame) -> np.ndarray:
+    """Return the cells as numbers. Raise UsageError for the first cell that is none, and for constant columns."""
+    import pandas as pd
+
+    for column in read:
+        if read[column].dtype.kind not in "biuf":
+            bad = pd.to_numeric(read[column], errors="coerce").isna() & read[column].notna()
+            if bad.any():
+                raise UsageError(f"{path}: line {_line(bad)}, column {column}: {str(read[column][bad].iloc[0])!r} is not a number")
+            read[column] = pd.to_numeric(read[column])
+        if (missing := read[column].isna()).any():
+            raise UsageError(f"{path}: line {_line(missing)}, column {column}: the cell is empty; fill it in or leave the row out")
+    table = read.to_numpy(dtype=np.float64)
+    if not np.isfinite(table).all():
+        row, column = np.argwhere(~np.isfinite(table))[0]
+        raise UsageError(f"{path}: line {row + 2}, column {read.columns[column]}: {table[row, column]} is not a finite number")
+    if constant := [str(name) for name, same in zip(read.columns, (table == table[0]).all(0), strict=True) if same]:
+        more = f" and {len(constant) - 5} more" if len(constant) > 5 else ""
+        raise UsageError(f"{path}: the same number in every row of {', '.join(constant[:5])}{more}: such a property separates no items")
+    return table
+
+
+def _texts(path: Path, column: pd.Series) -> np.ndarray:
+    if (missing := column.isna()).any():
+        raise UsageError(f"{path}: line {_line(missing)}, column {column.name}: the cell is empty")
+    return np.array([" ".join(str(cell).split()) for cell in column])
+
+
+def _line(marked: pd.Series) -> int:
+    """Return the line of the first marked row; the header is line 1."""
+    return int(marked.to_numpy().argmax()) + 2
+
+
+def _header(path: Path) -> Sequence[str]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return [cell.strip() for cell in next(csv.reader(file), [])]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"{path} cannot be read as a table ({error}); {LAYOUT}") from error
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        return not math.isnan(float(cell))
+    except ValueError:
+        return False

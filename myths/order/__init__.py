@@ -1,0 +1,116 @@
+"""What does a network learn first? The order of learning (Saxe, McClelland & Ganguli 2019; Hacohen, Choshen & Weinshall 2020).
+
+The dynamics of a deep linear network can be solved: it learns the modes of the correlation of inputs and outputs one after the other,
+strongest first. Networks for images learn the same images early, whatever their initial weights. The suite repeats three groups of
+experiments:
+
+1. train deep linear networks from balanced, small and large random starts, all in one tensor, beside the theory (``deep_linear``,
+   ``trials.linear``); items of a tree (``hierarchy``, ``trials.trees``); a category hidden in noise (``coherence``, ``trials.categories``);
+2. follow when networks classify superclasses, classes and single images of CIFAR-100 correctly, and correlate the orders of two networks
+   (``image_order``, ``trials.images``), also with shuffled labels and noise images;
+3. find the modes of a table of the user, and when a network would learn each (``item_modes``, ``trials.items``).
+"""
+
+from myths.lab.myth import Myth, Paper
+from myths.order import figures, tables
+from myths.order.claims import CLAIMS
+from myths.order.profiles import trials
+from myths.order.trials import CompareOrders, DrawTrees, FindCategory, FindItemModes, LearnModes, LearnTree, TrackImages
+from myths.order.user_summary import summarize_user_data
+
+MYTH = Myth(
+    name="order",
+    number=9,
+    belief="What a network learns first is an accident of initialization and of the order of the data.",
+    rebuttal=(
+        "A deep linear network with a small start learns the modes of its data in the order of their singular values, at times that a "
+        "formula gives (Saxe et al. 2019): broad distinctions before fine ones, whatever the initial weights. Networks for images learn "
+        "the images of a dataset in a similar order, most of all networks of one architecture (Hacohen et al. 2020)."
+    ),
+    discussion=(
+        "The theory needs small initial weights. From a large start the order is lost: the modes start at random strengths and all "
+        "approach their values at once. A network without hidden layer has no order either; depth creates it. The order is one of the "
+        "data: if fine distinctions are made stronger than broad ones, they are learned first. It is therefore not an order of nature, and "
+        "the order of the distribution matters even if the order of presentation does not.\n\n"
+        "Any grouping of classes has a higher accuracy than the classes, by chance alone. Superclasses are therefore compared with random "
+        "groupings of the same sizes. Scores of images share noise with the networks' accuracy: networks of two kinds are compared at "
+        "equal accuracy. Two sources disagree about shuffled labels: Hacohen et al. report synthetic datasets on which the common order "
+        "ceases, Pliushch et al. (2022) an agreement that is independent of labels and follows image statistics. Claim O4 tests it on "
+        "training images; the control is random labels on noise images.\n\n"
+        "A category is found by the first mode only above a threshold of coherence. A single common property of few things stays below it: "
+        "forty blue things among 400 have C = 0.36, and more than 113 would be needed. Spectral bias (low frequencies first) and "
+        "saddle-to-saddle dynamics are later accounts of the same order; grokking, where general rules come late, is a counterexample."
+    ),
+    papers=(
+        Paper(
+            "A. M. Saxe, J. L. McClelland, S. Ganguli",
+            2019,
+            "A mathematical theory of semantic development in deep neural networks",
+            "PNAS 116(23), arXiv 1810.10531",
+            "https://arxiv.org/abs/1810.10531",
+        ),
+        Paper(
+            "G. Hacohen, L. Choshen, D. Weinshall",
+            2020,
+            "Let's Agree to Agree: Neural Networks Share Classification Order on Real Datasets",
+            "ICML 2020, arXiv 1905.10854",
+            "https://arxiv.org/abs/1905.10854",
+        ),
+        Paper(
+            "I. Pliushch, M. Mundt, N. Lupp, V. Ramesh",
+            2022,
+            "When Deep Classifiers Agree: Analyzing Correlations between Learning Order and Image Statistics",
+            "arXiv 2105.08997",
+            "https://arxiv.org/abs/2105.08997",
+        ),
+    ),
+    trial_types=(LearnModes, DrawTrees, LearnTree, FindCategory, FindItemModes, TrackImages, CompareOrders),
+    trials=trials,
+    tables={
+        "linear_starts": tables.linear_starts,
+        "linear_modes": tables.linear_modes,
+        "linear_courses": tables.linear_courses,
+        "plateaus": tables.plateaus,
+        "tree_levels": tables.tree_levels,
+        "tree_draws": tables.tree_draws,
+        "tree_times": tables.tree_times,
+        "tree_courses": tables.tree_courses,
+        "category_draws": tables.category_draws,
+        "categories": tables.categories,
+        "item_modes": tables.item_modes,
+        "item_categories": tables.item_categories,
+        "training_runs": tables.training_runs,
+        "checkpoints": tables.checkpoints,
+        "superclasses": tables.superclasses,
+        "orders": tables.orders,
+        "joint_scores": tables.joint_scores,
+    },
+    claims=CLAIMS,
+    figures={
+        "theory_and_simulation": figures.theory_and_simulation,
+        "lost_order": figures.lost_order,
+        "tree_levels": figures.tree_levels,
+        "coherence": figures.coherence,
+        "superclasses": figures.superclasses,
+        "image_orders": figures.image_orders,
+    },
+    summarize_user_data=summarize_user_data,
+    better={"accuracy_percent": "higher"},
+    conditions=(
+        "network",
+        "networks",
+        "labels",
+        "inputs",
+        "followed",
+        "group_size",
+        "train_examples",
+        "epochs",
+        "scale",
+        "layers",
+        "modes",
+    ),
+    verdict_texts={
+        "refuted": "Modes are learned in the order of their strength, superclasses before random groupings, and images in one order.",
+        "standing": "Neither modes nor superclasses nor images are learned in a common order.",
+    },
+)

@@ -1,0 +1,185 @@
+"""Figures of myth 9. Each function takes the tables and returns a figure, or None if a table that it needs is empty."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from myths.order.coherence import overlap_curve
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Tables = Mapping[str, "pd.DataFrame"]
+
+NETWORK_NAMES = {"linear": "deep linear network", "relu": "hidden layer of ReLU", "shallow": "no hidden layer"}
+
+
+def theory_and_simulation(tables: Tables) -> Figure | None:
+    """Plot the strength of four modes over time from a balanced start, with the exact solution, and from two random starts."""
+    from myths.lab.report import style
+    from myths.order.deep_linear import theory
+
+    table = tables["linear_courses"]
+    if table.empty:
+        return None
+    table = table[(table["modes"] == 4) & (table["layers"] == 2)]
+    random = sorted(table[table["start"] == "random"]["scale"].unique())
+    chosen = [("balanced", 1e-3), *(("random", scale) for scale in random if scale in (1e-3, 2.0))]
+    names = [f"{start} start, {'a₀' if start == 'balanced' else 'scale'} = {scale:g}" for start, scale in chosen]
+    figure, panels = style.panels(names, "time (τ)", "strength of the mode", (3.6 * len(names) + 0.6, 4.2))
+    for ax, (start, scale) in zip(panels, chosen, strict=True):
+        group = table[(table["start"] == start) & (table["scale"] == scale)]
+        group = group[group["step"] == group["step"].min()]
+        for mode, one in group.groupby("mode"):
+            ax.plot(one["time"], one["strength"], color=style.COLORS[int(mode) - 1], lw=2, label=f"s = {5 - int(mode)}")
+            if start == "balanced":
+                at = np.linspace(0, one["time"].max(), 25)
+                ax.plot(
+                    at, theory(at, 5.0 - int(mode), scale), "o", ms=3.5, mfc="none", color=style.TEXT_COLOR, label="theory" * (mode == 4)
+                )
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=8)
+    for ax in panels[1:]:
+        ax.set_ylabel("")
+    return figure
+
+
+def lost_order(tables: Tables) -> Figure | None:
+    """Plot the percentage of random starts that learn the modes in the order of their singular values against the scale of the start."""
+    from myths.lab.estimate import clopper_pearson
+    from myths.lab.report import style
+
+    table = tables["linear_starts"]
+    if table.empty:
+        return None
+    table = table[(table["start"] == "random") & (table["layers"] == 2) & (table["modes"] == 4)]
+    if table["scale"].nunique() < 2:
+        return None
+    groups = [(float(scale), group["in_order"].astype(bool)) for scale, group in table.groupby("scale")]
+    found = [clopper_pearson(int(ordered.sum()), len(ordered), "seeds").affine(100) for _, ordered in groups]
+    figure, ax = style.axes("Networks that learn the modes in order", "scale of the random start", "networks (%)", (6.4, 4.2))
+    values, scales = [each.value for each in found], [scale for scale, _ in groups]
+    bars = ([each.value - each.low for each in found], [each.high - each.value for each in found])
+    ax.errorbar(scales, values, yerr=bars, fmt="o-", capsize=2, color=style.MEASURED_COLOR, label=f"{len(groups[0][1])} starts each")
+    ax.axhline(100 / 24, color=style.MUTED_COLOR, lw=1, label="chance: one of 24 orders")
+    ax.set_xscale("log")
+    ax.set_ylim(-3, 103)
+    ax.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def tree_levels(tables: Tables) -> Figure | None:
+    """Plot the progress of each level of a tree of 16 items over time, for each kind of network."""
+    from myths.lab.report import style
+
+    table = tables["tree_courses"]
+    if table.empty:
+        return None
+    table = table[(table["depth"] == 4) & (table["leaf_repeats"] == 0)]
+    kinds = [kind for kind in NETWORK_NAMES if kind in set(table["network"])]
+    if not kinds:
+        return None
+    figure, panels = style.panels([NETWORK_NAMES[k] for k in kinds], "time (τ)", "progress of the level", (3.4 * len(kinds) + 0.6, 3.9))
+    names = ("mean of all items", "two halves", "quarters", "pairs of siblings", "siblings")
+    for ax, kind in zip(panels, kinds, strict=True):
+        for level, one in table[table["network"] == kind].groupby("level"):
+            ax.plot(one["time"], one["progress"], color=style.COLORS[int(level)], lw=2, label=f"level {int(level)}: {names[int(level)]}")
+        ax.axhline(0.5, color=style.MUTED_COLOR, lw=1, ls=":")
+    panels[-1].legend(frameon=False, fontsize=8, loc="lower right")
+    for ax in panels[1:]:
+        ax.set_ylabel("")
+    return figure
+
+
+def coherence(tables: Tables) -> Figure | None:
+    """Plot the overlap of the first mode with a category against its coherence, with the exact curve, and the blue things."""
+    from myths.lab.report import style
+
+    table = tables["categories"]
+    if table.empty:
+        return None
+    figure, ax = style.axes(
+        "Is a category found by the first mode?", "coherence C of the category", "squared overlap with its objects", (6.8, 4.4)
+    )
+    at = np.linspace(0, 3.2, 300)
+    ax.plot(at, [overlap_curve(c, 0.25)[0] for c in at], color=style.PAPER_COLOR, lw=1.5, label="curve for large tables")
+    kinds = {
+        "Gaussian noise": (table["noise"] == "gaussian", "o", style.COLORS[0]),
+        "Bernoulli noise, q = 0.5": ((table["noise"] == "bernoulli") & (table["category_properties"] > 1), "s", style.COLORS[2]),
+        "one property in common (40 and 160 blue things of 400)": (table["category_properties"] == 1, "D", style.COLORS[4]),
+    }
+    for label, (chosen, marker, color) in kinds.items():
+        rows = table[chosen]
+        if len(rows):
+            bars = (rows["overlap_objects"] - rows["overlap_objects_low"], rows["overlap_objects_high"] - rows["overlap_objects"])
+            ax.errorbar(rows["coherence"], rows["overlap_objects"], yerr=bars, fmt=marker, ms=5, capsize=2, color=color, label=label)
+    ax.axvline(1, color=style.MUTED_COLOR, lw=1, ls=":")
+    ax.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def superclasses(tables: Tables) -> Figure | None:
+    """Plot κ of classes, superclasses and random groupings over training, and the percentage of errors inside the superclass."""
+    from matplotlib.ticker import FuncFormatter
+
+    from myths.lab.report import style
+
+    table = tables["checkpoints"]
+    if table.empty or "superclass_kappa" not in table:
+        return None
+    table = table.dropna(subset=["superclass_kappa"])
+    titles = ["Classes, superclasses and random groupings", "Errors inside the superclass"]
+    figure, (left, right) = style.panels(titles, "updates", "", (9.6, 4.2))
+    mean = table.groupby("step")[["kappa", "superclass_kappa", "random_kappa", "largest_random_kappa", "errors_inside_percent"]].mean()
+    lines = {"superclass_kappa": "superclasses", "largest_random_kappa": "best random grouping", "random_kappa": "random groupings, mean",
+             "kappa": "classes"}  # fmt: skip
+    for (column, label), color in zip(lines.items(), style.COLORS, strict=False):
+        left.plot(mean.index, mean[column], color=color, lw=2, label=label)
+    right.plot(mean.index, mean["errors_inside_percent"], color=style.MEASURED_COLOR, lw=2)
+    if set(table["dataset"]) == {"cifar100"}:
+        right.axhline(100 * 4 / 99, color=style.MUTED_COLOR, lw=1)
+        right.annotate("chance: 4 of 99 classes", (mean.index.min(), 100 * 4 / 99), fontsize=8, va="bottom", color=style.MUTED_COLOR)
+    for ax, label in ((left, "κ (accuracy above chance)"), (right, "errors (%)")):
+        ax.set_xscale("log")
+        ax.set_ylabel(label)
+        ax.set_ylim(bottom=min(0, ax.get_ylim()[0]))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    left.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def image_orders(tables: Tables) -> Figure | None:
+    """Plot the scores of the same images in two networks: of one kind, of two kinds, and with shuffled labels. Area: number of images."""
+    from myths.lab.report import style
+
+    table = tables["joint_scores"]
+    if table.empty:
+        return None
+    table = table[(table["pair"] == 0) & (table["group_size"] == 1)]
+    cases = [
+        (f"{networks.replace('_', ' ')}, {labels} labels" + (", noise" if inputs == "noise" else ""), group)
+        for (followed, networks, labels, inputs), group in table.groupby(["followed", "networks", "labels", "inputs"], sort=True)
+        if not (followed == "train" and labels == "true")
+    ]
+    cases = sorted(cases, key=lambda case: ("shuffled" in case[0], case[0]))[:4]
+    if not cases:
+        return None
+    figure, panels = style.panels([name for name, _ in cases], "score in network 1", "score in network 2", (3.3 * len(cases) + 0.6, 3.8))
+    for ax, (_, group) in zip(panels, cases, strict=True):
+        _draw_joint(ax, group)
+    for ax in panels[1:]:
+        ax.set_ylabel("")
+    return figure
+
+
+def _draw_joint(ax: Axes, group: pd.DataFrame) -> None:
+    from myths.lab.report import style
+
+    area = group["images"] / group["images"].max()
+    ax.scatter(group["first_score"], group["second_score"], s=4 + 320 * area, color=style.MEASURED_COLOR, alpha=0.6, lw=0)
+    ax.plot([0, 1], [0, 1], color=style.MUTED_COLOR, lw=1, zorder=0)
+    ax.set_title(ax.get_title("left"), loc="left", fontsize=9.5, fontweight="bold", color=style.TEXT_COLOR, pad=10)

@@ -1,0 +1,117 @@
+"""The modes of a table of items and properties: what a deep linear network will learn about the items, and when.
+
+A property is centered. Time is in units of τ for a network with one input unit per item and white inputs, so that its singular values are
+those of the table over the square root of the number of items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from myths.lab.data import prepared
+from myths.lab.data.user_tables import read_table
+from myths.lab.errors import UsageError
+
+ANIMALS_AND_PLANTS = "animals_and_plants"
+"""A table of eight items from general knowledge, after the example of Rumelhart & Todd (1993)."""
+EXACT_ENTRIES = 20_000_000
+"""Number of entries above which the singular value decomposition is randomized."""
+NAMED = 5
+"""Number of items that are named on each side of a mode."""
+
+
+@dataclass(frozen=True)
+class ItemTable:
+    """A table of the user: values centered by property, with the names and categories of the items (empty if there are none)."""
+
+    values: Float[np.ndarray, "items properties"]
+    properties: Sequence[str]
+    items: Sequence[str]
+    categories: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Modes:
+    """The first singular vectors and values of a table, and the largest relative error ‖Xᵀu − s v‖ / s of the values returned."""
+
+    left: Float[np.ndarray, "items modes"]
+    values: Float[np.ndarray, " modes"]
+    error: float
+    randomized: bool
+
+
+def load_table(name: str) -> ItemTable:
+    """Return a table that was added with ``myths data add``, or the built-in one.
+
+    Args:
+        name: Name of the dataset.
+
+    Raises:
+        UsageError: The dataset is no table.
+        CannotStart: The dataset is not on this machine.
+    """
+    if name == ANIMALS_AND_PLANTS:
+        arrays = read_table(Path(__file__).with_name("items.csv"))
+    else:
+        found = prepared.require(name)
+        arrays = prepared.load(name) if found.kind == "arrays" else {}
+        if "table" not in arrays:
+            raise UsageError(f"{name} is no table of items and properties: add one with `myths data add NAME TABLE.csv`")
+    table = np.asarray(arrays["table"], dtype=np.float64)
+    names = [str(item) for item in arrays["items"]] if "items" in arrays else [f"item {i + 1}" for i in range(len(table))]
+    categories = [str(each) for each in arrays.get("categories", ())]
+    return ItemTable(table - table.mean(0), [str(each) for each in arrays["properties"]], names, categories)
+
+
+def modes(table: Float[np.ndarray, "items properties"], n: int) -> Modes:
+    """Return the ``n`` strongest modes of a centered table; of large tables by randomized decomposition (with a fixed seed).
+
+    Args:
+        table: Values.
+        n: Largest number of modes.
+    """
+    n = min(n, min(table.shape), len(table) - 1)
+    randomized = table.size > EXACT_ENTRIES
+    if randomized:
+        from sklearn.utils.extmath import randomized_svd
+
+        left, values, right = randomized_svd(table, n, n_iter=4, random_state=0)
+    else:
+        left, values, right = (part[..., :n] if i < 2 else part[:n] for i, part in enumerate(np.linalg.svd(table, full_matrices=False)))
+    errors = np.linalg.norm(table.T @ left - right.T * values, axis=0) / np.maximum(values, np.finfo(float).tiny)
+    kept = values > 1e-9 * values[0]
+    return Modes(left[:, kept], values[kept], float(errors[kept].max()), randomized)
+
+
+def noise_edge(table: Float[np.ndarray, "items properties"]) -> float:
+    """Return the largest singular value of noise with the variance of the table: σ (√N_o + √N_f)."""
+    items, properties = table.shape
+    return float(table.std() * (np.sqrt(items) + np.sqrt(properties)))
+
+
+def category_coherence(table: Float[np.ndarray, "items properties"], members: np.ndarray) -> float:
+    """Return the coherence C of a category of items, with its own noise.
+
+    The difference of each property between members and others is squared, reduced by what noise contributes, and divided by the variance
+    within both groups. The sum is K_f · SNR for a block of common properties. It is multiplied by K_o (1 − K_o/N_o) / √(N_o N_f), where the
+    factor in brackets is due to the centering of the properties.
+
+    Args:
+        table: Values, centered by property.
+        members: Whether each item belongs to the category.
+    """
+    items, properties = table.shape
+    n = int(members.sum())
+    inside, outside = table[members], table[~members]
+    squares = ((inside - inside.mean(0)) ** 2).sum(0) + ((outside - outside.mean(0)) ** 2).sum(0)
+    variance = squares / max(items - 2, 1)
+    pooled = float(variance.mean())
+    if pooled == 0:
+        return float("inf")
+    excess = (inside.mean(0) - outside.mean(0)) ** 2 - variance * (1 / n + 1 / (items - n))
+    return float(max(0.0, excess.sum()) / pooled * n * (1 - n / items) / np.sqrt(items * properties))

@@ -1,0 +1,42 @@
+"""Summary of the results on tables of the user, printed after a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from myths.order.item_modes import ANIMALS_AND_PLANTS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHOWN = 5
+"""Number of modes that the summary names."""
+
+
+def summarize_user_data(tables: Mapping[str, pd.DataFrame]) -> str | None:
+    """Return the modes of the user's tables and which categories a network would find, or None if the run has no table of the user."""
+    table = tables["item_modes"]
+    if table.empty or set(table["dataset"]) == {ANIMALS_AND_PLANTS}:
+        return None
+    lines = []
+    for name, rows in table[table["dataset"] != ANIMALS_AND_PLANTS].groupby("dataset", sort=False):
+        first = rows.iloc[0]
+        how = f"; randomized decomposition, relative error {first['relative_error']:.1g}" if first["randomized"] else ""
+        lines.append(f"{name}: {int(first['items']):,} items × {int(first['properties']):,} properties{how} (item_modes.csv)")
+        lines += [
+            f"  mode {int(row['mode'])}: s = {row['singular_value']:.4g} ({row['ratio_to_noise_edge']:.2f} × the noise edge), half learned "
+            f"at {row['half_time']:.3g} τ: {row['one_side']} | {row['other_side']}"
+            for row in rows.head(SHOWN).to_dict("records")
+        ]
+        categories = tables["item_categories"]
+        found = categories if categories.empty else categories[categories["dataset"] == name]
+        lines += [_category_line(row["category"], int(row["items"]), row["coherence"]) for row in found.to_dict("records")]
+    return "\n".join(lines)
+
+
+def _category_line(name: str, items: int, coherence: float | None) -> str:
+    if coherence is None or coherence != coherence:
+        return f"  category {name} ({items:,} items): no variation inside, found at once"
+    verdict = "found as a mode of its own" if coherence > 1 else "below the threshold, not found by itself"
+    return f"  category {name} ({items:,} items): C = {coherence:.3g}, {verdict}"
