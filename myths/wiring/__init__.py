@@ -37,17 +37,17 @@ MYTH = Myth(
     ),
     discussion=(
         "For the belief: in a second collection, 1,020 CNNs on random graphs, no graph invariant singles out the best networks, and a "
-        "function of clustering and path length carries to no other generator of graphs. Three Watts–Strogatz generators reach the same "
-        "accuracy on ImageNet within 0.1 points (Xie et al. 2019, Fig. 1; secondary source). Half of the advertised gain of the best "
-        "wiring is selection on the seeds that chose it. Much of the rest is width: at equal parameters a sparse network is up to three times as "
-        "wide, and random sparse wirings gain nearly as much over the complete graph as small-world ones. What the shape adds at equal "
-        "density and width is ring-like against the rest. The comparison with the complete graph rests on one graph with five training "
-        "runs, so thousands of wirings that beat it are one fact. Equal parameters hold for the MLP only; the ImageNet networks have equal "
-        "multiply-adds, and the wired ones up to 44 % more parameters. The authors plot four pairs of networks; the pair that agrees "
-        "least, MLP and ResNet-50, is not among them. Claims W1 to W7 are recomputed from published errors, and their criteria were written when "
-        "the numbers were known. W8 alone is blind, so the myth is open unless W8 is decided. Spanning trees, T(1, 1) of the Tutte "
-        "polynomial, explain little of the error at equal density. Other points of the Tutte polynomial cannot be computed at 64 nodes: "
-        "the problem is #P-hard nearly everywhere (Jaeger, Vertigan & Welsh 1990)."
+        "function of clustering and path length carries to no other generator of graphs. Three Watts–Strogatz generators reach the same"
+        " accuracy on ImageNet within 0.1 points (Xie et al. 2019, Fig. 1; secondary source). Half of the advertised gain of the best "
+        "wiring is selection on the seeds that chose it. Much of the rest is width: at equal parameters a sparse network is up to three"
+        " times as wide, and random sparse wirings gain nearly as much over the complete graph as small-world ones. What the shape adds"
+        " at equal density and width is ring-like against the rest. The comparison with the complete graph rests on one graph with five"
+        " training runs, so thousands of wirings that beat it are one fact. Equal parameters hold for the MLP only; the ImageNet "
+        "networks have equal multiply-adds, and the wired ones up to 44 % more parameters. The authors plot four pairs of networks; the"
+        " pair that agrees least, MLP and ResNet-50, is not among them. Claims W1 to W7 are recomputed from published errors, and their"
+        " criteria were written when the numbers were known. W8 alone is blind, so the myth is open unless W8 is decided. Spanning "
+        "trees, T(1, 1) of the Tutte polynomial, explain little of the error at equal density. Other points of the Tutte polynomial "
+        "cannot be computed at 64 nodes: the problem is #P-hard nearly everywhere (Jaeger, Vertigan & Welsh 1990)."
     ),
     papers=(
         Paper(
