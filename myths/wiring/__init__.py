@@ -22,10 +22,12 @@ from myths.wiring.trials import (
     CompareShapes,
     FitFewWirings,
     FitSurface,
+    Predict,
     RegenerateWirings,
     SelectBest,
     TrainWirings,
 )
+from myths.wiring.user_summary import summarize_user_data
 
 MYTH = Myth(
     name="wiring",
@@ -83,6 +85,7 @@ MYTH = Myth(
         TrainWirings,
         RegenerateWirings,
         CheckIdentity,
+        Predict,
     ),
     trials=trials,
     tables={
@@ -96,6 +99,7 @@ MYTH = Myth(
         "trained": tables.trained,
         "regenerated": tables.regenerated,
         "exact": tables.exact,
+        "user_graphs": tables.user_graphs,
     },
     claims=CLAIMS,
     figures={
@@ -104,6 +108,7 @@ MYTH = Myth(
         "selection": figures.selection,
         "trained": figures.trained,
     },
+    summarize_user_data=summarize_user_data,
     better={"test_error_percent": "lower", "error_percent": "lower"},
     conditions=("network", "densities", "nodes", "epochs", "train_examples"),
     verdict_texts={

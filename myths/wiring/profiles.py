@@ -15,6 +15,7 @@ from myths.wiring.trials import (
     CompareShapes,
     FitFewWirings,
     FitSurface,
+    Predict,
     RegenerateWirings,
     SelectBest,
     TrainWirings,
@@ -34,8 +35,13 @@ def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = (
     Args:
         profile: Name of the profile. The recomputed trials and the exact controls are the same in all; "overnight" trains only.
         seeds: Number of seeds of the trained networks. Default: that of the profile.
-        data: Unused: the myth trains on no dataset of the user.
+        data: Graphs of the user. If there are any, only their errors are predicted.
+
+    Raises:
+        UsageError: A dataset is no graph.
     """
+    if data:
+        return [Predict(graph=name) for name in data if check_graph(name)]
     trained = train(profile, seeds)
     return trained if profile == "overnight" else [*exact(profile), *recomputed(), *trained]
 
@@ -87,3 +93,20 @@ def train(profile: Profile, seeds: int | None) -> list[Trial]:
         for arm in ARMS
         if arm in TESTED or profile != "laptop" or 2 * seed < count
     ]
+
+
+def check_graph(name: str) -> bool:
+    """Return True for a graph of the user.
+
+    Raises:
+        UsageError: The dataset is something else.
+        CannotStart: There is no such dataset.
+    """
+    from myths.lab.data import prepared, user_graphs
+    from myths.lab.errors import UsageError
+
+    if prepared.require(name).kind == "arrays" and user_graphs.holds_graph(tuple(prepared.load(name))):
+        return True
+    raise UsageError(
+        f"{name} is no graph: add an edge list with `myths data add NAME graph.csv`; the myth trains on no dataset of the user"
+    )

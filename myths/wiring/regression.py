@@ -29,12 +29,12 @@ def r_squared(terms: Float[Array, "n terms"], y: Float[Array, " n"]) -> float:
     return 1 - float(((y - fitted(terms, y)) ** 2).sum() / ((y - y.mean()) ** 2).sum())
 
 
-def r_squared_of_folds(terms: Float[Array, "n terms"], y: Float[Array, " n"], folds: Sequence[Int[Array, " k"]]) -> float:
+def r_squared_of_folds(terms: Float[Array, "n terms"], y: Float[Array, " n"], folds: Sequence[Int[Array, " _"]]) -> float:
     """Return R² of ``predictions_of_folds``. It can be negative."""
     return 1 - float(((y - predictions_of_folds(terms, y, folds)) ** 2).sum() / ((y - y.mean()) ** 2).sum())
 
 
-def predictions_of_folds(terms: Float[Array, "n terms"], y: Float[Array, " n"], folds: Sequence[Int[Array, " k"]]) -> Float[Array, " n"]:
+def predictions_of_folds(terms: Float[Array, "n terms"], y: Float[Array, " n"], folds: Sequence[Int[Array, " _"]]) -> Float[Array, " n"]:
     """Return the predictions of each fold by a fit of the other folds.
 
     Args:
@@ -49,12 +49,12 @@ def predictions_of_folds(terms: Float[Array, "n terms"], y: Float[Array, " n"], 
     return predicted
 
 
-def random_folds(n: int, rng: np.random.Generator, folds: int = FOLDS) -> list[Int[Array, " k"]]:
+def random_folds(n: int, rng: np.random.Generator, folds: int = FOLDS) -> list[Int[Array, " _"]]:
     """Return a random partition of n rows into folds of nearly equal size."""
     return np.array_split(rng.permutation(n), folds)
 
 
-def group_folds(groups: Sequence[str], rng: np.random.Generator, folds: int = FOLDS) -> list[Int[Array, " k"]]:
+def group_folds(groups: Sequence[str], rng: np.random.Generator, folds: int = FOLDS) -> list[Int[Array, " _"]]:
     """Return a random partition into folds that keeps the rows of a group together."""
     names, number = np.unique(np.asarray(groups), return_inverse=True)
     return [np.flatnonzero(np.isin(number, part)) for part in np.array_split(rng.permutation(len(names)), folds)]

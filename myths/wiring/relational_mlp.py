@@ -82,7 +82,7 @@ class RelationalMLP(nn.Module):
         return torch.relu((x - mean) * torch.rsqrt(variance + EPSILON) * self.scales[layer] + self.shifts[layer])
 
     @torch.no_grad()
-    def record_moments(self, batches: Sequence[Float[Tensor, "batch inputs"]]) -> None:
+    def record_moments(self, batches: Sequence[Float[Tensor, "_ inputs"]]) -> None:
         """Compute the mean and variance that evaluation uses from training images, as the authors do ("precise statistics")."""
         self.moments, self.recording = [[] for _ in self.moments], True
         for batch in batches:

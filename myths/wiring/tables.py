@@ -13,6 +13,7 @@ from myths.wiring.trials import (
     CompareShapes,
     FitFewWirings,
     FitSurface,
+    Predict,
     RegenerateWirings,
     SelectBest,
     TrainWirings,
@@ -78,3 +79,8 @@ def trained(results: Results) -> pd.DataFrame:
     if len(table):
         table["pair"] = table["seed"] * table["graphs"] + table["graph"]
     return table
+
+
+def user_graphs(results: Results) -> pd.DataFrame:
+    """Return for each graph of the user its invariants and, within the range of the published wirings, the predicted error of an MLP."""
+    return results.frame(Predict, dataset=lambda trial: trial.graph)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from myths.lab.data import formats, prepared, user_predictions
+from myths.lab.data import formats, prepared, user_graphs, user_predictions
 from myths.lab.data.layout import SPLIT_NAMES, SUFFIXES, FolderListing, Layout, all_numeric, find_images, read_layout
 from myths.lab.data.names import user_dataset_name
 from myths.lab.data.prepared import PreparedDataset
@@ -33,8 +33,8 @@ def add(name: str, path: Path | str, settings: Mapping[str, str] | None = None) 
     Args:
         name: Lower-case letters, digits, - and _. Dashes become underscores.
         path: An image folder (see ``layout``), a folder with a parallel corpus (see ``user_corpora``), one image, an .npz with x_test,
-            y_test and optionally x_train, y_train and classes, predictions for CIFAR-10 and CIFAR-10.1 (see ``user_predictions``), or
-            weights as .pt, .pth or .safetensors.
+            y_test and optionally x_train, y_train and classes, predictions for CIFAR-10 and CIFAR-10.1 (see ``user_predictions``), an edge
+            list as .csv (see ``user_graphs``), or weights as .pt, .pth or .safetensors.
         settings: ``source`` and ``target`` of a parallel corpus, ``normalization`` of weights.
 
     Returns:
@@ -61,6 +61,8 @@ def add(name: str, path: Path | str, settings: Mapping[str, str] | None = None) 
         )
     if path.is_dir():
         return _add_images(name, path)
+    if path.suffix == ".csv" and user_graphs.is_edge_list(path):
+        return _add_graph(name, path)
     if path.suffix in user_predictions.SUFFIXES or (path.suffix == ".npz" and user_predictions.holds_predictions(_names_in(path))):
         return _add_predictions(name, path)
     if path.suffix == ".npz":
@@ -79,7 +81,7 @@ def _why_useless(path: Path) -> str:
         return f"{path} is an archive: unpack it and add the folder"
     return (
         f"Unsupported data {path}: expected a folder of images or of parallel texts (train.de, train.en, …), an .npz of arrays, "
-        "predictions for CIFAR-10 and CIFAR-10.1 as .json, .csv or .npy, "
+        "predictions for CIFAR-10 and CIFAR-10.1 as .json, .csv or .npy, a graph as .csv (source,target), "
         "weights as .pt, .pth or .safetensors, or one image"
     )
 
@@ -254,6 +256,12 @@ def _add_predictions(name: str, path: Path) -> PreparedDataset:
     predicted = user_predictions.read(path)
     summary = [f"predicted classes for {user_predictions.described(predicted)}", "use: myths run cifar10-1 --data " + name]
     return prepared.save(name, predicted, source=path.name, note="user predictions", summary=summary)
+
+
+def _add_graph(name: str, path: Path) -> PreparedDataset:
+    graph = user_graphs.read(path)
+    summary = [f"a graph of {len(graph['nodes'])} nodes and {len(graph['edges']):,} edges", "use: myths try wiring Predict graph=" + name]
+    return prepared.save(name, graph, source=path.name, note="user graph", summary=summary)
 
 
 def _names_in(path: Path) -> list[str]:

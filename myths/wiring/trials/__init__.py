@@ -11,6 +11,7 @@ from myths.wiring.trials.recomputed import (
     SelectBest,
 )
 from myths.wiring.trials.training import TrainWirings
+from myths.wiring.trials.user_graph import Predict
 
 __all__ = [
     "CheckIdentity",
@@ -20,6 +21,7 @@ __all__ = [
     "CompareShapes",
     "FitFewWirings",
     "FitSurface",
+    "Predict",
     "RegenerateWirings",
     "SelectBest",
     "TrainWirings",
