@@ -22,6 +22,7 @@ from myths.wiring.trials import (
     CompareShapes,
     FitFewWirings,
     FitSurface,
+    MapErrors,
     Predict,
     RegenerateWirings,
     SelectBest,
@@ -82,6 +83,7 @@ MYTH = Myth(
         FitFewWirings,
         CompareEpochs,
         CompareOtherCollection,
+        MapErrors,
         TrainWirings,
         RegenerateWirings,
         CheckIdentity,
@@ -90,6 +92,8 @@ MYTH = Myth(
     trials=trials,
     tables={
         "shapes": tables.shapes,
+        "error_map": tables.error_map,
+        "error_by_gap": tables.error_by_gap,
         "surfaces": tables.surfaces,
         "network_pairs": tables.network_pairs,
         "selection": tables.selection,
@@ -103,6 +107,8 @@ MYTH = Myth(
     },
     claims=CLAIMS,
     figures={
+        "error_map": figures.error_map,
+        "error_by_gap": figures.error_by_gap,
         "error_by_shape": figures.error_by_shape,
         "explained": figures.explained,
         "selection": figures.selection,

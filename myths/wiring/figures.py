@@ -7,11 +7,49 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from myths.wiring.trials.recomputed import SWEET_SPOT
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
 Tables = Mapping[str, "pd.DataFrame"]
+
+
+def error_map(tables: Tables) -> Figure | None:
+    """Plot the mean error over clustering and path length (You et al. 2020, Fig. 4) with the authors' sweet spot."""
+    from myths.lab.report import style
+
+    table = tables["error_map"]
+    if table.empty:
+        return None
+    figure, ax = style.axes("Published errors of 3,942 wired MLPs", "clustering coefficient", "path length (edges)")
+    size = 12 + 9 * np.sqrt(table["wirings"])
+    points = ax.scatter(table["clustering"], table["path_length"], s=size, c=table["error_percent"], cmap="viridis_r", edgecolors="none")
+    figure.colorbar(points, ax=ax, label="test error (%), mean of the cell")
+    (left, right), (bottom, top) = SWEET_SPOT.values()
+    x, y = (left, right, right, left, left), (bottom, bottom, top, top, bottom)
+    ax.plot(x, y, color=style.PAPER_COLOR, lw=1.5, label="the authors' sweet spot")
+    ax.plot([1], [1], "*", ms=13, color=style.TEXT_COLOR, label="complete graph")
+    ax.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def error_by_gap(tables: Tables) -> Figure | None:
+    """Plot the mean error against the spectral gap at nearly equal density and width."""
+    from myths.lab.report import style
+
+    table = tables["error_by_gap"]
+    if table.empty:
+        return None
+    title = f"Published errors at densities 0.125 to 0.15 ({table['wirings'].sum():,} wirings)"
+    figure, ax = style.axes(title, "spectral gap of the normalized Laplacian", "test error (%)")
+    bars = 1.96 * table["standard_error_pp"]
+    label = f"mean of about {table['wirings'].median():.0f} wirings, 95 % interval over wirings"
+    ax.errorbar(table["spectral_gap"], table["error_percent"], yerr=bars, fmt="o-", ms=5, color=style.MEASURED_COLOR, label=label)
+    ax.set_xscale("log")
+    ax.legend(frameon=False, fontsize=9)
+    return figure
 
 
 def error_by_shape(tables: Tables) -> Figure | None:

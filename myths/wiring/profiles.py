@@ -15,6 +15,7 @@ from myths.wiring.trials import (
     CompareShapes,
     FitFewWirings,
     FitSurface,
+    MapErrors,
     Predict,
     RegenerateWirings,
     SelectBest,
@@ -62,6 +63,7 @@ def recomputed() -> list[Trial]:
     networks: tuple[Network, ...] = get_args(Network)
     return [
         CompareShapes(),
+        MapErrors(),
         *(FitSurface(network=network) for network in networks),
         FitSurface(network="MLP", densities="0.125 to 0.15"),
         CompareNetworks(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from myths.lab.storage.store import Results
+from myths.lab.tables import rows_of_kind
 from myths.wiring.trials import (
     CheckIdentity,
     CompareEpochs,
@@ -13,6 +14,7 @@ from myths.wiring.trials import (
     CompareShapes,
     FitFewWirings,
     FitSurface,
+    MapErrors,
     Predict,
     RegenerateWirings,
     SelectBest,
@@ -41,6 +43,16 @@ def regenerated(results: Results) -> pd.DataFrame:
 def shapes(results: Results) -> pd.DataFrame:
     """Return the mean error of groups of published wirings and the gain over the complete graph, by training seed."""
     return results.frame(CompareShapes, dataset=lambda trial: MLP)
+
+
+def error_map(results: Results) -> pd.DataFrame:
+    """Return the mean error of the published MLPs in cells of clustering and path length."""
+    return rows_of_kind(results.frame(MapErrors, dataset=lambda trial: MLP), "cell")
+
+
+def error_by_gap(results: Results) -> pd.DataFrame:
+    """Return the mean error of the published MLPs of densities 0.125 to 0.15 by spectral gap, in twelve bins of equal size."""
+    return rows_of_kind(results.frame(MapErrors, dataset=lambda trial: MLP), "gap")
 
 
 def surfaces(results: Results) -> pd.DataFrame:

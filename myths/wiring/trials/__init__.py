@@ -8,6 +8,7 @@ from myths.wiring.trials.recomputed import (
     CompareShapes,
     FitFewWirings,
     FitSurface,
+    MapErrors,
     SelectBest,
 )
 from myths.wiring.trials.training import TrainWirings
@@ -21,6 +22,7 @@ __all__ = [
     "CompareShapes",
     "FitFewWirings",
     "FitSurface",
+    "MapErrors",
     "Predict",
     "RegenerateWirings",
     "SelectBest",

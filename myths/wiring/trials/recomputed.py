@@ -74,6 +74,42 @@ class CompareShapes(_Recomputed):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MapErrors(_Recomputed):
+    """Average the errors of the MLP over cells of clustering and path length, and over bins of the spectral gap at one density."""
+
+    @classmethod
+    def test_instance(cls) -> MapErrors:
+        """Return the averages."""
+        return cls()
+
+    def run(self, context: Context) -> Outcome:
+        """Return one row per cell or bin.
+
+        Columns: kind ("cell" or "gap"), wirings, error_percent, its standard error over wirings, and the means of clustering, path_length
+        and spectral_gap.
+        """
+        from myths.wiring import facts
+
+        wirings, _ = facts.errors("MLP")
+        wirings["error_percent"] = wirings[facts.seed_columns(wirings)].mean(axis=1)
+        wirings["path_length"] = wirings["path_length_hops"]
+        band = wirings[wirings["density"].between(*BAND, "left")]
+        cells = [(wirings["clustering"] // 0.08).rename("c"), (wirings["path_length"] // 0.2).rename("l")]
+        tenths = band["spectral_gap"].rank(pct=True, method="first").mul(12).clip(upper=11.999) // 1
+        rows = []
+        for kind, groups in (("cell", wirings.groupby(cells)), ("gap", band.groupby(tenths))):
+            for _, group in groups:
+                row = {
+                    "kind": kind,
+                    "wirings": len(group),
+                    "standard_error_pp": float(group["error_percent"].sem()) if len(group) > 1 else None,
+                }
+                means = ("error_percent", "clustering", "path_length", "spectral_gap")
+                rows.append(row | {name: float(group[name].mean()) for name in means})
+        return Outcome(rows=rows)
+
+
+@dataclass(frozen=True, kw_only=True)
 class FitSurface(_Recomputed):
     """Fit the error of the wirings of a network by a quadratic polynomial of numbers of the graph."""
 
