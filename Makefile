@@ -12,7 +12,7 @@ QUIET := $(shell test -t 2 || echo --quiet)
 # A dead worker is replaced, a hanging test fails after 300 s, and a hanging process is killed after 330 s
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile --max-worker-restart 8 \
 	--timeout 300 -o faulthandler_timeout=330 -o faulthandler_exit_on_timeout=true
-MYTHS := hessian-cost dataset-bias cifar10-1 forgetting fixup lightweight-conv saliency order
+MYTHS := hessian-cost dataset-bias cifar10-1 forgetting fixup lightweight-conv saliency order wiring
 
 .PHONY: quick test all frameworks bench bench-compare matrix report site screenshots data lint release clean $(MYTHS)
 

@@ -20,8 +20,9 @@ from myths.lab.storage.run_folder import RunFolder
 from myths.lightweight_conv import MYTH as LIGHTWEIGHT_CONV
 from myths.order import MYTH as ORDER
 from myths.saliency import MYTH as SALIENCY
+from myths.wiring import MYTH as WIRING
 
-OURS: tuple[Myth, ...] = (HESSIAN_COST, DATASET_BIAS, CIFAR10_1, FORGETTING, FIXUP, LIGHTWEIGHT_CONV, SALIENCY, ORDER)
+OURS: tuple[Myth, ...] = (HESSIAN_COST, DATASET_BIAS, CIFAR10_1, FORGETTING, FIXUP, LIGHTWEIGHT_CONV, SALIENCY, ORDER, WIRING)
 
 
 def _installed() -> tuple[Myth, ...]:

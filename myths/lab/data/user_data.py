@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from myths.lab.data import formats, prepared, user_predictions
+from myths.lab.data import formats, prepared, user_graphs, user_predictions
 from myths.lab.data.layout import SPLIT_NAMES, SUFFIXES, FolderListing, Layout, all_numeric, find_images, read_layout
 from myths.lab.data.names import user_dataset_name
 from myths.lab.data.prepared import PreparedDataset
@@ -35,7 +35,8 @@ def add(name: str, path: Path | str, settings: Mapping[str, str] | None = None) 
         name: Lower-case letters, digits, - and _. Dashes become underscores.
         path: An image folder (see ``layout``), a folder with a parallel corpus (see ``user_corpora``), one image, an .npz with x_test,
             y_test and optionally x_train, y_train and classes, predictions for CIFAR-10 and CIFAR-10.1 (see ``user_predictions``), a
-            table of items and properties as .csv (see ``user_tables``), or weights as .pt, .pth or .safetensors.
+            graph as .csv (see ``user_graphs``), a table of items and properties as .csv (see ``user_tables``), or weights as .pt, .pth or
+            .safetensors.
         settings: ``source`` and ``target`` of a parallel corpus, ``normalization`` of weights.
 
     Returns:
@@ -62,6 +63,8 @@ def add(name: str, path: Path | str, settings: Mapping[str, str] | None = None) 
         )
     if path.is_dir():
         return _add_images(name, path)
+    if path.suffix == ".csv" and user_graphs.is_edge_list(path):
+        return _add_graph(name, path)
     if path.suffix == ".csv" and holds_table(path):
         return add_table(name, path)
     if path.suffix in user_predictions.SUFFIXES or (path.suffix == ".npz" and user_predictions.holds_predictions(_names_in(path))):
@@ -82,7 +85,8 @@ def _why_useless(path: Path) -> str:
         return f"{path} is an archive: unpack it and add the folder"
     return (
         f"Unsupported data {path}: expected a folder of images or of parallel texts (train.de, train.en, …), an .npz of arrays, "
-        "predictions for CIFAR-10 and CIFAR-10.1 as .json, .csv or .npy, a table of items and properties as .csv, "
+        "predictions for CIFAR-10 and CIFAR-10.1 as .json, .csv or .npy, a graph as .csv (source,target), a table of items and "
+        "properties as .csv, "
         "weights as .pt, .pth or .safetensors, or one image"
     )
 
@@ -257,6 +261,12 @@ def _add_predictions(name: str, path: Path) -> PreparedDataset:
     predicted = user_predictions.read(path)
     summary = [f"predicted classes for {user_predictions.described(predicted)}", "use: myths run cifar10-1 --data " + name]
     return prepared.save(name, predicted, source=path.name, note="user predictions", summary=summary)
+
+
+def _add_graph(name: str, path: Path) -> PreparedDataset:
+    graph = user_graphs.read(path)
+    summary = [f"a graph of {len(graph['nodes'])} nodes and {len(graph['edges']):,} edges", "use: myths try wiring Predict graph=" + name]
+    return prepared.save(name, graph, source=path.name, note="user graph", summary=summary)
 
 
 def _names_in(path: Path) -> list[str]:

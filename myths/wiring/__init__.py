@@ -1,0 +1,124 @@
+"""Is the wiring of a network a matter of taste? Relational graphs (You et al. 2020) and their limits.
+
+You, Leskovec, He and Xie trained MLPs and ImageNet networks whose layers are wired by graphs, and found that two numbers of the graph, its
+clustering and its path length, predict the error. The suite repeats three things:
+
+1. the published errors: how much two numbers explain, how much of the gain is selection, and where it holds (``trials.recomputed``,
+   ``facts``, ``regression``). Nothing is trained, and nobody is blind;
+2. one prediction, which is blind: ring-like wirings err more than small-world ones of equal density and width (``trials.training``,
+   ``relational_mlp``);
+3. the mathematics of graphs, exactly: Tutte polynomial and Potts model (``trials.exact``, ``tutte``, ``graphs``).
+"""
+
+from myths.lab.myth import Myth, Paper
+from myths.wiring import figures, tables
+from myths.wiring.claims import CLAIMS
+from myths.wiring.profiles import trials
+from myths.wiring.trials import (
+    CheckIdentity,
+    CompareEpochs,
+    CompareNetworks,
+    CompareOtherCollection,
+    CompareShapes,
+    FitFewWirings,
+    FitSurface,
+    MapErrors,
+    Predict,
+    RegenerateWirings,
+    SelectBest,
+    TrainWirings,
+)
+from myths.wiring.user_summary import summarize_user_data
+
+MYTH = Myth(
+    name="wiring",
+    number=10,
+    belief="How a network is wired is a matter of taste and tricks: no mathematics of the graph says which wiring is better.",
+    rebuttal=(
+        "In 3,942 MLPs of equal size, clustering and path length of the wiring explain more than half of the variance in test error, and "
+        "more than 80 % of what noise leaves to explain. The same wirings are good in most of five networks."
+    ),
+    discussion=(
+        "For the belief: in a second collection, 1,020 CNNs on random graphs, no graph invariant singles out the best networks, and a "
+        "function of clustering and path length carries to no other generator of graphs. Three Watts–Strogatz generators reach the same"
+        " accuracy on ImageNet within 0.1 points (Xie et al. 2019, Fig. 1; secondary source). Half of the advertised gain of the best "
+        "wiring is selection on the seeds that chose it. Much of the rest is width: at equal parameters a sparse network is up to three"
+        " times as wide, and random sparse wirings gain nearly as much over the complete graph as small-world ones. What the shape adds"
+        " at equal density and width is ring-like against the rest. The comparison with the complete graph rests on one graph with five"
+        " training runs, so thousands of wirings that beat it are one fact. Equal parameters hold for the MLP only; the ImageNet "
+        "networks have equal multiply-adds, and the wired ones up to 44 % more parameters. The authors plot four pairs of networks; the"
+        " pair that agrees least, MLP and ResNet-50, is not among them. Claims W1 to W7 are recomputed from published errors, and their"
+        " criteria were written when the numbers were known. W8 alone is blind, so the myth is open unless W8 is decided. Spanning "
+        "trees, T(1, 1) of the Tutte polynomial, explain little of the error at equal density. Other points of the Tutte polynomial "
+        "cannot be computed at 64 nodes: the problem is #P-hard nearly everywhere (Jaeger, Vertigan & Welsh 1990)."
+    ),
+    papers=(
+        Paper(
+            "J. You, J. Leskovec, K. He, S. Xie",
+            2020,
+            "Graph Structure of Neural Networks",
+            "ICML 2020, arXiv 2007.06559",
+            "https://arxiv.org/abs/2007.06559",
+        ),
+        Paper(
+            "A. Nowak, R. A. Janik",
+            2020,
+            "Discovering wiring patterns influencing neural network performance",
+            "arXiv 2002.08104",
+            "https://arxiv.org/abs/2002.08104",
+        ),
+        Paper(
+            "S. Xie, A. Kirillov, R. Girshick, K. He",
+            2019,
+            "Exploring Randomly Wired Neural Networks for Image Recognition",
+            "ICCV 2019, arXiv 1904.01569",
+            "https://arxiv.org/abs/1904.01569",
+        ),
+    ),
+    trial_types=(
+        CompareShapes,
+        FitSurface,
+        CompareNetworks,
+        SelectBest,
+        FitFewWirings,
+        CompareEpochs,
+        CompareOtherCollection,
+        MapErrors,
+        TrainWirings,
+        RegenerateWirings,
+        CheckIdentity,
+        Predict,
+    ),
+    trials=trials,
+    tables={
+        "shapes": tables.shapes,
+        "error_map": tables.error_map,
+        "error_by_gap": tables.error_by_gap,
+        "surfaces": tables.surfaces,
+        "network_pairs": tables.network_pairs,
+        "selection": tables.selection,
+        "few_wirings": tables.few_wirings,
+        "epochs": tables.epochs,
+        "other_collection": tables.other_collection,
+        "trained": tables.trained,
+        "regenerated": tables.regenerated,
+        "exact": tables.exact,
+        "user_graphs": tables.user_graphs,
+    },
+    claims=CLAIMS,
+    figures={
+        "error_map": figures.error_map,
+        "error_by_gap": figures.error_by_gap,
+        "error_by_shape": figures.error_by_shape,
+        "explained": figures.explained,
+        "selection": figures.selection,
+        "trained": figures.trained,
+    },
+    summarize_user_data=summarize_user_data,
+    better={"test_error_percent": "lower", "error_percent": "lower"},
+    conditions=("network", "densities", "nodes", "epochs", "train_examples"),
+    verdict_texts={
+        "refuted": "Numbers of the graph predict which wiring of equal size has the lower error, also in networks trained by this suite.",
+        "standing": "Numbers of the graph do not predict which wiring of equal size has the lower error.",
+    },
+)

@@ -1,0 +1,49 @@
+"""Measures of the claims: functions from the rows of a claim to its estimate, or None if the rows do not suffice."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from myths.lab import measures
+from myths.lab.estimate import clopper_pearson
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from myths.lab.estimate import Estimate
+
+over_wirings = partial(measures.from_columns, n="wirings", source_of_variation="models")
+"""Return an estimate of a table with its bootstrap interval over wirings, each of which is a network."""
+
+over_generators = partial(measures.from_columns, n="generators", source_of_variation="models")
+"""Return an estimate of a table with its bootstrap interval over generators of graphs."""
+
+mismatches = partial(measures.only_value, "mismatches", n="cases")
+"""Return the number of cases in which two exact computations differ."""
+
+
+def smallest_end(column: str, rows: pd.DataFrame, *, groups: int) -> Estimate | None:
+    """Return the estimate whose interval reaches lowest: if its interval lies above a bound, all do.
+
+    Args:
+        column: The column of the value.
+        rows: One row per network.
+        groups: Number of networks that the statement names.
+
+    Returns:
+        The estimate, or None if a network is missing.
+    """
+    if len(rows) < groups:
+        return None
+    return over_wirings(column, rows.loc[[rows[f"{column}_low"].idxmin()]])
+
+
+def close_draws(rows: pd.DataFrame) -> Estimate | None:
+    """Return the percentage of draws of few wirings whose surface is close to that of all, with its Clopper–Pearson interval."""
+    return clopper_pearson(int(rows["close_draws"].iloc[0]), int(rows["draws"].iloc[0]), "models").affine(100)
+
+
+def better_arm(arms: tuple[str, str], rows: pd.DataFrame) -> Estimate | None:
+    """Return the mean difference in test error between two arms (first minus second) over pairs of networks, with Student's t interval."""
+    return measures.paired_difference("test_error_percent", "arm", arms, rows, pair="pair", source_of_variation="seeds")
