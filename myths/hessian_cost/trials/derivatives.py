@@ -38,8 +38,11 @@ MAX_FIRST_CALL_SECONDS = 15.0
 """Time limit of the first call in seconds, which may include compilation."""
 BUDGET_SECONDS = 0.5
 """Time for repeats of each method in seconds."""
-BLOCK_SECONDS = 0.005
+BLOCK_SECONDS = 0.02
 """Shorter calls on a CPU are timed in blocks of about this duration, so that one call with cold caches does not count."""
+WARMUP_SECONDS = 0.3
+"""Time for which the closed form is called before it is timed alone. The first calls of a process find cold caches, a low clock frequency
+and memory that was never touched: on two virtual cores they took up to twice as long."""
 SAMPLED_ROWS = 32
 """Number of rows of a Hessian that are timed to estimate the time of the row loop."""
 GIB = 2**30
@@ -149,7 +152,7 @@ def _time(trial: TimeDerivative, kind: DerivativeKind, inputs: Inputs, exact: An
     problem, method = PROBLEMS[trial.problem], METHODS[trial.method]
     clock = clock_of(trial.threads, device)
     floor = getattr(METHODS["closed-form"], kind)(problem, inputs, trial.dtype, device)
-    floor()
+    _warm_up(floor)
     clean = _compare({"closed": floor}, {"closed": _duration(floor, device, clock)}, device, clock)["closed"]
     row: dict[str, Any] = {**clean.row("clean_closed_form_"), "clock": "processor" if clock is time.process_time else "wall"}
     sample = _Sample(trial, inputs, device, clock, context.rng("rows")) if method is ROW_LOOP and kind == "hessian" else None
@@ -233,6 +236,14 @@ class _Sample:
             whole(lambda t: t.median), whole(lambda t: t.low_quartile), whole(lambda t: t.high_quartile),
             parts["rows"].repeats, whole(lambda t: t.first_call),
         )  # fmt: skip
+
+
+def _warm_up(call: Call) -> None:
+    """Call a function for ``WARMUP_SECONDS``, at least once."""
+    start = time.perf_counter()
+    call()
+    while time.perf_counter() - start < WARMUP_SECONDS:
+        call()
 
 
 def _duration(call: Call, device: str, clock: Clock) -> float:
