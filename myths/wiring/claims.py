@@ -101,7 +101,7 @@ CLAIMS: tuple[Claim, ...] = (
         measure=mismatches,
         criterion=at_most(0),
         repetition_unit="exact",
-        guards=(TrainWirings, FitSurface),
+        guards=(TrainWirings, FitSurface, CompareShapes, CompareNetworks, SelectBest, FitFewWirings),
     ),
     *IDENTITIES,
     _recomputed(
