@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from myths.lab.data import prepared
 from myths.lab.errors import UsageError
 from myths.lab.execution import session
 from myths.lab.execution.session import RunRequest
@@ -139,3 +140,19 @@ def test_declared_attempts_are_verified_and_nothing_else(changes, finding, tmp_p
 
     wrong = verify(repacked(archive, change), (COIN,)).wrong
     assert (finding is None and not wrong) or any(finding in sentence for sentence in wrong), wrong
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lacking(Toss):
+    """Cannot run: its data are not here, and it says where to put them."""
+
+    def skip_reason(self) -> str:
+        return f"copy coins.npz to {prepared.roots()[0]}, or the files into {prepared.roots()[0] / 'downloads' / 'coins'}"
+
+
+def test_why_a_trial_was_skipped_is_recorded_without_a_path(tmp_path):
+    """A path would keep the run from being published."""
+    asked = request(tmp_path, EURO, Lacking(coin="guilder"))
+    go(replace(asked, myths=[replace(asked.myths[0], trial_types=(Toss, Slow, Lacking))]))
+    (skipped,) = asked.run.metadata()["invocations"][0]["skipped"]
+    assert skipped["reason"] == "copy coins.npz to DATA, or the files into DATA/downloads/coins"

@@ -239,6 +239,13 @@ def remove(name: str) -> list[Path]:
     return gone
 
 
+def without_paths(text: str) -> str:
+    """Return a text with the folders of the prepared datasets replaced by "DATA", so that it can be stored with results."""
+    for root in sorted(map(str, roots()), key=len, reverse=True):
+        text = text.replace(root, "DATA")
+    return text
+
+
 def require(name: str) -> PreparedDataset:
     """Return the prepared or built-in dataset of this name.
 

@@ -193,7 +193,9 @@ def run(request: RunRequest, progress_of: ProgressFactory) -> dict[str, MythResu
         _check_free_space(request.run)
         invocation = provenance.invocation(request.device, request.arguments, [c for p in planned for c in p.myth.claims])
         invocation["skipped"] = [
-            {"myth": p.myth.name, "trial": canonical(trial), "reason": reason} for p in planned for trial, reason in p.plan.skipped
+            {"myth": p.myth.name, "trial": canonical(trial), "reason": prepared.without_paths(reason)}
+            for p in planned
+            for trial, reason in p.plan.skipped
         ]
         if again := [trial.id for p in planned for trial in p.plan.in_state("pending") if p.store.attempts(trial)]:
             invocation["again"] = again
