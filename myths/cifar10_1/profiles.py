@@ -130,7 +130,8 @@ def new_models(profile: Profile, seeds: int | None, test_sets: tuple[str, ...]) 
     for test_set in (*NEW_TEST_SETS, *test_sets):
         for seed in range(n_seeds):
             evaluations = tuple(EvaluateModel(model=model, test_set=test_set) for model in models(seed))
-            listed += [*evaluations, CompareModelRanks(evaluations=evaluations)]
+            trained = [each.model for each in evaluations if isinstance(each.model, TrainClassifier)]  # what G0-trained is measured on
+            listed += [*trained, *evaluations, CompareModelRanks(evaluations=evaluations)]
     return listed
 
 
