@@ -19,6 +19,7 @@ from myths.lab.vision.networks import NETWORKS, build
 from myths.lightweight_conv.layer_names import increasing_kernel_sizes
 from myths.lightweight_conv.layers import LayerConfig
 from myths.lightweight_conv.layers import build as build_layer
+from myths.order.networks import Mlp, PatchTransformer
 from myths.saliency.pretrained import load as load_pretrained
 
 SHAPES = {
@@ -28,14 +29,17 @@ SHAPES = {
 """Classes, channels and pixels per side of datasets that networks are trained on."""
 
 WITHOUT_OWN_CONVOLUTIONS = {
-    "TimeHessian", "TimeGradient", "TimeNewtonStep", "TimeFormula",
+    "TimeHessian", "TimeGradient", "TimeNewtonStep", "TimeFormula", "MeasureMachine",
     "RecomputePublishedTables", "NameThatDataset", "CrossDatasetEvaluation", "CountDuplicates", "ClassifyRandomParts",
     "CrossDatasetNegatives", "LinearProbe",
     "PublishedAccuracy", "ReuseTestSet", "PublishedRanks", "PublishedHardImages", "EvaluateModel", "CompareModelRanks",
-    "ExcludeTestImages", "SelectPublishedModel",
+    "ExcludeTestImages", "SelectPublishedModel", "PublishedMeanDrop",
     "CountUnforgettable", "CorrelateCounts", "CompareCounts",
     "TrainTransformer", "ExportKernels", "TimeDecoding",
-    "AttackImages", "RandomizeParameters", "MeasureCurvature", "MeasureInfluence",
+    "AttackImages", "RandomizeParameters", "MeasureCurvature", "MeasureInfluence", "ChangeImages",
+    "LearnModes", "LearnTree", "DrawTrees", "FindCategory", "FindItemModes", "CompareOrders",
+    "CheckIdentity", "RegenerateWirings", "MapErrors", "FitSurface", "CompareShapes", "CompareNetworks", "SelectBest", "FitFewWirings",
+    "CompareEpochs", "CompareOtherCollection", "TrainWirings", "Predict",
 }  # fmt: skip
 """Trials that compute none, or only those of a network that a trial they depend on trains."""
 
@@ -82,6 +86,11 @@ def run_once(network, channels, side):
 @functools.cache
 def of_classifier(name, classes, channels, side):
     return run_once(build(name, classes, channels, side), channels, side)
+
+
+@functools.cache
+def of_order(name, classes, channels, side):
+    return run_once({"mlp": Mlp, "patch_transformer": PatchTransformer}[name](classes, channels, side), channels, side)
 
 
 @functools.cache
@@ -141,6 +150,10 @@ def cases_of(trial):
         }
         feed_forward = [(trial.embed_dim, trial.ffn_dim), (trial.ffn_dim, trial.embed_dim)]
         return own | {MatrixProduct(rows=64, inner=inner, columns=columns) for inner, columns in feed_forward}
+    if kind == "TrainRecall":
+        return {case for layer in trial.layers for case in of_layer(layer, trial.embed_dim, trial.heads, 31)}
+    if kind == "TrackImages" and trial.network not in NETWORKS:
+        return of_order(trial.network, *SHAPES[trial.dataset])
     if kind == "TimeLayer":
         return {case for layer in trial.layers for case in of_layer(layer, trial.embed_dim, trial.heads, trial.kernel_size)}
     if getattr(trial, "network", None) in NETWORKS:

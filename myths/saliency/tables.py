@@ -59,7 +59,8 @@ def networks(results: Results) -> pd.DataFrame:
     import pandas as pd
 
     dataset, defense = (lambda t: t.dataset), (lambda t: t.defense)
-    frames = [results.frame(TrainNetwork, defense=defense), results.frame(EvaluatePretrained, dataset=dataset, defense=defense)]
+    given = results.frame(EvaluatePretrained, dataset=dataset, defense=defense, network=lambda t: t.weights)
+    frames = [results.frame(TrainNetwork, defense=defense), given]
     frames = [frame for frame in frames if len(frame)]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 

@@ -71,8 +71,7 @@ def test_the_gpu_profile_measures_every_claim_that_it_is_to_decide(rehearsed):
     # 10,000 layers are left out of the rehearsal; the rest the profile leaves to "paper", or to nobody.
     assert needed - measured == {"U1-level-500", "U1-level-10000", "U1-vs-bn-56", "U2-gap-mixup", "U4-neither", "U4-iwslt"}
     assert not {"U3", "U5"} & measured
-    pairs = {j.claim.id: j.estimate.n for j in rehearsed.claim_results if j.primary}
-    assert set(pairs) == {"U1-trains-1000", "U2-gap"}
+    assert {j.claim.id for j in rehearsed.claim_results if j.primary} == {"U1-trains-1000", "U2-gap"}
 
 
 def test_controls_hold_in_the_rehearsal(rehearsed):

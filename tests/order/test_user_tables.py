@@ -46,7 +46,7 @@ def test_a_table_is_added_and_its_modes_are_found(add):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("1,2\n3,4\n5,6\n", "no header row"),
+        ("1,2,3\n3,4,5\n5,6,7\n", "no header row"),
         ("", "no header row"),
         ("a,b\n1,2\n3,green\n", "line 3, column b: 'green' is not a number"),
         ("a,b\n1,2\n3,\n", "line 3, column b: the cell is empty"),
