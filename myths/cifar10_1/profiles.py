@@ -26,13 +26,14 @@ from myths.cifar10_1.trials.new_models import Model
 from myths.cifar10_1.trials.reuse import Strategy
 from myths.cifar10_1.user_networks import IMAGES
 from myths.lab.errors import UsageError
-from myths.lab.myth import Profile
+from myths.lab.myth import Profile, unique_trials
 from myths.lab.trial import Trial
 from myths.lab.vision.classifier import TrainClassifier
 
 NEW_TEST_SETS = ("cifar10_1_v4", "cifar10_1_v6", "cifar10_tiny_imagenet")
 
 
+@unique_trials
 def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = ()) -> list[Trial]:
     """Return the trials of a profile.
 
