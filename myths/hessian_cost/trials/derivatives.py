@@ -152,7 +152,7 @@ def _time(trial: TimeDerivative, kind: DerivativeKind, inputs: Inputs, exact: An
     problem, method = PROBLEMS[trial.problem], METHODS[trial.method]
     clock = clock_of(trial.threads, device)
     floor = getattr(METHODS["closed-form"], kind)(problem, inputs, trial.dtype, device)
-    _warm_up(floor)
+    _warm_up(floor, device)
     clean = _compare({"closed": floor}, {"closed": _duration(floor, device, clock)}, device, clock)["closed"]
     row: dict[str, Any] = {**clean.row("clean_closed_form_"), "clock": "processor" if clock is time.process_time else "wall"}
     sample = _Sample(trial, inputs, device, clock, context.rng("rows")) if method is ROW_LOOP and kind == "hessian" else None
@@ -238,12 +238,13 @@ class _Sample:
         )  # fmt: skip
 
 
-def _warm_up(call: Call) -> None:
-    """Call a function for ``WARMUP_SECONDS``, at least once."""
-    start = time.perf_counter()
-    call()
-    while time.perf_counter() - start < WARMUP_SECONDS:
-        call()
+def _warm_up(call: Call, device: str) -> None:
+    """Call a function until its calls have taken ``WARMUP_SECONDS``. A GPU finishes each call before the next is queued."""
+    seconds = 0.0
+    while seconds < WARMUP_SECONDS:
+        with Stopwatch(device) as stopwatch:
+            call()
+        seconds += stopwatch.seconds
 
 
 def _duration(call: Call, device: str, clock: Clock) -> float:
