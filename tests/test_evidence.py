@@ -74,6 +74,7 @@ RANGES = {
     "of its BLEU": POSITIVE,
     "of starts": SHARE,
     "of the images": SHARE,
+    "of the other superclasses": ANY,
     "of the images that only one attack leaves untouched": SHARE,
     "of the top 1,000": SHARE,
     "of the top 1,000, the largest of three methods": DIFFERENCE,

@@ -1,21 +1,22 @@
 """What does a network learn first? The order of learning (Saxe, McClelland & Ganguli 2019; Hacohen, Choshen & Weinshall 2020).
 
-The dynamics of a deep linear network can be solved: it learns the modes of the correlation of inputs and outputs one after the other,
-strongest first. Networks for images learn the same images early, whatever their initial weights. The suite repeats three groups of
-experiments:
+The dynamics of a deep linear network have an exact solution: from a small start, it learns the modes of the correlation between inputs and
+outputs one after the other, strongest first. Image classifiers with different initial weights learn the same images early. The suite
+repeats three groups of experiments:
 
 1. train deep linear networks from balanced, small and large random starts, all in one tensor, beside the theory (``deep_linear``,
    ``trials.linear``); items of a tree (``hierarchy``, ``trials.trees``); a category hidden in noise (``coherence``, ``trials.categories``);
 2. follow when networks classify superclasses, classes and single images of CIFAR-100 correctly, and correlate the orders of two networks
-   (``image_order``, ``trials.images``), also with shuffled labels and noise images;
-3. find the modes of a table of the user, and when a network would learn each (``item_modes``, ``trials.items``).
+   (``image_order``, ``trials.images``), also with shuffled labels, with noise images, and after most images of one superclass have been
+   removed (``trials.thinning``);
+3. find the modes of a user's table, and when a network would learn each (``item_modes``, ``trials.items``).
 """
 
 from myths.lab.myth import Myth, Paper
 from myths.order import figures, tables
 from myths.order.claims import CLAIMS
 from myths.order.profiles import trials
-from myths.order.trials import CompareOrders, DrawTrees, FindCategory, FindItemModes, LearnModes, LearnTree, TrackImages
+from myths.order.trials import CompareOrders, DrawTrees, FindCategory, FindItemModes, LearnModes, LearnTree, ThinSuperclass, TrackImages
 from myths.order.user_summary import summarize_user_data
 
 MYTH = Myth(
@@ -23,23 +24,29 @@ MYTH = Myth(
     number=9,
     belief="What a network learns first is an accident of initialization and of the order of the data.",
     rebuttal=(
-        "A deep linear network with a small start learns the modes of its data in the order of their singular values, at times that a "
-        "formula gives (Saxe et al. 2019): broad distinctions before fine ones, whatever the initial weights. Networks for images learn "
-        "the images of a dataset in a similar order, most of all networks of one architecture (Hacohen et al. 2020)."
+        "A deep linear network with small initial weights learns the modes of its data in the order of their singular values, at times "
+        "that a formula predicts (Saxe et al. 2019): broad distinctions before fine ones, for every small start. Image classifiers learn "
+        "the images of a dataset in a similar order, most similar for networks of one architecture (Hacohen et al. 2020)."
     ),
     discussion=(
-        "The theory needs small initial weights. From a large start the order is lost: the modes start at random strengths and all "
-        "approach their values at once. A network without hidden layer has no order either; depth creates it. The order is one of the "
-        "data: if fine distinctions are made stronger than broad ones, they are learned first. It is therefore not an order of nature, and "
-        "the order of the distribution matters even if the order of presentation does not.\n\n"
+        "A mode is a pair of singular vectors of the correlation between inputs and outputs: a contrast between items, such as animals "
+        "against plants, with the properties in which they differ. Its strength is its singular value s. While a mode is being learned, "
+        "the network generalizes it too far: a property that most of a branch has is first assigned to items that lack it.\n\n"
+        "The theory needs small initial weights. From a large start, the order is lost: modes start at random strengths, and all approach "
+        "their final values at the same time. A network without hidden layer has no order either; depth creates it. The order depends on "
+        "the data: if fine distinctions are made stronger than broad ones, they are learned first, and a superclass with few images is "
+        "learned late. The order is therefore a property of the dataset, not of nature. The frequencies in the data matter; the sequence "
+        "in which examples are presented does not.\n\n"
         "Any grouping of classes has a higher accuracy than the classes, by chance alone. Superclasses are therefore compared with random "
-        "groupings of the same sizes. Scores of images share noise with the networks' accuracy: networks of two kinds are compared at "
-        "equal accuracy. Two sources disagree about shuffled labels: Hacohen et al. report synthetic datasets on which the common order "
-        "ceases, Pliushch et al. (2022) an agreement that is independent of labels and follows image statistics. Claim O4 tests it on "
-        "training images; the control is random labels on noise images.\n\n"
-        "A category is found by the first mode only above a threshold of coherence. A single common property of few things stays below it: "
-        "forty blue things among 400 have C = 0.36, and more than 113 would be needed. Spectral bias (low frequencies first) and "
-        "saddle-to-saddle dynamics are later accounts of the same order; grokking, where general rules come late, is a counterexample."
+        "groupings of the same sizes. The order of the images depends on how fast a network learns: networks of different architectures "
+        "are compared at equal accuracy. Sources disagree about shuffled labels: Hacohen et al. report synthetic datasets on which the "
+        "common order vanishes; Pliushch et al. (2022) report an agreement that is independent of labels and follows image statistics. "
+        "Claim O4 tests this on training images. The control O4-null uses noise images with a different permutation of the labels for each "
+        "network: nothing is left on which two networks could agree.\n\n"
+        "A category is found by the first mode only above a threshold of its coherence C. A single property that few objects share stays "
+        "below the threshold: forty blue things among 400 have C = 0.36, and more than 113 would be needed. Later work explains the same "
+        "order by spectral bias (low frequencies first) and saddle-to-saddle dynamics. Grokking is a counterexample: general rules are "
+        "learned late."
     ),
     papers=(
         Paper(
@@ -64,7 +71,7 @@ MYTH = Myth(
             "https://arxiv.org/abs/2105.08997",
         ),
     ),
-    trial_types=(LearnModes, DrawTrees, LearnTree, FindCategory, FindItemModes, TrackImages, CompareOrders),
+    trial_types=(LearnModes, DrawTrees, LearnTree, FindCategory, FindItemModes, TrackImages, ThinSuperclass, CompareOrders),
     trials=trials,
     tables={
         "linear_starts": tables.linear_starts,
@@ -75,6 +82,7 @@ MYTH = Myth(
         "tree_draws": tables.tree_draws,
         "tree_times": tables.tree_times,
         "tree_courses": tables.tree_courses,
+        "tree_illusions": tables.tree_illusions,
         "category_draws": tables.category_draws,
         "categories": tables.categories,
         "item_modes": tables.item_modes,
@@ -82,6 +90,8 @@ MYTH = Myth(
         "training_runs": tables.training_runs,
         "checkpoints": tables.checkpoints,
         "superclasses": tables.superclasses,
+        "thinned_superclasses": tables.thinned_superclasses,
+        "superclass_scores": tables.superclass_scores,
         "orders": tables.orders,
         "joint_scores": tables.joint_scores,
     },
@@ -90,8 +100,11 @@ MYTH = Myth(
         "theory_and_simulation": figures.theory_and_simulation,
         "lost_order": figures.lost_order,
         "tree_levels": figures.tree_levels,
+        "tree_times": figures.tree_times,
+        "illusion": figures.illusion,
         "coherence": figures.coherence,
         "superclasses": figures.superclasses,
+        "thinned_superclass": figures.thinned_superclass,
         "image_orders": figures.image_orders,
     },
     summarize_user_data=summarize_user_data,

@@ -14,9 +14,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+MAX_COMPARISONS = 4
+SHORT_NAMES = {"small_cnn": "CNN", "mnist_cnn": "CNN", "mlp": "MLP", "resnet8": "ResNet", "resnet18": "ResNet", "patch_transformer": "ViT"}
+
 Tables = Mapping[str, "pd.DataFrame"]
 
 NETWORK_NAMES = {"linear": "deep linear network", "relu": "hidden layer of ReLU", "shallow": "no hidden layer"}
+LEVEL_NAMES = ("mean of all items", "halves", "quarters", "eighths", "siblings")
+"""What the levels of a tree of 16 items separate."""
 
 
 def theory_and_simulation(tables: Tables) -> Figure | None:
@@ -84,14 +89,75 @@ def tree_levels(tables: Tables) -> Figure | None:
     if not kinds:
         return None
     figure, panels = style.panels([NETWORK_NAMES[k] for k in kinds], "time (τ)", "progress of the level", (3.4 * len(kinds) + 0.6, 3.9))
-    names = ("mean of all items", "two halves", "quarters", "pairs of siblings", "siblings")
     for ax, kind in zip(panels, kinds, strict=True):
         for level, one in table[table["network"] == kind].groupby("level"):
-            ax.plot(one["time"], one["progress"], color=style.COLORS[int(level)], lw=2, label=f"level {int(level)}: {names[int(level)]}")
+            ax.plot(one["time"], one["progress"], color=style.COLORS[int(level)], lw=2, label=LEVEL_NAMES[int(level)])
         ax.axhline(0.5, color=style.MUTED_COLOR, lw=1, ls=":")
     panels[-1].legend(frameon=False, fontsize=8, loc="lower right")
     for ax in panels[1:]:
         ax.set_ylabel("")
+    return figure
+
+
+def tree_times(tables: Tables) -> Figure | None:
+    """Plot a tree of 16 items whose branches part when a network has learned half of their level, for each kind of network."""
+    from myths.lab.report import style
+
+    table = tables["tree_times"]
+    if table.empty:
+        return None
+    table = table[(table["depth"] == 4) & (table["leaf_repeats"] == 0)].dropna(subset=["half_time"])
+    times = {kind: group.set_index("level")["half_time"] for kind, group in table.groupby("network")}
+    kinds = [kind for kind in NETWORK_NAMES if kind in times and len(times[kind]) == 5]
+    if not kinds:
+        return None
+    figure, panels = style.panels([NETWORK_NAMES[k] for k in kinds], "time (τ)", "item", (3.4 * len(kinds) + 0.6, 3.9))
+    end = 1.1 * max(float(times[kind].max()) for kind in kinds)
+    for ax, kind in zip(panels, kinds, strict=True):
+        _draw_tree(ax, [float(times[kind][level]) for level in range(5)], end)
+        ax.set_xlim(0, end)
+    panels[-1].legend(frameon=False, fontsize=8, loc="lower right")
+    for ax in panels[1:]:
+        ax.set_ylabel("")
+    return figure
+
+
+def _draw_tree(ax: Axes, times: list[float], end: float) -> None:
+    """Draw a binary tree whose nodes of level l part at ``times[l]``. Before ``times[0]``, the mean of all items is not learned."""
+    from myths.lab.report import style
+
+    depth = len(times) - 1
+    ax.plot([times[0]], [2 ** (depth - 1) + 0.5], "o", ms=5, color=style.COLORS[0], label=LEVEL_NAMES[0])
+    for level in range(1, depth + 1):
+        width = 2 ** (depth - level)
+        for node in range(2**level):
+            at, parent = (node + 0.5) * width + 0.5, (node // 2 + 0.5) * 2 * width + 0.5
+            until = times[level + 1] if level < depth else end
+            ax.plot([times[level], times[level], until], [parent, at, at], color=style.COLORS[level], lw=1.5,
+                    label=LEVEL_NAMES[level] if node == 0 else None)  # fmt: skip
+    ax.plot([times[0], times[1]], [2 ** (depth - 1) + 0.5] * 2, color=style.COLORS[0], lw=1.5)
+    ax.set_yticks(range(1, 2**depth + 1, 5))
+
+
+def illusion(tables: Tables) -> Figure | None:
+    """Plot the output for one property that contradicts its branch over time, for each kind of network."""
+    from myths.lab.report import style
+
+    table = tables["tree_illusions"]
+    if table.empty:
+        return None
+    table = table[(table["depth"] == 4) & (table["leaf_repeats"] == 0)]
+    kinds = [kind for kind in NETWORK_NAMES if kind in set(table["network"])]
+    if not kinds:
+        return None
+    title = "A property that the item does not share with its branch"
+    figure, ax = style.axes(title, "time (τ)", "output / final value", (6.8, 4.2))
+    for kind, color in zip(kinds, style.COLORS, strict=False):
+        one = table[table["network"] == kind]
+        ax.plot(one["time"], one["output"], color=color, lw=2, label=NETWORK_NAMES[kind])
+    ax.axhline(0, color=style.MUTED_COLOR, lw=1)
+    ax.axhline(1, color=style.MUTED_COLOR, lw=1, ls=":", label="final value")
+    ax.legend(frameon=False, fontsize=8)
     return figure
 
 
@@ -152,28 +218,61 @@ def superclasses(tables: Tables) -> Figure | None:
     return figure
 
 
-def image_orders(tables: Tables) -> Figure | None:
-    """Plot the scores of the same images in two networks: of one kind, of two kinds, and with shuffled labels. Area: number of images."""
+def thinned_superclass(tables: Tables) -> Figure | None:
+    """Plot the mean score of each superclass with all training images and after one of them has been thinned; one panel per network."""
     from myths.lab.report import style
 
-    table = tables["joint_scores"]
+    table = tables["superclass_scores"]
     if table.empty:
         return None
-    table = table[(table["pair"] == 0) & (table["group_size"] == 1)]
-    cases = [
-        (f"{networks.replace('_', ' ')}, {labels} labels" + (", noise" if inputs == "noise" else ""), group)
-        for (followed, networks, labels, inputs), group in table.groupby(["followed", "networks", "labels", "inputs"], sort=True)
-        if not (followed == "train" and labels == "true")
-    ]
-    cases = sorted(cases, key=lambda case: ("shuffled" in case[0], case[0]))[:4]
-    if not cases:
-        return None
-    figure, panels = style.panels([name for name, _ in cases], "score in network 1", "score in network 2", (3.3 * len(cases) + 0.6, 3.8))
-    for ax, (_, group) in zip(panels, cases, strict=True):
-        _draw_joint(ax, group)
+    seeds = sorted(table["seed"].unique())[:3]
+    figure, panels = style.panels([f"seed {seed}" for seed in seeds], "", "mean score of test images", (3.0 * len(seeds) + 0.6, 4.2))
+    for ax, seed in zip(panels, seeds, strict=True):
+        for row in table[table["seed"] == seed].sort_values("is_thinned").to_dict("records"):
+            ends, thinned = (row["score_all_images"], row["score_thinned"]), row["is_thinned"]
+            color = style.PAPER_COLOR if thinned else style.MUTED_COLOR
+            ax.plot((0, 1), ends, "o-", ms=3.5, lw=2.5 if thinned else 1, color=color, alpha=1 if thinned else 0.6)
+            if thinned:
+                ax.annotate(
+                    f"{row['name']}, thinned", (1, ends[1]), (0, -12), textcoords="offset points", ha="right", fontsize=8, color=color
+                )
+        ax.set_xticks((0, 1), ("all images", "one superclass thinned"))
+        ax.set_xlim(-0.15, 1.15)
     for ax in panels[1:]:
         ax.set_ylabel("")
     return figure
+
+
+def image_orders(tables: Tables) -> Figure | None:
+    """Plot the scores of the same images in the two networks of the first pair, for four comparisons. Area: number of images."""
+    from myths.lab.report import style
+
+    joint, orders = tables["joint_scores"], tables["orders"]
+    if joint.empty:
+        return None
+    columns = ["labels", "inputs", "networks", "followed"]
+    joint, orders = (table[(table["pair"] == 0) & (table["group_size"] == 1)] for table in (joint, orders))
+    found = {key: group for key, group in joint.groupby(columns) if not (key[0] == "true" and key[3] == "train")}
+    chosen = sorted(found, key=lambda key: (key[0] != "true", key[1] == "noise", " and " in key[2]))[:MAX_COMPARISONS]
+    if not chosen:
+        return None
+    rho = dict(orders.dropna(subset=["spearman"]).set_index(columns)["spearman"]) if "spearman" in orders else {}
+    titles = [_title_of_orders(key, rho.get(key)) for key in chosen]
+    figure, panels = style.panels(titles, "score in network 1", "score in network 2", (3.3 * len(chosen) + 0.6, 4.2))
+    for ax, key in zip(panels, chosen, strict=True):
+        _draw_joint(ax, found[key])
+    for ax in panels[1:]:
+        ax.set_ylabel("")
+    return figure
+
+
+def _title_of_orders(key: tuple[str, str, str, str], rho: float | None) -> str:
+    """Return three lines: the networks, the images and labels, and Spearman's ρ."""
+    labels, inputs, networks, followed = key
+    names = [SHORT_NAMES.get(name, name) for name in networks.split(" and ")]
+    which = f"two {names[0]}s" if len(names) == 1 else " and ".join(names)
+    what = f"noise, labels {labels}" if inputs == "noise" else f"{followed} images, {labels} labels"
+    return f"{which}\n{what.replace('shuffled twice labels', 'labels shuffled twice')}\nρ = " + ("–" if rho is None else f"{rho:.2f}")
 
 
 def _draw_joint(ax: Axes, group: pd.DataFrame) -> None:

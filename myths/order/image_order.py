@@ -17,6 +17,14 @@ Grouping = Int[np.ndarray, " classes"]
 DIGIT_GROUPS = (0, 1, 1, 0, 1, 1, 0, 1, 0, 0)
 """The five roundest digits (0, 3, 6, 8, 9) and the others. A stand-in for superclasses."""
 
+CIFAR100_SUPERCLASSES = (
+    "aquatic mammals", "fish", "flowers", "food containers", "fruit and vegetables", "household electrical devices",
+    "household furniture", "insects", "large carnivores", "large man-made outdoor things", "large natural outdoor scenes",
+    "large omnivores and herbivores", "medium-sized mammals", "non-insect invertebrates", "people", "reptiles", "small mammals", "trees",
+    "vehicles 1", "vehicles 2",
+)  # fmt: skip
+"""Names of the superclasses of CIFAR-100, by number (Krizhevsky 2009, Sec. 3.1, in alphabetical order)."""
+
 
 def checkpoint_steps(total: int, n: int) -> list[int]:
     """Return at most ``n`` distinct numbers of updates from 1 % of a training run to its end, evenly spaced on a logarithmic scale."""
@@ -60,6 +68,22 @@ def grouped_accuracy(
 def scores(correct: Bool[np.ndarray, "checkpoints n"]) -> Float[np.ndarray, " n"]:
     """Return the fraction of checkpoints at which each image is classified correctly."""
     return correct.mean(0)
+
+
+def group_means(values: Float[np.ndarray, " n"], groups: Int[np.ndarray, " n"]) -> Float[np.ndarray, " groups"]:
+    """Return the mean of the values in each group, such as the mean score of the images of a superclass.
+
+    Args:
+        values: One value per image.
+        groups: Group of each image; every number from 0 to the largest is present.
+    """
+    return np.bincount(groups, values) / np.bincount(groups)
+
+
+def fraction_before(means: Float[np.ndarray, " groups"], group: int) -> float:
+    """Return the fraction of the other groups that are learned before a group: those with a higher mean score. A tie counts half."""
+    others = np.delete(means, group)
+    return float(((others > means[group]) + 0.5 * (others == means[group])).mean())
 
 
 def at_equal_accuracy(

@@ -22,7 +22,7 @@ ANIMALS_AND_PLANTS = "animals_and_plants"
 EXACT_ENTRIES = 20_000_000
 """Number of entries above which the singular value decomposition is randomized."""
 NAMED = 5
-"""Number of items that are named on each side of a mode."""
+"""Number of items, and of properties, that are named on each side of a mode."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,19 @@ class ItemTable:
 
 @dataclass(frozen=True)
 class Modes:
-    """The first singular vectors and values of a table, and the largest relative error ‖Xᵀu − s v‖ / s of the values returned."""
+    """The first singular vectors and values of a table.
+
+    Attributes:
+        left: Singular vectors of the items.
+        right: Singular vectors of the properties.
+        values: Singular values.
+        error: Largest relative residual of a mode, the larger one of ‖Xv − su‖/s and ‖Xᵀu − sv‖/s. The table has a singular value within
+            this fraction of each value.
+        randomized: Whether the decomposition is randomized.
+    """
 
     left: Float[np.ndarray, "items modes"]
+    right: Float[np.ndarray, "modes properties"]
     values: Float[np.ndarray, " modes"]
     error: float
     randomized: bool
@@ -83,9 +93,12 @@ def modes(table: Float[np.ndarray, "items properties"], n: int) -> Modes:
         left, values, right = randomized_svd(table, n, n_iter=4, random_state=0)
     else:
         left, values, right = (part[..., :n] if i < 2 else part[:n] for i, part in enumerate(np.linalg.svd(table, full_matrices=False)))
-    errors = np.linalg.norm(table.T @ left - right.T * values, axis=0) / np.maximum(values, np.finfo(float).tiny)
     kept = values > 1e-9 * values[0]
-    return Modes(left[:, kept], values[kept], float(errors[kept].max()), randomized)
+    left, values, right = left[:, kept], values[kept], right[kept]
+    # A randomized decomposition makes one of the residuals zero, for tall tables the other one than for wide tables.
+    residuals = (table @ right.T - left * values, table.T @ left - right.T * values)
+    error = max(float((np.linalg.norm(each, axis=0) / values).max()) for each in residuals)
+    return Modes(left, right, values, error, randomized)
 
 
 def noise_edge(table: Float[np.ndarray, "items properties"]) -> float:
@@ -94,24 +107,36 @@ def noise_edge(table: Float[np.ndarray, "items properties"]) -> float:
     return float(table.std() * (np.sqrt(items) + np.sqrt(properties)))
 
 
-def category_coherence(table: Float[np.ndarray, "items properties"], members: np.ndarray) -> float:
-    """Return the coherence C of a category of items, with its own noise.
+def category_coherences(table: Float[np.ndarray, "items properties"], categories: Sequence[str]) -> dict[str, tuple[int, float]]:
+    """Return the number of items and the coherence C of each category, with its own noise. A category of all items is left out.
 
     The difference of each property between members and others is squared, reduced by what noise contributes, and divided by the variance
     within both groups. The sum is K_f · SNR for a block of common properties. It is multiplied by K_o (1 − K_o/N_o) / √(N_o N_f), where the
-    factor in brackets is due to the centering of the properties.
+    factor in brackets is due to the centering of the properties. C is infinite if no property varies within both groups.
 
     Args:
         table: Values, centered by property.
-        members: Whether each item belongs to the category.
+        categories: Category of each item.
     """
+    from scipy.sparse import csr_array
+
+    if not len(categories):
+        return {}
     items, properties = table.shape
-    n = int(members.sum())
-    inside, outside = table[members], table[~members]
-    squares = ((inside - inside.mean(0)) ** 2).sum(0) + ((outside - outside.mean(0)) ** 2).sum(0)
-    variance = squares / max(items - 2, 1)
-    pooled = float(variance.mean())
-    if pooled == 0:
-        return float("inf")
-    excess = (inside.mean(0) - outside.mean(0)) ** 2 - variance * (1 / n + 1 / (items - n))
-    return float(max(0.0, excess.sum()) / pooled * n * (1 - n / items) / np.sqrt(items * properties))
+    names, member, sizes = np.unique(np.asarray(categories), return_inverse=True, return_counts=True)
+    members = csr_array((np.ones(items), (member, np.arange(items))), shape=(len(names), items))
+    totals, column_sums, total = members @ table, table.sum(0), (table**2).sum(0)
+    found = {}
+    for name, n, inside in zip(names.tolist(), sizes.tolist(), totals, strict=True):
+        if n == items:
+            continue
+        mean, others = inside / n, (column_sums - inside) / (items - n)
+        variance = np.maximum(total - n * mean**2 - (items - n) * others**2, 0) / max(items - 2, 1)
+        pooled = float(variance.mean())
+        if pooled <= 1e-12 * float(total.mean()) / items:
+            found[name] = (n, float("inf"))
+            continue
+        excess = (mean - others) ** 2 - variance * (1 / n + 1 / (items - n))
+        c = float(max(0.0, excess.sum()) / pooled * n * (1 - n / items) / np.sqrt(items * properties))
+        found[name] = (n, c)
+    return {name: found[name] for name in dict.fromkeys(categories) if name in found}

@@ -9,7 +9,7 @@ from myths.lab.myth import Profile, unique_trials
 from myths.lab.trial import Trial
 from myths.order.coherence import Block, coherence
 from myths.order.item_modes import load_table
-from myths.order.trials import CompareOrders, DrawTrees, FindCategory, FindItemModes, LearnModes, LearnTree, TrackImages
+from myths.order.trials import CompareOrders, DrawTrees, FindCategory, FindItemModes, LearnModes, LearnTree, ThinSuperclass, TrackImages
 
 Settings = Mapping[str, Any]
 
@@ -73,14 +73,16 @@ def _categories(draws: int, size: int = 400, coherences: Sequence[float] = (0.5,
     return listed
 
 
-def _image_orders(settings: Settings, groupings: int, others: Mapping[str, Settings], pairs: int) -> list[Trial]:
-    """Return pairs of networks on test images, pairs with other networks, and the comparison of two groups.
+def _image_orders(settings: Settings, groupings: int, others: Mapping[str, Settings], pairs: int, *, thinned: bool = True) -> list[Trial]:
+    """Return pairs of networks on test images, pairs with other networks, the comparison of two groups, and thinned superclasses.
 
     Args:
         settings: Settings of the main network.
         groupings: Number of random groupings of classes.
         others: Settings of the other networks, by name.
         pairs: Number of pairs. Pair i consists of the seeds 2i and 2i + 1.
+        thinned: Whether the first network of each pair is trained again with few images of the superclass that the second networks of the
+            first three pairs learn first. The comparison of groups and this need three pairs.
     """
     main = [TrackImages(**{**settings, "groupings": groupings}, seed=seed) for seed in range(2 * pairs)]
     listed: list[Trial] = [CompareOrders(first=(main[2 * i],), second=(main[2 * i + 1],), pair=i) for i in range(pairs)]
@@ -90,6 +92,7 @@ def _image_orders(settings: Settings, groupings: int, others: Mapping[str, Setti
     if pairs >= PAIRS:
         first, second = (tuple(main[start : 2 * PAIRS : 2]) for start in (0, 1))
         listed.append(CompareOrders(first=first, second=second))
+        listed += [ThinSuperclass(network=main[2 * i], others=second) for i in range(pairs if thinned else 0)]
     return [*main, *listed]
 
 
@@ -120,13 +123,13 @@ def _quick(pairs: int) -> list[Trial]:
         *_trees(40),
         *_categories(16, coherences=(0.7, 1.5, 2.0)),
         FindItemModes(),
-        *_image_orders({**DIGITS, "checkpoints": 12}, 100, {"mlp": {}}, pairs),
+        *_image_orders({**DIGITS, "checkpoints": 12}, 100, {"mlp": {}}, pairs, thinned=False),
         *_shuffled_orders(shuffled, pairs),
     ]
 
 
 def _laptop(pairs: int) -> list[Trial]:
-    """Return the theory in full, and CIFAR-100 with 20,000 images: about 11 minutes on two cores with two jobs (estimated)."""
+    """Return the theory in full, and CIFAR-100 with 20,000 images: about 13 minutes on two cores with two jobs (estimated)."""
     cifar = {**CIFAR, "train_examples": 20_000, "epochs": 6.0, "checkpoints": 30}
     shuffled = {**CIFAR, "train_examples": 2000, "epochs": 12.0, "batch_size": 64, "checkpoints": 30}
     return [
@@ -151,7 +154,15 @@ def _overnight(pairs: int) -> list[Trial]:
 
 def _gpu(pairs: int) -> list[Trial]:
     """Return the theory with deeper networks and larger tables, and all of CIFAR-100 with four kinds of networks."""
-    cifar = {**CIFAR, "epochs": 20.0, "checkpoints": 60, "batch_size": 256, "learning_rate": 0.1}
+    return _all_networks({**CIFAR, "epochs": 20.0, "checkpoints": 60, "batch_size": 256, "learning_rate": 0.1}, pairs)
+
+
+def _paper(pairs: int) -> list[Trial]:
+    """Return the trials of the profile "gpu" with 60 epochs and at least five pairs. The papers' image protocols are not reproduced."""
+    return _all_networks({**CIFAR, "epochs": 60.0, "checkpoints": 100, "learning_rate": 0.1}, max(pairs, 5))
+
+
+def _all_networks(cifar: Settings, pairs: int) -> list[Trial]:
     shuffled = {**CIFAR, "train_examples": 10_000, "epochs": 40.0, "checkpoints": 60}
     others: Mapping[str, Settings] = {"mlp": {}, "resnet18": {}, "patch_transformer": {"learning_rate": 0.02}}
     return [
@@ -162,13 +173,6 @@ def _gpu(pairs: int) -> list[Trial]:
         *_image_orders(cifar, 200, others, pairs),
         *_shuffled_orders(shuffled, pairs),
     ]
-
-
-def _paper(pairs: int) -> list[Trial]:
-    """Return the trials of the profile "gpu" with 60 epochs and at least five pairs. The papers' image protocols are not reproduced."""
-    cifar = {**CIFAR, "epochs": 60.0, "checkpoints": 100, "learning_rate": 0.1}
-    others: Mapping[str, Settings] = {"mlp": {}, "resnet18": {}, "patch_transformer": {"learning_rate": 0.02}}
-    return [*_gpu(max(pairs, 5)), *_image_orders(cifar, 200, others, max(pairs, 5))]
 
 
 def _theory(starts: int, draws: int, depth: int) -> list[Trial]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from myths.lab.estimate import student_t
 from myths.lab.storage.store import Results
 from myths.lab.tables import provenance_columns, rows_of_kind
-from myths.order.trials import CompareOrders, DrawTrees, FindCategory, FindItemModes, LearnModes, LearnTree, TrackImages
+from myths.order.trials import CompareOrders, DrawTrees, FindCategory, FindItemModes, LearnModes, LearnTree, ThinSuperclass, TrackImages
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +51,11 @@ def tree_times(results: Results) -> pd.DataFrame:
 def tree_courses(results: Results) -> pd.DataFrame:
     """Return the progress of each level over time, averaged over trees."""
     return rows_of_kind(results.frame(LearnTree), "course")
+
+
+def tree_illusions(results: Results) -> pd.DataFrame:
+    """Return the output over time for a property that contradicts its branch, relative to its final value."""
+    return rows_of_kind(results.frame(LearnTree), "illusion")
 
 
 def category_draws(results: Results) -> pd.DataFrame:
@@ -114,6 +119,16 @@ def superclasses(results: Results) -> pd.DataFrame:
     first = reached.sort_values("step").groupby("trials", sort=False).head(1).copy()
     first["margin"] = first["superclass_kappa"] - first["random_kappa"]
     return first
+
+
+def thinned_superclasses(results: Results) -> pd.DataFrame:
+    """Return one row per thinned superclass: the fraction of the others that are learned before it, with all images and after thinning."""
+    return rows_of_kind(results.frame(ThinSuperclass), "thinned")
+
+
+def superclass_scores(results: Results) -> pd.DataFrame:
+    """Return the mean score of each superclass with all training images, and after one superclass has been thinned."""
+    return rows_of_kind(results.frame(ThinSuperclass), "superclass")
 
 
 def orders(results: Results) -> pd.DataFrame:

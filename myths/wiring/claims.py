@@ -130,7 +130,8 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     _of_surfaces(
         id="W2-ceiling",
-        statement="This function explains at least 75 % of the variance that noise of the training seeds leaves to explain.",
+        statement="A quadratic function of clustering and path length explains at least 75 % of the variance in error that is left when "
+        "the noise of the training seeds is subtracted.",
         **cited("computed", YOU),
         unit="of the explainable variance",
         where={"network": "MLP", "densities": "all", "predictors": "C, L"},
@@ -186,7 +187,8 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     _recomputed(
         id="W5",
-        statement="At equal density and width (density below 0.15), ring-like wirings err at least 0.2 points more than small-world ones.",
+        statement="At equal density and width (density below 0.15), ring-like wirings have an error at least 0.2 points higher than "
+        "small-world ones.",
         **cited("computed", f"{SEEN}; {RECOMPUTED}"),
         unit="pp",
         table="shapes",
@@ -198,7 +200,8 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     _recomputed(
         id="W6-wirings",
-        statement="A surface fitted to 52 random wirings agrees with that of all 3,942 (correlation at least 0.8) in 95 % of the draws.",
+        statement="A quadratic function of clustering and path length fitted to 52 random wirings agrees with the one fitted to all 3,942 "
+        "(correlation at least 0.8) in 95 % of random samples.",
         **cited("from memory", f"You et al. 2020 (52 graphs suffice); {RECOMPUTED}"),
         unit="% of draws",
         table="few_wirings",

@@ -1,14 +1,17 @@
 """Trees, categories and image orders against enumerations, NumPy and loops."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from myths.lab.errors import UsageError
-from myths.lab.trial import Context
+from myths.lab.trial import Context, Outcome
 from myths.order import coherence, hierarchy, image_order
-from myths.order.trials import CompareOrders, FindCategory, LearnTree, TrackImages
+from myths.order.trials import CompareOrders, FindCategory, LearnTree, ThinSuperclass, TrackImages
+from myths.order.trials.trees import _Outputs
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
@@ -48,6 +51,26 @@ def test_without_depth_no_output_moves_the_wrong_way():
 
     assert max(worst("shallow")) < 1e-3
     assert min(worst("linear")) > 5
+
+
+def test_an_illusion_is_the_output_that_contradicts_its_branch_most():
+    target = torch.tensor([[[1.0, 1.0, 1.0, -1.0], [1.0, 1.0, 1.0, 1.0]]])
+    outputs = _Outputs(target, torch.tensor([[[0.5] * 4, [1.0] * 4]]))
+    for last in (0.0, 0.4, -0.2, -1.0):
+        outputs(torch.tensor([[[0.0, 0.0, -0.9, last], [-0.9] * 4]]))  # outputs that agree with their branch may go wherever they want
+    assert outputs.most_contradicting == pytest.approx([0.0, -0.4, 0.2, 1.0])
+    assert outputs.wrong_way_percent() == pytest.approx([40])
+
+
+def test_an_illusion_needs_depth():
+    def output(network):
+        trial = LearnTree(depth=3, properties=30, draws=2, network=network, step=0.05, duration=40.0)
+        return [row["output"] for row in trial.run(Context(trial)).rows if row["kind"] == "illusion"]
+
+    deep, shallow = output("linear"), output("shallow")
+    assert min(deep) < -0.2
+    assert min(shallow) > -1e-3
+    assert [deep[-1], shallow[-1]] == pytest.approx([1, 1], abs=0.05)
 
 
 @pytest.mark.parametrize("shape", [(30, 80), (80, 30)])
@@ -141,10 +164,44 @@ def test_checkpoints_are_distinct_and_end_with_training():
     assert image_order.checkpoint_steps(3, 30) == [1, 2, 3]
 
 
+def test_groups_are_ordered_by_the_mean_of_their_images():
+    means = image_order.group_means(np.array([0.0, 1.0, 0.5, 0.5, 0.9]), np.array([0, 0, 1, 1, 2]))
+    assert means == pytest.approx([0.5, 0.5, 0.9])
+    assert [image_order.fraction_before(means, group) for group in range(3)] == [0.75, 0.75, 0.0]  # a tie counts half
+
+
+def test_thinning_trains_without_nine_tenths_of_the_superclass_that_others_learn_first():
+    one = TrackImages(dataset="digits", network="mnist_cnn", epochs=1.0, checkpoints=5, groupings=1)
+    trial = ThinSuperclass(network=one, others=(replace(one, seed=1), replace(one, seed=2)))
+    _, y, _, y_test, grouping = one.examples(Context(trial))
+    round_digits = grouping[y_test.numpy()] == 0
+    correct = {0: np.zeros((5, len(y_test)), bool), 1: np.tile(round_digits, (5, 1)), 2: np.zeros((5, len(y_test)), bool)}
+
+    def outcomes(network):
+        return Outcome(rows=[], arrays={"correct": np.packbits(correct[network.seed], axis=1), "images": np.array(len(y_test))})
+
+    rows = trial.run(Context(trial, outcomes=outcomes)).rows
+    (thinned,) = (row for row in rows if row["kind"] == "thinned")
+    members = int((grouping[y.numpy()] == 0).sum())
+    assert thinned["superclass"] == 0
+    assert thinned["kept_images"] == round(0.1 * members)
+    assert thinned["n_train"] == len(y) - members + thinned["kept_images"]
+    assert thinned["before_all_images"] == 0.5  # neither superclass is learned in the stored outcome of seed 0
+    assert [row["is_thinned"] for row in rows if row["kind"] == "superclass"] == [True, False]
+
+
+def test_a_network_may_not_choose_the_superclass_that_it_loses():
+    one = TrackImages.test_instance()
+    with pytest.raises(UsageError, match="the network itself"):
+        ThinSuperclass(network=one, others=(one,))
+    with pytest.raises(UsageError, match="the same test images"):
+        ThinSuperclass(network=one, others=(replace(one, seed=1, followed="train"),))
+
+
 def test_shuffled_labels_are_the_same_for_all_seeds_and_differ_by_label_seed():
     def labels(**changed):
         trial = TrackImages(dataset="digits", network="mnist_cnn", train_examples=100, labels="shuffled", **changed)
-        return trial._examples(Context(trial))[1].tolist()
+        return trial.examples(Context(trial))[1].tolist()
 
     assert labels(seed=0) == labels(seed=1)
     assert labels() != labels(label_seed=1)

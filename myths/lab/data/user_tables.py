@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 CATEGORY = "category"
 """Name of the column that holds the category of each item."""
-LAYOUT = "expected a CSV with a header row of properties, one item per row and numbers only; the first column may name the items"
+LAYOUT = (
+    "expected comma-separated values with a header row of properties, one item per row, numbers only; the first column may name the items"
+)
 
 
 def holds_table(path: Path) -> bool:

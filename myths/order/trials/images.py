@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from myths.lab.vision.networks import Classifier
-    from myths.lab.vision.training import Batch, TrainConfig
+    from myths.lab.vision.training import Batch, TrainConfig, TrainResult
+
+    Examples = tuple[Tensor, Tensor]
 
 PROBED = 4000
 """Largest number of images that are followed."""
@@ -88,24 +90,9 @@ class TrackImages(Trial):
         seconds, and the step at which training diverged. All are on the followed images. Arrays: ``correct``, packed bits [checkpoints,
         images], and ``images``, the number of images.
         """
-        from myths.lab.vision.training import fit_seeded, steps_per_epoch
-        from myths.order.image_order import checkpoint_steps
-        from myths.order.networks import initial_network
-
-        x, y, x_test, y_test, grouping = self._examples(context)
-        network = initial_network(context, self.network, len(grouping), x)
-        config = self.train_config(context.device)
-        total = max(1, round(self.epochs * steps_per_epoch(len(x), self.batch_size)))
-        shown, labels = (x_test, y_test) if self.followed == "test" else (x, y)
-        probe = _Probe(shown[:PROBED], labels[:PROBED].cpu().numpy(), grouping, self._random_groupings(grouping), config)
-        due = set(checkpoint_steps(total, self.checkpoints))
-
-        def on_batch(batch: Batch) -> None:
-            if batch.step in due:
-                probe.take(network, batch.step, context.device)
-
-        done = fit_seeded(context, network, x, y, config, on_batch)
-        probe.take(network, done.steps, context.device)
+        x, y, x_test, y_test, grouping = self.examples(context)
+        shown = (x_test, y_test) if self.followed == "test" else (x, y)
+        probe, done = self.follow(context, (x, y), shown, grouping, self._random_groupings(grouping))
         correct = np.array(probe.correct)
         summary = {
             "kind": "summary", "accuracy_percent": 100 * float(correct[-1].mean()), "n": correct.shape[1], "n_train": len(x),
@@ -114,13 +101,43 @@ class TrackImages(Trial):
         arrays = {"correct": np.packbits(correct, axis=1), "images": np.array(correct.shape[1])}
         return Outcome(rows=[*probe.rows, summary], arrays=arrays)
 
+    def follow(
+        self, context: Context, training: Examples, shown: Examples, grouping: np.ndarray, random: Sequence[np.ndarray] = ()
+    ) -> tuple[Probe, TrainResult]:
+        """Train a network with these settings and record its predictions at every checkpoint.
+
+        Args:
+            context: Context of the trial that trains, whose seed sets initial weights and the order of the data.
+            training: Training images and labels.
+            shown: Images and labels that are followed; the first 4,000 are used.
+            grouping: Superclass of each class.
+            random: Random groupings to compare with the superclasses.
+        """
+        from myths.lab.vision.training import fit_seeded, steps_per_epoch
+        from myths.order.image_order import checkpoint_steps
+        from myths.order.networks import initial_network
+
+        x, y = training
+        network = initial_network(context, self.network, len(grouping), x)
+        config = self.train_config(context.device)
+        probe = Probe(shown[0][:PROBED], shown[1][:PROBED].cpu().numpy(), grouping, random, config)
+        due = set(checkpoint_steps(max(1, round(self.epochs * steps_per_epoch(len(x), self.batch_size))), self.checkpoints))
+
+        def on_batch(batch: Batch) -> None:
+            if batch.step in due:
+                probe.take(network, batch.step, context.device)
+
+        done = fit_seeded(context, network, x, y, config, on_batch)
+        probe.take(network, done.steps, context.device)
+        return probe, done
+
     def _random_groupings(self, grouping: np.ndarray) -> list[np.ndarray]:
         """Return the same random groupings for every seed."""
         from myths.order.image_order import random_groupings
 
         return random_groupings(grouping, self.groupings, np.random.default_rng(20))
 
-    def _examples(self, context: Context) -> tuple[Tensor, Tensor, Tensor, Tensor, np.ndarray]:
+    def examples(self, context: Context) -> tuple[Tensor, Tensor, Tensor, Tensor, np.ndarray]:
         """Return training images and labels, test images and labels, and the superclass of each class.
 
         Raises:
@@ -165,10 +182,10 @@ class TrackImages(Trial):
         )
 
 
-class _Probe:
+class Probe:
     """Record at checkpoints which images are classified correctly, and the accuracy of groupings of the classes."""
 
-    def __init__(self, x: Tensor, labels: np.ndarray, grouping: np.ndarray, random: list[np.ndarray], config: TrainConfig):
+    def __init__(self, x: Tensor, labels: np.ndarray, grouping: np.ndarray, random: Sequence[np.ndarray], config: TrainConfig):
         self.x, self.labels, self.grouping, self.random, self.config = x, labels, grouping, random, config
         self.correct: list[np.ndarray] = []
         self.rows: list[dict[str, Any]] = []
@@ -258,7 +275,7 @@ class CompareOrders(Trial):
         """
         from myths.order.image_order import at_equal_accuracy, rank_correlation, scores
 
-        groups = [[self._correct(context, trial) for trial in group] for group in (self.first, self.second)]
+        groups = [[correct_predictions(context, trial) for trial in group] for group in (self.first, self.second)]
         first, second = (np.mean([scores(correct) for correct in group], axis=0) for group in groups)
         equal = at_equal_accuracy(groups[0][0], groups[1][0])
         tied = [(score == 0) | (score == 1) for score in (first, second)]
@@ -277,6 +294,8 @@ class CompareOrders(Trial):
         ]
         return Outcome(rows=[row, *joint])
 
-    def _correct(self, context: Context, trial: TrackImages) -> np.ndarray:
-        arrays = context.outcome(trial).arrays
-        return np.unpackbits(arrays["correct"], axis=1, count=int(arrays["images"])).astype(bool)
+
+def correct_predictions(context: Context, trial: TrackImages) -> np.ndarray:
+    """Return which images a finished trial classified correctly, [checkpoints, images]."""
+    arrays = context.outcome(trial).arrays
+    return np.unpackbits(arrays["correct"], axis=1, count=int(arrays["images"])).astype(bool)

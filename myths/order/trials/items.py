@@ -10,12 +10,15 @@ import numpy as np
 
 from myths.lab.setting import DatasetName, Range
 from myths.lab.trial import Context, Outcome, Trial
-from myths.order.item_modes import ANIMALS_AND_PLANTS, NAMED, ItemTable, category_coherence, load_table, modes, noise_edge
+from myths.order.item_modes import ANIMALS_AND_PLANTS, NAMED, ItemTable, category_coherences, load_table, modes, noise_edge
 
 
 @dataclass(frozen=True, kw_only=True)
 class FindItemModes(Trial):
-    """Decompose a table of items and properties and predict when a deep linear network learns each mode."""
+    """Decompose a table of items and properties and predict when a deep linear network learns each mode.
+
+    A mode is a pair of singular vectors: a contrast between items, with the properties in which they differ.
+    """
 
     dataset: DatasetName = ANIMALS_AND_PLANTS
     modes: Annotated[int, Range(at_least=1, at_most=100)] = 10
@@ -36,41 +39,44 @@ class FindItemModes(Trial):
     def run(self, context: Context) -> Outcome:
         """Return rows of ``kind`` "mode" and "category".
 
-        "mode": singular value, its ratio to the noise edge, predicted half-way time, items on both sides (at most five each), number of
-        items outside the better side of the first two categories, and the error of the decomposition. "category": size and coherence.
+        "mode": singular value, its ratio to the noise edge, predicted half-way time, items and properties on both sides (at most five
+        each), number of items outside the better side of the first two categories, the error of the decomposition, and the property with
+        the largest variance. "category": size and coherence.
         """
         from myths.order.deep_linear import theory_half_time
 
         table = load_table(self.dataset)
         found = modes(table.values, self.modes)
-        edge, items = noise_edge(table.values), len(table.values)
+        items, variances, edge = len(table.values), table.values.var(0), noise_edge(table.values)
         start = self.strength * float(found.values[0] / np.sqrt(items))
+        shared = {
+            "items": items, "properties": table.values.shape[1], "randomized": found.randomized, "relative_error": found.error,
+            "largest_variance_property": table.properties[int(variances.argmax())],
+            "largest_variance_percent": 100 * float(variances.max() / variances.sum()),
+        }  # fmt: skip
         rows: list[dict[str, Any]] = []
         for k, value in enumerate(found.values):
-            vector = found.left[:, k]
-            s = float(value / np.sqrt(items))
+            vector, s = found.left[:, k], float(value / np.sqrt(items))
             rows.append({
-                "kind": "mode", "mode": k + 1, "singular_value": float(value), "ratio_to_noise_edge": float(value / edge),
+                "kind": "mode", "mode": k + 1, "singular_value": float(value),
+                "ratio_to_noise_edge": float(value / edge),
                 "half_time": theory_half_time(s, start) if s > 2 * start else 0.0,
-                "one_side": _named(table, vector), "other_side": _named(table, -vector),
-                "misplaced_items": _misplaced(table, vector), "items": items, "properties": table.values.shape[1],
-                "randomized": found.randomized, "relative_error": found.error,
+                "one_side": _largest(table.items, vector), "other_side": _largest(table.items, -vector),
+                "one_side_properties": _largest(table.properties, found.right[k]),
+                "other_side_properties": _largest(table.properties, -found.right[k]),
+                "misplaced_items": _misplaced(table, vector), **shared,
             })  # fmt: skip
-        for name in dict.fromkeys(table.categories):
-            members = np.array([each == name for each in table.categories])
-            if 0 < members.sum() < items:
-                coherence = category_coherence(table.values, members)
-                rows.append({
-                    "kind": "category", "category": name, "items": int(members.sum()),
-                    "coherence": coherence if np.isfinite(coherence) else None, "found": bool(coherence > 1),
-                })  # fmt: skip
+        rows += [
+            {"kind": "category", "category": name, "items": n, "coherence": c if np.isfinite(c) else None, "found": bool(c > 1)}
+            for name, (n, c) in category_coherences(table.values, table.categories).items()
+        ]
         return Outcome(rows=[{"dataset": self.dataset, **row} for row in rows])
 
 
-def _named(table: ItemTable, vector: np.ndarray) -> str:
-    """Return the items with the largest positive entries of a vector, most extreme first."""
+def _largest(names: Sequence[str], vector: np.ndarray) -> str:
+    """Return the names of the largest positive entries of a vector, largest first."""
     strong = [i for i in np.argsort(-vector, kind="stable")[:NAMED] if vector[i] > 0.1 * np.abs(vector).max()]
-    return ", ".join(table.items[i] for i in strong)
+    return ", ".join(names[i] for i in strong)
 
 
 def _misplaced(table: ItemTable, vector: np.ndarray) -> int | None:

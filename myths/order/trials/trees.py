@@ -116,17 +116,18 @@ class LearnTree(_OnTree):
         return cls(depth=2, properties=40, draws=4, hidden=8, step=0.05, duration=20.0)
 
     def run(self, context: Context) -> Outcome:
-        """Return rows of ``kind`` "tree", "level" and "course".
+        """Return rows of ``kind`` "tree", "level", "course" and "illusion".
 
         "tree" (one per draw): whether the levels are learned from broad to fine, whether in the order of the singular values of the draw,
-        whether siblings are separated before the broadest distinction, how far the output of a property that contradicts its branch
-        moves the wrong way first (percent of its final value), and the half-way time of each level. "level": mean singular value and
-        half-way time. "course": progress of each level over time, averaged over draws.
+        whether siblings are separated before the broadest distinction, and how far the output of a property that contradicts its branch
+        moves the wrong way first (percent of its final value). "level": mean singular value and half-way time. "course": progress of each
+        level over time, averaged over draws. "illusion": output over time for the property of an item that contradicts its branch most in
+        the first draw, relative to its final value.
         """
         from myths.order.deep_linear import half_times
         from myths.order.hierarchy import contrasts
 
-        course, targets, wrong_way = self._learn(context)
+        course, targets, outputs = self._learn(context)
         levels = contrasts(self.depth)[1]
         halves = half_times(course.times, course.strengths, targets)
         by_level, values = (np.array([x[:, levels == level].mean(1) for level in range(self.depth + 1)]) for x in (halves, targets))
@@ -138,19 +139,20 @@ class LearnTree(_OnTree):
                 "broad_first": bool((late[:-1, i] < late[1:, i]).all()),
                 "follows_singular_values": bool((np.diff(late[np.argsort(-values[:, i]), i]) > 0).all()),
                 "siblings_first": bool(late[-1, i] < late[0, i]),
-                "wrong_way_percent": float(wrong_way[i]),
+                "wrong_way_percent": float(percent),
             }
-            for i in range(self.draws)
+            for i, percent in enumerate(outputs.wrong_way_percent())
         ]
         rows += [
             {"kind": "level", "level": level, "singular_value": float(values[level].mean()), "half_time": _mean(by_level[level])}
             for level in range(self.depth + 1)
         ]
         rows += _course_rows(course, targets, levels)
+        rows += _illusion_rows(course.times[0], outputs.most_contradicting)
         return Outcome(rows=[{"dataset": self.dataset, **row} for row in rows])
 
-    def _learn(self, context: Context) -> tuple[Course, np.ndarray, np.ndarray]:
-        """Return the course of the contrasts, their targets [draws, contrasts], and the largest excursion in the wrong direction."""
+    def _learn(self, context: Context) -> tuple[Course, np.ndarray, _Outputs]:
+        """Return the course of the contrasts, their targets [draws, contrasts], and what the outputs did meanwhile."""
         import torch
 
         from myths.order.deep_linear import Integration, learn, random_start
@@ -161,34 +163,55 @@ class LearnTree(_OnTree):
         left = rows_of @ tables
         targets = np.linalg.norm(left, axis=2)
         broad = rows_of[levels <= 1]
-        contradicting = np.sign(broad.T @ (broad @ tables)) * np.sign(tables) < 0
-        observer = _WrongWay(*(_tensor(x.transpose(0, 2, 1), context.device) for x in (tables, contradicting)))
+        by_branch = broad.T @ (broad @ tables)
+        outputs = _Outputs(*(_tensor(x.transpose(0, 2, 1), context.device) for x in (tables, by_branch)))
         sizes = [2**self.depth, *([] if self.network == "shallow" else [self.hidden]), tables.shape[2]]
         layers = [w.to(context.device, torch.float32) for w in random_start(self.scale, sizes, self.draws, context.generator("init"))]
         right = _tensor(rows_of, context.device).expand(self.draws, -1, -1)
         watched = (_tensor(left / targets[:, :, None], context.device), right)
         how = Integration(self.step, round(self.duration / self.step), rectified=self.network == "relu")
-        course = learn(layers, _tensor(tables.transpose(0, 2, 1), context.device), watched, how, observer)
-        return course, targets, observer.percent()
+        course = learn(layers, _tensor(tables.transpose(0, 2, 1), context.device), watched, how, outputs)
+        return course, targets, outputs
 
 
-class _WrongWay:
-    """Follow how far outputs move from their start against their final value, if a property contradicts the item's branch."""
+class _Outputs:
+    """Follow outputs that contradict the item's branch: how far they move from their start in the wrong direction.
 
-    def __init__(self, target: Tensor, contradicting: Tensor):
+    An output contradicts its branch if the mean over the item's half of the tree has the other sign.
+
+    Attributes:
+        most_contradicting: Course of one output of the first draw relative to its final value: the one that contradicts its branch most.
+    """
+
+    def __init__(self, target: Tensor, by_branch: Tensor):
         self.unit = target.abs().amax((1, 2), keepdim=True)
         self.sign = target.sign()
-        self.kept = contradicting > 0
+        self.contradicting = by_branch * self.sign < 0
         self.largest = target.new_zeros(len(target))
         self.start: Tensor | None = None
+        most = (by_branch * self.sign)[0].flatten().argmin()
+        self.chosen, self.final = most, target[0].flatten()[most]
+        self.recorded: list[Tensor] = []
 
     def __call__(self, product: Tensor) -> None:
         self.start = product if self.start is None else self.start
-        against = ((self.start - product) * self.sign / self.unit).masked_fill(~self.kept, 0)
+        against = ((self.start - product) * self.sign / self.unit).masked_fill(~self.contradicting, 0)
         self.largest = self.largest.maximum(against.amax((1, 2)))
+        self.recorded.append(product[0].flatten()[self.chosen] / self.final)
 
-    def percent(self) -> np.ndarray:
+    @property
+    def most_contradicting(self) -> np.ndarray:
+        import torch
+
+        return torch.stack(self.recorded).cpu().numpy()
+
+    def wrong_way_percent(self) -> np.ndarray:
         return 100 * self.largest.cpu().numpy()
+
+
+def _illusion_rows(times: np.ndarray, output: np.ndarray) -> list[dict[str, Any]]:
+    at = np.unique(np.linspace(0, len(times) - 1, COURSE_POINTS).round().astype(int))
+    return [{"kind": "illusion", "time": float(times[i]), "output": float(output[i])} for i in at]
 
 
 def _course_rows(course: Course, targets: np.ndarray, levels: np.ndarray) -> list[dict[str, Any]]:
