@@ -129,7 +129,7 @@ class LearnModes(Trial):
         columns: dict[str, Any] = {
             "censored": int(np.isnan(times).sum()),
             "in_order": bool((late[order][:-1] < late[order][1:]).all()),
-            "rank_correlation": float(spearmanr(-values, late).statistic),
+            "rank_correlation": float(spearmanr(-values, late).statistic) if len(set(late)) > 1 else None,
             "exponent": log_slope(values, times) if known else None,
             "slowest_to_fastest": float(times.max() / times.min()) if known else None,
         }

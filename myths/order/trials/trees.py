@@ -136,8 +136,8 @@ class LearnTree(_OnTree):
             {
                 "kind": "tree",
                 "draw": i,
-                "broad_first": bool((late[:-1, i] < late[1:, i]).all()),
-                "follows_singular_values": bool((np.diff(late[np.argsort(-values[:, i]), i]) > 0).all()),
+                "broad_first": _rises(late[:, i]),
+                "follows_singular_values": _rises(late[np.argsort(-values[:, i]), i]),
                 "siblings_first": bool(late[-1, i] < late[0, i]),
                 "wrong_way_percent": float(percent),
             }
@@ -227,6 +227,10 @@ def _course_rows(course: Course, targets: np.ndarray, levels: np.ndarray) -> lis
         for i in at
         for level in np.unique(levels)
     ]
+
+
+def _rises(values: np.ndarray) -> bool:
+    return bool((values[:-1] < values[1:]).all())
 
 
 def _mean(values: np.ndarray) -> float | None:
