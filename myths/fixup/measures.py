@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from myths.fixup.tables import SETTING
 from myths.lab.estimate import Estimate, clopper_pearson, difference_of_proportions
+from myths.lab.measures import mean_over_seeds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,3 +41,13 @@ def divergence_difference(first: str, second: str, rows: pd.DataFrame) -> Estima
         return None
     counts, sizes = (tuple(int(count(each)) for each in diverged) for count in (sum, len))
     return replace(difference_of_proportions((counts[0], counts[1]), (sizes[0], sizes[1])).affine(100), source_of_variation="seeds")
+
+
+def lowest_accuracy(rows: pd.DataFrame) -> Estimate | None:
+    """Return the mean test accuracy of the setting that has the lowest, in percent, with Student's t interval over seeds.
+
+    Args:
+        rows: Rows with the columns ``SETTING``, ``seed`` and ``test_accuracy_percent``, one per training run.
+    """
+    found = [mean_over_seeds("test_accuracy_percent", group) for _, group in rows.groupby(list(SETTING), dropna=False)]
+    return min((each for each in found if each is not None), key=lambda each: each.value, default=None)
