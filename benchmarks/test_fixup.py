@@ -10,13 +10,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from myths.fixup.cuda_graphs import CUDAGraphModule
 from myths.fixup.memory import Setup, estimate_memory, free_bytes
 from myths.fixup.network import build
 from myths.fixup.trials.image_training import optimizer
 from myths.lab.measurement.device import machine_class, select_device
 from myths.lab.measurement.memory import peak_bytes
 from myths.lab.measurement.timing import Stopwatch
+from myths.lab.step_recorder import WARM_UP, StepRecorder
 from myths.lab.vision.memory_format import place
 
 DEVICE = select_device("auto")
@@ -42,17 +42,24 @@ def step_of(depth: int, method: str, path: str) -> Callable[[], torch.Tensor]:
     network = build("wide-resnet", depth, method, 10, 3, 16)
     network.blocks_per_segment = memory.segment(blocks) if checkpointed else 0
     x = x.contiguous(memory_format=place(network.train(), DEVICE))
-    forward = CUDAGraphModule(network) if path.startswith("graph") else network
+    recorder = StepRecorder(DEVICE, wanted=path.startswith("graph"))
     sgd = optimizer(network, 0.01, 0.9, 5e-4)
+    recorder.adapt(sgd)
+    loss = torch.zeros((), device=DEVICE)
 
-    def step() -> torch.Tensor:
-        loss = F.cross_entropy(forward(x), y)
-        loss.backward()
-        sgd.step()
+    def step() -> None:
         sgd.zero_grad(set_to_none=True)
-        return loss.detach()
+        found = F.cross_entropy(network(x), y)
+        found.backward()
+        sgd.step()
+        loss.copy_(found.detach())
 
-    return step
+    def run() -> torch.Tensor:
+        with recorder.stream():
+            recorder.run(step, None)
+        return loss
+
+    return run
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -65,7 +72,8 @@ def test_step(benchmark, depth, method, path):
         with Stopwatch(DEVICE):
             return step()
 
-    step()  # the recording and the allocation of momentum are not part of a step
+    for _ in range(WARM_UP + 1):  # the recording and the allocation of momentum are not part of a step
+        step()
     peak = peak_bytes(step, DEVICE)
     benchmark.group = f"training step, {depth} layers, batch size {BATCH}, {machine_class(DEVICE)}"
     loss = benchmark.pedantic(synchronized, rounds=ROUNDS, warmup_rounds=1)
@@ -79,6 +87,6 @@ def test_step(benchmark, depth, method, path):
 @pytest.mark.parametrize("path", PATHS[1:])
 def test_all_paths_train_alike(method, path):
     eager, other = (step_of(22, method, p) for p in ("eager", path))
-    losses = [[float(step()) for _ in range(4)] for step in (eager, other)]
+    losses = [[float(step()) for _ in range(WARM_UP + 3)] for step in (eager, other)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
     assert losses[0][-1] != losses[0][0]

@@ -11,7 +11,7 @@ changes the function by the same amount at any depth. The evidence has five part
 5. the accuracy after one epoch over a grid of learning rates, which the paper does not report.
 
 Gradient checkpointing fits 10,000 layers into the memory of one GPU (``memory``). CUDA graphs remove the overhead of kernel launches
-(``cuda_graphs``).
+(``myths.lab.step_recorder``).
 """
 
 from myths.fixup import figures, tables

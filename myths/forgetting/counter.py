@@ -13,17 +13,17 @@ from myths.lab.vision.training import Batch
 
 
 class ForgettingCounter:
-    """Statistics of each training example during a training run. Pass ``observe`` to the training loop as ``on_batch``.
+    """Statistics of each training example during a training run. Pass ``observe`` to the training loop as the hook ``on_batch``.
 
     Each example is presented once per epoch: augmented, in training mode, before the update of its minibatch. Its prediction at this
     moment is correct or not. A *forgetting event* is a correct presentation followed by an incorrect one, a *learning event* the opposite.
     ``margin`` is the logit of the correct class minus the largest other logit (the paper's misclassification margin, Sec. 4.1), summed over
-    presentations. The counter never synchronizes with the device and has no loop over examples.
+    presentations. The counter never waits for the device, has no loop over examples and can be recorded with the training step.
 
     Args:
         n: Number of training examples.
         device: Device of the training run.
-        snapshots: Numbers of whole epochs after which the counts are stored (the paper's Fig. 7, left).
+        snapshots: Numbers of presentations after which the counts of an example are stored (the paper's Fig. 7, left).
     """
 
     def __init__(self, n: int, device: str, snapshots: Iterable[int] = ()):
@@ -36,15 +36,11 @@ class ForgettingCounter:
         self.first_learned = zeros()
         """First presentation, counted from 1, at which the example was correct; 0 if it never was."""
         self.margin_sum = torch.zeros(n, dtype=torch.float32, device=device)
-        self.snapshots: dict[int, Int32[Tensor, " n"]] = {}
+        self._snapshots = {presentations: zeros() for presentations in snapshots}
         self._correct = torch.zeros(n, dtype=torch.bool, device=device)
-        self._due = set(snapshots)
 
     def observe(self, batch: Batch) -> None:
         """Update the statistics with one minibatch."""
-        if batch.epoch in self._due:
-            self._due.remove(batch.epoch)
-            self.snapshots[batch.epoch] = self.counts()
         i, logits = batch.indices, batch.logits
         target = batch.labels[:, None]
         others = logits.scatter(1, target, -torch.inf).amax(1)
@@ -56,8 +52,19 @@ class ForgettingCounter:
         presented += 1
         self.n_presentations[i] = presented
         first = self.first_learned[i]
-        self.first_learned[i] = torch.where(correct & (first == 0), presented, first)
+        first = torch.where(correct & (first == 0), presented, first)
+        self.first_learned[i] = first
         self._correct[i] = correct
+        if self._snapshots:
+            counts = torch.where(first > 0, self.events[i], presented)
+            for presentations, stored in self._snapshots.items():
+                stored[i] = torch.where(presented == presentations, counts, stored[i])
+
+    @property
+    def snapshots(self) -> dict[int, Int32[Tensor, " n"]]:
+        """Counts after the numbers of presentations that the training run exceeded."""
+        presented = int(self.n_presentations.max()) if len(self.n_presentations) else 0
+        return {presentations: counts for presentations, counts in self._snapshots.items() if presentations < presented}
 
     def counts(self) -> Int32[Tensor, " n"]:
         """Return the number of forgetting events; for an example that was never correct, the number of presentations."""
@@ -68,7 +75,7 @@ class ForgettingCounter:
         return self.margin_sum / self.n_presentations.clamp_min(1)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return counts, learning_events, first_learned, margin, and counts_after_K for each snapshot after K epochs."""
+        """Return counts, learning_events, first_learned, margin, and counts_after_K for each snapshot after K presentations."""
         tensors = {
             "counts": self.counts(),
             "learning_events": self.learning_events,

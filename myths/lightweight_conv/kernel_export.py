@@ -37,7 +37,8 @@ def _means(model: EncoderDecoder, pairs: Pairs) -> dict[str, np.ndarray]:
     dynamic = {name: mixer for name, mixer in _mixers(model) if isinstance(mixer, DynamicConv) and mixer.heads <= MAX_HEADS}
     if not dynamic:
         return {}
-    source, mask, target = pairs.batch(torch.arange(min(MAX_SENTENCES, len(pairs)), device=pairs.source.device))
+    source, target = pairs.batch(pairs.first(MAX_SENTENCES))
+    mask = source != PAD
     real = {"encoder": mask, "decoder": target[:, :-1] != PAD}
     recorded: dict[str, torch.Tensor] = {}
 

@@ -11,12 +11,12 @@ import torch.nn.functional as F
 from myths.fixup import MYTH
 from myths.fixup.network import build
 from myths.fixup.trials import TrainFullSchedule, TrainOneEpoch
-from myths.fixup.trials.image_training import LossCurve, optimizer
+from myths.fixup.trials.image_training import loss_curve, optimizer
 from myths.lab.data import prepared
 from myths.lab.errors import CannotStart, MythsError, UsageError
 from myths.lab.execution import try_trial
 from myths.lab.trial import Context
-from myths.lab.vision.training import TrainConfig, fit, predict
+from myths.lab.vision.training import Hooks, TrainConfig, fit, predict
 
 
 def ran(trial):
@@ -73,7 +73,7 @@ def test_mixup_mixes_images_and_losses_by_one_share():
     network, batches = Recorder(), []
     config = TrainConfig(epochs=6, batch_size=8, learning_rate=1e-9, schedule="constant", augmentation="none", mixup=1.0)
     order, augmentation = torch.Generator().manual_seed(1), torch.Generator().manual_seed(2)
-    fit(network, x, y, config, order=order, augmentation=augmentation, device="cpu", on_batch=batches.append)
+    fit(network, x, y, config, order=order, augmentation=augmentation, device="cpu", hooks=Hooks(on_batch=batches.append))
     shares = []
     for seen, batch in zip(network.seen, batches, strict=True):
         plain = x[batch.indices].float() / 255
@@ -114,9 +114,7 @@ def test_the_loss_curve_holds_the_means_of_its_pieces():
     assert [row["step"] for row in rows if row["kind"] == "curve"] == list(range(1, 11))
     assert np.mean(losses) == pytest.approx(rows[0]["train_loss"], rel=1e-5)
     assert losses[0] == pytest.approx(np.log(10), abs=1e-6)  # the zero function guesses all ten alike
-    curve = LossCurve(4)
-    curve._losses = [torch.tensor(float(i)) for i in range(10)]
-    assert curve.rows() == [{"kind": "curve", "step": s, "loss": m} for s, m in ((4, 1.5), (8, 5.5), (10, 8.5))]
+    assert loss_curve(torch.arange(10.0), 4) == [{"kind": "curve", "step": s, "loss": m} for s, m in ((4, 1.5), (8, 5.5), (10, 8.5))]
 
 
 @pytest.mark.parametrize("method", ["fixup", "batch-norm"])
@@ -130,7 +128,7 @@ def test_accuracy_counts_what_the_network_predicts():
     trial = digits(epochs=2.0, method="batch-norm")
     context = Context(trial)
     examples = trial.examples(context)
-    network, done, _ = trial.train(context, examples, lambda batch: None)
+    network, done, _ = trial.train(context, examples)
     right = (predict(network, examples.x_test, device="cpu").argmax(1) == examples.y_test).sum()
     assert trial.evaluate(context, network, examples, done)["n_correct"] == int(right)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from myths.forgetting.counter import ForgettingCounter
 from myths.lab.vision.networks import build
-from myths.lab.vision.training import Batch, TrainConfig, fit
+from myths.lab.vision.training import Batch, Hooks, TrainConfig, fit
 
 
 def reference(right, margins):
@@ -28,14 +28,12 @@ def reference(right, margins):
 
 def batches(logits, labels, order, size):
     """Presents [epochs, n, classes] logits in minibatches, each epoch in its own order."""
-    step = 0
     for epoch, permutation in enumerate(order):
         for first in range(0, len(labels), size):
             i = torch.as_tensor(permutation[first : first + size])
             here = logits[epoch, i]
             losses = torch.nn.functional.cross_entropy(here, labels[i], reduction="none")
-            yield Batch(step, epoch, i, torch.zeros(len(i), 1, 1, 1), labels[i], here, losses)
-            step += 1
+            yield Batch(i, torch.zeros(len(i), 1, 1, 1), labels[i], here, losses)
 
 
 @settings(max_examples=60, deadline=None)
@@ -89,7 +87,7 @@ def test_in_the_loop_it_judges_the_augmented_batch_before_its_update_and_changes
         torch.manual_seed(0)
         network = build("small_cnn", 4, 3, 16)
         generators = {"order": torch.Generator().manual_seed(1), "augmentation": torch.Generator().manual_seed(2)}
-        fit(network, x, y, TrainConfig(epochs=5.0, batch_size=16), device="cpu", on_batch=hook, **generators)
+        fit(network, x, y, TrainConfig(epochs=5.0, batch_size=16), device="cpu", hooks=Hooks(on_batch=hook), **generators)
         weights.append(network.state_dict())
     assert all(torch.equal(a, b) for a, b in zip(*(w.values() for w in weights), strict=True))
     right = {i: [] for i in range(90)}

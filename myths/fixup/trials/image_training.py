@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from myths.fixup.architectures import STAGES, blocks_per_stage
@@ -18,11 +18,11 @@ from myths.lab.trial import Context, Outcome, Protocol, Trial
 
 if TYPE_CHECKING:
     import torch
-    from jaxtyping import Int64, UInt8
+    from jaxtyping import Float, Int64, UInt8
     from torch import Tensor
 
     from myths.fixup.network import ResidualNetwork
-    from myths.lab.vision.training import Batch, TrainConfig, TrainResult
+    from myths.lab.vision.training import TrainConfig, TrainResult
 
 REAL = ("cifar10",)
 """Datasets of the paper that are available. All others are stand-in data."""
@@ -164,7 +164,7 @@ class ImageTraining(ImageTrial, ABC):
     augmentation: Literal["none", "flip", "crop-flip"] = "crop-flip"
     """Augmentation of the training images."""
     cuda_graphs: bool = True
-    """Whether to run forward and backward passes as CUDA graphs on CUDA devices."""
+    """Whether training steps are recorded as CUDA graphs on CUDA devices."""
 
     nondeterministic_columns: ClassVar[frozenset[str]] = frozenset({"seconds_per_step", "train_seconds"})
 
@@ -196,9 +196,8 @@ class ImageTraining(ImageTrial, ABC):
 
         examples = self.examples(context)
         total = round(self.epochs * steps_per_epoch(len(examples.x), self.batch_size))
-        curve = LossCurve(max(1, total // 30))
         with threads_for(self.batch_size * examples.x.shape[-1] ** 2 * self.width, context.device):
-            network, done, took = self.train(context, examples, curve)
+            network, done, took = self.train(context, examples)
             tested = self.evaluate(context, network, examples, done)
         summary = {
             "kind": "summary",
@@ -210,17 +209,14 @@ class ImageTraining(ImageTrial, ABC):
             "branches": self.branches,
             **took,
         }
-        return Outcome(rows=[summary, *curve.rows()])
+        return Outcome(rows=[summary, *loss_curve(done.losses, max(1, total // 30))])
 
-    def train(
-        self, context: Context, examples: Examples, on_batch: Callable[[Batch], None]
-    ) -> tuple[ResidualNetwork, TrainResult, dict[str, Any]]:
+    def train(self, context: Context, examples: Examples) -> tuple[ResidualNetwork, TrainResult, dict[str, Any]]:
         """Train a network.
 
         Args:
             context: Context of the trial.
             examples: Training images.
-            on_batch: Called with every minibatch.
 
         Returns:
             The trained network, the result of training, and the columns of durations, memory and parameters.
@@ -229,7 +225,6 @@ class ImageTraining(ImageTrial, ABC):
             UsageError: The batch size exceeds the number of training examples.
             CannotStart: The images are too small for the network, or the network is too large for the memory.
         """
-        from myths.fixup.cuda_graphs import CUDAGraphModule
         from myths.fixup.memory import Setup, blocks_per_segment, free_bytes
         from myths.lab.vision.training import fit
 
@@ -250,22 +245,18 @@ class ImageTraining(ImageTrial, ABC):
         )
         segment = blocks_per_segment(setup, self.depth, free)
         network = self.network(context, examples, segment)
-        forward = CUDAGraphModule(network) if self.cuda_graphs else network
         done = fit(
             network,
             examples.x,
             examples.y,
-            self.train_config(),
+            replace(self.train_config(), cuda_graphs=self.cuda_graphs),
             order=context.generator("order"),
             augmentation=context.generator("augment", context.device),
             device=context.device,
-            on_batch=on_batch,
             optimizer=optimizer(network, self.learning_rate, self.momentum, self.weight_decay),
-            forward=forward,
         )
-        recording = forward.seconds if isinstance(forward, CUDAGraphModule) else 0.0
         took = {
-            "seconds_per_step": (done.seconds - recording) / done.steps,
+            "seconds_per_step": (done.seconds - done.recording_seconds) / done.steps,
             "train_seconds": done.seconds,
             "blocks_per_segment": segment,
             "parameters": sum(p.numel() for p in network.parameters()),
@@ -318,22 +309,11 @@ def optimizer(network: ResidualNetwork, rate: float, momentum: float, weight_dec
     return torch.optim.SGD(groups, rate, momentum=momentum, weight_decay=weight_decay, fused=True)
 
 
-class LossCurve:
-    """Training loss, averaged over intervals of ``steps`` steps. Losses stay on the device until ``rows`` is called."""
+def loss_curve(losses: Float[Tensor, " steps"], interval: int) -> list[dict[str, Any]]:
+    """Return one row per interval of ``interval`` steps: its last ``step``, counted from 1, and its mean ``loss``."""
+    import torch
 
-    def __init__(self, steps: int):
-        self.steps = steps
-        self._losses: list[Tensor] = []
-
-    def __call__(self, batch: Batch) -> None:
-        """Record the loss of a minibatch."""
-        self._losses.append(batch.losses.mean())
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Return one row per interval: ``step`` (its last, from 1) and mean ``loss``."""
-        import torch
-
-        intervals = torch.stack(self._losses).split(self.steps)
-        means = torch.stack([losses.mean() for losses in intervals]).tolist()
-        ends = [min((i + 1) * self.steps, len(self._losses)) for i in range(len(intervals))]
-        return [{"kind": "curve", "step": end, "loss": mean} for end, mean in zip(ends, means, strict=True)]
+    intervals = losses.split(interval)
+    means = torch.stack([part.mean() for part in intervals]).tolist()
+    ends = [min((i + 1) * interval, len(losses)) for i in range(len(intervals))]
+    return [{"kind": "curve", "step": end, "loss": mean} for end, mean in zip(ends, means, strict=True)]

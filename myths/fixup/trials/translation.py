@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from myths.fixup.trials.image_training import threads_for
@@ -104,7 +105,7 @@ class TrainTransformer(Trial):
     def run(self, context: Context) -> Outcome:
         """Return one row with bleu (0 if training diverged), valid_loss_nats (per target token), diverged_at, train_loss and speed."""
         from myths.lab.language.parallel_corpus import encode, learn_subwords
-        from myths.lab.language.training import cross_entropy, fit, translation_batches
+        from myths.lab.language.training import cross_entropy, fit, predict_pairs, translation_batches
         from myths.lab.language.transformer import parameters
         from myths.lab.language.vocabulary import Characters
 
@@ -118,8 +119,8 @@ class TrainTransformer(Trial):
             model = self.model(vocabulary.size)
         config = self.train_config(context.device)
         with threads_for(self.batch_tokens * self.embed_dim, context.device), context.seed_torch("dropout"):
-            batches = translation_batches(model, train, self.batch_tokens, context.generator("order"))
-            done = fit(model, batches, config, device=context.device)
+            batches = translation_batches(train, self.batch_tokens, context.generator("order"))
+            done = fit(model, partial(predict_pairs, model), batches, config, device=context.device)
         found: dict[str, Any] = {"bleu": 0.0, "signature": "", "valid_loss_nats": None}
         if done.diverged_at is None:
             with threads_for(self.batch_tokens * self.embed_dim, context.device):

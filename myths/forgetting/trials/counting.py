@@ -49,6 +49,7 @@ class CountForgetting(TrainingTrial):
         """
         from myths.forgetting.counter import ForgettingCounter
         from myths.forgetting.noise import add_pixel_noise, flip_labels
+        from myths.lab.vision.training import Hooks
 
         examples = self.examples(context)
         x, y, flipped = examples.x, examples.y, None
@@ -58,7 +59,7 @@ class CountForgetting(TrainingTrial):
             x = add_pixel_noise(x, self.pixel_noise, context.generator("pixel noise"))
         network = self.initial_network(context, examples)
         counter = ForgettingCounter(len(x), context.device, self._snapshots.values())
-        done = self.fit(context, network, x, y, on_batch=counter.observe)
+        done = self.fit(context, network, x, y, hooks=Hooks(on_batch=counter.observe))
         arrays = counter.arrays()
         counts = arrays["counts"]
         summary = {

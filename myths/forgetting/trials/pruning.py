@@ -206,6 +206,7 @@ class PruneNothing(TrainingTrial):
 
         from myths.forgetting.counter import ForgettingCounter
         from myths.lab.measurement.device import deterministic
+        from myths.lab.vision.training import Hooks
 
         examples = self.examples(context)
         order = order_examples("random", len(examples.x), None, context.generator("removal"))
@@ -213,7 +214,7 @@ class PruneNothing(TrainingTrial):
         with deterministic():
             plain, pruned = self.initial_network(context, examples), self.initial_network(context, examples)
             counter = ForgettingCounter(len(examples.x), context.device)
-            self.fit(context, plain, examples.x, examples.y, on_batch=counter.observe)
+            self.fit(context, plain, examples.x, examples.y, hooks=Hooks(on_batch=counter.observe))
             done = self.fit(context, pruned, examples.x[kept], examples.y[kept])
         pairs = list(zip(plain.state_dict().values(), pruned.state_dict().values(), strict=True))
         return Outcome(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from myths.lab.data.folders import ImageFolder
     from myths.lab.vision.networks import Classifier
-    from myths.lab.vision.training import Batch, TrainConfig, TrainResult
+    from myths.lab.vision.training import Hooks, TrainConfig, TrainResult
 
 _MNIST: dict[str, Any] = {
     "network": "mnist_cnn",
@@ -185,7 +185,7 @@ class TrainingTrial(Trial):
         x: UInt8[Tensor, "n c h w"],
         y: Int64[Tensor, " n"],
         *,
-        on_batch: Callable[[Batch], None] | None = None,
+        hooks: Hooks | None = None,
         epochs: float | None = None,
     ) -> TrainResult:
         """Train a network in place.
@@ -197,12 +197,13 @@ class TrainingTrial(Trial):
             network: Network to train.
             x: Training images.
             y: Class of each image.
-            on_batch: Called after each minibatch.
+            hooks: Called at every step.
             epochs: Number of epochs. Default: that of the trial.
         """
-        from myths.lab.vision.training import fit_seeded
+        from myths.lab.vision.training import Hooks, fit_seeded
 
-        return fit_seeded(context, network, x, y, self.train_config(context.device, self.epochs if epochs is None else epochs), on_batch)
+        config = self.train_config(context.device, self.epochs if epochs is None else epochs)
+        return fit_seeded(context, network, x, y, config, hooks or Hooks())
 
     def test_accuracy_percent(self, context: Context, network: Classifier, examples: Examples) -> float | None:
         """Return the accuracy of a network on the test part, or None if there is none."""

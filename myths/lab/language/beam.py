@@ -116,11 +116,11 @@ def translate(
     translated: list[list[int]] = [[] for _ in range(len(pairs))]
     try:
         with torch.inference_mode(), autocast(device, precision):
-            for indices in length_buckets(pairs, BATCH_TOKENS, None):
-                source, mask, _ = pairs.batch(indices)
+            for bucket in length_buckets(pairs, BATCH_TOKENS, None):
+                source, _ = pairs.batch(bucket)
                 limit = min(max_length or int(1.2 * source.shape[1]) + 10, model.config.max_length)
-                tokens, _ = search(model, source, mask, Beam(width=beam, max_length=limit))
-                for i, sequence in zip(indices.tolist(), _to_lists(tokens), strict=True):
+                tokens, _ = search(model, source, source != PAD, Beam(width=beam, max_length=limit))
+                for i, sequence in zip(bucket.indices.tolist(), _to_lists(tokens), strict=True):
                     translated[i] = sequence
     finally:
         model.train(was_training)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int32, Int64
+from jaxtyping import Int32, Int64
 from torch import Tensor
 
 from myths.lab.errors import UsageError
@@ -35,10 +35,24 @@ class Pairs:
         """Number of tokens of each target, including BOS and EOS."""
         return (self.target != PAD).sum(1)
 
-    def batch(self, indices: Int64[Tensor, " b"]) -> tuple[Int64[Tensor, "b n"], Bool[Tensor, "b n"], Int64[Tensor, "b m"]]:
-        """Return source, source mask (True for real tokens) and target of some pairs, trimmed to the longest."""
-        source, target = (_trimmed(side.index_select(0, indices)) for side in (self.source, self.target))
-        return source, source != PAD, target
+    def batch(self, bucket: Bucket) -> tuple[Int64[Tensor, "b n"], Int64[Tensor, "b m"]]:
+        """Return the source and target of some pairs, trimmed to the longest. Does not wait for the device."""
+        source = self.source[:, : bucket.source_length].index_select(0, bucket.indices)
+        return source.long(), self.target[:, : bucket.target_length].index_select(0, bucket.indices).long()
+
+    def first(self, n: int) -> Bucket:
+        """Return the first ``n`` pairs, or all if there are fewer."""
+        indices = torch.arange(min(n, len(self)), device=self.source.device)
+        return Bucket(indices, int(self.source_lengths[indices].max()), int(self.target_lengths[indices].max()))
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Pairs of similar length: their indices, on the device of the corpus, and the lengths of the longest source and target."""
+
+    indices: Int64[Tensor, " b"]
+    source_length: int
+    target_length: int
 
 
 def learn_subwords(texts: Texts, size: int) -> Subwords:
@@ -78,8 +92,3 @@ def padded(sequences: Sequence[np.ndarray], device: str) -> Int32[Tensor, "seque
     if len(sequences):
         table[np.arange(table.shape[1]) < lengths[:, None]] = np.concatenate(sequences)
     return torch.from_numpy(table).to(device)
-
-
-def _trimmed(side: Int32[Tensor, "b n"]) -> Int64[Tensor, "b m"]:
-    used = max(1, int((side != PAD).sum(1).max())) if len(side) else 1
-    return side[:, :used].long()

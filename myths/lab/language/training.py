@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -14,11 +14,12 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from myths.lab.language.parallel_corpus import Pairs
+from myths.lab.language.parallel_corpus import Bucket, Pairs
 from myths.lab.language.transformer import EncoderDecoder
 from myths.lab.language.vocabulary import PAD
 from myths.lab.measurement.device import Precision, autocast
 from myths.lab.measurement.timing import Stopwatch
+from myths.lab.step_recorder import StepRecorder, set_learning_rate
 
 Schedule = Literal["inverse-sqrt", "linear"]
 
@@ -43,6 +44,8 @@ class TrainConfig:
     clip: float = 0.0
     """Maximum gradient norm; 0 disables clipping."""
     precision: Precision = "fp32"
+    cuda_graphs: bool = True
+    """Whether updates are recorded as CUDA graphs on a GPU."""
 
 
 @dataclass(frozen=True)
@@ -73,46 +76,85 @@ CHECK_INTERVAL = 50
 """Updates between checks of the loss, which synchronize the device."""
 
 
-def fit(model: nn.Module, batches: Iterator[Callable[[], Prediction]], config: TrainConfig, *, device: str) -> TrainResult:
+def fit(
+    model: nn.Module,
+    predict: Callable[..., Prediction],
+    batches: Iterator[tuple[Tensor, ...]],
+    config: TrainConfig,
+    *,
+    device: str,
+) -> TrainResult:
     """Train a model in place.
+
+    On a GPU, an update is recorded as a CUDA graph for each shape of minibatches (``StepRecorder``); ``predict`` must not wait for the
+    device.
 
     Args:
         model: The model.
-        batches: Yields functions that apply the model to the next minibatch.
+        predict: Applies the model to the tensors of a minibatch.
+        batches: Yields the tensors of minibatches, on the device.
         config: Hyperparameters.
         device: Device as named by torch.
     """
     model.to(torch.device(device)).train()
+    recorder = StepRecorder(device, wanted=config.cuda_graphs)
     optimizer = torch.optim.AdamW(
         model.parameters(), config.learning_rate, betas=(0.9, 0.98), eps=1e-9, weight_decay=config.weight_decay, fused=True
     )
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda update: lr_factor(config, update))
-    losses: list[Tensor] = []
-    tokens = torch.zeros((), dtype=torch.int64, device=device)
+    recorder.adapt(optimizer)
+    step = _Step(model, predict, config, optimizer, device)
     diverged_at, recent = None, math.nan
-    with Stopwatch(device) as stopwatch:
+    with Stopwatch(device) as stopwatch, recorder.stream():
         for update in range(config.updates):
-            predict = next(batches)
-            with autocast(device, config.precision):
-                prediction = predict()
-            loss = label_smoothed_loss(prediction, config.label_smoothing)
-            loss.backward()
-            if config.clip:
-                nn.utils.clip_grad_norm_(model.parameters(), config.clip)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            scheduler.step()
-            losses.append(loss.detach())
-            tokens += (prediction.targets != PAD).sum()
-            if len(losses) == CHECK_INTERVAL or update + 1 == config.updates:
-                values = torch.stack(losses)
+            step.inputs = recorder.fixed(next(batches))
+            set_learning_rate(optimizer, lr_factor(config, update))
+            recorder.run(step.take, tuple(tensor.shape for tensor in step.inputs))
+            number = update % CHECK_INTERVAL + 1
+            if number == CHECK_INTERVAL or update + 1 == config.updates:
+                values = step.losses[:number]
                 recent = float(values.mean())
                 bad = (~values.isfinite()).nonzero()
                 if len(bad):
-                    diverged_at = update + 1 - len(losses) + int(bad[0])
+                    diverged_at = update + 1 - number + int(bad[0])
                     break
-                losses.clear()
-    return TrainResult(update + 1, stopwatch.seconds, int(tokens), recent, diverged_at)
+    return TrainResult(update + 1, stopwatch.seconds, int(step.tokens), recent, diverged_at)
+
+
+@dataclass(eq=False)
+class _Step:
+    """One update as operations on tensors at fixed addresses. ``inputs`` are the tensors of the minibatch."""
+
+    model: nn.Module
+    predict: Callable[..., Prediction]
+    config: TrainConfig
+    optimizer: torch.optim.Optimizer
+    device: str
+    inputs: tuple[Tensor, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.updates, self.tokens = (torch.zeros((), dtype=torch.int64, device=self.device) for _ in range(2))
+        self.losses = torch.zeros(CHECK_INTERVAL, device=self.device)
+
+    def take(self) -> None:
+        """Compute loss and gradients, and update the model."""
+        self.optimizer.zero_grad(set_to_none=True)
+        with autocast(self.device, self.config.precision):
+            prediction = self.predict(*self.inputs)
+        loss = label_smoothed_loss(prediction, self.config.label_smoothing)
+        loss.backward()
+        if self.config.clip:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
+        self.optimizer.step()
+        # The last CHECK_INTERVAL losses, the latest at the place of its update.
+        self.losses.index_copy_(0, self.updates[None] % CHECK_INTERVAL, loss.detach()[None].to(self.losses.dtype))
+        self.updates += 1
+        self.tokens += (prediction.targets != PAD).sum()
+
+
+def move_batches(batches: Iterator[tuple[Tensor, ...]], device: str) -> Iterator[tuple[Tensor, ...]]:
+    """Move minibatches of equal shapes to a device, many at a time, because the host waits for the device at every copy."""
+    while block := list(itertools.islice(batches, CHECK_INTERVAL)):
+        yield from zip(*(torch.stack(parts).to(device) for parts in zip(*block, strict=True)), strict=True)
 
 
 def label_smoothed_loss(prediction: Prediction, smoothing: float) -> Float[Tensor, ""]:
@@ -165,31 +207,24 @@ def lr_factor(config: TrainConfig, update: int) -> float:
 # --- translation ------------------------------------------------------------------------------------
 
 
-def translation_batches(
-    model: EncoderDecoder, pairs: Pairs, batch_tokens: int, order: torch.Generator
-) -> Iterator[Callable[[], Prediction]]:
-    """Yield endless minibatches of sentence pairs of similar length. Each epoch visits every pair once, in random order."""
+def translation_batches(pairs: Pairs, batch_tokens: int, order: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield endless minibatches (source, target) of similar length. Each epoch visits every pair once, in random order."""
     while True:
-        for indices in length_buckets(pairs, batch_tokens, order):
-            yield partial(predict_pairs, model, pairs, indices)
+        yield from (pairs.batch(bucket) for bucket in length_buckets(pairs, batch_tokens, order))
 
 
-def predict_pairs(model: EncoderDecoder, pairs: Pairs, indices: Int64[Tensor, " b"]) -> Prediction:
+def predict_pairs(model: EncoderDecoder, source: Int64[Tensor, "b n"], target: Int64[Tensor, "b m"]) -> Prediction:
     """Return the logits of each target token after BOS, given the previous tokens."""
-    source, mask, target = pairs.batch(indices)
-    return Prediction(model(source, mask, target[:, :-1]), target[:, 1:])
+    return Prediction(model(source, source != PAD, target[:, :-1]), target[:, 1:])
 
 
-def length_buckets(pairs: Pairs, batch_tokens: int, order: torch.Generator | None) -> list[Int64[Tensor, " b"]]:
+def length_buckets(pairs: Pairs, batch_tokens: int, order: torch.Generator | None) -> list[Bucket]:
     """Divide pairs into minibatches of similar length; batch size × longest sequence is at most ``batch_tokens``.
 
     Args:
         pairs: Sentence pairs.
         batch_tokens: Maximum number of tokens per batch. A longer pair forms its own batch.
         order: Generator that shuffles ties and batches. Default: batches from the shortest to the longest pairs.
-
-    Returns:
-        Indices of the pairs of each minibatch.
     """
     source, target = pairs.source_lengths.cpu(), pairs.target_lengths.cpu()
     longer = torch.maximum(source, target)
@@ -198,15 +233,15 @@ def length_buckets(pairs: Pairs, batch_tokens: int, order: torch.Generator | Non
     key = longer * (int(target.max()) + 1) + target
     sorted_pairs = mixed[torch.argsort(key[mixed], stable=True)]
     lengths = longer[sorted_pairs].tolist()
-    starts, end = [], len(lengths)
+    ends, end = [], len(lengths)
     while end > 0:  # from the longest pairs down: the last pair of a slice is its longest
-        start = max(0, end - max(1, batch_tokens // lengths[end - 1]))
-        starts.append((start, end))
-        end = start
-    starts.reverse()
+        ends.append(end)
+        end = max(0, end - max(1, batch_tokens // lengths[end - 1]))
+    starts = [*ends[1:], 0]
     where = range(len(starts)) if order is None else torch.randperm(len(starts), generator=order).tolist()
-    device = pairs.source.device
-    return [sorted_pairs[starts[i][0] : starts[i][1]].to(device) for i in where]
+    slices = [slice(starts[-1 - i], ends[-1 - i]) for i in where]
+    source, target, on_device = source[sorted_pairs], target[sorted_pairs], sorted_pairs.to(pairs.source.device)
+    return [Bucket(on_device[part], int(source[part].max()), int(target[part].max())) for part in slices]
 
 
 def cross_entropy(model: EncoderDecoder, pairs: Pairs, *, precision: Precision = "fp32") -> float:
@@ -225,11 +260,11 @@ def sentence_losses(
     nats = torch.zeros(len(pairs), dtype=torch.float64)
     try:
         with torch.inference_mode(), autocast(device, precision):
-            for indices in length_buckets(pairs, BATCH_TOKENS, None):
-                prediction = predict_pairs(model, pairs, indices)
+            for bucket in length_buckets(pairs, BATCH_TOKENS, None):
+                prediction = predict_pairs(model, *pairs.batch(bucket))
                 logits = prediction.logits.float().transpose(1, 2)
                 each = F.cross_entropy(logits, prediction.targets, ignore_index=PAD, reduction="none")
-                nats[indices.cpu()] = each.sum(1).double().cpu()
+                nats[bucket.indices.cpu()] = each.sum(1).double().cpu()
     finally:
         model.train(was_training)
     return nats, (pairs.target_lengths - 1).cpu()

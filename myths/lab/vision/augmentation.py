@@ -9,22 +9,28 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int64, Shaped, UInt8
+from jaxtyping import Bool, Float, Int64, Shaped, UInt8
 from torch import Tensor
 
-Augmentation = Literal["none", "flip", "crop-flip", "crop-flip-cutout"]
+Augmentation = Literal["none", "flip", "crop-flip", "crop-flip-cutout", "shift-alternating-flip"]
 
 
 PaddingMode = Literal["reflect", "zero"]
 
 
 def augment(
-    x: UInt8[Tensor, "n c h w"], kind: Augmentation, padding_mode: PaddingMode, fill: Float[Tensor, " c"], generator: torch.Generator
+    x: UInt8[Tensor, "n c h w"],
+    kind: Augmentation,
+    padding_mode: PaddingMode,
+    fill: Float[Tensor, " c"],
+    generator: torch.Generator,
+    mirrored: Bool[Tensor, " n"] | None = None,
 ) -> Float[Tensor, "n c h w"]:
     """Augment images as in the CIFAR literature, in proportion to the image size.
 
     For 32 pixels: crops after padding by 4 (He et al. 2016, §4.2), horizontal flips, and cutout of 16 × 16 pixels
-    (DeVries & Taylor 2017).
+    (DeVries & Taylor 2017). "shift-alternating-flip" (Jordan 2024): shifts by at most 2 pixels, and flips of the images that
+    ``AlternatingFlips`` names.
 
     Args:
         x: Images with values 0 to 255.
@@ -32,11 +38,15 @@ def augment(
         padding_mode: How crops are padded.
         fill: Value of cutout pixels, the channel means.
         generator: Source of randomness.
+        mirrored: Images to flip, for "shift-alternating-flip".
 
     Returns:
         Pixel values in 0..1.
     """
     side = x.shape[-1]
+    if kind == "shift-alternating-flip":
+        assert mirrored is not None
+        return flip(random_crop(x, max(1, side // 16), padding_mode, generator), mirrored).float() / 255
     if kind in ("crop-flip", "crop-flip-cutout"):
         x = random_crop(x, max(1, side // 8), padding_mode, generator)
     if kind != "none":
@@ -68,8 +78,31 @@ def crop(x: Shaped[Tensor, "n c h w"], padding: int, padding_mode: PaddingMode, 
 
 def random_flip(x: Shaped[Tensor, "n c h w"], generator: torch.Generator) -> Shaped[Tensor, "n c h w"]:
     """Flip each image horizontally with probability 1/2."""
-    mirrored = _draw(0, 2, (len(x),), generator, x).bool()
+    return flip(x, _draw(0, 2, (len(x),), generator, x).bool())
+
+
+def flip(x: Shaped[Tensor, "n c h w"], mirrored: Bool[Tensor, " n"]) -> Shaped[Tensor, "n c h w"]:
+    """Flip the images for which ``mirrored`` is True horizontally."""
     return torch.where(mirrored[:, None, None, None], x.flip(-1), x)
+
+
+class AlternatingFlips:
+    """Flips of each example at random in the first epoch and then in every other epoch (Jordan 2024).
+
+    In two consecutive epochs a network sees all images and all mirror images. With independent flips it would see 1.5 views per image.
+
+    Args:
+        n: Number of examples.
+        generator: Source of randomness.
+        like: A tensor on the device.
+    """
+
+    def __init__(self, n: int, generator: torch.Generator, like: Tensor):
+        self._first = _draw(0, 2, (n,), generator, like).bool()
+
+    def of(self, indices: Int64[Tensor, " b"], epoch: Int64[Tensor, ""]) -> Bool[Tensor, " b"]:
+        """Return which examples are flipped in an epoch, counted from 0."""
+        return self._first[indices] ^ (epoch % 2).bool()
 
 
 def random_cutout(

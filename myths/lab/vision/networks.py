@@ -305,6 +305,20 @@ class AirbenchNet(Classifier):
         self.whiten.weight.copy_(torch.cat([filters, -filters]))
 
 
+class Fast94(AirbenchNet):
+    """The network of airbench94 with Muon (Jordan 2024): output weights of unit variance, and logits divided by the number of features."""
+
+    def __init__(self, classes: int, channels: int, widths: tuple[int, int, int]):
+        super().__init__(classes, channels, widths)
+        with torch.no_grad():
+            self.head.weight /= self.head.weight.std()
+
+    def features(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
+        """Return the last block, max-pooled over pixels and divided by the number of features."""
+        x = self.groups(F.gelu(self.whiten(self.standardize(x))))
+        return x.amax((2, 3)) / x.shape[1]
+
+
 @torch.no_grad()
 def whitening_filters(x: Float[Tensor, "n c h w"], kernel: int, ridge: float = 5e-4) -> Float[Tensor, "p c k k"]:
     """Return filters whose responses to the ``kernel``×``kernel`` patches of ``x`` are uncorrelated with variance 1.
@@ -361,6 +375,7 @@ NETWORKS: dict[str, Builder] = {
     "wide_resnet_28_10_dropout": _wide_resnet(28, 10, 0.3),
     "fast_narrow": _airbench(32, 96, 96),
     "fast": _airbench(64, 256, 256),
+    "fast94": lambda classes, channels, size: Fast94(classes, channels, (64, 256, 256)),
 }
 
 

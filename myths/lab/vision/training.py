@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -15,13 +15,16 @@ from torch import Tensor, nn
 
 from myths.lab.measurement.device import CHANNELS, Precision, autocast, halve_on_out_of_memory
 from myths.lab.measurement.timing import Stopwatch
+from myths.lab.step_recorder import StepRecorder, set_learning_rate
 from myths.lab.trial import Context
-from myths.lab.vision.augmentation import Augmentation, PaddingMode, augment
+from myths.lab.vision.augmentation import AlternatingFlips, Augmentation, PaddingMode, augment
 from myths.lab.vision.memory_format import place
+from myths.lab.vision.muon import make_muon
 from myths.lab.vision.networks import channel_statistics
 
-Optimizer = Literal["sgd", "adamw"]
-Schedule = Literal["one-cycle", "step", "constant"]
+Optimizer = Literal["sgd", "adamw", "muon"]
+Schedule = Literal["one-cycle", "step", "constant", "linear"]
+Views = Literal["single", "six"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +34,7 @@ class TrainConfig:
     Attributes:
         epochs: Number of epochs; may be fractional.
         batch_size: Images per minibatch.
-        optimizer: "sgd" or "adamw".
+        optimizer: "sgd", "adamw" or "muon" (``muon.make_muon``, which also says what the rates mean).
         learning_rate: Maximum learning rate of the schedule.
         schedule: Learning rate schedule.
         milestones: Fractions of the training run after which the "step" schedule multiplies the learning rate by ``decay``. The defaults
@@ -46,7 +49,7 @@ class TrainConfig:
         mixup: α of Zhang et al. 2018. Each minibatch is mixed with a shuffled copy of itself with a weight from Beta(α, α); 0 disables it.
         check_interval: Number of steps between checks for a non-finite loss, which ends training; 0 means one epoch.
         precision: Numeric precision.
-        compile: Whether to use torch.compile.
+        cuda_graphs: Whether steps are recorded as CUDA graphs on a GPU.
     """
 
     epochs: float
@@ -65,7 +68,7 @@ class TrainConfig:
     mixup: float = 0.0
     check_interval: int = 0
     precision: Precision = "fp32"
-    compile: bool = False
+    cuda_graphs: bool = True
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,6 @@ class Batch:
     unshuffled images.
     """
 
-    step: int
-    epoch: int
     indices: Int64[Tensor, " b"]
     inputs: Float[Tensor, "b c h w"]
     labels: Int64[Tensor, " b"]
@@ -86,10 +87,32 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Hooks:
+    """Functions that a training run calls at every step.
+
+    On a GPU, steps are recorded and replayed (``StepRecorder``). What is recorded consists of operations on tensors that exist before the
+    training run, waits for nothing on the device and keeps none of its arguments.
+
+    Attributes:
+        perturb: Returns the inputs of the forward pass for augmented images and their labels; recorded. Its gradients are not used.
+        on_batch: Observes each minibatch before the update; recorded.
+        before_update: Called on the host with the number of the step, after the forward pass and before the update. Not recorded: it may
+            read the network and wait for the device.
+        generators: Generators that the recorded functions draw from.
+    """
+
+    perturb: Callable[[Tensor, Tensor], Tensor] | None = None
+    on_batch: Callable[[Batch], None] | None = None
+    before_update: Callable[[int], None] | None = None
+    generators: Sequence[torch.Generator] = ()
+
+
+@dataclass(frozen=True)
 class TrainResult:
     """Result of a training run: updates, wall-clock seconds, examples seen, mean loss of the last epoch.
 
-    ``diverged_at`` is the first step with a non-finite loss, or None.
+    ``diverged_at`` is the first step with a non-finite loss, or None. ``losses`` are the mean losses of all minibatches, on the CPU.
+    ``recording_seconds`` is the part of ``seconds`` in which steps were recorded as CUDA graphs.
     """
 
     steps: int
@@ -97,6 +120,8 @@ class TrainResult:
     examples: int
     loss: float
     diverged_at: int | None
+    losses: Float[Tensor, " steps"]
+    recording_seconds: float
 
 
 def fit(
@@ -108,13 +133,13 @@ def fit(
     order: torch.Generator,
     augmentation: torch.Generator,
     device: str,
-    on_batch: Callable[[Batch], None] | None = None,
+    hooks: Hooks = Hooks(),
     optimizer: torch.optim.Optimizer | None = None,
-    forward: Callable[[Tensor], Tensor] | None = None,
 ) -> TrainResult:
     """Train a network in place.
 
-    Each epoch visits every example once. The dataset is moved to the device as uint8 and must fit into its memory.
+    Each epoch visits every example once. The dataset is moved to the device as uint8 and must fit into its memory. The host waits for the
+    device once per epoch, or at every ``check_interval``.
 
     Args:
         network: Maps pixel values in 0..1 to logits.
@@ -124,41 +149,89 @@ def fit(
         order: Generator of the example order.
         augmentation: Generator of augmentation and mixup.
         device: Device as named by torch.
-        on_batch: Called with every minibatch; its time is included in the measured seconds.
+        hooks: Called at every step; their time is included in the measured seconds.
         optimizer: Replaces the optimizer of ``config``, for example for learning rates per parameter.
-        forward: Replaces the call of the network, for example by a CUDA graph.
     """
     memory_format = place(network.train(), device)
-    x_train, y_train = x_train.to(device), y_train.to(device)
-    fill = channel_statistics(x_train)[0]
-    forward = forward or (torch.compile(network) if config.compile else network)
+    recorder = StepRecorder(device, wanted=config.cuda_graphs, generators=(augmentation, *hooks.generators))
+    optimizer = optimizer or make_optimizer(network, config)
+    recorder.adapt(optimizer)
     per_epoch = steps_per_epoch(len(x_train), config.batch_size)
     total = max(1, round(config.epochs * per_epoch))
-    optimizer = optimizer or make_optimizer(network, config)
-    mixup = _Mixup(config, total, augmentation)
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: lr_factor(config, step, total))
-    tracker, examples = _LossTracker(device), 0
-    with Stopwatch(device) as stopwatch:
-        for step, epoch, indices in _minibatches(len(x_train), config.batch_size, total, order, device):
-            if step and step % (config.check_interval or per_epoch) == 0 and tracker.diverged_at() is not None:
+    step = _Step(network, x_train.to(device), y_train.to(device), config, optimizer, hooks, augmentation, memory_format, total)
+    steps = examples = start = 0
+    with Stopwatch(device) as stopwatch, recorder.stream():
+        for number, epoch, indices in _minibatches(len(x_train), config.batch_size, total, order, device):
+            if number and number % (config.check_interval or per_epoch) == 0 and _first_non_finite(step.losses[:number]) is not None:
                 break
-            inputs = augment(x_train[indices], config.augmentation, config.padding_mode, fill, augmentation)
-            inputs = mixup.mixed(step, inputs.contiguous(memory_format=memory_format))
-            labels = y_train[indices]
-            with autocast(device, config.precision):
-                logits = forward(inputs)
-            logits = logits.float()
-            losses = mixup.losses(step, logits, labels)
-            loss = losses.mean()
-            tracker.update(epoch, loss)
-            if on_batch is not None:
-                on_batch(Batch(step, epoch, indices, inputs, labels, logits.detach(), losses.detach()))
-            loss.backward()
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            scheduler.step()
-            examples += len(indices)
-    return TrainResult(tracker.steps, stopwatch.seconds, examples, tracker.loss(), tracker.diverged_at())
+            set_learning_rate(optimizer, lr_factor(config, number, total))
+            (step.indices,) = recorder.fixed((indices,))
+            if hooks.before_update is None:
+                recorder.run(step.take, len(indices))
+            else:
+                recorder.run(step.differentiate, len(indices))
+                hooks.before_update(number)
+                recorder.run(step.update, len(indices))
+            steps, examples, start = number + 1, examples + len(indices), epoch * per_epoch
+    losses = step.losses[:steps].cpu()
+    loss = float(losses[start:].sum()) / (steps - start)
+    return TrainResult(steps, stopwatch.seconds, examples, loss, _first_non_finite(losses), losses, recorder.seconds)
+
+
+@dataclass(eq=False)
+class _Step:
+    """One step of a training run as operations on tensors at fixed addresses. ``indices`` are the examples of the minibatch."""
+
+    network: nn.Module
+    x: UInt8[Tensor, "n c h w"]
+    y: Int64[Tensor, " n"]
+    config: TrainConfig
+    optimizer: torch.optim.Optimizer
+    hooks: Hooks
+    augmentation: torch.Generator
+    memory_format: torch.memory_format
+    total: int
+    indices: Int64[Tensor, " b"] = field(init=False)
+
+    def __post_init__(self) -> None:
+        device = self.x.device
+        self.device = str(device)
+        self.fill = channel_statistics(self.x)[0]
+        self.number = torch.zeros((), dtype=torch.int64, device=device)
+        self.losses = torch.full((self.total,), math.nan, device=device)
+        self.mixup = _Mixup(self.config, self.total, self.augmentation, device)
+        self.per_epoch = steps_per_epoch(len(self.x), self.config.batch_size)
+        alternating = self.config.augmentation == "shift-alternating-flip"
+        self.flips = AlternatingFlips(len(self.x), self.augmentation, self.x) if alternating else None
+
+    def take(self) -> None:
+        """Compute the gradients and update the network."""
+        self.differentiate()
+        self.update()
+
+    def differentiate(self) -> None:
+        """Augment the images, and compute loss and gradients."""
+        config, perturb, labels = self.config, self.hooks.perturb, self.y[self.indices]
+        self.optimizer.zero_grad(set_to_none=True)
+        mirrored = None if self.flips is None else self.flips.of(self.indices, self.number // self.per_epoch)
+        inputs = augment(self.x[self.indices], config.augmentation, config.padding_mode, self.fill, self.augmentation, mirrored)
+        inputs = self.mixup.mixed(self.number, inputs.contiguous(memory_format=self.memory_format))
+        if perturb is not None:
+            inputs = perturb(inputs, labels)
+        with autocast(self.device, config.precision):
+            logits = self.network(inputs)
+        logits = logits.float()
+        losses = self.mixup.losses(self.number, logits, labels)
+        loss = losses.mean()
+        self.losses.index_copy_(0, self.number[None], loss.detach()[None])
+        if self.hooks.on_batch is not None:
+            self.hooks.on_batch(Batch(self.indices, inputs, labels, logits.detach(), losses.detach()))
+        loss.backward()
+        self.number += 1
+
+    def update(self) -> None:
+        """Update the network by its gradients."""
+        self.optimizer.step()
 
 
 def fit_seeded(
@@ -167,12 +240,12 @@ def fit_seeded(
     x_train: UInt8[Tensor, "n c h w"],
     y_train: Int64[Tensor, " n"],
     config: TrainConfig,
-    on_batch: Callable[[Batch], None] | None = None,
+    hooks: Hooks = Hooks(),
 ) -> TrainResult:
     """Call ``fit`` with the random streams "order", "augment" and "dropout" of a trial, so that trials with equal seeds are paired."""
     order, augmentation = context.generator("order"), context.generator("augment", context.device)
     with context.seed_torch("dropout"):
-        return fit(network, x_train, y_train, config, order=order, augmentation=augmentation, device=context.device, on_batch=on_batch)
+        return fit(network, x_train, y_train, config, order=order, augmentation=augmentation, device=context.device, hooks=hooks)
 
 
 def predict(
@@ -182,6 +255,7 @@ def predict(
     device: str,
     batch: int = 1000,
     precision: Precision = "fp32",
+    views: Views = "single",
 ) -> Float[Tensor, "n classes"]:
     """Compute logits in evaluation mode.
 
@@ -191,6 +265,7 @@ def predict(
         device: Device as named by torch.
         batch: Images per batch; halved if memory runs out.
         precision: Numeric precision.
+        views: "six" averages over views of each image (``average_views``).
 
     Returns:
         Logits in float32 on the CPU.
@@ -200,7 +275,7 @@ def predict(
 
     def work(piece: slice) -> Tensor:
         pixels = (x[piece].to(device).float() / 255).contiguous(memory_format=memory_format)
-        return network(pixels).float().cpu()
+        return (network(pixels) if views == "single" else average_views(network, pixels)).float().cpu()
 
     network.eval()
     try:
@@ -211,6 +286,18 @@ def predict(
     return torch.cat(logits)
 
 
+def average_views(network: Callable[[Tensor], Tensor], pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n classes"]:
+    """Return the logits averaged over six views of each image: shifted by −1, 0 and 1 pixel along the diagonal, and their mirror images.
+
+    The views that are not shifted have the weight of all others together (Jordan 2024).
+    """
+    height, width = pixels.shape[-2:]
+    padded = F.pad(pixels, (1, 1, 1, 1), "reflect")
+    shifted = [padded[:, :, i : i + height, i : i + width] for i in (0, 1, 2)]
+    logits = [(network(view).float() + network(view.flip(-1)).float()) / 2 for view in shifted]
+    return logits[1] / 2 + (logits[0] + logits[2]) / 4
+
+
 def accuracy(logits: Float[Tensor, "n classes"], labels: Int64[Tensor, " n"]) -> float:
     """Return the fraction of correctly classified examples. Examples with non-finite logits count as misclassified."""
     right = (logits.argmax(1) == labels.to(logits.device)) & logits.isfinite().all(1)
@@ -218,7 +305,10 @@ def accuracy(logits: Float[Tensor, "n classes"], labels: Int64[Tensor, " n"]) ->
 
 
 def make_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """Return SGD with momentum or AdamW over all trainable parameters."""
+    """Return SGD with momentum, AdamW or Muon over all trainable parameters."""
+    if config.optimizer == "muon":
+        rates = {"learning_rate": config.learning_rate, "momentum": config.momentum, "weight_decay": config.weight_decay}
+        return make_muon(network, batch_size=config.batch_size, **rates)
     trained = [p for p in network.parameters() if p.requires_grad]
     if config.optimizer == "adamw":
         return torch.optim.AdamW(trained, config.learning_rate, weight_decay=config.weight_decay, fused=True)
@@ -236,10 +326,12 @@ def lr_factor(config: TrainConfig, step: int, total: int) -> float:
     """Return the learning rate at ``step`` of ``total`` updates as a fraction of the maximum.
 
     "one-cycle" rises linearly during the first quarter and then falls linearly (Smith & Topin 2018). It is evaluated at the middle of
-    each step, so that no step has a learning rate of zero.
+    each step, so that no step has a learning rate of zero. "linear" falls from the maximum to zero.
     """
     if config.schedule == "constant":
         return 1.0
+    if config.schedule == "linear":
+        return 1 - step / total
     if config.schedule == "step":
         return config.decay ** sum(step >= round(m * total) for m in config.milestones)
     share = (step + 0.5) / total
@@ -268,50 +360,35 @@ def _bounds(n: int, size: int) -> list[tuple[int, int]]:
 class _Mixup:
     """Mixup (Zhang et al. 2018) of inputs and losses; does nothing if it is disabled."""
 
-    def __init__(self, config: TrainConfig, total: int, generator: torch.Generator):
+    def __init__(self, config: TrainConfig, total: int, generator: torch.Generator, device: torch.device):
         self.smoothing, self.generator = config.label_smoothing, generator
         rng = np.random.default_rng(generator.initial_seed())
-        self.shares = rng.beta(config.mixup, config.mixup, total) if config.mixup else None
+        self.shares = torch.from_numpy(rng.beta(config.mixup, config.mixup, total)).to(device) if config.mixup else None
         self.others: Tensor | None = None
 
-    def mixed(self, step: int, inputs: Tensor) -> Tensor:
+    def mixed(self, number: Int64[Tensor, ""], inputs: Tensor) -> Tensor:
+        """Return the inputs of a step, mixed with shuffled inputs."""
         if self.shares is None:
             return inputs
         self.others = torch.randperm(len(inputs), generator=self.generator, device=self.generator.device).to(inputs.device)
-        share = float(self.shares[step])
+        share = self._share(self.shares, number)
         return share * inputs + (1 - share) * inputs[self.others]
 
-    def losses(self, step: int, logits: Tensor, labels: Tensor) -> Tensor:
+    def losses(self, number: Int64[Tensor, ""], logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the losses of a step, in the proportion of its inputs."""
         losses = F.cross_entropy(logits, labels, label_smoothing=self.smoothing, reduction="none")
         if self.shares is None or self.others is None:
             return losses
-        share, of_others = float(self.shares[step]), labels[self.others]
+        share, of_others = self._share(self.shares, number), labels[self.others]
         return share * losses + (1 - share) * F.cross_entropy(logits, of_others, label_smoothing=self.smoothing, reduction="none")
 
+    @staticmethod
+    def _share(shares: Tensor, number: Tensor) -> Tensor:
+        # Indexing by a tensor without dimensions would copy it to the host. A share without dimensions keeps the precision of the inputs.
+        return shares.index_select(0, number[None]).squeeze(0)
 
-class _LossTracker:
-    """Track the mean loss of the current epoch and the first non-finite step without synchronizing the device at every step."""
 
-    def __init__(self, device: str):
-        self.steps = 0
-        self._epoch = 0
-        self._sum = torch.zeros((), device=device)
-        self._count = 0
-        self._first_bad = torch.full((), -1, dtype=torch.int64, device=device)
-
-    def update(self, epoch: int, loss: Tensor) -> None:
-        if epoch != self._epoch:
-            self._epoch, self._count = epoch, 0
-            self._sum.zero_()
-        loss = loss.detach()
-        self._sum += loss
-        self._first_bad = torch.where((self._first_bad < 0) & ~loss.isfinite(), self.steps, self._first_bad)
-        self.steps += 1
-        self._count += 1
-
-    def loss(self) -> float:
-        return float(self._sum) / self._count
-
-    def diverged_at(self) -> int | None:
-        step = int(self._first_bad)
-        return None if step < 0 else step
+def _first_non_finite(losses: Float[Tensor, " steps"]) -> int | None:
+    """Return the first step with a non-finite loss, or None. Waits for the device."""
+    found = (~losses.isfinite()).nonzero()
+    return int(found[0]) if len(found) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -107,7 +107,7 @@ class TrainLanguageModel(Trial):
         """Return one row: test loss per token in nats, perplexity, bits per byte, validation perplexity, number of parameters and speed."""
         import torch
 
-        from myths.lab.language.training import TrainConfig, fit
+        from myths.lab.language.training import TrainConfig, fit, move_batches
         from myths.lab.language.transformer import parameters
         from myths.lab.measurement.device import precision_of
         from myths.lightweight_conv.trials.learning_rates import selected_learning_rate
@@ -124,9 +124,10 @@ class TrainLanguageModel(Trial):
             clip=1.0,
             precision=precision_of(context.device, self.precision),
         )
-        windows = _windows(model, streams["train"], self.context_length, self.batch_size, context.generator("order"))
+        starts = _starts(len(streams["train"]) - self.context_length, self.batch_size, context.generator("order"))
+        predict = partial(_predict, model, streams["train"], self.context_length)
         with context.seed_torch("dropout"):
-            done = fit(model, windows, config, device=context.device)
+            done = fit(model, predict, move_batches(starts, context.device), config, device=context.device)
         row: dict[str, Any] = {
             "parameters": parameters(model),
             "vocabulary_size": size,
@@ -193,19 +194,22 @@ def language_model_kernel_sizes(layers: int) -> tuple[int, ...]:
     return tuple(15 if 17 * i < 2 * layers else 31 if 17 * i < 6 * layers else 63 for i in range(layers))
 
 
-def _windows(model: LanguageModel, stream: Tensor, context: int, batch: int, order: torch.Generator) -> Iterator[Callable[[], Prediction]]:
-    """Yield minibatches of sequences from random positions of the text without end."""
+def _starts(n: int, batch: int, order: torch.Generator) -> Iterator[tuple[Tensor]]:
+    """Yield minibatches of random positions in a text, at which sequences start, without end."""
     import torch
 
-    offsets = torch.arange(context + 1, device=stream.device)
     while True:
-        starts = torch.randint(max(1, len(stream) - context), (batch, 1), generator=order).to(stream.device)
-        yield partial(_predict, model, stream[(starts + offsets).clamp_max(len(stream) - 1)])
+        yield (torch.randint(max(1, n), (batch, 1), generator=order),)
 
 
-def _predict(model: LanguageModel, tokens: Tensor) -> Prediction:
+def _predict(model: LanguageModel, stream: Tensor, context: int, starts: Tensor) -> Prediction:
+    """Return the logits of the tokens of the sequences of ``context`` tokens that start at some positions of a text."""
+    import torch
+
     from myths.lab.language.training import Prediction
 
+    offsets = torch.arange(context + 1, device=stream.device)
+    tokens = stream[(starts + offsets).clamp_max(len(stream) - 1)]
     return Prediction(model(tokens[:, :-1]), tokens[:, 1:])
 
 

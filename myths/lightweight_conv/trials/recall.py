@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -105,7 +104,7 @@ class TrainRecall(Trial):
         """Return one row: percentage of recalled values, validation loss, number of parameters and the learning rate."""
         import torch
 
-        from myths.lab.language.training import TrainConfig, fit
+        from myths.lab.language.training import TrainConfig, fit, move_batches
         from myths.lab.language.transformer import parameters
         from myths.lightweight_conv.recall import RecallTask
         from myths.lightweight_conv.trials.learning_rates import selected_learning_rate
@@ -121,8 +120,8 @@ class TrainRecall(Trial):
             weight_decay=self.weight_decay,
             clip=1.0,
         )
-        batches = _batches(model, task, self.batch_size, context.generator("order"), context.device)
-        done = fit(model, batches, config, device=context.device)
+        batches = move_batches(task.batches(self.batch_size, context.generator("order")), context.device)
+        done = fit(model, partial(_predict, model), batches, config, device=context.device)
         row: dict[str, Any] = {
             "layers": ", ".join(self.layers),
             "reach": self.reach,
@@ -166,11 +165,6 @@ class TrainRecall(Trial):
 
         with context.seed_torch("init"):
             return LanguageModel(config, mixer)
-
-
-def _batches(model: LanguageModel, task: RecallTask, size: int, order: torch.Generator, device: str) -> Iterator[Callable[[], Prediction]]:
-    for tokens, values in task.batches(size, order):
-        yield partial(_predict, model, tokens.to(device), values.to(device))
 
 
 def _predict(model: LanguageModel, tokens: torch.Tensor, values: torch.Tensor) -> Prediction:

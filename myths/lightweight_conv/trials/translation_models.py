@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from myths.lab.data.prepared import examples_of
@@ -169,7 +170,7 @@ class TrainTranslationModel(Trial):
         import numpy as np
 
         from myths.lab.language.parallel_corpus import encode
-        from myths.lab.language.training import fit, translation_batches
+        from myths.lab.language.training import fit, predict_pairs, translation_batches
         from myths.lab.language.transformer import parameters
         from myths.lightweight_conv import evaluation
         from myths.lightweight_conv.kernel_export import learned_kernels
@@ -179,9 +180,9 @@ class TrainTranslationModel(Trial):
         train, valid = (encode(parts[name], vocabulary, self.max_length, context.device, cut=True) for name in ("train", "val"))
         model = self.initial_network(context, vocabulary.size)
         config = self.train_config(context.device, selected_learning_rate(self, context))
-        batches = translation_batches(model, train, config.batch_tokens, context.generator("order"))
+        batches = translation_batches(train, config.batch_tokens, context.generator("order"))
         with context.seed_torch("dropout"):
-            done = fit(model, batches, config, device=context.device)
+            done = fit(model, partial(predict_pairs, model), batches, config, device=context.device)
         about: dict[str, Any] = {
             "parameters": parameters(model),
             "vocabulary_size": vocabulary.size,

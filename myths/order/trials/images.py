@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from myths.lab.vision.networks import Classifier
-    from myths.lab.vision.training import Batch, TrainConfig, TrainResult
+    from myths.lab.vision.training import TrainConfig, TrainResult
 
     Examples = tuple[Tensor, Tensor]
 
@@ -113,7 +113,7 @@ class TrackImages(Trial):
             grouping: Superclass of each class.
             random: Random groupings to compare with the superclasses.
         """
-        from myths.lab.vision.training import fit_seeded, steps_per_epoch
+        from myths.lab.vision.training import Hooks, fit_seeded, steps_per_epoch
         from myths.order.image_order import checkpoint_steps
         from myths.order.networks import initial_network
 
@@ -123,11 +123,11 @@ class TrackImages(Trial):
         probe = Probe(shown[0][:PROBED], shown[1][:PROBED].cpu().numpy(), grouping, random, config)
         due = set(checkpoint_steps(max(1, round(self.epochs * steps_per_epoch(len(x), self.batch_size))), self.checkpoints))
 
-        def on_batch(batch: Batch) -> None:
-            if batch.step in due:
-                probe.take(network, batch.step, context.device)
+        def before_update(step: int) -> None:
+            if step in due:
+                probe.take(network, step, context.device)
 
-        done = fit_seeded(context, network, x, y, config, on_batch)
+        done = fit_seeded(context, network, x, y, config, Hooks(before_update=before_update))
         probe.take(network, done.steps, context.device)
         return probe, done
 

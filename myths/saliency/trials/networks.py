@@ -95,20 +95,16 @@ class TrainNetwork(TrainClassifier):
     def train_network(self, context: Context, network: Classifier, x: Tensor, y: Tensor) -> dict[str, Any]:
         """Train the network in place and return the columns of the training run."""
         from myths.lab.measurement.timing import Stopwatch
-        from myths.lab.vision.training import fit_seeded
-        from myths.saliency.robust_training import RobustTraining
+        from myths.lab.vision.training import Hooks, fit_seeded
+        from myths.saliency.robust_training import SignedGradient
         from myths.saliency.surrogate import softened
 
-        smooth, config = softened(network, self.beta), self.train_config(context.device)
+        smooth, config, hooks = softened(network, self.beta), self.train_config(context.device), Hooks()
+        if self.adversarial_epsilon:
+            start = context.generator("start", context.device)
+            hooks = Hooks(perturb=SignedGradient(smooth, config, self.adversarial_epsilon * PIXEL_STEP, start), generators=(start,))
         with Stopwatch(context.device) as stopwatch:
-            if self.adversarial_epsilon:
-                robust = RobustTraining(config, self.adversarial_epsilon * PIXEL_STEP, context.device)
-                draws = {"augmentation": "augment", "start": "start"}
-                streams = {name: context.generator(axis, context.device) for name, axis in draws.items()}
-                with context.seed_torch("dropout"):
-                    loss = robust.fit(smooth, x, y, order=context.generator("order"), **streams)
-            else:
-                loss = fit_seeded(context, smooth, x, y, config).loss
+            loss = fit_seeded(context, smooth, x, y, config, hooks).loss
         return {
             "train_loss": loss,
             "train_seconds": stopwatch.seconds,

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -26,6 +27,8 @@ from myths.lab.language.training import (
     label_smoothed_loss,
     length_buckets,
     lr_factor,
+    move_batches,
+    predict_pairs,
     translation_batches,
 )
 from myths.lab.language.transformer import EncoderDecoder, TransformerConfig
@@ -123,8 +126,9 @@ def test_pairs_have_ends_and_padding_where_they_belong():
     pairs = encode(Texts(("ab", "a"), ("b", "bab")), Characters(["ab"]), 8, "cpu")
     assert pairs.source.tolist() == [[4, 5, EOS], [4, EOS, PAD]]
     assert pairs.target.tolist() == [[BOS, 5, EOS, PAD, PAD], [BOS, 5, 4, 5, EOS]]
-    source, mask, target = pairs.batch(torch.tensor([0]))
-    assert (source.tolist(), mask.all().item(), target.tolist()) == ([[4, 5, EOS]], True, [[BOS, 5, EOS]])
+    source, target = pairs.batch(pairs.first(1))
+    assert (source.tolist(), target.tolist()) == ([[4, 5, EOS]], [[BOS, 5, EOS]])
+    assert (source.dtype, target.dtype) == (torch.int64, torch.int64)
 
 
 def test_a_longer_sentence_than_the_model_takes_is_refused_or_cut():
@@ -152,20 +156,32 @@ def random_pairs(n, rng):
 @given(st.integers(1, 60), st.integers(1, 200), st.integers(0, 5))
 def test_each_epoch_visits_every_pair_once_within_the_bound(n, tokens, seed):
     pairs = random_pairs(n, np.random.default_rng(seed))
-    batches = length_buckets(pairs, tokens, torch.Generator().manual_seed(seed))
+    buckets = length_buckets(pairs, tokens, torch.Generator().manual_seed(seed))
+    batches = [bucket.indices for bucket in buckets]
     assert sorted(torch.cat(batches).tolist()) == list(range(n))
     longest = torch.maximum(pairs.source_lengths, pairs.target_lengths)
     assert all(len(b) * longest[b].max() <= tokens or len(b) == 1 for b in batches)
+    for bucket in buckets:
+        source, target = pairs.batch(bucket)
+        for side, whole in ((source, pairs.source), (target, pairs.target)):
+            width = side.shape[1]
+            assert torch.equal(side, whole[bucket.indices, :width].long())
+            assert (side[:, -1] != PAD).any()
+            assert (whole[bucket.indices, width:] == PAD).all()
 
 
 def test_batches_hold_like_lengths_and_come_in_an_order_of_their_own(rng):
     pairs = random_pairs(500, rng)
-    first, again, other = (length_buckets(pairs, 100, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
+
+    def batches(order):
+        return [bucket.indices for bucket in length_buckets(pairs, 100, order)]
+
+    first, again, other = (batches(torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert not all(torch.equal(a, b) for a, b in zip(first, other, strict=True))
     longest = torch.maximum(pairs.source_lengths, pairs.target_lengths)
     assert np.mean([float(longest[b].max() - longest[b].min()) for b in first]) < 1
-    assert [int(longest[b].max()) for b in length_buckets(pairs, 100, None)] == sorted(int(longest[b].max()) for b in first)
+    assert [int(longest[b].max()) for b in batches(None)] == sorted(int(longest[b].max()) for b in first)
 
 
 # --- training -----------------------------------------------------------------------------------
@@ -206,7 +222,8 @@ def test_a_model_learns_to_copy_and_beam_search_shows_it(rng):
         updates=400, batch_tokens=400, learning_rate=5e-3, warmup=40, schedule="linear", label_smoothing=0.0, weight_decay=0.0
     )
     before = cross_entropy(model, pairs)
-    done = fit(model, translation_batches(model, pairs, 400, torch.Generator().manual_seed(0)), config, device="cpu")
+    batches = translation_batches(pairs, 400, torch.Generator().manual_seed(0))
+    done = fit(model, partial(predict_pairs, model), batches, config, device="cpu")
     assert done.updates == 400
     assert done.diverged_at is None
     after = cross_entropy(model, pairs)
@@ -219,15 +236,27 @@ def test_a_training_that_diverges_says_when():
     pairs = encode(Texts(("ab",) * 8, ("ba",) * 8), Characters(["ab"]), 8, "cpu")
     model = small_model(6)
     order = torch.Generator().manual_seed(0)
-    batches = translation_batches(model, pairs, 100, order)
+    batches = translation_batches(pairs, 100, order)
+    numbers = itertools.count()
 
-    def spoilt():
-        for i, batch in enumerate(batches):
-            yield (lambda batch=batch: Prediction(batch().logits * math.nan, batch().targets)) if i == 7 else batch
+    def spoilt(source, target):
+        found = predict_pairs(model, source, target)
+        return Prediction(found.logits * math.nan, found.targets) if next(numbers) == 7 else found
 
-    done = fit(model, spoilt(), TrainConfig(updates=200, warmup=1), device="cpu")
+    done = fit(model, spoilt, batches, TrainConfig(updates=200, warmup=1), device="cpu")
     assert done.diverged_at == 7
     assert done.updates == 50
+
+
+def test_batches_are_moved_as_they_were_drawn():
+    def drawn(seed):
+        generator = torch.Generator().manual_seed(seed)
+        while True:
+            yield torch.randint(9, (3, 2), generator=generator), torch.randint(5, (3,), generator=generator)
+
+    for moved, expected in itertools.islice(zip(move_batches(drawn(0), "cpu"), drawn(0), strict=True), 120):
+        assert all(torch.equal(a, b) for a, b in zip(moved, expected, strict=True))
+    assert list(move_batches(iter([]), "cpu")) == []
 
 
 # --- beam search --------------------------------------------------------------------------------

@@ -7,7 +7,9 @@ import torch
 from torch import nn
 
 from myths.lab.vision.networks import build
-from myths.lab.vision.training import TrainConfig, TrainResult, accuracy, fit, lr_factor, make_optimizer, predict
+from myths.lab.vision.training import Hooks, TrainConfig, TrainResult, accuracy, fit, lr_factor, make_optimizer, predict
+
+NOTHING = Hooks()
 
 
 def stripes(n=240, seed=0, size=8):
@@ -20,36 +22,33 @@ def stripes(n=240, seed=0, size=8):
     return (x + noise).to(torch.uint8), labels
 
 
-def train(config, *, seed=0, on_batch=None, network=None, n=240) -> tuple[nn.Module, TrainResult]:
+def train(config, *, seed=0, hooks=NOTHING, network=None, n=240) -> tuple[nn.Module, TrainResult]:
     x, y = stripes(n)
     if network is None:
         torch.manual_seed(seed)
         network = build("small_cnn", 2, 3, 8)
     generators = {"order": torch.Generator().manual_seed(seed), "augmentation": torch.Generator().manual_seed(seed)}
-    return network, fit(network, x, y, config, device="cpu", on_batch=on_batch, **generators)
+    return network, fit(network, x, y, config, device="cpu", hooks=hooks, **generators)
 
 
 @pytest.mark.parametrize(("n", "batch_size", "per_epoch"), [(240, 32, 8), (240, 64, 4), (65, 32, 2), (65, 500, 1), (2, 1, 1)])
 def test_the_hook_sees_each_example_once_per_epoch(n, batch_size, per_epoch):
-    seen = {}
+    seen = []
     x, y = stripes(n)
-
-    def watch(batch):
-        seen.setdefault(batch.epoch, []).append(batch)
-
-    _, done = train(TrainConfig(epochs=2.0, batch_size=batch_size, augmentation="none"), on_batch=watch, n=n)
+    config = TrainConfig(epochs=2.0, batch_size=batch_size, augmentation="none")
+    _, done = train(config, hooks=Hooks(on_batch=seen.append), n=n)
     assert done.steps == 2 * per_epoch
     assert done.examples == 2 * n
-    for batches in seen.values():
-        assert torch.cat([b.indices for b in batches]).sort().values.tolist() == list(range(n))
-    first, second = (torch.cat([b.indices for b in seen[e]]) for e in (0, 1))
+    first, second = (torch.cat([b.indices for b in epoch]) for epoch in (seen[:per_epoch], seen[per_epoch:]))
+    assert first.sort().values.tolist() == second.sort().values.tolist() == list(range(n))
     assert n < 10 or not torch.equal(first, second)
-    batch = seen[1][-1]
-    assert batch.step == done.steps - 1
+    batch = seen[-1]
     assert torch.equal(batch.labels, y[batch.indices])
     assert torch.equal(batch.inputs, x[batch.indices].float() / 255)
     assert not batch.logits.requires_grad
     torch.testing.assert_close(batch.losses, nn.functional.cross_entropy(batch.logits, batch.labels, reduction="none"))
+    assert done.losses.tolist() == [float(b.losses.mean()) for b in seen]
+    assert done.loss == pytest.approx(float(done.losses[per_epoch:].mean()))
 
 
 @pytest.mark.parametrize(("epochs", "steps"), [(0.5, 4), (1.25, 10), (0.001, 1)])
@@ -57,13 +56,20 @@ def test_epochs_may_be_fractions(epochs, steps):
     assert train(TrainConfig(epochs=epochs, batch_size=32))[1].steps == steps
 
 
-def test_the_hook_comes_before_the_update():
+def test_hooks_come_after_the_forward_pass_and_before_the_update():
     network = build("small_cnn", 2, 3, 8)
     before = copy.deepcopy(network.state_dict())
-    weights = []
-    train(TrainConfig(epochs=1.0, batch_size=240), network=network, on_batch=lambda batch: weights.append(network.head.weight.clone()))
-    assert torch.equal(weights[0], before["head.weight"])
-    assert not torch.equal(network.head.weight, before["head.weight"])
+    weights, numbers = [], []
+
+    def note(number):
+        weights.append(network.head.weight.clone())
+        numbers.append((number, int(network.norms[0].num_batches_tracked)))
+
+    hooks = Hooks(on_batch=lambda batch: weights.append(network.head.weight.clone()), before_update=note)
+    train(TrainConfig(epochs=2.0, batch_size=240), network=network, hooks=hooks)
+    assert all(torch.equal(found, before["head.weight"]) for found in weights[:2])
+    assert not torch.equal(weights[2], before["head.weight"])
+    assert numbers == [(0, 1), (1, 2)]
 
 
 def test_one_cycle_is_torchs_triangle():
