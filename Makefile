@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 # pip shows progress on a terminal only
 QUIET := $(shell test -t 2 || echo --quiet)
 # A dead worker is replaced, a hanging test fails after 300 s, and a hanging process is killed after 330 s
-PARALLEL := -n auto --maxprocesses 4 --dist loadfile --max-worker-restart 8 \
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 8 \
 	--timeout 300 -o faulthandler_timeout=330 -o faulthandler_exit_on_timeout=true
 MYTHS := hessian-cost dataset-bias cifar10-1 forgetting fixup lightweight-conv saliency order wiring
 

@@ -15,17 +15,16 @@ if "TORCHINDUCTOR_CACHE_DIR" not in os.environ:  # kernels that another run left
     atexit.register(shutil.rmtree, os.environ["TORCHINDUCTOR_CACHE_DIR"], ignore_errors=True)
 
 from hypothesis import settings
-from jaxtyping import install_import_hook
 
 from tests import checked
-from tests.scheduling import pytest_xdist_make_scheduler
+from tests.scheduling import pytest_collection_modifyitems, pytest_xdist_make_scheduler
 from tests.seconds import pytest_addoption, pytest_terminal_summary
 
-install_import_hook("myths", f"{checked.__name__}.checked").__enter__()
+checked.install("myths")
 
 # The same examples in every run, so that a change is judged by what it changed; `--hypothesis-profile=search` looks for others.
 settings.register_profile("fixed", deadline=None, derandomize=True)
 settings.register_profile("search", deadline=None, max_examples=1000)
 settings.load_profile("fixed")
 
-__all__ = ["pytest_addoption", "pytest_terminal_summary", "pytest_xdist_make_scheduler"]
+__all__ = ["pytest_addoption", "pytest_collection_modifyitems", "pytest_terminal_summary", "pytest_xdist_make_scheduler"]

@@ -14,16 +14,14 @@ import numpy as np
 import pytest
 
 from myths import suite
-from myths.lab.analysis import analyze, write
+from myths.lab.analysis import analyze
 from myths.lab.claim import PROPOSAL, PROPOSED
-from myths.lab.data import prepared
 from myths.lab.data.built_in import BUILT_IN
 from myths.lab.data.catalog import CATALOG
 from myths.lab.errors import UsageError
 from myths.lab.execution import runner, try_trial
 from myths.lab.myth import PROFILES
 from myths.lab.setting import Rule
-from myths.lab.storage import published_arrays
 from myths.lab.storage.run_folder import RunFolder
 from myths.lab.storage.store import Results, Store
 from myths.lab.trial import Trial, canonical, decode, from_settings
@@ -207,65 +205,6 @@ def declared(value, hint):
     if origin in (Union, UnionType):
         return any(declared(value, argument) for argument in arguments)
     return type(value) is hint and (hint is not float or np.isfinite(value))
-
-
-def run_all(trials, store):
-    plan = runner.plan(trials, store, prepared.sha256_of)
-    return runner.run(plan, store, runner.Invocation("cpu", prepared.sha256_of, "test"))
-
-
-def outcome_rows(trial, folder, types, continued=False):
-    store = Store(folder, types)
-    if continued:  # elsewhere, where of its dependencies only what is published is at hand
-        assert run_all(trial.dependencies, store).failed == []
-        for record in store.records:
-            if names := published_arrays.names(record):
-                arrays = store.outcome(record).arrays
-                np.savez(folder / "arrays" / f"{record.trial.id}.npz", **{name: arrays[name] for name in names})
-    assert run_all([trial], store).failed == []
-    record = store.finished(trial)
-    assert record is not None
-    return [{k: v for k, v in row.items() if k not in type(trial).nondeterministic_columns} for row in record.rows]
-
-
-@pytest.fixture(scope="module")
-def once(tmp_path_factory):
-    """Where trials are stored that several tests need: what one depends on may have run for another."""
-    return tmp_path_factory.mktemp("once")
-
-
-@pytest.mark.parametrize(("myth", "kind"), TRIAL_TYPES)
-def test_tiny_trials_repeat_themselves_also_from_published_arrays_and_heed_their_seed(myth, kind, once, tmp_path):
-    trial = kind.test_instance()
-    types = myth.types_by_name
-    first = outcome_rows(trial, once / myth.folder, types)
-    assert first, "a trial gives at least one row"
-    assert outcome_rows(trial, tmp_path / "again", types, continued=True) == first
-    if "seed" in {f.name for f in dataclasses.fields(kind)}:
-        assert outcome_rows(dataclasses.replace(trial, seed=trial.seed + 1), once / myth.folder, types) != first
-
-
-def in_short(trial):
-    """Networks of more than a hundred layers train an eighth as long: half of the time of all that a myth runs is theirs."""
-    return dataclasses.replace(trial, epochs=trial.epochs / 8) if getattr(trial, "depth", 0) > 100 else trial
-
-
-@pytest.mark.parametrize("myth", MYTHS)
-def test_quick_runs_and_everything_can_be_derived_again(myth, tmp_path):
-    run = RunFolder(tmp_path / "cpu-quick")
-    assert run_all([in_short(trial) for trial in myth.trials("quick", 2, ())], run.store(myth)).failed == []
-    written = []
-    for _ in range(2):
-        write(analyze(myth, RunFolder(run.path)))
-        files = sorted(p for p in run.path.rglob("*") if p.suffix in {".csv", ".svg"})
-        written.append({str(p): p.read_bytes() for p in files})
-    assert written[0] == written[1]
-    assert any(name.endswith("claims.csv") for name in written[0])
-    results = Results(run.store(myth).records)
-    for name, table in myth.tables.items():
-        rows = table(results)
-        if len(rows):
-            assert {"protocol", "dataset", "device"} <= set(rows), f"table {name} does not say how its rows came about"
 
 
 @pytest.mark.parametrize("myth", MYTHS)

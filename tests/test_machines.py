@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.seconds import by_folder
+from tests.seconds import added, file, folder
 
 ROOT = Path(__file__).parents[1]
 
@@ -71,6 +71,7 @@ def test_what_failed_or_ended_early_is_no_pass(matrix):
 
 
 def test_seconds_count_by_folder_and_files_beside_them():
-    reports = [("tests/lab/vision/test_a.py::x", 1.0), ("tests/lab/vision/test_b.py::y", 2.0), ("tests/test_c.py::z", 4.0)]
-    found = by_folder(SimpleNamespace(nodeid=nodeid, duration=seconds) for nodeid, seconds in reports)
-    assert found == [("tests/test_c.py", 4.0), ("tests/lab/vision", 3.0)]
+    listed = [("tests/lab/vision/test_a.py::x", 1.0), ("tests/lab/vision/test_b.py::y", 2.0), ("tests/test_c.py::z[a/b::c]", 4.0)]
+    reports = [SimpleNamespace(nodeid=nodeid, duration=seconds) for nodeid, seconds in listed]
+    assert added(reports, folder) == [("tests/test_c.py", 4.0), ("tests/lab/vision", 3.0)]
+    assert added(reports, file) == [("tests/test_c.py", 4.0), ("tests/lab/vision/test_b.py", 2.0), ("tests/lab/vision/test_a.py", 1.0)]

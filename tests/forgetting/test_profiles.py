@@ -18,7 +18,7 @@ from myths.lab.storage.run_folder import RunFolder
 from myths.lab.storage.store import Results, TrialRecord
 from myths.lab.trial import Trial
 
-EPOCHS = {16.0: 3.0, 10.0: 1.0, 3.0: 1.0}
+EPOCHS = {30.0: 1.0, 16.0: 3.0, 10.0: 1.0, 3.0: 1.0}
 NETWORKS = {"fast": "fast_narrow", "resnet18": "resnet8", "resnet20": "resnet8"}
 
 

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import re
+import shutil
 import subprocess
 import tarfile
 
@@ -24,17 +25,28 @@ FIGURE = "fair_coin/figures/heads.svg"
 RIGHT = Verification((), ("commits (1): no full git checkout of the suite is available",))
 
 
-@pytest.fixture
-def run(tmp_path):
-    made = coin.make_run(tmp_path / "local" / "cpu-laptop")
+def with_arrays(folder):
+    made = coin.make_run(folder / "local" / "cpu-laptop")
     (made.path / "fair_coin" / "arrays").mkdir()
     (made.path / "fair_coin" / "arrays" / "x.npz").write_text("x")
     return made
 
 
 @pytest.fixture
-def archive(run, tmp_path):
-    return submit(run, tmp_path, MYTHS)
+def run(tmp_path):
+    return with_arrays(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("packed")
+    return submit(with_arrays(folder), folder, MYTHS)
+
+
+@pytest.fixture
+def archive(packed, tmp_path):
+    """A copy of the archive, which takes long to make."""
+    return shutil.copy(packed, tmp_path / packed.name)
 
 
 def contents(archive):

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from myths import suite
 from myths.lab.report.formatting import shown_unit
 from myths.lab.report.protocols import protocols
@@ -10,12 +12,16 @@ from tests.lab.report import coin
 COMMITTED = Path(__file__).parents[3] / "docs" / "protocols.md"
 
 
-def test_the_committed_page_is_what_the_command_gives():
-    assert COMMITTED.read_text() == protocols(suite.OURS), "make it again: myths protocols > docs/protocols.md"
+@pytest.fixture(scope="module")
+def text():
+    return protocols(suite.OURS)
 
 
-def test_every_claim_and_trial_is_on_the_page():
-    text = protocols(suite.OURS)
+def test_the_committed_page_is_what_the_command_gives(text):
+    assert COMMITTED.read_text() == text, "make it again: myths protocols > docs/protocols.md"
+
+
+def test_every_claim_and_trial_is_on_the_page(text):
     for myth in suite.OURS:
         section = text.split(f"## {myth.number}. {myth.name}\n")[1].split("\n## ")[0]
         assert all(
