@@ -14,7 +14,7 @@ PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --ma
 	--timeout 300 -o faulthandler_timeout=330 -o faulthandler_exit_on_timeout=true
 MYTHS := hessian-cost dataset-bias cifar10-1 forgetting fixup lightweight-conv saliency order wiring
 
-.PHONY: quick test all frameworks bench bench-compare matrix report site screenshots data lint release clean $(MYTHS)
+.PHONY: quick test pytest all frameworks bench bench-compare matrix report site screenshots data lint release clean $(MYTHS)
 
 quick: $(VENV)/.base
 	$(BIN)/myths run --profile quick --report $(ARGS)
@@ -25,7 +25,9 @@ $(MYTHS): $(VENV)/.base
 all: $(VENV)/.base
 	$(BIN)/myths run --profile $(PROFILE) --report $(ARGS)
 
-test: lint
+test: lint pytest
+
+pytest: $(VENV)/.test
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 lint: $(VENV)/.test

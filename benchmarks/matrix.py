@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 import venv
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -98,10 +99,12 @@ def short() -> int:
     digits = ["dataset=digits", "width=4", "batch_size=32", "epochs=2", "augmentation=none", "depth=10"]
     commands = [["-m", "myths", "try", "fixup", "TrainOneEpoch", *digits, f"method={method}"] for method in ("fixup", "batch-norm")]
     commands.append(["-m", "pytest", "-q", "tests/test_trials.py", "-k", SHORT_TESTS])
-    codes = [
-        subprocess.run([sys.executable, *command], cwd=ROOT, env=variables, timeout=300, check=False).returncode for command in commands
-    ]
-    return int(any(codes))
+
+    def status(command: list[str]) -> int:
+        return subprocess.run([sys.executable, *command], cwd=ROOT, env=variables, timeout=300, check=False).returncode
+
+    with ThreadPoolExecutor() as side_by_side:  # each command has one thread
+        return int(any(list(side_by_side.map(status, commands))))
 
 
 def run(cell: Cell, myth: str = "") -> tuple[str, bool]:
