@@ -29,7 +29,7 @@ SHAPES = {
 """Classes, channels and pixels per side of datasets that networks are trained on."""
 
 WITHOUT_OWN_CONVOLUTIONS = {
-    "TimeHessian", "TimeGradient", "TimeNewtonStep", "TimeFormula", "MeasureMachine",
+    "CompareHessians", "TimeHessian", "TimeGradient", "TimeNewtonStep", "TimeFormula", "MeasureMachine",
     "RecomputePublishedTables", "NameThatDataset", "CrossDatasetEvaluation", "CountDuplicates", "ClassifyRandomParts",
     "CrossDatasetNegatives", "LinearProbe",
     "PublishedAccuracy", "ReuseTestSet", "PublishedRanks", "PublishedHardImages", "EvaluateModel", "CompareModelRanks",

@@ -41,6 +41,9 @@ WITH_BN = {"method": ("fixup", "batch-norm")}
 """Filter of claims that compare with batch normalization of the same seed and setting."""
 ZERO = ("U0-zero",)
 RESNET_110 = {"dataset": "cifar10", "architecture": "resnet", "depth": 110}
+RESNET_20 = {**RESNET_110, "depth": 20}
+DYT = "Zhu et al. 2025 (DyT), README of its code: ViT-B 82.3 and 82.5 %, ViT-L 83.1 and 83.6 %, without a number for translation"
+DERF = "arXiv 2512.10938 (Derf), abstract: above layer normalization and DyT, without a number for translation"
 CHANCE_SHARE = "% of the accuracy above chance of 22 layers"
 AS_22 = "has at least 70 % of the accuracy above chance of a 22-layer network with Fixup after the same schedule"
 WITH_SHALLOW = ({"method": "fixup", "nominal_depth": 20, **AT_RATE},)
@@ -136,6 +139,17 @@ CLAIMS: tuple[Claim, ...] = (
         where=RESNET_110 | {"method": "batch-norm", "mixup": 0.0, "main_setting": True},
         criterion=at_most(8.1),
         guards=(TrainFullSchedule,),
+        guarded={"depth": 110},
+    ),
+    _full_training(
+        id="U0-full-20",
+        kind="control",
+        statement="On CIFAR-10, ResNet-20 with batch normalization has a test error of at most 12 % (3.3 points more than He et al. 2016).",
+        **cited("from memory", "He et al. 2016, Table 6", 8.75),
+        where=RESNET_20 | {"method": "batch-norm", "mixup": 0.0, "main_setting": True},
+        criterion=at_most(12),
+        guards=(TrainFullSchedule,),
+        guarded={"depth": 20},
     ),
     _translations(
         id="U0-translator",
@@ -356,4 +370,47 @@ CLAIMS: tuple[Claim, ...] = (
         criterion=at_least(15),
         blind=False,
     ),
-)
+    *(
+        _translations(
+            id=f"T5-{name}-transformer",
+            kind="follow-up",
+            direction="strengthens",
+            statement=f"{ON_MULTI30K}, transformers with {words} and with layer normalization differ by at most 0.7 BLEU.",
+            **cited("read", source),
+            unit="BLEU",
+            where={"dataset": ("multi30k", REVERSED_WORDS), "normalization": name, "main_setting": True},
+            needs=({"normalization": (name, "layer")},),
+            measure=partial(mean_over_seeds, "difference_from_layer_norm"),
+            criterion=within(0.7, beyond="high"),
+        )
+        for name, words, source in (("dyt", "Dynamic Tanh", DYT), ("derf", "Derf", DERF))
+    ),
+    *(
+        Claim(
+            id=f"T5-{method}-convnet",
+            kind="follow-up",
+            statement=f"On CIFAR-10, ResNet-20 with {words}.",
+            **said,
+            unit="pp of accuracy",
+            table="difference_from_bn",
+            where=RESNET_20 | {"method": method, "mixup": 0.0, "experiment": "full schedule", "main_setting": True},
+            trial=TrainFullSchedule,
+            needs=({"method": (method, "batch-norm")},),
+            measure=partial(mean_over_seeds, "difference_from_bn_pp"),
+            criterion=criterion,
+            repetition_unit="seeds",
+        )
+        for method, words, said, criterion in (
+            (
+                "dyt", "Dynamic Tanh is at least 2 points less accurate than with batch normalization, whose place it takes",
+                cited("from memory", "Zhu et al. 2025, limitations: ResNet-50 on ImageNet, 68.9 instead of 76.2 %", -7.3)
+                | {"direction": "weakens"},
+                at_most(-2),
+            ),
+            (
+                "fixup", "Fixup is non-inferior to batch normalization (margin 1.5 points)",
+                PROPOSED | {"direction": "strengthens"}, at_least(-1.5),
+            ),
+        )
+    ),
+)  # fmt: skip

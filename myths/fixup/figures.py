@@ -25,6 +25,7 @@ LABELS = {
     "batch-norm": "batch normalization",
     "group-norm": "group normalization",
     "layer-norm": "layer normalization",
+    "dyt": "Dynamic Tanh",
 }
 """Labels of the methods, in the order of legends."""
 LEGEND = 2.9
@@ -176,7 +177,7 @@ def _color(method: str) -> str:
 
     others = [color for color in (*style.COLORS, style.TEXT_COLOR) if color not in (style.MEASURED_COLOR, style.PAPER_COLOR)]
     names = [name for name in LABELS if name != "fixup"]
-    return style.MEASURED_COLOR if method == "fixup" else (*others, "#b5651d")[names.index(method) % (len(others) + 1)]
+    return style.MEASURED_COLOR if method == "fixup" else (*others, "#b5651d", "#2f4b7c")[names.index(method)]
 
 
 def _setting(group: pd.DataFrame) -> str:

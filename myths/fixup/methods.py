@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Name = Literal["he", "he-scaled", "lsuv", "fixup", "skipinit", "rezero", "batch-norm", "group-norm", "layer-norm"]
+Name = Literal["he", "he-scaled", "lsuv", "fixup", "skipinit", "rezero", "batch-norm", "group-norm", "layer-norm", "dyt"]
 GROUPS = 4
 """Number of groups of group normalization. The narrowest layers of the paper's network have 16 channels."""
 
@@ -25,7 +25,7 @@ class Method:
     Attributes:
         label: Name of the method in tables.
         weights: Initialization of the weights.
-        normalization: Kind of normalization.
+        normalization: Kind of normalization; "tanh" is an elementwise function in its place.
         scalars: "fixup" (biases, and a multiplier initialized to 1), "gate" (a zero-initialized multiplier per branch), or "none".
         scalar_lr_factor: Learning rate of the scalars relative to that of the weights.
         output_scale: Factor of the sum of shortcut and branch.
@@ -33,7 +33,7 @@ class Method:
 
     label: str
     weights: Literal["he", "xavier", "unit variance"] = "he"
-    normalization: Literal["none", "batch", "group", "layer"] = "none"
+    normalization: Literal["none", "batch", "group", "layer", "tanh"] = "none"
     scalars: Literal["none", "gate", "fixup"] = "none"
     scalar_lr_factor: float = 1.0
     output_scale: float = 1.0
@@ -55,4 +55,5 @@ METHODS: Mapping[str, Method] = {
     "batch-norm": Method("batch normalization", normalization="batch"),
     "group-norm": Method("group normalization", normalization="group"),
     "layer-norm": Method("layer normalization", normalization="layer"),
+    "dyt": Method("Dynamic Tanh in the place of batch normalization (Zhu et al. 2025)", normalization="tanh"),
 }

@@ -15,6 +15,7 @@ from torch.utils.checkpoint import checkpoint
 from myths.fixup.architectures import ARCHITECTURES, STAGES, Architecture, blocks_per_stage
 from myths.fixup.initializations import fixup_factor, orthonormal, standard_deviation, unit_variance
 from myths.fixup.methods import GROUPS, METHODS, Method
+from myths.lab.dynamic_tanh import DynamicTanh
 from myths.lab.vision.networks import Classifier, Standardize
 
 
@@ -76,11 +77,13 @@ class Block(nn.Module):
 
 
 def norm_of(method: Method, channels: int) -> nn.Module:
-    """Return the normalization layer of a method for a number of channels, or the identity if it has none."""
+    """Return the normalization layer of a method for a number of channels, or what it has in its place."""
     if method.normalization == "batch":
         return nn.BatchNorm2d(channels)
     if method.normalization == "none":
         return nn.Identity()
+    if method.normalization == "tanh":
+        return DynamicTanh(channels, 1, 1)
     return nn.GroupNorm(1 if method.normalization == "layer" else math.gcd(GROUPS, channels), channels)
 
 

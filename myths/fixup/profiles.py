@@ -8,7 +8,7 @@ from typing import Any
 
 from myths.fixup.methods import Name
 from myths.fixup.trials.training_runs import FULL_SCHEDULE, TrainFullSchedule, TrainOneEpoch
-from myths.fixup.trials.translation import REVERSED_WORDS, TrainTransformer
+from myths.fixup.trials.translation import REVERSED_WORDS, Normalization, TrainTransformer
 from myths.fixup.trials.update import MeasureUpdate
 from myths.lab.myth import Profile, unique_trials
 from myths.lab.trial import Trial
@@ -50,13 +50,19 @@ def _learning_rate_grid(settings: Settings, depth: int, seeds: int, rates: Itera
     return [t for rate in rates for t in _one_epoch_runs(settings, (depth,), COMPARED_METHODS, seeds, learning_rate=rate)]
 
 
-def _full_runs(settings: Settings, mixups: Iterable[float], seeds: int) -> list[Trial]:
+def _full_runs(settings: Settings, mixups: Iterable[float], seeds: int, methods: Iterable[Name] = COMPARED_METHODS) -> list[Trial]:
     return [
         TrainFullSchedule(**settings, mixup=mixup, method=method, seed=seed)
         for mixup in mixups
-        for method in COMPARED_METHODS
         for seed in range(seeds)
+        for method in methods
     ]
+
+
+def _convnets_with_dyt(epochs: float, seeds: int) -> list[Trial]:
+    """Return ResNet-20 with batch normalization, Fixup and Dynamic Tanh (claims T5-dyt-convnet and T5-fixup-convnet)."""
+    settings = {**FULL_SCHEDULE, "depth": 20, "epochs": epochs, "schedule": "one-cycle"}
+    return _full_runs(settings, (0.0,), seeds, (*COMPARED_METHODS, "dyt"))
 
 
 def _update_measurements(settings: Settings, depths: Iterable[int], seeds: int) -> list[Trial]:
@@ -69,11 +75,11 @@ def _update_measurements(settings: Settings, depths: Iterable[int], seeds: int) 
     ]
 
 
-def _translation_runs(settings: Settings, seeds: int) -> list[Trial]:
+def _translation_runs(
+    settings: Settings, seeds: int, normalizations: Iterable[Normalization] = ("layer", "fixup", "none", "dyt", "derf")
+) -> list[Trial]:
     return [
-        TrainTransformer(**settings, normalization=normalization, seed=seed)
-        for normalization in ("layer", "fixup", "none")
-        for seed in range(seeds)
+        TrainTransformer(**settings, normalization=normalization, seed=seed) for seed in range(seeds) for normalization in normalizations
     ]
 
 
@@ -94,7 +100,7 @@ def _quick(seeds: int | None) -> list[Trial]:
         *_learning_rate_grid(digits, 10, 1),
         *_full_runs(end, (0.0,), seeds or 2),
         *_update_measurements({"dataset": "digits", "width": 4, "examples_per_step": 32}, (10, 16, 28, 52), seeds or 3),
-        *_translation_runs(words, 1),
+        *_translation_runs(words, 1, ("layer", "fixup", "none", "dyt")),
     ]
 
 
@@ -125,14 +131,24 @@ def _laptop(seeds: int | None) -> list[Trial]:
 
 
 def _overnight(seeds: int | None) -> list[Trial]:
-    """Return trials of 200 steps at 1,000 layers, and at 22 layers for comparison, for about four hours on one core."""
+    """Return trials of 200 steps at 1,000 layers, and at 22 layers for comparison, for about four hours on one core.
+
+    Then Dynamic Tanh: transformers of three and three layers for 16 epochs of Multi30k, and ResNet-20 for eight epochs of CIFAR-10.
+    """
     few: Settings = {"width": 8, "image_size": 16, "train_examples": 12_800, "batch_size": 64}
     listed: list[Trial] = []
     for seed in range(seeds or 5):
         for depth, methods in ((22, COMPARED_METHODS), (1000, ("fixup", "batch-norm", "skipinit"))):
             listed += [TrainOneEpoch(**few, depth=depth, method=method, seed=seed) for method in methods]
     # An exact interval over six seeds can lie above one half, over five it cannot.
-    return [*listed, *_one_epoch_runs(few, (1000,), ("he", "he-scaled"), (seeds or 5) + 1)]
+    listed += _one_epoch_runs(few, (1000,), ("he", "he-scaled"), (seeds or 5) + 1)
+    small: dict[str, Any] = {"layers": 3, "embed_dim": 128, "ffn_dim": 256, "subwords": 2000, "dropout": 0.2}
+    small |= {"updates": 4000, "warmup": 400, "batch_tokens": 2400, "learning_rate": 4e-3}
+    return [
+        *listed,
+        *_translation_runs(small, min(seeds or 5, 5), ("layer", "dyt", "derf", "fixup")),
+        *_convnets_with_dyt(8.0, min(seeds or 4, 4)),
+    ]
 
 
 # --- gpu: the paper's depth study, the greatest depth on a part, Table 1 on a short schedule ---------
@@ -153,7 +169,8 @@ def _gpu(seeds: int | None) -> list[Trial]:
         *_learning_rate_grid({}, 22, 1),
         *_full_runs(short, (0.0,), seeds or 5),
         *_update_measurements({"examples_per_step": 64}, (10, 22, 40, 76, 148, 304), seeds or 5),
-        *_translation_runs({"layers": 3, "updates": 1500, "warmup": 300, "batch_tokens": 8000, "learning_rate": 1e-3}, seeds or 3),
+        *_translation_runs({"layers": 3, "updates": 1500, "warmup": 300, "batch_tokens": 8000, "learning_rate": 1e-3}, seeds or 5),
+        *_convnets_with_dyt(15.0, seeds or 5),
     ]
 
 
@@ -170,6 +187,7 @@ def _paper(seeds: int | None) -> list[Trial]:
         *_one_epoch_runs({"architecture": "resnet", "batch_size": 64}, (9998,), COMPARED_METHODS, seeds or 2),
         *[t for depth in (22, 112) for t in _learning_rate_grid({}, depth, five)],
         *_full_runs(FULL_SCHEDULE, (0.0, 1.0), five),
+        *_full_runs({**FULL_SCHEDULE, "depth": 20}, (0.0,), five, (*COMPARED_METHODS, "dyt")),
         *_update_measurements({"examples_per_step": 128}, (10, 22, 40, 76, 148, 304, 1000), five),
         *_translation_runs({"updates": 30_000}, five),
         *_translation_runs({"dataset": "iwslt14", "embed_dim": 512, "dropout": 0.5, "updates": 226_000}, seeds or 1),

@@ -14,7 +14,6 @@ from myths.fixup.trials.update import MeasureUpdate
 from myths.lab.estimate import clopper_pearson
 from myths.lab.storage.store import Results
 from myths.lab.tables import TRIALS, mark_main_setting, rows_of_kind, unite, unite_columns
-from myths.lab.trial import PROTOCOLS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,13 +68,15 @@ def sensitivity(results: Results) -> pd.DataFrame:
 
 
 def full_training(results: Results) -> pd.DataFrame:
-    """Return one row per training run on a full schedule (Table 1). ``main_setting`` marks the best protocol with the most epochs."""
+    """Return one row per training run on a full schedule (Table 1).
+
+    ``main_setting`` marks the best protocol with the most epochs, of each network.
+    """
     table = _training_runs(results, TrainFullSchedule)
     if table.empty:
         return table
-    found = table.assign(_protocol=table["protocol"].map(PROTOCOLS.index), _epochs=-table["epochs"])
-    best = found.sort_values(["_protocol", "_epochs"]).iloc[0]
-    return table.assign(main_setting=(table["protocol"] == best["protocol"]) & (table["epochs"] == best["epochs"]))
+    network = ["dataset", "architecture", "depth"]
+    return mark_main_setting(table, network, [*network, "protocol", "epochs"], (table["epochs"],))
 
 
 def difference_from_bn(results: Results) -> pd.DataFrame:

@@ -67,6 +67,7 @@ def _pruning(
     dataset: str | tuple[str, ...] = "cifar10",
     order: str | tuple[str, ...] = LEAST_FORGOTTEN,
     transfer: bool = False,
+    examples: int = 0,
     measure: Callable[[str, pd.DataFrame], Estimate | None] = measures.mean_over_rankings,
     **more: Any,
 ) -> Claim:
@@ -79,8 +80,8 @@ def _pruning(
         unit="pp",
         table="pruning",
         where={
-            "dataset": dataset, "pruning_order": order, "pruned_percent": percent, "skipped_percent": 0.0, "transfer": transfer,
-            "main_setting": True,
+            "dataset": dataset, "train_examples": examples, "pruning_order": order, "pruned_percent": percent, "skipped_percent": 0.0,
+            "transfer": transfer, "main_setting": True,
         },
         trial=TrainPruned,
         needs=({}, baseline),
@@ -91,6 +92,11 @@ def _pruning(
     )  # fmt: skip
 
 
+SCARCE = (
+    ("mnist", "mnist subset", 1000, "MNIST", 80.0, 3.0, 90.0), ("cifar10", "cifar10 subset", 5000, "CIFAR-10", 30.0, 1.0, 60.0),
+)  # fmt: skip
+"""Small sets, on which the sign should be opposite to F4-vs-random-mnist and F3-vs-random-30: suffix, dataset, number of examples, name,
+pruned percentage, margin and least accuracy. A difference counts if it exceeds what shuffled counts may cost."""
 PRUNING_CONTROLS = (
     *(
         _pruning(
@@ -102,6 +108,16 @@ PRUNING_CONTROLS = (
         for suffix, dataset, name, percent in (
             ("30", "cifar10", "CIFAR-10", 30.0), ("mnist", "mnist", "MNIST", 80.0), ("permuted", "permuted mnist", "permuted MNIST", 60.0),
         )
+    ),
+    *(
+        _pruning(
+            f"F0-shuffled-scarce-{suffix}",
+            f"Pruning {percent:g} % of the first {size:,} examples of {name} by shuffled counts costs as much accuracy as pruning at "
+            f"random (within {margin:g} points).",
+            PROPOSED, between(-margin, margin), percent, kind="control", order="shuffled counts", against="random", dataset=dataset,
+            examples=size, guards=(TrainPruned,), guarded={"dataset": dataset, "train_examples": size},
+        )
+        for suffix, dataset, size, name, percent, margin, _ in SCARCE
     ),
     *(
         _pruning(
@@ -131,6 +147,17 @@ PRUNING_CONTROLS = (
             ("mnist", "mnist", "MNIST", "the network that is pruned for", False, 99.2, 98.8),
             ("permuted", "permuted mnist", "permuted MNIST", "the network that is pruned for", False, 98.0, 97.0),
         )
+    ),
+    *(
+        Claim(
+            id=f"F0-trained-scarce-{suffix}", kind="control", **PROPOSED, unit="% of test images",
+            statement=f"On the first {size:,} examples of {name}, the network has a test accuracy of at least {floor:g} %.",
+            table="pruning", trial=TrainPruned, repetition_unit="seeds",
+            where={"dataset": dataset, "train_examples": size, "pruning_order": RANDOM, "pruned_percent": 0.0, "main_setting": True},
+            measure=partial(mean_over_seeds, "test_accuracy_percent"), criterion=at_least(floor),
+            guards=(TrainPruned,), guarded={"dataset": dataset, "train_examples": size},
+        )
+        for suffix, dataset, size, name, _, _, floor in SCARCE
     ),
 )  # fmt: skip
 """Default controls of claims on pruning. The paper's accuracies on CIFAR-100 and permuted MNIST are from memory."""
@@ -167,7 +194,7 @@ PRUNING = (
     ),
     _pruning(
         "F3-subset", "Pruning the least-forgotten 30 % of the first 10,000 examples of CIFAR-10 costs less accuracy than a random 30 %.",
-        PROPOSED, above(0), 30.0, dataset="cifar10 subset", against="random",
+        PROPOSED, above(0), 30.0, dataset="cifar10 subset", examples=10_000, against="random",
     ),
     _pruning(
         "F4-mnist", "Pruning the least-forgotten 80 % of MNIST changes the accuracy by at most 0.3 points.",
@@ -214,6 +241,16 @@ FOLLOW_UPS = (
             ("stratified", STRATIFIED, cited("read", CCS, 7.04), at_least(2),
              "Keeping 10 % of CIFAR-10 over all counts but the highest (CCS) costs at least 2 points less than keeping a random 10 %."),
         )
+    ),
+    *(
+        _pruning(
+            f"T4-scarce-{suffix}",
+            f"Pruning the least-forgotten {percent:g} % of the first {size:,} examples of {name} costs at least {margin:g} points more "
+            f"accuracy than a random {percent:g} %.",
+            cited("from memory", "Sorscher et al. 2022: keep easy examples where data are scarce (stated without a number)"),
+            at_most(-margin), percent, against="random", dataset=dataset, examples=size, kind="follow-up", direction="weakens",
+        )
+        for suffix, dataset, size, name, percent, margin, _ in SCARCE
     ),
     _pruning(
         "T4-grand-start",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 Tables = Mapping[str, "pd.DataFrame"]
 
-DATASETS = ("mnist", "permuted mnist", "cifar10", "cifar10 subset", "cifar100")
+DATASETS = ("mnist", "mnist subset", "permuted mnist", "cifar10", "cifar10 subset", "cifar100")
 ORDERS = ("least forgotten first", "random", "shuffled counts")
 
 

@@ -50,6 +50,8 @@ PIXEL_NOISES = (0.5, 1.0, 2.0, 10.0)
 _MNIST: Settings = {"dataset": "mnist", **PAPER_COUNTING["mnist"], "precision": "auto"}
 _LONG_MNIST: Settings = {**_MNIST, "network": "mnist_cnn_dropout", "epochs": 20.0, "match_updates": True}
 """Training on pruned MNIST for as many updates as 20 epochs on the full set."""
+_SCARCE_MNIST: Settings = {**_MNIST, "train_examples": 1000, "epochs": 100.0}
+"""A sixtieth of MNIST. 100 epochs are 1,600 updates."""
 _CIFAR_SUBSET: Settings = {"dataset": "cifar10", "network": "small_cnn", "learning_rate": 0.05, "train_examples": 10_000}
 _FAST: Settings = {
     "network": "fast",
@@ -113,6 +115,16 @@ def _prune(
     ]
 
 
+def _scarce(settings: Settings, fraction: float, seeds: int, **pruning: Any) -> list[Trial]:
+    """Return training runs on a small set and on pruned parts of it, with the number of updates of the whole (claims T4-scarce)."""
+    rankings = _rankings(settings)
+    listed: list[Trial] = [count for ranking in rankings for count in ranking]
+    points = [BASELINE, *_lowest(fraction), *_random(fraction), *_shuffled(fraction)]
+    for seed in range(seeds):
+        listed += _prune({**settings, "match_updates": True, **pruning}, rankings[seed % 2], points, (seed,))
+    return listed
+
+
 def _rankings(settings: Settings) -> list[tuple[CountForgetting, ...]]:
     """Return two disjoint groups of counting runs, so that an interval can include the ranking."""
     return [_count(settings, range(first, first + N_RANKING_RUNS)) for first in (0, N_RANKING_RUNS)]
@@ -170,6 +182,7 @@ def _laptop(seeds: int | None) -> list[Trial]:
     for seed in range(seeds or 3):
         points: list[Point] = [BASELINE, *_lowest(0.8), *_random(0.8), *_shuffled(0.8)]
         listed += _prune(_LONG_MNIST, rankings[0], points, (seed,)) + _prune(_LONG_MNIST, rankings[1], _lowest(0.8), (seed,))
+    listed += _scarce(_SCARCE_MNIST, 0.8, seeds or 8, network="mnist_cnn_dropout")
     for permuted in (False, True):
         listed += _counting({**_MNIST, **few, "permute_pixels": permuted}, five, N_COUNTING_RUNS)
     cifar = {**_CIFAR_SUBSET, **few}
@@ -185,8 +198,8 @@ def _laptop(seeds: int | None) -> list[Trial]:
 
 
 def _overnight(seeds: int | None) -> list[Trial]:
-    """Return the trials of the primary claims with the narrow fast network, for about eight hours on one core; then T4-90 (2 hours) and F4
-    on MNIST and permuted MNIST (4 hours).
+    """Return the trials of the primary claims with the narrow fast network, for about eight hours on one core; then T4-90 (2 hours), F4
+    on MNIST and permuted MNIST (4 hours), and T4-scarce (2 hours).
 
     Two disjoint rankings of three counting runs each, and 20 seeds that alternate between them, so that the interval over seeds includes
     the ranking. Each seed trains on the full set, and on sets pruned by the ranking, at random and by shuffled counts, one after the
@@ -208,7 +221,7 @@ def _overnight(seeds: int | None) -> list[Trial]:
         mnist = {**_LONG_MNIST, "permute_pixels": permuted, "epochs": 30.0}
         for seed in range(min(seeds or 8, 8)):
             listed += _prune(mnist, rankings[seed % 2], [BASELINE, *_lowest(fraction), *_random(fraction), *_shuffled(fraction)], (seed,))
-    return listed
+    return [*listed, *_scarce({**cifar, "train_examples": 5000, "epochs": 45.0}, 0.3, min(seeds or 8, 8))]
 
 
 # --- gpu: everything but the paper's 200 epochs ----------------------------------------------------

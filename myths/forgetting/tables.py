@@ -180,6 +180,7 @@ def _pruning(results: Results) -> pd.DataFrame:
     names = [
         *(
             "dataset",
+            "train_examples",
             "network",
             "pruning_order",
             "score_network",
@@ -196,7 +197,7 @@ def _pruning(results: Results) -> pd.DataFrame:
         *("match_updates", "steps", "train_loss", "train_seconds", "diverged_at", "protocol", "device", TRIALS, TRIALS_OF_LOSS),
     ]
     table = table[[name for name in names if name in table]].copy()
-    return _mark_main_setting(table, ["dataset", "transfer"])
+    return _mark_main_setting(table, ["dataset", "train_examples", "transfer"])
 
 
 def pruning_curve(results: Results) -> pd.DataFrame:
@@ -207,7 +208,7 @@ def pruning_curve(results: Results) -> pd.DataFrame:
     if table.empty:
         return table
     rows = []
-    keys = [*SETTING, "pruning_order", "transfer", "pruned_percent", "skipped_percent"]
+    keys = [*SETTING, "train_examples", "pruning_order", "transfer", "pruned_percent", "skipped_percent"]
     for setting, group in table.groupby(keys, sort=False):
         paired = group.dropna(subset="loss_pp")
         losses = paired["loss_pp"].tolist()

@@ -9,7 +9,7 @@ per row. Laue et al. derive the Hessian as one tensor expression and evaluate th
 from myths.hessian_cost import figures, profiles, tables
 from myths.hessian_cost.claims import CLAIMS
 from myths.hessian_cost.problems import derivations
-from myths.hessian_cost.trials import MeasureMachine, TimeFormula, TimeGradient, TimeHessian, TimeNewtonStep
+from myths.hessian_cost.trials import CompareHessians, MeasureMachine, TimeFormula, TimeGradient, TimeHessian, TimeNewtonStep
 from myths.lab.myth import ARTICLE, Myth, Paper
 
 MYTH = Myth(
@@ -45,9 +45,10 @@ MYTH = Myth(
         ),
         ARTICLE,
     ),
-    trial_types=(TimeHessian, TimeGradient, TimeNewtonStep, TimeFormula, MeasureMachine),
+    trial_types=(CompareHessians, TimeHessian, TimeGradient, TimeNewtonStep, TimeFormula, MeasureMachine),
     trials=profiles.trials,
     tables={
+        "comparisons": tables.comparisons,
         "hessians": tables.hessians,
         "gradients": tables.gradients,
         "newton": tables.newton,
@@ -59,6 +60,7 @@ MYTH = Myth(
     example=derivations,
     figures={"seconds": figures.seconds, "slowdowns": figures.slowdowns, "memory": figures.memory},
     better={
+        "ratio": "lower",
         "seconds": "lower",
         "slowdown": "lower",
         "peak_bytes": "lower",
@@ -68,7 +70,7 @@ MYTH = Myth(
         "gemm_gflops": "higher",
         "triad_gb_per_second": "higher",
     },
-    conditions=("problem", "variables", "n_variables", "dtype", "threads", "at", "draws", "rows", "rank", "matrix", "vector"),
+    conditions=("problem", "reference", "variables", "n_variables", "dtype", "threads", "at", "draws", "rows", "rank", "matrix", "vector"),
     verdict_texts={
         "refuted": "The row loop is much slower than one tensor expression, and so are today's interfaces.",
         "standing": "The row loop is nearly as fast as the tensor expression: matrix libraries are sufficient.",

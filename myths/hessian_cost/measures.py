@@ -1,7 +1,7 @@
 """Measures of the claims: functions from the rows of a claim to its estimate, or None if the rows do not suffice.
 
-Every interval is over processes: a seed starts a new process with new inputs. Ratios of times are averaged geometrically. ``slowdown`` is
-a time relative to that of the closed form in the same process; rows whose ratio was refused have none.
+Every interval is over processes: a seed starts a new process with new inputs. Ratios of times are averaged geometrically. ``ratio`` is that
+of two methods in one process, ``slowdown`` that of a method and the closed form; rows whose ratio was refused have none.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from myths.hessian_cost.compared import Cell
 from myths.hessian_cost.problems import PAPER_PROBLEMS
 from myths.lab import measures
 from myths.lab.claim import MINIMUM_REPETITIONS
@@ -26,39 +27,35 @@ MIN_ENGINE_SECONDS = 1e-3
 """Shorter closed forms do not judge the engine: the time of a call is mostly overhead there."""
 
 
-def speedup(slow: str, fast: str, rows: pd.DataFrame) -> Estimate | None:
-    """Return how many times faster a method is. Each time is relative to the closed form of its own process."""
-    return measures.geometric_mean(_ratios(rows, slow, fast), "processes")
+def compared_ratio(cells: Sequence[Cell], choose: Choose, rows: pd.DataFrame) -> Estimate | None:
+    """Return a rank of the ratios of several comparisons, with simultaneous intervals.
 
-
-def speedup_over_problems(slow: str, fast: str, choose: Choose, rows: pd.DataFrame) -> Estimate | None:
-    """Return the largest or smallest of a method's speed-ups on the paper's three problems, with simultaneous intervals."""
-    return _simultaneous([_ratios(rows[rows["problem"] == problem], slow, fast) for problem in PAPER_PROBLEMS], choose)
-
-
-def slowdown_over_problems(method: str, problems: Sequence[str], choose: Choose, rows: pd.DataFrame) -> Estimate | None:
-    """Return the largest or smallest of a method's slowdowns on some problems, with simultaneous intervals."""
-    own = rows[rows["method"] == method]
-    return _simultaneous([measures.numbers("slowdown", own[own["problem"] == problem]) for problem in problems], choose)
-
-
-def best_method_slowdown(methods: Sequence[str], rows: pd.DataFrame) -> Estimate | None:
-    """Return the second smallest, over the paper's three problems, of the slowdown of the fastest method.
-
-    The intervals of all methods on all problems are simultaneous. All methods must have been timed on all problems.
+    Args:
+        cells: The comparisons. All must have been measured.
+        choose: Returns the rank, such as the largest, from the ratios in the order of the cells.
+        rows: Rows of the table ``comparisons``.
     """
-    cells = [(problem, method) for problem in PAPER_PROBLEMS for method in methods]
-    samples = [measures.numbers("slowdown", rows[(rows["problem"] == p) & (rows["method"] == m)]) for p, m in cells]
-
-    def second_of_best(values: Iterable[float]) -> float:
-        return float(np.sort(np.reshape(list(values), (len(PAPER_PROBLEMS), -1)).min(axis=1))[1])
-
-    return _simultaneous(samples, second_of_best)
+    return _simultaneous([measures.numbers("ratio", _of_cell(rows, cell)) for cell in cells], choose)
 
 
-def overhead_percent(rows: pd.DataFrame) -> Estimate | None:
-    """Return by how many percent reverse order takes longer than cross-country order."""
-    found = speedup("reverse-order", "cross-country-order", rows)
+def compared_spread(cells: Sequence[Cell], choose: Choose, rows: pd.DataFrame) -> Estimate | None:
+    """Return by how many percent the number of ``compared_ratio`` differs between processes.
+
+    Each process has a number of its own: the same rank of its own ratios.
+    """
+    by_process = [_of_cell(rows, cell).set_index("seed")["ratio"] for cell in cells]
+    seeds = set.intersection(*(set(ratios.dropna().index) for ratios in by_process))
+    return _spread_percent([choose([ratios[seed] for ratios in by_process]) for seed in sorted(seeds)])
+
+
+def second_of_best(values: Iterable[float]) -> float:
+    """Return the second smallest, over the paper's three problems, of the smallest of equally many values of each problem."""
+    return float(np.sort(np.reshape(list(values), (len(PAPER_PROBLEMS), -1)).min(axis=1))[1])
+
+
+def overhead_percent(cells: Sequence[Cell], rows: pd.DataFrame) -> Estimate | None:
+    """Return by how many percent a method takes longer than the reference."""
+    found = compared_ratio(cells, max, rows)
     return None if found is None else found.affine(100, -100)
 
 
@@ -121,6 +118,11 @@ def spread_of_column(column: str, rows: pd.DataFrame) -> Estimate | None:
 
 
 # --- parts -----------------------------------------------------------------------------------------
+
+
+def _of_cell(rows: pd.DataFrame, cell: Cell) -> pd.DataFrame:
+    problem, method, size = cell
+    return rows[(rows["problem"] == problem) & (rows["method"] == method) & (rows["n_variables"] == size)]
 
 
 def _ratios(rows: pd.DataFrame, slow: str, fast: str) -> list[float]:

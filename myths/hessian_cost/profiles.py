@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from myths.hessian_cost.compared import BEST_TORCH, JAX, JAX_MATFAC, LOOP, ORDERS, SPARSE, VMAP, Comparison
 from myths.hessian_cost.methods import METHODS, MethodName
 from myths.hessian_cost.problems import PAPER_PROBLEMS, PROBLEMS, ProblemName
-from myths.hessian_cost.trials import MeasureMachine, TimeGradient, TimeHessian, TimeNewtonStep
+from myths.hessian_cost.trials import CompareHessians, MeasureMachine, TimeGradient, TimeHessian, TimeNewtonStep
 from myths.lab.myth import Profile, unique_trials
 from myths.lab.trial import Trial
 
@@ -22,8 +23,6 @@ LARGE_SIZE_METHODS: tuple[MethodName, ...] = (
 GRADIENT_METHODS: tuple[MethodName, ...] = ("tensor-calculus", "torch", "jax", "tensorflow", "autograd")
 GRADIENT_METHODS_WITHOUT_BLAS: tuple[MethodName, ...] = ("pytensor", "casadi")
 PRIMARY_METHODS: tuple[MethodName, ...] = ("tensor-calculus", "torch-loop")
-TORCH_METHODS: tuple[MethodName, ...] = ("torch-func", "torch-jacrev", "torch-functional", "torch-functional-vectorized", "torch-compile")
-"""PyTorch's own ways to a Hessian, besides the row loop."""
 CHEAP_METHODS: tuple[MethodName, ...] = ("tensor-calculus", "torch-loop", "torch-func", "jax")
 OTHER_PROBLEMS: tuple[ProblemName, ...] = tuple(name for name in PROBLEMS if name not in PAPER_PROBLEMS)
 
@@ -61,8 +60,16 @@ def _gradients(size: int, methods: Iterable[MethodName], seeds: int = 1, threads
     ]
 
 
-def _orders(seeds: int, threads: int = 1) -> list[Trial]:
-    return _hessians(("logreg",), ("reverse-order", "cross-country-order"), (1024,), seeds=seeds, threads=threads)
+def _compared(seeds: int, *comparisons: Comparison, **settings: Any) -> list[Trial]:
+    """Return comparisons process by process. ``settings`` are those of ``CompareHessians``; the default is one thread."""
+    return [
+        CompareHessians(
+            problem=problem, method=method, reference=compared.reference, n_variables=size, seed=seed, **{"threads": 1, **settings}
+        )
+        for compared in comparisons
+        for seed in range(seeds)
+        for problem, method, size in compared.cells
+    ]
 
 
 @unique_trials
@@ -76,34 +83,34 @@ def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = (
 
 
 def _quick(processes: int) -> list[Trial]:
+    compared = Comparison("tensor-calculus", tuple((problem, "torch-loop", 256) for problem in PAPER_PROBLEMS))
     return [
-        *_hessians(PAPER_PROBLEMS, PRIMARY_METHODS, (256,), seeds=processes), *_hessians(("quad",), PRIMARY_METHODS, (128, 512)),
+        *_compared(1, compared),
+        *_hessians(PAPER_PROBLEMS, PRIMARY_METHODS, (256,)), *_hessians(("quad",), PRIMARY_METHODS, (128, 512), seeds=processes),
         *_hessians(PAPER_PROBLEMS, ("torch-func", "torch-functional", "autograd", "jax"), (128,)),
         *_gradients(512, ("tensor-calculus", "torch", "jax"))[:3],
         TimeNewtonStep(rows=100, threads=1), MeasureMachine(matrix=512, vector=2**20),
     ]  # fmt: skip
 
 
-def _primary(processes: int) -> list[Trial]:
-    """Return the row loop and the tensor calculus, and the speed of the machine."""
+def _decisive(processes: int) -> list[Trial]:
+    """Return the comparisons of claims, the primary ones first, and the speed of the machine."""
     return [
-        *_hessians(PAPER_PROBLEMS, PRIMARY_METHODS, (1024, 512), seeds=processes),
+        *_compared(processes, LOOP["cpu"]),
         *(MeasureMachine(seed=seed) for seed in range(processes)),
+        *_compared(processes, VMAP, JAX_MATFAC, SPARSE, JAX, ORDERS, BEST_TORCH["cpu"]),
     ]
 
 
 def _laptop(processes: int) -> list[Trial]:
     return [
-        *_primary(processes),
-        *_hessians(PAPER_PROBLEMS, TORCH_METHODS, (512,), seeds=processes),
-        *_hessians(PAPER_PROBLEMS, ("jax",), (1024,), seeds=processes),
-        *_hessians(("matfac",), ("asdex",), (1024,), seeds=processes),
+        *_decisive(processes),
         *_gradients(2048, GRADIENT_METHODS, processes),
         *_gradients(2048, GRADIENT_METHODS_WITHOUT_BLAS),
-        *_orders(processes),
         *(TimeNewtonStep(rows=500, seed=seed, threads=1) for seed in range(processes)),
         *_hessians(OTHER_PROBLEMS, ("tensor-calculus", "tensor-calculus-compressed"), (512,)),
         *_hessians(PAPER_PROBLEMS, ALL_METHODS, (128, 512)),
+        *_hessians(PAPER_PROBLEMS, (*PRIMARY_METHODS, "jax"), (1024,)),
         *_hessians(PAPER_PROBLEMS, ("sympy",), (8,)),
         *_hessians(PAPER_PROBLEMS, (*PRIMARY_METHODS, "torch-func", "jax"), (512,), dtype="float32"),
         *_hessians(OTHER_PROBLEMS, CHEAP_METHODS, (256,)),
@@ -112,15 +119,13 @@ def _laptop(processes: int) -> list[Trial]:
 
 def _overnight(processes: int) -> list[Trial]:
     return [
-        *_primary(processes),
-        *_hessians(PAPER_PROBLEMS, PRIMARY_METHODS, (2048, 4096), seeds=processes),
-        *_hessians(PAPER_PROBLEMS, (*TORCH_METHODS, "jax"), (512, 1024), seeds=processes),
-        *_hessians(("matfac",), ("asdex",), (1024, 2048), seeds=processes),
+        *_decisive(processes),
+        *_hessians(PAPER_PROBLEMS, PRIMARY_METHODS, (512, 1024, 2048, 4096), seeds=processes),
         *_gradients(2048, (*GRADIENT_METHODS, *GRADIENT_METHODS_WITHOUT_BLAS), processes),
-        *_orders(processes),
         *(TimeNewtonStep(rows=rows, seed=seed, threads=1) for rows in (500, 1000) for seed in range(processes)),
         *_hessians(PAPER_PROBLEMS, LARGE_SIZE_METHODS, (1024, 2048), seeds=processes),
-        *_hessians(PAPER_PROBLEMS, ALL_METHODS, (32, 128, 512), seeds=processes),
+        *_hessians(("matfac",), ("asdex",), (1024, 2048), seeds=processes),
+        *_hessians(PAPER_PROBLEMS, (*ALL_METHODS, "torch-compile"), (32, 128, 512), seeds=processes),
         *_hessians(OTHER_PROBLEMS, (*CHEAP_METHODS, "tensor-calculus-compressed"), (256, 512), seeds=processes),
     ]
 
@@ -128,12 +133,11 @@ def _overnight(processes: int) -> list[Trial]:
 def _gpu(processes: int) -> list[Trial]:
     on_gpu = tuple(name for name in ALL_METHODS if METHODS[name].cuda)
     return [
-        *_hessians(PAPER_PROBLEMS, PRIMARY_METHODS, (4096,), seeds=processes, threads=0),
-        *_hessians(PAPER_PROBLEMS, PRIMARY_METHODS, (1024,), seeds=processes, force_cpu=True),
-        *_hessians(PAPER_PROBLEMS, PRIMARY_METHODS, (512, 1024, 2048), seeds=processes, threads=0),
-        *_hessians(PAPER_PROBLEMS, TORCH_METHODS, (2048,), seeds=processes, threads=0),
+        *_compared(processes, LOOP["gpu"], threads=0),
+        *_compared(processes, LOOP["cpu"], force_cpu=True),
+        *_hessians(PAPER_PROBLEMS, PRIMARY_METHODS, (512, 1024, 2048, 4096), seeds=processes, threads=0),
+        *_compared(processes, ORDERS, BEST_TORCH["gpu"], threads=0),
         *_gradients(4096, (name for name in GRADIENT_METHODS if METHODS[name].cuda), processes, threads=0),
-        *_orders(processes, threads=0),
         *(TimeNewtonStep(rows=1000, seed=seed) for seed in range(processes)),
         *(MeasureMachine(matrix=8192, vector=2**27, seed=seed) for seed in range(processes)),
         *_hessians(PAPER_PROBLEMS, on_gpu, (512, 2048, 8192), threads=0),

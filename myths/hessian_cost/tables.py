@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from myths.hessian_cost.methods import METHODS
-from myths.hessian_cost.trials import MeasureMachine, TimeGradient, TimeHessian, TimeNewtonStep
+from myths.hessian_cost.trials import CompareHessians, MeasureMachine, TimeGradient, TimeHessian, TimeNewtonStep
 from myths.lab.storage.store import Results
 from myths.lab.tables import PROVENANCE_COLUMNS, TRIALS, provenance_columns, unite
 
@@ -24,6 +24,10 @@ _ALL = (
     "seconds", "q25_seconds", "q75_seconds", "repeats", "closed_form_seconds", "closed_form_q25_seconds", "closed_form_q75_seconds",
     "closed_form_repeats", "clean_closed_form_seconds", "sampled_seconds", "rows_timed", "first_call_seconds", "derivation_seconds",
     "slowdown", "peak_bytes", "closed_form_peak_bytes", "predicted_seconds", "relative_error",
+)  # fmt: skip
+_COMPARED = (
+    "status", "refused", "ratio", "ratio_q25", "ratio_q75", "alternations", "seconds", "reference_seconds", "clean_reference_seconds",
+    "relative_error",
 )  # fmt: skip
 _COLUMNS = (
     "problem", "method", "label", "variables", "n_variables", "dtype", "threads", "clock", "seed", "status", "refused", *_ALL,
@@ -42,6 +46,19 @@ def hessians(results: Results) -> pd.DataFrame:
 def gradients(results: Results) -> pd.DataFrame:
     """Return the columns of ``hessians`` for gradients. ``slowdown`` is relative to the closed form of the gradient."""
     return _timed(results, TimeGradient)
+
+
+def comparisons(results: Results) -> pd.DataFrame:
+    """Return one row per comparison of two methods. ``ratio`` is the time of the method over that of the reference.
+
+    A ratio is refused if the reference took more than 25 % more or less time beside the method than alone.
+    """
+    table = results.frame(CompareHessians)
+    if table.empty:
+        return table
+    table = _placed(table).reindex(columns=list(dict.fromkeys([*table, *_COMPARED, "device_kind", "dataset"])))
+    table["variables"] = table["variables"].fillna(table["n_variables"]).astype(int)
+    return _refuse(table, "ratio", "reference_seconds", "clean_reference_seconds", "reference")
 
 
 def newton(results: Results) -> pd.DataFrame:
@@ -118,16 +135,29 @@ def _timed(results: Results, kind: type[TimeHessian] | type[TimeGradient]) -> pd
     table = _placed(table).assign(label=[METHODS[name].label for name in table["method"]])
     table = table.reindex(columns=[name for name in _COLUMNS if name in table or name in (*_ALL, "variables", "refused")])
     table["variables"] = table["variables"].fillna(table["n_variables"]).astype(int)  # a worker that crashed stored no row
-    beside = table["closed_form_seconds"] / table["clean_closed_form_seconds"]
-    disturbed = ~beside.isna() & ~beside.between(1 / MAX_REFERENCE_RATIO, MAX_REFERENCE_RATIO)
-    table["refused"] = [f"closed form {ratio:.2f} x its time alone" if bad else None for ratio, bad in zip(beside, disturbed, strict=True)]
-    table["slowdown"] = table["slowdown"].mask(disturbed)
+    table = _refuse(table, "slowdown", "closed_form_seconds", "clean_closed_form_seconds", "closed form")
     order = {name: place for place, name in enumerate(METHODS)}
     return table.sort_values(
         ["device_kind", "problem", "dtype", "variables", "method", "seed"],
         key=lambda c: c.map(order) if c.name == "method" else c,
         kind="stable",
     ).reset_index(drop=True)
+
+
+def _refuse(table: pd.DataFrame, ratio: str, beside: str, alone: str, reference: str) -> pd.DataFrame:
+    """Return a table without the ratios whose reference was disturbed. ``refused`` says by how much.
+
+    Args:
+        table: The table.
+        ratio: Column of the ratio.
+        beside: Column of the reference's time beside the method.
+        alone: Column of its time alone.
+        reference: What the reference is, as text.
+    """
+    change = table[beside] / table[alone]
+    disturbed = ~change.isna() & ~change.between(1 / MAX_REFERENCE_RATIO, MAX_REFERENCE_RATIO)
+    texts = [f"{reference} {times:.2f} x its time alone" if bad else None for times, bad in zip(change, disturbed, strict=True)]
+    return table.assign(refused=texts, **{ratio: table[ratio].mask(disturbed)})
 
 
 def _placed(table: pd.DataFrame) -> pd.DataFrame:

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 
 from myths.hessian_cost import measures
+from myths.hessian_cost.compared import TORCH
 from myths.hessian_cost.problems import PAPER_PROBLEMS
 from tests.coverage.common import processes
 from tests.coverage.experiment import Case
 
 SPREAD = 0.05
-METHODS = tuple("abcdef")
 
 
 def timed(rng, slowdowns, n=5):
@@ -25,39 +25,34 @@ def timed(rng, slowdowns, n=5):
     )
 
 
-def of_method(values):
-    """Slowdowns of one method on the paper's problems."""
-    return {(problem, "a"): value for problem, value in zip(PAPER_PROBLEMS, values, strict=True)}
+def compared(choose, methods, ratios):
+    """A rank of the ratios of some methods on the paper's problems; ``ratios`` are in the order of the cells."""
+    cells = tuple((problem, method, 512) for problem in PAPER_PROBLEMS for method in methods)
+    slowdowns = {(problem, method): ratio for (problem, method, _), ratio in zip(cells, ratios, strict=True)}
+
+    def draw(rng):
+        return measures.compared_ratio(cells, choose, timed(rng, slowdowns).assign(n_variables=512).rename(columns={"slowdown": "ratio"}))
+
+    return Case(draw, choose(ratios), conservative=len(cells) > 1, slow=True)
 
 
-def speedup(n):
-    """How many times faster one method is than another."""
-    return Case(lambda rng: measures.speedup("a", "b", timed(rng, {("quad", "a"): 60.0, ("quad", "b"): 2.0}, n)), 30.0, slow=True)
-
-
-def over_problems(choose, values):
-    """The largest or smallest of three speed-ups."""
-    fast = {(problem, "b"): 2.0 for problem in PAPER_PROBLEMS}
-    measure = partial(measures.speedup_over_problems, "a", "b", choose)
-    return Case(lambda rng: measure(timed(rng, of_method(values) | fast)), choose(values) / 2, conservative=True, slow=True)
-
-
-def slowdown(choose, values):
-    """The largest or smallest of three slowdowns."""
-    measure = partial(measures.slowdown_over_problems, "a", PAPER_PROBLEMS, choose)
-    return Case(lambda rng: measure(timed(rng, of_method(values))), choose(values), conservative=True, slow=True)
-
-
-def best_methods(values):
-    """The slowdown of the fastest of six methods on the problem where it is the second smallest; ``values`` are those of each method."""
-    table = {(problem, method): value for problem in PAPER_PROBLEMS for method, value in zip(METHODS, values, strict=True)}
-    return Case(lambda rng: measures.best_method_slowdown(METHODS, timed(rng, table)), min(values), conservative=True, slow=True)
+def of_one():
+    """The ratio of one method on one problem."""
+    cell = ("quad", "torch-loop", 512)
+    rows = partial(timed, slowdowns={cell[:2]: 30.0})
+    measure = partial(measures.compared_ratio, (cell,), max)
+    return Case(lambda rng: measure(rows(rng).assign(n_variables=512).rename(columns={"slowdown": "ratio"})), 30.0, slow=True)
 
 
 def orders():
     """By how many percent one order takes longer."""
-    slowdowns = {("logreg", "reverse-order"): 1.2, ("logreg", "cross-country-order"): 1.0}
-    return Case(lambda rng: measures.overhead_percent(timed(rng, slowdowns)), 20.0, slow=True)
+    cell = ("logreg", "reverse-order", 1024)
+
+    def draw(rng):
+        rows = timed(rng, {cell[:2]: 1.2}).assign(n_variables=1024).rename(columns={"slowdown": "ratio"})
+        return measures.overhead_percent((cell,), rows)
+
+    return Case(draw, 20.0, slow=True)
 
 
 def slopes():
@@ -112,16 +107,13 @@ def ratio_of_column(values):
 
 
 CASES = {
-    ("hessian_cost.measures.speedup", "processes"): {"5 processes": speedup(5)},
-    ("hessian_cost.measures.speedup_over_problems", "processes"): {
-        "largest of equal": over_problems(max, (60.0, 60.0, 60.0)),
-        "largest": over_problems(max, (60.0, 70.0, 300.0)),
-        "smallest of equal": over_problems(min, (60.0, 60.0, 60.0)),
-    },
-    ("hessian_cost.measures.slowdown_over_problems", "processes"): {"largest of equal": slowdown(max, (20.0, 20.0, 20.0))},
-    ("hessian_cost.measures.best_method_slowdown", "processes"): {
-        "equal": best_methods((10.0,) * 6),
-        "one faster": best_methods((10.0, 40.0, 40.0, 60.0, 80.0, 90.0)),
+    ("hessian_cost.measures.compared_ratio", "processes"): {
+        "one": of_one(),
+        "largest of equal": compared(max, TORCH[:1], (60.0, 60.0, 60.0)),
+        "largest": compared(max, TORCH[:1], (60.0, 70.0, 300.0)),
+        "smallest of equal": compared(min, TORCH[:1], (60.0, 60.0, 60.0)),
+        "best of equal methods": compared(measures.second_of_best, TORCH, (10.0,) * 18),
+        "best method": compared(measures.second_of_best, TORCH, (10.0, 40.0, 40.0, 60.0, 80.0, 90.0) * 3),
     },
     ("hessian_cost.measures.overhead_percent", "processes"): {"5 processes": orders()},
     ("hessian_cost.measures.slope_difference", "processes"): {"3 sizes": slopes()},

@@ -10,6 +10,7 @@ from torch import nn
 from myths.fixup.architectures import ARCHITECTURES, blocks_per_stage
 from myths.fixup.methods import METHODS
 from myths.fixup.network import build
+from myths.lab.dynamic_tanh import DynamicTanh
 from myths.lab.errors import UsageError
 
 ALL = [(architecture, method) for architecture in ARCHITECTURES for method in METHODS]
@@ -100,6 +101,15 @@ def test_with_batch_normalization_it_is_a_wide_residual_network_with_the_same_we
         out = shortcut + branch
     expected = made.head(F.relu(norm(made.norm, out)).mean((2, 3)))
     torch.testing.assert_close(made(x), expected, atol=1e-9, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("architecture", "depth"), [("resnet", 14), ("wide-resnet", 10)])
+def test_dynamic_tanh_is_where_batch_normalization_is(architecture, depth):
+    def places(method, kind):
+        return {n: m.weight.numel() for n, m in perturbed(architecture, depth, method).named_modules() if isinstance(m, kind)}
+
+    assert places("dyt", DynamicTanh) == places("batch-norm", torch.nn.BatchNorm2d) != {}
+    assert places("dyt", torch.nn.BatchNorm2d) == {}
 
 
 def test_the_sum_is_scaled_by_the_root_of_a_half():

@@ -1,4 +1,4 @@
-"""The transformer with Fixup, with layer normalization and with neither."""
+"""The transformer with Fixup, with layer normalization, with Dynamic Tanh and with none."""
 
 import dataclasses
 import importlib.util
@@ -29,7 +29,7 @@ def test_words_are_spelled_backwards_and_no_test_word_is_trained_on():
     assert len(set(sources)) == len(sources)
 
 
-@pytest.mark.parametrize("normalization", ["layer", "fixup"])
+@pytest.mark.parametrize("normalization", ["layer", "fixup", "dyt"])
 def test_with_and_without_layer_normalization_it_learns_to_spell_backwards(normalization):
     (row,) = learner(normalization).run(Context(learner(normalization))).rows
     assert row["diverged_at"] is None

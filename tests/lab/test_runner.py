@@ -419,6 +419,21 @@ def test_estimates_are_scaled_by_work_within_class_and_machine(tmp_path):
     assert Estimates(store.records, "h200")(Part(name="new", size=2.0)) == pytest.approx(1000.0)
 
 
+def test_trials_of_the_same_kind_predict_before_others_of_their_class(tmp_path):
+    own, others = store_in(tmp_path / "own"), store_in(tmp_path / "others")
+    own.append(TrialRecord(Part(name="x", size=1.0), "ok", seconds=2.0, device="cpu"))
+    own.append(TrialRecord(Total(name="t", parts=(Part(name="x"),)), "ok", seconds=5.0, device="cpu"))
+    others.append(TrialRecord(Part(name="y", size=1.0), "ok", seconds=70.0, device="cpu"))
+    estimates = Estimates(own.records, "cpu", others.records)
+    assert estimates(Part(name="x", size=3.0)) == pytest.approx(6.0)
+    assert estimates(Part(name="y", size=3.0)) == pytest.approx(210.0)  # another run, but the same settings
+    assert estimates(Part(name="z", size=3.0)) == pytest.approx(6.0)
+    assert estimates(Total(name="t", parts=(Part(name="y"),))) == pytest.approx(5.0)
+    estimates.add(TrialRecord(Total(name="t", parts=(Part(name="y"),)), "ok", seconds=40.0, device="cpu"))
+    assert [estimates(Total(name="t", parts=(Part(name=name),))) for name in "xy"] == pytest.approx([5.0, 40.0])
+    assert estimates(Total(name="t", parts=(Part(name="z"),))) == pytest.approx(22.5)
+
+
 def test_other_runs_predict_only_classes_that_the_run_has_not_finished(tmp_path):
     own, others = store_in(tmp_path / "own"), store_in(tmp_path / "others")
     own.append(TrialRecord(Part(name="x", size=1.0), "ok", seconds=2.0, device="cpu"))

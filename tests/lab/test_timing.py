@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from myths.lab.measurement import timing
-from myths.lab.measurement.timing import Stopwatch, Timing, TimingComparison, compare_timings
+from myths.lab.measurement.timing import Alternation, Stopwatch, Timing, TimingComparison, alternate, compare_timings
 
 
 class Clock:
@@ -157,3 +157,16 @@ def test_the_quartiles_are_in_order(seconds):
     assert all(a <= b * (1 + 1e-12) for a, b in itertools.pairwise(numbers))
     same = TimingComparison({"a": made, "b": made}, {})
     assert same.ratio("a", "b") == 1.0
+
+
+def test_two_functions_take_turns_and_a_steady_drift_cancels(clock):
+    fast, slow = clock.method("f", 1.0, 1.2, 1.4, 1.6), clock.method("s", 11.0, 13.0, 15.0)
+    found = alternate(slow, fast, "cpu", repeats=3)
+    assert "".join(clock.calls) == "fsfsfsf"
+    assert found.slow == pytest.approx((11.0, 13.0, 15.0))
+    assert found.fast == pytest.approx((1.0, 1.2, 1.4, 1.6))
+    assert found.ratios == pytest.approx((10.0, 10.0, 10.0))
+
+
+def test_a_slow_moment_is_one_ratio():
+    assert Alternation((4.0, 4.0, 4.0), (2.0, 2.0, 6.0, 2.0)).ratios == pytest.approx((2.0, 1.0, 1.0))

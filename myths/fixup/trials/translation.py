@@ -1,4 +1,4 @@
-"""A translation transformer with layer normalization, with Fixup, and with neither (Zhang et al. 2019, Sec. 4.3 and Table 3)."""
+"""A translation transformer with layer normalization, with Fixup, with neither (Zhang et al. 2019, Sec. 4.3), and with Dynamic Tanh."""
 
 from __future__ import annotations
 
@@ -23,20 +23,22 @@ if TYPE_CHECKING:
 
 REVERSED_WORDS = "reversed_words"
 """Synthetic dataset of reversed words. It needs no download and tests no claim."""
+Normalization = Literal["layer", "fixup", "none", "dyt", "derf"]
 UNAVAILABLE = {"iwslt14": "the training part of IWSLT'14 German-English is not in the catalog"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainTransformer(Trial):
-    """Train a translation transformer with layer normalization, with Fixup or with neither, and measure BLEU on the test set.
+    """Train a translation transformer with layer normalization or without it, and measure BLEU on the test set (Table 3).
 
-    ``normalization`` is "layer" (before each branch), "fixup" (the rules of the paper, see ``myths.lab.language.transformer``) or "none"
-    (the same Xavier weights without normalization). All other settings are the same. ``dataset`` is "multi30k", "iwslt14" (the dataset
+    ``normalization`` is "layer" (before each branch), "fixup" (the rules of the paper, see ``myths.lab.language.transformer``), "none"
+    (the same Xavier weights without normalization), or an elementwise function in the place of layer normalization: "dyt" (Dynamic Tanh,
+    Zhu et al. 2025) or "derf" (arXiv 2512.10938). All other settings are the same. ``dataset`` is "multi30k", "iwslt14" (the dataset
     of the paper, whose training set is not available) or "reversed_words" (a synthetic dataset).
     """
 
     dataset: DatasetName = "multi30k"
-    normalization: Literal["layer", "fixup", "none"]
+    normalization: Normalization
     """Normalization of the residual branches, or its replacement."""
     embed_dim: Count = 256
     """Embedding dimension of the model."""

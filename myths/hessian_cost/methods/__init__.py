@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Literal, get_args
 
 from myths.hessian_cost.methods import calculus_methods, frameworks, multiplication_orders, symbolic, torch_methods
-from myths.hessian_cost.methods.method import Call, Dtype, Method, NotOnDevice, dense
+from myths.hessian_cost.methods.method import Call, Dtype, Method, NotOnDevice, dense, relative_error
 
 MethodName = Literal[
     "closed-form", "tensor-calculus", "tensor-calculus-compressed", "reverse-order", "cross-country-order",
@@ -25,4 +25,4 @@ _ALL = (
 METHODS: Mapping[str, Method] = {method.name: method for method in _ALL}
 assert tuple(METHODS) == get_args(MethodName)
 
-__all__ = ["METHODS", "Call", "Dtype", "Method", "MethodName", "NotOnDevice", "dense"]
+__all__ = ["METHODS", "Call", "Dtype", "Method", "MethodName", "NotOnDevice", "dense", "relative_error"]

@@ -71,3 +71,9 @@ def dense(result: Any, shape: int | tuple[int, int]) -> np.ndarray:
     if hasattr(result, "detach"):
         result = result.detach().cpu()
     return np.asarray(result, dtype=np.float64).reshape(shape if isinstance(shape, tuple) else (shape, shape))
+
+
+def relative_error(given: np.ndarray, exact: np.ndarray) -> float:
+    """Return the norm of the difference over that of the exact array, to one digit."""
+    error = np.linalg.norm(given.ravel() - exact.ravel()) / max(float(np.linalg.norm(exact)), 1e-300)
+    return float(f"{error:.1g}")

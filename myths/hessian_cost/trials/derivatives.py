@@ -15,9 +15,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
-from myths.hessian_cost.methods import METHODS, Call, Dtype, Method, MethodName, NotOnDevice, dense
+from myths.hessian_cost.methods import METHODS, Call, Dtype, Method, MethodName, NotOnDevice, dense, relative_error
 from myths.hessian_cost.methods.torch_methods import ROW_LOOP, sampled_row_loop
 from myths.hessian_cost.problems import PROBLEMS, Inputs, ProblemName
+from myths.hessian_cost.trials.calls import BLOCK_SECONDS, block, calls_per_block, duration_of, warm_up
 from myths.hessian_cost.trials.conditions import clock_of, limited_threads
 from myths.lab.measurement.memory import peak_bytes
 from myths.lab.measurement.timing import Clock, Stopwatch, Timing, compare_timings
@@ -38,11 +39,6 @@ MAX_FIRST_CALL_SECONDS = 15.0
 """Time limit of the first call in seconds, which may include compilation."""
 BUDGET_SECONDS = 0.5
 """Time for repeats of each method in seconds."""
-BLOCK_SECONDS = 0.02
-"""Shorter calls on a CPU are timed in blocks of about this duration, so that one call with cold caches does not count."""
-WARMUP_SECONDS = 0.3
-"""Time for which the closed form is called before it is timed alone. The first calls of a process find cold caches, a low clock frequency
-and memory that was never touched: on two virtual cores they took up to twice as long."""
 SAMPLED_ROWS = 32
 """Number of rows of a Hessian that are timed to estimate the time of the row loop."""
 GIB = 2**30
@@ -128,6 +124,23 @@ def derivative_row(trial: TimeDerivative, context: Context, kind: DerivativeKind
         memory or does not support the device has a status other than "ok" and no times. The row loop also has ``rows_timed`` and
         ``sampled_seconds``, its time as estimated from sampled rows.
     """
+    return timed_row(trial, context, kind, lambda inputs, exact, device: _time(trial, kind, inputs, exact, device, context))
+
+
+def timed_row(
+    trial: TimeDerivative, context: Context, kind: DerivativeKind, measure: Callable[[Inputs, Any, str], dict[str, Any]]
+) -> dict[str, Any]:
+    """Return the row of a trial, whose times ``measure`` returns.
+
+    Args:
+        trial: The trial.
+        context: Its context.
+        kind: The derivative.
+        measure: Returns the times from the inputs, the exact derivative and the device. It is called with the threads of the trial.
+
+    Returns:
+        Number of variables, checksum of the exact derivative, and the columns of ``measure``; or a status that says why there is no time.
+    """
     problem, method = PROBLEMS[trial.problem], METHODS[trial.method]
     device = "cpu" if trial.force_cpu else context.device
     inputs = problem.inputs(trial.n_variables, context.rng("inputs"))
@@ -141,7 +154,7 @@ def derivative_row(trial: TimeDerivative, context: Context, kind: DerivativeKind
         return about | {"status": NOT_ON_DEVICE}
     try:
         with limited_threads(trial.threads):
-            return about | _time(trial, kind, inputs, exact, device, context)
+            return about | measure(inputs, exact, device)
     except NotOnDevice:
         return about | {"status": NOT_ON_DEVICE}
     except (MemoryError, torch.OutOfMemoryError):
@@ -152,8 +165,8 @@ def _time(trial: TimeDerivative, kind: DerivativeKind, inputs: Inputs, exact: An
     problem, method = PROBLEMS[trial.problem], METHODS[trial.method]
     clock = clock_of(trial.threads, device)
     floor = getattr(METHODS["closed-form"], kind)(problem, inputs, trial.dtype, device)
-    _warm_up(floor, device)
-    clean = _compare({"closed": floor}, {"closed": _duration(floor, device, clock)}, device, clock)["closed"]
+    warm_up(floor, device)
+    clean = _compare({"closed": floor}, {"closed": duration_of(floor, device, clock)}, device, clock)["closed"]
     row: dict[str, Any] = {**clean.row("clean_closed_form_"), "clock": "processor" if clock is time.process_time else "wall"}
     sample = _Sample(trial, inputs, device, clock, context.rng("rows")) if method is ROW_LOOP and kind == "hessian" else None
     if sample is not None and sample.seconds(sample.durations) > MAX_SECONDS:
@@ -170,10 +183,10 @@ def _time(trial: TimeDerivative, kind: DerivativeKind, inputs: Inputs, exact: An
     row |= {
         "derivation_seconds": derive.seconds,
         "first_call_seconds": first.seconds,
-        "relative_error": _relative_error(got, np.asarray(exact, dtype=np.float64)),
+        "relative_error": relative_error(got, np.asarray(exact, dtype=np.float64)),
     }
     del given, got
-    duration = _duration(call, device, clock)
+    duration = duration_of(call, device, clock)
     if duration > MAX_SECONDS and not method.bounded_by_closed_form:
         return row | {"status": OVER_BUDGET, "predicted_seconds": duration}
     row["peak_bytes"] = peak_bytes(call, device)
@@ -202,7 +215,7 @@ class _Sample:
         self.calls: dict[str, Call] = {"gradient": gradient, "rows": rows}
         for call in self.calls.values():
             call()
-        self.durations = {name: _duration(call, device, clock) for name, call in self.calls.items()}
+        self.durations = {name: duration_of(call, device, clock) for name, call in self.calls.items()}
 
     def seconds(self, parts: Mapping[str, float]) -> float:
         """Return the time of the whole loop from the times of its parts."""
@@ -221,7 +234,7 @@ class _Sample:
             **closed.row("closed_form_"),
             "sampled_seconds": whole.median,
             "rows_timed": len(self.rows),
-            "relative_error": _relative_error(dense(self.calls["rows"](), (len(self.rows), self.variables)), _rows_of(exact, self.rows)),
+            "relative_error": relative_error(dense(self.calls["rows"](), (len(self.rows), self.variables)), _rows_of(exact, self.rows)),
             "slowdown": whole.median / closed.median,
             "status": "ok",
         }
@@ -238,22 +251,6 @@ class _Sample:
         )  # fmt: skip
 
 
-def _warm_up(call: Call, device: str) -> None:
-    """Call a function until its calls have taken ``WARMUP_SECONDS``. A GPU finishes each call before the next is queued."""
-    seconds = 0.0
-    while seconds < WARMUP_SECONDS:
-        with Stopwatch(device) as stopwatch:
-            call()
-        seconds += stopwatch.seconds
-
-
-def _duration(call: Call, device: str, clock: Clock) -> float:
-    """Return the seconds of one call, which is not the first."""
-    with Stopwatch(device, clock=clock) as stopwatch:
-        call()
-    return stopwatch.seconds
-
-
 def _compare(calls: Mapping[str, Call], durations: Mapping[str, float], device: str, clock: Clock) -> dict[str, Timing]:
     """Time calls in turn, after each was called before. On a CPU, a short call is repeated in a block, whose mean counts.
 
@@ -263,28 +260,14 @@ def _compare(calls: Mapping[str, Call], durations: Mapping[str, float], device: 
         device: Device to synchronize.
         clock: Returns seconds.
     """
-    sizes = {name: max(1, math.ceil(BLOCK_SECONDS / max(durations[name], 1e-7))) if device == "cpu" else 1 for name in calls}
-    blocks = {name: _block(call, sizes[name]) for name, call in calls.items()}
+    sizes = {name: calls_per_block(durations[name], BLOCK_SECONDS, device) for name in calls}
+    blocks = {name: block(call, sizes[name]) for name, call in calls.items()}
     warmup = 1 if max(durations.values()) > 1 else 3
     compared = compare_timings(blocks, device, warmup=warmup, budget_seconds=BUDGET_SECONDS, clock=clock)
     return {
         name: Timing(t.median / n, t.low_quartile / n, t.high_quartile / n, t.repeats, t.first_call / n)
         for (name, t), n in zip(compared.timings.items(), sizes.values(), strict=True)
     }
-
-
-def _block(call: Call, calls: int) -> Call:
-    def repeated() -> Any:
-        for _ in range(calls - 1):
-            call()
-        return call()
-
-    return call if calls == 1 else repeated
-
-
-def _relative_error(given: np.ndarray, exact: np.ndarray) -> float:
-    error = np.linalg.norm(given.ravel() - exact.ravel()) / max(float(np.linalg.norm(exact)), 1e-300)
-    return float(f"{error:.1g}")
 
 
 def _rows_of(exact: Any, rows: list[int]) -> np.ndarray:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
 
 from myths.lab import failures
 from myths.lab.execution.executors import Execution, Executor, SerialExecutor
@@ -135,17 +135,20 @@ class MythTrials:
 
 
 class Estimates:
-    """Estimates the duration of trials from finished trials of the same class and machine class.
+    """Estimates the duration of trials from finished trials on the same machine class.
+
+    The expected duration is proportional to ``relative_cost``, with the factor of finished trials of the same kind, or else of the same
+    class. Trials are of one kind if all of their settings that are texts agree: dataset, network, method.
 
     Args:
         records: Records to learn from.
         machine_class: Machine class to estimate for. Records of other classes are ignored.
-        other_runs: Records of other runs, for classes without a finished trial in ``records``.
+        other_runs: Records of other runs, for kinds and classes without a finished trial in ``records``.
     """
 
     def __init__(self, records: Iterable[TrialRecord], machine_class: str, other_runs: Iterable[TrialRecord] = ()) -> None:
         self.machine_class = machine_class
-        self._known: dict[type[Trial], tuple[float, float]] = {}
+        self._known: dict[Any, tuple[float, float]] = {}
         for record in other_runs:
             self.add(record)
         self._elsewhere, self._known = self._known, {}
@@ -155,13 +158,26 @@ class Estimates:
     def add(self, record: TrialRecord) -> None:
         """Learn from a record. Failed trials, other machine classes, and trials that shared a GPU are ignored."""
         if record.status == "ok" and record.device == self.machine_class and record.has_comparable_seconds:
-            seconds, work = self._known.get(type(record.trial), (0.0, 0.0))
-            self._known[type(record.trial)] = seconds + record.seconds, work + record.trial.relative_cost
+            for group in _groups(record.trial):
+                seconds, work = self._known.get(group, (0.0, 0.0))
+                self._known[group] = seconds + record.seconds, work + record.trial.relative_cost
 
     def __call__(self, trial: Trial) -> float | None:
         """Estimate the duration of a trial in seconds. Return None if no trial of its class has finished."""
-        seconds, work = self._known.get(type(trial)) or self._elsewhere.get(type(trial), (0.0, 0.0))
+        known = (found.get(group) for group in _groups(trial) for found in (self._known, self._elsewhere))
+        seconds, work = next((each for each in known if each is not None), (0.0, 0.0))
         return seconds / work * trial.relative_cost if work else None
+
+
+def _groups(trial: Trial) -> tuple[Any, ...]:
+    """Return the kind and the class of a trial."""
+    return _kind(trial), type(trial)
+
+
+def _kind(trial: Trial) -> tuple[Any, ...]:
+    """Return class and text settings of a trial and of its first dependency."""
+    texts = tuple(value for each in fields(trial) if isinstance(value := getattr(trial, each.name), str))
+    return type(trial), texts, _kind(trial.dependencies[0]) if trial.dependencies else None
 
 
 def plan(

@@ -1,12 +1,13 @@
 """Transformer (encoder–decoder or decoder-only) with an exchangeable token-mixing layer.
 
-Residual branches use pre-layer-normalization ("layer"), no normalization ("none"), or Fixup ("fixup").
+Residual branches use pre-layer-normalization ("layer"), an elementwise function in its place ("dyt" or "derf", see
+``myths.lab.dynamic_tanh``), no normalization ("none"), or Fixup ("fixup").
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,11 +16,12 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
+from myths.lab.dynamic_tanh import DynamicErf, DynamicTanh
 from myths.lab.errors import UsageError
 from myths.lab.language.attention import CrossAttention
 from myths.lab.language.mixer import State, TokenMixer, TokenMixerBuilder
 
-Normalization = Literal["layer", "fixup", "none"]
+Normalization = Literal["layer", "fixup", "none", "dyt", "derf"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,7 +234,7 @@ class Block(nn.Module):
 
 
 class ResidualBranch(nn.Module):
-    """Residual branch x + f(x), with layer normalization before f or the scalars of Fixup around it."""
+    """Residual branch x + f(x), with layer normalization or an elementwise function before f, or the scalars of Fixup around it."""
 
     def __init__(self, config: TransformerConfig):
         super().__init__()
@@ -328,7 +330,10 @@ def parameters(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
+_BY_CHANNEL: Mapping[str, Callable[[int], nn.Module]] = {"layer": nn.LayerNorm, "dyt": DynamicTanh, "derf": DynamicErf}
+
+
 def _normalization(config: TransformerConfig) -> nn.Module:
-    if config.normalization == "layer":
-        return nn.LayerNorm(config.embed_dim)
+    if config.normalization in _BY_CHANNEL:
+        return _BY_CHANNEL[config.normalization](config.embed_dim)
     return ScalarBias() if config.normalization == "fixup" else nn.Identity()

@@ -132,6 +132,51 @@ def compare_timings(
     return TimingComparison({name: _timing(s, first[name]) for name, s in seconds.items()}, results)
 
 
+@dataclass(frozen=True)
+class Alternation:
+    """Seconds of two functions that were called in turn: fast, slow, fast, slow, …, fast.
+
+    Attributes:
+        slow: Seconds of each call of the one function.
+        fast: Seconds of the calls of the other, before and after each: one more.
+    """
+
+    slow: tuple[float, ...]
+    fast: tuple[float, ...]
+
+    @property
+    def ratios(self) -> tuple[float, ...]:
+        """Seconds of each call of ``slow`` over the mean of the calls of ``fast`` before and after it.
+
+        A ratio is of one moment: what slows the machine for longer slows both functions, and a steady drift cancels.
+        """
+        around = zip(self.slow, self.fast, self.fast[1:], strict=False)
+        return tuple(2 * slow / (before + after) for slow, before, after in around)
+
+
+def alternate(slow: Callable[[], Any], fast: Callable[[], Any], device: str, *, repeats: int, clock: Clock = wall_clock) -> Alternation:
+    """Time two functions in turn, each called before.
+
+    Args:
+        slow: One function.
+        fast: The other, which is called once more.
+        device: Device to synchronize.
+        repeats: Number of calls of ``slow``.
+        clock: Returns seconds.
+    """
+
+    def seconds(call: Callable[[], Any]) -> float:
+        with Stopwatch(device, clock=clock) as stopwatch:
+            call()
+        return stopwatch.seconds
+
+    before, slows, fasts = seconds(fast), [], []
+    for _ in range(repeats):
+        slows.append(seconds(slow))
+        fasts.append(seconds(fast))
+    return Alternation(tuple(slows), (before, *fasts))
+
+
 def synchronize(device: str) -> None:
     """Wait until the device has finished all queued work."""
     if device.startswith("cuda"):

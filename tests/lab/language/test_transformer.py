@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from myths.lab.dynamic_tanh import DynamicErf, DynamicTanh
 from myths.lab.errors import UsageError
 from myths.lab.language.attention import AttentionMask, CrossAttention, SelfAttention, attend
 from myths.lab.language.transformer import (
@@ -19,7 +20,7 @@ from myths.lab.language.transformer import (
     sinusoids,
 )
 
-NORMALIZATIONS = ("layer", "fixup", "none")
+NORMALIZATIONS = ("layer", "fixup", "none", "dyt", "derf")
 
 
 def attention(layer, *, causal):
@@ -189,11 +190,14 @@ def test_fixup_classifies_from_zero_when_it_has_its_own_matrix():
     assert parameters(model) == parameters(EncoderDecoder(shape(normalization="fixup"), attention)) + 11 * 16
 
 
-def test_layer_normalization_is_everywhere_and_none_is_none():
-    counts = {
-        n: sum(isinstance(m, nn.LayerNorm) for m in EncoderDecoder(shape(normalization=n), attention).modules()) for n in NORMALIZATIONS
-    }
-    assert counts == {"layer": 2 * 2 + 3 * 2 + 2, "fixup": 0, "none": 0}
+def test_a_normalization_and_what_replaces_it_is_everywhere():
+    def places(normalization, kind):
+        return {name for name, m in EncoderDecoder(shape(normalization=normalization), attention).named_modules() if type(m) is kind}
+
+    with_layer = places("layer", nn.LayerNorm)
+    assert len(with_layer) == 2 * 2 + 3 * 2 + 2
+    assert places("dyt", DynamicTanh) == places("derf", DynamicErf) == with_layer
+    assert {name for n in NORMALIZATIONS[1:] for name in places(n, nn.LayerNorm)} == set()
 
 
 def test_too_long_a_sequence_is_refused_in_words():
