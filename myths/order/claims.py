@@ -97,7 +97,7 @@ TREE = {"depth": 4, "leaf_repeats": 0}
 HIERARCHY = (
     Claim(
         id="Q4-values", kind="control",
-        statement="The singular value of every level of a tree is within 5 % of its formula.",
+        statement="The singular value of every level of a tree of 16 items is within 5 % of its formula.",
         **cited("computed", f"{SAXE}, branching diffusion, derived again"), unit="%", table="tree_levels", trial=DrawTrees,
         where={"depth": 4},
         measure=measures.largest_deviation_percent, criterion=at_most(5), repetition_unit="seeds", blind=False, guards=(LearnTree,),
@@ -110,14 +110,14 @@ HIERARCHY = (
     ),
     _trees(
         id="Q4-linear",
-        statement="Deep linear networks learn the levels of a tree from broad to fine in at least 90 % of draws.",
+        statement="Deep linear networks learn the levels of a tree from broad to fine, for at least 90 % of random trees.",
         **cited("from memory", f"{SAXE} (progressive differentiation, stated without a number)"), unit="of draws",
         where={**TREE, "network": "linear"},
         measure=partial(measures.share_of_draws, "broad_first"), criterion=at_least(0.9),
     ),
     _trees(
         id="Q4-relu",
-        statement="Networks with hidden ReLU units learn the levels of a tree from broad to fine in at least 90 % of draws.",
+        statement="Networks with hidden ReLU units learn the levels of a tree from broad to fine, for at least 90 % of random trees.",
         **cited("from memory", f"{SAXE} (progressive differentiation, stated for linear networks)"), unit="of draws",
         where={**TREE, "network": "relu"},
         measure=partial(measures.share_of_draws, "broad_first"), criterion=at_least(0.9),
@@ -170,13 +170,15 @@ COHERENCE = (
     ),
     _categories(
         id="Q9-objects", kind="control",
-        statement="From C = 1.5 on, the overlap with the objects of a category is within 0.04 of the curve.",
+        statement="From C = 1.5 on, the squared overlap of the first mode with a category's objects is within 0.04 of the limit for "
+        "large tables.",
         **cited("computed", LIMIT), unit="overlap²", where={**EXACT, "coherence": (1.5, 2.0, 3.0)},
         measure=partial(measures.largest_distance, "overlap_objects"), criterion=at_most(0.04), blind=False, guards=(FindCategory,),
     ),
     _categories(
         id="Q9-properties", kind="control",
-        statement="From C = 1.5 on, the overlap with the properties of a category is within 0.04 of the curve.",
+        statement="From C = 1.5 on, the squared overlap of the first mode with a category's properties is within 0.04 of the limit for "
+        "large tables.",
         **cited("computed", LIMIT), unit="overlap²", where={**EXACT, "coherence": (1.5, 2.0, 3.0)},
         measure=partial(measures.largest_distance, "overlap_properties"), criterion=at_most(0.04), blind=False, guards=(FindCategory,),
     ),

@@ -111,12 +111,14 @@ def tree_times(tables: Tables) -> Figure | None:
     kinds = [kind for kind in NETWORK_NAMES if kind in times and len(times[kind]) == 5]
     if not kinds:
         return None
-    figure, panels = style.panels([NETWORK_NAMES[k] for k in kinds], "time (τ)", "item", (3.4 * len(kinds) + 0.6, 3.9))
+    figure, panels = style.panels(
+        [NETWORK_NAMES[k] for k in kinds], "time at which branches part (τ)", "item", (3.4 * len(kinds) + 0.6, 3.9)
+    )
     end = 1.1 * max(float(times[kind].max()) for kind in kinds)
     for ax, kind in zip(panels, kinds, strict=True):
         _draw_tree(ax, [float(times[kind][level]) for level in range(5)], end)
         ax.set_xlim(0, end)
-    panels[-1].legend(frameon=False, fontsize=8, loc="lower right")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize=8)
     for ax in panels[1:]:
         ax.set_ylabel("")
     return figure
@@ -169,7 +171,7 @@ def coherence(tables: Tables) -> Figure | None:
     if table.empty:
         return None
     figure, ax = style.axes(
-        "Is a category found by the first mode?", "coherence C of the category", "squared overlap with its objects", (6.8, 4.4)
+        "Overlap of the first mode with a category", "coherence C of the category", "squared overlap with its objects", (6.8, 4.4)
     )
     at = np.linspace(0, 3.2, 300)
     ax.plot(at, [overlap_curve(c, 0.25)[0] for c in at], color=style.PAPER_COLOR, lw=1.5, label="curve for large tables")
@@ -226,20 +228,22 @@ def thinned_superclass(tables: Tables) -> Figure | None:
     if table.empty:
         return None
     seeds = sorted(table["seed"].unique())[:3]
-    figure, panels = style.panels([f"seed {seed}" for seed in seeds], "", "mean score of test images", (3.0 * len(seeds) + 0.6, 4.2))
+    thinned = table[table["is_thinned"]].set_index("seed")["name"]
+    titles = [f"seed {seed}\nthinned: {thinned[seed]}" for seed in seeds]
+    figure, panels = style.panels(titles, "training images", "mean score of the test images", (3.4 * len(seeds) + 0.6, 4.4))
     for ax, seed in zip(panels, seeds, strict=True):
         for row in table[table["seed"] == seed].sort_values("is_thinned").to_dict("records"):
-            ends, thinned = (row["score_all_images"], row["score_thinned"]), row["is_thinned"]
-            color = style.PAPER_COLOR if thinned else style.MUTED_COLOR
-            ax.plot((0, 1), ends, "o-", ms=3.5, lw=2.5 if thinned else 1, color=color, alpha=1 if thinned else 0.6)
-            if thinned:
-                ax.annotate(
-                    f"{row['name']}, thinned", (1, ends[1]), (0, -12), textcoords="offset points", ha="right", fontsize=8, color=color
-                )
-        ax.set_xticks((0, 1), ("all images", "one superclass thinned"))
-        ax.set_xlim(-0.15, 1.15)
+            color, width, alpha = (style.PAPER_COLOR, 2.5, 1.0) if row["is_thinned"] else (style.MUTED_COLOR, 1.0, 0.6)
+            ax.plot((0, 1), (row["score_all_images"], row["score_thinned"]), "o-", ms=3.5, lw=width, color=color, alpha=alpha)
+        ax.set_title(ax.get_title("left"), loc="left", fontsize=9.5, fontweight="bold", color=style.TEXT_COLOR, pad=10)
+        ax.set_xticks((0, 1), ("all", "one superclass thinned"))
+        ax.set_xlim(-0.3, 1.5)
+        ax.set_ylim(bottom=0)
     for ax in panels[1:]:
         ax.set_ylabel("")
+    panels[0].plot([], [], color=style.PAPER_COLOR, lw=2.5, label="the thinned superclass")
+    panels[0].plot([], [], color=style.MUTED_COLOR, lw=1, label="the other superclasses")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
     return figure
 
 

@@ -117,7 +117,7 @@ def _shuffled_orders(settings: Settings, pairs: int) -> list[Trial]:
 
 def _quick(pairs: int) -> list[Trial]:
     """Return the theory on small batches, and the image trials on digits as an illustration."""
-    shuffled = {**DIGITS, "train_examples": 200, "epochs": 20.0, "batch_size": 16, "checkpoints": 12}
+    shuffled = {**DIGITS, "train_examples": 200, "epochs": 10.0, "batch_size": 16, "checkpoints": 12}
     return [
         *_linear((1e-3, 0.1, 2.0), 48),
         *_trees(40),
