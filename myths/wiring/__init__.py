@@ -7,8 +7,13 @@ clustering and its path length, predict the error. The suite repeats three thing
    ``facts``, ``regression``). Nothing is trained, and the numbers were known when the criteria were written;
 2. one blind prediction: networks with ring-like wirings have a higher error than networks with small-world wirings of equal density and
    width (``trials.training``, ``relational_mlp``);
-3. the mathematics of graphs, exactly: Tutte polynomial and Potts model (``trials.exact``, ``tutte``, ``graphs``).
+3. the mathematics of graphs: Tutte polynomial and Potts model exactly (``trials.exact``, ``tutte``, ``graphs``), and sampled, with an open
+   question: does the Potts transition of a wiring go with its error (``trials.potts``, ``potts``, ``reweighting``, ``finite_size``)?
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from myths.lab.myth import Myth, Paper
 from myths.wiring import figures, tables
@@ -16,15 +21,20 @@ from myths.wiring.claims import CLAIMS
 from myths.wiring.profiles import trials
 from myths.wiring.trials import (
     CheckIdentity,
+    CheckSampler,
     CompareEpochs,
     CompareNetworks,
     CompareOtherCollection,
     CompareShapes,
+    CorrelateTransitions,
     FitFewWirings,
     FitSurface,
+    LocateTransition,
     MapErrors,
     Predict,
+    PredictHeldOut,
     RegenerateWirings,
+    SampleWirings,
     SelectBest,
     TrainWirings,
 )
@@ -88,9 +98,14 @@ MYTH = Myth(
         CompareEpochs,
         CompareOtherCollection,
         MapErrors,
+        PredictHeldOut,
         TrainWirings,
         RegenerateWirings,
         CheckIdentity,
+        CheckSampler,
+        LocateTransition,
+        SampleWirings,
+        CorrelateTransitions,
         Predict,
     ),
     trials=trials,
@@ -104,6 +119,12 @@ MYTH = Myth(
         "few_wirings": tables.few_wirings,
         "epochs": tables.epochs,
         "other_collection": tables.other_collection,
+        "held_out": tables.held_out,
+        "sampler": tables.sampler,
+        "transitions": tables.transitions,
+        "magnetization": tables.magnetization,
+        "wiring_transitions": tables.wiring_transitions,
+        "transition_errors": tables.transition_errors,
         "trained": tables.trained,
         "regenerated": tables.regenerated,
         "exact": tables.exact,
@@ -116,7 +137,10 @@ MYTH = Myth(
         "error_by_shape": figures.error_by_shape,
         "explained": figures.explained,
         "selection": figures.selection,
+        "held_out": figures.held_out,
         "trained": figures.trained,
+        "magnetization": figures.magnetization,
+        "transition_errors": figures.transition_errors,
     },
     summarize_user_data=summarize_user_data,
     better={"test_error_percent": "lower", "error_percent": "lower"},
@@ -126,3 +150,17 @@ MYTH = Myth(
         "standing": "Numbers of the graph do not predict which wiring of equal size has the lower error.",
     },
 )
+
+if TYPE_CHECKING:
+    from myths.wiring.notebook import Described, describe
+
+__all__ = ["MYTH", "Described", "describe"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the function for notebooks on first use, so that listing the myths does not import torch."""
+    if name in __all__:
+        from myths.wiring import notebook
+
+        return getattr(notebook, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,7 +1,8 @@
 """Claims of myth 10, with their measures and criteria.
 
 W1 to W7 are recomputed from errors that the authors published. Their criteria were written when the numbers were known, so they are not
-blind. W8 is measured by this suite and blind. The papers state no criteria; all are proposals of this suite.
+blind. W8 is measured by this suite and blind. W9 is an open question: its criterion says from which size on a correlation would be news.
+The papers state no criteria; all are proposals of this suite.
 """
 
 from __future__ import annotations
@@ -9,17 +10,28 @@ from __future__ import annotations
 from functools import partial
 
 from myths.lab.claim import PROPOSAL, PROPOSED, Claim, cited
-from myths.lab.criterion import above, at_least, at_most, below
+from myths.lab.criterion import above, at_least, at_most, below, between
 from myths.lab.measures import mean_over_seeds, paired_difference
-from myths.wiring.measures import better_arm, close_draws, mismatches, over_generators, over_wirings, smallest_end
+from myths.wiring.measures import (
+    better_arm,
+    close_draws,
+    mismatches,
+    over_generators,
+    over_wirings,
+    size_of_correlation,
+    smallest_end,
+)
 from myths.wiring.trials import (
     CheckIdentity,
+    CheckSampler,
     CompareEpochs,
     CompareNetworks,
     CompareOtherCollection,
     CompareShapes,
+    CorrelateTransitions,
     FitFewWirings,
     FitSurface,
+    LocateTransition,
     RegenerateWirings,
     SelectBest,
     TrainWirings,
@@ -68,6 +80,49 @@ IDENTITIES = tuple(
 )  # fmt: skip
 """Exact controls of the code for graphs."""
 
+_sampler = partial(
+    Claim, kind="control", table="sampler", trial=CheckSampler, unit="mismatches", measure=mismatches, repetition_unit="exact",
+    **cited("computed", "exact means by enumeration, and in closed form on a tree"),
+)  # fmt: skip
+
+SAMPLING = (
+    _sampler(
+        id="V9-sampler", statement="Means that the Swendsen–Wang sampler gives are the exact ones, within five standard errors.",
+        where={"dynamics": "swendsen-wang"}, criterion=at_most(0), guards=(CorrelateTransitions,),
+    ),
+    _sampler(
+        id="V9-logit", statement="Sampled logit dynamics, one player at a time, has the means of the Potts measure.",
+        where={"dynamics": "logit"}, criterion=at_most(0),
+    ),
+    _sampler(
+        id="V9-simultaneous", statement="Sampled logit dynamics in which all players choose at once has other means: the test can fail.",
+        where={"dynamics": "simultaneous logit"}, criterion=at_least(1),
+    ),
+    *(
+        Claim(
+            id=f"V9-lattice-{states}", kind="control", table="transitions", trial=LocateTransition,
+            statement=f"Binder's cumulants of square lattices cross at the exact transition ln(1 + √{states}), within 1 %.",
+            where={"family": "square lattice", "states": states}, unit="% from the exact point", criterion=between(-1, 1),
+            measure=partial(mean_over_seeds, "deviation_percent"), repetition_unit="seeds", guards=(CorrelateTransitions,),
+            **cited("computed", "Potts 1952; Beffara & Duminil-Copin 2012", 0),
+        )
+        for states in (2, 3)
+    ),
+)  # fmt: skip
+"""Controls of the sampler of the Potts model. Those of the lattice are no exact equalities but hold within the noise of the sampling."""
+
+TRANSITIONS = tuple(
+    _recomputed(
+        id=f"W9-{states}", **cited("computed", f"{SEEN} roughly, from 160 wirings: no criterion is known"),
+        statement=f"Among published wirings of one size and density (0.125 to 0.135), the transition of the Potts model (q = {states}) "
+        "predicts the error beyond clustering and path length: the partial rank correlation exceeds 0.2 in size.",
+        table="transition_errors", where={"states": states, "number": "Potts transition"}, trial=CorrelateTransitions, unit="|partial ρ|",
+        measure=partial(size_of_correlation, "partial"), criterion=above(0.2), repetition_unit="models",
+    )
+    for states in (2, 3, 4)
+)  # fmt: skip
+"""The open question."""
+
 EPOCHS = tuple(
     _recomputed(
         id=f"W6-{network.lower()}", **cited("from memory", f"You et al. 2020 (three epochs suffice); {RECOMPUTED}"),
@@ -104,6 +159,7 @@ CLAIMS: tuple[Claim, ...] = (
         guards=(TrainWirings, FitSurface, CompareShapes, CompareNetworks, SelectBest, FitFewWirings),
     ),
     *IDENTITIES,
+    *SAMPLING,
     _recomputed(
         id="W1",
         statement="MLPs with wirings in the authors' sweet spot (clustering 0.10 to 0.50, path length 1.82 to 2.75) have a lower "
@@ -238,4 +294,5 @@ CLAIMS: tuple[Claim, ...] = (
         )
         for id, dataset, name in (("W8", "cifar10", "CIFAR-10"), ("W8-digits", "digits", "digits"))
     ),
+    *TRANSITIONS,
 )

@@ -121,6 +121,79 @@ def selection(tables: Tables) -> Figure | None:
     return figure
 
 
+def held_out(tables: Tables) -> Figure | None:
+    """Plot the measured error of 52 wirings against the error that clustering and path length predict, one panel per network."""
+    from myths.lab.report import style
+
+    table = tables["held_out"]
+    if table.empty:
+        return None
+    names = list(dict.fromkeys(table["network"]))
+    figure, panels = style.panels(names, "predicted error (%)", "measured error (%)", (13.0, 3.4))
+    for ax, name in zip(panels, names, strict=True):
+        rows = table[table["network"] == name]
+        ends = [float(rows["predicted_percent"].min()), float(rows["predicted_percent"].max())]
+        ax.plot(ends, ends, color=style.MUTED_COLOR, ls="--", lw=1, label="equal")
+        label = f"{len(rows)} wirings, r = {rows['predicted_percent'].corr(rows['error_percent']):.2f}"
+        ax.plot(rows["predicted_percent"], rows["error_percent"], "o", ms=4, alpha=0.7, color=style.MEASURED_COLOR, label=label)
+        ax.legend(frameon=False, fontsize=8)
+    for ax in panels[1:]:
+        ax.set_ylabel("")
+    return figure
+
+
+def magnetization(tables: Tables) -> Figure | None:
+    """Plot the magnetization of families of graphs of two sizes against the temperature, with the transition of each (q = 2)."""
+    from myths.lab.report import style
+
+    table = tables["magnetization"]
+    if table.empty:
+        return None
+    table, points = table[table["states"] == 2], tables["transitions"]
+    title = "Magnetization of the Ising model (Potts, q = 2) on graphs of mean degree 4, and on a tree"
+    figure, ax = style.axes(title, "temperature (J = 1 between equal states)", "magnetization (root mean square)", (9.0, 5.0))
+    sizes = sorted(table["nodes_of_graph"].unique())
+    for i, (family, rows) in enumerate(table.groupby("family", sort=False)):
+        for size, ls in zip(sizes, ("--", "-"), strict=True):
+            means = rows[rows["nodes_of_graph"] == size].groupby("temperature")["magnetization"].mean()
+            label = str(family) if ls == "-" else None
+            ax.plot(means.index, means, ls, marker="o" if ls == "-" else None, ms=3, lw=1.5, color=style.COLORS[i], label=label)
+        found = points[(points["family"] == family) & (points["states"] == 2)]
+        if "beta" in found and len(crossed := found["beta"].dropna()):
+            ax.axvline(float((1 / crossed).mean()), color=style.COLORS[i], lw=1, ls=":")
+    ax.plot([], [], "-", color=style.MUTED_COLOR, label=f"{sizes[-1]:,} nodes")
+    ax.plot([], [], "--", color=style.MUTED_COLOR, label=f"{sizes[0]:,} nodes")
+    ax.plot([], [], ":", color=style.MUTED_COLOR, label="transition: the cumulants of both sizes cross")
+    ax.set_ylim(0, 1.02)
+    ax.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def transition_errors(tables: Tables) -> Figure | None:
+    """Plot the published error of wirings of one density against their Potts transition, one panel per number of states."""
+    from myths.lab.report import style
+
+    table, found = tables["wiring_transitions"], tables["transition_errors"]
+    if table.empty or found.empty or "beta" not in table:
+        return None
+    states = sorted(table["states"].unique())
+    label = "transition β × mean degree"
+    figure, panels = style.panels([f"Potts model, q = {q}" for q in states], label, "published error (%)", (4.5 * len(states) + 1.5, 4.2))
+    for ax, q in zip(panels, states, strict=True):
+        rows = table[table["states"] == q].drop_duplicates("wiring").dropna(subset=["beta"])
+        at, error = (rows[name] * rows["mean_degree"] for name in ("beta", "beta_error"))
+        ax.errorbar(at, rows["error_percent"], xerr=error, fmt="none", ecolor=style.GRID_COLOR, lw=1, zorder=0)
+        points = ax.scatter(at, rows["error_percent"], c=rows["clustering"], cmap="viridis", s=18)
+        for _, row in found[(found["states"] == q) & (found["number"] == "Potts transition")].iterrows():
+            said = (
+                f"partial ρ = {row['partial']:.2f} [{row['partial_low']:.2f}, {row['partial_high']:.2f}]\ngiven clustering and path length"
+            )
+            ax.plot([], [], "o", ms=4, color=style.MUTED_COLOR, label=said)
+        ax.legend(frameon=False, fontsize=8, loc="upper right")
+    figure.colorbar(points, ax=panels[-1], label="clustering coefficient")
+    return figure
+
+
 def trained(tables: Tables) -> Figure | None:
     """Plot the test errors of the networks that this suite trained, by arm."""
     from myths.lab.report import style

@@ -71,6 +71,27 @@ def complete(nodes: int) -> Wiring:
     return of_edges(nodes, ((i, j) for j in range(nodes) for i in range(j)))
 
 
+def square_lattice(side: int) -> Wiring:
+    """Return the square lattice with periodic boundaries; ``side`` is at least 3."""
+    at = np.arange(side * side).reshape(side, side)
+    return of_edges(side * side, ((int(a), int(b)) for axis in (0, 1) for a, b in zip(at.flat, np.roll(at, -1, axis).flat, strict=True)))
+
+
+def binary_tree(nodes: int) -> Wiring:
+    """Return the complete binary tree, its last level filled from the left."""
+    return of_edges(nodes, (((i - 1) // 2, i) for i in range(1, nodes)))
+
+
+def random_regular(nodes: int, seed: int) -> Wiring:
+    """Return a random graph of degree 4: two random cycles through all nodes that share no edge; ``nodes`` is at least 6."""
+    rng = random.Random(seed)
+    while True:
+        cycles = [rng.sample(range(nodes), nodes) for _ in range(2)]
+        wiring = of_edges(nodes, ((a, b) for cycle in cycles for a, b in zip(cycle, cycle[1:] + cycle[:1], strict=True)))
+        if len(wiring.edges) == 2 * nodes:
+            return wiring
+
+
 def watts_strogatz(nodes: int, degree: float, rewire: float, seed: int) -> Wiring:
     """Return a connected Watts–Strogatz graph of fractional mean degree (You et al. 2020, "WS-flex").
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,20 @@ def smallest_end(column: str, rows: pd.DataFrame, *, groups: int) -> Estimate | 
     if len(rows) < groups:
         return None
     return over_wirings(column, rows.loc[[rows[f"{column}_low"].idxmin()]])
+
+
+def size_of_correlation(column: str, rows: pd.DataFrame) -> Estimate | None:
+    """Return the absolute value of a correlation with the sizes that its interval over wirings allows; None if it is missing.
+
+    Args:
+        column: The column of the correlation.
+        rows: One row, with the interval in ``{column}_low`` and ``{column}_high``.
+    """
+    found = over_wirings(column, rows)
+    if found is None:
+        return None
+    near, far = sorted((abs(found.low), abs(found.high)))
+    return replace(found, value=abs(found.value), low=0.0 if found.low <= 0 <= found.high else near, high=far)
 
 
 def close_draws(rows: pd.DataFrame) -> Estimate | None:

@@ -6,22 +6,28 @@ from typing import get_args
 
 from myths.lab.myth import Profile, unique_trials
 from myths.lab.trial import Trial
-from myths.wiring.facts import Network
+from myths.wiring.facts import SAME_WIRINGS, Network
 from myths.wiring.trials import (
     CheckIdentity,
+    CheckSampler,
     CompareEpochs,
     CompareNetworks,
     CompareOtherCollection,
     CompareShapes,
+    CorrelateTransitions,
     FitFewWirings,
     FitSurface,
+    LocateTransition,
     MapErrors,
     Predict,
+    PredictHeldOut,
     RegenerateWirings,
+    SampleWirings,
     SelectBest,
     TrainWirings,
 )
 from myths.wiring.trials.exact import Identity
+from myths.wiring.trials.potts import Dynamics, Family
 from myths.wiring.trials.training import Arm
 
 ARMS: tuple[Arm, ...] = get_args(Arm)
@@ -44,7 +50,7 @@ def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = (
     if data:
         return [Predict(graph=name) for name in data if check_graph(name)]
     trained = train(profile, seeds)
-    return trained if profile == "overnight" else [*exact(profile), *recomputed(), *trained]
+    return trained if profile == "overnight" else [*exact(profile), *recomputed(), *sampled(profile, seeds), *trained]
 
 
 def exact(profile: Profile) -> list[Trial]:
@@ -65,6 +71,7 @@ def recomputed() -> list[Trial]:
         CompareShapes(),
         MapErrors(),
         *(FitSurface(network=network) for network in networks),
+        *(PredictHeldOut(network=network) for network in SAME_WIRINGS),
         FitSurface(network="MLP", densities="0.125 to 0.15"),
         CompareNetworks(),
         *(SelectBest(network=network) for network in networks),
@@ -72,6 +79,29 @@ def recomputed() -> list[Trial]:
         *(CompareEpochs(network=network) for network in networks if network != "MLP"),
         *(CompareOtherCollection(nodes=nodes) for nodes in (30, 60)),
     ]
+
+
+def sampled(profile: Profile, seeds: int | None) -> list[Trial]:
+    """Return the trials that sample the Potts model. Families of graphs have seeds; wirings are sampled once, in parts."""
+    dynamics: tuple[Dynamics, ...] = get_args(Dynamics)
+    families: tuple[Family, ...] = get_args(Family)
+    states, parts, wirings, wiring_sweeps = {
+        "quick": ((2,), 1, 20, 1000),
+        "laptop": ((2, 3), 4, 40, 3000),
+    }.get(profile, ((2, 3, 4), 10, 60, 10_000))
+    nodes, chains, sweeps, n_seeds = {"quick": (256, 4, 160, 3), "laptop": (1024, 4, 400, 6)}.get(profile, (4096, 16, 2000, 4))
+    curves = [
+        LocateTransition(family=family, states=q, nodes=nodes, chains=chains, sweeps=sweeps, seed=seed)
+        for seed in range(seeds or n_seeds)
+        for family in families
+        for q in (2, 3)
+        if family == "square lattice" or (q == 2 and 2 * seed < (seeds or n_seeds) and (profile != "quick" or seed == 0))
+    ]
+    of_wirings: list[Trial] = []
+    for q in states:
+        part = [SampleWirings(states=q, wirings=wirings, first=i * wirings, sweeps=wiring_sweeps) for i in range(parts)]
+        of_wirings += [*part, CorrelateTransitions(sampled=tuple(part))]
+    return [*(CheckSampler(dynamics=each) for each in dynamics), *curves, *of_wirings]
 
 
 def train(profile: Profile, seeds: int | None) -> list[Trial]:

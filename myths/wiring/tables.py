@@ -8,15 +8,20 @@ from myths.lab.storage.store import Results
 from myths.lab.tables import rows_of_kind
 from myths.wiring.trials import (
     CheckIdentity,
+    CheckSampler,
     CompareEpochs,
     CompareNetworks,
     CompareOtherCollection,
     CompareShapes,
+    CorrelateTransitions,
     FitFewWirings,
     FitSurface,
+    LocateTransition,
     MapErrors,
     Predict,
+    PredictHeldOut,
     RegenerateWirings,
+    SampleWirings,
     SelectBest,
     TrainWirings,
 )
@@ -85,12 +90,46 @@ def other_collection(results: Results) -> pd.DataFrame:
     return results.frame(CompareOtherCollection, dataset=lambda trial: OTHER)
 
 
+def held_out(results: Results) -> pd.DataFrame:
+    """Return the error of 52 wirings in five networks and its prediction from other wirings."""
+    return results.frame(PredictHeldOut, dataset=lambda trial: MLP if trial.network == "MLP" else IMAGENET)
+
+
+def sampler(results: Results) -> pd.DataFrame:
+    """Return for each dynamics how many sampled means differ from the exact ones."""
+    return results.frame(CheckSampler, dataset=lambda trial: "random graphs")
+
+
+def transitions(results: Results) -> pd.DataFrame:
+    """Return the Potts transition of families of graphs, by seed, with the exact point where it is known."""
+    return rows_of_kind(_families(results), "transition")
+
+
+def magnetization(results: Results) -> pd.DataFrame:
+    """Return magnetization and Binder's cumulant of families of graphs by size and temperature (J = 1, k = 1), by seed."""
+    return rows_of_kind(_families(results), "curve")
+
+
+def wiring_transitions(results: Results) -> pd.DataFrame:
+    """Return the Potts transition (peak of the heat capacity) of published wirings of one density, with their invariants and errors."""
+    return results.frame(SampleWirings, dataset=lambda trial: MLP)
+
+
+def transition_errors(results: Results) -> pd.DataFrame:
+    """Return the rank correlation of the error with the Potts transition, with its mean-field value and with the number of trees."""
+    return results.frame(CorrelateTransitions, dataset=lambda trial: MLP)
+
+
 def trained(results: Results) -> pd.DataFrame:
     """Return one row per network that this suite trained. ``pair`` numbers networks of different arms that share images and order."""
     table = results.frame(TrainWirings)
     if len(table):
         table["pair"] = table["seed"] * table["graphs"] + table["graph"]
     return table
+
+
+def _families(results: Results) -> pd.DataFrame:
+    return results.frame(LocateTransition, dataset=lambda trial: trial.family)
 
 
 def user_graphs(results: Results) -> pd.DataFrame:

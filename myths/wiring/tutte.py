@@ -71,7 +71,7 @@ def subset_expansion(nodes: int, edges: Edges) -> Polynomial:
 
 def potts_by_spins(nodes: int, edges: Edges, states: int, v: Number) -> Number:
     """Return Z(q, v) = Σ over spins of Π over edges (1 + v · [equal spins]), by enumeration of all qⁿ spins."""
-    equal = Counter(int(n) for n in _equal_edges(nodes, edges, states))
+    equal = Counter(int(n) for n in equal_edges(nodes, edges, states))
     return sum((count * (1 + v) ** n for n, count in equal.items()), start=v * 0)
 
 
@@ -137,7 +137,13 @@ def acyclic_orientations(nodes: int, edges: Edges) -> int:
 
 def colorings(nodes: int, edges: Edges, colors: int) -> int:
     """Return the number of colorings in which the ends of every edge differ, by enumeration."""
-    return int((_equal_edges(nodes, edges, colors) == 0).sum())
+    return int((equal_edges(nodes, edges, colors) == 0).sum())
+
+
+def equal_edges(nodes: int, edges: Edges, states: int) -> np.ndarray:
+    """Return the number of edges with equal spins, for all qⁿ spins."""
+    spins = np.indices((states,) * nodes).reshape(nodes, -1)
+    return sum((spins[a] == spins[b] for a, b in edges), start=np.zeros(states**nodes, dtype=int))
 
 
 def ising_by_cycles(nodes: int, edges: Edges, v: int) -> Fraction:
@@ -216,12 +222,6 @@ def simultaneous_logit(nodes: int, edges: Edges, states: int, weight: float) -> 
 
 
 # --- parts -------------------------------------------------------------------------------------------
-
-
-def _equal_edges(nodes: int, edges: Edges, states: int) -> np.ndarray:
-    """Return the number of edges with equal spins, for all qⁿ spins."""
-    spins = np.indices((states,) * nodes).reshape(nodes, -1)
-    return sum((spins[a] == spins[b] for a, b in edges), start=np.zeros(states**nodes, dtype=int))
 
 
 def _breadth_first(nodes: int, edges: Edges) -> list[Edge]:

@@ -24,16 +24,6 @@ UNDECIDED = {
 }
 """Measures whose interval does not cover the repetition unit, so that their claims are undecided by rule."""
 
-_BOOTSTRAP = "a percentile bootstrap over the authors' wirings, recomputed and not blind; its simulation is still to be written"
-NOT_SIMULATED = {
-    ("lab.measures.from_columns of wiring.epochs", "models"): _BOOTSTRAP,
-    ("lab.measures.from_columns of wiring.network_pairs", "models"): _BOOTSTRAP,
-    ("lab.measures.from_columns of wiring.other_collection", "models"): _BOOTSTRAP,
-    ("lab.measures.from_columns of wiring.surfaces", "models"): _BOOTSTRAP,
-    ("wiring.measures.smallest_end", "models"): _BOOTSTRAP,
-}
-"""Measures without an experiment yet, and why."""
-
 CASES: dict[tuple[str, str], dict[str, Case]] = {}
 for _part in (common, hessian_cost, dataset_bias, cifar10_1, forgetting, fixup, lightweight_conv, saliency, order, wiring):
     CASES |= _part.CASES

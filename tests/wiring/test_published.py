@@ -8,8 +8,8 @@ from sklearn.preprocessing import PolynomialFeatures
 
 from myths.lab.trial import Context
 from myths.wiring import facts, regression
+from myths.wiring.regression import median_correlation
 from myths.wiring.trials import CompareOtherCollection, CompareShapes, FitSurface, SelectBest
-from myths.wiring.trials.recomputed import _median_correlation
 
 
 def rows(trial):
@@ -77,10 +77,10 @@ def test_partial_correlations_are_those_of_residuals():
     common = rng.normal(size=60)
     y = np.column_stack([common + rng.normal(size=60), common + rng.normal(size=60)])
     every = np.arange(60)[None]
-    assert _median_correlation(y, np.ones((60, 1)), [(0, 1)])(every)[0] == pytest.approx(stats.pearsonr(*y.T)[0])
+    assert median_correlation(y, np.ones((60, 1)), [(0, 1)])(every)[0] == pytest.approx(stats.pearsonr(*y.T)[0])
     terms = regression.quadratic(common)
     residuals = y - np.column_stack([regression.fitted(terms, column) for column in y.T])
-    assert _median_correlation(y, terms, [(0, 1)])(every)[0] == pytest.approx(stats.pearsonr(*residuals.T)[0])
+    assert median_correlation(y, terms, [(0, 1)])(every)[0] == pytest.approx(stats.pearsonr(*residuals.T)[0])
 
 
 def test_groups_of_wirings_have_the_errors_of_the_table():

@@ -10,8 +10,8 @@ from myths.lab.execution import runner
 from myths.lab.storage.store import Results, Store
 from myths.lab.trial import Context
 from myths.wiring import facts, graphs, tables
+from myths.wiring.prediction import predict_error
 from myths.wiring.trials import Predict
-from myths.wiring.trials.user_graph import _prediction
 from myths.wiring.user_summary import summarize_user_data
 
 
@@ -72,7 +72,7 @@ def test_the_interval_holds_one_run_of_the_published_wirings_as_often_as_it_says
     held = []
     for row in table.iloc[::60].to_dict("records"):
         wiring = graphs.watts_strogatz(64, 64 * row["density"], row["rewire_probability"], int(row["graph_seed"]))
-        found = _prediction(wiring, graphs.invariants(wiring))
+        found = predict_error(wiring.density, graphs.invariants(wiring))
         held += [found["predicted_low_percent"] <= row[f"error{k}_percent"] <= found["predicted_high_percent"] for k in range(1, 6)]
     assert 0.9 < sum(held) / len(held) < 0.99
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Network = Literal["MLP", "CNN-6", "ResNet-34", "ResNet-34-sep", "ResNet-50", "EfficientNet-B0"]
 """Networks of You et al. 2020. The MLP was trained on CIFAR-10, the others on ImageNet."""
-SAME_WIRINGS: tuple[Network, ...] = ("MLP", "CNN-6", "ResNet-34", "ResNet-34-sep", "ResNet-50")
+Sharing = Literal["MLP", "CNN-6", "ResNet-34", "ResNet-34-sep", "ResNet-50"]
 """Networks that share 52 wirings of 64 nodes; EfficientNet-B0 has 48 wirings of 16 nodes."""
+SAME_WIRINGS: tuple[Sharing, ...] = get_args(Sharing)
 WIRING = ("density", "rewire_probability", "graph_seed")
 """Columns that determine a wiring."""
 

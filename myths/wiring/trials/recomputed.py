@@ -12,7 +12,7 @@ from numpy import ndarray as Array
 from myths.lab.estimate import bootstrap
 from myths.lab.setting import Range, Seed
 from myths.lab.trial import Context, Outcome, Protocol, Trial
-from myths.wiring.facts import SAME_WIRINGS, WIRING, Network
+from myths.wiring.facts import SAME_WIRINGS, WIRING, Network, Sharing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,11 +147,11 @@ class FitSurface(_Recomputed):
         for name, terms in sets.items():
             row = {"predictors": name, "wirings": len(y), "ceiling": regression.reliability(errors)}
             fit = bootstrap(regression.bootstrap_r_squared(terms, y), len(y), "models", rng, self.resamples)
-            outside = bootstrap(_explained(squares[name], y), len(y), "models", rng, self.resamples)
-            relative = bootstrap(_relative(squares[name], squares["C, L"], y), len(y), "models", rng, self.resamples)
+            outside = bootstrap(regression.explained(squares[name], y), len(y), "models", rng, self.resamples)
+            relative = bootstrap(regression.relative(squares[name], squares["C, L"], y), len(y), "models", rng, self.resamples)
             row |= _columns("r2", fit) | _columns("r2_of_folds", outside) | _columns("relative", relative)
             if name == "C, L":
-                share = bootstrap(_of_ceiling(terms, errors), len(y), "models", rng, self.resamples)
+                share = bootstrap(regression.explained_of_ceiling(terms, errors), len(y), "models", rng, self.resamples)
                 row |= _columns("of_ceiling", share)
             rows.append(row)
         return Outcome(rows=rows)
@@ -171,6 +171,35 @@ class FitSurface(_Recomputed):
             trees = [graphs.log10_spanning_trees(graphs.watts_strogatz(64, 64 * d, p, int(seed))) for d, p, seed in rows]
             found["log spanning trees"] = (np.array(trees),)
         return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictHeldOut(_Recomputed):
+    """Predict the error of 52 wirings by a quadratic function of clustering and path length that was fitted on others."""
+
+    network: Sharing
+    """Network of You et al. 2020. The function of the MLP is fitted on 3,942 wirings, that of the others on 52."""
+    seed: Seed = 0
+
+    @classmethod
+    def test_instance(cls) -> PredictHeldOut:
+        """Return the prediction for a network with 52 wirings."""
+        return cls(network="CNN-6")
+
+    def run(self, context: Context) -> Outcome:
+        """Return one row per wiring: clustering, path_length, error_percent, and predicted_percent, fitted on the folds without it."""
+        from myths.wiring import facts, regression
+
+        wirings, _ = facts.errors(self.network)
+        wirings = wirings.dropna(subset=facts.seed_columns(wirings))
+        y = wirings[facts.seed_columns(wirings)].mean(axis=1).to_numpy()
+        terms = regression.quadratic(wirings["clustering"].to_numpy(), wirings["path_length_hops"].to_numpy())
+        folds = regression.random_folds(len(y), context.rng("folds"))
+        found = wirings[[*WIRING, "clustering"]].assign(path_length=wirings["path_length_hops"], error_percent=y)
+        found["predicted_percent"] = regression.predictions_of_folds(terms, y, folds)
+        shared, _ = facts.errors("CNN-6")
+        rows = found.merge(shared[list(WIRING)]).drop(columns="graph_seed").to_dict("records")
+        return Outcome(rows=[{str(name): float(value) for name, value in row.items()} for row in rows])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,7 +237,7 @@ class CompareNetworks(_Recomputed):
         for first, second, chosen in [*((SAME_WIRINGS[i], SAME_WIRINGS[j], [(i, j)]) for i, j in pairs), ("median", "of ten pairs", pairs)]:
             row = {"first": first, "second": second, "wirings": n}
             for name, terms in (("r", np.ones((n, 1))), ("r_at_density", log_density)):
-                row |= _columns(name, bootstrap(_median_correlation(y, terms, chosen), n, "models", rng, self.resamples))
+                row |= _columns(name, bootstrap(regression.median_correlation(y, terms, chosen), n, "models", rng, self.resamples))
             rows.append(row)
         return Outcome(rows=rows)
 
@@ -292,7 +321,7 @@ class CompareEpochs(_Recomputed):
 
     def run(self, context: Context) -> Outcome:
         """Return one row per epoch: epoch, wirings, r with its interval over wirings."""
-        from myths.wiring import facts
+        from myths.wiring import facts, regression
 
         last, _ = facts.errors(self.network)
         early = facts.table("imagenet_epochs")
@@ -302,7 +331,7 @@ class CompareEpochs(_Recomputed):
             both = last.merge(group, on=keys, suffixes=("", "_early")).dropna()
             seeds = facts.seed_columns(last)
             y = np.stack([both[seeds].mean(axis=1), both[[f"{name}_early" for name in seeds]].mean(axis=1)], axis=1)
-            r = bootstrap(_median_correlation(y, np.ones((len(y), 1)), [(0, 1)]), len(y), "models", rng, self.resamples)
+            r = bootstrap(regression.median_correlation(y, np.ones((len(y), 1)), [(0, 1)]), len(y), "models", rng, self.resamples)
             rows.append({"epoch": int(epoch), "wirings": len(y)} | _columns("r", r))
         return Outcome(rows=rows)
 
@@ -340,7 +369,7 @@ class CompareOtherCollection(_Recomputed):
         y = networks["accuracy_cifar10_last10_percent"].to_numpy()
         generator = networks["network"].str.rsplit("_", n=1).str[0].to_numpy()
         values = np.column_stack([y, networks[names].to_numpy()])
-        rho = _spearman_by_group(values, generator, self.resamples, context.rng("bootstrap"))
+        rho = regression.spearman_by_group(values, list(generator), self.resamples, context.rng("bootstrap"))
         common = {"networks": len(y), "generators": len(set(generator))}
         rows = [
             {"invariant": name.removesuffix("_scaled"), **common, **_percentiles("rho", of_one)}
@@ -361,53 +390,12 @@ def _columns(name: str, estimate: Estimate) -> dict[str, float]:
     return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
 
 
-def _percentiles(name: str, values: Float[Array, " resamples"]) -> dict[str, float]:
+def _percentiles(name: str, values: Float[Array, " draws"]) -> dict[str, float]:
+    return dict(zip((name, f"{name}_low", f"{name}_high"), percentile_interval(values), strict=True))
+
+
+def percentile_interval(values: Float[Array, " draws"]) -> tuple[float, float, float]:
     """Return the first value, which is that of all networks, with the percentile interval of the others."""
     low, high = np.quantile(values[1:], [0.025, 0.975])
     value = float(values[0])
-    return {name: value, f"{name}_low": min(value, float(low)), f"{name}_high": max(value, float(high))}
-
-
-def _variance(y: Float[Array, "r n"]) -> Float[Array, " r"]:
-    return ((y - y.mean(1, keepdims=True)) ** 2).sum(1)
-
-
-def _explained(squares: Float[Array, " n"], y: Float[Array, " n"]) -> Any:
-    return lambda rows: 1 - squares[rows].sum(1) / _variance(y[rows])
-
-
-def _relative(squares: Float[Array, " n"], reference: Float[Array, " n"], y: Float[Array, " n"]) -> Any:
-    return lambda rows: _explained(squares, y)(rows) / _explained(reference, y)(rows)
-
-
-def _of_ceiling(terms: Float[Array, "n terms"], errors: Float[Array, "n seeds"]) -> Any:
-    from myths.wiring import regression
-
-    r_squared = regression.bootstrap_r_squared(terms, errors.mean(1))
-    return lambda resamples: r_squared(resamples) / np.array([regression.reliability(errors[rows]) for rows in resamples])
-
-
-def _median_correlation(y: Float[Array, "n networks"], terms: Float[Array, "n terms"], pairs: list[tuple[int, int]]) -> Any:
-    """Return the statistic of resamples: the median over pairs of the correlation of what ``terms`` do not explain."""
-
-    first, second = zip(*pairs, strict=True)
-
-    def statistic(resamples: Any) -> Float[Array, " r"]:
-        values, known = y[resamples], terms[resamples]
-        transposed = known.transpose(0, 2, 1)
-        rest = values - known @ np.linalg.solve(transposed @ known, transposed @ values)
-        scaled = rest / np.sqrt((rest**2).sum(1, keepdims=True))
-        return np.median((scaled.transpose(0, 2, 1) @ scaled)[:, first, second], axis=1)
-
-    return statistic
-
-
-def _spearman_by_group(values: Float[Array, "n columns"], group: Any, resamples: int, rng: np.random.Generator) -> Float[Array, "r others"]:
-    """Return the rank correlations of the first column with the others: of all rows, then of resamples of the groups."""
-    from scipy import stats
-
-    names, number = np.unique(group, return_inverse=True)
-    members = [np.flatnonzero(number == i) for i in range(len(names))]
-    draws = [np.arange(len(values))]
-    draws += [np.concatenate([members[i] for i in rng.integers(len(names), size=len(names))]) for _ in range(resamples)]
-    return np.array([np.corrcoef(stats.rankdata(values[rows], axis=0).T)[0, 1:] for rows in draws])
+    return value, min(value, float(low)), max(value, float(high))
