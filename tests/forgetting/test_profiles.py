@@ -70,6 +70,7 @@ def test_the_gpu_profile_measures_every_claim_that_it_is_to_decide(rehearsed):
     measured = {j.claim.id for j in rehearsed.claim_results if j.estimate is not None}
     open_in_gpu = {c.id for c in MYTH.claims if c.id.startswith("F1-calibration")} | {"F3-subset"}
     open_in_gpu |= {"F1-mnist", "F1-permuted-mnist", "F1-cifar100"}  # fewer than three groups of five counting runs
+    open_in_gpu |= {c.id for c in MYTH.claims if "scarce" in c.id}  # minutes on a CPU
     # Tiny data may leave a correlation without a value, never a difference of accuracies.
     needed = {c.id for c in MYTH.claims if c.table in ("pruning", "prune_nothing", "unforgettable", "counts") and "spearman" not in c.unit}
     correlations = {"F2b", "F2c-margin", "F2c-margin-level", "F2c-first-learnt", "F2c-first-learnt-level"}
