@@ -19,8 +19,11 @@ from myths.lab.errors import UsageError
 
 ANIMALS_AND_PLANTS = "animals_and_plants"
 """A table of eight items from general knowledge, after the example of Rumelhart & Todd (1993)."""
-EXACT_ENTRIES = 20_000_000
-"""Number of entries above which the singular value decomposition is randomized."""
+EXACT_WORK = 2e10
+"""Entries of a table times its smaller side above which the decomposition is randomized: about half a minute on one core."""
+POWER_ITERATIONS = (8, 16)
+"""Power iterations of the randomized decomposition, tried in turn until its error is at most ``TOLERANCE``."""
+TOLERANCE = 0.01
 NAMED = 5
 """Number of items, and of properties, that are named on each side of a mode."""
 
@@ -86,13 +89,20 @@ def modes(table: Float[np.ndarray, "items properties"], n: int) -> Modes:
         n: Largest number of modes.
     """
     n = min(n, min(table.shape), len(table) - 1)
-    randomized = table.size > EXACT_ENTRIES
-    if randomized:
-        from sklearn.utils.extmath import randomized_svd
+    if table.size * min(table.shape) <= EXACT_WORK:
+        left, values, right = np.linalg.svd(table, full_matrices=False)
+        return _modes(table, (left[:, :n], values[:n], right[:n]), randomized=False)
+    from sklearn.utils.extmath import randomized_svd
 
-        left, values, right = randomized_svd(table, n, n_iter=4, random_state=0)
-    else:
-        left, values, right = (part[..., :n] if i < 2 else part[:n] for i, part in enumerate(np.linalg.svd(table, full_matrices=False)))
+    for iterations in POWER_ITERATIONS:
+        found = _modes(table, randomized_svd(table, n, n_iter=iterations, random_state=0), randomized=True)
+        if found.error <= TOLERANCE:
+            break
+    return found
+
+
+def _modes(table: np.ndarray, decomposition: tuple[np.ndarray, np.ndarray, np.ndarray], *, randomized: bool) -> Modes:
+    left, values, right = decomposition
     kept = values > 1e-9 * values[0]
     left, values, right = left[:, kept], values[kept], right[kept]
     # A randomized decomposition makes one of the residuals zero, for tall tables the other one than for wide tables.
