@@ -10,7 +10,7 @@ import pytest
 
 from myths.lab.execution import runner
 from myths.lab.execution.executors import SerialExecutor
-from myths.lab.execution.worker_pool import WorkerPool, default_jobs
+from myths.lab.execution.worker_pool import default_jobs, local_pool
 from myths.lab.measurement.timing import compare_timings
 from myths.lab.storage.store import Store
 from myths.lab.vision.classifier import TrainClassifier
@@ -32,7 +32,7 @@ def test_training_runs_per_minute(benchmark, network, tmp_path):
         assert done.finished == TRIALS
         return sorted(record.trial.seed for record in store.records)
 
-    with WorkerPool(JOBS) as workers:
+    with local_pool(JOBS) as workers:
         methods = {f"{JOBS} in parallel": lambda: through(workers), "sequential": lambda: through(SerialExecutor())}
         found = compare_timings(methods, "cpu", repeats=3, warmup=1, budget_seconds=60.0)
         benchmark.group = f"{TRIALS} training runs of {network}"

@@ -28,6 +28,7 @@ def run(
     budget_seconds: float | None = None,
     jobs: int = 1,
     claims: tuple[str, ...] = (),
+    cluster: str | None = None,
 ) -> str:
     """Run the trials of myths, as ``myths run`` does, and return the name of the run.
 
@@ -41,8 +42,9 @@ def run(
         seeds: Number of seeds. Default: that of the profile.
         data: Names of user datasets.
         budget_seconds: Time budget. A trial that still runs when it ends is stopped and not stored.
-        jobs: Number of parallel trials. Trials that measure time run alone.
+        jobs: Number of parallel trials per GPU, or per machine on a CPU. Trials that measure time run alone.
         claims: Claims whose trials are run: ids, prefixes of ids up to a hyphen, or "primary". Default: all.
+        cluster: Ray cluster that runs the trials, as ``myths run --cluster`` accepts it. Default: this machine.
 
     Raises:
         MythsError: The run cannot start, or a trial failed. The message is that of the command.
@@ -52,10 +54,16 @@ def run(
     from myths.lab.execution import session
     from myths.lab.measurement import device as devices
 
-    chosen = devices.select_device(device)
-    folder = suite.new_run(run or f"{devices.machine_class(chosen)}-{profile}")
+    myths = [suite.find(name) for name in names] or list(suite.MYTHS)
+    if cluster is None:
+        nodes, chosen = None, devices.select_device(device)
+        machine_class = devices.machine_class(chosen)
+    else:
+        nodes, chosen = session.open_cluster(cluster, device, myths, print)
+        machine_class = nodes.timed_kind()[0]
+    folder = suite.new_run(run or f"{machine_class}-{profile}")
     request = session.RunRequest(
-        myths=[suite.find(name) for name in names] or suite.MYTHS,
+        myths=myths,
         profile=profile,
         run=folder,
         device=chosen,
@@ -65,6 +73,7 @@ def run(
         jobs=jobs,
         claims=claims,
         other_runs=tuple(suite.runs(suite.BUNDLED)),
+        cluster=nodes,
     )
     myth_results = session.run(request, lambda myth, plan: lambda trial, record: None)
     wrong = [f"{name}: {result.progress.failure_summary}" for name, result in myth_results.items() if result.progress.failed]

@@ -46,7 +46,9 @@ DeviceOption = Annotated[str, typer.Option(help="Device: auto, cpu, cuda, cuda:0
 JobsOption = Annotated[
     int | None,
     typer.Option(
-        min=1, help="Number of parallel trials. Trials that measure time run alone. Default: one per core, at most four; on a GPU one."
+        min=1,
+        help="Number of parallel trials per GPU, or per machine on a CPU. Trials that measure time run alone. Default: one per GPU; on a "
+        "CPU one per core, at most four.",
     ),
 ]
 ClaimOption = Annotated[
@@ -68,6 +70,14 @@ AgainOption = Annotated[
 ShardOption = Annotated[
     str | None,
     typer.Option(metavar="K/N", help="Run only part K of N. Each part can run on another machine; `myths merge` joins the runs."),
+]
+
+ClusterOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Run the trials on the nodes of a Ray cluster: HOST:PORT, or auto for the cluster in RAY_ADDRESS or of this machine.",
+    ),
 ]
 
 FromOption = Annotated[
@@ -177,6 +187,7 @@ def run(
     again: AgainOption = None,
     shard: ShardOption = None,
     source: FromOption = None,
+    cluster: ClusterOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan without running it.")] = False,
     with_report: Annotated[
         bool, typer.Option("--report", help="Rebuild the report and list the verdicts after the run, even if trials failed.")
@@ -190,7 +201,7 @@ def run(
 
     sets = () if data is None else canonical_names(data)
     request = _request(
-        myths, profile, device, _Named(run, results, source, shard), seeds=seeds, data=sets, budget=_seconds(budget), jobs=jobs,
+        myths, profile, _Place(device, cluster, jobs), _Named(run, results, source, shard), seeds=seeds, data=sets, budget=_seconds(budget),
         claims=_words("--claim", claim), trial_classes=_words("--trial", trial), again=_words("--again", again), announced=not dry_run,
     )  # fmt: skip
     if dry_run:
@@ -415,15 +426,20 @@ def site_(folder: Annotated[Path, typer.Argument()] = Path("site")) -> None:
 
 
 @command(app, "doctor")
-def doctor(as_json: Json = False) -> None:
+def doctor(
+    cluster: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Check the nodes of a Ray cluster instead: auto or HOST:PORT.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Check device, packages, datasets and disk space.
 
     The output suggests a fix for every problem.
     """
     from myths import doctor
 
-    with terminal.waiting("checking this machine"):
-        checks = doctor.checks()
+    with terminal.waiting("checking this machine" if cluster is None else "checking the nodes"):
+        checks = doctor.checks() if cluster is None else doctor.cluster_checks(cluster)
     terminal.table("", checks, as_json)
 
 
@@ -509,9 +525,16 @@ class _Named:
     shard: str | None = None
 
 
-def _request(
-    myths: list[str] | None, profile: str | None, device: str, named: _Named, *, jobs: int | None, announced: bool, **more: Any
-) -> RunRequest:
+@dataclass(frozen=True)
+class _Place:
+    """Where a request runs, as the user says it: device, cluster, and number of trials at a time."""
+
+    device: str
+    cluster: str | None = None
+    jobs: int | None = None
+
+
+def _request(myths: list[str] | None, profile: str | None, place: _Place, named: _Named, *, announced: bool, **more: Any) -> RunRequest:
     from myths import suite
     from myths.lab.execution import continuation
     from myths.lab.execution.shards import Shard
@@ -530,22 +553,29 @@ def _request(
     if announced:
         terminal.print(f"profile {profile}: {', '.join(myths or ['all myths'])}")  # before torch is imported, which takes seconds
     from myths.lab.execution import worker_pool
-    from myths.lab.execution.session import RunRequest
+    from myths.lab.execution.session import RunRequest, open_cluster
     from myths.lab.measurement import device as devices
 
-    place = devices.select_device(device)
-    name = run or (published.name if published is not None else f"{devices.machine_class(place)}-{profile}")
+    if place.cluster is None:
+        cluster, device = None, devices.select_device(place.device)
+        machine_class, default_jobs = devices.machine_class(device), worker_pool.default_jobs(device)
+    else:
+        with terminal.waiting("connecting to the cluster"):
+            cluster, device = open_cluster(place.cluster, place.device, chosen, terminal.print)
+        machine_class, default_jobs = cluster.timed_kind()[0], cluster.default_jobs(device)
+    name = run or (published.name if published is not None else f"{machine_class}-{profile}")
     if part is not None and run is None:
         name += f"-{part.index}of{part.count}"
     return RunRequest(
         myths=chosen,
         profile=profile,
         run=suite.new_run(name, results),
-        device=place,
-        jobs=jobs or worker_pool.default_jobs(place),
+        device=device,
+        jobs=place.jobs or default_jobs,
         shard=part,
         source=published,
         other_runs=tuple(suite.runs(suite.BUNDLED)),
+        cluster=cluster,
         **more,
     )
 
@@ -578,7 +608,7 @@ def _run(request: RunRequest) -> list[str]:
     from myths.lab.execution import session, worker_pool
     from myths.lab.storage import publish
 
-    if (slow := worker_pool.excess_jobs_warning(request.jobs, request.device)) is not None:
+    if request.cluster is None and (slow := worker_pool.excess_jobs_warning(request.jobs, request.device)) is not None:
         terminal.error(slow)
     if (why := publish.unpublishable_reason(request.run)) is not None:
         terminal.print(f"Results of this run cannot be published: {why}.", "dim")
@@ -592,16 +622,14 @@ def _print_plan(request: RunRequest, as_json: bool) -> None:
     from myths.lab.data.catalog import CATALOG
     from myths.lab.execution import session
     from myths.lab.execution.runner import Estimates
-    from myths.lab.measurement import device as devices
 
-    machine_class = devices.machine_class(request.device)
     lines = []
     to_download = functools.cache(lambda name: name in CATALOG and session.unavailable_reason(name) is not None)
     planned = session.plans(request, lambda name: None if to_download(name) else session.unavailable_reason(name))
     if (reason := session.nothing_runnable_reason(planned)) is not None:
         raise CannotStart(reason)
     for each in planned:
-        estimate = Estimates(each.store.records, machine_class, session.records_of_other_runs(request, each.myth))
+        estimate = Estimates(each.store.records, request.machine_class, session.records_of_other_runs(request, each.myth))
         for step in each.plan.steps:
             seconds = estimate(step.trial) if step.state == "pending" else None
             to_fetch = [name for name in step.trial.data if step.state == "pending" and to_download(name)]

@@ -7,16 +7,61 @@ import platform
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from myths.lab.errors import CannotStart
 from myths.lab.measurement import kernels
 from myths.lab.storage import provenance
 from myths.lab.vision.memory_format import corrupts_memory
+
+if TYPE_CHECKING:
+    from myths.lab.execution.cluster import Node
 
 
 def checks() -> list[dict[str, Any]]:
     """Return the checks as {check, status, fix}; ``fix`` is empty if nothing is wrong."""
     return [*_software(), *_frameworks(), *_devices(), *_kernels(), *_places(), *_data()]
+
+
+def cluster_checks(address: str) -> list[dict[str, Any]]:
+    """Return checks of the nodes of a Ray cluster as {check, status, fix}.
+
+    Args:
+        address: "auto" or HOST:PORT.
+
+    Raises:
+        UsageError: The address is invalid.
+        CannotStart: There is no cluster at this address.
+    """
+    from myths import suite
+    from myths.lab.data import prepared
+    from myths.lab.execution import cluster, cluster_node, session
+
+    connected = cluster.Cluster.connect(address)
+    data = {found.name: found.sha256 for found in prepared.all_prepared()}
+    wanted = {device: session.wanted_on_nodes(device, suite.MYTHS, data) for device in ("cpu", "cuda")}
+    found = cluster.nodes()
+    total = f"{len(found)} nodes, {sum(node.cores for node in found)} CPUs, {sum(node.gpus for node in found)} GPUs"
+    lines = [_check("cluster", total)]
+    started = [(node, device, node.start(cluster_node.describe, wanted[device])) for node in found for device in _devices_of(node)]
+    for node, device, reference in started:
+        try:
+            about = cluster.checked(node, reference, wanted[device])
+        except (CannotStart, cluster.NodeLost) as error:
+            lines.append(_check(f"node {node.name}", "cannot be used", str(error)))
+            continue
+        offers = f"{node.gpus} × {about.machine_class}" if device == "cuda" else f"{node.cores} CPUs"
+        lines.append(_check(f"node {node.name}", f"{offers}, {node.memory / 2**30:.0f} GiB of memory, {about.host}"))
+        if about.lacking:
+            fix = "The first run that reads them sends them. Or set MYTHS_DATA to a folder that all nodes share"
+            lines.append(_check(f"node {node.name}", f"lacks {', '.join(about.lacking)}", fix))
+    connected.close()
+    return lines
+
+
+def _devices_of(node: Node) -> list[str]:
+    """Return the devices of a node that are checked: GPUs if it has any, else its CPUs."""
+    return ["cuda"] if node.gpus else ["cpu"] if node.cores else []
 
 
 def _check(check: str, status: str, fix: str = "") -> dict[str, Any]:

@@ -54,7 +54,7 @@ def test_a_variant_says_what_it_is(monkeypatch):
 
 
 def test_provenance_names_instruction_set_linear_algebra_and_frameworks():
-    entry = provenance.invocation("cpu", {}, [])
+    entry = provenance.invocation({"machine": provenance.machine("cpu")}, {}, [])
     machine = entry["machine"]
     assert machine["instruction_set"] == kernels.effective()
     assert machine["onednn"] == kernels.onednn_version()

@@ -14,6 +14,7 @@ from myths.lab.criterion import Criterion
 from myths.lab.data import prepared
 from myths.lab.errors import UsageError
 from myths.lab.myth import Myth
+from myths.lab.storage import provenance
 from myths.lab.storage.run_folder import RunFolder, write_atomically
 from myths.lab.storage.store import Results, Store, TrialRecord
 from myths.lab.tables import as_csv, checked, trial_ids
@@ -92,7 +93,8 @@ def analyze(myth: Myth, run: RunFolder) -> Analysis:
         run: The run.
     """
     metadata, store = run.metadata(), run.store(myth)
-    results = Results(store.records, prepared.sha256_of)
+    hosts = {str(i["id"]): provenance.host_class(i["machine"]) for i in metadata["invocations"]}
+    results = Results(store.records, prepared.sha256_of, hosts)
     tables = {name: checked(name, table(results)) for name, table in myth.tables.items()}
     done = {record.trial.id for record in store.records if record.status == "ok"}
     failed = tuple({r.trial.id: r for r in store.records if r.trial.id not in done}.values())
@@ -161,4 +163,9 @@ def _warnings(myth: Myth, store: Store, results: Results, invocations: list[dict
         warnings.append(f"{len(store.stale)} stored trials of another version are left out: {', '.join(sorted(set(store.stale))[:5])}.")
     if results.n_excluded:
         warnings.append(f"{results.n_excluded} stored trials used other contents of their datasets and are left out.")
+    if results.timed_on is not None:
+        warnings.append(
+            f"Times of different kinds of machines are not combined: those of {', '.join(results.timed_on)} count, and "
+            f"{results.n_other_machines} trials that were timed on other machines are left out."
+        )
     return tuple(warnings)

@@ -69,7 +69,9 @@ class Trial:
     nondeterministic_columns: ClassVar[frozenset[str]] = frozenset()
     """Columns of the rows that measure time or memory, so that they differ between two executions."""
     exclusive: ClassVar[bool] = False
-    """Whether the trial must run alone."""
+    """Whether the trial measures time: it has its device (CPU or GPU) to itself."""
+    whole_machine: ClassVar[bool] = False
+    """Whether an exclusive trial on a GPU needs the other GPUs of the machine idle as well, because it also depends on the CPU."""
     published_arrays: ClassVar[tuple[str, ...]] = ()
     """Arrays to publish with a run because dependents read them: names, or patterns such as "new_*". Never data or weights."""
     memory_limit_bytes: ClassVar[int | None] = None

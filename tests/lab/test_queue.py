@@ -54,17 +54,21 @@ class Pretend:
     fails: set[int] = field(default_factory=set)
     dies: set[int] = field(default_factory=set)
     overruns: set[int] = field(default_factory=set)
+    loses: dict[int, int] = field(default_factory=dict)
+    """How often the node of a trial is lost."""
     held: list[Trial] = field(default_factory=list)
     started: list[Trial] = field(default_factory=list)
     beside: list[int] = field(default_factory=list)
+    alone: Trial | None = None
 
-    def accepts(self, trial: Trial) -> bool:
-        if any(is_exclusive(held) for held in self.held):
+    def accepts(self, trial: Trial, alone: bool = False) -> bool:
+        if any(is_exclusive(held) for held in self.held) or self.alone in self.held:
             return False
-        return not self.held if is_exclusive(trial) else len(self.held) < self.max_workers
+        return not self.held if is_exclusive(trial) or alone else len(self.held) < self.max_workers
 
-    def submit(self, trial: Trial, context: Context) -> None:
-        assert self.accepts(trial), "started though it was not admitted"
+    def submit(self, trial: Trial, context: Context, alone: bool = False) -> None:
+        assert self.accepts(trial, alone), "started though it was not admitted"
+        self.alone = trial if alone else None
         self.held.append(trial)
         self.started.append(trial)
         self.beside.append(len(self.held) - 1)
@@ -72,6 +76,8 @@ class Pretend:
     def wait_any(self, seconds=None) -> tuple[Trial, Execution]:
         trial = min(self.held, key=lambda held: held.seconds)
         self.held.remove(trial)
+        if sum(started.name == trial.name for started in self.started) <= self.loses.get(trial.name, 0):
+            return trial, Execution(None, 1.0, 0, "the node that ran the trial was lost", lost=True)
         if trial.name in self.overruns:
             return trial, Execution(None, 1.0, 0, stopped=True)
         if trial.name in self.dies:
@@ -158,7 +164,7 @@ def test_nothing_begins_while_something_that_a_deciding_claim_waits_for_could(tr
     ended: set[str] = set()
     while queue or running:
         executor = Pretend(jobs, held=[e.trial for e in running])
-        while (entry := queue.next(executor.accepts, bool(running))) is not None:
+        while (entry := queue.next(executor.accepts)) is not None:
             if entry.trial.id not in wanted:
                 open_ = [t for t in trials if t.id in wanted and t.id not in ended and t.id not in {e.trial.id for e in running}]
                 assert not any(all(d.id in ended for d in t.dependencies) for t in open_)
@@ -174,7 +180,7 @@ def test_side_by_side_the_longest_chain_begins_first():
     head = Node(name=10)
     tail = Node(name=11, after=(head,), seconds=3.0)
     queue = Queue([([*short, head, tail], ())], lambda trial: trial.relative_cost, True)
-    assert [queue.next(lambda t: True, False).trial.name for _ in range(4)] == [10, 0, 1, 2]
+    assert [queue.next(lambda t, alone: True).trial.name for _ in range(4)] == [10, 0, 1, 2]
 
 
 def test_what_runs_alone_for_a_deciding_claim_is_not_overtaken_by_the_rest():
@@ -182,3 +188,35 @@ def test_what_runs_alone_for_a_deciding_claim_is_not_overtaken_by_the_rest():
     executor = Pretend(2)
     through(executor, [*rest, lonely], urgent=((lonely,),))
     assert executor.started[0] == lonely
+
+
+@settings(max_examples=40, deadline=None)
+@given(graphs(), st.integers(1, 4), st.data())
+def test_a_lost_node_costs_an_attempt_and_the_third_is_a_failure(trials, jobs, data):
+    loses = {t.name: data.draw(st.integers(0, 4)) for t in trials}
+    executor = Pretend(jobs, loses=loses)
+    (progress,), (store,) = through(executor, trials)
+    expected = {t.name for t in trials if loses[t.name] >= runner.MAX_ATTEMPTS}
+    hindered: set[int] = set()
+    for trial in trials:
+        if trial.name in expected or any(d.name in hindered for d in trial.dependencies):
+            hindered.add(trial.name)
+    skipped = {t.name for t, _ in progress.skipped_dependents}
+    assert {t.name for t, _ in progress.failed} == expected - skipped
+    assert {r.trial.name for r in store.records if r.status == "ok"} == {t.name for t in trials} - hindered
+    for record in store.records:
+        tries = sum(started.name == record.trial.name for started in executor.started)
+        assert tries == min(loses[record.trial.name] + 1, runner.MAX_ATTEMPTS)
+
+
+def test_when_the_budget_ends_without_any_machine_left_what_waits_is_left_for_another_run():
+    class Deserted(Pretend):
+        def accepts(self, trial, alone=False):
+            return False
+
+        def wait_any(self, seconds=None):
+            assert seconds is not None
+
+    trials = [Node(name=i) for i in range(3)]
+    (progress,), _ = through(Deserted(2), trials, budget=Budget(0.05))
+    assert progress.not_started == trials

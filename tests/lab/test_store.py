@@ -45,6 +45,14 @@ class Gives(Trial):
         return self.what  # type: ignore[return-value]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Timed(Trial):
+    """Measures time."""
+
+    exclusive: ClassVar[bool] = True
+    seed: int = 0
+
+
 TYPES = {kind.__name__: kind for kind in (Toss, Newer)}
 HERE = {"digits": "aaa", "cifar": "bbb"}.get
 
@@ -164,11 +172,11 @@ def test_a_mangled_line_in_the_middle_is_named(tmp_path, line):
         store_in(tmp_path)
 
 
-LINE = {**json.loads(BYTES[: ENDS[0]]), "energy_joules": 2.5, "attempt": 2, "concurrent_trials": 1}
+LINE = {**json.loads(BYTES[: ENDS[0]]), "energy_joules": 2.5, "attempt": 2, "concurrent_trials": 1, "host": "a CPU, 2 cores"}
 ODD = [None, True, -1, 1.5, math.inf, "odd", [], [3], {}, {"a": 3}, {"a": [None]}]
 FINE = {
     "rows": [[]], "settings": [{}, {"a": 3}, {"a": [None]}], "arrays": [{}], "data": [{}], "seconds": [1.5], "energy_joules": [1.5],
-    **{name: ["odd"] for name in ("id", "trial", "protocol", "device", "invocation")}, "error": ["odd", None], "version": [-1],
+    **{name: ["odd"] for name in ("id", "trial", "protocol", "device", "invocation", "host")}, "error": ["odd", None], "version": [-1],
 }  # fmt: skip
 """Of these values, those that a key may have."""
 
@@ -186,7 +194,9 @@ def test_a_line_with_a_key_missing_or_an_odd_value_is_no_result(name):
 
 def test_a_line_holds_the_fields_of_its_record_and_what_the_trial_is(tmp_path):
     """What most trials have no use for is there where it says something."""
-    plain, seldom = (record(0, **more).to_json() for more in ({}, {"energy_joules": 2.52, "attempt": 2, "concurrent_trials": 1}))
+    plain, seldom = (
+        record(0, **more).to_json() for more in ({}, {"energy_joules": 2.52, "attempt": 2, "concurrent_trials": 1, "host": "h"})
+    )
     assert RECORD_KEYS - set(plain) == set(OPTIONAL_KEYS)
     assert set(seldom) == RECORD_KEYS
     assert (seldom["energy_joules"], seldom["attempt"], seldom["concurrent_trials"]) == (2.5, 2, 1)
@@ -481,3 +491,18 @@ def test_the_content_of_a_data_set_is_looked_up_once_for_all_records():
     stored = [replace(record(seed), data={"coins": "ab", "dice": "cd"}) for seed in range(50)]
     assert len(Results(stored, lambda name: asked.append(name)).records) == 50
     assert sorted(asked) == ["coins", "dice"]
+
+
+def test_times_of_several_kinds_of_machines_are_never_mixed():
+    """Those of most machines count; other trials count wherever they ran. An invocation tells the host of records without one."""
+    hosts = {"one": "slow, 2 cores", "two": "fast, 4 cores"}
+    times = [TrialRecord(Timed(seed=seed), "ok", [{"n": 1}], invocation="one") for seed in range(2)]
+    times += [TrialRecord(Timed(seed=2), "ok", [{"n": 1}], invocation="two", host="slow, 2 cores")]
+    others = [TrialRecord(Timed(seed=seed), "ok", [{"n": 2}], invocation="two") for seed in (0, 3)]
+    others += [TrialRecord(Timed(seed=4), "ok", [{"n": 2}], invocation="one", device="h100")]
+    plain = [record(seed, invocation=invocation) for seed, invocation in enumerate(("one", "two"))]
+    found = Results([*times, *others, *plain], hosts=hosts)
+    assert found.records == [*times, *plain]
+    assert (found.timed_on, found.n_other_machines, found.n_excluded) == (("cpu", "slow, 2 cores"), 2, 0)
+    alike = Results([*times, *plain], hosts=hosts)
+    assert (alike.records, alike.timed_on, alike.n_other_machines) == ([*times, *plain], None, 0)

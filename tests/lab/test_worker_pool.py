@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from myths.lab.execution import resources, runner, worker_pool
+from myths.lab.execution.local_workers import LocalGpus, LocalWorkers, this_machine
 from myths.lab.execution.worker_pool import MAX_DEFAULT_JOBS, WorkerPool, default_jobs
 from myths.lab.storage.store import Store
 from myths.lab.trial import Context, Outcome, Trial
@@ -48,6 +49,7 @@ class Span(Trial):
             raise ValueError("as asked")
         drawn = context.rng("draw").integers(1000)
         row = {"begun": begun, "ended": time.monotonic(), "process": os.getpid(), "threads": torch.get_num_threads(), "drawn": drawn}
+        row["gpu"] = os.environ.get("CUDA_VISIBLE_DEVICES")
         return Outcome([row], {"drawn": np.array(drawn)})
 
 
@@ -56,6 +58,20 @@ class Alone(Span):
     """Has the machine for itself."""
 
     exclusive: ClassVar[bool] = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capped(Alone):
+    """Has its device for itself, in a process of its own."""
+
+    memory_limit_bytes: ClassVar[int | None] = 4 * 2**30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Whole(Alone):
+    """Wants no other GPU of the machine to be busy."""
+
+    whole_machine: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,15 +84,15 @@ class Sum(Trial):
         return Outcome([{"sum": sum(int(context.outcome(part).arrays["drawn"]) for part in self.parts)}])
 
 
-KINDS = {kind.__name__: kind for kind in (Span, Alone, Sum)}
+KINDS = {kind.__name__: kind for kind in (Span, Alone, Capped, Whole, Sum)}
 
 
-def go(trials, folder: Path, jobs: int, report=lambda trial, record: None):
-    store = Store(folder, KINDS)
-    with WorkerPool(jobs) as workers:
+def go(trials, folder: Path, jobs: int, report=lambda trial, record: None, gpus=()):
+    store, visible = Store(folder, KINDS), LocalGpus(gpus)
+    with WorkerPool(LocalWorkers(this_machine(jobs, visible), visible, bounded=False)) as workers:
         progress = runner.run(
             runner.plan(trials, store, lambda name: None), store, runner.Invocation("cpu", lambda name: None, "test"),
-            executor=workers if jobs > 1 else None, report=report,
+            executor=workers if jobs > 1 or gpus else None, report=report,
         )  # fmt: skip
     return progress, {str(record.trial): record for record in store.records}
 
@@ -145,6 +161,54 @@ def test_a_trial_that_raises_is_a_failed_trial(tmp_path):
     assert progress.finished == 1
     assert records[str(Span(name="fails"))].error == "ValueError: as asked"
     assert "as asked" in (tmp_path / "errors" / f"{Span(name='fails').id}.txt").read_text()
+
+
+GPUS = ("4", "GPU-7f")
+"""Two pretended GPUs, as a user may name them; the trials compute on the CPU."""
+
+
+def test_every_gpu_has_a_worker_that_sees_no_other(tmp_path):
+    spans = [Span(name=f"n{i}", seconds=0.5) for i in range(4)]
+    _, records = go(spans, tmp_path, 1, gpus=GPUS)
+    by_gpu = {gpu: [record for record in records.values() if record.rows[0]["gpu"] == gpu] for gpu in GPUS}
+    assert [len(of_gpu) for of_gpu in by_gpu.values()] == [2, 2]
+    for of_gpu in by_gpu.values():
+        assert not overlap(*of_gpu)
+        assert len({record.rows[0]["process"] for record in of_gpu}) == 1
+    assert any(overlap(a, b) for a in by_gpu["4"] for b in by_gpu["GPU-7f"])
+    assert {record.concurrent_trials for record in records.values()} == {0}  # another GPU does not slow a trial down
+
+
+def test_a_timing_has_a_gpu_for_itself_and_if_it_says_so_the_machine(tmp_path):
+    spans = [Span(name=f"n{i}", seconds=0.3) for i in range(4)]
+    timed = [Alone(name="alone", seconds=0.5), Capped(name="capped", seconds=0.5)]
+    whole = Whole(name="whole", seconds=0.3)
+    _, records = go([whole, *spans, *timed], tmp_path, 2, gpus=GPUS)
+    assert {record.status for record in records.values()} == {"ok"}
+    assert not any(overlap(records[str(whole)], other) for name, other in records.items() if name != str(whole))
+    for each in timed:
+        (row,) = records[str(each)].rows
+        assert row["gpu"] in GPUS
+        assert not any(
+            overlap(records[str(each)], other)
+            for name, other in records.items() if name != str(each) and other.rows[0]["gpu"] == row["gpu"]
+        )  # fmt: skip
+        assert row["process"] != os.getpid()
+    assert overlap(*(records[str(each)] for each in timed)), "each has a GPU of its own"
+    assert max(record.concurrent_trials for record in records.values()) == 1
+
+
+def test_the_gpus_of_a_run_are_those_of_the_model_of_the_first(monkeypatch):
+    models = ["NVIDIA H100 80GB HBM3", "NVIDIA A2", "NVIDIA H100 80GB HBM3"]
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: models[int(device.partition(":")[2] or 0)])
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert LocalGpus.of("cuda").visible == ("0", "2")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5,GPU-9")
+    assert LocalGpus.of("cuda").visible == ("3", "GPU-9")
+    assert LocalGpus.of("cuda:1").visible == LocalGpus.of("cpu").visible == ()
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert LocalGpus.of("cuda").visible == ()
 
 
 @pytest.mark.parametrize(

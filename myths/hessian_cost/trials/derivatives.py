@@ -57,6 +57,7 @@ class TimeDerivative(Trial):
         "slowdown", "derivation_seconds", "predicted_seconds", "sampled_seconds", "rows_timed"
     }  # fmt: skip
     exclusive: ClassVar[bool] = True
+    whole_machine: ClassVar[bool] = True
     memory_limit_bytes: ClassVar[int | None] = 12 * GIB
 
     problem: ProblemName

@@ -20,6 +20,7 @@ class MeasureMachine(Trial):
 
     nondeterministic_columns: ClassVar[frozenset[str]] = frozenset({"gemm_gflops", "triad_gb_per_second"})
     exclusive: ClassVar[bool] = True
+    whole_machine: ClassVar[bool] = True
     memory_limit_bytes: ClassVar[int | None] = 12 * GIB
 
     matrix: Count = 2048

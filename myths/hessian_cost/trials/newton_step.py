@@ -24,6 +24,7 @@ class TimeNewtonStep(Trial):
         {"dense_seconds", "compressed_seconds", "dense_bytes", "compressed_bytes", "time_ratio"}
     )
     exclusive: ClassVar[bool] = True
+    whole_machine: ClassVar[bool] = True
     memory_limit_bytes: ClassVar[int | None] = 12 * GIB
 
     rows: Count

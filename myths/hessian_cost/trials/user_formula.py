@@ -40,6 +40,7 @@ class TimeFormula(Trial):
         {"seconds", "q25_seconds", "q75_seconds", "repeats", "derivation_seconds", "slowdown"}
     )
     exclusive: ClassVar[bool] = True
+    whole_machine: ClassVar[bool] = True
     memory_limit_bytes: ClassVar[int | None] = 12 * GIB
 
     formula: Annotated[str, NOT_EMPTY]

@@ -1,4 +1,4 @@
-"""Executors: run a trial in this process or in a memory-limited process. ``worker_pool`` runs several trials at once."""
+"""Run one trial, in this process or in a memory-limited process. ``worker_pool`` runs several trials at once."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, SpawnContext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -42,7 +43,11 @@ class Execution:
         traceback: Traceback of the error, or the output of a crashed process.
         energy_joules: Energy of the GPU, or None if it was not measured.
         crashed: Whether the worker process ended without a result.
+        lost: Whether the node that ran the trial was lost.
         stopped: Whether the trial was stopped because the time budget ended.
+        concurrent_trials: Largest number of other trials that ran on the same device at the same time.
+        machine_class: Machine class of the worker, or "" for that of the run.
+        host: CPU model and number of cores of the worker, or "" for those of this machine.
     """
 
     outcome: Outcome | None
@@ -52,24 +57,33 @@ class Execution:
     traceback: str = ""
     energy_joules: float | None = None
     crashed: bool = False
+    lost: bool = False
     stopped: bool = False
+    concurrent_trials: int = 0
+    machine_class: str = ""
+    host: str = ""
 
 
 @runtime_checkable
 class Executor(Protocol):
-    """Runs up to ``max_workers`` trials at a time and returns them as they complete. Exclusive trials run alone."""
+    """Runs up to ``max_workers`` trials at a time and returns them as they complete."""
 
-    max_workers: int
-    """Maximum number of trials that run at a time."""
+    @property
+    def max_workers(self) -> int:
+        """Maximum number of trials that run at a time."""
 
-    def accepts(self, trial: Trial) -> bool:
-        """Return whether the trial can start now."""
+    def accepts(self, trial: Trial, alone: bool) -> bool:
+        """Return whether the trial can start now. ``alone``: it needs a machine to itself."""
 
-    def submit(self, trial: Trial, context: Context) -> None:
+    def submit(self, trial: Trial, context: Context, alone: bool) -> None:
         """Start a trial that is accepted."""
 
-    def wait_any(self, timeout: float | None = None) -> tuple[Trial, Execution]:
-        """Wait until one trial completes and return it. After ``timeout`` seconds, stop a trial if possible and return it."""
+    def wait_any(self, timeout: float | None = None) -> tuple[Trial, Execution] | None:
+        """Wait until one trial completes and return it.
+
+        After ``timeout`` seconds, stop a trial if possible and return it. Return None if the number of machines changed, or if there is
+        nothing to stop.
+        """
 
 
 class SerialExecutor:
@@ -81,11 +95,11 @@ class SerialExecutor:
         self._execute = execute_trial or execute
         self._submitted: tuple[Trial, Context] | None = None
 
-    def accepts(self, trial: Trial) -> bool:
+    def accepts(self, trial: Trial, alone: bool) -> bool:
         """Return whether no trial was submitted."""
         return self._submitted is None
 
-    def submit(self, trial: Trial, context: Context) -> None:
+    def submit(self, trial: Trial, context: Context, alone: bool) -> None:
         """Keep the trial for ``wait_any``."""
         self._submitted = trial, context
 
@@ -101,19 +115,23 @@ def is_exclusive(trial: Trial) -> bool:
     return trial.exclusive or trial.memory_limit_bytes is not None
 
 
-def execute(trial: Trial, context: Context, seconds: float | None = None) -> Execution:
+def execute(trial: Trial, context: Context) -> Execution:
     """Run a trial in this process, or in its own process if it has a memory limit.
 
     Args:
         trial: The trial.
         context: Its context.
-        seconds: Time limit of a trial in its own process.
     """
     if trial.memory_limit_bytes is None:
         with EnergyMeter(context.device) as meter:
             execution = run_inline(trial, context)
         return replace(execution, energy_joules=meter.joules)
-    return _in_worker(trial, context, trial.memory_limit_bytes, seconds)
+    worker = CappedWorker(trial.memory_limit_bytes)
+    try:
+        worker.submit(trial, context)
+        return worker.result()
+    finally:
+        worker.close()
 
 
 def run_inline(trial: Trial, context: Context) -> Execution:
@@ -126,38 +144,70 @@ def run_inline(trial: Trial, context: Context) -> Execution:
             given = trial.run(context)
         outcome = Outcome(check_rows(given.rows), check_arrays(given.arrays))
     except MythsError as known:
-        error = _one_line(str(known) or type(known).__name__)
+        error = one_line(str(known) or type(known).__name__)
     except KeyboardInterrupt:
         raise
     except BaseException as unforeseen:  # noqa: BLE001 (any exception of a trial, SystemExit included, is a failed trial)
         text = ": ".join(filter(None, [type(unforeseen).__name__, str(unforeseen)]))
-        error, trace = _one_line(text), traceback.format_exc()
+        error, trace = one_line(text), traceback.format_exc()
     return Execution(outcome, stopwatch.seconds, peak_memory(context.device), error, trace)
 
 
-def _in_worker(trial: Trial, context: Context, memory: int, seconds: float | None = None) -> Execution:
-    workers = worker_context(trial)
-    ours, theirs = workers.Pipe(duplex=False)
-    with Stopwatch() as stopwatch, tempfile.TemporaryDirectory() as folder:
-        log_file = Path(folder, "output.log")  # no NamedTemporaryFile: on Windows no other process can open one
-        log_file.touch()
-        process = workers.Process(target=_work, args=(theirs, str(log_file), trial, context, memory), daemon=True)
+class CappedWorker:
+    """A process that runs one trial under a memory limit.
+
+    Args:
+        memory: Memory limit in bytes.
+        gpu: Value of ``CUDA_VISIBLE_DEVICES`` in the process. Default: that of this process.
+    """
+
+    reusable = False
+    limits_memory = True
+
+    def __init__(self, memory: int, gpu: str | None = None) -> None:
+        self._memory, self._gpu = memory, gpu
+        self._process: BaseProcess | None = None
+        self._not_started: Execution | None = None
+
+    def submit(self, trial: Trial, context: Context) -> None:
+        """Start the process."""
+        workers = worker_context(trial)
+        self.pipe, theirs = workers.Pipe(duplex=False)
+        self._folder = tempfile.TemporaryDirectory()
+        self._log_file = Path(self._folder.name, "output.log")  # no NamedTemporaryFile: on Windows no other process can open one
+        self._log_file.touch()
+        self._stopwatch = Stopwatch().__enter__()
+        process = workers.Process(target=_work, args=(theirs, str(self._log_file), trial, context, self._memory, self._gpu), daemon=True)
         try:
             process.start()
+            self._process = process
         except Exception as error:  # noqa: BLE001 (a trial that cannot be pickled is a failed trial)
-            return Execution(None, stopwatch.elapsed, 0, _one_line(f"{type(error).__name__}: {error}"), traceback.format_exc())
+            self._not_started = unsendable(error)
         theirs.close()
+
+    def result(self) -> Execution:
+        """Wait for the result and return it."""
+        if self._process is None:
+            return self._not_started or Execution(None, 0.0, 0)
         try:
-            if not ours.poll(seconds):
-                return Execution(None, stopwatch.elapsed, 0, stopped=True)
-            return ours.recv()
+            return self.pipe.recv()
         except (EOFError, OSError):  # the process crashed before it sent its result
-            process.join()
-            return _crashed_execution(process.exitcode, log_file.read_text(encoding="utf-8", errors="replace"), stopwatch.elapsed, memory)
-        finally:
-            process.kill()
-            process.join()
-            ours.close()
+            self._process.join()
+            output = self._log_file.read_text(encoding="utf-8", errors="replace")
+            return _crashed_execution(self._process.exitcode, output, self._stopwatch.elapsed, self._memory)
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+        self.pipe.close()
+        self._folder.cleanup()
+
+
+def unsendable(error: Exception) -> Execution:
+    """Return the failure of a trial that cannot be pickled. Call it in the handler of the error."""
+    return Execution(None, 0.0, 0, one_line(f"{type(error).__name__}: {error}"), traceback.format_exc())
 
 
 def worker_context(trial: Trial) -> ForkServerContext | SpawnContext:
@@ -183,12 +233,19 @@ def _crashed_execution(exit_code: int | None, log_file: str, seconds: float, mem
     by_signal = exit_code is not None and exit_code < 0
     end = f"was ended by {signal.Signals(-exit_code).name}" if by_signal else f"ended with status {exit_code}"  # type: ignore[operator]
     last = [line for line in log_file.splitlines() if line.strip()][-1:]
-    return Execution(None, seconds, 0, _one_line(": ".join([f"the worker process {end}", *last])), log_file, crashed=True)
+    return Execution(None, seconds, 0, one_line(": ".join([f"the worker process {end}", *last])), log_file, crashed=True)
 
 
-def _work(pipe: Connection, log_file: str, trial: Trial, context: Context, memory: int) -> None:
+def see_only(gpu: str | None) -> None:
+    """Make one GPU the only one that CUDA sees in this process, which must not have used CUDA yet."""
+    if gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+
+
+def _work(pipe: Connection, log_file: str, trial: Trial, context: Context, memory: int, gpu: str | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     exit_with_parent()
+    see_only(gpu)
     # Output of libraries does not belong into the output of a run. It is kept for the error message of a crash.
     output = os.open(log_file, os.O_WRONLY | os.O_APPEND)
     os.dup2(output, 1)
@@ -231,7 +288,7 @@ def _is_out_of_memory(error: str) -> bool:
     return any(words in error.casefold() for words in signs)
 
 
-def _one_line(error: str) -> str:
+def one_line(error: str) -> str:
     """Return an error as stored: one line of at most 500 characters, without the user's home folder."""
     line = " ".join(error.split())
     at_home = str(home())

@@ -20,7 +20,8 @@ class Entry:
         trial: The trial.
         myth_index: Index of its myth in the run.
         urgent: Whether a primary claim without a decision needs it.
-        alone: Whether it is a retry that must run alone, because its worker process crashed.
+        alone: Whether it is a retry that needs a machine to itself, because its worker process crashed.
+        losses: Number of times that the node that ran it was lost.
         waits_for: Number of its dependencies that have not finished.
         dependents: Entries that depend on it.
         dropped: Whether it was removed from the queue.
@@ -31,6 +32,7 @@ class Entry:
     myth_index: int
     urgent: bool = False
     alone: bool = False
+    losses: int = 0
     waits_for: int = 0
     dependents: list[Entry] = field(default_factory=list)
     dropped: bool = False
@@ -75,19 +77,18 @@ class Queue:
         """Return the number of trials that were not taken."""
         return self._waiting
 
-    def next(self, accepts: Callable[[Trial], bool], busy: bool) -> Entry | None:
+    def next(self, accepts: Callable[[Trial, bool], bool]) -> Entry | None:
         """Take the first entry that is ready and that the executor accepts.
 
         Args:
-            accepts: Returns whether the executor accepts a trial now.
-            busy: Whether a trial is running. A retry that must run alone then waits.
+            accepts: Returns whether the executor accepts a trial now; its second argument is whether the trial needs a machine to itself.
 
         Returns:
             The entry, or None if nothing can start now.
         """
         for urgent in (True, False):
             lanes = [lane for alone in (True, False) if (lane := self._lanes[urgent, alone])]
-            ready = [lane for lane in lanes if not (busy and lane[0][1].alone) and accepts(lane[0][1].trial)]
+            ready = [lane for lane in lanes if accepts(lane[0][1].trial, lane[0][1].alone)]
             if ready:
                 self._waiting -= 1
                 return heapq.heappop(min(ready))[1]
@@ -115,9 +116,8 @@ class Queue:
         self._waiting -= len(found)
         return found
 
-    def retry_alone(self, entry: Entry) -> None:
-        """Put back an entry whose worker process crashed. It runs again when no other trial is running."""
-        entry.alone = True
+    def retry(self, entry: Entry) -> None:
+        """Put back an entry that was taken and did not finish."""
         self._waiting += 1
         self._push(entry)
 

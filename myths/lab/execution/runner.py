@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from myths.lab import failures
 from myths.lab.execution.executors import Execution, Executor, SerialExecutor
+from myths.lab.execution.outcomes import DependencyOutcomes
 from myths.lab.execution.queue import Entry, Queue
 from myths.lab.storage.store import HashLookup, Store, TrialRecord
 from myths.lab.trial import Context, Outcome, Trial, dependencies_first
@@ -107,6 +108,8 @@ class Progress:
         return failures.summary(self.failed, len(self.failed) + self.finished, len(self.skipped_dependents))
 
 
+MAX_ATTEMPTS = 3
+"""Maximum number of times that a trial is started whose node was lost each time."""
 ProgressCallback = Callable[[Trial, TrialRecord | None], None]
 """Called with (trial, None) before and with (trial, record) after each trial."""
 UnavailableReason = Callable[[str], str | None]
@@ -282,8 +285,9 @@ def run_queue(
     """Run the pending trials of all myths in one queue and store each result as it completes.
 
     A trial that raises is stored as failed, and trials that depend on it are not run. A trial whose worker process crashes is run once
-    more, alone, before it counts as failed. With a budget, a trial does not start if its estimated duration exceeds the remaining
-    time. When the budget ends, an executor that can stop a running trial stops it.
+    more, alone on its machine, before it counts as failed. A trial whose node was lost is started up to ``MAX_ATTEMPTS`` times. With a
+    budget, a trial does not start if its estimated duration exceeds the remaining time. When the budget ends, an executor that can stop a
+    running trial stops it.
 
     Args:
         myths: Plans and stores, in the order in which they start.
@@ -320,14 +324,15 @@ class _Run:
         for myth_index in range(len(self.myths)):
             self._count_settled(myth_index, 0)
         while self.queue or self.running:
-            while (entry := self.queue.next(self._accepts, bool(self.running))) is not None:
+            while (entry := self.queue.next(self._accepts)) is not None:
                 self._start(entry)
-            if self.running:
+            if self.queue or self.running:
                 self._finish()
         return self.progress
 
-    def _accepts(self, trial: Trial) -> bool:
-        return self.executor.accepts(trial) and not any(run.entry.alone for run in self.running)
+    def _accepts(self, trial: Trial, alone: bool) -> bool:
+        """Return whether a trial can start now; after the end of the budget every trial, so that it is left for another run."""
+        return (self.budget is not None and self.budget.left < 0) or self.executor.accepts(trial, alone)
 
     def _start(self, entry: Entry) -> None:
         trial, progress = entry.trial, self.progress[entry.myth_index]
@@ -341,13 +346,14 @@ class _Run:
         myth = self.myths[entry.myth_index]
         myth.report(trial, None)
         context, data = _make_context(trial, myth.store, self.invocation)
-        self.executor.submit(trial, context)
+        self.executor.submit(trial, context, entry.alone)
         self.running.append(_Running(entry, data))
-        for each in self.running:
-            each.concurrent_trials = max(each.concurrent_trials, len(self.running) - 1)
 
     def _finish(self) -> None:
-        trial, execution = self.executor.wait_any(None if self.budget is None else max(0.0, self.budget.left))
+        found = self.executor.wait_any(None if self.budget is None else max(0.0, self.budget.left))
+        if found is None:  # a machine came or went
+            return
+        trial, execution = found
         run = next(run for run in self.running if run.entry.trial is trial)
         self.running.remove(run)
         entry, progress = run.entry, self.progress[run.entry.myth_index]
@@ -355,8 +361,13 @@ class _Run:
             progress.stopped.append(trial)
             self._defer(entry)
             return
+        if execution.lost and entry.losses + 1 < MAX_ATTEMPTS:
+            entry.losses += 1
+            self.queue.retry(entry)
+            return
         if execution.crashed and not entry.alone:
-            self.queue.retry_alone(entry)
+            entry.alone = True
+            self.queue.retry(entry)
             return
         myth = self.myths[entry.myth_index]
         record = _store_record(run, execution, myth.store, self.invocation)
@@ -387,28 +398,10 @@ class _Run:
 
 @dataclass(eq=False)
 class _Running:
-    """A running trial, the hashes of its data, and the largest number of trials that ran at the same time."""
+    """A running trial and the hashes of its data."""
 
     entry: Entry
     data: Mapping[str, str]
-    concurrent_trials: int = 0
-
-
-@dataclass(frozen=True)
-class DependencyOutcomes:
-    """The outcomes that a trial may look up. Picklable, so that a worker process can use it."""
-
-    by_id: Mapping[str, Outcome]
-
-    def __call__(self, trial: Trial) -> Outcome:
-        """Return the outcome of a dependency.
-
-        Raises:
-            LookupError: ``trial`` is not a dependency.
-        """
-        if trial.id not in self.by_id:
-            raise LookupError(f"{trial} is not a dependency of this trial. Declare it as a field of the trial")
-        return self.by_id[trial.id]
 
 
 def _make_context(trial: Trial, store: Store, invocation: Invocation) -> tuple[Context, dict[str, str]]:
@@ -430,11 +423,12 @@ def _store_record(run: _Running, execution: Execution, store: Store, invocation:
         data=run.data,
         seconds=execution.seconds,
         peak_memory_bytes=execution.peak_memory_bytes,
-        device=invocation.machine_class,
+        device=execution.machine_class or invocation.machine_class,
         invocation=invocation.id,
         error=execution.error,
         energy_joules=execution.energy_joules,
-        concurrent_trials=run.concurrent_trials,
+        concurrent_trials=execution.concurrent_trials,
+        host=execution.host,
     )
     stored = store.append(record, outcome.arrays)
     if execution.error:

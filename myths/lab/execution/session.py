@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -15,9 +17,13 @@ from myths.lab.data import prepared
 from myths.lab.data.names import canonical_name
 from myths.lab.errors import CannotStart, MythsError, UsageError
 from myths.lab.execution import continuation, runner, selection
+from myths.lab.execution.cluster import Cluster
+from myths.lab.execution.cluster_node import Wanted
+from myths.lab.execution.executors import Executor, SerialExecutor
+from myths.lab.execution.local_workers import LocalGpus
 from myths.lab.execution.runner import Budget, MythTrials, Plan, Progress, UnavailableReason
 from myths.lab.execution.shards import Shard
-from myths.lab.execution.worker_pool import WorkerPool
+from myths.lab.execution.worker_pool import WorkerPool, local_pool
 from myths.lab.measurement import device
 from myths.lab.myth import Myth, Profile, parse_profile
 from myths.lab.storage import provenance
@@ -41,13 +47,14 @@ class RunRequest:
         seeds: Number of seeds. Default: that of the profile.
         data: Names of user datasets.
         budget: Time budget in seconds. Default: none.
-        jobs: Number of parallel trials. Exclusive trials always run alone.
+        jobs: Number of parallel trials per device. Exclusive trials always run alone.
         claims: Claims whose trials are run: ids, prefixes of ids up to a hyphen, or "primary". Default: all.
         trial_classes: Names of trial classes to run, with their dependencies. Default: all.
         again: Ids of stored trials to run once more. Nothing else is run.
         shard: Part of the trials to run. Default: all.
         source: Published run to copy first, unless the run already holds its results.
         other_runs: Runs whose trials predict durations.
+        cluster: Cluster that runs the trials. Default: this machine.
     """
 
     myths: Sequence[Myth]
@@ -64,6 +71,7 @@ class RunRequest:
     shard: Shard | None = None
     source: RunFolder | None = None
     other_runs: tuple[RunFolder, ...] = ()
+    cluster: Cluster | None = None
 
     def __post_init__(self) -> None:
         """Check the arguments.
@@ -81,6 +89,40 @@ class RunRequest:
         if self.again and (self.claims or self.trial_classes):
             raise UsageError(f"--again {self.again[0]} excludes --claim and --trial. Leave them out")
         object.__setattr__(self, "data", tuple(map(canonical_name, self.data)))
+
+    @property
+    def machine_class(self) -> str:
+        """Machine class of the run: that of this machine, or of the nodes that measure time."""
+        return device.machine_class(self.device) if self.cluster is None else self._timed_kind(self.cluster)[0]
+
+    def _timed_kind(self, cluster: Cluster) -> tuple[str, str]:
+        return cluster.timed_kind(self.run.metadata()["machine_class"])
+
+    def executor(self, bounded: bool, data: Mapping[str, str]) -> AbstractContextManager[Executor]:
+        """Return what runs the trials, as a context manager.
+
+        Args:
+            bounded: Whether every trial must be stoppable.
+            data: Content hash of each dataset that the trials read.
+
+        Raises:
+            CannotStart: A node of the cluster cannot be used.
+        """
+        if self.cluster is None:
+            gpus = LocalGpus.of(self.device)
+            alone = self.jobs == 1 and not gpus.visible and not bounded
+            return contextlib.nullcontext(SerialExecutor()) if alone else local_pool(self.jobs, self.device, bounded)
+        from myths.lab.execution.cluster_workers import ClusterWorkers
+
+        return WorkerPool(
+            ClusterWorkers(self.cluster, wanted_on_nodes(self.device, self.myths, data), self.jobs), self._timed_kind(self.cluster)
+        )
+
+    def machine(self) -> dict[str, Any]:
+        """Return what ``run.json`` records about the machine, or about the nodes."""
+        if self.cluster is None:
+            return {"machine": provenance.machine(self.device)}
+        return {"machine": dict(self.cluster.machine(self._timed_kind(self.cluster))), "nodes": self.cluster.summary()}
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -129,7 +171,7 @@ def plans(request: RunRequest, unavailable: UnavailableReason = lambda name: Non
     """
     for name in request.data:
         prepared.require(name)
-    if request.source is not None and continuation.needs_copy(request.source, request.run, device.machine_class(request.device)):
+    if request.source is not None and continuation.needs_copy(request.source, request.run, request.machine_class):
         request = replace(request, run=request.source, source=None)
     stores = {myth.name: request.run.store(myth) for myth in request.myths}
     listed = {myth.name: _listed(request, myth, stores[myth.name]) for myth in request.myths}
@@ -182,16 +224,17 @@ def run(request: RunRequest, progress_of: ProgressFactory) -> dict[str, MythResu
 
     Raises:
         CannotStart: No requested trial can run on this machine, the run belongs to another machine class, its folder cannot be written,
-            or another run is writing to it.
+            another run is writing to it, or a node of the cluster cannot be used.
     """
     budget = Budget(request.budget) if request.budget is not None else None
-    machine_class = device.machine_class(request.device)
-    with request.run.locked(), WorkerPool(request.jobs, bounded=budget is not None) as workers:
+    machine_class = request.machine_class
+    with request.run.locked(), contextlib.ExitStack() as stack:
         if request.source is not None and continuation.needs_copy(request.source, request.run, machine_class):
             continuation.copy(request.source, request.run)
         planned, notes = _with_data(request)
         _check_free_space(request.run)
-        invocation = provenance.invocation(request.device, request.arguments, [c for p in planned for c in p.myth.claims])
+        executor = stack.enter_context(request.executor(budget is not None, {name: str(about["sha256"]) for name, about in notes.items()}))
+        invocation = provenance.invocation(request.machine(), request.arguments, [c for p in planned for c in p.myth.claims])
         invocation["skipped"] = [
             {"myth": p.myth.name, "trial": canonical(trial), "reason": prepared.without_paths(reason)}
             for p in planned
@@ -205,9 +248,43 @@ def run(request: RunRequest, progress_of: ProgressFactory) -> dict[str, MythResu
             [_myth_trials(p, request, progress_of, myth_results) for p in planned],
             runner.Invocation(request.device, _hashes(), invocation["id"], machine_class),
             budget=budget,
-            executor=workers if request.jobs > 1 or budget is not None else None,
+            executor=executor,
         )
         return {p.myth.name: myth_results[p.myth.name] for p in planned}
+
+
+def open_cluster(address: str, device: str, myths: Iterable[Myth], say: Callable[[str], None]) -> tuple[Cluster, str]:
+    """Connect to a cluster and check its nodes.
+
+    Args:
+        address: "auto" or HOST:PORT.
+        device: Device as the user gives it.
+        myths: Myths to run.
+        say: Shows one line to the user.
+
+    Returns:
+        The cluster, and the device: "cpu" or "cuda".
+
+    Raises:
+        UsageError: The address or the device is invalid.
+        CannotStart: There is no such cluster, or its nodes cannot run the myths.
+    """
+    cluster = Cluster.connect(address, say)
+    chosen = cluster.select_device(device)
+    cluster.describe(wanted_on_nodes(chosen, myths))
+    return cluster, chosen
+
+
+def wanted_on_nodes(device: str, myths: Iterable[Myth], data: Mapping[str, str] | None = None) -> Wanted:
+    """Return what the nodes of a cluster need to run myths.
+
+    Args:
+        device: "cpu" or "cuda".
+        myths: The myths.
+        data: Content hash of each dataset that their trials read.
+    """
+    code = dict.fromkeys(["myths", *(kind.__module__.partition(".")[0] for myth in myths for kind in myth.trial_types)])
+    return Wanted(device, tuple(code), data or {}, str(prepared.roots()[0]))
 
 
 def nothing_runnable_reason(planned: Sequence[MythPlan]) -> str | None:
@@ -231,7 +308,7 @@ def _nothing_chosen(request: RunRequest) -> str:
 
 def _shard_cost(request: RunRequest) -> Callable[[Trial], float]:
     """Return the expected seconds of a trial. They depend on other runs only, so that all shards agree."""
-    machine_class = device.machine_class(request.device)
+    machine_class = request.machine_class
     other = [record for myth in request.myths for record in records_of_other_runs(request, myth)]
     estimates = runner.Estimates((), machine_class, other)
     return lambda trial: estimates(trial) or trial.relative_cost

@@ -22,13 +22,13 @@ FRAMEWORKS = ("jax", "jaxlib", "asdex", "tensorflow-cpu", "tensorflow", "autogra
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def invocation(device: str, arguments: Mapping[str, Any], claims: Iterable[Claim]) -> dict[str, Any]:
+def invocation(machines: Mapping[str, Any], arguments: Mapping[str, Any], claims: Iterable[Claim]) -> dict[str, Any]:
     """Return an entry of ``run.json``: time, commit, arguments, machine, packages and criteria.
 
     No path, user name or host name is recorded.
 
     Args:
-        device: Device as torch names it.
+        machines: "machine", as ``machine`` describes it, and for a cluster "nodes", the kinds of its nodes.
         arguments: Arguments of the command, without paths.
         claims: Claims whose criteria are recorded.
     """
@@ -38,7 +38,7 @@ def invocation(device: str, arguments: Mapping[str, Any], claims: Iterable[Claim
         "started": now.isoformat(timespec="seconds"),
         **commit(),
         "arguments": dict(arguments),
-        "machine": machine(device),
+        **machines,
         "packages": packages(),
         "frameworks": packages(FRAMEWORKS),
         "criteria": {claim.id: claim.criterion_text for claim in claims},
@@ -94,6 +94,15 @@ def machine(device: str) -> dict[str, Any]:
             "tf32": torch.backends.cuda.matmul.allow_tf32,
         }
     return facts
+
+
+def host_class(machine: Mapping[str, Any]) -> str:
+    """Return the host of a machine: CPU model and number of cores. Durations of different hosts are not comparable.
+
+    Args:
+        machine: The machine, as ``machine`` describes it; "" is returned if it has no CPU model.
+    """
+    return f"{machine['cpu']}, {machine.get('cores')} cores" if machine.get("cpu") else ""
 
 
 def blas() -> list[str]:

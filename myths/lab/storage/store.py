@@ -22,6 +22,7 @@ import os
 import typing
 import warnings
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -61,8 +62,9 @@ class TrialRecord:
         error: Error of a failed trial as one line, or None.
         energy_joules: Energy of the GPU, or None if its power could not be measured.
         attempt: Number of this success, from 1. It is larger after ``myths run --again`` or if arrays had to be recomputed.
-        concurrent_trials: Largest number of other trials that ran at the same time. If it is not 0, the duration on a GPU is not
-            comparable.
+        concurrent_trials: Largest number of other trials that ran on the same device at the same time. If it is not 0, the duration on a
+            GPU is not comparable.
+        host: CPU model and number of cores of the worker, or "" for those of the machine in ``run.json``.
     """
 
     trial: Trial
@@ -78,6 +80,7 @@ class TrialRecord:
     energy_joules: Annotated[float, Range(above=0)] | None = None
     attempt: Annotated[int, Range(at_least=1)] = 1
     concurrent_trials: Annotated[int, Range(at_least=0)] = 0
+    host: str = ""
 
     @property
     def has_comparable_seconds(self) -> bool:
@@ -104,7 +107,7 @@ class TrialRecord:
         return found
 
 
-OPTIONAL_KEYS = ("energy_joules", "attempt", "concurrent_trials")
+OPTIONAL_KEYS = ("energy_joules", "attempt", "concurrent_trials", "host")
 """Keys that a line contains only if they differ from the default."""
 _DECIMALS = {"seconds": 3, "energy_joules": 1}
 
@@ -301,25 +304,38 @@ class Results:
     """The successful trials of one myth in one run, as typed trials with their rows.
 
     There is one record per trial, and all records were made from the same data. If the records of a run were made from different contents
-    of a dataset, the records that match the local dataset count, otherwise the newest.
+    of a dataset, the records that match the local dataset count, otherwise the newest. Trials that measure time all ran on one kind of
+    machine: that of most of them.
 
     Args:
         records: Stored records.
         hashes: Returns the content hash of a local dataset.
+        hosts: Host class of each invocation, for records without one.
 
     Attributes:
         records: The records that count.
         n_excluded: Number of trials excluded because of the contents of their datasets.
+        n_other_machines: Number of trials excluded because they measured time on another kind of machine.
+        timed_on: Machine class and host class of the trials that measure time, if others were excluded.
     """
 
-    def __init__(self, records: Sequence[TrialRecord], hashes: HashLookup = lambda name: None) -> None:
-        accepted = _accepted_data([r for r in records if r.status == "ok"], hashes)
-        self.records = list(
-            {
-                r.trial.id: r for r in records if r.status == "ok" and all(accepted[name] == sha256 for name, sha256 in r.data.items())
-            }.values()
-        )
-        self.n_excluded = len({r.trial.id for r in records if r.status == "ok"}) - len(self.records)
+    def __init__(
+        self, records: Sequence[TrialRecord], hashes: HashLookup = lambda name: None, hosts: Mapping[str, str] | None = None
+    ) -> None:
+        finished = [r for r in records if r.status == "ok"]
+        accepted = _accepted_data(finished, hashes)
+        same_data = [r for r in finished if all(accepted[name] == sha256 for name, sha256 in r.data.items())]
+
+        def kind(record: TrialRecord) -> tuple[str, str]:
+            return record.device, record.host or (hosts or {}).get(record.invocation, "")
+
+        kinds = Counter(kind(r) for r in same_data if r.trial.exclusive)
+        self.timed_on = max(kinds, key=lambda each: kinds[each]) if len(kinds) > 1 else None
+        comparable = [r for r in same_data if not r.trial.exclusive or self.timed_on in (None, kind(r))]
+        self.records = list({r.trial.id: r for r in comparable}.values())
+        n_same_data = len({r.trial.id for r in same_data})
+        self.n_excluded = len({r.trial.id for r in finished}) - n_same_data
+        self.n_other_machines = n_same_data - len(self.records)
 
     def of(self, kind: type[T]) -> Iterator[tuple[T, TrialRecord]]:
         """Yield each finished trial of a class with its record."""

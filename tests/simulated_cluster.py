@@ -1,0 +1,47 @@
+"""A Ray cluster of simulated nodes on this machine. Its first node holds no trials: the test connects to it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+QUICK_TO_NOTICE = {"health_check_initial_delay_ms": 1000, "health_check_period_ms": 500, "health_check_failure_threshold": 6}
+"""A lost node is noticed within seconds. Ray's defaults are meant for machines and networks that may pause."""
+
+
+class SimulatedCluster:
+    """Nodes that can be added and killed."""
+
+    def __init__(self) -> None:
+        ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'seven-myths[ray]'")
+        from ray.cluster_utils import Cluster
+
+        del ray
+        os.environ.update(RAY_USAGE_STATS_ENABLED="0", PYTHONPATH=str(ROOT))
+        os.environ.pop("RAY_ADDRESS", None)
+        head = {"num_cpus": 0, "include_dashboard": False, "include_log_monitor": False, "_system_config": QUICK_TO_NOTICE}
+        self._cluster = Cluster(initialize_head=True, head_node_args=head)
+        self.address = self._cluster.address
+
+    def add(self, cpus: int = 1, data: Path | None = None, **more: Any) -> Any:
+        """Add a node. ``data`` is the folder of its datasets."""
+        before = os.environ.get("MYTHS_DATA")
+        if data is not None:
+            os.environ["MYTHS_DATA"] = str(data)
+        try:
+            return self._cluster.add_node(num_cpus=cpus, **more)
+        finally:
+            if data is not None:
+                os.environ.pop("MYTHS_DATA") if before is None else os.environ.update(MYTHS_DATA=before)
+
+    def kill(self, node: Any) -> None:
+        """End all processes of a node at once, as a power failure does."""
+        self._cluster.remove_node(node, allow_graceful=False)
+
+    def close(self) -> None:
+        """End all nodes."""
+        self._cluster.shutdown()
