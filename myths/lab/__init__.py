@@ -26,7 +26,11 @@ selection           Trials that a claim needs; claims and trials that a request 
 runner              ``plan`` and ``run_queue``: run each trial once, resume, retry, time budget.
 queue               ``Queue``: the order of trials; trials of primary claims come first.
 executors           ``execute(trial, context) -> Execution``: in this process, or in one with a memory limit. ``SerialExecutor``.
-worker_pool         ``WorkerPool(max_workers)``: several trials in parallel.
+worker_pool         ``WorkerPool(workers)``: several trials in parallel.
+places              Which machine and device a trial runs on.
+local_workers       Worker processes of this machine, on its cores or GPUs.
+cluster             The connection to a Ray cluster and its nodes; ``cluster_workers``: processes on them; ``cluster_node``: what runs there.
+outcomes            The outcomes of dependencies, in a form that travels to a worker.
 parent              A worker process ends with the process that started it.
 resources           Free memory and cores.
 continuation        Continue a published run.

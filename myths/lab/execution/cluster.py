@@ -58,11 +58,11 @@ class Node:
         return self.gpus if device == "cuda" else min(1, self.cores)
 
     def start(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Start a function on this node, beside its trials, in a process that then ends. Return a reference to its result."""
+        """Start a function on this node, beside its trials. Return a reference to its result."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         here = NodeAffinitySchedulingStrategy(self.id, soft=False)
-        return _task(function).options(scheduling_strategy=here).remote(*arguments)
+        return _task(function, bool(self.gpus)).options(scheduling_strategy=here).remote(*arguments)
 
     def result(self, reference: Any) -> Any:
         """Wait for the result of a function on this node and return it.
@@ -85,11 +85,11 @@ class Node:
 
 
 @functools.cache
-def _task(function: Callable[..., Any]) -> Any:
-    """Return a function as a task that takes no CPU and is not repeated, in a process that then ends."""
+def _task(function: Callable[..., Any], uses_gpu: bool) -> Any:
+    """Return a function as a task that takes no CPU and is not repeated. A process that has used a GPU ends, so that it holds no memory."""
     import ray
 
-    return ray.remote(num_cpus=0, max_retries=0, max_calls=1)(function)
+    return ray.remote(num_cpus=0, max_retries=0, max_calls=1 if uses_gpu else 0)(function)
 
 
 def nodes() -> list[Node]:
