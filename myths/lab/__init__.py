@@ -29,7 +29,7 @@ executors           ``execute(trial, context) -> Execution``: in this process, o
 worker_pool         ``WorkerPool(workers)``: several trials in parallel.
 places              Which machine and device a trial runs on.
 local_workers       Worker processes of this machine, on its cores or GPUs.
-cluster             The connection to a Ray cluster and its nodes; ``cluster_workers``: processes on them; ``cluster_node``: what runs there.
+cluster             A Ray cluster and its nodes. ``cluster_workers``: processes on the nodes; ``cluster_node``: what runs in them.
 outcomes            The outcomes of dependencies, in a form that travels to a worker.
 parent              A worker process ends with the process that started it.
 resources           Free memory and cores.

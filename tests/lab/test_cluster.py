@@ -3,6 +3,7 @@
 This file is also the program that is killed: ``python test_cluster.py ADDRESS FOLDER``.
 """
 
+import json
 import os
 import random
 import subprocess
@@ -10,27 +11,34 @@ import sys
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'seven-myths[ray]'")
 
+from myths import cli, doctor
+from myths.lab.analysis import analyze
 from myths.lab.data import prepared
 from myths.lab.errors import CannotStart, UsageError
 from myths.lab.execution import cluster as clusters
-from myths.lab.execution import cluster_node, runner
+from myths.lab.execution import cluster_node, runner, session
 from myths.lab.execution.cluster import Cluster, parse_address
 from myths.lab.execution.cluster_node import Wanted
 from myths.lab.execution.cluster_workers import ClusterWorkers
 from myths.lab.execution.executors import SerialExecutor
 from myths.lab.execution.runner import Invocation
+from myths.lab.execution.session import RunRequest
 from myths.lab.execution.worker_pool import WorkerPool
+from myths.lab.storage import provenance
+from myths.lab.storage.run_folder import RunFolder
 from myths.lab.storage.store import Store
 from myths.lab.trial import Context, Outcome, Trial
+from tests.lab.report.coin import COIN, Toss
 from tests.simulated_cluster import SimulatedCluster
 
 GIGABYTE = 2**30
@@ -255,6 +263,37 @@ def test_a_dataset_is_sent_to_the_nodes_that_lack_it_once(simulated, two_nodes, 
         simulated.kill(node)
 
 
+def test_a_run_records_the_kinds_of_nodes_and_no_address(simulated, two_nodes, tmp_path):
+    tosses = [Toss(coin="ducat", seed=seed) for seed in range(4)]
+    myth = replace(COIN, trials=lambda profile, seeds, data: tosses)
+    cluster, device = session.open_cluster(simulated.address, "auto", [myth], lambda line: None)
+    run = RunFolder(tmp_path / "cpu-quick")
+    request = RunRequest(myths=[myth], profile="quick", run=run, device=device, cluster=cluster, jobs=2)
+    assert (device, request.machine_class) == ("cpu", "cpu")
+    assert session.run(request, lambda myth, plan: lambda trial, record: None)["fair-coin"].progress.finished == 4
+    text = (run.path / "run.json").read_text()
+    (invocation,) = json.loads(text)["invocations"]
+    (kind,) = invocation["nodes"]
+    assert (kind["nodes"], kind["machine_class"], kind["machine"]) == (2, "cpu", invocation["machine"])
+    assert {record.host for record in run.store(myth).records} == {kind["host"]} == {provenance.host_class(invocation["machine"])}
+    assert simulated.address.partition(":")[0] not in text
+    assert analyze(myth, run).warnings == ()
+
+
+def test_the_doctor_says_what_nodes_have_and_lack(simulated, two_nodes, tmp_path, monkeypatch):
+    monkeypatch.setenv("MYTHS_DATA", str(tmp_path / "here"))
+    prepared.save("numbers", {"x": np.arange(3)}, "a test", "")
+    node = simulated.add(cpus=1, data=tmp_path / "there")
+    try:
+        lines = doctor.cluster_checks(simulated.address)
+    finally:
+        simulated.kill(node)
+    assert lines[0] == {"check": "cluster", "status": "4 nodes, 5 CPUs, 0 GPUs", "fix": ""}
+    assert [line["status"].partition(",")[0] for line in lines[1:] if "lacks" not in line["status"]] == ["2 CPUs", "2 CPUs", "1 CPUs"]
+    (lacking,) = [line for line in lines if line["fix"]]
+    assert lacking["status"] == "lacks numbers"
+
+
 # --- what is refused -----------------------------------------------------------------------------
 
 
@@ -262,6 +301,16 @@ def test_a_dataset_is_sent_to_the_nodes_that_lack_it_once(simulated, two_nodes, 
 def test_what_is_no_address_is_refused(address):
     with pytest.raises(UsageError, match="expected auto or HOST:PORT"):
         parse_address(address)
+
+
+@pytest.mark.parametrize(("address", "status"), [("here", 2), ("127.0.0.1:9", 3)])
+@pytest.mark.parametrize("command", [["run", "cifar10-1"], ["run", "cifar10-1", "--dry-run"], ["doctor"]])
+def test_a_command_ends_with_one_line(command, address, status, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = CliRunner().invoke(cli.app, [*command, "--cluster", address])
+    assert found.exit_code == status
+    assert [line for line in found.stderr.splitlines() if line.startswith("myths: ")] == [found.stderr.rstrip("\n")]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_auto_is_the_cluster_of_the_environment(monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import hashlib
 import importlib.util
@@ -70,8 +71,12 @@ class Description:
         return self.machine_class, self.host
 
 
-def software(code: tuple[str, ...]) -> dict[str, str]:
-    """Return the versions that results depend on: Python, packages, and for each package of trials the hash of its source."""
+@functools.cache
+def software(code: tuple[str, ...]) -> Mapping[str, str]:
+    """Return the versions that results depend on: Python, packages, and for each package of trials the hash of its source.
+
+    Cached: what this process has loaded does not change with its files.
+    """
     public = {
         name: version.partition("+")[0] for name, version in provenance.packages((*provenance.PACKAGES, *provenance.FRAMEWORKS)).items()
     }
