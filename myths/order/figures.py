@@ -200,7 +200,7 @@ def superclasses(tables: Tables) -> Figure | None:
     if table.empty or "superclass_kappa" not in table:
         return None
     table = table.dropna(subset=["superclass_kappa"])
-    titles = ["Classes, superclasses and random groupings", "Errors inside the superclass"]
+    titles = ["Classes, superclasses and random groupings", "Errors inside the true superclass"]
     figure, (left, right) = style.panels(titles, "updates", "", (9.6, 4.2))
     mean = table.groupby("step")[["kappa", "superclass_kappa", "random_kappa", "largest_random_kappa", "errors_inside_percent"]].mean()
     lines = {"superclass_kappa": "superclasses", "largest_random_kappa": "best random grouping", "random_kappa": "random groupings, mean",
@@ -210,8 +210,8 @@ def superclasses(tables: Tables) -> Figure | None:
     right.plot(mean.index, mean["errors_inside_percent"], color=style.MEASURED_COLOR, lw=2)
     if set(table["dataset"]) == {"cifar100"}:
         right.axhline(100 * 4 / 99, color=style.MUTED_COLOR, lw=1)
-        right.annotate("chance: 4 of 99 classes", (mean.index.min(), 100 * 4 / 99), fontsize=8, va="bottom", color=style.MUTED_COLOR)
-    for ax, label in ((left, "κ (accuracy above chance)"), (right, "errors (%)")):
+        right.annotate("chance: 4 of 99 classes", (mean.index.min(), 100 * 4 / 99), fontsize=8, va="top", color=style.MUTED_COLOR)
+    for ax, label in ((left, "κ (accuracy above chance)"), (right, "of all errors (%)")):
         ax.set_xscale("log")
         ax.set_ylabel(label)
         ax.set_ylim(bottom=min(0, ax.get_ylim()[0]))

@@ -8,7 +8,7 @@ clustering and its path length, predict the error. The suite repeats three thing
 2. one blind prediction: networks with ring-like wirings have a higher error than networks with small-world wirings of equal density and
    width (``trials.training``, ``relational_mlp``);
 3. the mathematics of graphs: Tutte polynomial and Potts model exactly (``trials.exact``, ``tutte``, ``graphs``), and sampled, with an open
-   question: does the Potts transition of a wiring go with its error (``trials.potts``, ``potts``, ``reweighting``, ``finite_size``)?
+   question: does the Potts transition of a wiring correlate with its error (``trials.potts``, ``potts``, ``reweighting``, ``finite_size``)?
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ IDENTITIES = tuple(
         ("V5", "colorings", "T(1 − q, 0) gives the number of q-colorings, which is the Potts sum at v = −1.", "Tutte 1954"),
         ("V6", "limits", "At q = 1 the Potts sum is (1 + v)^|E|, and at q = 2 it is Ising's sum over cycles.", "van der Waerden 1941"),
         (
-            "V7", "subset expansion", "Deletion and contraction gives the coefficients of the expansion over all subsets of the edges.",
+            "V7", "subset expansion", "Deletion and contraction computes the same coefficients as the expansion over all subsets of the edges.",
             "Tutte 1954",
         ),
         (
@@ -74,7 +74,7 @@ IDENTITIES = tuple(
         ),
         (
             "V8-logit", "logit dynamics",
-            "Logit dynamics, one player at a time, keeps the Potts measure exactly; simultaneous choices do not.", "Blume 1993",
+            "Logit dynamics keeps the Potts measure exactly if one player moves at a time, and not if all move at once.", "Blume 1993",
         ),
     )
 )  # fmt: skip
@@ -87,15 +87,17 @@ _sampler = partial(
 
 SAMPLING = (
     _sampler(
-        id="V9-sampler", statement="Means that the Swendsen–Wang sampler gives are the exact ones, within five standard errors.",
+        id="V9-sampler", statement="The Swendsen–Wang sampler reproduces exact means of the Potts model within five standard errors.",
         where={"dynamics": "swendsen-wang"}, criterion=at_most(0), guards=(CorrelateTransitions,),
     ),
     _sampler(
-        id="V9-logit", statement="Sampled logit dynamics, one player at a time, has the means of the Potts measure.",
+        id="V9-logit",
+        statement="Sampled logit dynamics in which one player moves at a time reproduces exact means of the Potts model.",
         where={"dynamics": "logit"}, criterion=at_most(0),
     ),
     _sampler(
-        id="V9-simultaneous", statement="Sampled logit dynamics in which all players choose at once has other means: the test can fail.",
+        id="V9-simultaneous",
+        statement="Sampled logit dynamics in which all players move at once does not reproduce these means: the comparison can fail.",
         where={"dynamics": "simultaneous logit"}, criterion=at_least(1),
     ),
     *(
@@ -115,7 +117,7 @@ TRANSITIONS = tuple(
     _recomputed(
         id=f"W9-{states}", **cited("computed", f"{SEEN} roughly, from 160 wirings: no criterion is known"),
         statement=f"Among published wirings of one size and density (0.125 to 0.135), the transition of the Potts model (q = {states}) "
-        "predicts the error beyond clustering and path length: the partial rank correlation exceeds 0.2 in size.",
+        "predicts the error beyond clustering and path length: the partial rank correlation exceeds 0.2 in absolute value.",
         table="transition_errors", where={"states": states, "number": "Potts transition"}, trial=CorrelateTransitions, unit="|partial ρ|",
         measure=partial(size_of_correlation, "partial"), criterion=above(0.2), repetition_unit="models",
     )
@@ -148,7 +150,8 @@ CLAIMS: tuple[Claim, ...] = (
     Claim(
         id="V0",
         kind="control",
-        statement="The suite's generator draws the authors' wirings: edges, clustering, path length and gap agree with their table.",
+        statement="The suite's generator reproduces the authors' wirings: edges, clustering, path length and spectral gap agree with "
+        "their table.",
         **cited("computed", "facebookresearch/graph2nn @b112eb6", 0),
         unit="wirings that differ",
         table="regenerated",
