@@ -65,7 +65,8 @@ IDENTITIES = tuple(
         ("V5", "colorings", "T(1 − q, 0) gives the number of q-colorings, which is the Potts sum at v = −1.", "Tutte 1954"),
         ("V6", "limits", "At q = 1 the Potts sum is (1 + v)^|E|, and at q = 2 it is Ising's sum over cycles.", "van der Waerden 1941"),
         (
-            "V7", "subset expansion", "Deletion and contraction computes the same coefficients as the expansion over all subsets of the edges.",
+            "V7", "subset expansion",
+            "Deletion and contraction computes the same coefficients as the expansion over all subsets of the edges.",
             "Tutte 1954",
         ),
         (
