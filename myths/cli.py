@@ -651,6 +651,21 @@ def _print_plan(request: RunRequest, as_json: bool) -> None:
         as_json,
         ("myth", "state", "trial", "estimated_seconds", "download", "reason"),
     )
+    if not as_json:
+        for each in planned:
+            terminal.print(_planned_time(each.myth.name, [line for line in lines if line["myth"] == each.myth.name]))
+
+
+def _planned_time(myth: str, lines: Sequence[Mapping[str, Any]]) -> str:
+    """Return how long the pending trials of a myth take one after another, and how many have no estimate."""
+    from myths.lab.report.formatting import format_duration
+
+    seconds = [line["estimated_seconds"] for line in lines if line["state"] == "pending"]
+    known = [each for each in seconds if each is not None]
+    if not known:
+        return f"{myth}: {len(seconds)} trials to run" + (", without an estimate" if seconds else "")
+    unknown = f", and {len(seconds) - len(known)} without an estimate" if len(known) < len(seconds) else ""
+    return f"{myth}: {len(seconds)} trials to run, {format_duration(sum(known))} one after another{unknown}"
 
 
 def _print_summaries(as_json: bool = False, results: Path | None = None) -> None:

@@ -1,9 +1,13 @@
 """What only a GPU can show: every trial runs there too, with the numbers of the CPU. Skipped where there is none."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
 from myths import suite
+from myths.forgetting.counter import ForgettingCounter
 from myths.lab.data import prepared
 from myths.lab.data.images import image_set
 from myths.lab.execution import runner
@@ -13,7 +17,8 @@ from myths.lab.storage import provenance
 from myths.lab.storage.store import Store
 from myths.lab.vision.augmentation import augment
 from myths.lab.vision.classifier import TrainClassifier, load_classifier
-from myths.lab.vision.training import predict
+from myths.lab.vision.networks import build
+from myths.lab.vision.training import Hooks, TrainConfig, fit, predict
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 
@@ -87,3 +92,67 @@ def test_provenance_names_the_gpu():
     facts = provenance.machine("cuda")
     assert facts["gpu"] == torch.cuda.get_device_name()
     assert facts["driver"]
+
+
+# --- recorded training steps ------------------------------------------------------------------------
+
+TRAINED = {
+    "sgd": ("small_cnn", {}),
+    "adamw": ("small_cnn", {"optimizer": "adamw", "learning_rate": 0.001}),
+    "muon": ("fast94", {"optimizer": "muon", "learning_rate": 0.05, "augmentation": "shift-alternating-flip"}),
+    "mixup": ("resnet8", {"mixup": 1.0}),
+    "dropout": ("mnist_cnn_dropout", {"augmentation": "crop-flip-cutout"}),
+}
+
+
+@pytest.mark.parametrize("case", TRAINED)
+def test_recorded_training_runs_are_eager_ones_and_draw_the_same_numbers(case):
+    """Losses of the first steps agree to rounding, with augmentation, mixup and dropout; later ones drift apart as rounding grows."""
+    name, changed = TRAINED[case]
+    images = image_set("shapes", "cuda")
+    x, y = (part[:300] for part in images.training_split())
+    settings = {"epochs": 3.0, "batch_size": 32, "learning_rate": 0.01, "augmentation": "crop-flip"} | changed
+    found = []
+    for on in (False, True):
+        torch.manual_seed(0)
+        network = build(name, len(images.classes), x.shape[1], x.shape[-1]).cuda()
+        network.calibrate(x)
+        counter = ForgettingCounter(len(x), "cuda")
+        order, augmentation = torch.Generator().manual_seed(1), torch.Generator("cuda").manual_seed(2)
+        torch.manual_seed(3)
+        config = TrainConfig(**settings, cuda_graphs=on)
+        hooks = Hooks(on_batch=counter.observe)
+        found.append(fit(network, x, y, config, order=order, augmentation=augmentation, device="cuda", hooks=hooks))
+        assert counter.n_presentations.tolist() == [3] * len(x)
+    eager, recorded = found
+    assert recorded.recording_seconds > 0 == eager.recording_seconds
+    torch.testing.assert_close(recorded.losses[:20], eager.losses[:20], rtol=2e-3, atol=1e-4)
+    assert (recorded.steps, recorded.diverged_at) == (eager.steps, None)
+
+
+ON_A_GPU = """
+import torch
+from myths.fixup.network import build
+from myths.lab.vision.training import TrainConfig, fit
+
+torch.set_warn_always(True)
+x = torch.randint(0, 256, (300, 3, 32, 32)).to(torch.uint8).cuda()
+y = (torch.arange(300) % 10).cuda()
+network = build("resnet", 14, "{method}", 10, 3)
+network.blocks_per_segment = {segment}
+network.cuda().calibrate(x)
+generators = {{"order": torch.Generator(), "augmentation": torch.Generator("cuda")}}
+config = TrainConfig(epochs=4.0, batch_size=64, schedule="constant", learning_rate=0.01)
+done = fit(network, x, y, config, device="cuda", **generators)
+assert done.recording_seconds > 0 and done.losses.isfinite().all() and done.steps == 20
+"""
+
+
+@pytest.mark.parametrize("method", ["fixup", "batch-norm"])
+@pytest.mark.parametrize("segment", [0, 3])
+def test_recorded_steps_warn_of_nothing(method, segment):
+    """In a process of its own: the first product of matrices of a process is what may find no CUDA context."""
+    script = ON_A_GPU.format(method=method, segment=segment)
+    done = subprocess.run([sys.executable, "-W", "always", "-c", script], capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "Warning" not in done.stderr

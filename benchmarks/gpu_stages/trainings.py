@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import multiprocessing
 import statistics
 import subprocess
@@ -19,7 +20,10 @@ import numpy as np
 import torch
 
 from gpu_stages.stage import Goal, Run, stage
+from myths import suite
+from myths.lab.data import prepared
 from myths.lab.data.images import image_set
+from myths.lab.execution.seconds_table import kind_of
 from myths.lab.language import training as language
 from myths.lab.language.parallel_corpus import Pairs
 from myths.lab.language.training import predict_pairs, translation_batches
@@ -28,6 +32,7 @@ from myths.lab.language.vocabulary import BOS, EOS, PAD
 from myths.lab.measurement.device import precision_of
 from myths.lab.measurement.timing import Stopwatch
 from myths.lab.step_recorder import StepRecorder
+from myths.lab.trial import Context, Trial, canonical, dependencies_first
 from myths.lab.vision.classifier import FAST94, TrainClassifier
 from myths.lab.vision.networks import build
 from myths.lab.vision.training import TrainConfig, accuracy, fit, predict
@@ -199,7 +204,7 @@ def airbench(run: Run) -> None:
     run.row(method="fast94", runs=runs, six_views_percent=statistics.mean(six for _, six, _ in ours), median_seconds=seconds)
     with run.peer("airbench94_muon.py"):
         if not PEER.exists():
-            raise FileNotFoundError(f"copy airbench94_muon.py of KellerJordan/cifar10-airbench to {PEER}")
+            raise FileNotFoundError("copy airbench94_muon.py of KellerJordan/cifar10-airbench to benchmarks/")
         theirs = run_airbench(data, runs)
         median = statistics.median(s for _, s in theirs)
         accuracies = statistics.mean(six for six, _ in theirs)
@@ -301,3 +306,39 @@ def _train_repeatedly(share: Share, tiny: bool) -> None:
         rates.append(images / (time.monotonic() - start))
         share.barrier.wait()
     share.results.put(rates)
+
+
+# --- durations of trials ----------------------------------------------------------------------------
+
+SHORTER = {"epochs": 2.0, "updates": 150}
+"""Longest schedule with which a trial is timed. Its relative cost is in proportion."""
+
+
+@stage("seconds", seconds=110, default=False, answers="how long do trials take? (rows for benchmarks/seconds.py)")
+def seconds(run: Run) -> None:
+    """Time the cheapest trial of each class and kind that needs no other trial, on a short schedule, until the time is over."""
+    start, limit = time.monotonic(), run.pick(100.0, 20.0)
+    for trial in run.pick(shortened_trials(), [TrainClassifier.test_instance()]):
+        if time.monotonic() - start > limit:
+            run.row(not_measured=str(trial))
+            continue
+        with run.peer(str(trial)):
+            with Stopwatch(run.device) as watch:
+                trial.run(Context(trial, run.device))
+            run.row(trial=str(trial), seconds=watch.seconds, relative_cost=trial.relative_cost, canonical=json.dumps(canonical(trial)))
+
+
+def shortened_trials() -> list[Trial]:
+    """Return one trial per class and kind of the profile gpu: those that train, the cheapest of each kind, with few epochs or updates."""
+    cheapest: dict[tuple[str, str], Trial] = {}
+    for trial in (trial for myth in suite.OURS for trial in dependencies_first(myth.trials("gpu", None, ()))):
+        shorter = {name: most for name, most in SHORTER.items() if getattr(trial, name, 0) > most}
+        if trial.dependencies or not (hasattr(trial, "epochs") or hasattr(trial, "updates")):
+            continue
+        if trial.skip_reason() or any(prepared.find(name) is None for name in trial.data):
+            continue
+        short = replace(trial, **shorter)  # type: ignore[type-var]
+        key = type(trial).__name__, kind_of(trial)
+        if key not in cheapest or short.relative_cost < cheapest[key].relative_cost:
+            cheapest[key] = short
+    return sorted(cheapest.values(), key=lambda trial: trial.relative_cost)

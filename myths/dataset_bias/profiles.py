@@ -56,7 +56,7 @@ def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = (
         return [*published, *simulated_cameras(splits)]
     if profile == "overnight":
         return []
-    networks = laptop_networks(splits) if profile == "laptop" else gpu_networks(splits)
+    networks = {"laptop": laptop_networks, "gpu": gpu_networks, "paper": paper_networks}[profile](splits)
     return [*published, *dataset_classification(profile, splits), *cross_dataset(splits), *networks]
 
 
@@ -78,7 +78,8 @@ def simulated_cameras(splits: int) -> list[Trial]:
 
 def dataset_classification(profile: Profile, splits: int) -> list[Trial]:
     """Return dataset classification on the real datasets, with its controls."""
-    few = (splits + 1) // 2 if profile == "laptop" else splits
+    reduced = profile != "paper"
+    few = (splits + 1) // 2 if reduced else splits
     independent, every = sets_of.INDEPENDENT, sets_of.ALL
     listed: list[Trial] = [NameThatDataset(sets=independent, feature="hog", train_sizes=SIZES, seed=seed) for seed in range(splits)]
     listed += [NameThatDataset(sets=independent, feature="hog", transform="common format", seed=seed) for seed in range(few)]
@@ -88,13 +89,13 @@ def dataset_classification(profile: Profile, splits: int) -> list[Trial]:
     listed += leave_one_out(splits, few)
     listed += [NameThatDataset(sets=every, feature="hog", seed=seed) for seed in range(few)]
     listed += [NameThatDataset(sets=sets_of.WITH_CARS, feature="hog", subset="cars", seed=seed) for seed in range(splits)]
-    sizes = FEW_SIZES if profile == "laptop" else SIZES
+    sizes = FEW_SIZES if reduced else SIZES
     listed += [
         NameThatDataset(sets=independent, feature=feature, train_sizes=sizes, seed=seed)
         for feature in OTHERS
-        for seed in range((few + 1) // 2 if profile == "laptop" else splits)
+        for seed in range((few + 1) // 2 if reduced else splits)
     ]
-    if profile != "laptop":
+    if not reduced:
         listed += [
             NameThatDataset(sets=independent, feature="hog", transform=transform, seed=seed)
             for transform in CORRUPTIONS
@@ -143,6 +144,13 @@ def laptop_networks(splits: int) -> list[Trial]:
 
 
 def gpu_networks(splits: int) -> list[Trial]:
+    """Return a ResNet-18 at full image size with a third of the splits, and in the common format."""
+    few = (splits + 2) // 3
+    listed = networks([_train_resnet18("none", seed) for seed in range(few)])
+    return [*listed, *(_train_resnet18("common format", seed) for seed in range(few))]
+
+
+def paper_networks(splits: int) -> list[Trial]:
     """Return a ResNet-18 at full image size, with corruptions."""
     listed = networks([_train_resnet18("none", seed) for seed in range(splits)])
     few = (splits + 1) // 2

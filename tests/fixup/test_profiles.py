@@ -87,9 +87,10 @@ def test_every_figure_is_drawn(rehearsed):
     assert figures.depth({"depth_sweep": rehearsed.tables["depth_sweep"].iloc[:1]}) is None
 
 
-def test_ten_thousand_layers_are_in_the_gpu_profile_and_of_the_paper_s_in_the_paper_s():
-    assert [t.protocol for t in trials("gpu") if depth_of(t) == 10_000] == ["reduced"]
-    assert {t.protocol for t in trials("paper") if depth_of(t) >= 9998} == {"paper"}
+def test_ten_thousand_layers_are_in_the_profile_paper():
+    assert not [t for t in trials("gpu") if depth_of(t) > 1000]
+    assert [t.protocol for t in trials("paper") if depth_of(t) >= 9998].count("reduced") == 1
+    assert {t.protocol for t in trials("paper") if depth_of(t) >= 9998} == {"paper", "reduced"}
 
 
 @pytest.mark.parametrize("profile", ["quick", "laptop", "gpu", "paper"])

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from myths.lab import failures
+from myths.lab.execution import seconds_table
 from myths.lab.execution.executors import Execution, Executor, SerialExecutor
 from myths.lab.execution.outcomes import DependencyOutcomes
 from myths.lab.execution.queue import Entry, Queue
@@ -166,10 +167,10 @@ class Estimates:
                 self._known[group] = seconds + record.seconds, work + record.trial.relative_cost
 
     def __call__(self, trial: Trial) -> float | None:
-        """Estimate the duration of a trial in seconds. Return None if no trial of its class has finished."""
+        """Estimate the duration of a trial in seconds. Return None if none of its class has finished or is in the table of GPUs."""
         known = (found.get(group) for group in _groups(trial) for found in (self._known, self._elsewhere))
         seconds, work = next((each for each in known if each is not None), (0.0, 0.0))
-        return seconds / work * trial.relative_cost if work else None
+        return seconds / work * trial.relative_cost if work else seconds_table.estimate(trial, self.machine_class)
 
 
 def _groups(trial: Trial) -> tuple[Any, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -55,13 +56,17 @@ class Bucket:
     target_length: int
 
 
+@functools.lru_cache(maxsize=2)
 def learn_subwords(texts: Texts, size: int) -> Subwords:
-    """Learn a joint subword vocabulary of both languages."""
+    """Learn a joint subword vocabulary of both languages. The latest are cached, for the next model on the same corpus."""
     return Subwords.learn([*texts.source, *texts.target], size)
 
 
+@functools.lru_cache(maxsize=8)
 def encode(texts: Texts, vocabulary: Vocabulary, max_length: int, device: str, *, cut: bool = False) -> Pairs:
     """Encode sentence pairs as token ids.
+
+    The latest are cached for the next model on the same corpus: encoding Multi30k takes a second. Do not change the tensors.
 
     Args:
         texts: Sentence pairs.

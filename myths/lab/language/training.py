@@ -117,6 +117,7 @@ def fit(
                 if len(bad):
                     diverged_at = update + 1 - number + int(bad[0])
                     break
+    optimizer.zero_grad(set_to_none=True)
     return TrainResult(update + 1, stopwatch.seconds, int(step.tokens), recent, diverged_at)
 
 

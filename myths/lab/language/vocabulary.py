@@ -26,6 +26,10 @@ class Vocabulary(Protocol):
         """Number of tokens, including the four special tokens."""
         ...
 
+    def __hash__(self) -> int:
+        """Texts that a vocabulary encoded are cached by its identity."""
+        ...
+
     def encode(self, texts: Sequence[str]) -> list[Int[np.ndarray, " _"]]:
         """Return the token ids of each text, without BOS and EOS."""
         ...

@@ -173,6 +173,7 @@ def fit(
                 hooks.before_update(number)
                 recorder.run(step.update, len(indices))
             steps, examples, start = number + 1, examples + len(indices), epoch * per_epoch
+    optimizer.zero_grad(set_to_none=True)
     losses = step.losses[:steps].cpu()
     loss = float(losses[start:].sum()) / (steps - start)
     return TrainResult(steps, stopwatch.seconds, examples, loss, _first_non_finite(losses), losses, recorder.seconds)
