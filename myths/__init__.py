@@ -24,6 +24,7 @@ def run(
     device: str = "auto",
     run: str | None = None,
     seeds: int | None = None,
+    first_seed: int = 0,
     data: tuple[str, ...] = (),
     budget_seconds: float | None = None,
     jobs: int = 1,
@@ -38,8 +39,9 @@ def run(
         *names: Names of myths. Default: all.
         profile: The profile.
         device: Device as ``myths run --device`` accepts it.
-        run: Name of the run. Default: MACHINE-PROFILE.
+        run: Name of the run. Default: MACHINE-PROFILE, or MACHINE-PROFILE-seedN with ``first_seed`` N.
         seeds: Number of seeds. Default: that of the profile.
+        first_seed: First seed, a multiple of 1000. Runs with different first seeds are independent.
         data: Names of user datasets.
         budget_seconds: Time budget. A trial that still runs when it ends is stopped and not stored.
         jobs: Number of parallel trials per GPU, or per machine on a CPU. Trials that measure time run alone.
@@ -61,13 +63,15 @@ def run(
     else:
         nodes, chosen = session.open_cluster(cluster, device, myths, print)
         machine_class = nodes.timed_kind()[0]
-    folder = suite.new_run(run or f"{machine_class}-{profile}")
+    default = f"{machine_class}-{profile}" + (f"-seed{first_seed}" if first_seed else "")
+    folder = suite.new_run(run or default)
     request = session.RunRequest(
         myths=myths,
         profile=profile,
         run=folder,
         device=chosen,
         seeds=seeds,
+        first_seed=first_seed,
         data=data,
         budget=budget_seconds,
         jobs=jobs,

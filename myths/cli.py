@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 data_app = typer.Typer(no_args_is_help=True, help="List, download, verify, add and remove datasets.")
 app.add_typer(data_app, name="data")
+launch_app = typer.Typer(no_args_is_help=True, help="Submit a run to a cluster.")
+app.add_typer(launch_app, name="launch")
 terminal = Terminal()
 log = logging.getLogger(__name__)
 debugging = False
@@ -65,6 +67,11 @@ BudgetOption = Annotated[
 ]
 AgainOption = Annotated[
     list[str] | None, typer.Option(help="Re-run the finished trial with this id. Both results are kept; the last one counts.")
+]
+
+FirstSeedOption = Annotated[
+    int,
+    typer.Option(metavar="N", help="First seed, a multiple of 1000. Runs with different first seeds are independent. Default: 0."),
 ]
 
 ShardOption = Annotated[
@@ -179,6 +186,7 @@ def run(
     run: Annotated[str | None, typer.Option(help="Name of the run. Default: MACHINE-PROFILE.")] = None,
     results: ResultsOption = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Number of seeds. Default: that of the profile.")] = None,
+    first_seed: FirstSeedOption = 0,
     data: Annotated[str | None, typer.Option(help="Names of your datasets (see `myths data add`), separated by commas.")] = None,
     budget: BudgetOption = None,
     jobs: JobsOption = None,
@@ -201,8 +209,9 @@ def run(
 
     sets = () if data is None else canonical_names(data)
     request = _request(
-        myths, profile, _Place(device, cluster, jobs), _Named(run, results, source, shard), seeds=seeds, data=sets, budget=_seconds(budget),
-        claims=_words("--claim", claim), trial_classes=_words("--trial", trial), again=_words("--again", again), announced=not dry_run,
+        myths, profile, _Place(device, cluster, jobs), _Named(run, results, source, shard, first_seed), seeds=seeds, data=sets,
+        budget=_seconds(budget), claims=_words("--claim", claim), trial_classes=_words("--trial", trial), again=_words("--again", again),
+        announced=not dry_run,
     )  # fmt: skip
     if dry_run:
         with terminal.waiting("planning"):
@@ -515,14 +524,67 @@ def data_remove(names: list[str]) -> None:
             terminal.print(f"deleted: {path}")
 
 
+@command(launch_app, "slurm")
+def launch_slurm(
+    words: Annotated[list[str], typer.Argument(metavar="-- run [MYTH]... [OPTION]...", help="The run, as after `myths`.")],
+    time: Annotated[str, typer.Option(help="Time limit of the job, such as 45m, 8h or 2d.")],
+    nodes: Annotated[int, typer.Option(min=1, help="Number of nodes. Several nodes run the trials together, by Ray.")] = 1,
+    gpus_per_node: Annotated[int | None, typer.Option(min=1, help="GPUs per node. Default: none.")] = None,
+    cpus_per_node: Annotated[int | None, typer.Option(min=1, help="CPU cores per node. Default: that of the cluster.")] = None,
+    restarts: Annotated[int, typer.Option(min=0, help="How often the job is requeued after its time limit.")] = 10,
+    sbatch: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Further option of sbatch, such as partition=gpu. Can be repeated.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the batch script without submitting it.")] = False,
+) -> None:
+    """Submit a run as one Slurm job, which is requeued after preemption and after its time limit.
+
+    All nodes must see this folder. Example: myths launch slurm --nodes 4 --gpus-per-node 8 --time 8h -- run --profile paper
+    """
+    from myths import launch
+
+    _check_run(words)
+    asked = launch.Allocation(launch.parse_time(time), nodes, gpus_per_node, cpus_per_node, restarts, launch.parse_sbatch(sbatch or ()))
+    job = launch.SlurmJob(tuple(words), asked, Path("results/local/slurm").resolve())
+    if dry_run:
+        typer.echo(job.script(), nl=False)
+        return
+    job_id = job.submit()
+    terminal.print(f"submitted: job {job_id}, {' '.join(words)}")
+    terminal.print(f"log: {os.path.relpath(job.log(job_id))}; state: squeue -j {job_id}; stop: scancel {job_id}")
+
+
+def _check_run(words: Sequence[str]) -> None:
+    """Check a run that starts later, so that a mistake does not wait in a queue.
+
+    Raises:
+        UsageError: It is no ``run``, or names something that does not exist.
+    """
+    if words[0] != "run":
+        raise UsageError(f"Cannot launch `myths {words[0]}`: only `run` can be launched, as in `myths launch slurm --time 8h -- run`")
+    from myths import suite
+    from myths.lab.myth import parse_profile
+
+    wrong_usage: Any = typer.BadParameter.__base__  # of click, which is a part of newer versions of typer
+    try:
+        given = typer.main.get_group(app).commands["run"].make_context("myths run", list(words[1:])).params
+    except wrong_usage as error:
+        raise UsageError(f"myths run: {error.format_message()}") from error
+    for name in given["myths"] or ():
+        suite.find(name)
+    if given["profile"] is not None:
+        parse_profile(given["profile"])
+
+
 @dataclass(frozen=True)
 class _Named:
-    """The run of a request as the user names it: its name, its folder, the published run that it continues, and its shard."""
+    """The run of a request as the user names it: name, folder, the published run that it continues, shard, and first seed."""
 
     run: str | None
     results: Path | None
     source: str | None
     shard: str | None = None
+    first_seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -564,13 +626,15 @@ def _request(myths: list[str] | None, profile: str | None, place: _Place, named:
             cluster, device = open_cluster(place.cluster, place.device, chosen, terminal.print)
         machine_class, default_jobs = cluster.timed_kind()[0], cluster.default_jobs(device)
     name = run or (published.name if published is not None else f"{machine_class}-{profile}")
-    if part is not None and run is None:
-        name += f"-{part.index}of{part.count}"
+    if run is None:
+        name += f"-seed{named.first_seed}" if named.first_seed else ""
+        name += f"-{part.index}of{part.count}" if part is not None else ""
     return RunRequest(
         myths=chosen,
         profile=profile,
         run=suite.new_run(name, results),
         device=device,
+        first_seed=named.first_seed,
         jobs=place.jobs or default_jobs,
         shard=part,
         source=published,

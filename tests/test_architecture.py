@@ -94,7 +94,8 @@ LONGEST = 50
 """Lines of a function, its signature and docstring included."""
 MOST_PARAMETERS = 6
 WIDE = {
-    "myths.run", "myths.cli.run", "myths.cli.table_", "myths.cli.try_", "myths.saliency.notebook.attack", "myths.saliency.notebook.explain",
+    "myths.run", "myths.cli.run", "myths.cli.table_", "myths.cli.try_", "myths.cli.launch_slurm",
+    "myths.saliency.notebook.attack", "myths.saliency.notebook.explain",
     "myths.lab.vision.training.fit", "myths.forgetting.claims._pruning",
 }  # fmt: skip
 """Functions with more parameters: options that a user may leave out, what a training takes, and rows of claims."""

@@ -467,6 +467,8 @@ def test_the_site_is_of_the_runs_that_the_suite_carries_where_the_folder_has_non
     ("words", "said"),
     [
         (("run", MYTH, "--shard", "9/8"), "Invalid --shard 9/8: expected K/N"),
+        (("run", MYTH, "--first-seed", "7"), "Invalid --first-seed 7: expected a multiple of 1000"),
+        (("run", MYTH, "--from", "cpu-laptop", "--first-seed", "1000"), "--from cpu-laptop continues the seeds of that run"),
         (("run", MYTH, "--shard", "half"), "Invalid --shard 'half': expected K/N"),
         (("merge", "cpu-laptop", "--into", "x"), "at least two"),
         (("merge", "cpu-laptop", "nope", "--into", "x"), "Unknown run 'nope'"),
@@ -474,6 +476,22 @@ def test_the_site_is_of_the_runs_that_the_suite_carries_where_the_folder_has_non
         (("merge", "cpu-laptop", "nope.tar.gz", "--into", "x"), "nope.tar.gz does not exist"),
     ],
 )
-def test_shards_and_merges_that_cannot_be_are_refused_in_one_line(words, said, tmp_path):
+def test_shards_seeds_and_merges_that_cannot_be_are_refused_in_one_line(words, said, tmp_path):
     one_clear_line(myths(*words, cwd=tmp_path), 3 if "different" in said else 2, said)
     assert not (tmp_path / "results").exists()
+
+
+def test_a_first_seed_gives_a_run_of_its_own_whose_shards_share_no_trial_with_others(tmp_path):
+    def planned(*words):
+        done = myths("run", MYTH, "--dry-run", *words, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def ids(*words):
+        return {line["id"]: line["trial"] for line in json.loads(planned("--json", *words))}
+
+    assert "run cpu-quick-seed3000-1of2" in planned("--first-seed", "3000", "--shard", "1/2")
+    first, other = ids(), ids("--first-seed", "3000")
+    assert len(first) == len(other)
+    assert {first[same] for same in first.keys() & other.keys()} == {trial for trial in first.values() if "seed" not in trial}
+    assert other.keys() == {*ids("--first-seed", "3000", "--shard", "1/2"), *ids("--first-seed", "3000", "--shard", "2/2")}

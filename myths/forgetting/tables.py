@@ -75,7 +75,7 @@ def extreme_examples(results: Results) -> pd.DataFrame:
     table = results.frame(CountUnforgettable, **COUNTING_SETTING)
     if table.empty:
         return table
-    first = table[table["first_seed"] == 0]
+    first = table[table["first_seed"] == table["first_seed"].min()]
     rows = [
         {name: line[name] for name in (*SETTING, TRIALS)} | {"which": which, "rank": rank, "index": index}
         for line in first.to_dict("records")

@@ -4,13 +4,16 @@
 trial               ``Trial``: a frozen dataclass whose fields are its identity; ``run(context) -> Outcome`` (rows, arrays).
                     ``Context``: device, random streams, outcomes of the dependencies.
 setting             Valid values and meanings of the settings of a trial.
+seeds               ``starting_at``: other seeds for all trials of a run; ``seeds_of``, ``without_seeds``.
 myth                ``Myth``: a belief with its trials, tables, claims, figures and pictures; ``Paper``; ``PROFILES``.
 estimate            ``Estimate`` and confidence intervals: ``exact``, ``clopper_pearson``, ``student_t``, ``bootstrap``, …
 measures            Functions from rows to an estimate: ``mean_over_seeds``, ``paired_difference``, ``from_columns``, …
 tables              The column ``trials`` of tables: ``unite``, ``unite_columns``, ``about``.
 claim               ``Claim``, ``Criterion`` (``at_least``, ``between``, …), ``evaluate_claims``.
+claim_definition    ``definition``: version and digest of what a claim asks, as every run records it.
 claim_record        ``ClaimRecord``: a line of ``claims.csv``.
 analysis            ``analyze(myth, run)``: tables and results of claims; ``write``: their files.
+meta_analysis       ``replications``: which runs of a claim are independent, and their combined number.
 pictures            ``draw``: figures that show images of datasets and stay on the machine.
 failures            Failed and skipped trials as text.
 linear_svm          Linear support vector machines on any device.

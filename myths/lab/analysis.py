@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from myths.lab import pictures
 from myths.lab.claim import ClaimResult, evaluate_claims, myth_judgment
+from myths.lab.claim_definition import change_since
 from myths.lab.claim_record import COLUMNS, ClaimRecord
-from myths.lab.criterion import Criterion
 from myths.lab.data import prepared
 from myths.lab.errors import UsageError
 from myths.lab.myth import Myth
@@ -152,11 +152,8 @@ def _warnings(myth: Myth, store: Store, results: Results, invocations: list[dict
     warnings = []
     used = {record.invocation for record in results.records}
     for claim in myth.claims:
-        now = claim.criterion_text
-        then = {i["criteria"].get(claim.id, now) for i in invocations if i["id"] in used}
-        bounds = Criterion.parse(str(claim.criterion))
-        if then := {text for text in then if Criterion.parse(text) != bounds}:
-            warnings.append(f"The criterion of {claim.id} changed after its trials ran: then {', '.join(sorted(then))}, now {now}.")
+        changes = {change_since(i, claim) for i in invocations if i["id"] in used and claim.id in i["criteria"]} - {""}
+        warnings += [f"{claim.id} changed after its trials ran: {change}." for change in sorted(changes)]
     if any(i["dirty"] for i in invocations if i["id"] in used):
         warnings.append("Some trials ran from a checkout with uncommitted changes.")
     if store.stale:

@@ -86,6 +86,7 @@ class Claim:
             gives rows to.
         calibration: Id of the control that must be reproduced before a reduced protocol may test an "absolute" claim.
         misprint: Whether the paper's number is a misprint, which the statement corrects.
+        version: Raise it when the meaning changes inside a function, such as the measure. ``claim_definition`` sees all other changes.
 
     Example:
         >>> Claim(
@@ -122,6 +123,7 @@ class Claim:
     brings_trials: bool = True
     calibration: str | None = None
     misprint: bool = False
+    version: int = 1
 
     def __post_init__(self) -> None:
         if (self.direction is not None) != (self.kind == "follow-up"):

@@ -255,7 +255,7 @@ def image_orders(tables: Tables) -> Figure | None:
     if joint.empty:
         return None
     columns = ["labels", "inputs", "networks", "followed"]
-    joint, orders = (table[(table["pair"] == 0) & (table["group_size"] == 1)] for table in (joint, orders))
+    joint, orders = (table[(table["pair"] == table["pair"].min()) & (table["group_size"] == 1)] for table in (joint, orders))
     found = {key: group for key, group in joint.groupby(columns) if not (key[0] == "true" and key[3] == "train")}
     chosen = sorted(found, key=lambda key: (key[0] != "true", key[1] == "noise", " and " in key[2]))[:MAX_COMPARISONS]
     if not chosen:

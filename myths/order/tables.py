@@ -150,7 +150,7 @@ def _linear(results: Results) -> pd.DataFrame:
 
 def _compared(results: Results) -> pd.DataFrame:
     columns = {name: (lambda trial, name=name: trial.setting[name]) for name in CompareOrders.test_instance().setting}
-    return results.frame(CompareOrders, **columns)
+    return results.frame(CompareOrders, **columns, pair=lambda trial: trial.first[0].seed)  # runs with other seeds have other pairs
 
 
 def _finished(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:

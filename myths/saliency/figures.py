@@ -91,7 +91,7 @@ def gradient_change(tables: Tables) -> Figure | None:
     if table.empty:
         return None
     table = _main_network(table[table["direction"] == "top-k attack"])
-    table = table[(table["network_seed"] == 0) & (table["predicted_change"] > 0) & (table["gradient_change"] > 0)]
+    table = table[(table["network_seed"] == table["network_seed"].min()) & (table["predicted_change"] > 0) & (table["gradient_change"] > 0)]
     if table.empty:
         return None
     title = f"Change of the gradient versus ε‖H·sign‖, {table['dataset'].iloc[0]}, ε = {table['epsilon'].iloc[0]:g}/255"

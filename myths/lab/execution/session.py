@@ -26,6 +26,7 @@ from myths.lab.execution.shards import Shard
 from myths.lab.execution.worker_pool import WorkerPool, local_pool
 from myths.lab.measurement import device
 from myths.lab.myth import Myth, Profile, parse_profile
+from myths.lab.seeds import check_first_seed, starting_at
 from myths.lab.storage import provenance
 from myths.lab.storage.run_folder import RunFolder
 from myths.lab.storage.store import Store, TrialRecord
@@ -45,6 +46,7 @@ class RunRequest:
         run: The run that receives the results.
         device: Device as torch names it.
         seeds: Number of seeds. Default: that of the profile.
+        first_seed: First seed, a multiple of 1000.
         data: Names of user datasets.
         budget: Time budget in seconds. Default: none.
         jobs: Number of parallel trials per device. Exclusive trials always run alone.
@@ -62,6 +64,7 @@ class RunRequest:
     run: RunFolder
     device: str
     seeds: int | None = None
+    first_seed: int = 0
     data: tuple[str, ...] = ()
     budget: float | None = None
     jobs: int = 1
@@ -84,6 +87,9 @@ class RunRequest:
             raise UsageError(f"Invalid budget={self.budget:g}: expected a positive number of seconds")
         if self.seeds is not None and self.seeds < 1:
             raise UsageError(f"Invalid seeds={self.seeds}: expected at least 1")
+        check_first_seed(self.first_seed)
+        if self.first_seed and self.source is not None:
+            raise UsageError(f"--from {self.source.name} continues the seeds of that run. Leave out --first-seed")
         if self.jobs < 1:
             raise UsageError(f"Invalid jobs={self.jobs}: expected at least 1")
         if self.again and (self.claims or self.trial_classes):
@@ -137,6 +143,7 @@ class RunRequest:
             "device": self.device,
             "jobs": self.jobs,
             **{name: words for name, words in chosen.items() if words},
+            **({"first_seed": self.first_seed} if self.first_seed else {}),
             **({"shard": str(self.shard)} if self.shard is not None else {}),
             **({"from": self.source.name} if self.source is not None else {}),
         }
@@ -297,7 +304,8 @@ def nothing_runnable_reason(planned: Sequence[MythPlan]) -> str | None:
 def _listed(request: RunRequest, myth: Myth, store: Store) -> list[Trial]:
     if request.again:
         return list({r.trial.id: r.trial for r in store.records if r.trial.id in request.again and r.status == "ok"}.values())
-    return list(myth.trials(cast(Profile, request.profile), request.seeds, request.data))
+    move = starting_at(request.first_seed)
+    return [move(trial) for trial in myth.trials(cast(Profile, request.profile), request.seeds, request.data)]
 
 
 def _nothing_chosen(request: RunRequest) -> str:

@@ -30,26 +30,53 @@ def forest_plot(claim: ClaimRecord, compact: bool = False) -> Markup:
         claim: The claim.
         compact: Whether to omit all labels.
     """
-    estimate = claim.measured
-    shown = _finite([claim.paper, claim.paper_low, claim.paper_high, *([estimate.value, estimate.low, estimate.high] if estimate else [])])
-    if not shown:
+    if not (shown := _numbers(claim)):
         return Markup("")
-    bounds = sorted(set(_finite([claim.criterion_low, claim.criterion_high])))
+    bounds = _bounds(claim)
     place, logarithmic = _scale(shown + bounds)
-    parts = [_band(claim, place), *(_bound(bound, place, compact) for bound in bounds), _paper(claim, place)]
-    if estimate is not None:
+    parts = _marks(claim, place, compact)
+    if not compact:
+        ticks = _ticks(min(shown + bounds), max(shown + bounds), logarithmic)
+        parts += _labels(bounds, ticks, place, formatting.shown_unit(claim.unit))
+    if logarithmic and not compact:
+        parts.append(Markup('<text class="scale" x="{}" y="{}" text-anchor="end">log scale</text>').format(WIDTH, HEIGHT + ROW_OF_TEXT - 3))
+    return _svg(claim, parts) if compact else _svg(claim, parts, "forest", HEIGHT + ROW_OF_TEXT * logarithmic)
+
+
+def strips(claims: Sequence[ClaimRecord]) -> list[Markup]:
+    """Return one plot without labels per result of a claim, all on the same scale.
+
+    Args:
+        claims: Results of one claim.
+    """
+    numbers = [number for claim in claims for number in (*_numbers(claim), *_bounds(claim))]
+    place, _ = _scale(numbers)
+    return [_svg(claim, _marks(claim, place, compact=True)) for claim in claims]
+
+
+def _numbers(claim: ClaimRecord) -> list[float]:
+    estimate = claim.measured
+    return _finite([claim.paper, claim.paper_low, claim.paper_high, *([estimate.value, estimate.low, estimate.high] if estimate else [])])
+
+
+def _bounds(claim: ClaimRecord) -> list[float]:
+    return sorted(set(_finite([claim.criterion_low, claim.criterion_high])))
+
+
+def _marks(claim: ClaimRecord, place: Place, compact: bool) -> list[Markup]:
+    """Return the criterion, the paper's number and the measured number."""
+    parts = [_band(claim, place), *(_bound(bound, place, compact) for bound in _bounds(claim)), _paper(claim, place)]
+    if (estimate := claim.measured) is not None:
         low, value, high = (_clamped(place, end) for end in (estimate.low, estimate.value, estimate.high))
         near = f"ours {claim.protocol}" if claim.protocol in ("reduced", "stand-in") else "ours"
         parts.append(
             Markup('<line class="{}" x1="{}" x2="{}" y1="{y}" y2="{y}"/>').format(near, low, high, y=ROW_MEASURED)
             + Markup('<circle class="{}" cx="{}" cy="{}" r="4.5"/>').format(near, value, ROW_MEASURED)
         )
-    if not compact:
-        ticks = _ticks(min(shown + bounds), max(shown + bounds), logarithmic)
-        parts += _labels(bounds, ticks, place, formatting.shown_unit(claim.unit))
-    if logarithmic and not compact:
-        parts.append(Markup('<text class="scale" x="{}" y="{}" text-anchor="end">log scale</text>').format(WIDTH, HEIGHT + ROW_OF_TEXT - 3))
-    kind, height = ("forest strip", BOTTOM + 2) if compact else ("forest", HEIGHT + ROW_OF_TEXT * logarithmic)
+    return parts
+
+
+def _svg(claim: ClaimRecord, parts: Sequence[Markup], kind: str = "forest strip", height: float = BOTTOM + 2) -> Markup:
     return Markup('<svg class="{}" viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>').format(
         kind, WIDTH, height, alt_text(claim), Markup("").join(parts)
     )

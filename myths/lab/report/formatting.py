@@ -8,7 +8,7 @@ import re
 from myths.lab.claim import Claim
 from myths.lab.claim_record import ClaimRecord
 from myths.lab.estimate import Estimate
-from myths.lab.meta_analysis import Pooled
+from myths.lab.meta_analysis import Pooled, Replication
 from myths.lab.verdict import Strength
 
 SPACE = "\u202f"
@@ -106,15 +106,41 @@ def format_interval(estimate: Estimate) -> str:
     return f"[{format_number(estimate.low, decimals)}, {format_number(estimate.high, decimals)}]"
 
 
-def format_pooled(pooled: Pooled) -> str:
-    """Return a number combined from several runs, with the interval for another run and the share of the variance between runs."""
-    decimals = min(6, max(0, 1 - math.floor(math.log10(pooled.high - pooled.low)))) if pooled.high > pooled.low else None
-    value, low, high, other_low, other_high = (
-        format_number(end, decimals) for end in (pooled.value, pooled.low, pooled.high, pooled.predicted_low, pooled.predicted_high)
+def format_pooled(pooled: Pooled, unit: str = "") -> str:
+    """Return a number combined from several runs with its unit and interval."""
+    value = format_number(pooled.value, _decimals_of_pooled(pooled))
+    return f"{with_unit(value, unit)} {_pooled_interval(pooled, pooled.low, pooled.high)}"
+
+
+def format_heterogeneity(pooled: Pooled) -> tuple[str, str]:
+    """Return the interval for another run, and the share of the variance between runs that their intervals do not explain."""
+    return _pooled_interval(pooled, pooled.predicted_low, pooled.predicted_high), f"I² {100 * pooled.i_squared:.0f} %"
+
+
+def _pooled_interval(pooled: Pooled, low: float, high: float) -> str:
+    decimals = _decimals_of_pooled(pooled)
+    return f"[{format_number(low, decimals)}, {format_number(high, decimals)}]"
+
+
+def _decimals_of_pooled(pooled: Pooled) -> int | None:
+    return decimals_of(Estimate(pooled.value, pooled.low, pooled.high, "seeds", len(pooled.runs)))
+
+
+def format_replication(replication: Replication) -> str:
+    """Return in how many independent runs a claim was reproduced, and the combined number; empty if there is one run.
+
+    Example: "reproduced on 3 of 4 machines, pooled 1.4 x [1.2, 1.7]".
+    """
+    first, n = replication.results[0].record, len(replication.independent)
+    if n < 2:
+        return ""
+    verb = "held" if first.kind == "control" else "reproduced"
+    where = (
+        f"on {replication.n_reproduced} of {n} machines"
+        if replication.is_on_as_many_machines
+        else (f"in {replication.n_reproduced} of {n} independent runs")
     )
-    return (
-        f"{value} [{low}, {high}], another run in [{other_low}, {other_high}], I² {100 * pooled.i_squared:.0f} %, {len(pooled.runs)} runs"
-    )
+    return f"{verb} {where}" + (f", pooled {format_pooled(replication.pooled, first.unit)}" if replication.pooled else "")
 
 
 def format_source_of_variation(estimate: Estimate) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from myths.lab.myth import FURTHER, Myth
 from myths.lab.report import run_view
+from myths.lab.report.replication_view import ReplicationView
 from myths.lab.report.run_view import ClaimView, RunView
 from myths.lab.verdict import STRENGTHS, MythVerdict, Verdict
 
@@ -17,10 +18,17 @@ _REFUTED = (MythVerdict.REFUTED, MythVerdict.LEANS_REFUTED)
 
 @dataclass(frozen=True)
 class MythRow:
-    """A myth on the front page, with its runs, best first; empty if it was not run."""
+    """A myth on the front page.
+
+    Attributes:
+        myth: The myth.
+        runs: Its runs, best first; empty if it was not run.
+        several: Claims that several runs measured, by id.
+    """
 
     myth: Myth
     runs: Sequence[RunView]
+    several: Mapping[str, ReplicationView] = field(default_factory=dict)
 
     @property
     def verdict(self) -> MythVerdict | None:
@@ -28,9 +36,16 @@ class MythRow:
         return self.runs[0].verdict if self.runs else None
 
 
-def rows(runs: Iterable[Sequence[RunView]], myths: Iterable[Myth]) -> list[MythRow]:
-    """Return one row per myth, by number: those of ``runs`` and those of ``myths``."""
-    found = {each[0].analysis.myth.name: MythRow(each[0].analysis.myth, each) for each in runs}
+def rows(runs: Iterable[Sequence[RunView]], myths: Iterable[Myth], several: Mapping[str, Mapping[str, ReplicationView]]) -> list[MythRow]:
+    """Return one row per myth, by number: those of ``runs`` and those of ``myths``.
+
+    Args:
+        runs: The runs of each myth that was run.
+        myths: Myths that are listed even if they were not run.
+        several: Claims that several runs measured, by myth and id.
+    """
+    named = {each[0].analysis.myth.name: each for each in runs}
+    found = {name: MythRow(each[0].analysis.myth, each, several[name]) for name, each in named.items()}
     missing = {myth.name: MythRow(myth, ()) for myth in myths if myth.name not in found}
     return sorted([*found.values(), *missing.values()], key=lambda row: (row.myth.number, row.myth.name))
 

@@ -478,7 +478,7 @@ def commands(myth: Myth, profile: str, run: str, invocations: Sequence[Mapping[s
     found = [f"myths data add {name} PATH" for name in sorted(user_dataset_names(invocations))]
     for invocation in invocations:
         arguments = invocation.get("arguments", {})
-        more = arguments.get("seeds") or arguments.get("data")
+        more = arguments.get("seeds") or arguments.get("first_seed") or arguments.get("data")
         found.append(run_command(myth, run, arguments) if more else myth.command(arguments["profile"]))
     by_profile = [myth.command(each) for each in profile.split(", ") if each] or [myth.command()]
     return list(dict.fromkeys(found or by_profile))
@@ -489,6 +489,8 @@ def run_command(myth: Myth, run: str, arguments: Mapping[str, Any]) -> str:
     parts = ["myths run", myth.name, f"--profile {arguments.get('profile')}", f"--run {run}"]
     if seeds := arguments.get("seeds"):
         parts.append(f"--seeds {seeds}")
+    if first_seed := arguments.get("first_seed"):
+        parts.append(f"--first-seed {first_seed}")
     if data := arguments.get("data"):
         parts.append(f"--data {data if isinstance(data, str) else ','.join(data)}")
     return " ".join(parts)

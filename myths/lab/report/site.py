@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from myths.lab import meta_analysis
 from myths.lab.analysis import Analysis
 from myths.lab.myth import Myth
-from myths.lab.report import drawing, exports, formatting, front_page, run_view, source_trials
+from myths.lab.report import drawing, exports, formatting, front_page, replication_view, run_view, source_trials
 from myths.lab.report.comparison import Comparison, comparisons
 from myths.lab.report.parallel_map import parallel_map
+from myths.lab.report.replication_view import ReplicationView
 from myths.lab.report.tables import MAX_ROWS
 from myths.lab.storage.run_folder import RunFolder, write_atomically
 
@@ -45,9 +45,10 @@ def build(analyses: Sequence[Analysis], folder: Path, myths: Sequence[Myth] = ()
     rendered = iter(drawing.draw([pair for group in keyed for pair in group], folder))
     runs = [[_run(each, key, next(rendered)) for each, key in group] for group in keyed]
     compared = comparisons(runs)
-    rows = front_page.rows(runs, myths)
+    several = {each[0].analysis.myth.name: replication_view.of_runs(each) for each in runs}
+    rows = front_page.rows(runs, myths, several)
     pages: list[tuple[str, str, dict[str, Any]]] = [(each.file, "compare.html.j2", {"comparison": each}) for each in compared]
-    pages += [(f"{each[0].analysis.myth.name}.html", "myth.html.j2", _of_myth(each, compared)) for each in runs]
+    pages += [(f"{each[0].analysis.myth.name}.html", "myth.html.j2", _of_myth(each, compared, several)) for each in runs]
     pages.append((
         "index.html",
         "index.html.j2",
@@ -59,18 +60,19 @@ def build(analyses: Sequence[Analysis], folder: Path, myths: Sequence[Myth] = ()
     return folder / "index.html"
 
 
-def _of_myth(runs: Sequence[run_view.RunView], compared: Sequence[Comparison]) -> dict[str, Any]:
+def _of_myth(
+    runs: Sequence[run_view.RunView], compared: Sequence[Comparison], several: Mapping[str, Mapping[str, ReplicationView]]
+) -> dict[str, Any]:
     myth = runs[0].analysis.myth
     ours = [comparison for comparison in compared if any(pair.myth is myth for pair in comparison.pairs)]
     shown = [i for i, claim in enumerate(runs[0].claims) if claim.primary or any(run.claims[i].value_text for run in runs)]
-    combined = meta_analysis.of_runs([run.analysis for run in runs])
     return {
         "myth": myth,
         "runs": runs,
         "notes": run_view.footnotes(myth.claims),
         "compared": ours,
         "side_by_side": shown,
-        "combined": {identity: formatting.format_pooled(found) for identity, found in combined.items()},
+        "several": several[myth.name],
     }
 
 

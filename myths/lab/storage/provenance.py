@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from myths.lab.claim import Claim
+from myths.lab.claim_definition import definition
 from myths.lab.measurement import kernels
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "statsmodels", "pandas", "scikit-learn", "scikit-image", "seven-myths")
@@ -23,15 +24,16 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def invocation(machines: Mapping[str, Any], arguments: Mapping[str, Any], claims: Iterable[Claim]) -> dict[str, Any]:
-    """Return an entry of ``run.json``: time, commit, arguments, machine, packages and criteria.
+    """Return an entry of ``run.json``: time, commit, arguments, machine, packages, criteria and definitions of claims.
 
     No path, user name or host name is recorded.
 
     Args:
         machines: "machine", as ``machine`` describes it, and for a cluster "nodes", the kinds of its nodes.
         arguments: Arguments of the command, without paths.
-        claims: Claims whose criteria are recorded.
+        claims: Claims whose criteria and definitions are recorded.
     """
+    claims = list(claims)
     now = datetime.now(UTC)
     return {
         "id": f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(2)}",
@@ -42,6 +44,7 @@ def invocation(machines: Mapping[str, Any], arguments: Mapping[str, Any], claims
         "packages": packages(),
         "frameworks": packages(FRAMEWORKS),
         "criteria": {claim.id: claim.criterion_text for claim in claims},
+        "definitions": {claim.id: definition(claim) for claim in claims},
         "skipped": [],
     }
 

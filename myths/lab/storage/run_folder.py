@@ -23,10 +23,12 @@ _INVOCATION = {
     "machine": dict,
     "packages": {str: str},
     "criteria": {str: str},
+    "definitions": {str: str},
     "skipped": [{"myth": str, "trial": {"trial": str, "version": int, "settings": dict}, "reason": str}],
 }
 _SHAPE = {"machine_class": str | None, "data": {str: {"sha256": str | None}}, "invocations": [_INVOCATION], "notes": [str]}
 """Required structure of ``run.json``, as ``provenance.invocation`` and ``RunFolder.add_invocation`` write it. Further keys are allowed."""
+_OPTIONAL_KEYS = {"notes", "definitions"}
 
 SUBMITTED = "submitted"
 """Name of the folder that holds unpacked archives."""
@@ -71,7 +73,7 @@ class RunFolder:
             return {"machine_class": None, "data": {}, "invocations": []}
         except (ValueError, OSError, RecursionError) as error:
             raise CannotStart(f"Cannot read {self.path / 'run.json'}: {error}. {REMEDY}") from error
-        if (wrong := _shape_error({"notes": [], **metadata} if isinstance(metadata, dict) else metadata, _SHAPE)) is not None:
+        if (wrong := _shape_error(metadata, _SHAPE)) is not None:
             raise CannotStart(f"Invalid {self.path / 'run.json'}: {wrong}. Was it written by another version of Seven Myths? {REMEDY}")
         return metadata
 
@@ -135,8 +137,8 @@ def _shape_error(value: Any, shape: Any, where: str = "it") -> str | None:
 
     Args:
         value: The value.
-        shape: A type, a list with the structure of its items, or a dict with the structure of each required key or, with the key ``str``,
-            of all keys.
+        shape: A type, a list with the structure of its items, or a dict with the structure of each key or, with the key ``str``, of all
+            keys. Keys are required, except for ``_OPTIONAL_KEYS``.
         where: Path of the value, such as ``invocations[0].id``.
     """
     kind = type(shape) if isinstance(shape, dict | list) else shape
@@ -145,9 +147,9 @@ def _shape_error(value: Any, shape: Any, where: str = "it") -> str | None:
     if isinstance(shape, list):
         inside = [(f"{where}[{place}]", item, shape[0]) for place, item in enumerate(value)]
     elif isinstance(shape, dict):
-        if lacking := [name for name in shape if name is not str and name not in value]:
+        if lacking := [name for name in shape if name is not str and name not in value and name not in _OPTIONAL_KEYS]:
             return f"{where} has no {lacking[0]}"
-        parts = dict.fromkeys(value, shape[str]) if str in shape else shape
+        parts = dict.fromkeys(value, shape[str]) if str in shape else {name: part for name, part in shape.items() if name in value}
         inside = [(f"{where}.{name}".removeprefix("it."), value[name], part) for name, part in parts.items()]
     else:
         inside = []

@@ -10,6 +10,7 @@ import pandas as pd
 
 from myths.lab.analysis import Analysis, analyze
 from myths.lab.claim import Claim
+from myths.lab.claim_definition import definition
 from myths.lab.criterion import above, at_least, between
 from myths.lab.estimate import clopper_pearson, exact, student_t
 from myths.lab.myth import Myth, Paper
@@ -125,6 +126,7 @@ def invocation(profile: str, identity: str = "20260101T000000-ab12", **changes) 
         "machine": {"device": "cpu", "system": "Linux x86_64", "python": "3.12.1", "cpu": "Abacus 3000", "cores": 2},
         "packages": {"torch": "2.15.0", "numpy": "2.3"},
         "criteria": {c.id: c.criterion_text for c in CLAIMS},
+        "definitions": {c.id: definition(c) for c in CLAIMS},
         "skipped": [],
         **changes,
     }

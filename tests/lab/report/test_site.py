@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from myths.lab.analysis import analyze
+from myths.lab.claim_definition import definition
 from myths.lab.report import formatting, run_view, site
 from myths.lab.storage.store import TrialRecord
 from myths.lab.trial import canonical
@@ -419,6 +420,35 @@ def test_independent_runs_are_combined_beside_each_run(tmp_path):
     site.build(runs, tmp_path / "report")
     text = Checker((tmp_path / "report" / "fair-coin.html").read_text()).text
     assert "Independent runs combined" in text
-    assert re.search(r"3\.\d \[.*\], another run in \[.*\], I² \d+\W%, 3 runs", text)
+    assert re.search(r"3\.0 % \[.*\], another run in \[.*\], I² 95 %, 3 runs", text)
     site.build(runs[:2], tmp_path / "two")
     assert "Independent runs combined" not in Checker((tmp_path / "two" / "fair-coin.html").read_text()).text
+
+
+def test_the_front_page_counts_independent_runs_and_the_page_of_a_claim_shows_them_all(tmp_path):
+    """One run repeats seeds and one measured a former version of the claim: they are shown and do not count."""
+    spread = {"measure": coin.spread_over_seeds, "repetition_unit": "seeds", "primary": True}
+    myth = replace(coin.COIN, claims=(coin.claim("C7-spread", "ducat", coin.between(0.1, 5.0), **spread),))
+    recorded = {"definitions": {"C7-spread": definition(myth.claims[0])}}
+    machines = [{**coin.invocation("laptop")["machine"], "cpu": name} for name in ("Abacus", "Babbage", "Colossus", "Difference", "Enigma")]
+    runs = [
+        coin.analysis(
+            tmp_path / "local" / name, myth=myth, heads={"ducat": heads}, first_seed=seed, identity=f"i{place}",
+            **recorded | {"machine": machines[place]} | more,
+        )
+        for place, (name, heads, seed, more) in enumerate((
+            ("a", (5400, 5350, 5380), 0, {}), ("b", (5360, 5400, 5390), 1000, {}), ("c", (5100, 4950, 5180), 2000, {}),
+            ("again", (5400, 5350, 5380), 0, {}), ("former", (5200, 5210, 5205), 3000, {"definitions": {"C7-spread": "1-0123456789"}}),
+        ))
+    ]  # fmt: skip
+    site.build(runs, tmp_path / "report")
+    front, page = (Checker((tmp_path / "report" / name).read_text()) for name in ("index.html", "fair-coin.html"))
+    assert (front.wrong, page.wrong) == ([], [])
+    assert re.search(r"reproduced on 2 of 3 machines, pooled \d\.\d % \[", front.text)
+    assert ("a", "href", "fair-coin.html#runs-c7-spread") in front.addresses
+    assert "runs-c7-spread" in page.ids
+    assert "the same seeds as" in page.text
+    assert "another version of the claim: its definition was 1-0123456789, now it is 1-" in page.text
+    assert re.search(r"another run \[.*?\] 95 % prediction interval; I² \d+ %", page.text)
+    plots = [dict(attributes) for tag, attributes in page.tags if tag == "svg" and "strip" in dict(attributes).get("class", "")]
+    assert sum("Paper 50.8" in plot["aria-label"] for plot in plots) >= 7  # five runs, the combined number, another run
