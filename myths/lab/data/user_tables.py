@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 CATEGORY = "category"
 """Name of the column that holds the category of each item."""
+LARGEST = 1e100
+"""Largest magnitude of a cell: squares of numbers are added up."""
 LAYOUT = (
     "expected comma-separated values with a header row of properties, one item per row, numbers only; the first column may name the items"
 )
@@ -58,7 +60,8 @@ def read_table(path: Path) -> dict[str, np.ndarray]:
         path: A CSV file.
 
     Raises:
-        UsageError: There is no header, a cell is missing or no finite number, a property is constant, or there are fewer than two items.
+        UsageError: There is no header, a cell is missing or no finite number up to 1e100, a property is constant, or there are fewer than
+            two items.
     """
     import pandas as pd
 
@@ -93,14 +96,15 @@ def _numbers(path: Path, read: pd.DataFrame) -> np.ndarray:
         if read[column].dtype.kind not in "biuf":
             bad = pd.to_numeric(read[column], errors="coerce").isna() & read[column].notna()
             if bad.any():
-                raise UsageError(f"{path}: line {_line(bad)}, column {column}: {str(read[column][bad].iloc[0])!r} is not a number")
+                raise UsageError(f"{path}: line {_line(path, bad)}, column {column}: {str(read[column][bad].iloc[0])!r} is not a number")
             read[column] = pd.to_numeric(read[column])
         if (missing := read[column].isna()).any():
-            raise UsageError(f"{path}: line {_line(missing)}, column {column}: the cell is empty; fill it in or leave the row out")
+            raise UsageError(f"{path}: line {_line(path, missing)}, column {column}: the cell is empty; fill it in or leave the row out")
     table = read.to_numpy(dtype=np.float64)
-    if not np.isfinite(table).all():
-        row, column = np.argwhere(~np.isfinite(table))[0]
-        raise UsageError(f"{path}: line {row + 2}, column {read.columns[column]}: {table[row, column]} is not a finite number")
+    if not (np.abs(table) <= LARGEST).all():
+        row, column = np.argwhere(~(np.abs(table) <= LARGEST))[0]
+        value, where = table[row, column], f"line {_line(path, np.arange(len(table)) == row)}, column {read.columns[column]}"
+        raise UsageError(f"{path}: {where}: {value:g} is {'too large' if np.isfinite(value) else 'not a finite number'}")
     if constant := [str(name) for name, same in zip(read.columns, (table == table[0]).all(0), strict=True) if same]:
         more = f" and {len(constant) - 5} more" if len(constant) > 5 else ""
         raise UsageError(f"{path}: the same number in every row of {', '.join(constant[:5])}{more}: such a property separates no items")
@@ -109,13 +113,15 @@ def _numbers(path: Path, read: pd.DataFrame) -> np.ndarray:
 
 def _texts(path: Path, column: pd.Series) -> np.ndarray:
     if (missing := column.isna()).any():
-        raise UsageError(f"{path}: line {_line(missing)}, column {column.name}: the cell is empty")
+        raise UsageError(f"{path}: line {_line(path, missing)}, column {column.name}: the cell is empty")
     return np.array([" ".join(str(cell).split()) for cell in column])
 
 
-def _line(marked: pd.Series) -> int:
-    """Return the line of the first marked row; the header is line 1."""
-    return int(marked.to_numpy().argmax()) + 2
+def _line(path: Path, marked: pd.Series | np.ndarray) -> int:
+    """Return the line of the first marked row. Blank lines are no rows; the first other line is the header."""
+    with path.open(encoding="utf-8-sig") as file:
+        filled = [number for number, line in enumerate(file, 1) if line.strip()]
+    return filled[int(np.asarray(marked).argmax()) + 1]
 
 
 def _header(path: Path) -> Sequence[str]:
