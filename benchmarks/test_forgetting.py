@@ -5,20 +5,17 @@ other class, and appends to lists of the example. Both observe training runs of 
 time relative to an epoch without counting; the three are interleaved.
 """
 
-import itertools
 import statistics
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 import torch
+from gpu_stages.forgetting import PerExample, observed_epoch
 
 from myths.forgetting.counter import ForgettingCounter
-from myths.lab.measurement.device import machine_class, precision_of, select_device
+from myths.lab.measurement.device import machine_class, select_device
 from myths.lab.measurement.timing import Stopwatch
-from myths.lab.vision.networks import build
-from myths.lab.vision.training import Batch, Hooks, TrainConfig, fit
+from myths.lab.vision.training import Batch
 
 DEVICE = select_device("auto")
 BATCH = 128
@@ -27,51 +24,9 @@ EXAMPLES = {"resnet18": 25_600 if GPU else 256, "mnist_cnn": 60_000 if GPU else 
 ROUNDS = 5
 
 
-class PerExample:
-    """Forgetting statistics as one Python list of presentations per example."""
-
-    def __init__(self, n: int):
-        self.right: defaultdict[int, list[bool]] = defaultdict(list)
-        self.margins: defaultdict[int, list[float]] = defaultdict(list)
-
-    def observe(self, batch: Batch) -> None:
-        """Append the presentations of a minibatch."""
-        right = batch.logits.argmax(1) == batch.labels
-        for j, index in enumerate(batch.indices.tolist()):
-            label = int(batch.labels[j])
-            ranked, _ = torch.sort(batch.logits[j])
-            other = ranked[-2] if right[j] else ranked[-1]
-            self.right[index].append(bool(right[j]))
-            self.margins[index].append(batch.logits[j, label].item() - other.item())
-
-    def counts(self) -> list[int]:
-        """Return the number of forgetting events; for an example that was never learned, the number of presentations."""
-        return [sum(a and not b for a, b in itertools.pairwise(r)) if any(r) else len(r) for _, r in sorted(self.right.items())]
-
-
-def observed_epoch(name: str) -> Callable[[Callable[[Batch], None] | None], float]:
-    """Return a function that trains one epoch on noise of the shape of CIFAR-10 or MNIST with an observer, and returns its seconds."""
-    n, shape = EXAMPLES[name], (1, 28, 28) if name == "mnist_cnn" else (3, 32, 32)
-    generator = torch.Generator().manual_seed(0)
-    x = torch.randint(0, 256, (n, *shape), generator=generator).to(torch.uint8).to(DEVICE)
-    y = torch.randint(0, 10, (n,), generator=generator).to(DEVICE)
-    torch.manual_seed(0)
-    network = build(name, 10, shape[0], shape[1]).to(DEVICE)
-    network.calibrate(x)
-    settings = TrainConfig(epochs=1, batch_size=BATCH, learning_rate=0.01, schedule="constant", precision=precision_of(DEVICE, "auto"))
-
-    def epoch(on_batch: Callable[[Batch], None] | None, recorded: bool = True) -> float:
-        """``recorded`` is False for observers that wait for the device, which a CUDA graph cannot contain."""
-        config = replace(settings, cuda_graphs=recorded)
-        order, augmentation = torch.Generator().manual_seed(0), torch.Generator(DEVICE).manual_seed(0)
-        return fit(network, x, y, config, order=order, augmentation=augmentation, device=DEVICE, hooks=Hooks(on_batch=on_batch)).seconds
-
-    return epoch
-
-
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_counting(benchmark, name):
-    epoch = observed_epoch(name)
+    epoch = observed_epoch(name, EXAMPLES[name], DEVICE)
     counter, listed = ForgettingCounter(EXAMPLES[name], DEVICE), PerExample(EXAMPLES[name])
     observers = {"nothing": None, "counting": counter.observe, "per example": listed.observe}
     seconds = defaultdict(list)
@@ -110,8 +65,9 @@ def test_observe_alone(benchmark, kind):
 
 
 def test_both_count_the_same():
-    epoch = observed_epoch("mnist_cnn") if not GPU else observed_epoch("resnet18")
-    n = EXAMPLES["mnist_cnn" if not GPU else "resnet18"]
+    name = "resnet18" if GPU else "mnist_cnn"
+    n = EXAMPLES[name]
+    epoch = observed_epoch(name, n, DEVICE)
     counter, listed = ForgettingCounter(n, DEVICE), PerExample(n)
 
     def both(batch: Batch) -> None:

@@ -9,9 +9,9 @@ from functools import partial
 
 import pytest
 import torch
+from gpu_stages.pil_images import PilImages
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
-from torchvision.transforms import v2
+from torch.utils.data import DataLoader
 
 from myths.lab.data import prepared
 from myths.lab.data.images import image_set
@@ -24,30 +24,6 @@ DEVICE = select_device("auto")
 BATCH = 128
 IMAGES = 1024 if DEVICE == "cpu" else 25_600
 ROUNDS = 3
-
-
-class PilImages(Dataset):
-    """PIL images that are transformed when they are loaded, as in torchvision.datasets.CIFAR10."""
-
-    def __init__(self, x: torch.Tensor, y: torch.Tensor):
-        from PIL import Image
-
-        self.images = [Image.fromarray(image) for image in x.permute(0, 2, 3, 1).numpy()]
-        self.labels = y.tolist()
-        self.transform = v2.Compose(
-            [
-                v2.RandomCrop(32, padding=4),
-                v2.RandomHorizontalFlip(),
-                v2.ToImage(),
-                v2.ToDtype(torch.float32, scale=True),
-            ]
-        )
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index: int):
-        return self.transform(self.images[index]), self.labels[index]
 
 
 def examples() -> tuple[str, torch.Tensor, torch.Tensor]:

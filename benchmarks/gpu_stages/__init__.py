@@ -5,7 +5,7 @@ from tabulate import tabulate
 from gpu_stages.stage import STAGES
 
 # isort: off
-from gpu_stages import device, trainings
+from gpu_stages import device, convolution, trainings, hog, hessian, saliency, forgetting
 # isort: on
 
 
@@ -15,4 +15,4 @@ def listing() -> str:
     return tabulate(rows, ["stage", "seconds", "default", "answers"])
 
 
-__all__ = ["STAGES", "device", "listing", "trainings"]
+__all__ = ["STAGES", "convolution", "device", "forgetting", "hessian", "hog", "listing", "saliency", "trainings"]

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from myths.lab.errors import UsageError
@@ -52,12 +52,64 @@ def convolve(x: Float[Tensor, "b n d"], kernel: Kernel, left_context: int, backe
     if backend == "auto":
         backend = fastest_backend(x, kernel)
     if backend == "fused":
-        from myths.lightweight_conv.triton_kernels import convolve_fused
-
-        return convolve_fused(x, kernel, left_context)
+        return _fused(x, kernel, left_context)
     if backend == "conv1d" and kernel.dim() == 4:
         raise UsageError("backend='conv1d' requires one kernel for all positions. Use unfold, banded or fused for dynamic convolutions.")
     return {"unfold": _unfold, "conv1d": _conv1d, "banded": _banded}[backend](x, kernel, left_context)
+
+
+def convolve_gated(
+    x: Float[Tensor, "b n dd"], kernel: Float[Tensor, "h k"], left_context: int, mask: Bool[Tensor, "b n"] | None, backend: Backend = "auto"
+) -> Float[Tensor, "b n d"]:
+    """Convolve gated inputs: ``convolve`` of the first half of the channels times the sigmoid of the second half.
+
+    Args:
+        x: Batch of sequences with twice the channels.
+        kernel: Lightweight kernel.
+        left_context: Number of kernel weights that apply to earlier positions.
+        mask: True for real tokens. The others count as zero. Default: all.
+        backend: As in ``convolve``. "fused" applies gate and mask while the input is read.
+    """
+    if _uses_bands(x, kernel, backend):
+        from myths.lightweight_conv.triton_kernels.banded_lightweight import convolve_lightweight
+
+        check_heads(x.shape[2] // 2, len(kernel))
+        return convolve_lightweight(x, *_reachable(kernel.to(x.dtype), left_context, x.shape[1]), gated=True, mask=mask)
+    return convolve(gate(x, mask), kernel, left_context, backend)
+
+
+def gate(x: Float[Tensor, "b n dd"], mask: Bool[Tensor, "b n"] | None) -> Float[Tensor, "b n d"]:
+    """Return the first half of the channels times the sigmoid of the second half (GLU), and zeros at padding tokens."""
+    gated = F.glu(x, dim=-1)
+    return gated if mask is None else gated.masked_fill(~mask[..., None], 0.0)
+
+
+def convolve_predicted(
+    x: Float[Tensor, "b n d"],
+    weights: Float[Tensor, "b n h k"],
+    left_context: int,
+    *,
+    softmax: bool,
+    dropout: float = 0.0,
+    backend: Backend = "auto",
+) -> Float[Tensor, "b n d"]:
+    """Convolve with a kernel for each position that a layer has predicted.
+
+    Args:
+        x: Batch of sequences.
+        weights: Predicted weights.
+        left_context: Number of kernel weights that apply to earlier positions.
+        softmax: Whether the weights of a kernel are normalized by a softmax.
+        dropout: Rate of DropConnect, which zeroes random weights and scales the others up.
+        backend: As in ``convolve``. "fused" applies softmax and DropConnect while the weights are read.
+    """
+    if _uses_bands(x, weights, backend):
+        from myths.lightweight_conv.triton_kernels.banded_dynamic import convolve_dynamic
+
+        check_heads(x.shape[2], weights.shape[2])
+        kept = torch.empty(weights.shape, dtype=torch.bool, device=x.device).bernoulli_(1 - dropout) if dropout else None
+        return convolve_dynamic(x, weights, left_context, softmax=softmax, kept=kept, dropout=dropout)
+    return convolve(x, F.dropout(weights.softmax(-1) if softmax else weights, dropout), left_context, backend)
 
 
 def convolve_last_position(window: Float[Tensor, "b m d"], kernel: Float[Tensor, "h k"] | Float[Tensor, "b h k"]) -> Float[Tensor, "b d"]:
@@ -71,6 +123,31 @@ def fastest_backend(x: Float[Tensor, "b n d"], kernel: Kernel) -> Backend:
     if x.is_cuda and _has_triton():
         return "fused"
     return "banded"
+
+
+def _uses_bands(x: Tensor, kernel: Kernel, backend: Backend) -> bool:
+    """Return whether the banded Triton kernels compute the convolution."""
+    if backend == "auto":
+        backend = fastest_backend(x, kernel)
+    if backend != "fused":
+        return False
+    from myths.lightweight_conv.triton_kernels.tiles import supports
+
+    return supports(x, kernel)
+
+
+def _fused(x: Tensor, kernel: Tensor, left_context: int) -> Tensor:
+    if not _uses_bands(x, kernel, "fused"):
+        from myths.lightweight_conv.triton_kernels.taps import convolve_taps
+
+        return convolve_taps(x, kernel, left_context)
+    if kernel.dim() == 2:
+        from myths.lightweight_conv.triton_kernels.banded_lightweight import convolve_lightweight
+
+        return convolve_lightweight(x, kernel, left_context)
+    from myths.lightweight_conv.triton_kernels.banded_dynamic import convolve_dynamic
+
+    return convolve_dynamic(x, kernel, left_context)
 
 
 def _reachable(kernel: Tensor, left_context: int, n: int) -> tuple[Tensor, int]:

@@ -3,7 +3,6 @@ from typing import get_args
 
 import pytest
 import torch
-import torch.nn.functional as F
 
 from myths.lab.errors import UsageError
 from myths.lab.language.transformer import EncoderDecoder, TransformerConfig
@@ -153,19 +152,19 @@ def test_drop_connect_drops_taps_only_in_training_and_keeps_the_mean(kind):
     x = inputs(b=1)
     torch.testing.assert_close(layer(x), made(kind, causal=False, kernel_size=3)(x))
     layer.train()
-    z = F.glu(layer.project_in(x), -1)
+    z = layer.project_in(x)
     with torch.no_grad():
-        draws = torch.stack([layer.convolve(z) for _ in range(1500)])
-    torch.testing.assert_close(draws.mean(0), layer.eval().convolve(z), rtol=0, atol=5 * float(draws.std(0).max()) / math.sqrt(1500))
+        draws = torch.stack([layer.mix(z, None) for _ in range(1500)])
+    torch.testing.assert_close(draws.mean(0), layer.eval().mix(z, None), rtol=0, atol=5 * float(draws.std(0).max()) / math.sqrt(1500))
     assert draws.std(0).max() > 0
 
 
 def test_lightweight_drops_the_same_taps_at_all_positions_dynamic_does_not():
-    z = torch.ones(1, 40, 8, dtype=torch.float64)
+    z = torch.cat([torch.full((1, 40, 8), 2.0), torch.zeros(1, 40, 8)], dim=2).double()  # gated: ones
     for kind, alike in (("lightweight", True), ("dynamic", False)):
         layer = made(kind, causal=False, kernel_size=1).train()
         layer.weight_dropout = 0.5
-        y = layer.convolve(z)
+        y = layer.mix(z, None)
         assert (len(y[0, :, 0].unique()) == 1) == alike
 
 

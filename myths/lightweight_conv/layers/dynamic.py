@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from myths.lab.language.mixer import check_heads
-from myths.lightweight_conv.convolution import Backend, convolve, convolve_last_position
+from myths.lightweight_conv.convolution import Backend, convolve_last_position, convolve_predicted, gate
 from myths.lightweight_conv.layers.gated import GatedConvolution
 
 
@@ -28,13 +27,17 @@ class DynamicConv(GatedConvolution):
 
     def kernel(self, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b h k"]:
         """Return the kernel of each position, without DropConnect."""
-        weights = self.predict(x).unflatten(-1, (self.heads, self.kernel_size))
+        weights = self._weights(x)
         return weights.softmax(-1) if self.softmax else weights
 
-    def convolve(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
-        """As ``GatedConvolution.convolve``."""
-        return convolve(x, F.dropout(self.kernel(x), self.weight_dropout, self.training), self.left_context, self.backend)
+    def _weights(self, x: Float[Tensor, "*b d"]) -> Float[Tensor, "*b h k"]:
+        return self.predict(x).unflatten(-1, (self.heads, self.kernel_size))
+
+    def mix(self, projected: Float[Tensor, "b n dd"], mask: Bool[Tensor, "b n"] | None) -> Float[Tensor, "b n d"]:
+        """As ``GatedConvolution.mix``."""
+        x, dropout = gate(projected, mask), self.weight_dropout if self.training else 0.0
+        return convolve_predicted(x, self._weights(x), self.left_context, softmax=self.softmax, dropout=dropout, backend=self.backend)
 
     def convolve_last_position(self, window: Float[Tensor, "b m d"]) -> Float[Tensor, "b d"]:
-        """As ``GatedConvolution.convolve_last``."""
+        """As ``GatedConvolution.convolve_last_position``."""
         return convolve_last_position(window, self.kernel(window[:, -1]))

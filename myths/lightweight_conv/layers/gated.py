@@ -33,8 +33,8 @@ class GatedConvolution(TokenMixer):
         self.project_out = nn.Linear(channels, channels)
 
     @abstractmethod
-    def convolve(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
-        """Convolve a whole sequence."""
+    def mix(self, projected: Float[Tensor, "b n dd"], mask: Bool[Tensor, "b n"] | None) -> Float[Tensor, "b n d"]:
+        """Gate the output of the first linear layer, set padding tokens to zero, and convolve."""
 
     @abstractmethod
     def convolve_last_position(self, window: Float[Tensor, "b m d"]) -> Float[Tensor, "b d"]:
@@ -42,10 +42,7 @@ class GatedConvolution(TokenMixer):
 
     def forward(self, x: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"] | None = None) -> Float[Tensor, "b n d"]:
         """As ``TokenMixer.forward``."""
-        gated = F.glu(self.project_in(x), dim=-1)
-        if mask is not None:
-            gated = gated.masked_fill(~mask[..., None], 0.0)
-        return self.project_out(self.convolve(gated))
+        return self.project_out(self.mix(self.project_in(x), mask))
 
     def start(self, batch: int, device: torch.device, dtype: torch.dtype) -> State:
         """Return a state without positions."""

@@ -6,11 +6,11 @@ import math
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from myths.lab.language.mixer import check_heads
-from myths.lightweight_conv.convolution import Backend, convolve, convolve_last_position
+from myths.lightweight_conv.convolution import Backend, convolve_gated, convolve_last_position
 from myths.lightweight_conv.layers.gated import GatedConvolution
 
 
@@ -37,10 +37,11 @@ class LightweightConv(GatedConvolution):
         """Return the kernels, without DropConnect."""
         return self.weight.softmax(-1) if self.softmax else self.weight
 
-    def convolve(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
-        """As ``GatedConvolution.convolve``."""
-        return convolve(x, F.dropout(self.kernel(), self.weight_dropout, self.training), self.left_context, self.backend)
+    def mix(self, projected: Float[Tensor, "b n dd"], mask: Bool[Tensor, "b n"] | None) -> Float[Tensor, "b n d"]:
+        """As ``GatedConvolution.mix``."""
+        kernel = F.dropout(self.kernel(), self.weight_dropout, self.training)
+        return convolve_gated(projected, kernel, self.left_context, mask, self.backend)
 
     def convolve_last_position(self, window: Float[Tensor, "b m d"]) -> Float[Tensor, "b d"]:
-        """As ``GatedConvolution.convolve_last``."""
+        """As ``GatedConvolution.convolve_last_position``."""
         return convolve_last_position(window, self.kernel())

@@ -1,9 +1,4 @@
-"""Triton kernels for the output and the two gradients of the convolution. They do not unfold the input in memory.
-
-``TRITON_INTERPRET=1`` runs the kernels on a CPU, slowly. Tests use it on machines without a GPU. The annotations of the kernels are
-for Triton's compiler and not types. ``no_type_check`` excludes the kernels from run-time type checks, because the compiler cannot read
-their wrappers.
-"""
+"""Any convolution, one tap at a time. Each tap reads its tile of the input again, from the first cache."""
 
 from __future__ import annotations
 
@@ -19,7 +14,7 @@ ROWS, COLUMNS = 32, 64
 """Number of positions and channels that one program computes."""
 
 
-def convolve_fused(x: Tensor, kernel: Tensor, left_context: int) -> Tensor:
+def convolve_taps(x: Tensor, kernel: Tensor, left_context: int) -> Tensor:
     """Convolve as ``convolution.convolve``, with a kernel of the dtype of ``x`` whose left and right context are below the length.
 
     Sums are computed in float32 (in float64 for float64). Only first-order gradients are supported.
@@ -49,7 +44,7 @@ def _apply(x: Tensor, kernel: Tensor, left_context: int, *, transposed: bool) ->
     grid = (triton.cdiv(n, ROWS), triton.cdiv(d, COLUMNS), b)
     _convolve_kernel[grid](
         x, kernel, y, n, d, d // kernel.shape[-2], left_context, *x.stride(), *_strides(kernel), *y.stride(),
-        KERNEL_SIZE=kernel.shape[-1], TRANSPOSED=transposed, SUM=_sum_dtype(x), ROWS=ROWS, COLUMNS=COLUMNS,
+        KERNEL_SIZE=kernel.shape[-1], TRANSPOSED=transposed, SHARED=kernel.dim() == 2, SUM=_sum_dtype(x), ROWS=ROWS, COLUMNS=COLUMNS,
     )  # fmt: skip
     return y
 
@@ -74,7 +69,7 @@ def _kernel_gradient(x: Tensor, kernel: Tensor, gradient: Tensor, left_context: 
 def _convolve_kernel(
     x, w, y, n, d, per_head, left_context,
     x_b, x_n, x_c, w_b, w_n, w_h, w_k, y_b, y_n, y_c,
-    KERNEL_SIZE: tl.constexpr, TRANSPOSED: tl.constexpr, SUM: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
+    KERNEL_SIZE: tl.constexpr, TRANSPOSED: tl.constexpr, SHARED: tl.constexpr, SUM: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr,
 ):  # fmt: skip
     """y[i] = Σ_j w[i, j] x[i + j − left]; transposed, the gradient of x: Σ_j w[i + left − j, j] x[i + left − j]."""
     batch = tl.program_id(2).to(tl.int64)
@@ -86,10 +81,13 @@ def _convolve_kernel(
     for tap in range(KERNEL_SIZE):
         at = rows + left_context - tap if TRANSPOSED else rows + tap - left_context
         read = ((at >= 0) & (at < n))[:, None] & inside[None, :]
-        weighed = at if TRANSPOSED else rows
-        weighs = read if TRANSPOSED else (rows < n)[:, None] & inside[None, :]
         value = tl.load(x + batch * x_b + at[:, None] * x_n + columns[None, :] * x_c, mask=read, other=0.0)
-        weight = tl.load(w + batch * w_b + weighed[:, None] * w_n + heads[None, :] * w_h + tap * w_k, mask=weighs, other=0.0)
+        if SHARED:
+            weight = tl.load(w + heads * w_h + tap * w_k, mask=inside, other=0.0)[None, :]
+        else:
+            weighed = at if TRANSPOSED else rows
+            weighs = read if TRANSPOSED else (rows < n)[:, None] & inside[None, :]
+            weight = tl.load(w + batch * w_b + weighed[:, None] * w_n + heads[None, :] * w_h + tap * w_k, mask=weighs, other=0.0)
         total += value.to(SUM) * weight.to(SUM)
     where = y + batch * y_b + rows[:, None] * y_n + columns[None, :] * y_c
     tl.store(where, total.to(y.dtype.element_ty), mask=(rows < n)[:, None] & inside[None, :])
