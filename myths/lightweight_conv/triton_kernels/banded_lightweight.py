@@ -81,7 +81,7 @@ def _grid(blocks: int, tiles: dict[str, Any], kernel: Tensor, per_multiprocessor
 
 
 def _mask(x: Tensor, mask: Tensor | None) -> tuple[Tensor, int, int]:
-    return (x, 0, 0) if mask is None else (mask, *mask.stride())
+    return (x, 0, 0) if mask is None else (mask, mask.stride(0), mask.stride(1))
 
 
 @triton.autotune(configs=CONFIGS, key=["KERNEL_SIZE", "PER_HEAD", "GATED", "MASKED", "ROWS"])
