@@ -12,7 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-from gpu_stages import STAGES, runner  # noqa: E402
+from gpu_stages import STAGES, convolution, goals, runner  # noqa: E402
+from gpu_stages.rates import Rates  # noqa: E402
 from gpu_stages.stage import Goal, Stage  # noqa: E402
 
 
@@ -22,7 +23,7 @@ def rehearsal(tmp_path_factory):
     folder = tmp_path_factory.mktemp("rehearsal")
     command = [sys.executable, "benchmarks/gpu.py", "--tiny", "--device", "cpu", "--out", str(folder)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=270, check=False)
     records = {path.stem: json.loads(path.read_text("utf-8")) for path in folder.glob("*.json")}
     return records, done.stdout + done.stderr
 
@@ -40,6 +41,39 @@ def test_a_stage_rehearses(rehearsal, name):
 
 def test_the_default_stages_take_at_most_four_minutes():
     assert sum(stage.seconds for stage in STAGES.values() if stage.default) <= 240
+
+
+def test_the_page_lists_every_goal_with_the_numbers_that_are_committed():
+    page = (ROOT / "docs" / "performance.md").read_text("utf-8")
+    written = page.split("<!-- goals -->")[1].split("<!-- end of goals -->")[0].strip()
+    assert written == goals.table_of_goals(), "replace the table by the output of: python benchmarks/gpu.py --goals"
+
+
+def test_numbers_come_from_measurements_of_a_clean_commit_and_not_from_rehearsals():
+    for path in goals.MEASURED.glob("*/*.json"):
+        record = json.loads(path.read_text("utf-8"))
+        assert record["machine_class"] == path.parent.name
+        assert (record["status"], record["tiny"], record["dirty"], record["stage"]) == ("ok", False, False, path.stem)
+
+
+def test_a_number_that_was_measured_is_in_the_table(tmp_path, monkeypatch):
+    (tmp_path / "h200").mkdir()
+    (tmp_path / "h200" / "hog.json").write_text(json.dumps({"goals": {"hog-gpu": 123.456}}))
+    monkeypatch.setattr(goals, "MEASURED", tmp_path)
+    head, _, *rows = goals.table_of_goals().splitlines()
+    assert head.split("|")[-2].strip() == "h200"
+    assert [row.split("|")[-2].strip() for row in rows if "on the GPU over one process" in row] == ["123"]
+    assert sum(bool(row.split("|")[-2].strip()) for row in rows) == 1
+
+
+def test_floors_are_those_of_reading_and_writing_once():
+    rates = Rates(bytes_per_second=1e12, flops_per_second=1e15)
+    size = convolution.Size(tokens=1000, channels=64, heads=4)
+    # The convolution of a lightweight layer reads 2 x 64 and writes 64 numbers of two bytes per token.
+    linear = sum(max(2e-12 * (1000 * (i + o) + i * o), 2e-15 * 1000 * i * o) for i, o in ((64, 128), (64, 64)))
+    assert convolution.floor_seconds("lightweight", "forward", 50, size, rates) == pytest.approx(linear + 2e-12 * 1000 * 192)
+    longer = [convolution.floor_seconds("attention", "forward", n, size, Rates(1e15, 1e12)) for n in (1000, 2000)]
+    assert longer[1] - longer[0] == pytest.approx(4 * 1000 * 1000 * 64 / 1e12)
 
 
 def test_goals_have_unique_names():

@@ -89,7 +89,7 @@ def _forward_kernel(
     """y[i] = Σ_q band[i, q] x[i₀ − left + q] for the positions i₀ … i₀ + ROWS of a block.
 
     Of 31 taps and 64 channels per head, in bfloat16: a program of eight warps needs 92 registers of each thread and 12 kB of shared memory,
-    so that two fit on a multiprocessor of an H200; four warps need 157. The logits are read twice, the second time from the first cache.
+    so that two fit on a multiprocessor of an H200. The logits are read twice, the second time from the first cache.
     """
     batch, head, heads = tl.program_id(2).to(tl.int64), tl.program_id(1), tl.num_programs(1)
     row, part, channel = tl.arange(0, ROWS), tl.arange(0, PART), tl.arange(0, CHANNELS)
@@ -131,7 +131,7 @@ def _backward_kernel(
     Each pair of a position of x and a kernel that applies to it belongs to one program, which therefore writes its gradient without
     atomics. As in FlashAttention, the softmax needs Σ_j p_j dp_j = Σ_c g y of each kernel.
 
-    Of 31 taps and 64 channels per head, in bfloat16: a program of four warps needs 213 registers of each thread and 17 kB of shared memory,
+    Of 31 taps and 64 channels per head, in bfloat16: a program of four warps needs 226 registers of each thread and 21 kB of shared memory,
     so that two fit on a multiprocessor of an H200. All parts of a band at once would not fit into the registers.
     """
     batch, head, heads = tl.program_id(2).to(tl.int64), tl.program_id(1), tl.num_programs(1)

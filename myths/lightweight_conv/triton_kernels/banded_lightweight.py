@@ -60,10 +60,10 @@ class _Lightweight(torch.autograd.Function):
             x, kernel, *_mask(x, mask), gradient, of_x, sums, n, d, ctx.left_context, blocks, b * blocks,
             *x.stride(), *kernel.stride(), *gradient.stride(), GATED=ctx.gated, MASKED=mask is not None, **tiles,
         )  # fmt: skip
-        # The gradient of a weight is the sum along a diagonal of the band. With one element more per row, a diagonal is a column.
-        of_band = sums.sum(0).view(h, -1, rows, width).sum(1)
-        diagonals = of_band.as_strided((h, rows, k), (rows * width, width + 1, 1))
-        return of_x, diagonals.sum(1).flip(-1).to(kernel.dtype), None, None, None
+        # The gradient of a weight is the sum along a diagonal of the band, which is a column of rows that are one element shorter.
+        of_band = sums.view(len(sums), h, -1, rows, width).sum((0, 2))
+        diagonals = of_band.as_strided((h, rows, k), (rows * width, width - 1, 1), width - k)
+        return of_x, diagonals.sum(1).to(kernel.dtype), None, None, None
 
 
 def _tiles(x: Tensor, d: int, kernel: Tensor) -> dict[str, Any]:
@@ -167,8 +167,9 @@ def _backward_kernel(
             tl.store(to + d, (of_x * value * gate * (1.0 - gate)).to(x.dtype.element_ty), mask=inside)
     program = tl.program_id(0) * tl.num_programs(1) + tl.program_id(1)
     to = sums + (program.to(tl.int64) * ROWS + row[:, None]) * (ROWS + TAIL)
-    tl.store(to + row[None, :], of_main)
-    tl.store(to + ROWS + end[None, :], of_tail)
+    # Columns are written from the last to the first, so that the taps along a row ascend.
+    tl.store(to + ROWS + TAIL - 1 - row[None, :], of_main)
+    tl.store(to + TAIL - 1 - end[None, :], of_tail)
 
 
 @triton.jit
