@@ -50,6 +50,8 @@ def run_stages(stages: Sequence[Stage], request: Request, budget: float) -> int:
         (request.folder / f"{stage.name}.json").unlink(missing_ok=True)
         process = context.Process(target=_run, args=(stage, Request(device, request.tiny, request.folder)))
         process.start()
+        while process.is_alive() and not (request.folder / f"{stage.name}.json").exists():
+            process.join(0.05)  # imports do not count
         process.join(_limit(stage, request, left))
         late = process.is_alive()
         if late:
