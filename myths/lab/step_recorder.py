@@ -22,7 +22,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from myths.lab.errors import CannotStart
+from myths.lab.errors import CannotStart, MythsError
 from myths.lab.measurement.timing import Stopwatch
 
 SWITCH = "MYTHS_CUDA_GRAPHS"
@@ -159,9 +159,10 @@ def record(function: Function, generators: Sequence[torch.Generator], pool: obje
     try:
         with torch.cuda.graph(graph, pool=pool, stream=torch.cuda.current_stream()):  # type: ignore[arg-type]
             function()
-    except torch.OutOfMemoryError:
-        raise
     except RuntimeError as error:
-        what = str(error).partition("\n")[0]
+        first = error.__context__ or error  # the end of a failed recording raises an error of its own
+        if isinstance(first, torch.OutOfMemoryError | MythsError):
+            raise first from None
+        what = str(first).partition("\n")[0]
         raise CannotStart(f"The training step cannot be recorded as a CUDA graph: {what}. Train without recording: {SWITCH}=0") from error
     return graph.replay

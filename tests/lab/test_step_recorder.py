@@ -12,7 +12,7 @@ from torch import nn
 from myths.fixup.network import build as build_residual
 from myths.forgetting.counter import ForgettingCounter
 from myths.lab import step_recorder
-from myths.lab.errors import CannotStart
+from myths.lab.errors import CannotStart, UsageError
 from myths.lab.language import training as language
 from myths.lab.language.attention import SelfAttention
 from myths.lab.language.parallel_corpus import Pairs, padded
@@ -276,12 +276,22 @@ def test_a_generator_elsewhere_and_the_configuration_exclude_recording():
     assert StepRecorder("cuda").enabled
 
 
-def test_an_operation_that_cannot_be_recorded_is_named_with_the_switch(monkeypatch):
+@pytest.mark.parametrize(
+    ("raised", "expected", "message"),
+    [
+        (RuntimeError("operation not permitted\nmore"), CannotStart, rf"recorded as a CUDA graph: operation not permitted\. .*{SWITCH}=0"),
+        (torch.OutOfMemoryError("out of memory"), torch.OutOfMemoryError, "out of memory"),
+        (UsageError("sequence too long"), UsageError, "too long"),
+    ],
+)
+def test_an_operation_that_cannot_be_recorded_is_named_with_the_switch(raised, expected, message, monkeypatch):
     class Graph:
         def register_generator_state(self, generator):
             raise AssertionError
 
     class Capture:
+        """As torch's: the end of a failed recording raises another error."""
+
         def __init__(self, graph, pool, stream):
             pass
 
@@ -289,16 +299,15 @@ def test_an_operation_that_cannot_be_recorded_is_named_with_the_switch(monkeypat
             pass
 
         def __exit__(self, *_):
-            return False
+            raise RuntimeError("operation failed due to a previous error during capture")
+
+    def fails():
+        raise raised
 
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
     monkeypatch.setattr(torch.cuda, "graph", Capture)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda: None)
-
-    def fails():
-        raise RuntimeError("operation not permitted when stream is capturing\nCUDA kernel errors might be ...")
-
-    with pytest.raises(CannotStart, match=rf"cannot be recorded as a CUDA graph: operation not permitted .* capturing\. .*{SWITCH}=0"):
+    with pytest.raises(expected, match=message):
         step_recorder.record(fails, (), None)
 
 

@@ -1,5 +1,7 @@
 """Relational-graph MLPs against masked dense layers; equal sizes; what a trial trains."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from myths.wiring import facts, graphs
 from myths.wiring.relational_mlp import RelationalMLP, equal_width, wired_parameters
 from myths.wiring.trials import TrainWirings
 from myths.wiring.trials.training import SMALL_WORLD
+from tests.simulated_graph import simulate
 
 STEM, WIDTH, NODES = 16, 24, 8
 
@@ -146,3 +149,13 @@ def test_the_protocol_is_the_papers_with_its_size_and_epochs_only():
 def test_sizes_that_do_not_fit_are_refused(setting, words):
     with pytest.raises(UsageError, match=words):
         trained(**setting)
+
+
+def test_recorded_steps_train_the_same_networks(monkeypatch):
+    trial = replace(TrainWirings.test_instance(), epochs=4)
+    eager = trial.run(Context(trial)).rows
+    graphs_recorded = simulate(monkeypatch)
+    recorded = trial.run(Context(trial)).rows
+    assert graphs_recorded.recorded == 1
+    for one, other in zip(eager, recorded, strict=True):
+        assert one["test_error_percent"] == pytest.approx(other["test_error_percent"], abs=0.5)

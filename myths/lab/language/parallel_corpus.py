@@ -66,7 +66,7 @@ def learn_subwords(texts: Texts, size: int) -> Subwords:
 def encode(texts: Texts, vocabulary: Vocabulary, max_length: int, device: str, *, cut: bool = False) -> Pairs:
     """Encode sentence pairs as token ids.
 
-    The latest are cached for the next model on the same corpus: encoding Multi30k takes a second. Do not change the tensors.
+    The latest are cached for the next model on the same corpus. Do not change the tensors.
 
     Args:
         texts: Sentence pairs.

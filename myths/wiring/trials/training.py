@@ -133,15 +133,20 @@ class TrainWirings(Trial):
         """Train the networks and return the test error of each in percent."""
         import torch
 
+        from myths.lab.step_recorder import StepRecorder, set_learning_rate
         from myths.lab.vision.augmentation import augment
 
         (x, y), device = train, context.device
         pixels = x.float().div(255)
         mean, std = pixels.mean((0, 2, 3)), pixels.std((0, 2, 3))
-        order, noise = context.generator("order"), context.generator("augment")
+        order, noise = context.generator("order"), context.generator("augment", device)
+        recorder = StepRecorder(device, generators=(noise,))
+        # The update of all tensors in one kernel accepts a learning rate that is a tensor; on a CPU the other one is faster.
+        how = {"fused": True} if recorder.enabled else {"foreach": True}
         optimizer = torch.optim.SGD(
-            network.parameters(), lr=self.learning_rate, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY, nesterov=True, foreach=True
+            network.parameters(), lr=self.learning_rate, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY, nesterov=True, **how
         )
+        recorder.adapt(optimizer)
         steps_per_epoch = max(1, len(x) // self.batch_size)
         steps = max(1, round(self.epochs * steps_per_epoch))
         kind: Literal["none", "crop-flip"] = "crop-flip" if self.dataset == "cifar10" else "none"
@@ -149,18 +154,21 @@ class TrainWirings(Trial):
         def normalized(batch: Tensor) -> Tensor:
             return ((batch - mean[:, None, None]) / std[:, None, None]).flatten(1)
 
-        for step in range(steps):
-            if step % steps_per_epoch == 0:
-                shuffled = torch.randperm(len(x), generator=order).to(device)
-            chosen = shuffled[(step % steps_per_epoch) * self.batch_size :][: self.batch_size]
-            for group in optimizer.param_groups:
-                group["lr"] = self.learning_rate * 0.5 * (1 + math.cos(math.pi * step / steps))
+        def take() -> None:
             logits = network(normalized(augment(x[chosen], kind, "zero", mean, noise)))
             labels = y[chosen].expand(len(logits), -1)
             loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum") / labels.shape[1]
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
+
+        with recorder.stream():
+            for step in range(steps):
+                if step % steps_per_epoch == 0:
+                    shuffled = torch.randperm(len(x), generator=order).to(device)
+                (chosen,) = recorder.fixed((shuffled[(step % steps_per_epoch) * self.batch_size :][: self.batch_size],))
+                set_learning_rate(optimizer, 0.5 * (1 + math.cos(math.pi * step / steps)))
+                recorder.run(take, len(chosen))
         network.eval()
         network.record_moments([normalized(batch) for batch in pixels[:10_000].split(500)])
         with torch.no_grad():
