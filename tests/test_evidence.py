@@ -63,6 +63,7 @@ RANGES = {
     "largest |ρ|": SHARE,
     "mismatches": POSITIVE,
     "of R² of ten folds": ANY,
+    "of the advantage with HOG": ANY,
     "of the apparent gain": ANY,
     "of the explainable variance": POSITIVE,
     "r": CORRELATION,

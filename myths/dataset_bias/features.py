@@ -1,4 +1,4 @@
-"""Inputs of the linear classifier: the image features of Torralba & Efros 2011, Fig. 2."""
+"""Inputs of the linear classifier: the image features of Torralba & Efros 2011, Fig. 2, and features of an ImageNet network."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ SCALES = (2.0, 4.0, 8.0)
 """Wavelengths of the filter bank in pixels of a thumbnail."""
 DIRECTIONS = 8
 GRID = 4
+NETWORK_PIXELS = 128
+"""Height and width of the input of a pretrained network: the images are enlarged twice."""
 
 Images = UInt8[Tensor, "n 3 h w"]
 Features = Float[Tensor, "n f"]
@@ -106,6 +108,24 @@ def nearest(x: Float[Tensor, "n d"], centers: Float[Tensor, "k d"]) -> Tensor:
     return (x @ centers.T - centers.square().sum(1) / 2).argmax(1)
 
 
+def squeezenet(images: Images) -> Features:
+    """Return the last feature maps of SqueezeNet, trained on ImageNet, averaged over the positions [n 512]."""
+    from myths.lab.vision.pretrained import Standardized, build, classes_of, identify, read
+
+    weights = read("squeezenet")
+    network = build(identify(weights), classes_of(weights))
+    network.load_state_dict(weights)
+    whole = Standardized(network).to(images.device).eval()
+    maps = torch.nn.Sequential(whole.standardize, network.features)  # type: ignore[arg-type]
+
+    def work(piece: slice) -> Tensor:
+        with torch.inference_mode():
+            x = F.interpolate(images[piece].float() / 255, size=(NETWORK_PIXELS, NETWORK_PIXELS), mode="bilinear", align_corners=False)
+            return maps(x).mean((2, 3))
+
+    return torch.cat(halve_on_out_of_memory(work, len(images), 50, elements=64 * NETWORK_PIXELS**2)[0]).clone()
+
+
 @functools.cache
 def _gabor_bank() -> Float[Tensor, "filters h w"]:
     """Return transfer functions for the padded thumbnail: one-sided Gaussians around one frequency each."""
@@ -128,4 +148,6 @@ _EXTRACT: dict[str, Callable[[Images], Tensor]] = {
     "gist": gist,
     "bag of HOG words": lambda images: blocks(images, ORIENTATIONS, CELL, BLOCK),
     "hog": lambda images: hog(images, ORIENTATIONS, CELL, BLOCK),
+    "hog and color thumbnail": lambda images: torch.cat([extract(images, "hog"), extract(images, "color thumbnail")], dim=1),
+    "squeezenet": squeezenet,
 }

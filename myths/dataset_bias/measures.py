@@ -5,6 +5,7 @@ Random splits of one pool share images. Intervals over splits are therefore corr
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +91,42 @@ def rank_correlation(rows: pd.DataFrame) -> Estimate | None:
         return None
     found = corrected_t(values, _test_to_train(rows[rows["n_per_set"] == rows["n_per_set"].max()]))
     return replace(found, low=max(-1.0, found.low), high=max(found.value, min(1.0, found.high)))
+
+
+def order_correlation(published: Mapping[Any, float], by: Sequence[str], rows: pd.DataFrame) -> Estimate | None:
+    """Return Spearman's ρ of the accuracies of several conditions with published ones, averaged over splits.
+
+    The interval extends at least by what ρ loses by one swap of neighbors: splits with one order would have an interval of width zero.
+
+    Args:
+        published: Condition -> published number. A condition has one value for each column of ``by``.
+        by: Columns that hold the condition.
+        rows: Rows with the columns ``seed`` and ``accuracy_percent``.
+
+    Returns:
+        The estimate, or None if a condition is missing or there are fewer than two splits with all.
+    """
+    from scipy import stats
+
+    rows = rows[rows[list(by)].apply(tuple, axis=1).isin(list(published))]
+    wide = rows.pivot_table(index="seed", columns=list(by), values="accuracy_percent").dropna()
+    names = [name if len(by) > 1 else name[0] for name in published]
+    if not set(names) <= set(wide) or len(wide) < 2:
+        return None
+    values = [float(stats.spearmanr(split, list(published.values())).statistic) for split in wide[names].to_numpy()]
+    found, swap = corrected_t(values, _test_to_train(rows)), 12 / (len(names) ** 3 - len(names))
+    low, high = min(found.low, found.value - swap), max(found.high, found.value + swap)
+    return replace(found, low=max(-1.0, low), high=max(found.value, min(1.0, high)))
+
+
+def ratio_over_splits(column: str, by: str, conditions: tuple[Any, Any], rows: pd.DataFrame) -> Estimate | None:
+    """Return the mean ratio of two conditions (first over second), paired by split, with the corrected t interval."""
+    first, second = conditions
+    wide = rows.pivot_table(index="seed", columns=by, values=column)
+    if not {first, second} <= set(wide):
+        return None
+    values = (wide[first] / wide[second]).dropna().tolist()
+    return corrected_t(values, _test_to_train(rows[rows[by] == first])) if len(values) > 1 else None
 
 
 def last_gain(rows: pd.DataFrame) -> Estimate | None:

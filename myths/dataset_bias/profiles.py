@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from myths.dataset_bias import sets as sets_of
+from myths.dataset_bias.published import TRANSFORMED
 from myths.dataset_bias.sets import CAMERAS, SAME_CAMERA, Feature, Task, Transform
 from myths.dataset_bias.trials import (
     ClassifyRandomParts,
@@ -18,6 +19,7 @@ from myths.dataset_bias.trials import (
 )
 from myths.lab.myth import Profile
 from myths.lab.trial import Trial
+from myths.lab.vision.classifier import NetworkName
 
 SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 350, 700)
 """Training images per dataset, up to 700. The paper uses up to 1,000."""
@@ -55,7 +57,7 @@ def trials(profile: Profile, seeds: int | None = None, data: tuple[str, ...] = (
     if profile == "quick":
         return [*published, *simulated_cameras(splits)]
     if profile == "overnight":
-        return []
+        return transformed_networks("small_cnn", min(splits, 3))
     networks = {"laptop": laptop_networks, "gpu": gpu_networks, "paper": paper_networks}[profile](splits)
     return [*published, *dataset_classification(profile, splits), *cross_dataset(splits), *networks]
 
@@ -87,6 +89,12 @@ def dataset_classification(profile: Profile, splits: int) -> list[Trial]:
     listed += [ClassifyRandomParts(set=name, feature="hog", seed=seed) for name in independent for seed in range(splits)]
     listed += null_cameras(few)
     listed += leave_one_out(splits, few)
+    if profile != "gpu":  # minutes on a CPU, where a GPU gains little
+        listed += [
+            NameThatDataset(sets=sets_of.GENERAL, feature=feature, transform=transform, seed=seed)
+            for feature, transform in TRANSFORMED
+            for seed in range(splits)
+        ]
     listed += [NameThatDataset(sets=every, feature="hog", seed=seed) for seed in range(few)]
     listed += [NameThatDataset(sets=sets_of.WITH_CARS, feature="hog", subset="cars", seed=seed) for seed in range(splits)]
     sizes = FEW_SIZES if reduced else SIZES
@@ -125,13 +133,19 @@ def leave_one_out(splits: int, few: int) -> list[Trial]:
 
 def cross_dataset(splits: int) -> list[Trial]:
     """Return the trials that train on one dataset and test on another."""
-    crossed: tuple[tuple[Task, tuple[int, ...]], ...] = (("office-caltech", OFFICE_SIZES), ("pacs", PACS_SIZES), ("cars", CAR_SIZES))
+    crossed: tuple[tuple[Task, tuple[int, ...]], ...] = (
+        ("office-caltech", OFFICE_SIZES), ("pacs", PACS_SIZES), ("cars", CAR_SIZES), ("persons", CAR_SIZES),
+    )  # fmt: skip
     listed: list[Trial] = [
         CrossDatasetEvaluation(task=task, train_sizes=sizes, seed=seed) for task, sizes in crossed for seed in range(splits)
     ]
     listed += [
         CrossDatasetEvaluation(task=task, train_sizes=sizes[-1:], permuted=True, seed=seed)
         for task, sizes in crossed
+        for seed in range(splits)
+    ]
+    listed += [
+        CrossDatasetEvaluation(task="office-caltech", feature="squeezenet", train_sizes=OFFICE_SIZES[-1:], seed=seed)
         for seed in range(splits)
     ]
     listed += [CrossDatasetNegatives(task="cars", seed=seed) for seed in range(splits)]
@@ -154,7 +168,18 @@ def paper_networks(splits: int) -> list[Trial]:
     """Return a ResNet-18 at full image size, with corruptions."""
     listed = networks([_train_resnet18("none", seed) for seed in range(splits)])
     few = (splits + 1) // 2
-    return [*listed, *(_train_resnet18(transform, seed) for transform in ("common format", *CORRUPTIONS) for seed in range(few))]
+    listed += [_train_resnet18(transform, seed) for transform in ("common format", *CORRUPTIONS) for seed in range(few)]
+    return [*listed, *transformed_networks("resnet18", few)]
+
+
+def transformed_networks(network: NetworkName, splits: int) -> list[Trial]:
+    """Return networks that classify the dataset of transformed photographs (claim T2-order-network)."""
+    return [
+        TrainDatasetClassifier(sets=sets_of.GENERAL, network=network, epochs=60, image_size=64, transform=transform, seed=seed)
+        for seed in range(splits)
+        for feature, transform in TRANSFORMED
+        if feature != "hog"
+    ]
 
 
 def networks(classifiers: Sequence[TrainDatasetClassifier]) -> list[Trial]:

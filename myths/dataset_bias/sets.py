@@ -9,11 +9,15 @@ from typing import Literal
 
 from myths.lab.trial import Protocol
 
-Feature = Literal["gray thumbnail", "color thumbnail", "gist", "bag of HOG words", "hog"]
-Transform = Literal["none", "common format", "gray", "blur", "noise", "32 pixels", "shuffled patches"]
+Feature = Literal["gray thumbnail", "color thumbnail", "gist", "bag of HOG words", "hog", "hog and color thumbnail", "squeezenet"]
+Transform = Literal[
+    "none", "common format", "gray", "blur", "noise", "32 pixels", "shuffled patches", "high pass", "edges", "shuffled pixels", "mean color"
+]  # fmt: skip
 Subset = Literal["all", "cars"]
 
 PREPARED = "dataset_bias"
+WEIGHTS: dict[Feature, tuple[str, ...]] = {"squeezenet": ("squeezenet",)}
+"""Prepared weights that features are computed with."""
 
 INDEPENDENT = (
     "caltech101",
@@ -99,10 +103,10 @@ def smallest_dataset_size(names: Sequence[str]) -> float:
     return min((n for n in counts if n), default=math.inf)
 
 
-def required_datasets(sets: Sequence[str]) -> tuple[str, ...]:
-    """Return the prepared datasets that contain these datasets."""
+def required_datasets(sets: Sequence[str], feature: Feature = "hog") -> tuple[str, ...]:
+    """Return the prepared datasets that contain these datasets, and the weights of the feature."""
     real = (PREPARED,) if any(name in REAL for name in sets) else ()
-    return (*real, *sorted({name for name in sets if name not in REAL and not is_simulated_camera(name)}))
+    return (*real, *sorted({name for name in sets if name not in REAL and not is_simulated_camera(name)}), *WEIGHTS.get(feature, ()))
 
 
 def without(sets: Sequence[str], name: str) -> tuple[str, ...]:

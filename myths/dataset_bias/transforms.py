@@ -1,4 +1,5 @@
-"""Transforms of all images before classification: a common format, and the corruptions of Liu & He 2024."""
+"""Transforms of all images before classification: a common format, the corruptions of Liu & He 2024, and the information that Zeng et al.
+2024 keep."""
 
 from __future__ import annotations
 
@@ -93,6 +94,32 @@ def _shuffle(images: Images, generator: torch.Generator) -> Images:
     return F.fold(moved, (height, width), PATCH, stride=PATCH).to(torch.uint8)
 
 
+def _high_pass(images: Images, generator: torch.Generator) -> Images:
+    """Return what a blur removes, around the middle of the range."""
+    return (images.float() - _blur(images, generator).float() + 128).round_().clamp_(0, 255).to(torch.uint8)
+
+
+def _edges(images: Images, generator: torch.Generator) -> Images:
+    """Return the edges of Canny's detector in white on black."""
+    from skimage.feature import canny
+
+    luma = gray(images)[:, 0].cpu().numpy()
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda image: canny(image / 255.0), luma))
+    return torch.from_numpy(255 * np.stack(found).astype(np.uint8)).to(images.device)[:, None].expand(-1, 3, -1, -1).contiguous()
+
+
+def _shuffle_pixels(images: Images, generator: torch.Generator) -> Images:
+    """Shuffle the pixels of each image independently."""
+    flat = images.flatten(2)
+    order = torch.rand(len(images), flat.shape[2], generator=generator).argsort(1).to(images.device)
+    return flat.gather(2, order[:, None].expand(-1, flat.shape[1], -1)).view_as(images)
+
+
+def _mean_color(images: Images, generator: torch.Generator) -> Images:
+    return images.float().mean((2, 3), keepdim=True).round_().to(torch.uint8).expand_as(images).contiguous()
+
+
 def _resize(images: Images, size: tuple[int, int]) -> UInt8[Tensor, "n 3 r s"]:
     resized = F.interpolate(images.float(), size=size, mode="bicubic", antialias=True)
     return resized.round_().clamp_(0, 255).to(torch.uint8)
@@ -105,4 +132,8 @@ _TRANSFORMS: dict[str, Callable[[Images, torch.Generator], Images]] = {
     "noise": _noise,
     "32 pixels": _small,
     "shuffled patches": _shuffle,
+    "high pass": _high_pass,
+    "edges": _edges,
+    "shuffled pixels": _shuffle_pixels,
+    "mean color": _mean_color,
 }

@@ -1,5 +1,7 @@
 """Experiments of myth 2: splits of one pool of images, and datasets."""
 
+import functools
+
 import numpy as np
 import pandas as pd
 
@@ -69,6 +71,39 @@ def datasets(n):
     return Case(draw, 50.0)
 
 
+def of_conditions(measure, statistic):
+    """A measure of the accuracies of eight conditions, on splits of pools whose images make each condition easier or harder.
+
+    A pool of 200 images varies as much as the correction for the images that splits share assumes. The truth is the mean over splits of
+    ``statistic``, which returns the measure of each row of accuracies.
+    """
+    level, of_split, of_pool = np.linspace(80, 45, 8), 3.0, 3.0 * np.sqrt(TEST / TRAIN)
+
+    def draw(rng):
+        splits = level + rng.normal(0, of_pool, 8) + rng.normal(0, of_split, (10, 8))
+        columns = {"seed": np.repeat(range(10), 8), "transform": np.tile(list("abcdefgh"), 10), "accuracy_percent": splits.ravel()}
+        return measure(pd.DataFrame(columns).assign(n_train=TRAIN, n_test=TEST))
+
+    many = level + np.random.default_rng(1).normal(0, np.hypot(of_pool, of_split), (100_000, 8))
+    return Case(draw, float(statistic(many).mean()), conservative=True, slow=True)
+
+
+def order():
+    """The correlation with a published order, which is that of the columns."""
+    published = {(name,): 80.0 - place for place, name in enumerate("abcdefgh")}
+
+    def spearman(rows):
+        return 1 - (((-rows).argsort(1).argsort(1) - np.arange(8)) ** 2).sum(1) / 84
+
+    return of_conditions(lambda rows: measures.order_correlation(published, ("transform",), rows), spearman)
+
+
+def ratio():
+    """The ratio of two conditions."""
+    measure = functools.partial(measures.ratio_over_splits, "accuracy_percent", "transform", ("h", "a"))
+    return of_conditions(measure, lambda rows: rows[:, 7] / rows[:, 0])
+
+
 def counted(n, share, unit):
     """Datasets or pairs of which a share has a property."""
 
@@ -83,6 +118,8 @@ CASES = {
     ("dataset_bias.measures.difference_over_splits", "splits"): {"two classifiers": difference_of_features()},
     ("dataset_bias.measures.last_gain", "splits"): {"10 splits": of_curves(measures.last_gain)},
     ("dataset_bias.measures.rank_correlation", "splits"): {"10 splits": of_curves(measures.rank_correlation)},
+    ("dataset_bias.measures.order_correlation", "splits"): {"8 conditions": order()},
+    ("dataset_bias.measures.ratio_over_splits", "splits"): {"10 splits": ratio()},
     ("dataset_bias.measures.jackknife_over_datasets", "datasets"): {f"{n} datasets": datasets(n) for n in (4, 10)},
     ("dataset_bias.measures.counted_percent", "datasets"): {"4 datasets": counted(4, 0.8, "datasets")},
     ("dataset_bias.measures.counted_percent", "pairs"): {"12 pairs": counted(12, 0.9, "pairs")},

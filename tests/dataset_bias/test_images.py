@@ -7,11 +7,15 @@ import pytest
 import torch
 from PIL import Image
 from scipy import fft
+from skimage.feature import canny
 from skimage.feature import hog as reference_hog
 
 from myths.dataset_bias import duplicates, features, sets, simulated_cameras, source_sets, transforms
 from myths.lab.data.folders import image_folder
 from myths.lab.errors import UsageError
+from myths.lab.vision import pretrained
+
+INFORMATION = ["high pass", "edges", "shuffled pixels", "mean color"]
 
 
 def photographs(n=12):
@@ -75,7 +79,7 @@ def test_k_means_finds_what_scikit_learn_finds():
 # --- treatments -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("transform", ["common format", "gray", "blur", "noise", "32 pixels", "shuffled patches"])
+@pytest.mark.parametrize("transform", ["common format", "gray", "blur", "noise", "32 pixels", "shuffled patches", *INFORMATION])
 def test_a_treatment_keeps_the_shape_and_changes_the_picture(transform):
     x = photographs(4)
     treated = transforms.apply_transform(x, transform, torch.Generator().manual_seed(0))
@@ -103,6 +107,35 @@ def test_shuffled_patches_are_the_same_patches():
         return {p.tobytes() for p in images.unfold(1, 16, 16).unfold(2, 16, 16).permute(1, 2, 0, 3, 4).reshape(16, -1).numpy()}
 
     assert patches(shuffled[0]) == patches(x[0])
+
+
+def test_what_is_kept_of_an_image():
+    x = photographs(3)
+    high, edges, pixels, color = (transforms.apply_transform(x, name, torch.Generator().manual_seed(0)) for name in INFORMATION)
+    low = transforms.apply_transform(x, "blur", torch.Generator()).int()
+    assert ((low + high.int() - 128 - x.int()).abs() <= 1).double().mean() > 0.99  # but for what leaves the range
+    luma = transforms.gray(x)[:, 0].numpy() / 255
+    assert np.array_equal(edges[:, 1].numpy() == 255, np.stack([canny(image) for image in luma]))
+    assert set(edges.unique().tolist()) == {0, 255}
+    colors = [images.flatten(2).transpose(1, 2).tolist() for images in (x, pixels)]
+    assert all(sorted(before) == sorted(after) for before, after in zip(*colors, strict=True))
+    assert torch.equal(color[..., 0, 0], x.double().mean((2, 3)).round().to(torch.uint8))
+    assert torch.equal(color, color[..., :1, :1].expand_as(color))
+
+
+def test_features_of_a_pretrained_network(monkeypatch):
+    torch.manual_seed(0)
+    network = pretrained.build("squeezenet1_0", 7)
+    monkeypatch.setattr(pretrained, "read", lambda name: dict(network.state_dict()))
+    x = photographs(2)
+    found = features.extract(x, "squeezenet")
+    larger = torch.nn.functional.interpolate(x / 255, scale_factor=2, mode="bilinear")
+    mean, std = (torch.tensor(v)[:, None, None] for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
+    with torch.inference_mode():
+        expected = network.eval().features((larger - mean) / std).mean((2, 3))
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    both = features.extract(x, "hog and color thumbnail")
+    assert torch.equal(both, torch.cat([features.extract(x, "hog"), features.extract(x, "color thumbnail")], 1))
 
 
 def test_noise_has_its_strength():

@@ -69,3 +69,31 @@ def test_counted_things_never_have_an_interval_of_width_zero():
     found = measures.counted_percent("k", "n", "datasets", pd.DataFrame({"k": [3], "n": [3]}))
     assert ends(found) == pytest.approx((100, 100 * 0.025 ** (1 / 3), 100))
     assert (found.source_of_variation, found.n) == ("datasets", 3)
+
+
+def conditions(*splits):
+    """Rows with the accuracies of conditions a, b, c in each split."""
+    return pd.DataFrame(
+        {"seed": seed, "feature": "hog", "transform": name, "accuracy_percent": value, "n_train": 70, "n_test": 30}
+        for seed, split in enumerate(splits)
+        for name, value in zip("abc", split, strict=True)
+    )
+
+
+def test_the_order_of_conditions_is_compared_with_the_published_one():
+    published = {("hog", "a"): 82.0, ("hog", "b"): 70.0, ("hog", "c"): 48.0}
+    found = measures.order_correlation(published, ("feature", "transform"), conditions((60, 50, 40), (60, 30, 40), (60, 50, 40)))
+    assert found.value == pytest.approx((1 + 0.5 + 1) / 3)
+    assert found.high == 1
+    assert found.source_of_variation == "splits"
+    rows = conditions((60, 50, 40), (60, 30, 40))
+    assert measures.order_correlation(published, ("feature", "transform"), rows[rows["transform"] != "b"]) is None
+    other = rows.assign(transform=rows["transform"].replace("b", "z"))
+    assert measures.order_correlation(published, ("feature", "transform"), other) is None
+    assert measures.order_correlation({("b",): 2.0, ("c",): 1.0}, ("transform",), rows).value == pytest.approx(0)
+
+
+def test_the_ratio_of_two_conditions_is_paired_by_split():
+    found = measures.ratio_over_splits("accuracy_percent", "transform", ("c", "a"), conditions((60, 50, 30), (50, 50, 20)))
+    assert found.value == pytest.approx((0.5 + 0.4) / 2)
+    assert measures.ratio_over_splits("accuracy_percent", "transform", ("c", "z"), conditions((60, 50, 30), (50, 50, 20))) is None

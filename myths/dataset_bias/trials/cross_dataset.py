@@ -22,7 +22,7 @@ class _AcrossSets(Trial):
 
     task: Task
     """Datasets with shared object classes."""
-    feature: Literal["gray thumbnail", "color thumbnail", "gist", "hog"] = "hog"
+    feature: Literal["gray thumbnail", "color thumbnail", "gist", "hog", "squeezenet"] = "hog"
     """Input of the classifier."""
     seed: Seed = 0
 
@@ -38,8 +38,8 @@ class _AcrossSets(Trial):
 
     @property
     def data(self) -> tuple[str, ...]:
-        """Prepared datasets, except simulated cameras."""
-        return sets_of.required_datasets(self.sets)
+        """Prepared datasets, except simulated cameras, and the weights of the feature."""
+        return sets_of.required_datasets(self.sets, self.feature)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -56,14 +56,15 @@ class NameThatDataset(Trial):
     @property
     def relative_cost(self) -> float:
         """Approximate number of multiplications of the largest fits."""
-        values = {"gray thumbnail": 1.0, "color thumbnail": 3.0, "gist": 0.5, "bag of HOG words": 1.0, "hog": 1.7}
+        values = {"gray thumbnail": 1.0, "color thumbnail": 3.0, "gist": 0.5, "bag of HOG words": 1.0, "hog": 1.7, "squeezenet": 0.5}
+        values["hog and color thumbnail"] = values["hog"] + values["color thumbnail"]
         trained = sum(min(size, sets_of.smallest_dataset_size(self.sets)) for size in self.train_sizes)
         return trained * len(self.sets) ** 2 * values[self.feature] / 1e5 + 0.1
 
     @property
     def data(self) -> tuple[str, ...]:
-        """Prepared datasets, except simulated cameras."""
-        return sets_of.required_datasets(self.sets)
+        """Prepared datasets, except simulated cameras, and the weights of the feature."""
+        return sets_of.required_datasets(self.sets, self.feature)
 
     @property
     def columns(self) -> Mapping[str, Any]:
@@ -121,8 +122,8 @@ class ClassifyRandomParts(Trial):
 
     @property
     def data(self) -> tuple[str, ...]:
-        """The dataset, unless it is a simulated camera."""
-        return sets_of.required_datasets([self.set])
+        """The dataset, unless it is a simulated camera, and the weights of the feature."""
+        return sets_of.required_datasets([self.set], self.feature)
 
     @classmethod
     def test_instance(cls) -> ClassifyRandomParts:
