@@ -19,7 +19,7 @@ from myths.wiring.measures import (
     over_generators,
     over_wirings,
     size_of_correlation,
-    smallest_end,
+    smallest_r2,
 )
 from myths.wiring.trials import (
     CheckIdentity,
@@ -106,7 +106,8 @@ SAMPLING = (
             id=f"V9-lattice-{states}", kind="control", table="transitions", trial=LocateTransition,
             statement=f"Binder's cumulants of square lattices cross at the exact transition ln(1 + √{states}), within 1 %.",
             where={"family": "square lattice", "states": states}, unit="% from the exact point", criterion=between(-1, 1),
-            measure=partial(mean_over_seeds, "deviation_percent"), repetition_unit="seeds", guards=(CorrelateTransitions,),
+            measure=partial(mean_over_seeds, "deviation_percent"), repetition_unit="seeds",
+            guards=(CorrelateTransitions,), guarded={"states": states},
             **cited("computed", "Potts 1952; Beffara & Duminil-Copin 2012", 0),
         )
         for states in (2, 3)
@@ -230,7 +231,7 @@ CLAIMS: tuple[Claim, ...] = (
         **cited("computed", YOU),
         unit="R² of ten folds, smallest of five",
         where={"network": ("CNN-6", "ResNet-34", "ResNet-34-sep", "ResNet-50", "EfficientNet-B0"), "predictors": "C, L"},
-        measure=partial(smallest_end, "r2_of_folds", groups=5),
+        measure=partial(smallest_r2, "r2_of_folds", groups=5),
         criterion=at_least(0.5),
     ),
     _recomputed(

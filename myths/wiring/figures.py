@@ -23,7 +23,9 @@ def error_map(tables: Tables) -> Figure | None:
     table = tables["error_map"]
     if table.empty:
         return None
-    figure, ax = style.axes("Published errors of 3,942 wired MLPs", "clustering coefficient", "path length (edges)")
+    figure, ax = style.axes(
+        "Published errors of 3,942 wired MLPs (larger points: more wirings)", "clustering coefficient", "path length (edges)"
+    )
     size = 12 + 9 * np.sqrt(table["wirings"])
     points = ax.scatter(table["clustering"], table["path_length"], s=size, c=table["error_percent"], cmap="viridis_r", edgecolors="none")
     figure.colorbar(points, ax=ax, label="test error (%), mean of the cell")
@@ -48,6 +50,9 @@ def error_by_gap(tables: Tables) -> Figure | None:
     label = f"mean of about {table['wirings'].median():.0f} wirings, 95 % interval over wirings"
     ax.errorbar(table["spectral_gap"], table["error_percent"], yerr=bars, fmt="o-", ms=5, color=style.MEASURED_COLOR, label=label)
     ax.set_xscale("log")
+    ticks = (0.04, 0.06, 0.1, 0.2, 0.4)
+    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.set_xticks([], minor=True)
     ax.legend(frameon=False, fontsize=9)
     return figure
 
@@ -69,6 +74,7 @@ def error_by_shape(tables: Tables) -> Figure | None:
         ax.errorbar(at, means["mean"], yerr=bars, fmt="o-", ms=5, color=style.COLORS[i], label=f"{shape} (± standard error over seeds)")
     complete = table.groupby("seed")["complete_percent"].first()
     ax.axhline(complete.mean(), color=style.MUTED_COLOR, ls="--", lw=1, label=f"complete graph, {len(complete)} runs")
+    ax.set_ylim(top=complete.mean() + 0.45)  # room for the legend
     ax.set_xticks(range(len(groups)), [group.removeprefix("density ").replace(" to ", "–") for group in groups])
     ax.legend(frameon=False, fontsize=9)
     return figure
@@ -91,7 +97,14 @@ def explained(tables: Tables) -> Figure | None:
         bars = np.abs(np.stack([rows["r2_of_folds_low"], rows["r2_of_folds_high"]]) - value)
         ax.errorbar(at, value, yerr=bars, fmt="o", ms=4, lw=1, color=style.COLORS[i % len(style.COLORS)], label=predictors)
     ceilings = table.groupby("fit", sort=False)["ceiling"].first()
-    ax.hlines(ceilings, np.arange(len(names)) - 0.4, np.arange(len(names)) + 0.4, color=style.MUTED_COLOR, ls="--", label="ceiling")
+    ax.hlines(
+        ceilings,
+        np.arange(len(names)) - 0.4,
+        np.arange(len(names)) + 0.4,
+        color=style.MUTED_COLOR,
+        ls="--",
+        label="ceiling, estimated from the seeds",
+    )
     ax.set_xticks(range(len(names)), names, fontsize=8)
     ax.axhline(0, color=style.GRID_COLOR, lw=1)
     ax.legend(frameon=False, fontsize=8, ncols=4)
@@ -128,17 +141,18 @@ def held_out(tables: Tables) -> Figure | None:
     table = tables["held_out"]
     if table.empty:
         return None
-    names = list(dict.fromkeys(table["network"]))
-    figure, panels = style.panels(names, "predicted error (%)", "measured error (%)", (13.0, 3.4))
-    for ax, name in zip(panels, names, strict=True):
-        rows = table[table["network"] == name]
-        ends = [float(rows["predicted_percent"].min()), float(rows["predicted_percent"].max())]
+    networks = dict(iter(table.groupby("network", sort=False)))
+    titles = [f"{name}: r = {rows['predicted_percent'].corr(rows['error_percent']):.2f}" for name, rows in networks.items()]
+    figure, panels = style.panels(titles, "error predicted from other wirings (%)", "measured error (%)", (15.0, 3.8))
+    for ax, rows in zip(panels, networks.values(), strict=True):
+        ends = [rows["predicted_percent"].min(), rows["predicted_percent"].max()]
         ax.plot(ends, ends, color=style.MUTED_COLOR, ls="--", lw=1, label="equal")
-        label = f"{len(rows)} wirings, r = {rows['predicted_percent'].corr(rows['error_percent']):.2f}"
-        ax.plot(rows["predicted_percent"], rows["error_percent"], "o", ms=4, alpha=0.7, color=style.MEASURED_COLOR, label=label)
-        ax.legend(frameon=False, fontsize=8)
+        ax.plot(rows["predicted_percent"], rows["error_percent"], "o", ms=4, alpha=0.7, color=style.MEASURED_COLOR, label="a wiring")
+        ax.tick_params(labelsize=8)
+        ax.xaxis.label.set_size(9)
     for ax in panels[1:]:
         ax.set_ylabel("")
+    panels[0].legend(frameon=False, fontsize=9, loc="lower right")
     return figure
 
 
@@ -150,20 +164,23 @@ def magnetization(tables: Tables) -> Figure | None:
     if table.empty:
         return None
     table, points = table[table["states"] == 2], tables["transitions"]
-    title = "Magnetization of the Ising model (Potts, q = 2) on graphs of mean degree 4, and on a tree"
-    figure, ax = style.axes(title, "temperature (J = 1 between equal states)", "magnetization (root mean square)", (9.0, 5.0))
-    sizes = sorted(table["nodes_of_graph"].unique())
+    title = "Magnetization of the Ising model (Potts, q = 2) by kind of graph"
+    figure, ax = style.axes(title, "temperature 1 / β (J = 1 between equal states)", "magnetization (root mean square)", (9.0, 5.0))
+    smaller, larger = table["nodes_of_graph"].min(), table["nodes_of_graph"].max()
     for i, (family, rows) in enumerate(table.groupby("family", sort=False)):
-        for size, ls in zip(sizes, ("--", "-"), strict=True):
+        color = style.COLORS[i]
+        for size, line in ((smaller, "--"), (larger, "o-")):
             means = rows[rows["nodes_of_graph"] == size].groupby("temperature")["magnetization"].mean()
-            label = str(family) if ls == "-" else None
-            ax.plot(means.index, means, ls, marker="o" if ls == "-" else None, ms=3, lw=1.5, color=style.COLORS[i], label=label)
+            ax.plot(means.index, means, line, ms=3, lw=1.5, color=color, label=str(family) if size == larger else None)
         found = points[(points["family"] == family) & (points["states"] == 2)]
         if "beta" in found and len(crossed := found["beta"].dropna()):
-            ax.axvline(float((1 / crossed).mean()), color=style.COLORS[i], lw=1, ls=":")
-    ax.plot([], [], "-", color=style.MUTED_COLOR, label=f"{sizes[-1]:,} nodes")
-    ax.plot([], [], "--", color=style.MUTED_COLOR, label=f"{sizes[0]:,} nodes")
-    ax.plot([], [], ":", color=style.MUTED_COLOR, label="transition: the cumulants of both sizes cross")
+            ax.axvline(float((1 / crossed).mean()), color=color, lw=1, ls=":")
+    for line, text in (
+        ("o-", f"{larger:,.0f} nodes"),
+        ("--", f"{smaller:,.0f} nodes"),
+        (":", "transition: cumulants of both sizes cross"),
+    ):
+        ax.plot([], [], line, ms=3, color=style.MUTED_COLOR, label=text)
     ax.set_ylim(0, 1.02)
     ax.legend(frameon=False, fontsize=9)
     return figure
@@ -176,20 +193,18 @@ def transition_errors(tables: Tables) -> Figure | None:
     table, found = tables["wiring_transitions"], tables["transition_errors"]
     if table.empty or found.empty or "beta" not in table:
         return None
-    states = sorted(table["states"].unique())
-    label = "transition β × mean degree"
-    figure, panels = style.panels([f"Potts model, q = {q}" for q in states], label, "published error (%)", (4.5 * len(states) + 1.5, 4.2))
-    for ax, q in zip(panels, states, strict=True):
+    found = found[found["number"] == "Potts transition"].set_index("states")
+    titles = [
+        f"q = {q}: ρ = {row['rho']:.2f},\npartial ρ = {row['partial']:.2f} [{row['partial_low']:.2f}, {row['partial_high']:.2f}]"
+        for q, row in found.iterrows()
+    ]
+    x = "Potts transition β × mean degree\n(bars: error of the sampling; partial ρ: given clustering and path length)"
+    figure, panels = style.panels(titles, x, "published test error (%)", (5.5 * len(titles) + 1.0, 4.8))
+    for ax, q in zip(panels, found.index, strict=True):
         rows = table[table["states"] == q].drop_duplicates("wiring").dropna(subset=["beta"])
         at, error = (rows[name] * rows["mean_degree"] for name in ("beta", "beta_error"))
-        ax.errorbar(at, rows["error_percent"], xerr=error, fmt="none", ecolor=style.GRID_COLOR, lw=1, zorder=0)
-        points = ax.scatter(at, rows["error_percent"], c=rows["clustering"], cmap="viridis", s=18)
-        for _, row in found[(found["states"] == q) & (found["number"] == "Potts transition")].iterrows():
-            said = (
-                f"partial ρ = {row['partial']:.2f} [{row['partial_low']:.2f}, {row['partial_high']:.2f}]\ngiven clustering and path length"
-            )
-            ax.plot([], [], "o", ms=4, color=style.MUTED_COLOR, label=said)
-        ax.legend(frameon=False, fontsize=8, loc="upper right")
+        ax.errorbar(at, rows["error_percent"], xerr=error, fmt="none", ecolor=style.MUTED_COLOR, lw=0.6, zorder=1)
+        points = ax.scatter(at, rows["error_percent"], c=rows["clustering"], cmap="viridis", s=18, zorder=2)
     figure.colorbar(points, ax=panels[-1], label="clustering coefficient")
     return figure
 

@@ -7,12 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from myths.lab import measures
-from myths.lab.estimate import clopper_pearson
+from myths.lab.estimate import Estimate, clopper_pearson
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from myths.lab.estimate import Estimate
 
 over_wirings = partial(measures.from_columns, n="wirings", source_of_variation="models")
 """Return an estimate of a table with its bootstrap interval over wirings, each of which is a network."""
@@ -24,20 +22,28 @@ mismatches = partial(measures.only_value, "mismatches", n="cases")
 """Return the number of cases in which two exact computations differ."""
 
 
-def smallest_end(column: str, rows: pd.DataFrame, *, groups: int) -> Estimate | None:
-    """Return the estimate whose interval reaches lowest: if its interval lies above a bound, all do.
+def smallest_r2(column: str, rows: pd.DataFrame, *, groups: int) -> Estimate | None:
+    """Return the smallest of several R² with an interval for the smallest.
+
+    Its lower end is the smallest of the lower ends. Its upper end is the smallest of the upper ends at a level that allows for the choice
+    (Bonferroni). They are reflected lower ends: a bootstrap over few wirings has too small upper ends of R².
 
     Args:
-        column: The column of the value.
-        rows: One row per network.
+        column: The column of R².
+        rows: One row per network, with its interval in ``{column}_low`` and ``{column}_high``.
         groups: Number of networks that the statement names.
 
     Returns:
         The estimate, or None if a network is missing.
     """
+    from scipy import special
+
     if len(rows) < groups:
         return None
-    return over_wirings(column, rows.loc[[rows[f"{column}_low"].idxmin()]])
+    widen = special.ndtri(1 - 0.025 / groups) / special.ndtri(0.975)
+    value, low = rows[column], rows[f"{column}_low"]
+    high = min(1.0, float((value + widen * (value - low)).min()))
+    return Estimate(float(value.min()), float(low.min()), high, "models", int(rows["wirings"].min()))
 
 
 def size_of_correlation(column: str, rows: pd.DataFrame) -> Estimate | None:

@@ -94,14 +94,14 @@ def sampled(profile: Profile, seeds: int | None) -> list[Trial]:
         LocateTransition(family=family, states=q, nodes=nodes, chains=chains, sweeps=sweeps, seed=seed)
         for seed in range(seeds or n_seeds)
         for family in families
-        for q in (2, 3)
+        for q in ((2,) if profile == "quick" else (2, 3))
         if family == "square lattice" or (q == 2 and 2 * seed < (seeds or n_seeds) and (profile != "quick" or seed == 0))
     ]
     of_wirings: list[Trial] = []
     for q in states:
         part = [SampleWirings(states=q, wirings=wirings, first=i * wirings, sweeps=wiring_sweeps) for i in range(parts)]
         of_wirings += [*part, CorrelateTransitions(sampled=tuple(part))]
-    return [*(CheckSampler(dynamics=each) for each in dynamics), *curves, *of_wirings]
+    return [*(CheckSampler(dynamics=each, graphs=2 if profile == "quick" else 6) for each in dynamics), *curves, *of_wirings]
 
 
 def train(profile: Profile, seeds: int | None) -> list[Trial]:

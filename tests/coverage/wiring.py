@@ -56,7 +56,7 @@ def sized(n, loading):
         ends = {"partial": found.value, "partial_low": found.low, "partial_high": found.high}
         return measures.size_of_correlation("partial", pd.DataFrame([ends | {"wirings": n}]))
 
-    return Case(draw, abs(inner.truth), conservative=loading == 0, slow=True)
+    return Case(draw, abs(inner.truth), slow=True)
 
 
 def largest_of(invariants, generators, versions, rho):
@@ -77,7 +77,7 @@ def largest_of(invariants, generators, versions, rho):
 
         accuracy = normal(1)
         values = np.hstack([accuracy, r * accuracy + np.sqrt(1 - r**2) * normal(invariants)])
-        found = np.abs(regression.spearman_by_group(values, list(map(str, group)), RESAMPLES, rng)).max(1)
+        found = np.abs(regression.spearman_by_group(values, list(map(str, group)), RESAMPLES // 2, rng)).max(1)
         value, low, high = percentile_interval(found)
         return Estimate(value, low, high, "models", generators)
 
@@ -140,7 +140,7 @@ def relative(n):
 def smallest(n, networks):
     """The smallest R² of ten folds of some networks that are equally predictable. Its truth is the mean of one network."""
     rng = np.random.default_rng(1)
-    truth = np.mean([1 - (both / y.var()).mean() for _, both, y in (of_folds(n, rng) for _ in range(2000))])
+    truth = np.mean([1 - (both / y.var()).mean() for _, both, y in (of_folds(n, rng) for _ in range(300))])
 
     def draw(rng):
         rows = []
@@ -148,7 +148,7 @@ def smallest(n, networks):
             _, both, y = of_folds(n, rng)
             found = bootstrap(regression.explained(both, y), n, "models", rng, RESAMPLES)
             rows.append({"value": found.value, "value_low": found.low, "value_high": found.high, "wirings": n})
-        return measures.smallest_end("value", pd.DataFrame(rows), groups=networks)
+        return measures.smallest_r2("value", pd.DataFrame(rows), groups=networks)
 
     return Case(draw, float(truth), conservative=True, slow=True)
 
@@ -172,16 +172,16 @@ CASES = {
     },
     ("lab.measures.from_columns of wiring.network_pairs", "models"): {"52 wirings, five networks": correlated(52, FIVE)},
     ("lab.measures.from_columns of wiring.other_collection", "models"): {
-        "16 invariants, 95 generators": largest_of(16, 95, 5, 0.35),
+        "16 invariants, 95 generators": largest_of(16, 95, 3, 0.35),
     },
     ("lab.measures.from_columns of wiring.surfaces", "models"): {
         "R², 1,000 wirings": in_sample(1000),
         "of the ceiling, 1,000 wirings": of_ceiling(1000),
         "relative, 1,000 wirings": relative(1000),
     },
-    ("wiring.measures.smallest_end", "models"): {"five of 52 wirings": smallest(52, 5)},
+    ("wiring.measures.smallest_r2", "models"): {"five of 52 wirings": smallest(52, 5)},
     ("wiring.measures.size_of_correlation", "models"): {
-        "160 wirings, no correlation": sized(160, 0.0),
-        "160 wirings, r = 0.3": sized(160, np.sqrt(0.3)),
+        "160 wirings, r = 0.2": sized(160, np.sqrt(0.2)),
+        "160 wirings, r = 0.5": sized(160, np.sqrt(0.5)),
     },
 }

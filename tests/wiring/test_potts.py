@@ -87,8 +87,8 @@ def test_two_wirings_of_one_batch_have_their_own_exact_moments_the_fourth_includ
 
 @pytest.mark.parametrize(("dynamics", "differ"), [("swendsen-wang", False), ("logit", False), ("simultaneous logit", True)])
 def test_dynamics_keep_the_potts_measure_unless_all_choose_at_once(dynamics, differ):
-    (row,) = rows(CheckSampler(dynamics=dynamics, graphs=3, chains=100, sweeps=30))
-    assert row["cases"] == 24
+    (row,) = rows(CheckSampler(dynamics=dynamics, graphs=1, chains=100, sweeps=20))
+    assert row["cases"] == 12
     assert (row["mismatches"] > 0) == differ
 
 
@@ -145,20 +145,20 @@ def test_a_crossing_and_its_exponent_are_found_and_none_where_curves_do_not_cros
 
 @pytest.mark.parametrize("states", [2, 3])
 def test_the_square_lattice_has_its_exact_transition(states):
-    point = rows(LocateTransition(states=states, nodes=256, sweeps=400))[-1]
+    point = rows(LocateTransition(states=states, nodes=256, sweeps=160))[-1]
     assert point["expected_beta"] == pytest.approx({2: 0.881374, 3: 1.005053}[states], abs=1e-6)
-    assert abs(point["deviation_percent"]) < 1.5
+    assert abs(point["deviation_percent"]) < 3
 
 
 def test_a_random_graph_has_the_transition_of_its_tree_and_a_tree_has_none():
-    random = rows(LocateTransition(family="random", nodes=400, sweeps=300))
-    tree = rows(LocateTransition(family="tree", nodes=255, sweeps=200))
+    random = rows(LocateTransition(family="random", nodes=196, sweeps=160))
+    tree = rows(LocateTransition(family="tree", nodes=63, sweeps=160))
     assert random[-1]["expected_beta"] == pytest.approx(math.log(2))
-    assert abs(random[-1]["deviation_percent"]) < 6  # the smaller graph has 100 nodes
+    assert abs(random[-1]["deviation_percent"]) < 8  # the smaller graph has 49 nodes
     assert tree[-1]["beta"] is None
     for row in (row for row in tree if row["kind"] == "curve"):
         exact = potts.tree_moments(graphs.binary_tree(row["nodes_of_graph"]), 2, row["beta"])[1]
-        assert row["magnetization"] == pytest.approx(math.sqrt(exact), rel=0.08)
+        assert row["magnetization"] == pytest.approx(math.sqrt(exact), rel=0.1)
 
 
 def test_families_have_their_degrees():

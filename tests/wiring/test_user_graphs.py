@@ -9,7 +9,7 @@ from myths.lab.errors import UsageError
 from myths.lab.execution import runner
 from myths.lab.storage.store import Results, Store
 from myths.lab.trial import Context
-from myths.wiring import facts, graphs, tables
+from myths.wiring import facts, graphs, prediction, tables
 from myths.wiring.prediction import predict_error
 from myths.wiring.trials import Predict
 from myths.wiring.user_summary import summarize_user_data
@@ -18,6 +18,7 @@ from myths.wiring.user_summary import summarize_user_data
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("MYTHS_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(prediction, "SWEEPS", 60)
 
 
 def added(tmp_path, text, name="mine"):
