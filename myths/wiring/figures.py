@@ -149,7 +149,7 @@ def held_out(tables: Tables) -> Figure | None:
         ax.plot(ends, ends, color=style.MUTED_COLOR, ls="--", lw=1, label="equal")
         ax.plot(rows["predicted_percent"], rows["error_percent"], "o", ms=4, alpha=0.7, color=style.MEASURED_COLOR, label="a wiring")
         ax.tick_params(labelsize=8)
-        ax.xaxis.label.set_size(9)
+        ax.xaxis.label.set_fontsize(9)
     for ax in panels[1:]:
         ax.set_ylabel("")
     panels[0].legend(frameon=False, fontsize=9, loc="lower right")

@@ -72,7 +72,9 @@ def density_of_states(counts: Int[Array, "... temperatures energies"], betas: Fl
     boltzmann = betas[..., None] * energies
     with np.errstate(divide="ignore"):
         met, drawn = np.log(counts.sum(-2)), np.log(counts.sum(-1))
-    free = np.zeros(drawn.shape)
+    mean = (counts @ energies) / counts.sum(-1)
+    steps = np.diff(betas, axis=-1) * (mean[..., 1:] + mean[..., :-1]) / 2  # ∂ ln Z / ∂β is the mean energy: a good start
+    free = np.concatenate([np.zeros((*mean.shape[:-1], 1)), steps.cumsum(-1)], axis=-1)
     for _ in range(MAX_ROUNDS):
         log_density = met - logsumexp(boltzmann + (drawn - free)[..., None], axis=-2)
         updated = logsumexp(log_density[..., None, :] + boltzmann, axis=-1)

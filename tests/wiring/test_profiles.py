@@ -1,43 +1,35 @@
-"""The profile for a GPU, rehearsed on the CPU: every kind of its trials runs with the same settings but small sizes."""
+"""The profile for a GPU, rehearsed on the CPU: what it samples and trains runs with the same settings but small sizes."""
 
 import dataclasses
-
-import pytest
 
 from myths import suite
 from myths.lab.data import prepared
 from myths.lab.execution import runner
 from myths.lab.storage.store import Store
-from myths.lab.trial import Trial
-from myths.wiring.trials import CorrelateTransitions, LocateTransition, TrainWirings
+from myths.wiring.trials import CheckSampler, CorrelateTransitions, LocateTransition, SampleWirings, TrainWirings
 
 SMALL = {
-    "sweeps": 100, "chains": 8, "nodes": 64, "resamples": 25, "draws": 20, "graphs": 2, "wirings": 10, "first": 0, "epochs": 1.0,
-    "train_examples": 256, "most_edges": 5, "stem": 64, "degree": 4.0,
-}  # fmt: skip
+    CheckSampler: {"graphs": 1, "chains": 8, "sweeps": 20},
+    LocateTransition: {"nodes": 64, "chains": 1, "sweeps": 20},
+    SampleWirings: {"wirings": 20, "first": 0, "sweeps": 100},
+    TrainWirings: {"dataset": "digits", "nodes": 16, "degree": 4, "stem": 32, "graphs": 2, "epochs": 1, "train_examples": 256},
+}
 
 
 def small(trial):
-    """The trial with small sizes: parts of one sample become one part, and images become digits."""
-    settings = {name: value for name, value in SMALL.items() if hasattr(trial, name)}
+    """The trial with small sizes: the parts of a sample become one part, and images become digits."""
     if type(trial) is CorrelateTransitions:
-        settings = {"resamples": 25, "sampled": (dataclasses.replace(small(trial.sampled[0]), wirings=20),)}
-    if type(trial) is TrainWirings:
-        settings |= {"dataset": "digits", "nodes": 16}
-    if trial.data and type(trial) is not TrainWirings:
-        pytest.fail(f"{trial} reads {trial.data}")
-    fields = {field.name for field in dataclasses.fields(trial)}
-    if "nodes" in fields and type(trial) not in (LocateTransition, TrainWirings):
-        settings.pop("nodes")
-    return dataclasses.replace(trial, **{name: value for name, value in settings.items() if name in fields})
+        return dataclasses.replace(trial, resamples=25, sampled=(small(trial.sampled[0]),))
+    return dataclasses.replace(trial, **SMALL[type(trial)])
 
 
-def test_the_gpu_profile_runs_on_the_cpu_with_small_sizes(tmp_path):
+def test_what_the_gpu_profile_samples_and_trains_runs_on_the_cpu_with_small_sizes(tmp_path):
     wiring = suite.find("wiring")
-    listed = wiring.trials("gpu", 1, ())
-    assert {TrainWirings, LocateTransition, CorrelateTransitions} <= {type(trial) for trial in listed}
-    rehearsed: list[Trial] = list({trial.id: trial for trial in map(small, listed)}.values())
+    listed = [trial for trial in wiring.trials("gpu", 1, ()) if type(trial) in (*SMALL, CorrelateTransitions)]
+    assert {type(trial) for trial in listed} == {*SMALL, CorrelateTransitions}
+    assert {trial.states for trial in listed if type(trial) is CorrelateTransitions} == {2, 3, 4}
+    rehearsed = list({trial.id: trial for trial in map(small, listed)}.values())
     store = Store(tmp_path, wiring.types_by_name)
     plan = runner.plan(rehearsed, store, prepared.sha256_of)
     assert runner.run(plan, store, runner.Invocation("cpu", prepared.sha256_of, "test")).failed == []
-    assert {str(type(trial)) for trial in listed} <= {str(type(record.trial)) for record in store.records}
+    assert {trial.id for trial in rehearsed} == {record.trial.id for record in store.records}
