@@ -16,14 +16,15 @@ from myths.lab.errors import CannotStart, UsageError
 from myths.lab.language import training as language
 from myths.lab.language.attention import SelfAttention
 from myths.lab.language.parallel_corpus import Pairs, padded
-from myths.lab.language.training import predict_pairs, translation_batches
-from myths.lab.language.transformer import EncoderDecoder, TransformerConfig
+from myths.lab.language.training import Prediction, predict_pairs, translation_batches
+from myths.lab.language.transformer import EncoderDecoder, LanguageModel, TransformerConfig
 from myths.lab.language.vocabulary import EOS, PAD
 from myths.lab.step_recorder import SWITCH, StepRecorder, can_record
 from myths.lab.vision.augmentation import augment
 from myths.lab.vision.memory_format import place
 from myths.lab.vision.networks import build, channel_statistics
 from myths.lab.vision.training import Hooks, TrainConfig, fit, lr_factor, make_optimizer
+from myths.lightweight_conv.layers import builder as layer_builder
 from myths.saliency.robust_training import SignedGradient
 from tests.simulated_graph import Waited, simulate
 
@@ -253,6 +254,24 @@ def test_sequences_are_trained_on_as_in_a_plain_loop_eagerly_and_recorded(monkey
     assert_close(without_key_biases(recorded), without_key_biases(eager), 1e-3)
     assert (again.updates, again.tokens) == (done.updates, done.tokens)
     assert again.loss == pytest.approx(done.loss, rel=1e-5)
+
+
+@pytest.mark.parametrize("layer", ["attention-window", "lightweight", "dynamic"])
+def test_layers_of_myth_6_are_recorded(layer, monkeypatch):
+    found = []
+    for simulated in (False, True):
+        torch.manual_seed(0)
+        shape = TransformerConfig(vocabulary=12, embed_dim=8, ffn_dim=8, heads=2, encoder_layers=0, decoder_layers=1, max_length=12)
+        model = LanguageModel(shape, layer_builder(layer, channels=8, heads=2, kernel_sizes=(3,), dropout=0.1))
+        tokens = torch.randint(4, 12, (20, 4, 12), generator=torch.Generator().manual_seed(1))
+        predict = lambda x, model=model: Prediction(model(x[:, :-1]), x[:, 1:])  # noqa: E731
+        if simulated:
+            graphs = simulate(monkeypatch)
+        torch.manual_seed(3)
+        config = language.TrainConfig(updates=20, learning_rate=5e-3, warmup=5)
+        found.append(language.fit(model, predict, ((x,) for x in tokens), config, device="cpu").loss)
+    assert graphs.recorded == 1
+    assert found[1] == pytest.approx(found[0], rel=1e-4)
 
 
 # --- where steps are recorded -----------------------------------------------------------------------
