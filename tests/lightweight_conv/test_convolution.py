@@ -166,7 +166,7 @@ def made(kernel, pointers, **constants):
 
 bf16 = dict.fromkeys(("x", "w", "y", "g", "x_grad", "w_grad"), "*bf16") | {"mask": "*u8", "kept": "*u8", "norm": "*fp32", "sums": "*fp32"}
 # Small tiles, because they compile faster.
-tiles = {"KERNEL_SIZE": 3, "PER_HEAD": 16, "OPERAND": tl.bfloat16, "ROWS": 16, "CHANNELS": 16, "x_c": 1, "w_k": 1}
+tiles = {"PER_HEAD": 16, "OPERAND": tl.bfloat16, "ROWS": 16, "CHANNELS": 16, "x_c": 1, "w_k": 1}
 lightweight = {**tiles, "TAIL": 16, "GATED": True, "MASKED": True}
 dynamic = {**tiles, "PART": 16, "SOFTMAX": True, "DROPPED": True}
 for kernel, constants in (

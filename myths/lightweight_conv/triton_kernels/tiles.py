@@ -9,6 +9,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+ROWS = 64
+"""Number of positions that a program computes. It is the same for all lengths, because each number would be compiled anew."""
 MIN_CHANNELS = 16
 """Fewest channels per head. Matrix units multiply tiles of at least 16 x 16."""
 MAX_KERNEL_SIZE = 129
@@ -31,9 +33,9 @@ def supports(x: Tensor, kernel: Tensor) -> bool:
 def constants(x: Tensor, per_head: int) -> dict[str, Any]:
     """Return the compile-time constants of all kernels for an input [batch, positions, channels].
 
-    A program computes ROWS positions. PER_HEAD is the number of channels per head, and OPERAND the dtype of the factors of matrix
-    products. The interpreter cannot multiply bfloat16, which float32 contains.
+    PER_HEAD is the number of channels per head, and OPERAND the dtype of the factors of matrix products. The interpreter cannot multiply
+    bfloat16, which float32 contains. Lengths and kernel sizes are no constants: a model has many, and a kernel compiles for seconds.
     """
     types = {torch.float32: tl.float32, torch.bfloat16: tl.bfloat16, torch.float16: tl.float16}
     operand = types[x.dtype] if x.is_cuda else tl.float32
-    return {"PER_HEAD": per_head, "OPERAND": operand, "ROWS": min(64, max(16, triton.next_power_of_2(x.shape[1])))}
+    return {"PER_HEAD": per_head, "OPERAND": operand, "ROWS": ROWS}
