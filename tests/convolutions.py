@@ -39,7 +39,8 @@ WITHOUT_OWN_CONVOLUTIONS = {
     "AttackImages", "RandomizeParameters", "MeasureCurvature", "MeasureInfluence", "ChangeImages",
     "LearnModes", "LearnTree", "DrawTrees", "FindCategory", "FindItemModes", "CompareOrders",
     "CheckIdentity", "RegenerateWirings", "MapErrors", "FitSurface", "CompareShapes", "CompareNetworks", "SelectBest", "FitFewWirings",
-    "CompareEpochs", "CompareOtherCollection", "TrainWirings", "Predict",
+    "CompareEpochs", "CompareOtherCollection", "TrainWirings", "Predict", "PredictHeldOut",
+    "CheckSampler", "LocateTransition", "SampleWirings", "CorrelateTransitions",
 }  # fmt: skip
 """Trials that compute none, or only those of a network that a trial they depend on trains."""
 
