@@ -58,6 +58,13 @@ class Total(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Flat(Trial):
+    """Has no formula of its cost."""
+
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Peek(Total):
     """Looks up what it does not depend on."""
 
@@ -414,7 +421,7 @@ def test_estimates_are_scaled_by_work_within_class_and_machine(tmp_path):
         store.append(TrialRecord(trial, status, seconds=seconds, device=machine))
     assert Estimates(store.records, "cpu")(Part(name="new", size=2.0)) == pytest.approx(6.0)
     assert Estimates(store.records, "h200")(Part(name="new", size=2.0)) == pytest.approx(1000.0)
-    assert Estimates(store.records, "cpu")(Peek(name="new", parts=())) is None
+    assert Estimates(store.records, "cpu")(Flat(name="new")) is None
     store.append(TrialRecord(Part(name="v"), "ok", seconds=9000.0, device="h200", concurrent_trials=2))
     assert Estimates(store.records, "h200")(Part(name="new", size=2.0)) == pytest.approx(1000.0)
 
@@ -432,6 +439,15 @@ def test_trials_of_the_same_kind_predict_before_others_of_their_class(tmp_path):
     estimates.add(TrialRecord(Total(name="t", parts=(Part(name="y"),)), "ok", seconds=40.0, device="cpu"))
     assert [estimates(Total(name="t", parts=(Part(name=name),))) for name in "xy"] == pytest.approx([5.0, 40.0])
     assert estimates(Total(name="t", parts=(Part(name="z"),))) == pytest.approx(22.5)
+
+
+def test_a_class_without_finished_trials_takes_the_factor_of_its_formula(tmp_path):
+    store = store_in(tmp_path)
+    store.append(TrialRecord(Part(name="x", size=2.0), "ok", seconds=10.0, device="cpu"))
+    estimates = Estimates(store.records, "cpu")
+    assert estimates(Total(name="new", parts=(), size=3.0)) == pytest.approx(15.0)  # Part defines the cost of both
+    store.append(TrialRecord(Total(name="t", parts=()), "ok", seconds=1.0, device="cpu"))
+    assert Estimates(store.records, "cpu")(Total(name="new", parts=(), size=3.0)) == pytest.approx(3.0)
 
 
 def test_other_runs_predict_only_classes_that_the_run_has_not_finished(tmp_path):

@@ -68,6 +68,15 @@ def test_the_committed_table_holds_measured_rows_of_classes_that_exist():
         assert (kept.seconds, kept.relative_cost) == pytest.approx((row.seconds, row.relative_cost), rel=1e-3)
 
 
+def test_rows_of_a_cpu_are_of_named_classes_only(tmp_path):
+    folder = ROOT / "results" / "published" / "cpu-laptop"
+    assert script.rows_of_run(folder) == []
+    (row,) = script.rows_of_run(folder, ["TimeNewtonStep"])
+    assert (row.machine_class, row.trial, row.source) == ("cpu", "TimeNewtonStep", "cpu-laptop")
+    classes = {name for myth in script.suite.MYTHS for name in myth.types_by_name}
+    assert {each.trial for each in read()} <= classes
+
+
 def test_rows_of_the_stage_are_taken_unless_rehearsed(tmp_path):
     record = {"tiny": False, "machine_class": "h200", "commit": "0123456789", "rows": [
         {"trial": str(SMALL), "seconds": 3.0, "canonical": json.dumps(canonical(SMALL))}, {"not_measured": "…"},

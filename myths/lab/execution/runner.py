@@ -142,7 +142,8 @@ class Estimates:
     """Estimates the duration of trials from finished trials on the same machine class.
 
     The expected duration is proportional to ``relative_cost``, with the factor of finished trials of the same kind, or else of the same
-    class. Trials are of one kind if all of their settings that are texts agree: dataset, network, method.
+    class, or else of classes with the same formula of the relative cost. Trials are of one kind if all of their settings that are texts
+    agree: dataset, network, method.
 
     Args:
         records: Records to learn from.
@@ -167,15 +168,16 @@ class Estimates:
                 self._known[group] = seconds + record.seconds, work + record.trial.relative_cost
 
     def __call__(self, trial: Trial) -> float | None:
-        """Estimate the duration of a trial in seconds. Return None if none of its class has finished or is in the table of GPUs."""
+        """Estimate the duration of a trial in seconds. Return None if none of its class or formula has finished, nor is in the table."""
         known = (found.get(group) for group in _groups(trial) for found in (self._known, self._elsewhere))
         seconds, work = next((each for each in known if each is not None), (0.0, 0.0))
         return seconds / work * trial.relative_cost if work else seconds_table.estimate(trial, self.machine_class)
 
 
 def _groups(trial: Trial) -> tuple[Any, ...]:
-    """Return the kind and the class of a trial."""
-    return _kind(trial), type(trial)
+    """Return the kind of a trial, its class, and the base class that defines its relative cost, if it is not ``Trial``."""
+    formula = next(each for each in type(trial).__mro__ if "relative_cost" in vars(each))
+    return _kind(trial), type(trial), *(() if formula is Trial else (("formula", formula),))
 
 
 def _kind(trial: Trial) -> tuple[Any, ...]:

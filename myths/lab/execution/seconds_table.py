@@ -1,7 +1,8 @@
-"""Seconds of trials that were measured on GPUs, to predict the duration of a run before any of its trials has finished.
+"""Seconds of trials that were measured elsewhere, to predict the duration of a run before any of its trials has finished.
 
-``measured_seconds.csv`` has one row per machine class, trial class and settings: the seconds of the trials that ran alone there, and their
-relative cost. ``python benchmarks/seconds.py FOLDER`` adds rows from a run or from the stage "seconds" of ``benchmarks/gpu.py``.
+``measured_seconds.csv`` has one row per machine class, trial class and settings: the seconds of the trials that ran alone on a GPU, and
+their relative cost. ``python benchmarks/seconds.py FOLDER`` adds rows from a run or from the stage "seconds" of ``benchmarks/gpu.py``. On a
+CPU (of two cores) it holds only classes that no published run has finished: those of the profile "overnight".
 """
 
 from __future__ import annotations
