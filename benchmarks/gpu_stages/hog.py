@@ -61,4 +61,4 @@ def measure_hog(run: Run) -> None:
                 run.row(size=size, method=name, images_per_second=rate, suite_over_it=rates["suite"] / rate)
             if size == 32:
                 run.reach("hog-gpu", rates["suite"] / rates["scikit-image, one process"])
-                run.reach("hog-cpu", rates["suite"] / rates[f"scikit-image, {cores} processes"])
+                run.reach("hog-cpu", rates["suite"] / max(rate for name, rate in rates.items() if name != "suite"))
