@@ -64,7 +64,9 @@ MYTH = Myth(
         "Claims W1 to W7 are recomputed from published errors, and their criteria were written when the numbers were known. W8 alone is "
         "blind, so the myth stays open unless W8 is decided. The number of spanning trees, T(1, 1) of the Tutte polynomial, explains "
         "little of the error at equal density. Other points of the Tutte polynomial cannot be computed at 64 nodes: the problem is "
-        "#P-hard nearly everywhere (Jaeger, Vertigan & Welsh 1990)."
+        "#P-hard nearly everywhere (Jaeger, Vertigan & Welsh 1990). Whether the temperature at which the Potts model on a wiring orders "
+        "predicts the error of the network is an open question without a criterion in the literature. This temperature depends on "
+        "clustering and path length, so W9 asks what it adds to them, among wirings of one density."
     ),
     papers=(
         Paper(

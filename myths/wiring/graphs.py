@@ -112,7 +112,7 @@ def watts_strogatz(nodes: int, degree: float, rewire: float, seed: int) -> Wirin
     for _ in range(100):
         neighbors = _rewired_lattice(nodes, round(degree * nodes / 2), rewire, rng)
         wiring = of_edges(nodes, ((i, j) for i, others in enumerate(neighbors) for j in others))
-        if np.isfinite(distances(wiring.adjacency)).all():
+        if is_connected(wiring):
             return wiring
     raise ValueError(f"no connected graph in 100 draws of {nodes} nodes of degree {degree}, rewired with probability {rewire}")
 
@@ -144,6 +144,15 @@ def _new_neighbor(node: int, names: list[int], neighbors: list[set[int]], rng: r
         if len(neighbors[node]) >= len(names) - 1:
             return None
     return new
+
+
+def is_connected(wiring: Wiring) -> bool:
+    """Return whether a path leads from every node to every other."""
+    from scipy.sparse import coo_array, csgraph
+
+    first, second = np.array(sorted(wiring.edges), dtype=int).reshape(-1, 2).T
+    matrix = coo_array((np.ones(len(first)), (first, second)), shape=(wiring.nodes, wiring.nodes))
+    return csgraph.connected_components(matrix, directed=False)[0] == 1
 
 
 def distances(adjacency: Float[Array, "n n"]) -> Float[Array, "n n"]:

@@ -88,7 +88,7 @@ def sampled(profile: Profile, seeds: int | None) -> list[Trial]:
     states, parts, wirings, wiring_sweeps = {
         "quick": ((2,), 1, 20, 1000),
         "laptop": ((2, 3), 4, 40, 3000),
-    }.get(profile, ((2, 3, 4), 10, 60, 10_000))
+    }.get(profile, ((2, 3, 4), 3, 200, 10_000))
     nodes, chains, sweeps, n_seeds = {"quick": (256, 4, 160, 3), "laptop": (1024, 4, 400, 6)}.get(profile, (4096, 16, 2000, 4))
     curves = [
         LocateTransition(family=family, states=q, nodes=nodes, chains=chains, sweeps=sweeps, seed=seed)
