@@ -58,6 +58,11 @@ def test_a_complete_graph_has_clustering_and_path_length_one_and_cayleys_number_
     assert found.log10_spanning_trees == pytest.approx(62 * math.log10(64))
 
 
+def test_a_graph_is_connected_if_all_distances_are_finite():
+    for wiring in (graphs.of_edges(4, ((0, 1), (2, 3))), graphs.of_edges(3, ((0, 1),)), graphs.watts_strogatz(30, 2.2, 1.0, 0)):
+        assert graphs.is_connected(wiring) == np.isfinite(graphs.distances(wiring.adjacency)).all()
+
+
 # --- Tutte polynomial ----------------------------------------------------------------------------------
 
 

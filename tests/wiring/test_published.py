@@ -9,7 +9,7 @@ from sklearn.preprocessing import PolynomialFeatures
 from myths.lab.trial import Context
 from myths.wiring import facts, regression
 from myths.wiring.regression import median_correlation
-from myths.wiring.trials import CompareOtherCollection, CompareShapes, FitSurface, SelectBest
+from myths.wiring.trials import CompareOtherCollection, CompareShapes, FitSurface, PredictHeldOut, SelectBest
 
 
 def rows(trial):
@@ -56,6 +56,18 @@ def test_folds_predict_nothing_of_noise_and_all_of_a_quadratic_function():
     assert sorted(np.concatenate(folds)) == list(range(300))
     assert regression.r_squared_of_folds(terms, 1 + a * b - b**2, folds) == pytest.approx(1)
     assert regression.r_squared_of_folds(terms, rng.normal(size=300), folds) < 0.02
+
+
+def test_a_held_out_wiring_has_no_part_in_its_prediction():
+    trial = PredictHeldOut(network="CNN-6")
+    found = rows(trial)
+    x = np.array([[row["clustering"], row["path_length"]] for row in found])
+    y = np.array([row["error_percent"] for row in found])
+    features = PolynomialFeatures(2).fit_transform(x)
+    for fold in regression.random_folds(len(y), Context(trial).rng("folds")):
+        rest = np.setdiff1d(np.arange(len(y)), fold)
+        expected = LinearRegression().fit(features[rest], y[rest]).predict(features[fold])
+        assert [found[i]["predicted_percent"] for i in fold] == pytest.approx(expected)
 
 
 def test_folds_by_group_do_not_split_a_group():
