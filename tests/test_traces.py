@@ -12,7 +12,7 @@ from myths import suite
 from myths.lab.tables import TRIALS
 from tests.chosen import H200, LAPTOP, idle, lines, measured, named, number, records, table
 
-RUNS = [pytest.param(run, count, id=run.name) for run, count in ((LAPTOP, 150), (H200, 15))]
+RUNS = [pytest.param(run, count, id=run.name) for run, count in ((LAPTOP, 150), (H200, 10))]
 HELD = [(run, myth) for run in (LAPTOP, H200) for myth in suite.OURS if run.has_results(myth)]
 MYTHS = [pytest.param(run, myth, id=f"{run.name}-{myth.name}") for run, myth in HELD]
 DROPPED = 25
