@@ -20,7 +20,7 @@ class SimulatedCluster:
         ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'seven-myths[ray]'")
         from ray.cluster_utils import Cluster
 
-        del ray
+        ray._private.utils.set_sigterm_handler = lambda handler: None  # so that a thread can add a node
         os.environ.update(RAY_USAGE_STATS_ENABLED="0", PYTHONPATH=str(ROOT))
         os.environ.pop("RAY_ADDRESS", None)
         head = {"num_cpus": 0, "include_dashboard": False, "include_log_monitor": False, "_system_config": QUICK_TO_NOTICE}

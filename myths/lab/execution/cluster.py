@@ -147,6 +147,8 @@ class Cluster:
         with _same_signal_handlers():
             try:
                 ray.init(address=place, log_to_driver=False, logging_level=logging.CRITICAL)
+                # Ray has no option for this: it prints the log of a lost node into the output of the command.
+                ray._private.worker.print_to_stdstream = lambda data, ignore_prefix: log.debug("%s", data)
             except (ConnectionError, RuntimeError, ValueError, TimeoutError, AssertionError) as error:
                 raise CannotStart(_connection_problem(place, error)) from error
         return cls(say, connected_here=True)
