@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[1]
-QUICK_TO_NOTICE = {"health_check_initial_delay_ms": 1000, "health_check_period_ms": 500, "health_check_failure_threshold": 6}
-"""A lost node is noticed within seconds. Ray's defaults are meant for machines and networks that may pause."""
+SETTINGS = {
+    "health_check_initial_delay_ms": 1000, "health_check_period_ms": 500, "health_check_failure_threshold": 6, "worker_niceness": 0,
+}  # fmt: skip
+"""A lost node is noticed within seconds: Ray's defaults are meant for networks that may pause. Workers have the priority of the test."""
 
 
 class SimulatedCluster:
@@ -23,7 +25,7 @@ class SimulatedCluster:
         ray._private.utils.set_sigterm_handler = lambda handler: None  # so that a thread can add a node
         os.environ.update(RAY_USAGE_STATS_ENABLED="0", PYTHONPATH=str(ROOT))
         os.environ.pop("RAY_ADDRESS", None)
-        head = {"num_cpus": 0, "include_dashboard": False, "include_log_monitor": False, "_system_config": QUICK_TO_NOTICE}
+        head = {"num_cpus": 0, "include_dashboard": False, "include_log_monitor": False, "_system_config": SETTINGS}
         self._cluster = Cluster(initialize_head=True, head_node_args=head)
         self.address = self._cluster.address
 
