@@ -41,7 +41,7 @@ def cluster_checks(address: str) -> list[dict[str, Any]]:
     data = {found.name: found.sha256 for found in prepared.all_prepared()}
     wanted = {device: session.wanted_on_nodes(device, suite.MYTHS, data) for device in ("cpu", "cuda")}
     found = cluster.nodes()
-    total = f"{len(found)} nodes, {sum(node.cores for node in found)} CPUs, {sum(node.gpus for node in found)} GPUs"
+    total = f"{len(found)} node{'s' * (len(found) > 1)}, {sum(node.cores for node in found)} CPUs, {sum(node.gpus for node in found)} GPUs"
     lines = [_check("cluster", total)]
     started = [(node, device, node.start(cluster_node.describe, wanted[device])) for node in found for device in _devices_of(node)]
     for node, device, reference in started:

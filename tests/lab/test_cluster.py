@@ -191,28 +191,32 @@ def test_a_process_that_dies_fails_its_own_trial_after_a_second_attempt(simulate
 
 def test_a_node_that_is_killed_costs_an_attempt_and_one_that_is_added_is_used(simulated, two_nodes, tmp_path):
     """Three rounds. In each, one node is killed at a random moment, and another one joins."""
-    chance = random.Random(0)
-    for turn in range(3):
-        folder, trace, said = tmp_path / str(turn), tmp_path / f"trace{turn}", []
-        trials = [Draw(seed=100 * turn + i, seconds=0.25, trace=str(trace)) for i in range(40)]
-        trials.append(Sum(draws=tuple(trials[:5])))
-        finished: dict[str, int] = {}
+    chance, folder, trace, said = random.Random(0), tmp_path / "run", tmp_path / "trace", []
+    trace.touch()
+    trials = [Draw(seed=i, seconds=0.25, trace=str(trace)) for i in range(70)]
+    trials.append(Sum(draws=tuple(trials[:5])))
+    finished: list[set[str]] = []
 
-        def disturb(folder=folder, finished=finished, turn=turn):
-            time.sleep(chance.uniform(0.3, 2.5))
-            finished |= Counter(record.trial.id for record in Store(folder, KINDS).records)
+    def disturb():
+        for turn in range(3):
+            enough, deadline = len(trace.read_text().split()) + 8, time.monotonic() + 120
+            while len(trace.read_text().split()) < enough and time.monotonic() < deadline:
+                time.sleep(0.02)
+            time.sleep(chance.uniform(0, 0.5))
+            finished.append({record.trial.id for record in Store(folder, KINDS).records})
             simulated.kill(two_nodes[turn % 2])
             two_nodes[turn % 2] = simulated.add(cpus=2)
 
-        thread = threading.Thread(target=disturb)
-        progress, records = go(trials, folder, simulated.address, during=thread.start, said=said)
-        thread.join()
-        starts = Counter(trace.read_text().split())
-        assert (progress.finished, progress.failed) == (len(trials), [])
-        assert Counter(record.status for record in records) == {"ok": len(trials)}
-        assert {starts[identity] for identity in finished} <= {1}
-        assert starts.total() <= 40 + 2, "only what ran on the node runs again"
-        assert any("was lost" in line for line in said), said
+    thread = threading.Thread(target=disturb)
+    progress, records = go(trials, folder, simulated.address, during=thread.start, said=said)
+    thread.join()
+    starts = Counter(trace.read_text().split())
+    assert (progress.finished, progress.failed) == (len(trials), [])
+    assert Counter(record.status for record in records) == {"ok": len(trials)}
+    assert len(finished) == 3
+    assert {starts[identity] for ended in finished for identity in ended if identity in starts} == {1}
+    assert starts.total() <= 70 + 3 * 2, "only what ran on a lost node runs again"
+    assert [line.partition(" was ")[2].partition(" ")[0] for line in said].count("lost") == 3, said
 
 
 def test_a_command_that_is_killed_goes_on_where_it_was(simulated, two_nodes, tmp_path):
