@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,9 @@ class SimulatedCluster:
         ray._private.utils.set_sigterm_handler = lambda handler: None  # so that a thread can add a node
         os.environ.update(RAY_USAGE_STATS_ENABLED="0", PYTHONPATH=str(ROOT))
         os.environ.pop("RAY_ADDRESS", None)
+        self._starter = ThreadPoolExecutor(1)  # the processes of a node end with the thread that started them
         head = {"num_cpus": 0, "include_dashboard": False, "include_log_monitor": False, "_system_config": SETTINGS}
-        self._cluster = Cluster(initialize_head=True, head_node_args=head)
+        self._cluster = self._starter.submit(Cluster, initialize_head=True, head_node_args=head).result()
         self.address = self._cluster.address
 
     def add(self, cpus: int = 1, data: Path | None = None, **more: Any) -> Any:
@@ -35,7 +37,7 @@ class SimulatedCluster:
         if data is not None:
             os.environ["MYTHS_DATA"] = str(data)
         try:
-            return self._cluster.add_node(num_cpus=cpus, **more)
+            return self._starter.submit(self._cluster.add_node, num_cpus=cpus, **more).result()
         finally:
             if data is not None:
                 os.environ.pop("MYTHS_DATA") if before is None else os.environ.update(MYTHS_DATA=before)
