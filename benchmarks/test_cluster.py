@@ -3,6 +3,7 @@
 The nodes share the cores of this machine, so that what is measured is the coordination: the trials need no core.
 """
 
+import contextlib
 import math
 import os
 import random
@@ -37,6 +38,11 @@ def simulated():
     cluster.close()
 
 
+def connected(simulated: SimulatedCluster) -> contextlib.closing[Cluster]:
+    """Return a connection that ends with its block."""
+    return contextlib.closing(Cluster.connect(simulated.address))
+
+
 def through(trials, store: Store, workers: WorkerPool) -> tuple[runner.Progress, float]:
     """Run trials; return the progress and the seconds."""
     plan = runner.plan(trials, store, lambda name: None)
@@ -51,7 +57,7 @@ def test_efficiency(benchmark, simulated, nodes, tmp_path):
     for _ in range(nodes):
         simulated.add(cpus=SLOTS)
     store = Store(tmp_path, KINDS)
-    with WorkerPool(ClusterWorkers(Cluster.connect(simulated.address), Wanted("cpu", CODE), SLOTS)) as workers:
+    with connected(simulated) as cluster, WorkerPool(ClusterWorkers(cluster, Wanted("cpu", CODE), SLOTS)) as workers:
         slots = workers.max_workers
         assert slots == nodes * SLOTS
         through([Draw(seed=-1 - i, seconds=2.0) for i in range(slots)], store, workers)  # every worker starts
@@ -90,7 +96,7 @@ def test_killed_nodes(benchmark, simulated, tmp_path):
 
         thread = threading.Thread(target=disturb)
         store = Store(folder, KINDS)
-        with WorkerPool(ClusterWorkers(Cluster.connect(simulated.address), Wanted("cpu", CODE), 2)) as workers:
+        with connected(simulated) as cluster, WorkerPool(ClusterWorkers(cluster, Wanted("cpu", CODE), 2)) as workers:
             thread.start()
             progress, _ = through(trials, store, workers)
         thread.join()

@@ -33,11 +33,20 @@ def cluster_checks(address: str) -> list[dict[str, Any]]:
         UsageError: The address is invalid.
         CannotStart: There is no cluster at this address.
     """
+    from myths.lab.execution import cluster
+
+    connected = cluster.Cluster.connect(address)
+    try:
+        return _node_checks()
+    finally:
+        connected.close()
+
+
+def _node_checks() -> list[dict[str, Any]]:
     from myths import suite
     from myths.lab.data import prepared
     from myths.lab.execution import cluster, cluster_node, session
 
-    connected = cluster.Cluster.connect(address)
     data = {found.name: found.sha256 for found in prepared.all_prepared()}
     wanted = {device: session.wanted_on_nodes(device, suite.MYTHS, data) for device in ("cpu", "cuda")}
     found = cluster.nodes()
@@ -55,7 +64,6 @@ def cluster_checks(address: str) -> list[dict[str, Any]]:
         if about.lacking:
             fix = "The first run that reads them sends them. Or set MYTHS_DATA to a folder that all nodes share"
             lines.append(_check(f"node {node.name}", f"lacks {', '.join(about.lacking)}", fix))
-    connected.close()
     return lines
 
 

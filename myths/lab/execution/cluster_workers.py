@@ -97,10 +97,6 @@ class ClusterWorkers:
             if not by_reference and stopwatch.elapsed > WAIT_FOR_NODES_SECONDS:
                 raise CannotStart("The cluster has no node left for the remaining trials. Finished trials are saved; run the command again")
 
-    def close(self) -> None:
-        """Disconnect from the cluster."""
-        self._cluster.close()
-
     def lose(self, machine: Machine) -> None:
         """Stop using a node. If it is alive after all, it is found and checked again."""
         if (node := self._nodes.pop(machine, None)) is not None:
@@ -203,8 +199,9 @@ class _ClusterWorker:
         """Return the result of the trial, or what became of its process."""
         import ray
 
+        reference, self.reference = self.reference, None  # Ray would try to recover a result that a later node loss takes away
         try:
-            return ray.get(self.reference)
+            return ray.get(reference)
         except ray.exceptions.RayTaskError as error:  # the trial or its result cannot be loaded
             return Execution(None, self._stopwatch.elapsed, 0, one_line(f"{type(error.cause).__name__}: {error.cause}"), str(error))
         except ray.exceptions.RayError as error:

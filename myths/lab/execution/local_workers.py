@@ -111,9 +111,6 @@ class LocalWorkers:
         ready = wait([worker.pipe for worker in busy], timeout)
         return next((worker for worker in busy if worker.pipe in ready), None)
 
-    def close(self) -> None:
-        """Do nothing: the pool closes its workers."""
-
 
 class _ThisProcess:
     """This process. The trial runs when its result is asked for; nothing else runs then."""

@@ -236,6 +236,8 @@ def run(request: RunRequest, progress_of: ProgressFactory) -> dict[str, MythResu
     budget = Budget(request.budget) if request.budget is not None else None
     machine_class = request.machine_class
     with request.run.locked(), contextlib.ExitStack() as stack:
+        if request.cluster is not None:
+            stack.callback(request.cluster.close)
         if request.source is not None and continuation.needs_copy(request.source, request.run, machine_class):
             continuation.copy(request.source, request.run)
         planned, notes = _with_data(request)
@@ -277,8 +279,12 @@ def open_cluster(address: str, device: str, myths: Iterable[Myth], say: Callable
         CannotStart: There is no such cluster, or its nodes cannot run the myths.
     """
     cluster = Cluster.connect(address, say)
-    chosen = cluster.select_device(device)
-    cluster.describe(wanted_on_nodes(chosen, myths))
+    try:
+        chosen = cluster.select_device(device)
+        cluster.describe(wanted_on_nodes(chosen, myths))
+    except MythsError:
+        cluster.close()
+        raise
     return cluster, chosen
 
 

@@ -57,9 +57,6 @@ class Workers(Protocol):
     def wait(self, busy: Sequence[Any], timeout: float | None) -> Worker | None:
         """Return a worker whose trial has ended; None after ``timeout`` seconds, or if the machines changed."""
 
-    def close(self) -> None:
-        """Release what was used. The workers themselves were closed before."""
-
 
 def local_pool(jobs: int, device: str = "cpu", bounded: bool = False) -> WorkerPool:
     """Return a pool of this machine.
@@ -96,7 +93,6 @@ class WorkerPool:
         for job in self._idle + self._busy:
             job.worker.close()
         self._idle, self._busy = [], []
-        self._workers.close()
 
     @property
     def max_workers(self) -> int:
