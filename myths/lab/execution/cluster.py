@@ -144,7 +144,6 @@ class Cluster:
         if ray.is_initialized():
             return cls(say, connected_here=False)
         _check_reachable(place)
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # the loss of a node is no error of this process
         with _same_signal_handlers():
             try:
                 ray.init(address=place, log_to_driver=False, logging_level=logging.CRITICAL)
