@@ -23,7 +23,7 @@ from myths.lab.execution.cluster_workers import ClusterWorkers
 from myths.lab.execution.worker_pool import WorkerPool
 from myths.lab.storage.store import Store
 from tests.lab.test_cluster import CODE, KINDS, Draw
-from tests.simulated_cluster import SimulatedCluster
+from tests.simulated_cluster import SimulatedCluster, Sleep
 
 TRIALS = int(os.environ.get("MYTHS_TRIALS", "1000"))
 ROUNDS = int(os.environ.get("MYTHS_ROUNDS", "20"))
@@ -56,15 +56,15 @@ def test_efficiency(benchmark, simulated, nodes, tmp_path):
     """The time of sleeping alone, divided by the time of the run; what is lost, per trial and slot."""
     for _ in range(nodes):
         simulated.add(cpus=SLOTS)
-    store = Store(tmp_path, KINDS)
+    store = Store(tmp_path, {"Sleep": Sleep})
     with connected(simulated) as cluster, WorkerPool(ClusterWorkers(cluster, Wanted("cpu", CODE), SLOTS)) as workers:
         slots = workers.max_workers
         assert slots == nodes * SLOTS
-        through([Draw(seed=-1 - i, seconds=2.0) for i in range(slots)], store, workers)  # every worker starts
+        through([Sleep(seed=-1 - i, seconds=2.0) for i in range(slots)], store, workers)  # every worker starts
         measured = []
 
         def run() -> None:
-            progress, seconds = through([Draw(seed=i, seconds=SECONDS) for i in range(TRIALS)], store, workers)
+            progress, seconds = through([Sleep(seed=i, seconds=SECONDS) for i in range(TRIALS)], store, workers)
             assert progress.finished == TRIALS
             measured.append(seconds)
 

@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from myths.lab.trial import Context, Outcome, Trial
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = {
     "health_check_initial_delay_ms": 1000, "health_check_period_ms": 500, "health_check_failure_threshold": 6, "worker_niceness": 0,
 }  # fmt: skip
 """A lost node is noticed within seconds: Ray's defaults are meant for networks that may pause. Workers have the priority of the test."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sleep(Trial):
+    """A trial that needs no core."""
+
+    seconds: float
+    seed: int
+
+    def run(self, context: Context) -> Outcome:
+        time.sleep(self.seconds)
+        return Outcome([{"seed": self.seed}])
 
 
 class SimulatedCluster:
