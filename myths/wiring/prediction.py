@@ -21,7 +21,7 @@ STATES = (2, 3)
 """Numbers of states of the Potts models."""
 BETAS = np.array([0.8, 1.0, 1.2, 1.45, 1.75, 2.1, 2.6, 3.2])
 """Inverse temperatures that are sampled, in units of the transition in mean field."""
-CHAINS, SWEEPS, BURN_IN = 4, 500, 50
+CHAINS, SWEEPS, BURN_IN = 16, 300, 30
 
 
 def describe(wiring: Wiring, generator: torch.Generator) -> dict[str, Any]:
