@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import gpu as script  # noqa: E402
-from gpu_stages import STAGES, convolution, goals, runner  # noqa: E402
+from gpu_stages import STAGES, convolution, goals, runner, trainings  # noqa: E402
 from gpu_stages.rates import Rates  # noqa: E402
 from gpu_stages.stage import Goal, Stage  # noqa: E402
 
@@ -145,3 +145,15 @@ def test_the_list_names_every_stage(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["gpu.py", "--list"])
     assert script.main() == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:]] == list(STAGES)
+
+
+def test_the_rows_that_airbench_prints_are_read():
+    """Columns: run, epoch, accuracy of the last batch, with one view and with six, seconds. Rules surround the rows."""
+    row = "|  {:>6}  |  {:>5}  |  {:>9}  |  {:>7}  |  {:>11}  |  {:>12}  |".format
+    header = row("run   ", "epoch", "train_acc", "val_acc", "tta_val_acc", "time_seconds")
+    runs = [
+        [row(run, 0, 0.5, 0.4, "", 0.3), row("", 7, 0.95, 0.93, "", 2.1), row("", "eval", 0.95, 0.93, six, seconds), "-" * 70]
+        for run, six, seconds in (("warmup", 0.1, 90.0), (0, 0.9401, 2.5), (1, 0.9399, 2.7))
+    ]
+    printed = "\n".join(["-" * 70, header, "-" * 70, *(line for rows in runs for line in rows), "Mean: 0.94"])
+    assert trainings.read_airbench(printed) == [(10.0, 90.0), (94.01, 2.5), (93.99, 2.7)]
