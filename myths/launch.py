@@ -28,6 +28,11 @@ GRACE_SECONDS = 120
 """How long before its time limit Slurm signals the job, which then stops the run and requeues itself."""
 STOP_SECONDS = 60
 """How long a run may take to stop after an interruption."""
+ENDING_SECONDS = 600
+"""How long Slurm may take to end a job that it has interrupted."""
+_INTERRUPTED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
+FILE_SECONDS = 60
+"""How long a file of one node may take to appear on another one."""
 _MINUTES = {"m": 1, "h": 60, "d": 24 * 60}
 _SET_HERE = {
     "nodes": "--nodes", "time": "--time", "gpus-per-node": "--gpus-per-node", "cpus-per-task": "--cpus-per-node", "ntasks-per-node": "",
@@ -199,26 +204,28 @@ class NodeTask:
         if not self.with_ray:
             raise SystemExit(self._execute(run, os.environ))
         job = JobEnvironment()
+        is_first = job.global_rank == 0
         ended = job.paths.folder / f"{job.job_id}_ended"
-        ended.unlink(missing_ok=True)
-        status = self._execute(self.ray_command(job.hostnames[0], int(job.raw_job_id), _noting_the_end(run, ended)), _ray_environment())
-        if job.global_rank == 0 and not ended.exists():
+        if is_first:
+            ended.unlink(missing_ok=True)
+        head = f"{job.hostnames[0]}:{20_000 + int(job.raw_job_id) % 10_000}"  # two jobs of a user may share a network
+        status = self._execute(self.ray_command(head, is_first, _noting_the_end(run, ended)), _ray_environment())
+        if not _appears(ended, 0 if is_first else FILE_SECONDS):
             print("Ray did not start on all nodes: see the lines above.", file=sys.stderr)
             status = status or 1
         raise SystemExit(status)
 
-    def ray_command(self, head: str, job_id: int, run: Sequence[str]) -> list[str]:
-        """Return the command that starts Ray on this node and, on the first node, runs ``run`` and stops Ray.
+    def ray_command(self, head: str, is_first: bool, run: Sequence[str]) -> list[str]:
+        """Return the command that starts Ray on a node and, on the first node, runs ``run`` and stops Ray.
 
         Args:
-            head: Host name of the first node.
-            job_id: Id of the job, from which the port is derived.
+            head: Host name and port of the first node.
+            is_first: Whether it is for the first node.
             run: The command of the run.
         """
-        ray = [sys.executable, "-m", "ray.scripts.scripts", "symmetric-run"]
-        port = 20_000 + job_id % 10_000  # two jobs of a user may share a network
-        options = ["--address", f"{head}:{port}", "--min-nodes", str(self.nodes), "--num-cpus", str(len(os.sched_getaffinity(0)))]
-        return [*ray, *options, "--disable-usage-stats", "--include-dashboard=false", "--", *run]
+        ray = [sys.executable, "-m", "ray.scripts.scripts", "symmetric-run", "--address", head, "--min-nodes", str(self.nodes)]
+        options = ["--num-cpus", str(len(os.sched_getaffinity(0))), *(["--include-dashboard=false"] if is_first else [])]
+        return [*ray, *options, "--", *run]
 
     def checkpoint(self) -> DelayedSubmission:
         """Stop the run and return the same task, which resumes it. submitit calls this shortly before the time limit."""
@@ -232,11 +239,19 @@ class NodeTask:
         return DelayedSubmission(NodeTask(self.words, self.nodes, self.with_ray))
 
     def _execute(self, command: Sequence[str], environment: Mapping[str, str]) -> int:
-        """Run a command in a session of its own, which the signals of Slurm do not reach, and return its exit status."""
-        self._process = subprocess.Popen(command, env=dict(environment), start_new_session=True)
+        """Run a command in a process group of its own and return its exit status.
+
+        Slurm announces preemption and cancellation by SIGTERM, which interrupts the run. A job that ended then would not be requeued.
+        """
+        deaf = ["sh", "-c", 'trap "" USR2; exec "$@"', "sh", *command]  # all processes get the signal of the time limit
+        self._process = subprocess.Popen(deaf, env=dict(environment), start_new_session=True)
         while self._process.poll() is None:  # not wait(): its lock would make checkpoint() wait in vain
             time.sleep(0.2)
-        return self._process.returncode if self._process.returncode >= 0 else 128 - self._process.returncode
+        status = self._process.returncode if self._process.returncode >= 0 else 128 - self._process.returncode
+        if status in _INTERRUPTED:
+            print("Interrupted: waiting for Slurm to requeue or to end the job.", file=sys.stderr)
+            time.sleep(ENDING_SECONDS)
+        return status
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_process": None}
@@ -247,6 +262,16 @@ def _noting_the_end(run: Sequence[str], file: Path) -> list[str]:
     return ["sh", "-c", '"$@"; status=$?; : > "$0"; exit $status', str(file), *run]
 
 
+def _appears(file: Path, seconds: float) -> bool:
+    """Return whether a file exists, at the latest after some seconds."""
+    deadline = time.monotonic() + seconds
+    while not file.exists():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.5)
+    return True
+
+
 def _ray_environment() -> dict[str, str]:
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])  # it calls `ray start`
-    return {**os.environ, "PATH": path, "RAY_SYMMETRIC_RUN_CLUSTER_WAIT_TIMEOUT": "300"}
+    return {**os.environ, "PATH": path, "RAY_USAGE_STATS_ENABLED": "0", "RAY_SYMMETRIC_RUN_CLUSTER_WAIT_TIMEOUT": "300"}

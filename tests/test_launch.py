@@ -64,11 +64,12 @@ def test_several_nodes_run_ray_and_one_node_runs_without(tmp_path, monkeypatch):
     assert job(tmp_path, words=(*WORDS, "--cluster", "auto")).task.with_ray
     assert not job(tmp_path).task.with_ray
     assert "exclusive" not in options(job(tmp_path).script())
-    command = job(tmp_path, nodes=4).task.ray_command("node7", 30_123, ["myths", "run"])
+    command, other = (job(tmp_path, nodes=4).task.ray_command("node7:20123", is_first, ["myths", "run"]) for is_first in (True, False))
     assert command[:4] == [sys.executable, "-m", "ray.scripts.scripts", "symmetric-run"]
     assert command[command.index("--address") + 1] == "node7:20123"
     assert command[command.index("--min-nodes") + 1] == "4"
-    assert command[-3:] == ["--", "myths", "run"]
+    assert command[-4:] == ["--include-dashboard=false", "--", "myths", "run"]
+    assert "--include-dashboard=false" not in other  # Ray accepts it on the first node only
 
 
 def test_the_end_of_a_run_is_noted_and_its_status_kept(tmp_path):
@@ -210,7 +211,7 @@ def call(cluster, tmp_path):
     return call
 
 
-def wait(ready, seconds=90):
+def wait(ready, seconds=120):
     deadline = time.monotonic() + seconds
     while not (found := ready()):
         assert time.monotonic() < deadline, "not in time"
@@ -222,33 +223,46 @@ def lines(file):
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
-def test_a_preempted_job_is_requeued_and_resumes(call):
-    """The job is preempted by a job of a higher partition when some trials are done. No finished trial is lost or run twice."""
+def test_a_job_is_requeued_after_preemption_and_at_its_time_limit_and_resumes(call):
+    """First a job of a higher partition takes the node, then comes the signal of the time limit. No finished trial is lost or run twice."""
     myths = (sys.executable, "-m", "myths")
-    printed = call(
-        *myths, "launch", "slurm", "--time", "30m", "--sbatch", "partition=low", "--", "run", "naps", "--seeds", "8", "--jobs", "1"
-    )
+    run = ("run", "naps", "--seeds", "9", "--jobs", "1")
+    printed = call(*myths, "launch", "slurm", "--time", "30m", "--sbatch", "partition=low", "--", *run)
     identity = re.search(r"submitted: job (\d+)", printed)[1]
     log = call.work / re.search(r"log: (\S+);", printed)[1]
     stored = call.work / "results" / "local" / "cpu-quick" / "naps" / "trials.jsonl"
+
+    def has(word):
+        return word in call("scontrol", "show", "job", identity)
+
+    def restart():
+        wait(lambda: has("JobState=PENDING") or has("JobState=RUNNING"))
+        if has("JobState=PENDING"):  # a requeued job waits for two minutes
+            call("scontrol", "update", f"jobid={identity}", "starttime=now")
+
     try:
         wait(lambda: len(lines(stored)) >= 2)
         call("sbatch", "--partition=high", "--exclusive", "--output=/dev/null", "--wait", "--wrap=true")
-        before = lines(stored)
-        assert 2 <= len(before) < 8
-        shown = call("scontrol", "show", "job", identity)
-        assert "Restarts=1" in shown
-        call("scontrol", "update", f"jobid={identity}", "starttime=now")
-        wait(lambda: "JobState=COMPLETED" in call("scontrol", "show", "job", identity))
+        preempted = lines(stored)
+        assert has("Restarts=1")
+        restart()
+        wait(lambda: len(lines(stored)) >= len(preempted) + 2)
+        call("scancel", "--signal=USR2", identity)
+        wait(lambda: has("Restarts=2"))
+        stopped = lines(stored)
+        restart()
+        wait(lambda: has("JobState=COMPLETED"))
     finally:
         print(log.read_text() if log.exists() else "no log")
         call("scancel", identity)
-    after = lines(stored)
-    assert after[: len(before)] == before
-    assert len(after) == len({line["id"] for line in after}) == 8
-    assert {line["status"] for line in after} == {"ok"}
-    run = json.loads((stored.parent.parent / "run.json").read_text())
-    assert len(run["invocations"]) == len({line["invocation"] for line in after}) == 2
+    done = lines(stored)
+    assert 2 <= len(preempted) < len(stopped) < len(done)
+    assert (done[: len(preempted)], done[: len(stopped)]) == (preempted, stopped)
+    assert len(done) == len({line["id"] for line in done}) == 9
+    assert {line["status"] for line in done} == {"ok"}
+    assert log.read_text().count("Interrupted. Finished trials are saved") == 2  # the run stops as after Ctrl-C
+    metadata = json.loads((stored.parent.parent / "run.json").read_text())
+    assert len(metadata["invocations"]) == len({line["invocation"] for line in done}) == 3
 
 
 def test_a_refused_job_is_one_line(cluster, tmp_path, monkeypatch):
