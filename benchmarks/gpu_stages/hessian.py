@@ -33,7 +33,7 @@ def measure_hessians(run: Run) -> None:
     for problem in PAPER_PROBLEMS:
         for size, names in ((large, LARGE), (large // 8, (*LARGE, *TORCH))):
             calls = {name: call for name in names if (call := _call(run, name, problem, size)) is not None}
-            found = compare_timings(calls, run.device, repeats=20, warmup=2, budget_seconds=run.pick(0.3, 0.02))
+            found = compare_timings(calls, run.device, repeats=run.pick(20, 1), warmup=run.pick(2, 1), budget_seconds=0.3)
             n = PROBLEMS[problem].inputs(size, np.random.default_rng(0))["x"].size
             exact, engine = dense(found.results["closed-form"], n), found.timings["tensor-calculus"].median
             for name, timing in found.timings.items():

@@ -8,9 +8,10 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import forkserver
 from pathlib import Path
+from typing import Any
 
 from gpu_stages.stage import Run, Stage
 
@@ -27,6 +28,8 @@ class Request:
     device: str
     tiny: bool
     folder: Path
+    facts: dict[str, Any] = field(default_factory=dict)
+    """Machine, software and commit, which are part of each record."""
 
 
 def run_stages(stages: Sequence[Stage], request: Request, budget: float) -> int:
@@ -39,6 +42,7 @@ def run_stages(stages: Sequence[Stage], request: Request, budget: float) -> int:
     device = _device(request)
     if device is None:
         return 2
+    request = Request(device, request.tiny, request.folder, _facts(device))
     request.folder.mkdir(parents=True, exist_ok=True)
     failed = []
     for stage in stages:
@@ -48,7 +52,7 @@ def run_stages(stages: Sequence[Stage], request: Request, budget: float) -> int:
             continue
         print(f"\n--- {stage.name}: {stage.answers} (about {stage.seconds:g} s)", flush=True)
         (request.folder / f"{stage.name}.json").unlink(missing_ok=True)
-        process = context.Process(target=_run, args=(stage, Request(device, request.tiny, request.folder)))
+        process = context.Process(target=_run, args=(stage, request))
         process.start()
         while process.is_alive() and not (request.folder / f"{stage.name}.json").exists():
             process.join(0.05)  # imports do not count
@@ -87,14 +91,18 @@ def _device(request: Request) -> str | None:
     return device
 
 
-def _run(stage: Stage, request: Request) -> None:
-    """Run one stage in this process, print its table, and exit with 1 if it failed."""
+def _facts(device: str) -> dict[str, Any]:
     from myths.lab.measurement.device import machine_class
     from myths.lab.storage import provenance
 
     packages = provenance.packages((*provenance.PACKAGES, "triton", "captum", *provenance.FRAMEWORKS))
-    facts = {"machine_class": machine_class(request.device), **provenance.commit(), "machine": provenance.machine(request.device)}
-    run = Run(stage, request.device, request.tiny, request.folder, facts | {"packages": packages})
+    machine = {"machine_class": machine_class(device), **provenance.commit(), "machine": provenance.machine(device)}
+    return machine | {"packages": packages}
+
+
+def _run(stage: Stage, request: Request) -> None:
+    """Run one stage in this process, print its table, and exit with 1 if it failed."""
+    run = Run(stage, request.device, request.tiny, request.folder, request.facts)
     run.save()
     try:
         run.stage.function(run)

@@ -100,7 +100,7 @@ def measure_attributions(run: Run) -> None:
     for method in ("gradient", "integrated-gradients", "deeplift", "grad-cam"):
         with run.peer(f"captum, {method}"):
             methods = attribution_methods(method, n, run.device, n_steps=n_steps, internal_batch_size=size)
-            found = compare_timings(methods, run.device, repeats=run.pick(20, 2), warmup=2, budget_seconds=run.pick(0.5, 0.01))
+            found = compare_timings(methods, run.device, repeats=run.pick(20, 1), warmup=run.pick(2, 1), budget_seconds=run.pick(0.5, 0.01))
             torch.testing.assert_close(found.results["suite"], found.results["captum"], rtol=1e-3, atol=1e-4)
             ratios.append(found.ratio("captum", "suite"))
             speeds = {f"{name}_per_second": n / timing.median for name, timing in found.timings.items()}
@@ -124,7 +124,9 @@ def measure_attacks(run: Run) -> None:
         settings = {"n_steps": n_steps, "n_iterations": n_iterations, "internal_batch_size": size}
         batched = attack_methods(method, n, run.device, **settings)["batched"]
         alone = attack_methods(method, single, run.device, **settings)["one at a time"]
-        found = compare_timings({"batched": batched, "alone": alone}, run.device, repeats=5, warmup=2, budget_seconds=run.pick(1.0, 0.01))
+        found = compare_timings(
+            {"batched": batched, "alone": alone}, run.device, repeats=run.pick(5, 1), warmup=run.pick(2, 1), budget_seconds=1.0
+        )
         speeds = {"batched": n / found.timings["batched"].median, "alone": single / found.timings["alone"].median}
         ratios.append(speeds["batched"] / speeds["alone"])
         run.row(method=method, images=n, batched_per_second=speeds["batched"], alone_per_second=speeds["alone"], ratio=ratios[-1])
