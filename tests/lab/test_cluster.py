@@ -252,10 +252,10 @@ def test_a_node_that_is_added_is_used(simulated, two_nodes, tmp_path):
     finally:
         simulated.kill(added[0])
     assert (progress.finished, progress.failed) == (7, [])
-    assert [line for line in said if line.endswith(" was added")] == said
+    assert sum(line.endswith(" was added") for line in said) == 1, said
 
 
-def _until(holds, seconds: float = 120):
+def _until(holds, seconds: float = 240):
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline
