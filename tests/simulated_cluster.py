@@ -53,7 +53,9 @@ class SimulatedCluster:
         if data is not None:
             os.environ["MYTHS_DATA"] = str(data)
         try:
-            return self._starter.submit(self._cluster.add_node, num_cpus=cpus, **more).result()
+            node = self._starter.submit(self._cluster.add_node, wait=False, num_cpus=cpus, **more).result()
+            self._cluster._wait_for_node(node, timeout=240)  # Ray's helper waits 30 s, too little for a busy machine
+            return node
         finally:
             if data is not None:
                 os.environ.pop("MYTHS_DATA") if before is None else os.environ.update(MYTHS_DATA=before)

@@ -165,6 +165,23 @@ def go(trials, folder: Path, address: str | None = None, *, during=lambda: None,
     return progress, store.records
 
 
+class Beside(threading.Thread):
+    """A thread whose error is raised when it is joined."""
+
+    error: BaseException | None = None
+
+    def run(self):
+        try:
+            super().run()
+        except BaseException as error:  # noqa: BLE001 (raised again below)
+            self.error = error
+
+    def join(self, timeout=None):
+        super().join(timeout)
+        if self.error is not None:
+            raise self.error
+
+
 def comparable(records):
     """The results without what differs between two executions."""
     return {
@@ -220,7 +237,7 @@ def test_a_node_that_is_killed_costs_an_attempt_and_nothing_else(simulated, two_
             simulated.kill(two_nodes[turn % 2])
             two_nodes[turn % 2] = simulated.add(cpus=2)
 
-    thread = threading.Thread(target=disturb)
+    thread = Beside(target=disturb)
     progress, records = go(trials, folder, simulated.address, during=thread.start, said=said)
     thread.join()
     starts = Counter(trace.read_text().split())
@@ -245,12 +262,13 @@ def test_a_node_that_is_added_is_used(simulated, two_nodes, tmp_path):
         _until(lambda: len(trace.read_text().split()) == 6)
         gate.touch()
 
-    thread = threading.Thread(target=add)
+    thread = Beside(target=add)
     try:
         progress, _ = go(trials, tmp_path / "run", simulated.address, during=thread.start, said=said)
         thread.join()
     finally:
-        simulated.kill(added[0])
+        for node in added:
+            simulated.kill(node)
     assert (progress.finished, progress.failed) == (7, [])
     assert sum(line.endswith(" was added") for line in said) == 1, said
 
