@@ -27,6 +27,14 @@ EXCUSED: tuple[tuple[str, Callable[[str, dict[str, Any]], bool]], ...] = (
     ("PublishedAccuracy", lambda claim, trial: claim in ("G9", "G9-climb", "G9-smallest", "G0-reuse")),
     # Ten splits are plain and five treated: the last five have no partner to be compared with.
     ("NameThatDataset", lambda claim, trial: claim in ("C1", "C2") and trial["transform"] == "none" and trial["seed"] >= 5),
+    # A deep network is compared with the 22 layers of its own setting; the run has those of all settings.
+    (
+        "TrainOneEpoch",
+        lambda claim, trial: (
+            trial["depth"] == 22
+            and trial["train_examples"] != {"U1-trains-110": 25_000, "U1-trains-1000": 25_600}.get(claim, trial["train_examples"])
+        ),
+    ),
     # Only attacks of as many steps are compared: the random walk has 300 as the paper, the other methods have 25.
     (
         "AttackImages",

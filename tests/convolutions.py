@@ -37,7 +37,7 @@ WITHOUT_OWN_CONVOLUTIONS = {
     "CountUnforgettable", "CorrelateCounts", "CompareCounts",
     "TrainTransformer", "ExportKernels", "TimeDecoding",
     "AttackImages", "RandomizeParameters", "MeasureCurvature", "MeasureInfluence", "ChangeImages",
-    "LearnModes", "LearnTree", "DrawTrees", "FindCategory", "FindItemModes", "CompareOrders",
+    "LearnModes", "LearnTree", "DrawTrees", "FindCategory", "FindItemModes", "CompareOrders", "ThinSuperclass",
     "CheckIdentity", "RegenerateWirings", "MapErrors", "FitSurface", "CompareShapes", "CompareNetworks", "SelectBest", "FitFewWirings",
     "CompareEpochs", "CompareOtherCollection", "TrainWirings", "Predict", "PredictHeldOut",
     "CheckSampler", "LocateTransition", "SampleWirings", "CorrelateTransitions",

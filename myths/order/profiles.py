@@ -97,7 +97,7 @@ def _image_orders(settings: Settings, groupings: int, others: Mapping[str, Setti
 
 
 def _shuffled_orders(settings: Settings, pairs: int) -> list[Trial]:
-    """Return pairs of networks on the same training images with true labels, shuffled labels, and noise images."""
+    """Return networks on the same training images with true labels, shuffled labels, and noise images, and how each pair agrees."""
     listed: list[Trial] = []
     for changed, other in (
         ({}, 0),
@@ -108,7 +108,7 @@ def _shuffled_orders(settings: Settings, pairs: int) -> list[Trial]:
         for i in range(pairs):
             one = TrackImages(**{**settings, **changed}, followed="train", seed=2 * i)
             two = TrackImages(**{**settings, **changed}, followed="train", label_seed=other, seed=2 * i + 1)
-            listed.append(CompareOrders(first=(one,), second=(two,), pair=i))
+            listed += [one, two, CompareOrders(first=(one,), second=(two,), pair=i)]
     return listed
 
 
