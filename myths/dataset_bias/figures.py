@@ -110,7 +110,8 @@ def cross_dataset(tables: Tables) -> Figure | None:
     from myths.lab.report import style
 
     here, paper = tables["cross_dataset"], tables["published_cross_dataset"]
-    panels = [(f"{task}, measured", group) for task, group in here.groupby("task", sort=False)] if len(here) else []
+    by_feature = here.groupby(["task", "feature"], sort=False) if len(here) else ()
+    panels = [(f"{task}, {'measured' if feature == 'hog' else feature}", group) for (task, feature), group in by_feature]
     if len(paper):
         printed = paper[paper["task"].isin(("car classification", "person classification"))]
         panels = [(f"{task}, 2011", group) for task, group in printed.groupby("task", sort=False)] + panels

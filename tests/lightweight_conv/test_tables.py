@@ -432,7 +432,9 @@ def smaller(trial):
 
 def test_the_gpu_profile_runs_in_small_and_gives_every_table_and_figure(tmp_path, monkeypatch):
     monkeypatch.setattr(synthetic_corpora, "N_PAIRS", {"train": 60, "val": 10, "test": 10})
-    pairs = [t for t in trials("gpu", 2) if getattr(t, "seed", 0) == 0 or getattr(t, "layer", "") in ("attention", "dynamic")]
+    planned = trials("gpu", 2)
+    planned += [t for t in trials("paper", 2) if type(t) not in {type(each) for each in planned}]  # language models and recall
+    pairs = [t for t in planned if getattr(t, "seed", 0) == 0 or getattr(t, "layer", "") in ("attention", "dynamic")]
     listed = list({t.id: t for t in map(smaller, pairs)}.values())
     assert {type(t) for t in listed} == set(MYTH.trial_types)
     run = RunFolder(tmp_path / "gpu")
