@@ -430,10 +430,9 @@ def smaller(trial):
     return dataclasses.replace(trial, model=smaller(trial.model))
 
 
-def test_the_gpu_profile_runs_in_small_and_gives_every_table_and_figure(tmp_path, monkeypatch):
+def test_the_profiles_gpu_and_paper_run_in_small_and_give_every_table_and_figure(tmp_path, monkeypatch):
     monkeypatch.setattr(synthetic_corpora, "N_PAIRS", {"train": 60, "val": 10, "test": 10})
-    planned = trials("gpu", 2)
-    planned += [t for t in trials("paper", 2) if type(t) not in {type(each) for each in planned}]  # language models and recall
+    planned = [*trials("gpu", 2), *trials("paper", 2)]  # the ablation, language models and recall are in "paper" only
     pairs = [t for t in planned if getattr(t, "seed", 0) == 0 or getattr(t, "layer", "") in ("attention", "dynamic")]
     listed = list({t.id: t for t in map(smaller, pairs)}.values())
     assert {type(t) for t in listed} == set(MYTH.trial_types)
