@@ -388,7 +388,7 @@ def test_help_does_not_wait_for_torch(tmp_path):
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_and_kill_keep_what_was_finished(tmp_path, how):
-    command = [sys.executable, "-m", "myths", "run", MYTH]
+    command = [sys.executable, "-m", "myths", "run", MYTH, "--jobs", "1", "--seeds", "30"]  # does not end before the signal
     process = subprocess.Popen(
         command, cwd=tmp_path, env={**os.environ, **environment(tmp_path)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
