@@ -61,8 +61,15 @@ class SimulatedCluster:
                 os.environ.pop("MYTHS_DATA") if before is None else os.environ.update(MYTHS_DATA=before)
 
     def kill(self, node: Any) -> None:
-        """End all processes of a node at once, as a power failure does."""
+        """End all processes of a node at once, as a power failure does, and wait until Ray has noticed it."""
+        import ray
+
         self._cluster.remove_node(node, allow_graceful=False)
+        end = time.monotonic() + 120
+        while any(known["NodeID"] == node.node_id and known["Alive"] for known in ray.nodes()):
+            if time.monotonic() > end:
+                raise TimeoutError("Ray has not noticed in 120 s that a node is dead.")
+            time.sleep(0.1)
 
     def close(self) -> None:
         """End all nodes."""

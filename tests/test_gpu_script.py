@@ -116,7 +116,9 @@ def test_a_stage_that_fails_costs_only_itself(tmp_path, monkeypatch, capfd):
     assert all(records[name]["rows"] == [{"reached": 1}] for name in ("raises", "dies", "hangs"))
     assert "ModuleNotFoundError" in records["misses_a_peer"]["rows"][0]["not_measured"]
     assert records["misses_a_peer"]["goals"] == {"speed": 3.0}
-    assert "failed: raises, dies, hangs" in capfd.readouterr().out  # tables are printed by the children, whose output is not captured here
+    printed = capfd.readouterr().out
+    assert "goal speed: 3, ≥ 2: met" in printed
+    assert "failed: raises, dies, hangs" in printed
 
 
 def test_a_stage_that_does_not_fit_the_time_is_not_started(tmp_path, capfd):
