@@ -7,9 +7,9 @@ import contextlib
 import math
 import os
 import random
-import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -94,12 +94,12 @@ def test_killed_nodes(benchmark, simulated, tmp_path):
             simulated.kill(nodes[turn % 2])
             nodes[turn % 2] = simulated.add(cpus=2)
 
-        thread = threading.Thread(target=disturb)
         store = Store(folder, KINDS)
         with connected(simulated) as cluster, WorkerPool(ClusterWorkers(cluster, Wanted("cpu", CODE), 2)) as workers:
-            thread.start()
-            progress, _ = through(trials, store, workers)
-        thread.join()
+            with ThreadPoolExecutor(1) as beside:
+                disturbed = beside.submit(disturb)
+                progress, _ = through(trials, store, workers)
+            disturbed.result()
         starts = Counter(trace.read_text().split())
         assert (progress.finished, progress.failed) == (60, [])
         assert {starts[identity] for identity in finished} <= {1}

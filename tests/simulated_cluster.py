@@ -62,14 +62,8 @@ class SimulatedCluster:
 
     def kill(self, node: Any) -> None:
         """End all processes of a node at once, as a power failure does, and wait until Ray has noticed it."""
-        import ray
-
         self._cluster.remove_node(node, allow_graceful=False)
-        end = time.monotonic() + 120
-        while any(known["NodeID"] == node.node_id and known["Alive"] for known in ray.nodes()):
-            if time.monotonic() > end:
-                raise TimeoutError("Ray has not noticed in 120 s that a node is dead.")
-            time.sleep(0.1)
+        self._cluster.wait_for_nodes(timeout=120)
 
     def close(self) -> None:
         """End all nodes."""

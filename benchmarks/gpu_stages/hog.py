@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 
 import numpy as np
 import torch
-from joblib import Parallel, delayed
 
 from gpu_stages.stage import Goal, Run, stage
 from myths.lab.measurement.timing import compare_timings
@@ -44,7 +45,7 @@ def hog_one_by_one(x: np.ndarray) -> np.ndarray:
 def measure_hog(run: Run) -> None:
     """Time the suite on the device, and scikit-image in one process and in one process per core that torch uses."""
     cores = torch.get_num_threads()
-    with Parallel(n_jobs=cores) as processes:
+    with ProcessPoolExecutor(cores, get_context("spawn")) as processes:
         for size in run.pick((32, 64), (32,)):
             x = photograph_crops(size, run.pick(50_000 if run.gpu else 2000, 64))
             few = x[: run.pick(1000 if cores > 2 else 400, 32)].permute(0, 2, 3, 1).double().numpy()
@@ -53,7 +54,7 @@ def measure_hog(run: Run) -> None:
             methods = {
                 "suite": partial(hog, placed, **SETTINGS),
                 "scikit-image, one process": partial(hog_one_by_one, few),
-                f"scikit-image, {cores} processes": partial(processes, [delayed(hog_one_by_one)(part) for part in parts]),
+                f"scikit-image, {cores} processes": lambda parts=parts: list(processes.map(hog_one_by_one, parts)),
             }
             found = compare_timings(methods, run.device, repeats=run.pick(5, 1), warmup=run.pick(2, 1), budget_seconds=1.0)
             rates = {name: (len(x) if name == "suite" else len(few)) / timing.median for name, timing in found.timings.items()}
