@@ -116,7 +116,7 @@ def test_a_stage_that_fails_costs_only_itself(tmp_path, monkeypatch, capfd):
     assert all(records[name]["rows"] == [{"reached": 1}] for name in ("raises", "dies", "hangs"))
     assert "ModuleNotFoundError" in records["misses_a_peer"]["rows"][0]["not_measured"]
     assert records["misses_a_peer"]["goals"] == {"speed": 3.0}
-    assert "failed: raises, dies, hangs" in capfd.readouterr().out  # the server of processes may write elsewhere: it began with an earlier test
+    assert "failed: raises, dies, hangs" in capfd.readouterr().out  # children may write elsewhere: their server may be older
 
 
 @pytest.mark.parametrize(("speed", "tiny", "verdict"), [(3.0, False, "met"), (1.0, False, "MISSED"), (3.0, True, "rehearsed")])
