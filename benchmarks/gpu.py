@@ -35,10 +35,12 @@ def main() -> int:
     parser.add_argument("--tiny", action="store_true", help="Run all stages with tiny settings. The numbers mean nothing.")
     parser.add_argument("--device", default="auto", help="Device as torch names it. Default: a GPU.")
     parser.add_argument("--out", type=Path, default=OUT, metavar="FOLDER", help="Folder of the results. Default: .benchmarks/gpu")
-    parser.add_argument("--budget", type=float, default=0.0, metavar="SECONDS", help=f"Time for all stages. Default: {BUDGET:g}.")
+    parser.add_argument("--budget", type=float, metavar="SECONDS", help=f"Time for all stages. Default: {BUDGET:g}.")
     options = parser.parse_args()
     if unknown := [name for name in options.stage if name not in STAGES]:
         parser.error(f"unknown stage {', '.join(unknown)}; available: {', '.join(STAGES)}")
+    if options.budget is not None and not options.budget > 0:
+        parser.error(f"--budget {options.budget:g}: expected seconds above 0")
     if options.list:
         print(gpu_stages.listing())
         return 0
@@ -48,6 +50,10 @@ def main() -> int:
     stages = [STAGES[name] for name in options.stage] or [s for s in STAGES.values() if s.default or options.tiny]
     # Named stages take what they need: the budget is for the default ones.
     budget = options.budget or (float("inf") if options.stage else BUDGET)
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"--out {options.out}: {error.strerror}")
     return run_stages(stages, Request(options.device, options.tiny, options.out), budget)
 
 

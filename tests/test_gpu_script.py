@@ -141,6 +141,18 @@ def test_an_unknown_stage_is_refused_with_those_that_exist(monkeypatch, capsys):
     assert "unknown stage warp; available: device" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("option", "words"), [("--budget=-1", "--budget -1: expected seconds above 0"), ("--out=FILE/x", "Not a directory")]
+)
+def test_bad_options_are_refused_in_one_line(monkeypatch, capsys, tmp_path, option, words):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(sys, "argv", ["gpu.py", "--tiny", "--device", "cpu", option.replace("FILE", str(tmp_path / "file"))])
+    with pytest.raises(SystemExit) as refused:
+        script.main()
+    assert refused.value.code == 2
+    assert words in capsys.readouterr().err
+
+
 def test_a_machine_without_a_gpu_is_told_what_it_can_do(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr(sys, "argv", ["gpu.py", "--out", str(tmp_path)])

@@ -44,9 +44,9 @@ MYTH = Myth(
         "Claim O4 tests this on training images. The control O4-null uses noise images with a different permutation of the labels for each "
         "network: nothing is left on which two networks could agree.\n\n"
         "A category is found by the first mode only above a threshold of its coherence C. A single property that few objects share stays "
-        "below the threshold: forty blue things among 400 have C = 0.36, and more than 113 would be needed. Later work explains the same "
-        "order by spectral bias (low frequencies first) and saddle-to-saddle dynamics. Grokking is a counterexample: general rules are "
-        "learned late."
+        "below the threshold: forty blue things among 400, in a table of 1,600 properties, have C = 0.36, and 113 would be needed (90 % of "
+        "the things are blue, and 10 % of all others; claim Q5-blue). Later work explains the same order by spectral bias (low frequencies "
+        "first) and saddle-to-saddle dynamics. Grokking is a counterexample: general rules are learned late."
     ),
     papers=(
         Paper(

@@ -27,7 +27,10 @@ def summarize_user_data(tables: Mapping[str, pd.DataFrame]) -> str | None:
     for name, rows in table[table["dataset"] != ANIMALS_AND_PLANTS].groupby("dataset", sort=False):
         first = rows.iloc[0]
         how = f"; randomized decomposition, relative error {first['relative_error']:.1g}" if first["randomized"] else ""
-        lines.append(f"{name}: {int(first['items']):,} items × {int(first['properties']):,} properties{how} (item_modes.csv)")
+        lines.append(
+            f"{name}: {int(first['items']):,} items × {int(first['properties']):,} "
+            f"{'property' if first['properties'] == 1 else 'properties'}{how} (item_modes.csv)"
+        )
         if first["largest_variance_percent"] > DOMINANT_PERCENT and first["properties"] > 1:
             lines.append(
                 f"  {first['largest_variance_property']} has {first['largest_variance_percent']:.0f} % of the variance and determines the "
@@ -53,7 +56,8 @@ def _mode_line(row: Mapping[str, Any]) -> str:
 
 
 def _category_line(name: str, items: int, coherence: float | None) -> str:
+    size = f"{items:,} item{'s' * (items != 1)}"
     if coherence is None or coherence != coherence:
-        return f"  category {name} ({items:,} items): no variation inside, found at once"
+        return f"  category {name} ({size}): no variation inside, found at once"
     verdict = "found as a mode of its own" if coherence > 1 else "below the threshold, not found by itself"
-    return f"  category {name} ({items:,} items): C = {coherence:.3g}, {verdict}"
+    return f"  category {name} ({size}): C = {coherence:.3g}, {verdict}"

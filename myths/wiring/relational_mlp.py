@@ -56,30 +56,29 @@ class RelationalMLP(nn.Module):
 
     def forward(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, "networks batch classes"]:
         """Return the logits of every network for the same inputs."""
-        hidden = self._activate(x @ self.stem, 0)
+        # Examples are the last dimension, so that the units of a node are one piece of memory: gathering copies whole pieces.
+        hidden = self._activate(self.stem.transpose(1, 2) @ x.T, 0)
         for layer, weight in enumerate(self.wired):
-            gathered = self._gather(hidden, self.blocks[layer])
-            networks, batch = hidden.shape[:2]
-            following = torch.bmm(gathered, weight).view(networks, self.nodes, batch, -1)
-            hidden = self._activate(following.transpose(1, 2).reshape(networks, batch, -1), layer + 1)
-        return hidden @ self.head + self.bias
+            following = torch.bmm(weight.transpose(1, 2), self._gather(hidden, self.blocks[layer]))
+            hidden = self._activate(following.view(len(hidden), -1, len(x)), layer + 1)
+        return hidden.transpose(1, 2) @ self.head + self.bias
 
-    def _gather(self, hidden: Float[Tensor, "networks batch units"], each: int) -> Float[Tensor, "rows batch inputs"]:
+    def _gather(self, hidden: Float[Tensor, "networks units batch"], each: int) -> Float[Tensor, "rows inputs batch"]:
         """Return the inputs of every node: the units of its neighbors, then zeros up to the largest degree."""
-        networks, batch = hidden.shape[:2]
-        by_node = hidden.view(networks, batch, self.nodes, each).permute(0, 2, 1, 3)
-        padded = torch.cat([by_node, by_node.new_zeros(networks, 1, batch, each)], 1).flatten(0, 1)
-        found = padded[self.neighbors.flatten()].view(networks * self.nodes, -1, batch, each)
-        return found.transpose(1, 2).reshape(networks * self.nodes, batch, -1)
+        networks, _, batch = hidden.shape
+        by_node = hidden.reshape(networks, self.nodes, each * batch)
+        padded = torch.cat([by_node, by_node.new_zeros(networks, 1, each * batch)], 1).flatten(0, 1)
+        return padded.index_select(0, self.neighbors.flatten()).view(networks * self.nodes, -1, batch)
 
-    def _activate(self, x: Float[Tensor, "networks batch units"], layer: int) -> Float[Tensor, "networks batch units"]:
+    def _activate(self, x: Float[Tensor, "networks units batch"], layer: int) -> Float[Tensor, "networks units batch"]:
         if self.training or self.recording:
-            variance, mean = torch.var_mean(x, 1, correction=0, keepdim=True)
+            variance, mean = torch.var_mean(x, 2, correction=0, keepdim=True)
             if self.recording:
                 self.moments[layer].append((mean, variance))
         else:
             mean, variance = (torch.stack(moment).mean(0) for moment in zip(*self.moments[layer], strict=True))
-        return torch.relu((x - mean) * torch.rsqrt(variance + EPSILON) * self.scales[layer] + self.shifts[layer])
+        scale = torch.rsqrt(variance + EPSILON) * self.scales[layer].transpose(1, 2)
+        return torch.relu((x - mean) * scale + self.shifts[layer].transpose(1, 2))
 
     @torch.no_grad()
     def record_moments(self, batches: Sequence[Float[Tensor, "_ inputs"]]) -> None:

@@ -21,10 +21,11 @@ def summarize(name: str, row: Mapping[Any, Any]) -> str:
         name: Name of the graph.
         row: Its numbers, as ``prediction.describe`` returns them.
     """
+    trees = round(row["log10_spanning_trees"], 1) + 0.0  # a tree has one, whose logarithm is rounded to -0
     text = [
         f"  {name}: {row['nodes']} nodes, {row['edges']:,} edges, density {row['density']:.3f}; clustering "
         f"{row['clustering']:.3f}, path length {row['path_length']:.3f}, spectral gap {row['spectral_gap']:.3f}, "
-        f"10^{row['log10_spanning_trees']:.1f} spanning trees"
+        f"10^{trees:.1f} spanning trees"
     ]
     text += [f"    Potts transition for q = {q}: {_transition(row, q)}" for q in (2, 3)]
     if row["outside"]:

@@ -53,7 +53,9 @@ def test_a_table_is_added_and_its_modes_are_found(add):
         ("a,b\n1,2\n3,inf\n", "line 3, column b: inf is not a finite number"),
         ("a,b\n1,2\n3,-1e200\n", "line 3, column b: -1e+200 is too large"),
         ("a,b\n\n1,2\n\n3,green\n", "line 5, column b: 'green' is not a number"),
-        ("name;a\nx;1\ny;2\n", "no column of numbers; expected comma-separated values"),
+        ("name;a\nx;1\ny;2\n", "is separated by semicolons; save it with commas"),
+        ("name;a;b\nx;1,5;2\ny;2,5;3\n", "is separated by semicolons; save it with commas"),
+        ("name\ta\nx\t1\ny\t2\n", "is separated by tabs; save it with commas"),
         ("a,b\n1,2\n3,2\n", "the same number in every row of b"),
         ("a,b\n1,2\n", "1 item: at least two are needed"),
         ("a,b\n", "0 items: at least two are needed"),
@@ -67,6 +69,27 @@ def test_bad_tables_are_refused_in_one_line(add, text, said):
         add(text)
     assert said in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "notes"),
+    [
+        (GOOD, []),
+        ("name,a,b\nx,1,2\nx,2,3\nz,3,5\n", ["note: several items have the same name: x"]),
+        ("name,a,a\nx,1,2\ny,2,3\n", ["note: several properties have the same name: a"]),
+        ("x,1,2\ny,4,5\nz,7,8\n", ["note: the first line was read as the names of the properties, which are numbers; if it is an item, "
+                                  "add a header row"]),
+    ],
+)  # fmt: skip
+def test_what_may_not_be_meant_is_noted(add, text, notes):
+    assert [line for line in add(text).summary if line.startswith("note")] == notes
+
+
+def test_the_column_of_categories_may_be_in_upper_case(add):
+    assert add("Name,Category,a\nx,A,1\ny,A,2\nz,B,7\n").summary[:2] == (
+        "a table of 3 items and 1 property",
+        "2 categories, named in the column category",
+    )
 
 
 def test_predictions_are_still_predictions(add):

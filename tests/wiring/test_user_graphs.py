@@ -12,7 +12,7 @@ from myths.lab.trial import Context
 from myths.wiring import facts, graphs, prediction, tables
 from myths.wiring.prediction import predict_error
 from myths.wiring.trials import Predict
-from myths.wiring.user_summary import summarize_user_data
+from myths.wiring.user_summary import summarize, summarize_user_data
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +38,9 @@ def listed(wiring, header="source,target\n"):
         ("source,target\na,b\nb,c\nb,a\n", "line 4: repeats the edge b – a of line 2"),
         ("1,2\n2,3\n4,5\n", "no path leads from 1 to 4"),
         ("source,target\na,b\nb\n", "line 3: expected two nodes, got 1"),
+        ("source,target,weight\n1,2,1\n2,3,2\n", "has the columns source, target, weight; expected source and target only"),
+        ("Target,Source\n1,2\n2,3\n", "has the columns Target, Source; expected source and target only, in this order"),
+        ("source;target\n1;2\n2;3\n", "is separated by semicolons"),
         ("source,target\na,b,7\n", "line 2: expected two nodes, got 3"),
         ("source,target\n", "has 0 nodes"),
         ("source,target\na,b\nb,c\n", "has 3 nodes; expected 4 to 64"),
@@ -102,6 +105,11 @@ def test_a_run_on_a_graph_predicts_only_and_says_so(tmp_path):
     said = summarize_user_data({"user_graphs": tables.user_graphs(Results(store.records))})
     assert "mine: 64 nodes, 384 edges" in said
     assert "predicted test error" in said
+
+
+def test_a_tree_has_one_spanning_tree(tmp_path):
+    added(tmp_path, "source,target\n" + "".join(f"{i},{i + 1}\n" for i in range(63)))
+    assert "10^0.0 spanning trees" in summarize("mine", predicted())
 
 
 def test_other_data_is_refused(tmp_path):

@@ -15,13 +15,13 @@ MIN_NODES = 4
 
 
 def is_edge_list(path: Path) -> bool:
-    """Return whether a CSV file is an edge list: its first line is ``source,target`` or two whole numbers."""
+    """Return whether a CSV file is an edge list: its first line is two whole numbers or names the columns source and target."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             first = [cell.strip() for cell in next(csv.reader(file), [])]
     except (OSError, ValueError, csv.Error):
         return False
-    return len(first) == 2 and (tuple(cell.lower() for cell in first) == HEADER or all(cell.isdecimal() for cell in first))
+    return set(HEADER) <= {cell.lower() for cell in first} or (len(first) == 2 and all(cell.isdecimal() for cell in first))
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
@@ -42,6 +42,12 @@ def read(path: Path) -> dict[str, np.ndarray]:
             ]
     except (OSError, ValueError, csv.Error) as error:
         raise UsageError(f"{path} cannot be read as CSV ({error}); expected an edge list with the columns source and target") from error
+    columns = [cell.lower() for cell in lines[0][1]]
+    if set(HEADER) <= set(columns) and tuple(columns) != HEADER:
+        raise UsageError(
+            f"{path} has the columns {', '.join(lines[0][1])}; expected source and target only, in this order: edges have no direction and "
+            "no weight"
+        )
     for i, cells in lines[tuple(cell.lower() for cell in lines[0][1]) == HEADER :]:
         if len(cells) != 2 or not all(cells):
             raise UsageError(f"{path}, line {i}: expected two nodes, got {len([cell for cell in cells if cell])}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import csv
 import math
 import warnings
@@ -22,6 +23,8 @@ CATEGORY = "category"
 """Name of the column that holds the category of each item."""
 LARGEST = 1e100
 """Largest magnitude of a cell: squares of numbers are added up."""
+OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs"}
+"""Separators that are recognized and refused."""
 LAYOUT = (
     "expected comma-separated values with a header row of properties, one item per row, numbers only; the first column may name the items"
 )
@@ -44,9 +47,10 @@ def add_table(name: str, path: Path) -> PreparedDataset:
     """
     arrays = read_table(path)
     items, properties = arrays["table"].shape
-    summary = [f"a table of {items:,} items and {properties:,} properties"]
+    summary = [f"a table of {items:,} items and {properties:,} {'property' if properties == 1 else 'properties'}"]
     if "categories" in arrays:
         summary.append(f"{len(set(arrays['categories'].tolist())):,} categories, named in the column {CATEGORY}")
+    summary += _doubts(path, arrays)
     summary.append(f"use: myths run order --data {name}")
     return prepared.save(name, arrays, source=path.name, note="user table", examples={"all": items}, summary=summary)
 
@@ -54,7 +58,8 @@ def add_table(name: str, path: Path) -> PreparedDataset:
 def read_table(path: Path) -> dict[str, np.ndarray]:
     """Return ``table`` [items, properties] and the names of ``properties``; if the file has them, ``items`` and ``categories``.
 
-    The first column holds the names of the items if none of its cells is a number. A column with the header "category" holds categories.
+    The first column holds the names of the items if none of its cells is a number. A column with the header "category", in upper or lower
+    case, holds categories.
 
     Args:
         path: A CSV file.
@@ -68,6 +73,8 @@ def read_table(path: Path) -> dict[str, np.ndarray]:
     header = _header(path)
     if not header or all(_is_number(cell) for cell in header):
         raise UsageError(f"{path} has no header row of names; {LAYOUT}")
+    if len(header) == 1 and (used := next((each for each in OTHER_SEPARATORS if each in header[0]), None)):
+        raise UsageError(f"{path} is separated by {OTHER_SEPARATORS[used]}; save it with commas, and with points in decimal numbers")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows that are longer than the header
@@ -76,8 +83,8 @@ def read_table(path: Path) -> dict[str, np.ndarray]:
         raise UsageError(f"{path} cannot be read as a table ({str(error).splitlines()[0]}); {LAYOUT}") from error
     read.columns = [str(column).strip() for column in read.columns]
     arrays: dict[str, np.ndarray] = {}
-    if CATEGORY in read:
-        arrays["categories"] = _texts(path, read.pop(CATEGORY))
+    if (category := next((column for column in read if column.lower() == CATEGORY), None)) is not None:
+        arrays["categories"] = _texts(path, read.pop(category))
     if read.shape[1] and len(read) and not any(_is_number(str(cell)) for cell in read.iloc[:, 0].dropna().head(1000)):
         arrays["items"] = _texts(path, read.pop(read.columns[0]))
     if len(read) < 2:
@@ -86,6 +93,18 @@ def read_table(path: Path) -> dict[str, np.ndarray]:
         raise UsageError(f"{path} has no column of numbers; {LAYOUT}")
     arrays |= {"table": _numbers(path, read), "properties": np.array(list(read.columns))}
     return arrays
+
+
+def _doubts(path: Path, arrays: dict[str, np.ndarray]) -> list[str]:
+    """Return a note on each thing that is read but may not be meant: names that repeat, and numbers as names of properties."""
+    notes = []
+    for kind, names in (("items", arrays.get("items", np.array([])).tolist()), ("properties", _header(path))):
+        if repeated := [name for name, n in collections.Counter(names).items() if n > 1 and name]:
+            more = f" and {len(repeated) - 5:,} more" if len(repeated) > 5 else ""
+            notes.append(f"note: several {kind} have the same name: {', '.join(repeated[:5])}{more}")
+    if all(_is_number(name) for name in arrays["properties"].tolist()):
+        notes.append("note: the first line was read as the names of the properties, which are numbers; if it is an item, add a header row")
+    return notes
 
 
 def _numbers(path: Path, read: pd.DataFrame) -> np.ndarray:
