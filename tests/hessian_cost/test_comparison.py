@@ -261,6 +261,27 @@ def test_a_comparison_has_the_ratio_of_one_moment():
     assert row["seconds"] < 0.195
 
 
+def test_cold_caches_after_a_call_of_seconds_do_not_change_the_ratio():
+    """The first 20 calls of the reference after the method take twice as long."""
+    now, cold = [0.0], [0]
+
+    def fast():
+        now[0] += 0.004 * (2 if cold[0] else 1)
+        cold[0] = max(0, cold[0] - 1)
+
+    def slow():
+        now[0] += 5.0
+        cold[0] = 20
+
+    def clock():
+        return now[0]
+
+    reference, method = comparisons._Block(fast, "cpu", clock), comparisons._Block(slow, "cpu", clock)
+    assert comparisons._alternated(method, reference)["ratio"] == pytest.approx(625)  # blocks of 13 calls, all of them cold
+    reference.lengthen(comparisons.BLOCK_SHARE * method.duration)
+    assert comparisons._alternated(method, reference)["ratio"] == pytest.approx(1250, rel=0.1)
+
+
 def test_two_methods_are_compared_in_one_process():
     row = run(CompareHessians(problem="logreg", method="torch-func", reference="tensor-calculus", n_variables=16))
     assert row["status"] == "ok"

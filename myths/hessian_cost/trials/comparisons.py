@@ -23,6 +23,8 @@ from myths.lab.trial import Context, Outcome
 BLOCK_SECONDS = 0.05
 """Shorter calls on a CPU are timed in blocks of about this duration. The first calls after the other method find cold caches, which a
 longer block makes a smaller part of the mean."""
+BLOCK_SHARE = 0.2
+"""Least duration of the reference's blocks relative to one call of the method: a call of seconds leaves caches and memory colder."""
 MAX_SECONDS = 10.0
 """Time limit of one Hessian in seconds. A slower one is not repeated; its row has the status "over budget"."""
 ALTERNATIONS = 11
@@ -79,6 +81,7 @@ class CompareHessians(TimeDerivative):
         slow = _Block(call, device, clock)
         if slow.duration > MAX_SECONDS:
             return row | {"status": OVER_BUDGET, "predicted_seconds": slow.duration}
+        fast.lengthen(BLOCK_SHARE * slow.duration)
         fast.call()
         return row | _alternated(slow, fast) | {"status": "ok"}
 
@@ -92,10 +95,14 @@ class _Block:
     """A method as it is timed: as many calls in a row as take ``BLOCK_SECONDS``."""
 
     def __init__(self, call: Call, device: str, clock: Clock):
-        self.device, self.clock = device, clock
+        self.device, self.clock, self._one = device, clock, call
         self.duration = duration_of(call, device, clock)
-        self.calls = calls_per_block(self.duration, BLOCK_SECONDS, device)
-        self.call = block(call, self.calls)
+        self.lengthen(BLOCK_SECONDS)
+
+    def lengthen(self, seconds: float) -> None:
+        """Make blocks take about ``seconds``, but at least ``BLOCK_SECONDS``."""
+        self.calls = calls_per_block(self.duration, max(seconds, BLOCK_SECONDS), self.device)
+        self.call = block(self._one, self.calls)
 
     def seconds(self) -> float:
         """Return the seconds of a call, as the mean of a block."""
