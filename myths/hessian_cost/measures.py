@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,8 @@ Choose = Callable[[Iterable[float]], float]
 """A rank of several numbers, such as their minimum or maximum."""
 MIN_ENGINE_SECONDS = 1e-3
 """Shorter closed forms do not judge the engine: the time of a call is mostly overhead there."""
+AGREEMENT_PERCENT = 25.0
+"""Processes agree if the largest ratio exceeds the smallest by at most this."""
 
 
 def compared_ratio(cells: Sequence[Cell], choose: Choose, rows: pd.DataFrame) -> Estimate | None:
@@ -46,6 +49,32 @@ def compared_spread(cells: Sequence[Cell], choose: Choose, rows: pd.DataFrame) -
     by_process = [_of_cell(rows, cell).set_index("seed")["ratio"] for cell in cells]
     seeds = set.intersection(*(set(ratios.dropna().index) for ratios in by_process))
     return _spread_percent([choose([ratios[seed] for ratios in by_process]) for seed in sorted(seeds)])
+
+
+def largest_ratio(cells: Sequence[Cell], rows: pd.DataFrame) -> Estimate | None:
+    """Return the largest ratio of several comparisons, with a simultaneous interval.
+
+    If "at least one" ratio is large, one comparison shows it. The lower end is therefore the largest of the comparisons whose processes
+    agree, whether or not those of the others do. Estimate and upper end are of all comparisons.
+
+    Args:
+        cells: The comparisons. All must have been measured.
+        rows: Rows of the table ``comparisons``.
+    """
+    found = compared_ratio(cells, max, rows)
+    agree = [_agrees(_spread_of(rows, cell)) for cell in cells]
+    if found is None or not any(agree):
+        return found
+    # Simultaneous over all comparisons: which ones agree is not known beforehand.
+    means = _simultaneous_means([measures.numbers("ratio", _of_cell(rows, cell)) for cell in cells])
+    shown = [mean for mean, agrees in zip(means, agree, strict=True) if agrees]
+    return replace(found, low=max(mean.low for mean in shown), n=min(mean.n for mean in shown))
+
+
+def smallest_spread(cells: Sequence[Cell], rows: pd.DataFrame) -> Estimate | None:
+    """Return by how many percent the ratio of a comparison differs between processes, for the comparison that differs least."""
+    spreads = [spread for cell in cells if (spread := _spread_of(rows, cell)) is not None]
+    return min(spreads, key=lambda spread: spread.value, default=None)
 
 
 def second_of_best(values: Iterable[float]) -> float:
@@ -141,22 +170,35 @@ def _slowest_over_fastest(rows: pd.DataFrame) -> list[float]:
 def _simultaneous(samples: Sequence[Collection[float]], choose: Choose) -> Estimate | None:
     """Return a rank of several geometric means, with an interval that covers it.
 
-    The t intervals of the means are simultaneous (Bonferroni), so the same rank of their lower ends and of their upper ends bounds it. The
-    chosen mean is not known beforehand: its own 95 % interval would cover too little.
+    The intervals of the means are simultaneous, so the same rank of their lower ends and of their upper ends bounds it. The chosen mean is
+    not known beforehand: its own 95 % interval would cover too little.
     """
-    from scipy import stats
-
     if min(map(len, samples)) < 2:
         return None
-    means, halves = [], []
+    means = _simultaneous_means(samples)
+    value, low, high = (choose([getattr(mean, end) for mean in means]) for end in ("value", "low", "high"))
+    return Estimate(value, low, high, "processes", min(map(len, samples)))
+
+
+def _simultaneous_means(samples: Sequence[Collection[float]]) -> list[Estimate]:
+    """Return geometric means whose t intervals hold together (Bonferroni)."""
+    from scipy import stats
+
+    found = []
     for sample in samples:
         logs, n = np.log(list(sample)), len(sample)
-        means.append(float(logs.mean()))
-        halves.append(float(stats.t.ppf(1 - (1 - CONFIDENCE) / 2 / len(samples), n - 1) * logs.std(ddof=1) / math.sqrt(n)))
-    value, low, high = (
-        math.exp(choose([mean + sign * half for mean, half in zip(means, halves, strict=True)])) for sign in (0, -1, 1)
-    )  # fmt: skip
-    return Estimate(value, low, high, "processes", min(map(len, samples)))
+        half = float(stats.t.ppf(1 - (1 - CONFIDENCE) / 2 / len(samples), n - 1) * logs.std(ddof=1) / math.sqrt(n))
+        found.append(Estimate(*(math.exp(logs.mean() + sign * half) for sign in (0, -1, 1)), "processes", n))
+    return found
+
+
+def _spread_of(rows: pd.DataFrame, cell: Cell) -> Estimate | None:
+    """Return by how many percent the ratio of one comparison differs between processes."""
+    return _spread_percent(measures.numbers("ratio", _of_cell(rows, cell)))
+
+
+def _agrees(spread: Estimate | None) -> bool:
+    return spread is not None and spread.value <= AGREEMENT_PERCENT
 
 
 def _spread_percent(values: Sequence[float]) -> Estimate | None:

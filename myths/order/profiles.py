@@ -131,7 +131,7 @@ def _quick(pairs: int) -> list[Trial]:
 def _laptop(pairs: int) -> list[Trial]:
     """Return the theory in full, and CIFAR-100 with 10,000 images: under 15 minutes on two cores with two jobs."""
     cifar = {**CIFAR, "train_examples": 10_000, "epochs": 6.0, "checkpoints": 20}
-    shuffled = {**CIFAR, "train_examples": 1000, "epochs": 12.0, "batch_size": 64, "checkpoints": 20}
+    shuffled = {**CIFAR, "train_examples": 2000, "epochs": 8.0, "batch_size": 64, "checkpoints": 15}
     return [
         *_theory(200, 20, 5),
         FindItemModes(),
