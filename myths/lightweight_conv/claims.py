@@ -204,7 +204,6 @@ CONTROLS = (
         unit="x",
         table="recall",
         trial=TrainRecall,
-        needs=({"seed": is_first_seed},),
         measure=partial(largest, "parameter_ratio"),
         criterion=at_most(1.02),
         repetition_unit="exact",
