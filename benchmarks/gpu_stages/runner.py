@@ -33,7 +33,7 @@ class Request:
 
 
 def run_stages(stages: Sequence[Stage], request: Request, budget: float) -> int:
-    """Run stages that fit into a time budget. Return 0, 1 if one failed, or 2 if there is no device to measure on."""
+    """Run stages that fit into a time budget. Return 0, 1 if one failed, or 2 if there is no device or no stage fits."""
     end = time.monotonic() + budget
     # Each stage is a fork of one server that has imported torch and not touched the GPU: it starts at once, with a context of its own.
     context = multiprocessing.get_context("forkserver")
@@ -44,16 +44,18 @@ def run_stages(stages: Sequence[Stage], request: Request, budget: float) -> int:
         return 2
     request = Request(device, request.tiny, request.folder, _facts(device))
     request.folder.mkdir(parents=True, exist_ok=True)
-    failed = []
+    failed: list[str] = []
+    started = 0
     for stage in stages:
         left = end - time.monotonic()
         if stage.seconds > left and not request.tiny:
             print(f"\n--- {stage.name}: not started, needs {stage.seconds:g} s of {left:.0f} s left: --stage {stage.name}", flush=True)
             continue
-        print(f"\n--- {stage.name}: {stage.answers} (about {stage.seconds:g} s)", flush=True)
+        print(f"\n--- {stage.name}: {stage.answers} (about {stage.seconds:g} s on a GPU)", flush=True)
         (request.folder / f"{stage.name}.json").unlink(missing_ok=True)
         process = context.Process(target=_run, args=(stage, request))
         process.start()
+        started += 1
         while process.is_alive() and not (request.folder / f"{stage.name}.json").exists():
             process.join(0.05)  # imports do not count
         process.join(_limit(stage, request, left))
@@ -65,6 +67,8 @@ def run_stages(stages: Sequence[Stage], request: Request, budget: float) -> int:
             failed.append(stage.name)
             _note_the_end(stage, request, "out of time" if late else f"ended with exit status {process.exitcode}")
     print(f"\nresults: {request.folder}" + (f"\nfailed: {', '.join(failed)}" if failed else ""))
+    if not started:
+        return 2
     return 1 if failed else 0
 
 

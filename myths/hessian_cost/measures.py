@@ -188,7 +188,8 @@ def _simultaneous_means(samples: Sequence[Collection[float]]) -> list[Estimate]:
     for sample in samples:
         logs, n = np.log(list(sample)), len(sample)
         half = float(stats.t.ppf(1 - (1 - CONFIDENCE) / 2 / len(samples), n - 1) * logs.std(ddof=1) / math.sqrt(n))
-        found.append(Estimate(*(math.exp(logs.mean() + sign * half) for sign in (0, -1, 1)), "processes", n))
+        value, low, high = (math.exp(logs.mean() + sign * half) for sign in (0, -1, 1))
+        found.append(Estimate(value, low, high, "processes", n))
     return found
 
 

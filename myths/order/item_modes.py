@@ -112,9 +112,13 @@ def _modes(table: np.ndarray, decomposition: tuple[np.ndarray, np.ndarray, np.nd
 
 
 def noise_edge(table: Float[np.ndarray, "items properties"]) -> float:
-    """Return the largest singular value of noise with the variance of the table: σ (√N_o + √N_f)."""
+    """Return the largest singular value of noise with the variance of the table: σ (√(N_o − 1) + √N_f).
+
+    Centering the properties takes one degree of freedom from the items.
+    """
     items, properties = table.shape
-    return float(table.std() * (np.sqrt(items) + np.sqrt(properties)))
+    sigma = np.linalg.norm(table) / np.sqrt((items - 1) * properties)
+    return float(sigma * (np.sqrt(items - 1) + np.sqrt(properties)))
 
 
 def category_coherences(table: Float[np.ndarray, "items properties"], categories: Sequence[str]) -> dict[str, tuple[int, float]]:

@@ -27,7 +27,7 @@ class BlockGraph:
     wiring: Wiring
 
 
-def block_graph(module: object, blocks: tuple[type[nn.Module], ...] = ()) -> BlockGraph:
+def block_graph(module: object, blocks: object = ()) -> BlockGraph:
     """Return the graph of the blocks of a module.
 
     A block is a layer with a weight matrix or kernel, an operation that joins two blocks or more (a sum, a concatenation, a product), or a
@@ -36,21 +36,24 @@ def block_graph(module: object, blocks: tuple[type[nn.Module], ...] = ()) -> Blo
 
     Args:
         module: A module that ``torch.fx`` can trace.
-        blocks: Classes of submodules that count as one block each.
+        blocks: Class of submodules that count as one block each, or a tuple of classes.
 
     Raises:
         UsageError: The module cannot be traced, or its graph has too few or too many blocks or is not connected.
     """
     if not isinstance(module, nn.Module):
         raise UsageError(f"module={type(module).__name__}: expected a torch.nn.Module")
-    traced = _trace(module, blocks)
+    classes = blocks if isinstance(blocks, tuple) else (blocks,)
+    if not all(isinstance(each, type) and issubclass(each, nn.Module) for each in classes):
+        raise UsageError(f"blocks={blocks!r}: expected classes of modules, such as (nn.TransformerEncoderLayer,)")
+    traced = _trace(module, classes)
     submodules = dict(module.named_modules())
     numbers: dict[str, int] = {}
     edges: set[tuple[int, int]] = set()
     read_by: dict[fx.Node, frozenset[int]] = {}  # the blocks whose output a value carries
     for node in traced.nodes:
         sources = frozenset[int]().union(*(read_by[source] for source in node.all_input_nodes))
-        is_layer = node.op == "call_module" and _is_block(submodules[str(node.target)], blocks)
+        is_layer = node.op == "call_module" and _is_block(submodules[str(node.target)], classes)
         if is_layer or (node.op != "output" and len(sources) > 1 and len(node.all_input_nodes) > 1):
             name = str(node.target) if is_layer else node.name
             number = numbers.setdefault(name, len(numbers))  # a layer that is used twice is one block
@@ -70,8 +73,8 @@ def _trace(module: nn.Module, blocks: tuple[type[nn.Module], ...]) -> fx.Graph:
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise UsageError(
-            f"torch.fx cannot trace {type(module).__name__} ({type(error).__name__}: {reason}); name the classes of submodules that it "
-            "cannot trace in blocks=, or add the graph as an edge list"
+            f"torch.fx cannot trace {type(module).__name__} ({type(error).__name__}: {reason}); name the classes of its submodules that it "
+            "cannot trace in blocks= (not the module's own), or add the graph as an edge list"
         ) from error
 
 
@@ -82,7 +85,7 @@ def _is_block(module: nn.Module, blocks: tuple[type[nn.Module], ...]) -> bool:
 def _checked(name: str, blocks: tuple[str, ...], edges: Iterable[tuple[int, int]]) -> BlockGraph:
     if not MIN_NODES <= len(blocks) <= MAX_NODES:
         hint = "; name larger submodules in blocks=" if len(blocks) > MAX_NODES else ""
-        raise UsageError(f"{name} has {len(blocks)} blocks; expected {MIN_NODES} to {MAX_NODES}{hint}")
+        raise UsageError(f"{name} contains {len(blocks)} block{'s' * (len(blocks) != 1)}; expected {MIN_NODES} to {MAX_NODES}{hint}")
     wiring = graphs.of_edges(len(blocks), edges)
     apart = np.flatnonzero(np.isinf(graphs.distances(wiring.adjacency)[0]))
     if len(apart):

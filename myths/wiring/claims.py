@@ -140,7 +140,7 @@ EPOCHS = tuple(
 OTHER = tuple(
     _recomputed(
         id=f"W2-other-{nodes}", **cited("computed", NOWAK),
-        statement=f"In {networks} CNNs on random graphs of {nodes} nodes no graph invariant predicts the accuracy: of 16, the largest rank "
+        statement=f"In {networks} CNNs on random graphs of {nodes} nodes no graph invariant predicts the accuracy: of 15, the largest rank "
         "correlation is below 0.5. This supports the belief.",
         table="other_collection", where={"nodes": nodes, "invariant": "largest"}, trial=CompareOtherCollection, unit="largest |ρ|",
         measure=partial(over_generators, "rho"), criterion=below(0.5), repetition_unit="models",

@@ -40,7 +40,9 @@ class Described:
         return user_summary.summarize(self.name, self.numbers)
 
 
-def describe(module: nn.Module, *, blocks: tuple[type[nn.Module], ...] = (), device: str = "cpu", seed: int = 0) -> Described:
+def describe(
+    module: nn.Module, *, blocks: type[nn.Module] | tuple[type[nn.Module], ...] = (), device: str = "cpu", seed: int = 0
+) -> Described:
     """Return the block graph of a module with its invariants, its Potts transition and its place among the published wirings.
 
     Blocks are layers with a weight matrix or kernel, operations that join several blocks, and submodules of the classes ``blocks``. An edge
@@ -48,7 +50,7 @@ def describe(module: nn.Module, *, blocks: tuple[type[nn.Module], ...] = (), dev
 
     Args:
         module: A module with 4 to 64 blocks.
-        blocks: Classes of submodules that count as one block each, for networks with more layers.
+        blocks: Class of submodules that count as one block each, or a tuple of classes, for networks with more layers.
         device: Device of the sampling.
         seed: Seed of the sampling.
 

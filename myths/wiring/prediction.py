@@ -22,6 +22,8 @@ STATES = (2, 3)
 BETAS = np.array([0.8, 1.0, 1.2, 1.45, 1.75, 2.1, 2.6, 3.2])
 """Inverse temperatures that are sampled, in units of the transition in mean field."""
 CHAINS, SWEEPS, BURN_IN = 16, 300, 30
+ROUNDING = 5e-6
+"""The published numbers have five decimals."""
 
 
 def describe(wiring: Wiring, generator: torch.Generator) -> dict[str, Any]:
@@ -89,7 +91,7 @@ def _outside(wiring: Wiring, found: Invariants) -> str:
     numbers = {"density": wiring.density, "clustering": found.clustering, "path_length_hops": found.path_length}
     for column, number in numbers.items():
         low, high = float(seen[column].min()), float(seen[column].max())
-        if not low - 1e-6 <= number <= high + 1e-6:
+        if not low - ROUNDING <= number <= high + ROUNDING:
             return f"{column.removesuffix('_hops').replace('_', ' ')} {number:.3f}; the published wirings have {low:.3f} to {high:.3f}"
     return ""
 

@@ -57,10 +57,14 @@ def test_a_table_is_added_and_its_modes_are_found(add):
         ("name;a;b\nx;1,5;2\ny;2,5;3\n", "is separated by semicolons; save it with commas"),
         ("name\ta\nx\t1\ny\t2\n", "is separated by tabs; save it with commas"),
         ("a,b\n1,2\n3,2\n", "the same number in every row of b"),
+        ("a,b,c\n1,2,3\n\n4,5,6,7\n", "line 4 has 4 cells, the header 3"),
+        ("a,b,c\n1,2,3\n4,nan,6\n", "line 3, column b: 'nan' is not a number"),
+        ("category,a,Category\nu,1,v\nw,2,x\n", "has two columns named category"),
+        ("a,b\nb,c\nc,a\n", "is not a number; a list of edges needs the header source,target"),
         ("a,b\n1,2\n", "1 item: at least two are needed"),
         ("a,b\n", "0 items: at least two are needed"),
         ("name\nrobin\noak\n", "no column of numbers"),
-        ("a,b\n1,2,3,4\n5,6\n", "cannot be read as a table"),
+        ("a,b\n1,2,3,4\n5,6\n", "line 2 has 4 cells, the header 2"),
         ("category,a\n,1\nbird,2\n", "line 2, column category: the cell is empty"),
     ],
 )
@@ -77,6 +81,7 @@ def test_bad_tables_are_refused_in_one_line(add, text, said):
         (GOOD, []),
         ("name,a,b\nx,1,2\nx,2,3\nz,3,5\n", ["note: several items have the same name: x"]),
         ("name,a,a\nx,1,2\ny,2,3\n", ["note: several properties have the same name: a"]),
+        ("name,category,a\nx,u,1\ny,u,2\n", ["note: all items are of one category; a category is compared with the other items"]),
         ("x,1,2\ny,4,5\nz,7,8\n", ["note: the first line was read as the names of the properties, which are numbers; if it is an item, "
                                   "add a header row"]),
     ],
@@ -90,6 +95,23 @@ def test_the_column_of_categories_may_be_in_upper_case(add):
         "a table of 3 items and 1 property",
         "2 categories, named in the column category",
     )
+
+
+def test_names_that_some_programs_take_for_missing_are_names(add):
+    add("name,category,a\nNone,NA,1\nnull,NA,2\nnan,B,7\n")
+    table = item_modes.load_table("mine")
+    assert list(table.items) == ["None", "null", "nan"]
+    assert list(table.categories) == ["NA", "NA", "B"]
+
+
+@pytest.mark.parametrize("shape", [(8, 20_000), (12, 20_000), (20, 2000), (100, 300), (400, 40)])
+def test_noise_has_no_mode_above_its_edge(shape):
+    """Its largest singular value differs by what Tracy and Widom's law of width 1.3 and mean -1.2 allows."""
+    table = np.random.default_rng(0).normal(size=shape)
+    table -= table.mean(0)
+    largest = np.linalg.svd(table, compute_uv=False)[0]
+    unit = ((shape[0] - 1) ** -0.5 + shape[1] ** -0.5) ** (1 / 3) / 2
+    assert -5 * unit < largest - item_modes.noise_edge(table) < 2 * unit
 
 
 def test_predictions_are_still_predictions(add):

@@ -85,8 +85,8 @@ class Apart(nn.Module):
 @pytest.mark.parametrize(
     ("module", "words"),
     [
-        (nn.Sequential(nn.Linear(2, 2), nn.ReLU()), "Sequential has 1 blocks; expected 4 to 64"),
-        (nn.Sequential(*(nn.Linear(2, 2) for _ in range(70))), "has 70 blocks; expected 4 to 64; name larger submodules in blocks="),
+        (nn.Sequential(nn.Linear(2, 2), nn.ReLU()), "Sequential contains 1 block; expected 4 to 64"),
+        (nn.Sequential(*(nn.Linear(2, 2) for _ in range(70))), "contains 70 blocks; expected 4 to 64; name larger submodules in blocks="),
         (
             Branching(),
             "torch.fx cannot trace Branching (TraceError: symbolically traced variables cannot be used as inputs to control flow)",
@@ -100,3 +100,9 @@ def test_what_has_no_block_graph_is_refused_in_one_line(module, words):
         block_graph(module)
     assert words in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("blocks", ["Linear", ("Linear",), int])
+def test_names_of_classes_are_no_classes(blocks):
+    with pytest.raises(UsageError, match="expected classes of modules, such as"):
+        block_graph(nn.Sequential(nn.Linear(2, 2)), blocks)

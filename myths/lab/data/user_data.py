@@ -265,7 +265,7 @@ def _add_predictions(name: str, path: Path) -> PreparedDataset:
 
 def _add_graph(name: str, path: Path) -> PreparedDataset:
     graph = user_graphs.read(path)
-    summary = [f"a graph of {len(graph['nodes'])} nodes and {len(graph['edges']):,} edges", "use: myths try wiring Predict graph=" + name]
+    summary = [f"a graph of {len(graph['nodes'])} nodes and {len(graph['edges']):,} edges", "use: myths run wiring --data " + name]
     return prepared.save(name, graph, source=path.name, note="user graph", summary=summary)
 
 

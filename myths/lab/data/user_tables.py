@@ -49,7 +49,8 @@ def add_table(name: str, path: Path) -> PreparedDataset:
     items, properties = arrays["table"].shape
     summary = [f"a table of {items:,} items and {properties:,} {'property' if properties == 1 else 'properties'}"]
     if "categories" in arrays:
-        summary.append(f"{len(set(arrays['categories'].tolist())):,} categories, named in the column {CATEGORY}")
+        n = len(set(arrays["categories"].tolist()))
+        summary.append(f"{n:,} {'category' if n == 1 else 'categories'}, named in the column {CATEGORY}")
     summary += _doubts(path, arrays)
     summary.append(f"use: myths run order --data {name}")
     return prepared.save(name, arrays, source=path.name, note="user table", examples={"all": items}, summary=summary)
@@ -65,8 +66,8 @@ def read_table(path: Path) -> dict[str, np.ndarray]:
         path: A CSV file.
 
     Raises:
-        UsageError: There is no header, a cell is missing or no finite number up to 1e100, a property is constant, or there are fewer than
-            two items.
+        UsageError: There is no header, a row is longer than it, a cell is missing or no finite number up to 1e100, a property is constant,
+            two columns hold categories, or there are fewer than two items.
     """
     import pandas as pd
 
@@ -75,11 +76,17 @@ def read_table(path: Path) -> dict[str, np.ndarray]:
         raise UsageError(f"{path} has no header row of names; {LAYOUT}")
     if len(header) == 1 and (used := next((each for each in OTHER_SEPARATORS if each in header[0]), None)):
         raise UsageError(f"{path} is separated by {OTHER_SEPARATORS[used]}; save it with commas, and with points in decimal numbers")
+    if sum(cell.lower() == CATEGORY for cell in header) > 1:
+        raise UsageError(f"{path} has two columns named {CATEGORY}; expected one")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows that are longer than the header
-            read = pd.read_csv(path, skipinitialspace=True, encoding="utf-8-sig", index_col=False, low_memory=False)
+            # Only an empty cell is missing: NA and None may be names.
+            missing = {"keep_default_na": False, "na_values": [""]}
+            read = pd.read_csv(path, skipinitialspace=True, encoding="utf-8-sig", index_col=False, low_memory=False, **missing)
     except (ValueError, OSError, UnicodeError, pd.errors.ParserWarning) as error:
+        if longer := _longer_row(path, len(header)):
+            raise UsageError(f"{path}: line {longer[0]} has {longer[1]} cells, the header {len(header)}") from error
         raise UsageError(f"{path} cannot be read as a table ({str(error).splitlines()[0]}); {LAYOUT}") from error
     read.columns = [str(column).strip() for column in read.columns]
     arrays: dict[str, np.ndarray] = {}
@@ -96,8 +103,10 @@ def read_table(path: Path) -> dict[str, np.ndarray]:
 
 
 def _doubts(path: Path, arrays: dict[str, np.ndarray]) -> list[str]:
-    """Return a note on each thing that is read but may not be meant: names that repeat, and numbers as names of properties."""
+    """Return a note on each thing that is read but may not be meant: repeated names, numbers as names of properties, one category."""
     notes = []
+    if len(set(arrays.get("categories", np.array(["", " "])).tolist())) == 1:
+        notes.append("note: all items are of one category; a category is compared with the other items")
     for kind, names in (("items", arrays.get("items", np.array([])).tolist()), ("properties", _header(path))):
         if repeated := [name for name, n in collections.Counter(names).items() if n > 1 and name]:
             more = f" and {len(repeated) - 5:,} more" if len(repeated) > 5 else ""
@@ -111,11 +120,14 @@ def _numbers(path: Path, read: pd.DataFrame) -> np.ndarray:
     """Return the cells as numbers. Raise UsageError for the first cell that is none, and for constant columns."""
     import pandas as pd
 
+    hint = "; a list of edges needs the header source,target" if len(_header(path)) == 2 else ""
     for column in read:
         if read[column].dtype.kind not in "biuf":
             bad = pd.to_numeric(read[column], errors="coerce").isna() & read[column].notna()
             if bad.any():
-                raise UsageError(f"{path}: line {_line(path, bad)}, column {column}: {str(read[column][bad].iloc[0])!r} is not a number")
+                raise UsageError(
+                    f"{path}: line {_line(path, bad)}, column {column}: {str(read[column][bad].iloc[0])!r} is not a number{hint}"
+                )
             read[column] = pd.to_numeric(read[column])
         if (missing := read[column].isna()).any():
             raise UsageError(f"{path}: line {_line(path, missing)}, column {column}: the cell is empty; fill it in or leave the row out")
@@ -134,6 +146,16 @@ def _texts(path: Path, column: pd.Series) -> np.ndarray:
     if (missing := column.isna()).any():
         raise UsageError(f"{path}: line {_line(path, missing)}, column {column.name}: the cell is empty")
     return np.array([" ".join(str(cell).split()) for cell in column])
+
+
+def _longer_row(path: Path, cells: int) -> tuple[int, int] | None:
+    """Return the line and the number of cells of the first row that is longer than the header, or None."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.reader(file)
+            return next(((rows.line_num, len(row)) for row in rows if len(row) > cells), None)
+    except (ValueError, OSError, csv.Error):
+        return None
 
 
 def _line(path: Path, marked: pd.Series | np.ndarray) -> int:

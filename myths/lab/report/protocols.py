@@ -13,7 +13,7 @@ from myths.lab.claim import Claim
 from myths.lab.claim_record import ClaimRecord
 from myths.lab.myth import PROFILES, Myth
 from myths.lab.report import formatting
-from myths.lab.trial import Trial
+from myths.lab.trial import Trial, dependencies_first
 
 _HEAD = """# Protocols
 
@@ -90,7 +90,7 @@ def _value(value: object, between: str = ", ") -> str:
 
 
 def _listed(myth: Myth, profile: str) -> Sequence[Trial]:
-    return myth.trials(typing.cast(typing.Any, profile), None, ())
+    return dependencies_first(myth.trials(typing.cast(typing.Any, profile), None, ()))
 
 
 def _profile(profile: str, listed: Sequence[Trial]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
@@ -20,6 +20,7 @@ class FindItemModes(Trial):
     A mode is a pair of singular vectors: a contrast between items, with the properties in which they differ.
     """
 
+    version: ClassVar[int] = 2
     dataset: DatasetName = ANIMALS_AND_PLANTS
     modes: Annotated[int, Range(at_least=1, at_most=100)] = 10
     """Largest number of modes."""

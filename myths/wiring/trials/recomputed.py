@@ -340,7 +340,7 @@ class CompareEpochs(_Recomputed):
 class CompareOtherCollection(_Recomputed):
     """Correlate accuracy with graph invariants in 1,020 CNNs on random graphs (Nowak & Janik 2020).
 
-    The invariants are the 16 of 54 that this suite carries, as their authors scaled them, so only ranks are used. The draws of one
+    The invariants are the 15 of 54 that this suite carries, as their authors scaled them, so only ranks are used. The draws of one
     generator are resampled together.
     """
 
