@@ -13,7 +13,7 @@ import sys
 import tempfile
 import traceback
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from myths.lab.errors import CannotStart, MythsError, UsageError
-from myths.terminal import Terminal
+from myths.terminal import Terminal, counted
 
 if TYPE_CHECKING:
     from myths.lab.analysis import Analysis
@@ -363,7 +363,7 @@ def merge_(
     from myths.lab.storage.merging import CONFLICTS, merge
 
     with tempfile.TemporaryDirectory() as scratch, terminal.waiting(f"merging {len(sources)} runs"):
-        merged = merge(_runs(sources, scratch, results), suite.new_run(into, results), suite.MYTHS)
+        merged = merge(_runs(sources, scratch, results), _merged_run(into, results), suite.MYTHS)
         derived, wrong = _derive([merged.run])
         for each in derived:
             analysis.write(each)
@@ -371,8 +371,22 @@ def merge_(
     for conflict in merged.conflicts:
         terminal.print(str(conflict))
     if merged.conflicts:
-        wrong = [*wrong, f"{len(merged.conflicts)} results differ between the runs; those of the later runs are in MYTH/{CONFLICTS}"]
+        n = counted(len(merged.conflicts), "result differs", "results differ")
+        wrong = [*wrong, f"{n} between the runs; those of the later runs are in MYTH/{CONFLICTS}"]
     _end_with(wrong)
+
+
+def _merged_run(name: str, results: Path | None) -> RunFolder:
+    """Return the folder of a merged run. A published run of this name would be hidden by it.
+
+    Raises:
+        UsageError: The name is invalid, or that of a published run.
+    """
+    from myths import suite
+
+    if any(run.name == name for run in suite.runs(suite.PUBLISHED, suite.BUNDLED)):
+        raise UsageError(f"Invalid --into {name!r}: a published run has this name. Choose a different one")
+    return suite.new_run(name, results, "--into")
 
 
 @command(app, "submit")
@@ -543,7 +557,7 @@ def launch_slurm(
     """
     from myths import launch
 
-    _check_run(words)
+    _check_run(words, "cpu" if gpus_per_node is None else "cuda")
     asked = launch.Allocation(launch.parse_time(time), nodes, gpus_per_node, cpus_per_node, restarts, launch.parse_sbatch(sbatch or ()))
     job = launch.SlurmJob(tuple(words), asked, Path("results/local/slurm").resolve())
     if dry_run:
@@ -554,8 +568,12 @@ def launch_slurm(
     terminal.print(f"log: {os.path.relpath(job.log(job_id))}; state: squeue -j {job_id}; stop: scancel {job_id}")
 
 
-def _check_run(words: Sequence[str]) -> None:
+def _check_run(words: Sequence[str], device: str) -> None:
     """Check a run that starts later, so that a mistake does not wait in a queue.
+
+    Args:
+        words: The run.
+        device: Kind of device that the job has.
 
     Raises:
         UsageError: It is no ``run``, or names something that does not exist.
@@ -563,17 +581,35 @@ def _check_run(words: Sequence[str]) -> None:
     if words[0] != "run":
         raise UsageError(f"Cannot launch `myths {words[0]}`: only `run` can be launched, as in `myths launch slurm --time 8h -- run`")
     from myths import suite
+    from myths.lab.execution import selection
+    from myths.lab.execution.cluster import parse_address
+    from myths.lab.execution.shards import Shard
     from myths.lab.myth import parse_profile
+    from myths.lab.seeds import check_first_seed
 
     wrong_usage: Any = typer.BadParameter.__base__  # of click, which is a part of newer versions of typer
     try:
         given = typer.main.get_group(app).commands["run"].make_context("myths run", list(words[1:])).params
     except wrong_usage as error:
         raise UsageError(f"myths run: {error.format_message()}") from error
-    for name in given["myths"] or ():
-        suite.find(name)
+    if given["dry_run"]:
+        raise UsageError(
+            "A job does not run with --dry-run. Print the plan with `myths run --dry-run`, the job with `launch slurm --dry-run`"
+        )
+    chosen = [suite.find(name) for name in given["myths"] or ()] or list(suite.MYTHS)
+    selection.trial_classes(chosen, _words("--trial", given["trial"]))
+    selection.claims(
+        chosen, _words("--claim", given["claim"]), lambda myth: lambda claim: True, device if given["device"] == "auto" else given["device"]
+    )
+    check_first_seed(given["first_seed"])
     if given["profile"] is not None:
         parse_profile(given["profile"])
+    if given["shard"] is not None:
+        Shard.parse(given["shard"])
+    if given["run"] is not None:
+        suite.new_run(given["run"])
+    if given["cluster"] is not None:
+        parse_address(given["cluster"])
 
 
 @dataclass(frozen=True)
@@ -644,7 +680,7 @@ def _request(myths: list[str] | None, profile: str | None, place: _Place, named:
     )
 
 
-def _words(option: str, given: list[str] | None) -> tuple[str, ...]:
+def _words(option: str, given: Sequence[str] | None) -> tuple[str, ...]:
     """Return the items of an option that is repeated or separated by commas.
 
     Raises:
@@ -679,7 +715,14 @@ def _run(request: RunRequest) -> list[str]:
     with terminal.waiting("checking datasets and stored trials"):
         myth_results = session.run(request, terminal.progress)
     terminal.stop_progress()
+    _note_empty_part(request, myth_results)
     return _print_results(myth_results, request)
+
+
+def _note_empty_part(request: RunRequest, chosen: Collection[object]) -> None:
+    """Say so if a part of a request has no trials: there are more parts than trials."""
+    if request.shard is not None and not chosen:
+        terminal.print(f"part {request.shard} has no trials: there are fewer trials than parts")
 
 
 def _print_plan(request: RunRequest, as_json: bool) -> None:
@@ -692,6 +735,8 @@ def _print_plan(request: RunRequest, as_json: bool) -> None:
     planned = session.plans(request, lambda name: None if to_download(name) else session.unavailable_reason(name))
     if (reason := session.nothing_runnable_reason(planned)) is not None:
         raise CannotStart(reason)
+    if not as_json:
+        _note_empty_part(request, planned)
     for each in planned:
         estimate = Estimates(each.store.records, request.machine_class, session.records_of_other_runs(request, each.myth))
         for step in each.plan.steps:
@@ -727,9 +772,9 @@ def _planned_time(myth: str, lines: Sequence[Mapping[str, Any]]) -> str:
     seconds = [line["estimated_seconds"] for line in lines if line["state"] == "pending"]
     known = [each for each in seconds if each is not None]
     if not known:
-        return f"{myth}: {len(seconds)} trials to run" + (", without an estimate" if seconds else "")
+        return f"{myth}: {counted(len(seconds), 'trial')} to run" + (", without an estimate" if seconds else "")
     unknown = f", and {len(seconds) - len(known)} without an estimate" if len(known) < len(seconds) else ""
-    return f"{myth}: {len(seconds)} trials to run, {format_duration(sum(known))} one after another{unknown}"
+    return f"{myth}: {counted(len(seconds), 'trial')} to run, {format_duration(sum(known))} one after another{unknown}"
 
 
 def _print_summaries(as_json: bool = False, results: Path | None = None) -> None:

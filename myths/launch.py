@@ -8,6 +8,7 @@ import io
 import math
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -122,13 +123,15 @@ class SlurmJob:
         return NodeTask(self.words, self.allocation.nodes, with_ray=chosen)
 
     def script(self) -> str:
-        """Return the batch script.
+        """Return the batch script, with the command that it executes as a comment. ``submit`` writes the command to a file.
 
         Raises:
             CannotStart: submitit is not installed.
         """
         executor = self._executor()
-        return executor._make_submission_file_text(executor._submitit_command_str, "")
+        first, rest = executor._make_submission_file_text(executor._submitit_command_str, "").split("\n", 1)
+        how = "ray symmetric-run on all nodes; on the first: " if self.task.with_ray else ""
+        return f"{first}\n# {how}myths {shlex.join(self.task.words)}\n{rest}"
 
     def submit(self) -> str:
         """Submit the job and return its id.

@@ -82,14 +82,19 @@ def runs(*roots: Path) -> list[RunFolder]:
     return [RunFolder(folder) for folder in each_once.values()]
 
 
-def new_run(name: str, root: Path | None = None) -> RunFolder:
+def new_run(name: str, root: Path | None = None, option: str = "--run") -> RunFolder:
     """Return the folder of a run that is created or resumed.
+
+    Args:
+        name: Name of the run.
+        root: Folder of the runs. Default: results/local.
+        option: Option that gave the name.
 
     Raises:
         UsageError: The name is invalid, for example a path.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        raise UsageError(f"Invalid --run {name!r}: expected letters, digits, dots, dashes and underscores")
+        raise UsageError(f"Invalid {option} {name!r}: expected letters, digits, dots, dashes and underscores")
     return RunFolder((root or LOCAL) / name)
 
 

@@ -53,6 +53,17 @@ def escape_control(text: str) -> str:
     return text.translate(_ESCAPES)
 
 
+def counted(n: int, one: str, several: str = "") -> str:
+    """Return a number with its noun, as in "1 trial" and "2 trials".
+
+    Args:
+        n: Number.
+        one: Noun for one.
+        several: Noun for others. Default: with an s.
+    """
+    return f"{n} {one if n == 1 else several or one + 's'}"
+
+
 class Terminal:
     """Prints text and tables, or JSON with ``as_json``.
 
@@ -101,7 +112,7 @@ class Terminal:
     def progress(self, myth: Myth, plan: Plan) -> Callable[[Trial, TrialRecord | None], None]:
         """Print the plan of a myth and return a callback that shows its progress: a bar on a terminal, lines elsewhere."""
         todo = len(plan.in_state("pending"))
-        self.print(f"{myth.name}: {todo} trials to run, {len(plan.in_state('done'))} already done, {len(plan.skipped)} skipped")
+        self.print(f"{myth.name}: {counted(todo, 'trial')} to run, {len(plan.in_state('done'))} already done, {len(plan.skipped)} skipped")
         for reason in sorted({reason for _, reason in plan.skipped}):
             self.print(f"  skipped: {reason}")
         return self._bar(myth, todo) if self.out.is_terminal and not self.out.is_dumb_terminal else self._lines(myth, todo)

@@ -472,6 +472,8 @@ def test_the_site_is_of_the_runs_that_the_suite_carries_where_the_folder_has_non
         (("run", MYTH, "--shard", "half"), "Invalid --shard 'half': expected K/N"),
         (("merge", "cpu-laptop", "--into", "x"), "at least two"),
         (("merge", "cpu-laptop", "nope", "--into", "x"), "Unknown run 'nope'"),
+        (("merge", "cpu-laptop", "h200-gpu", "--into", "h200-gpu"), "Invalid --into 'h200-gpu': a published run has this name"),
+        (("merge", "cpu-laptop", "h200-gpu", "--into", "../x"), "Invalid --into '../x'"),
         (("merge", "cpu-laptop", "h200-gpu", "--into", "x"), "different machine classes"),
         (("merge", "cpu-laptop", "nope.tar.gz", "--into", "x"), "nope.tar.gz does not exist"),
     ],
@@ -479,6 +481,13 @@ def test_the_site_is_of_the_runs_that_the_suite_carries_where_the_folder_has_non
 def test_shards_seeds_and_merges_that_cannot_be_are_refused_in_one_line(words, said, tmp_path):
     one_clear_line(myths(*words, cwd=tmp_path), 3 if "different" in said else 2, said)
     assert not (tmp_path / "results").exists()
+
+
+def test_an_empty_part_says_so(tmp_path):
+    for more in ((), ("--dry-run",)):
+        done = myths("run", "wiring", "--trial", "CheckIdentity", "--shard", "90/99", *more, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "part 90/99 has no trials: there are fewer trials than parts" in done.stdout
 
 
 def test_a_first_seed_gives_a_run_of_its_own_whose_shards_share_no_trial_with_others(tmp_path):

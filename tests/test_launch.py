@@ -114,6 +114,13 @@ def said(*words):
         (("--time", "8h", "--", "run", "--profile", "papper"), "Unknown profile 'papper'"),
         (("--time", "8h", "--", "run", "forgeting"), "Unknown myth 'forgeting'"),
         (("--time", "8h", "--", "run", "--seeds", "many"), "myths run: Invalid value for '--seeds'"),
+        (("--time", "8h", "--", "run", "wiring", "--trial", "Nope"), "Unknown --trial 'Nope'"),
+        (("--time", "8h", "--", "run", "wiring", "--claim", "X1"), "Unknown --claim 'X1'"),
+        (("--time", "8h", "--", "run", "--shard", "3/2"), "Invalid --shard 3/2"),
+        (("--time", "8h", "--", "run", "--first-seed", "5"), "Invalid --first-seed 5"),
+        (("--time", "8h", "--", "run", "--run", "../x"), "Invalid --run '../x'"),
+        (("--time", "8h", "--", "run", "--cluster", "ray://x:1"), "Invalid --cluster 'ray://x:1'"),
+        (("--time", "8h", "--", "run", "--dry-run"), "A job does not run with --dry-run"),
         (("--time", "8h", "--sbatch", "Partition gpu", "--", "run"), "Invalid --sbatch 'Partition gpu': expected"),
         (("--time", "8h", "--sbatch", "nodes=2", "--", "run"), "Invalid --sbatch 'nodes=2': use --nodes"),
         (("--time", "8h", "--sbatch", "--signal=USR1", "--", "run"), "it is set already"),
@@ -123,8 +130,8 @@ def test_a_mistake_is_one_line_and_nothing_is_submitted(words, error, tmp_path, 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     status, _, wrong = said("launch", "slurm", *words)
-    assert status == 2
     assert error in wrong
+    assert status == 2
     assert len(wrong.strip().splitlines()) == 1
     assert not list(tmp_path.iterdir())
 
@@ -155,6 +162,7 @@ def test_a_dry_run_prints_the_script_and_nothing_else(tmp_path, monkeypatch):
     assert status == 0
     assert printed.startswith("#!/bin/bash")
     assert options(printed)["partition"] == "gpu"
+    assert f"# myths {' '.join(WORDS)}\n" in printed
     assert not list(tmp_path.iterdir())
 
 

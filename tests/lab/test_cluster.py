@@ -3,9 +3,11 @@
 This file is also the program that is killed: ``python test_cluster.py ADDRESS FOLDER``.
 """
 
+import contextlib
 import json
 import os
 import random
+import socket
 import subprocess
 import sys
 import threading
@@ -392,9 +394,28 @@ def test_auto_is_the_cluster_of_the_environment(monkeypatch):
     assert parse_address("auto") == "auto"
 
 
+@contextlib.contextmanager
+def _server(answer):
+    """A server of another protocol, which answers once. Yields its port."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve():
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listening.getsockname()[1]
+        thread.join()
+
+
 def test_without_ray_or_a_cluster_one_line_says_so(monkeypatch):
     with pytest.raises(CannotStart, match=r"No Ray cluster at 127\.0\.0\.1:9 .*ray start --head"):
         Cluster.connect("127.0.0.1:9")
+    with _server(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port, pytest.raises(CannotStart, match=r"answers, but not as Ray.*usually 6379"):
+        Cluster.connect(f"127.0.0.1:{port}")
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(CannotStart, match=r"pip install .seven-myths\[ray\]"):
         Cluster.connect("127.0.0.1:9")

@@ -5,7 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from myths.lab.errors import UsageError
+from myths.lab.execution import session
 from myths.lab.execution.shards import Shard
+from myths.lab.storage.run_folder import RunFolder
 from tests.lab.test_runner import Part, Total
 
 
@@ -43,6 +45,12 @@ def test_shards_are_about_equally_long():
     listed = {"one": [Part(name=str(i), size=float(1 + i % 7)) for i in range(200)]}
     loads = [sum(t.size for t in Shard(index, 8).of(listed, cost)["one"]) for index in range(1, 9)]
     assert max(loads) - min(loads) <= 1.0
+
+
+def test_a_trial_that_takes_no_time_costs_nothing(monkeypatch, tmp_path):
+    monkeypatch.setattr(session.runner, "Estimates", lambda *of: lambda trial: {"short": 0.0, "long": 9.0}.get(trial.name))
+    cost = session._shard_cost(session.RunRequest(myths=[], profile="quick", run=RunFolder(tmp_path), device="cpu"))
+    assert [cost(Part(name=name, size=4.0)) for name in ("short", "long", "unknown")] == [0.0, 9.0, 4.0]
 
 
 def test_what_shares_an_expensive_dependency_stays_together_where_that_is_shorter():

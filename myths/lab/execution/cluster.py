@@ -24,6 +24,10 @@ from myths.lab.execution.worker_pool import MAX_DEFAULT_JOBS
 log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 5.0
+HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+"""What a client of HTTP/2, which gRPC uses, sends first: the preface and empty settings (RFC 9113, section 3.4)."""
+HTTP2_SETTINGS = bytes([4])
+"""Type of the frame that a server of HTTP/2 answers first."""
 """Time to reach the address of a cluster."""
 ADDRESS = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[^:\s/]+):(?P<port>[0-9]{1,5})")
 
@@ -177,7 +181,7 @@ class Cluster:
         chosen = ("cuda" if any(node.gpus for node in found) else "cpu") if wanted == "auto" else wanted
         if not any(node.devices(chosen) for node in found):
             what, other = ("GPU", "cpu") if chosen == "cuda" else ("CPU", "cuda")
-            raise CannotStart(f"--device {wanted}: none of the {len(found)} nodes of the cluster offers a {what}. Use --device {other}")
+            raise CannotStart(f"--device {wanted}: no node of the cluster offers a {what} ({len(found)} checked). Use --device {other}")
         return chosen
 
     @staticmethod
@@ -267,15 +271,19 @@ def parse_address(text: str) -> str:
 
 
 def _check_reachable(place: str) -> None:
-    """Raise CannotStart if nothing listens at an address: Ray itself would wait for minutes."""
+    """Raise CannotStart if no server of Ray's protocol listens at an address: Ray itself would wait for minutes."""
     if (match := ADDRESS.fullmatch(place)) is None:
         return
     try:
-        socket.create_connection((match["host"].strip("[]"), int(match["port"])), timeout=CONNECT_SECONDS).close()
+        with socket.create_connection((match["host"].strip("[]"), int(match["port"])), timeout=CONNECT_SECONDS) as connection:
+            connection.sendall(HTTP2_PREFACE)
+            answer = connection.recv(9, socket.MSG_WAITALL)
     except OSError as error:
         raise CannotStart(
             f"No Ray cluster at {place} ({error.strerror or error}). Start one with `ray start --head`, or check the address"
         ) from error
+    if answer[3:4] != HTTP2_SETTINGS:
+        raise CannotStart(f"{place} answers, but not as Ray. The port is that of `ray start --head --port`, usually 6379")
 
 
 def _connection_problem(place: str, error: Exception) -> str:

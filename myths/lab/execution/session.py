@@ -325,7 +325,12 @@ def _shard_cost(request: RunRequest) -> Callable[[Trial], float]:
     machine_class = request.machine_class
     other = [record for myth in request.myths for record in records_of_other_runs(request, myth)]
     estimates = runner.Estimates((), machine_class, other)
-    return lambda trial: estimates(trial) or trial.relative_cost
+
+    def cost(trial: Trial) -> float:
+        seconds = estimates(trial)
+        return trial.relative_cost if seconds is None else seconds
+
+    return cost
 
 
 def records_of_other_runs(request: RunRequest, myth: Myth) -> list[TrialRecord]:

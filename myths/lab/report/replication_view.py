@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -62,21 +63,25 @@ def of_runs(runs: Sequence[RunView]) -> dict[str, ReplicationView]:
         runs: All runs of the myth, best first.
     """
     found = meta_analysis.replications([run.analysis for run in runs])
-    return {claim: _view(each, [run.key for run in runs]) for claim, each in found.items()}
+    names = Counter(run.name for run in runs)
+    # Runs of several people have the same name by default.
+    shown = [run.name if names[run.name] == 1 else f"{run.name} ({run.location}, {run.key})" for run in runs]
+    return {claim: _view(each, [run.key for run in runs], shown) for claim, each in found.items()}
 
 
-def _view(replication: Replication, keys: Sequence[str]) -> ReplicationView:
+def _view(replication: Replication, keys: Sequence[str], names: Sequence[str]) -> ReplicationView:
     first, pooled = replication.results[0].record, replication.pooled
     combined = [] if pooled is None else [_with_interval(first, pooled, end) for end in ("", "predicted_")]
     plots = strips([*(each.record for each in replication.results), *combined])
     rows = [
-        Row(each.run, keys[each.place], plot, _number(each.record), each.record.verdict, reason or "counts")
+        Row(names[each.place], keys[each.place], plot, _number(each.record), each.record.verdict, reason or "counts")
         for each, plot, reason in zip(replication.results, plots, replication.reasons, strict=False)
     ]
+    counting = [names[each.place] for each in replication.independent]
     if pooled is None:
         return ReplicationView(first, formatting.format_criterion(first.criterion), formatting.format_replication(replication), "", rows)
     number, (predicted, i_squared) = formatting.format_pooled(pooled, first.unit), formatting.format_heterogeneity(pooled)
-    rows.append(Row("combined", "", plots[-2], number, "", f"{len(pooled.runs)} runs: {', '.join(pooled.runs)}"))
+    rows.append(Row("combined", "", plots[-2], number, "", f"{len(pooled.runs)} runs: {', '.join(counting)}"))
     rows.append(Row("another run", "", plots[-1], predicted, "", f"95 % prediction interval; {i_squared}"))
     said = f"{number}, another run in {predicted}, {i_squared}, {len(pooled.runs)} runs"
     return ReplicationView(first, formatting.format_criterion(first.criterion), formatting.format_replication(replication), said, rows)
