@@ -217,7 +217,7 @@ def test_a_cut_last_line_is_forgiven_and_its_trial_runs_again(quick, tmp_path):
     with pytest.warns(UserWarning, match="the last line is truncated"):
         done = myths("run", MYTH, "--seeds", "2", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "1 trials to run" in done.stdout or "2 trials to run" in done.stdout
+    assert "1 trial to run" in done.stdout or "2 trials to run" in done.stdout
     assert len(target.read_bytes().splitlines()) >= len(content.splitlines())
 
 

@@ -424,7 +424,7 @@ def test_without_ray_or_a_cluster_one_line_says_so(monkeypatch):
 def test_nodes_that_cannot_run_the_trials_are_named_before_anything_begins(simulated, two_nodes, tmp_path, monkeypatch):
     cluster = Cluster.connect(simulated.address)
     try:
-        with pytest.raises(CannotStart, match=r"--device cuda: none of the 3 nodes .* offers a GPU"):
+        with pytest.raises(CannotStart, match=r"--device cuda: no node of the cluster offers a GPU \(3 checked\)"):
             cluster.select_device("cuda")
         with pytest.raises(UsageError, match="expected auto, cpu or cuda with --cluster"):
             cluster.select_device("cuda:1")

@@ -96,5 +96,5 @@ def test_a_plan_says_how_long_it_takes_and_what_is_unknown():
 
     assert " ".join(_planned_time("m", lines(60.0, 120.0)).split()) == "m: 2 trials to run, 3.0 min one after another"
     assert _planned_time("m", [*lines(90.0, None), *lines(None, state="done")]).endswith("one after another, and 1 without an estimate")
-    assert _planned_time("m", lines(None)) == "m: 1 trials to run, without an estimate"
+    assert _planned_time("m", lines(None)) == "m: 1 trial to run, without an estimate"
     assert _planned_time("m", lines(None, state="done")) == "m: 0 trials to run"
