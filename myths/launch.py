@@ -34,6 +34,7 @@ ENDING_SECONDS = 600
 _INTERRUPTED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 FILE_SECONDS = 60
 """How long a file of one node may take to appear on another one."""
+MAX_MINUTES = 366 * 24 * 60
 _MINUTES = {"m": 1, "h": 60, "d": 24 * 60}
 _SET_HERE = {
     "nodes": "--nodes", "time": "--time", "gpus-per-node": "--gpus-per-node", "cpus-per-task": "--cpus-per-node", "ntasks-per-node": "",
@@ -49,12 +50,12 @@ def parse_time(text: str) -> int:
         text: A number with a unit, such as "45m", "8h" or "2d".
 
     Raises:
-        UsageError: It is something else, or less than a minute.
+        UsageError: It is something else, less than a minute, or more than a year.
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([mhd])", text)
     minutes = math.ceil(float(match[1]) * _MINUTES[match[2]]) if match else 0
-    if minutes < 1:
-        raise UsageError(f"Invalid --time {text!r}: expected a number with a unit and at least a minute, such as 45m, 8h or 2d")
+    if not 1 <= minutes <= MAX_MINUTES:
+        raise UsageError(f"Invalid --time {text!r}: expected a number with a unit, from a minute to a year, such as 45m, 8h or 2d")
     return minutes
 
 

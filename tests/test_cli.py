@@ -472,6 +472,7 @@ def test_the_site_is_of_the_runs_that_the_suite_carries_where_the_folder_has_non
         (("run", MYTH, "--shard", "half"), "Invalid --shard 'half': expected K/N"),
         (("merge", "cpu-laptop", "--into", "x"), "at least two"),
         (("merge", "cpu-laptop", "nope", "--into", "x"), "Unknown run 'nope'"),
+        (("merge", "cpu-laptop", "cpu-laptop", "--into", "x"), "Run 'cpu-laptop' is named twice"),
         (("merge", "cpu-laptop", "h200-gpu", "--into", "h200-gpu"), "Invalid --into 'h200-gpu': a published run has this name"),
         (("merge", "cpu-laptop", "h200-gpu", "--into", "../x"), "Invalid --into '../x'"),
         (("merge", "cpu-laptop", "h200-gpu", "--into", "x"), "different machine classes"),

@@ -38,7 +38,7 @@ def test_a_time_limit_has_a_unit(text, minutes):
     assert launch.parse_time(text) == minutes
 
 
-@pytest.mark.parametrize("text", ["", "8", "8 h", "-1h", "0m", "1:30:00", "90s", "h"])
+@pytest.mark.parametrize("text", ["", "8", "8 h", "-1h", "0m", "1:30:00", "90s", "h", "400d", "9999999999d"])
 def test_another_time_limit_is_refused(text):
     with pytest.raises(UsageError, match=r"Invalid --time .*such as 45m, 8h or 2d"):
         launch.parse_time(text)

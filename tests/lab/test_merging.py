@@ -122,7 +122,8 @@ def test_results_that_differ_are_named_and_kept_apart(tmp_path):
 def test_a_failure_gives_way_to_a_result_of_another_run(tmp_path):
     BROKEN.add("euro")
     first = go(tmp_path / "first", trial_classes=("Recorded",))
-    still = merge([first, first], RunFolder(tmp_path / "still"), [MYTH])
+    shutil.copytree(first.path, tmp_path / "copy")
+    still = merge([first, RunFolder(tmp_path / "copy")], RunFolder(tmp_path / "still"), [MYTH])
     assert (still.trials, still.repeated) == (3, 3)
     assert {r.error for r in still.run.store(MYTH).records if r.status == "failed"} == {"RuntimeError: lost"}
     BROKEN.clear()
@@ -135,6 +136,8 @@ def test_what_does_not_mix_is_refused(tmp_path):
     one, other = go(tmp_path / "one", Shard(1, 2)), go(tmp_path / "other", Shard(2, 2))
     with pytest.raises(UsageError, match="at least two"):
         merge([one], RunFolder(tmp_path / "merged"), [MYTH])
+    with pytest.raises(UsageError, match="'one' is named twice"):
+        merge([one, other, one], RunFolder(tmp_path / "merged"), [MYTH])
     with pytest.raises(UsageError, match="'other' already has results"):
         merge([one, other], other, [MYTH])
     metadata = json.loads((other.path / "run.json").read_text())

@@ -62,11 +62,14 @@ def merge(sources: Sequence[RunFolder], into: RunFolder, myths: Sequence[Myth]) 
         myths: Myths of the suite.
 
     Raises:
-        UsageError: There are fewer than two runs, or the new run already has results.
+        UsageError: There are fewer than two runs, one is named twice, or the new run already has results.
         CannotStart: The runs belong to different machine classes, or used different contents of a dataset.
     """
     if len(sources) < 2:
         raise UsageError("Merging needs at least two runs or archives")
+    paths = [source.path.resolve() for source in sources]
+    if twice := next((source for source, path in zip(sources, paths, strict=True) if paths.count(path) > 1), None):
+        raise UsageError(f"Run {twice.name!r} is named twice")
     if into.metadata()["invocations"] or any(into.has_results(myth) for myth in myths):
         raise UsageError(f"Run {into.name!r} already has results. Choose a different --into")
     metadata = _metadata(sources)
