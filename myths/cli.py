@@ -8,7 +8,6 @@ import os
 import re
 import shlex
 import shutil
-import signal
 import sys
 import tempfile
 import traceback
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from myths.lab.errors import CannotStart, MythsError, UsageError
+from myths.lab.execution import interruption
 from myths.terminal import Terminal, counted
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def main() -> None:
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # an encoding may lack ≥, or an em dash
     error_once = functools.cache(terminal.error)
     warnings.showwarning = lambda message, *_, **__: error_once(str(message))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as `kill`, `timeout` and job schedulers end a command
+    interruption.install()
     app()
 
 

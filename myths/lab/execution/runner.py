@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from myths.lab import failures
-from myths.lab.execution import seconds_table
+from myths.lab.execution import interruption, seconds_table
 from myths.lab.execution.executors import Execution, Executor, SerialExecutor
 from myths.lab.execution.outcomes import DependencyOutcomes
 from myths.lab.execution.queue import Entry, Queue
@@ -328,6 +328,7 @@ class _Run:
             self._count_settled(myth_index, 0)
         while self.queue or self.running:
             while (entry := self.queue.next(self._accepts)) is not None:
+                interruption.check()
                 self._start(entry)
             if self.queue or self.running:
                 self._finish()
