@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from myths.lab.counting import counted
 from myths.lab.errors import CannotStart, MythsError, UsageError
 from myths.lab.execution import interruption
-from myths.terminal import Terminal, counted
+from myths.terminal import Terminal
 
 if TYPE_CHECKING:
     from myths.lab.analysis import Analysis

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from myths.lab.counting import counted
 from myths.lab.execution.runner import Plan
 from myths.lab.failures import causes
 from myths.lab.myth import Myth
@@ -51,17 +52,6 @@ _ESCAPES = {code: f"\\u{code:04x}" for code in (*_CONTROL, *range(0xD800, 0xE000
 def escape_control(text: str) -> str:
     """Return a text with control characters replaced by their escapes."""
     return text.translate(_ESCAPES)
-
-
-def counted(n: int, one: str, several: str = "") -> str:
-    """Return a number with its noun, as in "1 trial" and "2 trials".
-
-    Args:
-        n: Number.
-        one: Noun for one.
-        several: Noun for others. Default: with an s.
-    """
-    return f"{n} {one if n == 1 else several or one + 's'}"
 
 
 class Terminal:

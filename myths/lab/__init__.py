@@ -16,6 +16,7 @@ analysis            ``analyze(myth, run)``: tables and results of claims; ``writ
 meta_analysis       ``replications``: which runs of a claim are independent, and their combined number.
 pictures            ``draw``: figures that show images of datasets and stay on the machine.
 failures            Failed and skipped trials as text.
+counting            ``counted``: a number with its noun.
 linear_svm          Linear support vector machines on any device.
 home                The user's home folder.
 errors              ``UsageError``, ``CannotStart``: errors with an exit status.
@@ -34,6 +35,7 @@ places              Which machine and device a trial runs on.
 local_workers       Worker processes of this machine, on its cores or GPUs.
 cluster             A Ray cluster and its nodes. ``cluster_workers``: processes on the nodes; ``cluster_node``: what runs in them.
 outcomes            The outcomes of dependencies, in a form that travels to a worker.
+interruption        Interruptions by the user, also those that a library swallows.
 parent              A worker process ends with the process that started it.
 resources           Free memory and cores.
 continuation        Continue a published run.

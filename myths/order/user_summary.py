@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from myths.lab.counting import counted
 from myths.order.item_modes import ANIMALS_AND_PLANTS
 
 if TYPE_CHECKING:
@@ -28,8 +29,7 @@ def summarize_user_data(tables: Mapping[str, pd.DataFrame]) -> str | None:
         first = rows.iloc[0]
         how = f"; randomized decomposition, relative error {first['relative_error']:.1g}" if first["randomized"] else ""
         lines.append(
-            f"{name}: {int(first['items']):,} items × {int(first['properties']):,} "
-            f"{'property' if first['properties'] == 1 else 'properties'}{how} (item_modes.csv)"
+            f"{name}: {int(first['items']):,} items × {counted(int(first['properties']), 'property', 'properties')}{how} (item_modes.csv)"
         )
         if first["largest_variance_percent"] > DOMINANT_PERCENT and first["properties"] > 1:
             lines.append(
@@ -56,7 +56,7 @@ def _mode_line(row: Mapping[str, Any]) -> str:
 
 
 def _category_line(name: str, items: int, coherence: float | None) -> str:
-    size = f"{items:,} item{'s' * (items != 1)}"
+    size = counted(items, "item")
     if coherence is None or coherence != coherence:
         return f"  category {name} ({size}): no variation inside, found at once"
     verdict = "found as a mode of its own" if coherence > 1 else "below the threshold, not found by itself"

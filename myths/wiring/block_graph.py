@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import fx, nn
 
+from myths.lab.counting import counted
 from myths.lab.data.user_graphs import MAX_NODES, MIN_NODES
 from myths.lab.errors import UsageError
 from myths.wiring import graphs
@@ -85,7 +86,7 @@ def _is_block(module: nn.Module, blocks: tuple[type[nn.Module], ...]) -> bool:
 def _checked(name: str, blocks: tuple[str, ...], edges: Iterable[tuple[int, int]]) -> BlockGraph:
     if not MIN_NODES <= len(blocks) <= MAX_NODES:
         hint = "; name larger submodules in blocks=" if len(blocks) > MAX_NODES else ""
-        raise UsageError(f"{name} contains {len(blocks)} block{'s' * (len(blocks) != 1)}; expected {MIN_NODES} to {MAX_NODES}{hint}")
+        raise UsageError(f"{name} contains {counted(len(blocks), 'block')}; expected {MIN_NODES} to {MAX_NODES}{hint}")
     wiring = graphs.of_edges(len(blocks), edges)
     apart = np.flatnonzero(np.isinf(graphs.distances(wiring.adjacency)[0]))
     if len(apart):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from myths.lab.counting import counted
 from myths.lab.data import formats, prepared, user_graphs, user_predictions
 from myths.lab.data.layout import SPLIT_NAMES, SUFFIXES, FolderListing, Layout, all_numeric, find_images, read_layout
 from myths.lab.data.names import user_dataset_name
@@ -99,7 +100,7 @@ def _add_images(name: str, folder: Path, only: Path | None = None) -> PreparedDa
 
     found = FolderListing((only,), (), ()) if only else find_images(folder)
     if not found.images:
-        others = f"; it contains {_counted(found.others)}" if found.others else ""
+        others = f"; it contains {_listed_with_numbers(found.others)}" if found.others else ""
         raise UsageError(f"{folder} contains no images ({', '.join(sorted(SUFFIXES))}), neither directly nor in class folders{others}")
     seen = dict(zip((image.relative_to(folder).as_posix() for image in found.images), inspect_images(found.images), strict=True))
     broken = {file: one.why_unreadable for file, one in seen.items() if one.why_unreadable}
@@ -151,13 +152,11 @@ def _image_summary(
         sizes = f"{least:,} images each" if least == most else f"{least:,} to {most:,} images each"
         named = ", ".join(f"{name} {counts[name]:,}" for name in layout.classes[:10])
         order = "; the number of a folder is the class" if all_numeric(layout.classes) else ""
-        lines.append(
-            f"{len(layout.classes):,} {_plural('class', len(layout.classes))}: {named}{_more(layout.classes, 10)} ({sizes}{order})"
-        )
+        lines.append(f"{counted(len(layout.classes), 'class')}: {named}{_more(layout.classes, 10)} ({sizes}{order})")
     else:
         lines.append("no classes: no image is in a class folder, so there is nothing to train on, but collections can be compared")
     if layout.classes and (without := layout.labels.count("")):
-        lines.append(f"{without:,} {_plural('image', without)} in no class folder: used only where no class is needed")
+        lines.append(f"{counted(without, 'image')} in no class folder: used only where no class is needed")
     if len(layout.classes) == 1:
         deeper = {PurePosixPath(file).parts[1 + layout.is_split] for file in files if len(PurePosixPath(file).parts) > 2 + layout.is_split}
         only = layout.classes[0]
@@ -179,8 +178,8 @@ def _image_summary(
     for why, number in Counter(skipped.values()).most_common():
         first = [file for file, reason in skipped.items() if reason == why]
         lines.append(f"left out, {why}: {', '.join(first[:5])}{_more(first, 5)}" + (f" ({number:,} files)" if number > 5 else ""))
-    if counted := _counted(others):
-        lines.append(f"no images, so not used: {counted}")
+    if unused := _listed_with_numbers(others):
+        lines.append(f"no images, so not used: {unused}")
     return lines
 
 
@@ -207,16 +206,12 @@ def _differences_of_parts(layout: Layout) -> list[str]:
     return lines
 
 
-def _counted(others: Iterable[tuple[str, int]]) -> str:
+def _listed_with_numbers(others: Iterable[tuple[str, int]]) -> str:
     return ", ".join(f"{n:,} {suffix}" for suffix, n in others)
 
 
 def _more(names: Sequence[str], shown: int) -> str:
     return f" and {len(names) - shown:,} more" if len(names) > shown else ""
-
-
-def _plural(noun: str, n: int) -> str:
-    return noun if n == 1 else noun + ("es" if noun.endswith("s") else "s")
 
 
 def _add_arrays(name: str, path: Path) -> PreparedDataset:

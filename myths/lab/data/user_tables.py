@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from myths.lab.counting import counted
 from myths.lab.data import prepared, user_predictions
 from myths.lab.data.prepared import PreparedDataset
 from myths.lab.errors import UsageError
@@ -47,10 +48,10 @@ def add_table(name: str, path: Path) -> PreparedDataset:
     """
     arrays = read_table(path)
     items, properties = arrays["table"].shape
-    summary = [f"a table of {items:,} items and {properties:,} {'property' if properties == 1 else 'properties'}"]
+    summary = [f"a table of {items:,} items and {counted(properties, 'property', 'properties')}"]
     if "categories" in arrays:
-        n = len(set(arrays["categories"].tolist()))
-        summary.append(f"{n:,} {'category' if n == 1 else 'categories'}, named in the column {CATEGORY}")
+        categories = len(set(arrays["categories"].tolist()))
+        summary.append(f"{counted(categories, 'category', 'categories')}, named in the column {CATEGORY}")
     summary += _doubts(path, arrays)
     summary.append(f"use: myths run order --data {name}")
     return prepared.save(name, arrays, source=path.name, note="user table", examples={"all": items}, summary=summary)
@@ -95,7 +96,7 @@ def read_table(path: Path) -> dict[str, np.ndarray]:
     if read.shape[1] and len(read) and not any(_is_number(str(cell)) for cell in read.iloc[:, 0].dropna().head(1000)):
         arrays["items"] = _texts(path, read.pop(read.columns[0]))
     if len(read) < 2:
-        raise UsageError(f"{path} has {len(read)} item{'s' * (len(read) != 1)}: at least two are needed to tell them apart")
+        raise UsageError(f"{path} has {counted(len(read), 'item')}: at least two are needed to tell them apart")
     if not read.shape[1]:
         raise UsageError(f"{path} has no column of numbers; {LAYOUT}")
     arrays |= {"table": _numbers(path, read), "properties": np.array(list(read.columns))}
@@ -105,7 +106,7 @@ def read_table(path: Path) -> dict[str, np.ndarray]:
 def _doubts(path: Path, arrays: dict[str, np.ndarray]) -> list[str]:
     """Return a note on each thing that is read but may not be meant: repeated names, numbers as names of properties, one category."""
     notes = []
-    if len(set(arrays.get("categories", np.array(["", " "])).tolist())) == 1:
+    if "categories" in arrays and len(set(arrays["categories"].tolist())) == 1:
         notes.append("note: all items are of one category; a category is compared with the other items")
     for kind, names in (("items", arrays.get("items", np.array([])).tolist()), ("properties", _header(path))):
         if repeated := [name for name, n in collections.Counter(names).items() if n > 1 and name]:

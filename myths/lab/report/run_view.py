@@ -14,6 +14,7 @@ from markupsafe import Markup
 from myths.lab.analysis import Analysis
 from myths.lab.claim import Claim
 from myths.lab.claim_record import ClaimRecord
+from myths.lab.counting import counted
 from myths.lab.data.catalog import CATALOG
 from myths.lab.failures import causes, reasons, summary
 from myths.lab.myth import Myth, run_rank
@@ -394,7 +395,7 @@ class RunView:
         records = self.analysis.records
         if not records:
             return "no finished trial"
-        trials = f"{len(records):,} trial{'' if len(records) == 1 else 's'}"
+        trials = counted(len(records), "trial")
         jobs = max(self.jobs.values(), default=1)
         together = f", up to {jobs} in parallel" if jobs > 1 else ""
         alone = [r for r in records if r.has_comparable_seconds]
