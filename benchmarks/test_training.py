@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 from myths.lab.data import prepared
 from myths.lab.data.images import image_set
 from myths.lab.measurement.device import machine_class, precision_of, select_device
-from myths.lab.measurement.timing import Stopwatch
+from myths.lab.measurement.timing import Stopwatch, compare_timings
 from myths.lab.vision.networks import build
 from myths.lab.vision.training import TrainConfig, fit
 
@@ -85,3 +85,24 @@ def test_epoch(benchmark, name, loop):
     benchmark.extra_info.update(device=machine_class(DEVICE), dataset=dataset, batch=BATCH)
     benchmark.extra_info["images per second"] = len(x) / benchmark.stats.stats.median
     assert all(parameter.isfinite().all() for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("name", ["fast_narrow", "resnet20"])
+def test_bf16_versus_fp32(benchmark, name):
+    """The precision that "auto" selects must not be the slower one. ``extra_info`` holds the seconds of fp32 divided by those of bf16."""
+    _, x, y = examples()
+
+    def train(precision):
+        torch.manual_seed(0)
+        network = build(name, 10, 3, 32)
+        config = TrainConfig(epochs=1, batch_size=BATCH, learning_rate=0.01, schedule="constant", precision=precision)
+        order, augmentation = torch.Generator().manual_seed(0), torch.Generator(DEVICE).manual_seed(0)
+        fit(network, x, y, config, order=order, augmentation=augmentation, device=DEVICE)
+
+    found = compare_timings({p: partial(train, p) for p in ("fp32", "bf16")}, DEVICE, repeats=ROUNDS, warmup=1, budget_seconds=120.0)
+    ratio, selected = found.ratio("fp32", "bf16"), precision_of(DEVICE, "auto")
+    benchmark.group = f"bf16 versus fp32, {name}"
+    benchmark.extra_info |= {"ratio": ratio, "selected": selected, "torch": torch.__version__, "device": DEVICE}
+    benchmark.pedantic(partial(train, selected), rounds=1)
+    print(f"\n{name}: fp32 takes {ratio:.2f} times the seconds of bf16; auto selects {selected}")
+    assert selected == ("bf16" if ratio > 1 else "fp32") or 0.8 < ratio < 1.25

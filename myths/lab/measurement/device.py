@@ -13,9 +13,6 @@ from myths.lab.errors import CannotStart, UsageError
 
 Precision = Literal["fp32", "bf16"]
 
-WITHOUT_BF16 = {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI"}
-"""Values of ``ONEDNN_MAX_CPU_ISA`` with which oneDNN uses no bf16 instructions."""
-
 T = TypeVar("T")
 
 MAX_ELEMENTS = 2**31 - 1
@@ -74,8 +71,9 @@ def gpu_slug(name: str) -> str:
 def precision_of(device: str, wanted: Literal["auto", "fp32", "bf16"]) -> Precision:
     """Return the precision that "auto" selects on a device; any other value is returned unchanged.
 
-    "auto" selects bf16 on GPUs with bf16 units, and on CPUs with AVX512-BF16 or AMX that oneDNN may use (``ONEDNN_MAX_CPU_ISA``). On other
-    CPUs bf16 is emulated: it is slower than fp32 and less exact, because gradients are summed in bf16.
+    "auto" selects bf16 on GPUs with bf16 units, and on CPUs with AMX that oneDNN may use (``ONEDNN_MAX_CPU_ISA``). On other CPUs bf16 is
+    less exact, because gradients are summed in bf16, and slower: without AVX512-BF16 it is emulated, and with it, but without AMX, Intel
+    CPUs need twice the time of fp32 (``benchmarks/test_training.py``). On CPUs of AMD with AVX512-BF16 it was not measured.
 
     Args:
         device: Device as torch names it.
@@ -90,8 +88,8 @@ def precision_of(device: str, wanted: Literal["auto", "fp32", "bf16"]) -> Precis
     else:
         # torch before 2.12 does not report CPU features; fp32 is always valid. The environment may restrict oneDNN.
         capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
-        used = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() not in WITHOUT_BF16
-        fast = device == "cpu" and used and bool(capabilities.get("avx512_bf16", False))
+        allowed = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
+        fast = device == "cpu" and (allowed in ("", "ALL", "DEFAULT") or "AMX" in allowed) and bool(capabilities.get("amx_bf16", False))
     return "bf16" if fast else "fp32"
 
 
