@@ -10,7 +10,7 @@ fast as Ricci notation) is left out, because the engine of 2018 is not available
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -37,6 +37,7 @@ from myths.hessian_cost.problems import PAPER_PROBLEMS
 from myths.hessian_cost.trials import CompareHessians, TimeGradient, TimeHessian, TimeNewtonStep
 from myths.lab.claim import PROPOSED, Claim, cited
 from myths.lab.criterion import above, at_least, at_most, between
+from myths.lab.estimate import Estimate
 from myths.lab.measures import largest
 
 DEVICES: tuple[tuple[Device, str], ...] = (("cpu", "On a CPU, in one thread"), ("gpu", "On a GPU"))
@@ -47,6 +48,8 @@ PAPER_SPEED: dict[Device, int] = {"cpu": 100, "gpu": 1000}
 ABSTRACT = "Laue et al. 2018, abstract: up to two orders of magnitude on CPUs, about three on GPUs (proceedings page: one to four)"
 COMPRESSION = "Laue et al. 2020, compression: orders of magnitude, (nk)³ becomes k³ in the solve"
 PROBLEMS = {"quad": "a quadratic form", "logreg": "logistic regression", "matfac": "matrix factorization"}
+Measure = Callable[..., Estimate | None]
+"""(comparisons, rows of the table) -> number with its interval"""
 SLOPE_SIZES = (1024, 2048, 4096)
 FRAMEWORKS = ("tensor-calculus", "torch", "tensorflow", "autograd", "jax")
 """The paper's frameworks or their successors, and JAX. PyTensor and CasADi have no BLAS when pip installs them: they are timed, but not
@@ -62,11 +65,17 @@ _hessians = partial(Claim, table="hessians", trial=TimeHessian, repetition_unit=
 _gradients = partial(Claim, table="gradients", trial=TimeGradient, repetition_unit="processes")
 _newton = partial(Claim, table="newton", trial=TimeNewtonStep, repetition_unit="processes")
 _exact = {"kind": "control", "repetition_unit": "exact", **PROPOSED}
+AGREEMENT = f"{AGREEMENT_PERCENT:g} % between processes"
 _spread = {**_exact, "unit": "% between processes", "criterion": at_most(AGREEMENT_PERCENT)}
 
 
+def _rank(choose: Choose) -> dict[str, Any]:
+    """Return measure and spread of a claim on a rank of several ratios."""
+    return {"measure": partial(compared_ratio, choose=choose), "spread": partial(compared_spread, choose=choose)}
+
+
 def _comparison(
-    id: str, device: Device, compared: Comparison, choose: Choose, control: str, guard: Mapping[str, Any] | None = None, **more: Any
+    id: str, device: Device, compared: Comparison, control: str, *, measure: Measure, spread: Measure, subject: str = "", **more: Any
 ) -> tuple[Claim, Claim]:
     """Return a claim on the ratio of two methods' times, and its control: the processes agree on this ratio.
 
@@ -74,19 +83,19 @@ def _comparison(
         id: Id of the claim.
         device: Kind of device.
         compared: The methods.
-        choose: Which of several ratios the claim is about.
         control: Id of the control.
-        guard: Statement and measure of the control. Default: the processes agree on the chosen ratio.
+        measure: Returns the claim's number from the comparisons and the rows of the table.
+        spread: Returns by how many percent the processes differ, likewise.
+        subject: What the processes agree on. Default: the ratio of the claim.
         more: Other fields of the claim.
     """
     shared: dict[str, Any] = {"table": "comparisons", "trial": CompareHessians, "where": _on(device, **compared.columns)}
-    measure = partial(compared_ratio, compared.cells, choose)
-    claim = {"unit": "x", "measure": measure, "repetition_unit": "processes", "controls": (control,), **shared, **more}
-    guard = guard or {
-        "statement": f"The ratio of {id} differs by at most {AGREEMENT_PERCENT:g} % between processes.",
-        "measure": partial(compared_spread, compared.cells, choose),
-    }
-    return Claim(id=id, **claim), Claim(id=control, **guard, **_spread, **shared)
+    claim: dict[str, Any] = {"unit": "x", "repetition_unit": "processes", "controls": (control,), **shared, **more}
+    agree = f"The ratio of {subject or id} differs by at most {AGREEMENT}."
+    return (
+        Claim(id=id, measure=partial(measure, compared.cells), **claim),
+        Claim(id=control, statement=agree, measure=partial(spread, compared.cells), **_spread, **shared),
+    )
 
 
 COMPARISONS: tuple[Claim, ...] = tuple(
@@ -94,22 +103,17 @@ COMPARISONS: tuple[Claim, ...] = tuple(
     for device, on in DEVICES
     for pair in (
         _comparison(
-            f"H1-{device}-best", device, LOOP[device], max, f"H0-{device}-best",
+            f"H1-{device}-best", device, LOOP[device], f"H0-{device}-best",
+            measure=largest_ratio, spread=smallest_spread, subject=f"at least one problem of H1-{device}-best",
             statement=(
                 f"{on}, tensor calculus computes the Hessian of at least one of the paper's three problems at least "
                 f"{PAPER_SPEED[device]} times as fast as a loop over gradient rows."
             ),
             **cited("read", ABSTRACT, PAPER_SPEED[device]), criterion=at_least(PAPER_SPEED[device]), blind=False, primary=device == "cpu",
-            measure=partial(largest_ratio, LOOP[device].cells),
-            guard={
-                "statement": f"The ratio of at least one problem of H1-{device}-best differs by at most {AGREEMENT_PERCENT:g} % between "
-                "processes.",
-                "measure": partial(smallest_spread, LOOP[device].cells),
-            },
         ),
         *(
             _comparison(
-                f"H1-{device}-{problem}", device, LOOP[device].only(problem), max, f"H0-{device}-{problem}",
+                f"H1-{device}-{problem}", device, LOOP[device].only(problem), f"H0-{device}-{problem}", **_rank(max),
                 statement=(
                     f"{on}, tensor calculus computes the Hessian of {PROBLEMS[problem]} at least {limit} times as fast as a loop over "
                     "gradient rows."
@@ -120,13 +124,14 @@ COMPARISONS: tuple[Claim, ...] = tuple(
             for problem in PAPER_PROBLEMS
         ),
         _comparison(
-            f"H5-{device}-logreg", device, ORDERS, max, f"H0-{device}-orders",
+            f"H5-{device}-logreg", device, ORDERS, f"H0-{device}-orders",
+            measure=overhead_percent, spread=partial(compared_spread, choose=max),
             statement=f"{on}, reverse order takes at least 10 % longer than cross-country order for the Hessian of logistic regression.",
             **cited("from memory, unverified", "Laue et al. 2020, experiments", 30), unit="%",
-            measure=partial(overhead_percent, ORDERS.cells), criterion=at_least(10),
+            criterion=at_least(10),
         ),
         _comparison(
-            f"T1-{device}-best-torch", device, BEST_TORCH[device], second_of_best, f"H0-{device}-best-torch",
+            f"T1-{device}-best-torch", device, BEST_TORCH[device], f"H0-{device}-best-torch", **_rank(second_of_best),
             kind="follow-up", direction="weakens", **PROPOSED, criterion=at_most(10), blind=False,
             statement=(
                 f"{on}, the fastest of PyTorch's own six ways takes at most 10 times as long as the closed form on at least two of the "
@@ -188,7 +193,7 @@ CONTROLS: tuple[Claim, ...] = (
     *(
         Claim(
             id=f"H0-{device}-quad-slope",
-            statement=f"{on}, the times of row loop and tensor calculus for a quadratic form differ by at most 25 % between processes.",
+            statement=f"{on}, the times of row loop and tensor calculus for a quadratic form differ by at most {AGREEMENT}.",
             table="hessians",
             trial=TimeHessian,
             where=_on(device, problem="quad", n_variables=SLOPE_SIZES[0], method=("torch-loop", "tensor-calculus")),
@@ -202,7 +207,7 @@ CONTROLS: tuple[Claim, ...] = (
     *(
         Claim(
             id=f"H0-{device}-gradient-{problem}",
-            statement=f"{on}, the slowest over the fastest framework for the gradient of {name} differs by at most 25 % between processes.",
+            statement=f"{on}, the slowest over the fastest framework for the gradient of {name} differs by at most {AGREEMENT}.",
             table="gradients",
             trial=TimeGradient,
             where=_on(device, problem=problem, n_variables=GRADIENT_SIZE[device], method=FRAMEWORKS),
@@ -217,7 +222,7 @@ CONTROLS: tuple[Claim, ...] = (
     *(
         Claim(
             id=f"H0-{device}-newton",
-            statement=f"{on}, the time of the dense over that of the compressed Newton step differs by at most 25 % between processes.",
+            statement=f"{on}, the time of the dense over that of the compressed Newton step differs by at most {AGREEMENT}.",
             table="newton",
             trial=TimeNewtonStep,
             where={name: value for name, value in _on(device, rows=NEWTON_ROWS[device]).items() if name != "dtype"},
@@ -336,12 +341,12 @@ TODAY: tuple[Claim, ...] = tuple(
     claim
     for pair in (
         _comparison(
-            "T1-cpu-vmap-slower", "cpu", VMAP, min, "H0-cpu-vmap-slower",
+            "T1-cpu-vmap-slower", "cpu", VMAP, "H0-cpu-vmap-slower", **_rank(min),
             kind="follow-up", direction="strengthens", **PROPOSED, criterion=above(1), blind=False,
             statement="On a CPU, in one thread, torch.func.hessian is slower than the row loop that it replaces, on all three problems.",
         ),
         _comparison(
-            "T1-cpu-jax", "cpu", JAX, max, "H0-cpu-jax",
+            "T1-cpu-jax", "cpu", JAX, "H0-cpu-jax", **_rank(max),
             kind="follow-up", direction="weakens", **PROPOSED, criterion=at_most(20), blind=False,
             statement=(
                 "On a CPU, in one thread, JAX's jit(hessian) takes at most 20 times as long as the closed form for a quadratic form and "
@@ -349,12 +354,12 @@ TODAY: tuple[Claim, ...] = tuple(
             ),
         ),
         _comparison(
-            "T1-cpu-jax-matfac", "cpu", JAX_MATFAC, max, "H0-cpu-jax-matfac",
+            "T1-cpu-jax-matfac", "cpu", JAX_MATFAC, "H0-cpu-jax-matfac", **_rank(max),
             kind="follow-up", direction="strengthens", **PROPOSED, criterion=above(1), blind=False,
             statement="On a CPU, in one thread, JAX's jit(hessian) is slower than PyTorch's row loop for matrix factorization.",
         ),
         _comparison(
-            "T1-cpu-sparse", "cpu", SPARSE, max, "H0-cpu-sparse",
+            "T1-cpu-sparse", "cpu", SPARSE, "H0-cpu-sparse", **_rank(max),
             kind="follow-up", direction="overtakes", **PROPOSED, criterion=at_least(20), blind=False,
             statement=(
                 "On a CPU, in one thread, sparse differentiation (asdex) computes the dense Hessian of matrix factorization at least 20 "

@@ -30,18 +30,18 @@ AGREEMENT_PERCENT = 25.0
 """Processes agree if the largest ratio exceeds the smallest by at most this."""
 
 
-def compared_ratio(cells: Sequence[Cell], choose: Choose, rows: pd.DataFrame) -> Estimate | None:
+def compared_ratio(cells: Sequence[Cell], rows: pd.DataFrame, choose: Choose) -> Estimate | None:
     """Return a rank of the ratios of several comparisons, with simultaneous intervals.
 
     Args:
         cells: The comparisons. All must have been measured.
-        choose: Returns the rank, such as the largest, from the ratios in the order of the cells.
         rows: Rows of the table ``comparisons``.
+        choose: Returns the rank, such as the largest, from the ratios in the order of the cells.
     """
     return _simultaneous([measures.numbers("ratio", _of_cell(rows, cell)) for cell in cells], choose)
 
 
-def compared_spread(cells: Sequence[Cell], choose: Choose, rows: pd.DataFrame) -> Estimate | None:
+def compared_spread(cells: Sequence[Cell], rows: pd.DataFrame, choose: Choose) -> Estimate | None:
     """Return by how many percent the number of ``compared_ratio`` differs between processes.
 
     Each process has a number of its own: the same rank of its own ratios.
@@ -61,7 +61,7 @@ def largest_ratio(cells: Sequence[Cell], rows: pd.DataFrame) -> Estimate | None:
         cells: The comparisons. All must have been measured.
         rows: Rows of the table ``comparisons``.
     """
-    found = compared_ratio(cells, max, rows)
+    found = compared_ratio(cells, rows, max)
     agree = [_agrees(_spread_of(rows, cell)) for cell in cells]
     if found is None or not any(agree):
         return found
@@ -84,7 +84,7 @@ def second_of_best(values: Iterable[float]) -> float:
 
 def overhead_percent(cells: Sequence[Cell], rows: pd.DataFrame) -> Estimate | None:
     """Return by how many percent a method takes longer than the reference."""
-    found = compared_ratio(cells, max, rows)
+    found = compared_ratio(cells, rows, max)
     return None if found is None else found.affine(100, -100)
 
 

@@ -27,7 +27,7 @@ def timed(rng, slowdowns, n=5):
 
 def compared(choose, methods, ratios, measure=None):
     """A rank of the ratios of some methods on the paper's problems; ``ratios`` are in the order of the cells."""
-    measure = measure or (lambda cells, rows: measures.compared_ratio(cells, choose, rows))
+    measure = measure or (lambda cells, rows: measures.compared_ratio(cells, rows, choose))
     cells = tuple((problem, method, 512) for problem in PAPER_PROBLEMS for method in methods)
     slowdowns = {(problem, method): ratio for (problem, method, _), ratio in zip(cells, ratios, strict=True)}
 
@@ -41,7 +41,7 @@ def of_one():
     """The ratio of one method on one problem."""
     cell = ("quad", "torch-loop", 512)
     rows = partial(timed, slowdowns={cell[:2]: 30.0})
-    measure = partial(measures.compared_ratio, (cell,), max)
+    measure = partial(measures.compared_ratio, (cell,), choose=max)
     return Case(lambda rng: measure(rows(rng).assign(n_variables=512).rename(columns={"slowdown": "ratio"})), 30.0, slow=True)
 
 
