@@ -43,7 +43,6 @@ def run_stages(stages: Sequence[Stage], request: Request, budget: float) -> int:
     if device is None:
         return 2
     request = Request(device, request.tiny, request.folder, _facts(device))
-    request.folder.mkdir(parents=True, exist_ok=True)
     failed: list[str] = []
     started = 0
     for stage in stages:

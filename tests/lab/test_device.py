@@ -138,25 +138,28 @@ def test_other_errors_are_not_memory():
         device.halve_on_out_of_memory(work, 3, 2, elements=1)
 
 
+AMX = {"avx512_bf16": True, "amx_bf16": True}
+AMD = {"avx512_bf16": True, "sse4a": True}
+
+
 @pytest.mark.parametrize(
-    ("cap", "precision"),
+    ("capabilities", "cap", "precision"),
     [
-        ("AVX2", "fp32"),
-        ("avx512_core", "fp32"),
-        ("AVX512_CORE_BF16", "fp32"),
-        ("", "bf16"),
-        ("ALL", "bf16"),
-        ("AVX512_CORE_AMX", "bf16"),
-        ("avx10_1_512_amx_fp16", "bf16"),
+        (AMX, "", "bf16"),
+        (AMX, "ALL", "bf16"),
+        (AMX, "AVX512_CORE_AMX", "bf16"),
+        (AMX, "avx10_1_512_amx_fp16", "bf16"),
+        (AMX, "AVX512_CORE_BF16", "fp32"),
+        (AMX, "avx512_core", "fp32"),
+        (AMD, "", "bf16"),
+        (AMD, "AVX512_CORE_BF16", "bf16"),
+        (AMD, "AVX2", "fp32"),
+        ({"avx512_bf16": True, "amx_bf16": False, "sse4a": False}, "", "fp32"),
+        ({"sse4a": True}, "", "fp32"),
+        ({}, "", "fp32"),
     ],
 )
-def test_auto_is_bf16_only_where_onednn_may_use_the_units(monkeypatch, cap, precision):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True, "amx_bf16": True}, raising=False)
+def test_auto_is_bf16_only_where_it_is_fast(monkeypatch, capabilities, cap, precision):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", cap)
     assert device.precision_of("cpu", "auto") == precision
-
-
-def test_auto_is_fp32_with_avx512_bf16_and_without_amx(monkeypatch):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True, "amx_bf16": False}, raising=False)
-    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
-    assert device.precision_of("cpu", "auto") == "fp32"

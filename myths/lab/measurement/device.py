@@ -13,6 +13,9 @@ from myths.lab.errors import CannotStart, UsageError
 
 Precision = Literal["fp32", "bf16"]
 
+WITHOUT_BF16 = {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI"}
+"""Values of ``ONEDNN_MAX_CPU_ISA`` with which oneDNN uses no bf16 instructions."""
+
 T = TypeVar("T")
 
 MAX_ELEMENTS = 2**31 - 1
@@ -71,9 +74,9 @@ def gpu_slug(name: str) -> str:
 def precision_of(device: str, wanted: Literal["auto", "fp32", "bf16"]) -> Precision:
     """Return the precision that "auto" selects on a device; any other value is returned unchanged.
 
-    "auto" selects bf16 on GPUs with bf16 units, and on CPUs with AMX that oneDNN may use (``ONEDNN_MAX_CPU_ISA``). On other CPUs bf16 is
-    less exact, because gradients are summed in bf16, and slower: without AVX512-BF16 it is emulated, and with it, but without AMX, Intel
-    CPUs need twice the time of fp32 (``benchmarks/test_training.py``). On CPUs of AMD with AVX512-BF16 it was not measured.
+    "auto" selects bf16 where it is the faster one: on GPUs with bf16 units, on CPUs with AMX, and on CPUs of AMD with AVX512-BF16. CPUs of
+    Intel with AVX512-BF16 but without AMX, as in some virtual machines, multiply in bf16 at half the rate of fp32
+    (``benchmarks/test_training.py``). Other CPUs emulate bf16: it is slower, and less exact, because gradients are summed in bf16.
 
     Args:
         device: Device as torch names it.
@@ -89,7 +92,9 @@ def precision_of(device: str, wanted: Literal["auto", "fp32", "bf16"]) -> Precis
         # torch before 2.12 does not report CPU features; fp32 is always valid. The environment may restrict oneDNN.
         capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
         allowed = os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper()
-        fast = device == "cpu" and (allowed in ("", "ALL", "DEFAULT") or "AMX" in allowed) and bool(capabilities.get("amx_bf16", False))
+        amx = capabilities.get("amx_bf16", False) and (allowed in ("", "ALL", "DEFAULT") or "AMX" in allowed)
+        amd = capabilities.get("sse4a", False)  # an extension that no CPU of Intel has
+        fast = device == "cpu" and bool(amx or (amd and capabilities.get("avx512_bf16", False) and allowed not in WITHOUT_BF16))
     return "bf16" if fast else "fp32"
 
 
