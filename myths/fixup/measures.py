@@ -46,8 +46,15 @@ def divergence_difference(first: str, second: str, rows: pd.DataFrame) -> Estima
 def lowest_accuracy(rows: pd.DataFrame) -> Estimate | None:
     """Return the mean test accuracy of the setting that has the lowest, in percent, with Student's t interval over seeds.
 
+    If every setting must reach a limit, every interval must. The lower end is therefore the lowest of all settings, which may be that of
+    another setting with fewer or more variable runs.
+
     Args:
         rows: Rows with the columns ``SETTING``, ``seed`` and ``test_accuracy_percent``, one per training run.
     """
-    found = [mean_over_seeds("test_accuracy_percent", group) for _, group in rows.groupby(list(SETTING), dropna=False)]
-    return min((each for each in found if each is not None), key=lambda each: each.value, default=None)
+    means = [mean_over_seeds("test_accuracy_percent", group) for _, group in rows.groupby(list(SETTING), dropna=False)]
+    found = [mean for mean in means if mean is not None]
+    if not found:
+        return None
+    lowest = min(found, key=lambda mean: mean.value)
+    return replace(lowest, low=min(mean.low for mean in found))

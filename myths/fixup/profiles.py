@@ -117,7 +117,9 @@ def _laptop(seeds: int | None) -> list[Trial]:
     half = {"width": 8, "image_size": 8, "train_examples": 25_000}
     tiny = {"width": 8, "image_size": 8, "train_examples": 25_600, "batch_size": 64}
     return [
-        *_one_epoch_runs(tiny, (22, 1000), ("fixup",), seeds or 3),  # 400 steps
+        # 400 steps. Accuracy at 22 layers varies by 2.5 points between seeds, so that three do not show that it is above 25 %.
+        *_one_epoch_runs(tiny, (22,), ("fixup",), seeds or 8),
+        *_one_epoch_runs(tiny, (1000,), ("fixup",), seeds or 3),
         *_learning_rate_grid(small, 22, seeds or 5, (1.0,)),
         *_one_epoch_runs(small, (22, 58), COMPARED_METHODS, seeds or 3),
         *_learning_rate_grid(small, 22, 1, RATES[3:]),
@@ -131,11 +133,13 @@ def _laptop(seeds: int | None) -> list[Trial]:
 
 
 def _overnight(seeds: int | None) -> list[Trial]:
-    """Return trials of 200 steps at 1,000 layers, and at 22 layers for comparison, for about four hours on one core.
+    """Return trials of 400 steps at 1,000 layers, and at 22 layers for comparison, for about five hours on one core.
+
+    200 steps are too few: three networks of 22 layers did not clearly reach the accuracy that their control (U0-shallow) asks for.
 
     Then Dynamic Tanh: transformers of three and three layers for 16 epochs of Multi30k, and ResNet-20 for eight epochs of CIFAR-10.
     """
-    few: Settings = {"width": 8, "image_size": 16, "train_examples": 12_800, "batch_size": 64}
+    few: Settings = {"width": 8, "image_size": 16, "train_examples": 25_600, "batch_size": 64}
     listed: list[Trial] = []
     for seed in range(seeds or 5):
         for depth, methods in ((22, COMPARED_METHODS), (1000, ("fixup", "batch-norm", "skipinit"))):
