@@ -49,5 +49,7 @@ CASES = {
     ("fixup.measures.successes_percent", "seeds"): {
         f"{r:.0%} fail": runs(measures.successes_percent, r, 100 - 100 * r) for r in (0.1, 0.5)
     },
-    ("fixup.measures.divergence_difference", "seeds"): {f"{a:.0%} and {b:.0%}": two_methods(a, b) for a, b in ((0.9, 0.1), (0.5, 0.3))},
+    ("fixup.measures.divergence_difference", "seeds"): {
+        f"{a:.0%} and {b:.0%}": two_methods(a, b) for a, b in ((0.9, 0.1), (0.5, 0.3), (0.95, 0.05))
+    },
 }
