@@ -140,7 +140,7 @@ def _overnight(seeds: int | None) -> list[Trial]:
     Then Dynamic Tanh: transformers of three and three layers for 16 epochs of Multi30k, and ResNet-20 for eight epochs of CIFAR-10.
     """
     few: Settings = {"width": 8, "image_size": 16, "train_examples": 25_600, "batch_size": 64}
-    listed: list[Trial] = []
+    listed: list[Trial] = [MeasureUpdate(depth=22, method="fixup", examples_per_step=32)]  # the control U0-zero
     for seed in range(seeds or 5):
         for depth, methods in ((22, COMPARED_METHODS), (1000, ("fixup", "batch-norm", "skipinit"))):
             listed += [TrainOneEpoch(**few, depth=depth, method=method, seed=seed) for method in methods]
