@@ -72,7 +72,7 @@ MYTH = Myth(
     },
     conditions=("problem", "reference", "variables", "n_variables", "dtype", "threads", "at", "draws", "rows", "rank", "matrix", "vector"),
     verdict_texts={
-        "refuted": "The row loop is much slower than one tensor expression, and so are today's interfaces.",
+        "refuted": "The row loop is much slower than one tensor expression.",
         "standing": "The row loop is nearly as fast as the tensor expression: matrix libraries are sufficient.",
     },
 )
