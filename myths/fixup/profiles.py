@@ -120,7 +120,7 @@ def _laptop(seeds: int | None) -> list[Trial]:
         # 400 steps. Accuracy at 22 layers varies by 2.5 points between seeds, so that three do not show that it is above 25 %.
         *_one_epoch_runs(tiny, (22,), ("fixup",), seeds or 8),
         *_one_epoch_runs(tiny, (1000,), ("fixup",), seeds or 3),
-        *_learning_rate_grid(small, 22, seeds or 16, (1.0,)),  # exact intervals of counts (T5-rates) need many
+        *_learning_rate_grid(small, 22, seeds or 32, (1.0,)),  # exact intervals of counts need many: 16 did not decide T5-rates
         *_one_epoch_runs(small, (22, 58), COMPARED_METHODS, seeds or 3),
         *_learning_rate_grid(small, 22, 1, RATES[3:]),
         *_one_epoch_runs(half, (22,), ("fixup",), seeds or 3),
