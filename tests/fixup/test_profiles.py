@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, ttest_1samp
 
 from myths.fixup import MYTH, figures, measures, tables
 from myths.fixup.profiles import trials
@@ -169,15 +169,35 @@ def test_failures_are_counts_with_exact_intervals_over_seeds():
     assert measures.failures_percent(rows.iloc[:1].loc[[0] * 5]).low < 50
 
 
-def test_four_of_five_against_none_of_five_is_a_difference_and_three_of_five_is_none():
-    def rows(diverged):
-        fixup = pd.DataFrame({"method": "fixup", "diverged_at": [1.0] * diverged + [np.nan] * (5 - diverged)})
-        return pd.concat([fixup, pd.DataFrame({"method": "batch-norm", "diverged_at": [np.nan] * 5})])
+def test_rates_of_divergence_differ_by_exact_intervals_that_hold_together():
+    def rows(diverged, n=32):
+        fixup = pd.DataFrame({"method": "fixup", "diverged_at": [1.0] * diverged + [np.nan] * (n - diverged)})
+        return pd.concat([fixup, pd.DataFrame({"method": "batch-norm", "diverged_at": [np.nan] * n})])
 
     (claim,) = (c for c in MYTH.claims if c.id == "T5-rates")
-    places = [claim.criterion.place(claim.measure(rows(n))) for n in (3, 4, 5)]
-    assert places == ["straddles", "inside", "inside"]
-    assert claim.measure(rows(5)[lambda t: t["method"] == "fixup"]) is None
+    fixup, norm = (binomtest(k, 32).proportion_ci(0.975, "exact") for k in (20, 0))
+    found = claim.measure(rows(20))
+    assert (found.value, found.low, found.high) == pytest.approx((62.5, 100 * (fixup.low - norm.high), 100 * (fixup.high - norm.low)))
+    assert [claim.criterion.place(claim.measure(rows(k))) for k in (0, 8, 20, 32)] == ["outside", "straddles", "inside", "inside"]
+    assert claim.criterion.place(claim.measure(rows(5, 5))) == "straddles"
+    assert claim.measure(rows(20)[lambda t: t["method"] == "fixup"]) is None
+
+
+def test_every_setting_is_above_a_limit_only_if_every_interval_is():
+    def rows(*accuracies):
+        settings = [(*[i] * len(tables.SETTING), seed, each) for i, group in enumerate(accuracies) for seed, each in enumerate(group)]
+        return pd.DataFrame(settings, columns=[*tables.SETTING, "seed", "test_accuracy_percent"])
+
+    def interval(values, confidence=0.95):
+        return ttest_1samp(values, 0).confidence_interval(confidence)
+
+    calm, variable = [28.0, 29.0, 30.0], [28.0, 33.0, 30.0]
+    found = measures.lowest_accuracy(rows(calm, variable))
+    assert (found.value, found.n) == (29, 3)
+    assert found.low == pytest.approx(interval(variable).low)
+    assert found.low < interval(calm).low
+    assert found.high == pytest.approx(interval(calm, 0.975).high)
+    assert measures.lowest_accuracy(rows([28.0])) is None
 
 
 def test_steps_of_a_seed_are_averaged_before_seeds_are():
