@@ -54,8 +54,8 @@ def compared_spread(cells: Sequence[Cell], rows: pd.DataFrame, choose: Choose) -
 def largest_ratio(cells: Sequence[Cell], rows: pd.DataFrame) -> Estimate | None:
     """Return the largest ratio of several comparisons, with a simultaneous interval.
 
-    If "at least one" ratio is large, one comparison shows it. The lower end is therefore the largest of the comparisons whose processes
-    agree, whether or not those of the others do. Estimate and upper end are of all comparisons.
+    If "at least one" ratio is large, one comparison shows it. Value and lower end are therefore the largest of the comparisons whose
+    processes agree, whether or not those of the others do. The upper end is of all comparisons: one whose processes disagree may be larger.
 
     Args:
         cells: The comparisons. All must have been measured.
@@ -68,7 +68,8 @@ def largest_ratio(cells: Sequence[Cell], rows: pd.DataFrame) -> Estimate | None:
     # Simultaneous over all comparisons: which ones agree is not known beforehand.
     means = _simultaneous_means([measures.numbers("ratio", _of_cell(rows, cell)) for cell in cells])
     shown = [mean for mean, agrees in zip(means, agree, strict=True) if agrees]
-    return replace(found, low=max(mean.low for mean in shown), n=min(mean.n for mean in shown))
+    best = max(shown, key=lambda mean: mean.value)
+    return replace(found, value=best.value, low=max(mean.low for mean in shown), n=min(mean.n for mean in shown))
 
 
 def smallest_spread(cells: Sequence[Cell], rows: pd.DataFrame) -> Estimate | None:

@@ -372,8 +372,8 @@ def test_one_problem_whose_processes_agree_shows_that_one_is_fast():
     assert (str(fast["H0-cpu-matfac"].verdict), str(fast["H0-cpu-best"].verdict)) == ("failed", "held")
     assert (str(fast["H1-cpu-matfac"].verdict), str(fast["H1-cpu-best"].verdict)) == ("inconclusive", "reproduced")
     best = fast["H1-cpu-best"].estimate
-    assert best.value == pytest.approx(1800 * 1.3**0.2)
-    assert best.high > best.value
+    assert best.value == pytest.approx(120 * 1.05**0.2)
+    assert best.high > 1800  # the problem whose processes disagree may be the fastest
     assert best.low == pytest.approx(fast["H1-cpu-quad"].estimate.low, rel=0.02)  # simultaneous over three: a little lower
     assert best.low < fast["H1-cpu-quad"].estimate.low
     assert str(found(90)["H1-cpu-best"].verdict) == "inconclusive"
