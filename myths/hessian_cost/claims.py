@@ -69,13 +69,13 @@ AGREEMENT = f"{AGREEMENT_PERCENT:g} % between processes"
 _spread = {**_exact, "unit": "% between processes", "criterion": at_most(AGREEMENT_PERCENT)}
 
 
-def _rank(choose: Choose) -> dict[str, Any]:
+def _rank(choose: Choose) -> tuple[Measure, Measure]:
     """Return measure and spread of a claim on a rank of several ratios."""
-    return {"measure": partial(compared_ratio, choose=choose), "spread": partial(compared_spread, choose=choose)}
+    return partial(compared_ratio, choose=choose), partial(compared_spread, choose=choose)
 
 
 def _comparison(
-    id: str, device: Device, compared: Comparison, control: str, *, measure: Measure, spread: Measure, subject: str = "", **more: Any
+    id: str, device: Device, compared: Comparison, control: str, by: tuple[Measure, Measure], subject: str = "", **more: Any
 ) -> tuple[Claim, Claim]:
     """Return a claim on the ratio of two methods' times, and its control: the processes agree on this ratio.
 
@@ -84,18 +84,15 @@ def _comparison(
         device: Kind of device.
         compared: The methods.
         control: Id of the control.
-        measure: Returns the claim's number from the comparisons and the rows of the table.
-        spread: Returns by how many percent the processes differ, likewise.
+        by: Return, from the comparisons and the rows of the table, the claim's number and by how many percent the processes differ.
         subject: What the processes agree on. Default: the ratio of the claim.
         more: Other fields of the claim.
     """
     shared: dict[str, Any] = {"table": "comparisons", "trial": CompareHessians, "where": _on(device, **compared.columns)}
     claim: dict[str, Any] = {"unit": "x", "repetition_unit": "processes", "controls": (control,), **shared, **more}
     agree = f"The ratio of {subject or id} differs by at most {AGREEMENT}."
-    return (
-        Claim(id=id, measure=partial(measure, compared.cells), **claim),
-        Claim(id=control, statement=agree, measure=partial(spread, compared.cells), **_spread, **shared),
-    )
+    measure, spread = (partial(each, compared.cells) for each in by)
+    return Claim(id=id, measure=measure, **claim), Claim(id=control, statement=agree, measure=spread, **_spread, **shared)
 
 
 COMPARISONS: tuple[Claim, ...] = tuple(
@@ -103,8 +100,8 @@ COMPARISONS: tuple[Claim, ...] = tuple(
     for device, on in DEVICES
     for pair in (
         _comparison(
-            f"H1-{device}-best", device, LOOP[device], f"H0-{device}-best",
-            measure=largest_ratio, spread=smallest_spread, subject=f"at least one problem of H1-{device}-best",
+            f"H1-{device}-best", device, LOOP[device], f"H0-{device}-best", (largest_ratio, smallest_spread),
+            subject=f"at least one problem of H1-{device}-best",
             statement=(
                 f"{on}, tensor calculus computes the Hessian of at least one of the paper's three problems at least "
                 f"{PAPER_SPEED[device]} times as fast as a loop over gradient rows."
@@ -113,7 +110,7 @@ COMPARISONS: tuple[Claim, ...] = tuple(
         ),
         *(
             _comparison(
-                f"H1-{device}-{problem}", device, LOOP[device].only(problem), f"H0-{device}-{problem}", **_rank(max),
+                f"H1-{device}-{problem}", device, LOOP[device].only(problem), f"H0-{device}-{problem}", _rank(max),
                 statement=(
                     f"{on}, tensor calculus computes the Hessian of {PROBLEMS[problem]} at least {limit} times as fast as a loop over "
                     "gradient rows."
@@ -124,14 +121,13 @@ COMPARISONS: tuple[Claim, ...] = tuple(
             for problem in PAPER_PROBLEMS
         ),
         _comparison(
-            f"H5-{device}-logreg", device, ORDERS, f"H0-{device}-orders",
-            measure=overhead_percent, spread=partial(compared_spread, choose=max),
+            f"H5-{device}-logreg", device, ORDERS, f"H0-{device}-orders", (overhead_percent, partial(compared_spread, choose=max)),
             statement=f"{on}, reverse order takes at least 10 % longer than cross-country order for the Hessian of logistic regression.",
             **cited("from memory, unverified", "Laue et al. 2020, experiments", 30), unit="%",
             criterion=at_least(10),
         ),
         _comparison(
-            f"T1-{device}-best-torch", device, BEST_TORCH[device], f"H0-{device}-best-torch", **_rank(second_of_best),
+            f"T1-{device}-best-torch", device, BEST_TORCH[device], f"H0-{device}-best-torch", _rank(second_of_best),
             kind="follow-up", direction="weakens", **PROPOSED, criterion=at_most(10), blind=False,
             statement=(
                 f"{on}, the fastest of PyTorch's own six ways takes at most 10 times as long as the closed form on at least two of the "
@@ -341,12 +337,12 @@ TODAY: tuple[Claim, ...] = tuple(
     claim
     for pair in (
         _comparison(
-            "T1-cpu-vmap-slower", "cpu", VMAP, "H0-cpu-vmap-slower", **_rank(min),
+            "T1-cpu-vmap-slower", "cpu", VMAP, "H0-cpu-vmap-slower", _rank(min),
             kind="follow-up", direction="strengthens", **PROPOSED, criterion=above(1), blind=False,
             statement="On a CPU, in one thread, torch.func.hessian is slower than the row loop that it replaces, on all three problems.",
         ),
         _comparison(
-            "T1-cpu-jax", "cpu", JAX, "H0-cpu-jax", **_rank(max),
+            "T1-cpu-jax", "cpu", JAX, "H0-cpu-jax", _rank(max),
             kind="follow-up", direction="weakens", **PROPOSED, criterion=at_most(20), blind=False,
             statement=(
                 "On a CPU, in one thread, JAX's jit(hessian) takes at most 20 times as long as the closed form for a quadratic form and "
@@ -354,12 +350,12 @@ TODAY: tuple[Claim, ...] = tuple(
             ),
         ),
         _comparison(
-            "T1-cpu-jax-matfac", "cpu", JAX_MATFAC, "H0-cpu-jax-matfac", **_rank(max),
+            "T1-cpu-jax-matfac", "cpu", JAX_MATFAC, "H0-cpu-jax-matfac", _rank(max),
             kind="follow-up", direction="strengthens", **PROPOSED, criterion=above(1), blind=False,
             statement="On a CPU, in one thread, JAX's jit(hessian) is slower than PyTorch's row loop for matrix factorization.",
         ),
         _comparison(
-            "T1-cpu-sparse", "cpu", SPARSE, "H0-cpu-sparse", **_rank(max),
+            "T1-cpu-sparse", "cpu", SPARSE, "H0-cpu-sparse", _rank(max),
             kind="follow-up", direction="overtakes", **PROPOSED, criterion=at_least(20), blind=False,
             statement=(
                 "On a CPU, in one thread, sparse differentiation (asdex) computes the dense Hessian of matrix factorization at least 20 "
