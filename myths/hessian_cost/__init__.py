@@ -26,7 +26,8 @@ MYTH = Myth(
         "structure: a Hessian such as 2 I ⊗ VᵀV need not be computed row by row or even materialized (H6). The frameworks of 2018 cannot "
         "be installed today. The row loop is timed with the current PyTorch, which may be faster than the version of the paper. PyTensor "
         "and CasADi installed by pip use no BLAS, so that they are timed but not judged in H2. CPU times are of one thread: with more, "
-        "they would depend on the load of the machine. H4, Einstein versus Ricci notation, is cited, not measured."
+        "they would depend on the load of the machine. Sparse differentiation is compared on matrix factorization only: the other two "
+        "Hessians have no zeros that it could use. H4, Einstein versus Ricci notation, is cited, not measured."
     ),
     papers=(
         Paper(
