@@ -40,6 +40,8 @@ AT_RATE = {"learning_rate": FIRST_EPOCH["learning_rate"]}
 WITH_BN = {"method": ("fixup", "batch-norm")}
 """Filter of claims that compare with batch normalization of the same seed and setting."""
 ZERO = ("U0-zero",)
+COMPARED_DEPTHS = (20, 56, 110, 1000)
+"""Depths at which Fixup is compared with batch normalization after one epoch."""
 RESNET_110 = {"dataset": "cifar10", "architecture": "resnet", "depth": 110}
 RESNET_20 = {**RESNET_110, "depth": 20}
 DYT = "Zhu et al. 2025 (DyT), README of its code: ViT-B 82.3 and 82.5 %, ViT-L 83.1 and 83.6 %, without a number for translation"
@@ -131,6 +133,17 @@ CLAIMS: tuple[Claim, ...] = (
         repetition_unit="seeds",
         guards=(TrainOneEpoch,),
     ),
+    *(
+        _one_epoch(
+            id=f"U0-bn-{depth}",
+            kind="control",
+            statement=f"With batch normalization, a network of {depth:,} layers has a test accuracy of at least 35 % after one epoch.",
+            **PROPOSED,
+            where=_deep("batch-norm", depth),
+            criterion=at_least(35),
+        )
+        for depth in COMPARED_DEPTHS
+    ),
     _full_training(
         id="U0-full",
         kind="control",
@@ -198,9 +211,9 @@ CLAIMS: tuple[Claim, ...] = (
             criterion=within(3, beyond="high"),
             repetition_unit="seeds",
             blind=depth == 1000,
-            controls=ZERO,
+            controls=(*ZERO, f"U0-bn-{depth}"),
         )
-        for depth in (20, 56, 110, 1000)
+        for depth in COMPARED_DEPTHS
     ),
     *(
         _one_epoch(
