@@ -69,7 +69,7 @@ def test_the_gpu_profile_measures_every_claim_that_it_is_to_decide(rehearsed):
     measured = {j.claim.id for j in rehearsed.claim_results if j.estimate is not None}
     needed = {c.id for c in MYTH.claims if c.table in ("one_epoch", "difference_from_bn", "updates", "translations")}
     # 10,000 layers are left out of the rehearsal; the rest the profile leaves to "paper", or to nobody.
-    assert needed - measured == {"U1-level-500", "U1-level-10000", "U1-vs-bn-56", "U2-gap-mixup", "U4-neither", "U4-iwslt"}
+    assert needed - measured == {"U1-level-500", "U1-level-10000", "U0-bn-56", "U1-vs-bn-56", "U2-gap-mixup", "U4-neither", "U4-iwslt"}
     assert not {"U3", "U5"} & measured
     assert {j.claim.id for j in rehearsed.claim_results if j.primary} == {"U1-trains-1000", "U2-gap"}
 
