@@ -85,9 +85,16 @@ def mean_rank_correlation(column: str, rows: pd.DataFrame) -> Estimate | None:
     return Estimate(value, low, high, "seeds", found.n)
 
 
-def after_presentations(column: str, rows: pd.DataFrame) -> Estimate | None:
-    """Return the mean of a column over seeds of training runs that present each example often enough; None if none does."""
-    return measures.mean_over_seeds(column, rows[rows["epochs"] >= MIN_PRESENTATIONS])
+def after_presentations(column: str, largest: float, rows: pd.DataFrame) -> Estimate | None:
+    """Return the mean of a column over seeds of training runs that present each example often enough; None if none does.
+
+    Args:
+        column: A column of numbers from 0 to ``largest``. The interval ends there.
+        largest: Largest possible number.
+        rows: Rows with the columns ``seed`` and ``epochs``.
+    """
+    found = measures.mean_over_seeds(column, rows[rows["epochs"] >= MIN_PRESENTATIONS])
+    return None if found is None else replace(found, low=max(found.low, 0.0), high=min(found.high, largest))
 
 
 def _quantile(degrees: int) -> float:

@@ -123,7 +123,7 @@ CASES = {
     ("forgetting.measures.over_groups", "seeds"): {f"{n} groups": disjoint_groups(n) for n in (3, 5)},
     ("forgetting.measures.mean_rank_correlation", "seeds"): {"5 pairs": disjoint_pairs(5)},
     ("forgetting.measures.after_presentations", "seeds"): {
-        "3 seeds": seeds(3, lambda rows: measures.after_presentations("value", rows.assign(epochs=40))),
+        "3 seeds": seeds(3, lambda rows: measures.after_presentations("value", 100.0, rows.assign(epochs=40))),
     },
     ("forgetting.measures.unforgettable_difference", "seeds"): {
         f"{n} seeds": paired(

@@ -46,8 +46,10 @@ def test_rankings_are_compared_by_pairs_where_seeds_were_pruned_by_both():
 
 def test_counts_of_few_presentations_say_nothing_on_label_noise():
     rows = pd.DataFrame({"epochs": [6.0, 6.0, 32.0, 32.0], "seed": [0, 1, 0, 1], "auroc": [0.1, 0.2, 0.9, 0.95]})
-    assert measures.after_presentations("auroc", rows[rows["epochs"] == 6]) is None
-    assert measures.after_presentations("auroc", rows).value == pytest.approx(0.925)
+    assert measures.after_presentations("auroc", 1.0, rows[rows["epochs"] == 6]) is None
+    found = measures.after_presentations("auroc", 1.0, rows)
+    assert found.value == pytest.approx(0.925)
+    assert found.high == 1, "no interval leaves the range of its numbers"
 
 
 def test_stratified_pruning_removes_the_hardest_and_keeps_equally_many_per_stratum():
