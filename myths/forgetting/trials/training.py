@@ -109,7 +109,7 @@ class TrainingTrial(Trial):
     """Whether Nesterov momentum is used."""
     weight_decay: WeightDecay = 5e-4
     label_smoothing: LabelSmoothing = 0.0
-    augmentation: Literal["none", "flip", "crop-flip", "crop-flip-cutout"] = "crop-flip"
+    augmentation: Literal["none", "flip", "crop-flip", "crop-flip-cutout", "shift-alternating-flip"] = "crop-flip"
     """Data augmentation."""
     train_examples: TrainExamples = 0
     """Number of training examples, the first of the dataset for every seed; 0 uses all."""
