@@ -148,13 +148,17 @@ def cross_dataset(splits: int) -> list[Trial]:
         CrossDatasetEvaluation(task="office-caltech", feature="squeezenet", train_sizes=OFFICE_SIZES[-1:], seed=seed)
         for seed in range(splits)
     ]
-    listed += [CrossDatasetNegatives(task="cars", seed=seed) for seed in range(splits)]
-    return [*listed, *(CrossDatasetNegatives(task="persons", seed=seed) for seed in range(splits))]
+    return listed + [
+        CrossDatasetNegatives(task=task, permuted=permuted, seed=seed)
+        for task in sets_of.DETECTED
+        for permuted in (False, True)
+        for seed in range(splits)
+    ]
 
 
 def laptop_networks(splits: int) -> list[Trial]:
-    """Return a small network for a CPU, with a fifth of the splits."""
-    return networks([TrainDatasetClassifier(sets=sets_of.INDEPENDENT, epochs=8, seed=seed) for seed in range((splits + 4) // 5)])
+    """Return a small network for a CPU, with half of the splits."""
+    return networks([TrainDatasetClassifier(sets=sets_of.INDEPENDENT, epochs=8, seed=seed) for seed in range((splits + 1) // 2)])
 
 
 def gpu_networks(splits: int) -> list[Trial]:

@@ -63,6 +63,9 @@ RELATED_SETS: tuple[frozenset[str], ...] = (
 REAL = frozenset({*ALL, *EXCLUDED})
 
 Task = Literal["office-caltech", "pacs", "cars", "persons", "cameras"]
+Detected = Literal["cars", "persons"]
+DETECTED: tuple[Detected, ...] = ("cars", "persons")
+"""Tasks with one object against everything else."""
 
 TASKS: dict[Task, tuple[str, ...]] = {
     "office-caltech": ("caltech256_10cls", "office_amazon", "office_webcam_dslr"),

@@ -319,7 +319,7 @@ def negatives(results: Results) -> pd.DataFrame:
     table["n_train"], table["n_test"] = 2 * table["n_per_class"], table["n_positive"] + table["n_negative"]
     columns = ["ap_own_negatives_percent", "ap_all_negatives_percent", "drop_percent", "n_positive", "n_negative"]
     columns += ["n_train", "n_test", "seed"]
-    return table[["task", "feature", "set", *columns, *PROVENANCE_COLUMNS]]
+    return table[["task", "feature", "permuted", "set", *columns, *PROVENANCE_COLUMNS]]
 
 
 # --- the paper's tables ---------------------------------------------------------------------------

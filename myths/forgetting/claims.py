@@ -50,6 +50,13 @@ NOISY = {"dataset": CIFAR10, "label_noise": 0.2, "main_setting": True}
 MANY_PRESENTATIONS = ({"epochs": lambda epochs: epochs >= measures.MIN_PRESENTATIONS},)
 """Trials of claims on label noise."""
 
+COUNTED = (
+    ("cifar10", ("cifar10", "cifar10 subset"), "CIFAR-10", 90.0), ("cifar100", ("cifar100",), "CIFAR-100", 70.0),
+    ("mnist", ("mnist",), "MNIST", 98.8), ("permuted", ("permuted mnist",), "permuted MNIST", 97.0),
+)  # fmt: skip
+"""Least accuracies of networks whose forgetting events are counted: suffix, datasets, name, percent of the test images (F0-counted)."""
+FEW_EVENTS = "short runs have few events, which lowers a correlation"
+
 _unforgettable = partial(Claim, kind="absolute", table="unforgettable", trial=CountUnforgettable, repetition_unit="seeds")
 _counts = partial(Claim, table="counts", trial=CountForgetting, repetition_unit="seeds")
 _correlations = partial(Claim, unit="Pearson r", table="count_correlations", trial=CorrelateCounts, repetition_unit="seeds")
@@ -161,6 +168,29 @@ PRUNING_CONTROLS = (
     ),
 )  # fmt: skip
 """Default controls of claims on pruning. The paper's accuracies on CIFAR-100 and permuted MNIST are from memory."""
+
+COUNTING_CONTROLS = (
+    *(
+        Claim(
+            id=f"F0-counted-{suffix}", kind="control", **PROPOSED, unit="% of test images",
+            statement=f"On all of {name}, networks whose forgetting events are counted have a test accuracy of at least {floor:g} %.",
+            table="counts", trial=CountForgetting, repetition_unit="seeds", where={"dataset": datasets, **CLEAN},
+            measure=partial(mean_over_seeds, "test_accuracy_percent"), criterion=at_least(floor), blind=False,
+            guards=(CountForgetting, CountUnforgettable, CorrelateCounts, CompareCounts),
+            guarded={"dataset": datasets, "label_noise": 0.0},
+        )
+        for suffix, datasets, name, floor in COUNTED
+    ),
+    Claim(
+        id="F0-counted-noisy", kind="control", **PROPOSED, unit="% of test images",
+        statement="With 20 % of the labels of CIFAR-10 flipped, networks whose forgetting events are counted have a test accuracy of at "
+        "least 85 %.",
+        table="counts", trial=CountForgetting, repetition_unit="seeds", where=NOISY, needs=MANY_PRESENTATIONS,
+        measure=partial(mean_over_seeds, "test_accuracy_percent"), criterion=at_least(85), blind=False,
+        guards=(CountForgetting,), guarded={"label_noise": 0.2},
+    ),
+)  # fmt: skip
+"""Default controls of claims on counts. The limits are those of F0-trained, which were set before; that with noise is not blind."""
 
 PRUNING = (
     _pruning(
@@ -306,6 +336,11 @@ UNFORGETTABLE_ORDER = tuple(
         id=f"F1-order-{suffix}", **reported, unit="pp",
         statement=f"In training runs of equal length, {names[0]} has a higher percentage of unforgettable examples than {names[1]}.",
         where={"dataset": (more, *fewer), **CLEAN}, measure=partial(measures.unforgettable_difference, more, fewer), criterion=above(0),
+        without_controls={
+            f"F0-counted-{name}": "the sentence is about equal lengths, not accuracies"
+            for name, datasets, *_ in COUNTED
+            if datasets[0] in (more, fewer[0])
+        },
     )
     for suffix, more, fewer, names, reported in (
         ("mnist", "mnist", ("permuted mnist",), ("MNIST", "permuted MNIST"), cited("read", DIFFERENCE, 16.4)),
@@ -331,6 +366,7 @@ CORRELATIONS = (
             id=f"F2-{suffix}", statement=f"Forgetting counts of two {name} training runs with different seeds are correlated (r ≥ 0.5).",
             **cited("read", f"{SEC_6} (a number for CIFAR-10 and 200 epochs only); the limit is {PROPOSAL}", correlation),
             where={"dataset": dataset, "kind": "pairs", "main_setting": True}, measure=measures.mean_correlation, criterion=at_least(0.5),
+            without_controls={f"F0-counted-{suffix.removesuffix('-mnist')}": FEW_EVENTS},
         )
         for suffix, dataset, name, correlation in (
             ("cifar10", ("cifar10", "cifar10 subset"), "CIFAR-10", 0.892), ("mnist", MNIST, "MNIST", None),
@@ -341,7 +377,7 @@ CORRELATIONS = (
         id="F2b", kind="absolute", **cited("read", f"{SEC_6} and Fig. 7 left (stated without a number): 75 of 200 epochs"),
         statement="After three eighths of a CIFAR-10 training run, forgetting counts rank examples like those of the whole run (ρ ≥ 0.9).",
         unit="Spearman ρ", where={"dataset": CIFAR10, **CLEAN}, measure=partial(mean_over_seeds, "spearman_after_38_percent"),
-        criterion=at_least(0.9),
+        criterion=at_least(0.9), without_controls={"F0-counted-cifar10": FEW_EVENTS},
     ),
     *(
         claim
@@ -359,6 +395,7 @@ CORRELATIONS = (
                 id=f"F2c-{suffix}", **cited("read", SEC_4_1, rho), unit="Spearman ρ",
                 statement=f"On CIFAR-10, examples that a training run forgets more often {relation}.",
                 where={"dataset": CIFAR10, **CLEAN}, measure=partial(mean_over_seeds, column), criterion=effect,
+                without_controls={"F0-counted-cifar10": FEW_EVENTS},
             ),
         )
     ),
@@ -394,6 +431,7 @@ CLAIMS: tuple[Claim, ...] = (
         repetition_unit="exact", guards=(TrainPruned,),
     ),
     *PRUNING_CONTROLS,
+    *COUNTING_CONTROLS,
     *UNFORGETTABLE,
     *UNFORGETTABLE_ORDER,
     *CORRELATIONS,
@@ -405,6 +443,7 @@ CLAIMS: tuple[Claim, ...] = (
         statement="Counts of one run of a four-layer network rank the examples of CIFAR-10 like one of the larger network (ρ ≥ 0.5).",
         where={"dataset": CIFAR10, "comparison": "network", "network": "mnist_cnn"},
         measure=partial(measures.mean_rank_correlation, "spearman"), criterion=at_least(0.5),
+        without_controls={"F0-counted-cifar10": FEW_EVENTS},
     ),
     *NOISE,
     BY_EL2N,

@@ -24,6 +24,8 @@ class _AcrossSets(Trial):
     """Datasets with shared object classes."""
     feature: Literal["gray thumbnail", "color thumbnail", "gist", "hog", "squeezenet"] = "hog"
     """Input of the classifier."""
+    permuted: bool = False
+    """Assign the images of each class to the datasets at random: the null control."""
     seed: Seed = 0
 
     @property
@@ -52,8 +54,6 @@ class CrossDatasetEvaluation(_AcrossSets):
 
     train_sizes: Annotated[tuple[Count, ...], Items()]
     """Training images per class. A smaller class uses all of its images."""
-    permuted: bool = False
-    """Assign the images of each class to the datasets at random: the null control."""
 
     @property
     def relative_cost(self) -> float:
@@ -70,11 +70,9 @@ class CrossDatasetEvaluation(_AcrossSets):
         from myths.dataset_bias.average_precision import Labeled, cross_set_ap
 
         classes, x, y, dataset_index = _shared(self, context)
-        if self.permuted:
-            dataset_index = permuted_within_classes(dataset_index, y, context)
         train, test = stratified(y, dataset_index, max(self.train_sizes), context)
         testing = [Labeled(x[i], y[i]) for i in _by_dataset(test, dataset_index, len(self.sets))]
-        counted = None if self.task not in ("cars", "persons") else [1]
+        counted = None if self.task not in sets_of.DETECTED else [1]
         rows = []
         for n in self.train_sizes:
             training = [
@@ -134,21 +132,26 @@ def shared_classes(task: Task) -> tuple[str, ...]:
     """
     from myths.dataset_bias.source_sets import load
 
-    if task in ("cars", "persons"):
+    if task in sets_of.DETECTED:
         return ("", task[:-1])
     return tuple(sorted(set.intersection(*(set(load(name).labels) for name in sets_of.TASKS[task]))))
 
 
 def _shared(trial: _AcrossSets, context: Context) -> tuple[tuple[str, ...], torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return the classes of a task, and the features, labels and dataset indices of the images that show one of them."""
+    """Return the classes of a task, and the features, labels and dataset indices of the images that show one of them.
+
+    With ``permuted``, the dataset indices are those of ``permuted_within_classes``.
+    """
     from myths.dataset_bias.feature_loading import ImageSelection, encode_labels, load_features, load_images
 
     choice = ImageSelection(trial.sets, extra=True)
     images = load_images(choice, context.device)
     x = load_features(choice, context.device, trial.feature)
     classes = shared_classes(trial.task)
-    y = encode_labels(images.superclass if trial.task in ("cars", "persons") else images.labels, classes).to(x.device)
-    return classes, x[y >= 0], y[y >= 0], images.dataset_index[y >= 0]
+    y = encode_labels(images.superclass if trial.task in sets_of.DETECTED else images.labels, classes).to(x.device)
+    shown = y >= 0
+    x, y, dataset_index = x[shown], y[shown], images.dataset_index[shown]
+    return classes, x, y, permuted_within_classes(dataset_index, y, context) if trial.permuted else dataset_index
 
 
 def permuted_within_classes(dataset_index: torch.Tensor, y: torch.Tensor, context: Context) -> torch.Tensor:
