@@ -4,8 +4,11 @@ Both train the same network with the same batch size and optimizer in one run. T
 layout. The tutorial loop is measured with no worker and with two workers.
 """
 
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
+from statistics import median
 
 import pytest
 import torch
@@ -85,6 +88,43 @@ def test_epoch(benchmark, name, loop):
     benchmark.extra_info.update(device=machine_class(DEVICE), dataset=dataset, batch=BATCH)
     benchmark.extra_info["images per second"] = len(x) / benchmark.stats.stats.median
     assert all(parameter.isfinite().all() for parameter in network.parameters())
+
+
+TRAINING_PROCESS = """
+import torch
+from myths.lab.measurement import memory
+from myths.lab.vision import training
+from myths.lab.vision.networks import build
+
+torch.set_num_threads(1)
+if not {keep}:
+    training.keep_freed_memory = lambda: None
+x, y = torch.zeros(3072, 3, 32, 32, dtype=torch.uint8), torch.zeros(3072, dtype=torch.int64)
+config = training.TrainConfig(epochs=1, batch_size=256, precision={precision!r})
+network = build("fast_narrow", 10, 3, 32)
+generators = dict(order=torch.Generator(), augmentation=torch.Generator())
+memory.reset_peak_memory("cpu")
+seconds = [training.fit(network, x, y, config, **generators, device="cpu").seconds for _ in range(3)]
+print(min(seconds), memory.peak_memory("cpu") / 2**20)
+"""
+"""Trains three short epochs in a process of its own, as the allocator belongs to the process; prints seconds and peak memory in MiB."""
+
+
+@pytest.mark.skipif(DEVICE != "cpu" or sys.platform != "linux", reason="the allocator of glibc")
+def test_kept_memory(benchmark):
+    """Memory that is freed in a training step should not return to the system. ``extra_info`` holds the ratios of seconds and of memory."""
+
+    def measure(keep: bool) -> tuple[float, float]:
+        script = TRAINING_PROCESS.format(keep=keep, precision=precision_of(DEVICE, "auto"))
+        seconds, peak = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout.split()
+        return float(seconds), float(peak)
+
+    pairs = [(measure(True), measure(False)) for _ in range(ROUNDS)]
+    ratio, peak = (median(kept[i] / returned[i] for kept, returned in pairs) for i in (0, 1))
+    benchmark.group = "a training step with kept and with returned memory"
+    benchmark.extra_info |= {"ratio of seconds": ratio, "ratio of peak memory": peak, "torch": torch.__version__}
+    benchmark.pedantic(partial(measure, True), rounds=1)
+    print(f"\nkept memory: {ratio:.2f} times the seconds, {peak:.2f} times the peak memory")
 
 
 @pytest.mark.parametrize("name", ["fast_narrow", "resnet20"])

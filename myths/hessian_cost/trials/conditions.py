@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import sys
 import time
 from collections.abc import Iterator
 
+from myths.lab.measurement.memory import keep_freed_memory
 from myths.lab.measurement.timing import Clock, wall_clock
-
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of malloc.h
 
 
 @contextlib.contextmanager
@@ -27,7 +25,7 @@ def limited_threads(count: int) -> Iterator[None]:
     if not count:
         yield
         return
-    _keep_freed_memory()
+    keep_freed_memory()
     import torch
     from threadpoolctl import threadpool_limits
 
@@ -43,18 +41,6 @@ def limited_threads(count: int) -> Iterator[None]:
         torch.set_num_threads(threads)
         if cores:
             os.sched_setaffinity(0, cores)
-
-
-def _keep_freed_memory() -> None:
-    """Let glibc keep freed memory for the next allocation; other C libraries are left as they are.
-
-    By default, it depends on earlier calls in the process whether an array of several megabytes is returned to the system. The page faults
-    of a new one may take as long as the Hessian that fills it.
-    """
-    with contextlib.suppress(OSError, AttributeError):
-        libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(_M_MMAP_MAX, 0)
-        libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def clock_of(threads: int, device: str) -> Clock:

@@ -18,6 +18,7 @@ from myths.lab.language.parallel_corpus import Bucket, Pairs
 from myths.lab.language.transformer import EncoderDecoder
 from myths.lab.language.vocabulary import PAD
 from myths.lab.measurement.device import Precision, autocast
+from myths.lab.measurement.memory import keep_freed_memory
 from myths.lab.measurement.timing import Stopwatch
 from myths.lab.step_recorder import StepRecorder, set_learning_rate
 
@@ -96,6 +97,8 @@ def fit(
         config: Hyperparameters.
         device: Device as named by torch.
     """
+    if device == "cpu":
+        keep_freed_memory()
     model.to(torch.device(device)).train()
     recorder = StepRecorder(device, wanted=config.cuda_graphs)
     optimizer = torch.optim.AdamW(

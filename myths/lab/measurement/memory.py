@@ -12,6 +12,20 @@ from typing import Any
 
 from myths.lab.measurement.timing import synchronize
 
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of malloc.h
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep freed memory for the next allocation, from now on; other C libraries are left as they are.
+
+    By default, it depends on earlier calls in the process whether an array of several megabytes is returned to the system. The page faults
+    of a new one may take as long as the Hessian that fills it, and a quarter of a training step.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(_M_MMAP_MAX, 0)
+        libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
 
 def reset_peak_memory(device: str) -> bool:
     """Reset the peak memory counter. Return False if the system cannot reset it; only Linux and CUDA can."""

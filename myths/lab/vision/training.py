@@ -14,6 +14,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
 from myths.lab.measurement.device import CHANNELS, Precision, autocast, halve_on_out_of_memory
+from myths.lab.measurement.memory import keep_freed_memory
 from myths.lab.measurement.timing import Stopwatch
 from myths.lab.step_recorder import StepRecorder, set_learning_rate
 from myths.lab.trial import Context
@@ -152,6 +153,8 @@ def fit(
         hooks: Called at every step; their time is included in the measured seconds.
         optimizer: Replaces the optimizer of ``config``, for example for learning rates per parameter.
     """
+    if device == "cpu":
+        keep_freed_memory()
     memory_format = place(network.train(), device)
     recorder = StepRecorder(device, wanted=config.cuda_graphs, generators=(augmentation, *hooks.generators))
     optimizer = optimizer or make_optimizer(network, config)
