@@ -127,7 +127,7 @@ def _layers(trial):
     return trial.layers if isinstance(trial, TrainRecall) else trial.layer
 
 
-@pytest.mark.parametrize("profile", ["laptop", "overnight", "gpu"])
+@pytest.mark.parametrize("profile", ["overnight", "gpu"])
 def test_every_layer_selects_its_rate_from_as_many_runs_of_the_same_length(profile):
     budgets = {}
     for trial in trials(profile):
