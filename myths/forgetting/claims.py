@@ -173,7 +173,7 @@ COUNTING_CONTROLS = (
     *(
         Claim(
             id=f"F0-counted-{suffix}", kind="control", **PROPOSED, unit="% of test images",
-            statement=f"On all of {name}, networks whose forgetting events are counted have a test accuracy of at least {floor:g} %.",
+            statement=f"On {name}, networks whose forgetting events are counted have a test accuracy of at least {floor:g} %.",
             table="counts", trial=CountForgetting, repetition_unit="seeds", where={"dataset": datasets, **CLEAN},
             measure=partial(mean_over_seeds, "test_accuracy_percent"), criterion=at_least(floor), blind=False,
             guards=(CountForgetting, CountUnforgettable, CorrelateCounts, CompareCounts),

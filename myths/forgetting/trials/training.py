@@ -111,6 +111,8 @@ class TrainingTrial(Trial):
     label_smoothing: LabelSmoothing = 0.0
     augmentation: Literal["none", "flip", "crop-flip", "crop-flip-cutout", "shift-alternating-flip"] = "crop-flip"
     """Data augmentation."""
+    padding_mode: Literal["zero", "reflect"] = "zero"
+    """How random crops are padded."""
     train_examples: TrainExamples = 0
     """Number of training examples, the first of the dataset for every seed; 0 uses all."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -229,7 +231,7 @@ class TrainingTrial(Trial):
             weight_decay=self.weight_decay,
             label_smoothing=self.label_smoothing,
             augmentation=self.augmentation,
-            padding_mode="zero",
+            padding_mode=self.padding_mode,
             precision=precision_of(device, self.precision),
         )
 
