@@ -49,7 +49,7 @@ ALL_SIZES: dict[str, Any] = {"set_group": "independent", "transform": "none", "d
 INDEPENDENT = ALL_SIZES | {"is_largest_size": True}
 HOG = INDEPENDENT | {"feature": "hog"}
 TASKS = {
-    "office-caltech": "On Office-Caltech (ten classes, three datasets)",
+    "office-caltech": "On Office-Caltech (ten classes; three datasets, one of product shots)",
     "pacs": "On PACS (seven classes, four domains)",
     "cars": "For cars (three datasets)",
     "persons": "For persons (five datasets)",
