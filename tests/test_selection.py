@@ -64,12 +64,12 @@ def named(*words, open_=lambda identity: True):
 
 def test_a_claim_brings_its_controls_and_its_calibration():
     assert named("F3-ordered-30") == ["F3-ordered-30", "F0-nothing", "F0-shuffled-30", "F0-rankings-30", "F0-trained-cifar10"]
-    assert named("F1-mnist") == ["F1-mnist", "F1-calibration-mnist"]
+    assert named("F1-mnist") == ["F1-mnist", "F0-counted-mnist", "F1-calibration-mnist"]
 
 
 def test_the_beginning_of_an_id_ends_at_a_hyphen():
-    assert named("F8") == ["F8"]
-    assert named("F7") == ["F7"]  # not F7-unforgettable: an id stands for itself
+    assert named("F8") == ["F8", "F0-counted-cifar10"]
+    assert named("F7") == ["F7", "F0-counted-noisy"]  # not F7-unforgettable: an id stands for itself
     assert {i for i in named("F9") if i.startswith("F9")} == {"F9-el2n"}
     assert [i for i in named("F2c") if i.startswith("F2c")] == [
         "F2c-margin-level",
