@@ -19,7 +19,7 @@ def keep_freed_memory() -> None:
     """Let glibc keep freed memory for the next allocation, from now on; other C libraries are left as they are.
 
     By default, it depends on earlier calls in the process whether an array of several megabytes is returned to the system. The page faults
-    of a new one may take as long as the Hessian that fills it, and a quarter of a training step.
+    of a new one may take as long as the Hessian that fills it. In training they take a sixth of the time (``benchmarks/test_training.py``).
     """
     with contextlib.suppress(OSError, AttributeError):
         libc = ctypes.CDLL("libc.so.6")
