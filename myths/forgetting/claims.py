@@ -56,6 +56,7 @@ COUNTED = (
 )  # fmt: skip
 """Least accuracies of networks whose forgetting events are counted: suffix, datasets, name, percent of the test images (F0-counted)."""
 FEW_EVENTS = "short runs have few events, which lowers a correlation"
+"""Why claims on correlations need no network as accurate as the paper's."""
 
 _unforgettable = partial(Claim, kind="absolute", table="unforgettable", trial=CountUnforgettable, repetition_unit="seeds")
 _counts = partial(Claim, table="counts", trial=CountForgetting, repetition_unit="seeds")
@@ -190,7 +191,8 @@ COUNTING_CONTROLS = (
         guards=(CountForgetting,), guarded={"label_noise": 0.2},
     ),
 )  # fmt: skip
-"""Default controls of claims on counts. The limits are those of F0-trained, which were set before; that with noise is not blind."""
+"""Default controls of claims on counts. None is blind: the accuracies of published runs were known. Without noise, the limits are those of
+F0-trained, which were committed before these runs."""
 
 PRUNING = (
     _pruning(
