@@ -167,7 +167,8 @@ def _language(dataset: Corpus, seeds: int, kinds: Sequence[Layer] = MAIN_LAYERS,
 def _recall(seeds: int, kinds: Iterable[tuple[Layer, ...]], **settings: Any) -> list[TrainRecall]:
     """Return the models of the recall task, with the learning rate that is best in training runs of the same length.
 
-    After 2,000 updates self-attention recalls 27 % of the values, after 4,000 it recalls 26 % with some seeds and all with others.
+    After 2,000 updates self-attention recalls 27 % of the values, after 4,000 it recalls 26 % with some seeds and all with others
+    (trial runs that were not published).
     """
     models = [TrainRecall(layers=layers, updates=8000, seed=seed, **settings) for seed in range(seeds) for layers in kinds]
     return _tuned(models, RECALL_RATES)
