@@ -198,21 +198,23 @@ def _laptop(seeds: int | None) -> list[Trial]:
 
 
 def _overnight(seeds: int | None) -> list[Trial]:
-    """Return the trials of the primary claims with the narrow fast network, for about 14 hours on one core; then T4-90 (4 hours), F4
+    """Return the trials of the primary claims with a medium fast network, for about 12 hours on one core; then T4-90 (3 hours), F4
     on MNIST and permuted MNIST (4 hours), and T4-scarce (2 hours).
 
     Two disjoint rankings of three counting runs each, and 20 seeds that alternate between them, so that the interval over seeds includes
     the ranking. Each seed trains on the full set, and on sets pruned by the ranking, at random and by shuffled counts, one after the
     other: an interrupted run has complete pairs.
 
-    On all of CIFAR-10, the weight decay and the augmentation were chosen on 5,000 training images that were held out, one training run
-    per setting, without pruning. The number of epochs comes from F0-trained-cifar10, which asks for 90 %: without pruning, 12 epochs
-    reach 90.1 % with one seed, and 9 epochs with the settings of ``_FAST`` 88.8 % (trial runs that were not published).
+    On all of CIFAR-10, the network, the weight decay and the augmentation were chosen on 5,000 training images that were held out, one
+    training run per setting, without pruning. F0-trained-cifar10 asks for 90 % on the test set. Of the trial runs, which were not
+    published, ten epochs on 45,000 images reach 91.2 % of the held-out ones with this network, and 90.3 % with "fast_narrow" for three
+    quarters of the seconds.
     """
     cifar = {"dataset": "cifar10", **_FAST, "network": "fast_narrow", "batch_size": 256, "learning_rate": 0.4}
-    whole = {**cifar, "weight_decay": 5e-4, "augmentation": "shift-alternating-flip", "padding_mode": "reflect"}
+    changed = {"network": "fast_medium", "weight_decay": 5e-4, "augmentation": "shift-alternating-flip", "padding_mode": "reflect"}
+    whole = {**cifar, **changed}
     rankings = _rankings({**whole, "epochs": 12.0})
-    pruning = {**whole, "epochs": 15.0, "match_updates": True}
+    pruning = {**whole, "epochs": 9.0, "match_updates": True}
     listed: list[Trial] = [PruneNothing(**_without(pruning, "match_updates", epochs=1.0, train_examples=5_000)), *rankings[0], *rankings[1]]
     points = [BASELINE, *_lowest(0.3), *_random(0.3), *_shuffled(0.3)]
     for seed in range(seeds or 20):

@@ -46,6 +46,7 @@ RELATIVE_COST = {
     "wide_resnet_28_10": 5250.0,
     "wide_resnet_28_10_dropout": 5250.0,
     "fast_narrow": 20.0,
+    "fast_medium": 26.0,
     "fast": 75.0,
     "fast94": 75.0,
 }

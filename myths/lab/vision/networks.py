@@ -374,6 +374,7 @@ NETWORKS: dict[str, Builder] = {
     "wide_resnet_28_10": _wide_resnet(28, 10),
     "wide_resnet_28_10_dropout": _wide_resnet(28, 10, 0.3),
     "fast_narrow": _airbench(32, 96, 96),
+    "fast_medium": _airbench(32, 128, 256),
     "fast": _airbench(64, 256, 256),
     "fast94": lambda classes, channels, size: Fast94(classes, channels, (64, 256, 256)),
 }
