@@ -198,7 +198,7 @@ def _laptop(seeds: int | None) -> list[Trial]:
 
 
 def _overnight(seeds: int | None) -> list[Trial]:
-    """Return the trials of the primary claims with a medium fast network, for about 12 hours on one core; then T4-90 (3 hours), F4
+    """Return the trials of the primary claims with a medium fast network, for about 14 hours on one core; then T4-90 (4 hours), F4
     on MNIST and permuted MNIST (4 hours), and T4-scarce (2 hours).
 
     Two disjoint rankings of three counting runs each, and 20 seeds that alternate between them, so that the interval over seeds includes
