@@ -10,9 +10,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from myths.fixup.memory import Setup, estimate_memory, free_bytes
+from myths.fixup.memory import Setup, estimate_memory
 from myths.fixup.network import build
 from myths.fixup.trials.image_training import optimizer
+from myths.lab.execution.resources import free_bytes
 from myths.lab.measurement.device import machine_class, select_device
 from myths.lab.measurement.memory import peak_bytes
 from myths.lab.measurement.timing import Stopwatch

@@ -586,7 +586,7 @@ def _check_run(words: Sequence[str], device: str) -> None:
     from myths.lab.execution.cluster import parse_address
     from myths.lab.execution.shards import Shard
     from myths.lab.myth import parse_profile
-    from myths.lab.seeds import check_first_seed
+    from myths.lab.seeds import check_seeds
 
     wrong_usage: Any = typer.BadParameter.__base__  # of click, which is a part of newer versions of typer
     try:
@@ -602,7 +602,10 @@ def _check_run(words: Sequence[str], device: str) -> None:
     selection.claims(
         chosen, _words("--claim", given["claim"]), lambda myth: lambda claim: True, device if given["device"] == "auto" else given["device"]
     )
-    check_first_seed(given["first_seed"])
+    check_seeds(given["seeds"], given["first_seed"])
+    _seconds(given["budget"])
+    if given["source"] is not None:
+        suite.find_run(given["source"], suite.PUBLISHED, suite.BUNDLED)
     if given["profile"] is not None:
         parse_profile(given["profile"])
     if given["shard"] is not None:

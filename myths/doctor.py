@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import platform
 import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,11 +75,7 @@ def _check(check: str, status: str, fix: str = "") -> dict[str, Any]:
 
 
 def _software() -> list[dict[str, Any]]:
-    old = sys.version_info < (3, 11)
-    lines = [_check("Python", platform.python_version(), "Install Python 3.11 or newer" if old else "")]
-    lines += [_check(name, version) for name, version in provenance.packages().items()]
-    absent = [name for name in ("matplotlib", "jinja2", "pooch") if importlib.util.find_spec(name) is None]
-    return lines + [_check(name, "not installed", f"Reports and downloads require it: pip install {name}") for name in absent]
+    return [_check(name, version) for name, version in {"Python": platform.python_version(), **provenance.packages()}.items()]
 
 
 def _frameworks() -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ import pytest
 
 from myths import suite
 from myths.lab.errors import UsageError
-from myths.lab.seeds import SEEDS_PER_RUN, check_first_seed, is_first_seed, seeds_of, starting_at, without_seeds
+from myths.lab.seeds import MAX_SEEDS, SEEDS_PER_RUN, check_seeds, is_first_seed, seeds_of, starting_at, without_seeds
 from myths.lab.trial import Trial, dependencies_first
 
 MYTHS = [pytest.param(myth, id=myth.name) for myth in suite.MYTHS]
@@ -55,7 +55,14 @@ def test_the_protocol_is_what_is_left_without_seeds():
 @pytest.mark.parametrize("seed", [-1000, 1, 999, 1500, 10**9 + 1000])
 def test_a_first_seed_that_might_share_seeds_is_refused(seed):
     with pytest.raises(UsageError, match=f"Invalid --first-seed {seed}: expected a multiple of 1000"):
-        check_first_seed(seed)
+        check_seeds(1, seed)
+
+
+@pytest.mark.parametrize("seeds", [0, MAX_SEEDS + 1])
+def test_more_seeds_than_a_run_has_are_refused(seeds):
+    with pytest.raises(UsageError, match=f"Invalid seeds={seeds}: expected 1 to 500"):
+        check_seeds(seeds, 0)
+    assert 2 * MAX_SEEDS <= SEEDS_PER_RUN
 
 
 SAMPLE = 60

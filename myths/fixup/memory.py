@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from myths.fixup.architectures import ARCHITECTURES, STAGES, blocks_per_stage
 from myths.fixup.network import build
 from myths.lab.errors import CannotStart
-from myths.lab.execution.resources import free_bytes as free_bytes
 
 MAX_FRACTION = 0.8
 """Fraction of the free memory that an estimate may use. Workspaces and temporary gradients are not part of the estimate."""

@@ -94,7 +94,7 @@ def analyze(myth: Myth, run: RunFolder) -> Analysis:
     """
     metadata, store = run.metadata(), run.store(myth)
     hosts = {str(i["id"]): provenance.host_class(i["machine"]) for i in metadata["invocations"]}
-    results = Results(store.records, prepared.sha256_of, hosts)
+    results = Results(store.records, prepared.hash_lookup(), hosts)
     tables = {name: checked(name, table(results)) for name, table in myth.tables.items()}
     done = {record.trial.id for record in store.records if record.status == "ok"}
     failed = tuple({r.trial.id: r for r in store.records if r.trial.id not in done}.values())
@@ -119,13 +119,20 @@ def render_figures(analysis: Analysis) -> dict[str, str]:
 
 
 def write(analysis: Analysis) -> None:
-    """Write the non-empty tables, ``claims.csv``, ``figures/*.svg`` and the pictures into the run folder."""
+    """Write the non-empty tables, ``claims.csv``, ``figures/*.svg`` and the pictures into the run folder.
+
+    Files of tables that became empty, and of figures that have nothing to plot any more, are deleted.
+    """
     folder = analysis.run.path / analysis.myth.folder
-    for name, table in [*analysis.tables.items(), ("claims", analysis.claims_table())]:
-        if len(table):
-            write_atomically(folder / f"{name}.csv", as_csv(table))
-    for name, svg in render_figures(analysis).items():
-        write_atomically(folder / "figures" / f"{name}.svg", svg)
+    tables = {**analysis.tables, "claims": analysis.claims_table()}
+    texts = {folder / f"{name}.csv": as_csv(table) for name, table in tables.items() if len(table)}
+    texts |= {folder / "figures" / f"{name}.svg": svg for name, svg in render_figures(analysis).items()}
+    possible = [*(folder / f"{name}.csv" for name in tables), *(folder / "figures" / f"{name}.svg" for name in analysis.myth.figures)]
+    for file in possible:
+        if file in texts:
+            write_atomically(file, texts[file])
+        else:
+            file.unlink(missing_ok=True)
     write_pictures(analysis)
 
 

@@ -16,16 +16,20 @@ from myths.lab.trial import Trial, canonical
 T = TypeVar("T", bound=Trial)
 
 SEEDS_PER_RUN = 1000
-"""First seeds are multiples of it, and no profile uses as many seeds, so that runs with different first seeds share none."""
+"""First seeds are multiples of it, and no trial uses a seed as large, so that runs with different first seeds share none."""
+MAX_SEEDS = SEEDS_PER_RUN // 2
+"""Largest number of seeds of a run. A trial that compares two training runs takes two."""
 MAX_FIRST_SEED = 10**9
 
 
-def check_first_seed(first_seed: int) -> None:
-    """Check the first seed of a run.
+def check_seeds(seeds: int | None, first_seed: int) -> None:
+    """Check the number of seeds of a run, and its first seed.
 
     Raises:
-        UsageError: It is not a multiple of ``SEEDS_PER_RUN``, negative, or too large.
+        UsageError: There are no seeds, or more than ``MAX_SEEDS``; the first one is not a multiple of ``SEEDS_PER_RUN``, or out of range.
     """
+    if seeds is not None and not 1 <= seeds <= MAX_SEEDS:
+        raise UsageError(f"Invalid seeds={seeds}: expected 1 to {MAX_SEEDS}")
     if first_seed % SEEDS_PER_RUN or not 0 <= first_seed <= MAX_FIRST_SEED:
         raise UsageError(
             f"Invalid --first-seed {first_seed}: expected a multiple of {SEEDS_PER_RUN} from 0 to {MAX_FIRST_SEED}. Runs with different "

@@ -143,9 +143,9 @@ def time_decoding(layers: Sequence[Layer], decoding: Decoding, context: Context)
 
 def _compare(calls: dict[str, Callable[[], Any]], rows: dict[str, dict[str, Any]], device: str) -> None:
     """Time all calls, interleaved, and add the results to their rows."""
-    bleu_differences = compare_timings(calls, device, warmup=2, budget_seconds=REPEAT_BUDGET_SECONDS)
+    compared = compare_timings(calls, device, warmup=2, budget_seconds=REPEAT_BUDGET_SECONDS)
     for layer in calls:
-        rows[layer] |= {"status": "ok", **bleu_differences.timings[layer].row()}
+        rows[layer] |= {"status": "ok", **compared.timings[layer].row()}
 
 
 def _translates(model: EncoderDecoder, source: Tensor, decoding: Decoding) -> Callable[[], Tensor]:

@@ -14,7 +14,7 @@ from myths.fixup.trials import TrainFullSchedule, TrainOneEpoch
 from myths.fixup.trials.image_training import loss_curve, optimizer
 from myths.lab.data import prepared
 from myths.lab.errors import CannotStart, MythsError, UsageError
-from myths.lab.execution import try_trial
+from myths.lab.execution import resources, try_trial
 from myths.lab.trial import Context
 from myths.lab.vision.training import Hooks, TrainConfig, fit, predict
 
@@ -140,7 +140,7 @@ def test_computing_again_by_want_of_memory_gives_the_same_training(monkeypatch):
     plain = summary(trial)
     setup = memory.Setup(architecture="wide-resnet", method="fixup", classes=10, channels=1, image_size=8, width=4, batch=32)
     taken = memory.estimate_memory(setup)
-    monkeypatch.setattr(memory, "free_bytes", lambda device: int(taken.with_checkpointing(3) / memory.MAX_FRACTION) + 1)
+    monkeypatch.setattr(resources, "free_bytes", lambda device: int(taken.with_checkpointing(3) / memory.MAX_FRACTION) + 1)
     again = summary(trial)
     assert plain["blocks_per_segment"] == 0 < again["blocks_per_segment"]
     assert again["train_loss"] == pytest.approx(plain["train_loss"], rel=1e-5)
@@ -215,7 +215,7 @@ def test_a_mistake_is_named(word, message):
 
 
 def test_a_network_too_large_for_the_memory_is_refused_before_it_is_built(monkeypatch):
-    monkeypatch.setattr("myths.fixup.memory.free_bytes", lambda device: 10_000_000)
+    monkeypatch.setattr("myths.lab.execution.resources.free_bytes", lambda device: 10_000_000)
     monkeypatch.setattr("myths.fixup.network.ResidualNetwork.forward", ResidualForward())
     with pytest.raises(MythsError, match=r"depth=10000 with batch_size=128 needs about .* GB, .* Use depth=\d+ or"):
         tried("depth=10000", "batch_size=128")

@@ -22,7 +22,7 @@ if __name__ == "__main__":  # a process that Windows starts imports this file ag
             importlib.import_module(module.name)
 
     from pathlib import Path
-    from myths.fixup.memory import free_bytes
+    from myths.lab.execution.resources import free_bytes
     from myths.hessian_cost.trials import TimeHessian
     from myths.lab.execution import executors, worker_pool
     from myths.lab.measurement import memory

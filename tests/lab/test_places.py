@@ -112,3 +112,19 @@ def test_a_machine_that_is_lost_takes_no_trial_and_what_ran_there_can_still_be_r
     places.release(first)
     places.update([other, Machine("new", slots=2)])
     assert {places.find(Plain(name=4)).machine.name, places.slots} == {"new", 3}
+
+
+def test_a_machine_that_is_lost_and_comes_back_still_runs_what_it_ran():
+    places = Places([Machine("one", slots=2)])
+    slow, timed = places.find(Plain(name=1)), Timed(name=2)
+    places.take(slow)
+    places.update([])
+    assert places.find(Plain(name=3)) is None
+    places.update([Machine("one", slots=2)])
+    assert places.find(timed) is None
+    second = places.find(Plain(name=4))
+    places.take(second)
+    assert places.find(Plain(name=5)) is None
+    places.release(slow)
+    places.release(second)
+    assert places.find(timed) is not None

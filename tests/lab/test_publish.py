@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import myths
-from myths.lab.analysis import analyze
+from myths.lab.analysis import analyze, write
 from myths.lab.errors import CannotStart
 from myths.lab.storage import provenance
 from myths.lab.storage.publish import publish, unpublishable_reason
@@ -233,3 +233,20 @@ def test_a_text_with_a_line_separator_stays_in_one_line(run, tmp_path):
     file.write_text(json.dumps(stored, ensure_ascii=False) + "\n" + "".join(rest), encoding="utf-8")
     published = publish(run, tmp_path / "published", MYTHS) / "fair_coin/trials.jsonl"
     assert len(published.read_text(encoding="utf-8").rstrip("\n").split("\n")) == 1 + len(rest)
+
+
+def test_what_became_empty_is_no_longer_there(run):
+    write(analyze(coin.DRAWN, run))
+    files_before = files(run.path / "fair_coin")
+    assert {"tosses.csv", "figures/heads.svg"} <= set(files_before)
+    nothing = replace(coin.DRAWN, tables={"tosses": lambda results: results.frame(coin.Toss).iloc[:0]}, figures={"heads": lambda _: None})
+    write(analyze(nothing, run))
+    assert set(files_before) - set(files(run.path / "fair_coin")) == {"tosses.csv", "figures/heads.svg"}
+
+
+def test_a_damaged_sidecar_of_a_data_set_hides_no_result(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("MYTHS_DATA", str(tmp_path / "data"))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "coins.npz").write_bytes(b"")
+    (tmp_path / "data" / "coins.json").write_text('{"source": ')
+    assert analyze(coin.DRAWN, run).records

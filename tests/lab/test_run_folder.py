@@ -163,3 +163,20 @@ def test_the_lock_ends_with_an_error(tmp_path):
         raise KeyError
     with RunFolder(tmp_path).locked():
         pass
+
+
+def test_two_commands_that_write_the_same_file_do_not_disturb_each_other(tmp_path, monkeypatch):
+    """`myths report` computes the tables of a run that `myths run` still writes."""
+    file, sync, pid = tmp_path / "claims.csv", os.fsync, os.getpid()
+
+    def other_command(descriptor):
+        monkeypatch.setattr(os, "fsync", sync)
+        monkeypatch.setattr(os, "getpid", lambda: pid + 1)
+        write_atomically(file, "other")
+        assert file.read_text() == "other"
+        monkeypatch.setattr(os, "getpid", lambda: pid)
+
+    monkeypatch.setattr(os, "fsync", other_command)
+    write_atomically(file, "one")
+    assert file.read_text() == "one"
+    assert os.listdir(tmp_path) == ["claims.csv"]

@@ -148,6 +148,30 @@ def test_what_others_wait_for_goes_first(tmp_path):
     assert [trial.name for trial in begun if isinstance(trial, Span)][1:] == ["n0", "n1", "n2"]
 
 
+@dataclass(frozen=True, kw_only=True)
+class KilledAtFirst(Capped):
+    """Is killed from outside as often as asked, as if something else had taken the memory."""
+
+    times: int
+    folder: str
+
+    def run(self, context: Context) -> Outcome:
+        marks = len(list(Path(self.folder).iterdir()))
+        if marks < self.times:
+            Path(self.folder, str(marks)).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Outcome([{"status": "ok"}])
+
+
+@pytest.mark.parametrize(("times", "status"), [(1, "ok"), (2, "out of memory")])
+def test_a_process_that_is_killed_once_is_no_measurement_of_its_memory(times, status, tmp_path):
+    (tmp_path / "marks").mkdir()
+    trial = KilledAtFirst(name="killed", times=times, folder=str(tmp_path / "marks"))
+    _, records = go([trial], tmp_path, 2)
+    (record,) = records.values()
+    assert (record.status, [row["status"] for row in record.rows]) == ("ok", [status])
+
+
 def test_a_worker_that_dies_fails_its_own_trial_and_what_needs_it(tmp_path):
     dies, well = Span(name="dies", seconds=0.3), Span(name="well", seconds=0.5)
     progress, records = go([dies, well, Sum(parts=(dies,)), Span(name="after")], tmp_path, 2)

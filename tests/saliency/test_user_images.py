@@ -14,7 +14,7 @@ from myths.lab.data import prepared
 from myths.lab.data.fetch import add
 from myths.lab.errors import CannotStart, MythsError, UsageError
 from myths.lab.execution import try_trial
-from myths.lab.vision.pretrained import ARCHITECTURES, identify, read
+from myths.lab.vision.pretrained import ARCHITECTURES, classes_of, identify, read
 from myths.saliency import MYTH
 from myths.saliency.names import SQUEEZENET_LAYER
 from myths.saliency.pretrained import load
@@ -108,6 +108,8 @@ def test_architectures_are_told_by_their_tensors(name):
         weights = models.get_model(name, weights=None, num_classes=10).state_dict()
     assert identify(weights) == name
     assert name in ARCHITECTURES
+    in_the_order_of_a_file = {key: weights[key] for key in sorted(weights)}  # as safetensors may store them
+    assert (identify(in_the_order_of_a_file), classes_of(in_the_order_of_a_file)) == (name, 10)
 
 
 def test_weights_of_no_known_network_are_refused():

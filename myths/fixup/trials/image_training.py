@@ -225,7 +225,8 @@ class ImageTraining(ImageTrial, ABC):
             UsageError: The batch size exceeds the number of training examples.
             CannotStart: The images are too small for the network, or the network is too large for the memory.
         """
-        from myths.fixup.memory import Setup, blocks_per_segment, free_bytes
+        from myths.fixup.memory import Setup, blocks_per_segment
+        from myths.lab.execution.resources import free_bytes
         from myths.lab.vision.training import fit
 
         channels, side = examples.x.shape[1], examples.x.shape[-1]

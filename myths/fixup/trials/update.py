@@ -118,17 +118,19 @@ def descend(
         for name, parameter in parameters.items():
             parameter.add_(rate * direction[name])
         after = network(pixels)
+    names = list(gradients)
+    squares = torch.stack([gradient.square().sum() for gradient in gradients.values()])
     in_block = [0.0] * len(network.blocks)
-    for name, gradient in gradients.items():
+    for name, square in zip(names, squares.tolist(), strict=True):
         part, _, rest = name.partition(".")
         if part == "blocks" and ".convs." in f".{rest}":
-            in_block[int(rest.partition(".")[0])] += float(gradient.square().sum())
+            in_block[int(rest.partition(".")[0])] += square
     measures = {
         "loss": float(loss.detach()),
         "largest_logit": float(logits.detach().abs().max()),
         "update": _root_mean_square(after - logits.detach()),
         "update_over_learning_rate": _root_mean_square(per_rate.detach()),
-        "gradient_norm": float(torch.stack([g.square().sum() for g in gradients.values()]).sum().sqrt()),
+        "gradient_norm": float(squares.sum().sqrt()),
         "stem_gradient_norm": float(gradients["stem.weight"].norm()),
     }
     return measures, [square**0.5 for square in in_block]

@@ -51,10 +51,10 @@ class Layout:
     """Splits and classes of the files of an image folder.
 
     Attributes:
-        parts: Split of each file; "" everywhere in a folder without parts, and for files beside the parts.
+        splits: Split of each file; "" everywhere in a folder without splits, and for files beside the splits.
         labels: Class of each file; "" for a file outside class folders.
         classes: Class names, in numeric order if all are numbers, otherwise alphabetical.
-        parted: Whether the folder has splits.
+        is_split: Whether the folder has splits.
     """
 
     splits: tuple[Split, ...]
@@ -62,9 +62,9 @@ class Layout:
     classes: tuple[str, ...]
     is_split: bool
 
-    def indices(self, part: Split) -> list[int]:
+    def indices(self, split: Split) -> list[int]:
         """Return the positions of the files of a split."""
-        return [i for i, found in enumerate(self.splits) if found == part]
+        return [i for i, found in enumerate(self.splits) if found == split]
 
     @property
     def outside_splits(self) -> list[int]:

@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -291,6 +291,19 @@ def load(name: str) -> dict[str, np.ndarray]:
 def sha256_of(name: str) -> str | None:
     """Return the SHA-256 of the content according to the sidecar, or None if the dataset is not available."""
     return prepared.sha256 if (prepared := find(name)) else None
+
+
+def hash_lookup() -> Callable[[str], str | None]:
+    """Return a cached function from the name of a dataset to its content hash; None if it is unavailable or its sidecar is damaged."""
+
+    @functools.cache
+    def lookup(name: str) -> str | None:
+        try:
+            return sha256_of(name)
+        except CannotStart:
+            return None
+
+    return lookup
 
 
 def verify(name: str) -> Verification:

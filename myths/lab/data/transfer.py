@@ -99,7 +99,7 @@ def write(part: Part, name: str, source: str) -> None:
 
 
 def finish(name: str, sha256: str, source: str) -> None:
-    """Move a dataset whose parts were all written to its place, and check its hash. The sidecar comes last, so that no part of it is used.
+    """Check the hash of a dataset whose parts were all written, and move it to its place. The sidecar comes last, so that no part is used.
 
     Args:
         name: Name of the dataset.
@@ -110,6 +110,10 @@ def finish(name: str, sha256: str, source: str) -> None:
         CannotStart: A file cannot be moved, or the content is not the expected one.
     """
     root, folder = prepared.roots()[0], _incomplete(name, source)
+    arrived = prepared.find_in(name, folder)
+    if (found := arrived and prepared.compute_sha256(arrived)) != sha256:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise CannotStart(f"{name} arrived with SHA-256 {found}, expected {sha256}. Run again")
     files = sorted((path for path in folder.rglob("*") if path.is_file()), key=lambda path: (path.name == f"{name}.json", path))
     try:
         for path in files:
@@ -119,8 +123,6 @@ def finish(name: str, sha256: str, source: str) -> None:
         shutil.rmtree(folder)
     except OSError as error:
         raise prepared.unwritable(root, error) from error
-    if (found := prepared.compute_sha256(prepared.require(name))) != sha256:
-        raise CannotStart(f"{name} arrived with SHA-256 {found}, expected {sha256}")
 
 
 def _incomplete(name: str, source: str) -> Path:

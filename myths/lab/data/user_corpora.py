@@ -66,7 +66,8 @@ def add_texts(name: str, folder: Path, settings: Mapping[str, str]) -> PreparedD
             source.
 
     Raises:
-        UsageError: A split is missing or empty, or its two sides are not aligned; the message names file and line.
+        UsageError: A split is missing or empty, its two sides are not aligned, or there is only one validation pair; the message names
+            file and line.
         CannotStart: The files cannot be read or written.
     """
     found = texts_in(folder)
@@ -79,6 +80,8 @@ def add_texts(name: str, folder: Path, settings: Mapping[str, str]) -> PreparedD
     for split in SPLITS:
         files = (f"{split}.{source}", f"{split}.{target}")
         pairs, dropped = _paired([content[file] for file in files], [found[file] for file in files])
+        if split == "val" and len(pairs) < 2:
+            raise UsageError(f"{found[files[0]]} has one sentence pair: the interval of the validation loss requires at least two")
         blank += dropped
         for side, file in enumerate(files):
             content[file] = [pair[side] for pair in pairs]

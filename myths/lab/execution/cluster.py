@@ -24,11 +24,11 @@ from myths.lab.execution.worker_pool import MAX_DEFAULT_JOBS
 log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 5.0
+"""Time to reach the address of a cluster."""
 HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 """What a client of HTTP/2, which gRPC uses, sends first: the preface and empty settings (RFC 9113, section 3.4)."""
 HTTP2_SETTINGS = bytes([4])
 """Type of the frame that a server of HTTP/2 answers first."""
-"""Time to reach the address of a cluster."""
 ADDRESS = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[^:\s/]+):(?P<port>[0-9]{1,5})")
 
 Say = Callable[[str], None]

@@ -224,7 +224,7 @@ class _ClusterWorker:
             self._workers.lose(self._place.machine)
             return Execution(None, seconds, 0, "the node that ran the trial was lost", text, lost=True)
         if out_of_memory and (limit := self._trial.memory_limit_bytes) is not None:
-            return Execution(Outcome([{"status": OUT_OF_MEMORY}]), seconds, limit)
+            return Execution(Outcome([{"status": OUT_OF_MEMORY}]), seconds, limit, crashed=True)
         hint = ", probably out of memory. Try a smaller --jobs" if out_of_memory else ""
         return Execution(None, seconds, 0, f"the worker process on a node ended{hint}", text, crashed=True)
 

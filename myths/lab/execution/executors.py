@@ -42,7 +42,7 @@ class Execution:
         error: Error as one line, or None.
         traceback: Traceback of the error, or the output of a crashed process.
         energy_joules: Energy of the GPU, or None if it was not measured.
-        crashed: Whether the worker process ended without a result.
+        crashed: Whether the worker process ended without a result. The queue then runs the trial once more.
         lost: Whether the node that ran the trial was lost.
         stopped: Whether the trial was stopped because the time budget ended.
         concurrent_trials: Largest number of other trials that ran on the same device at the same time.
@@ -228,8 +228,9 @@ def worker_context(trial: Trial) -> ForkServerContext | SpawnContext:
 
 
 def _crashed_execution(exit_code: int | None, log_file: str, seconds: float, memory: int) -> Execution:
-    if exit_code == KILLED:
-        return Execution(Outcome([{"status": OUT_OF_MEMORY}]), seconds, memory)
+    if exit_code == KILLED or _is_out_of_memory(log_file):
+        # The system may have killed it because of the memory of others: "crashed" makes the queue try once more.
+        return Execution(Outcome([{"status": OUT_OF_MEMORY}]), seconds, memory, crashed=True)
     by_signal = exit_code is not None and exit_code < 0
     end = f"was ended by {signal.Signals(-exit_code).name}" if by_signal else f"ended with status {exit_code}"  # type: ignore[operator]
     last = [line for line in log_file.splitlines() if line.strip()][-1:]

@@ -96,16 +96,17 @@ class Places:
 
     def __init__(self, machines: Iterable[Machine], timed: tuple[str, str] | None = None) -> None:
         self._timed = timed
-        self._running: dict[Machine, list[Place]] = {machine: [] for machine in machines}
+        self._machines = tuple(machines)
+        self._running: list[Place] = []
 
     @property
     def slots(self) -> int:
         """Number of trials that can run at a time."""
-        return sum(machine.devices * machine.slots for machine in self._running)
+        return sum(machine.devices * machine.slots for machine in self._machines)
 
     def update(self, machines: Iterable[Machine]) -> None:
-        """Replace the machines. Trials that run on a removed one are forgotten when they are released."""
-        self._running = {machine: self._running.get(machine, []) for machine in machines}
+        """Replace the machines. Trials on a removed machine keep their places until they end, because the machine may come back."""
+        self._machines = tuple(machines)
 
     def find(self, trial: Trial, alone: bool = False) -> Place | None:
         """Return a place where a trial can start now, on the least occupied device, or None.
@@ -116,10 +117,10 @@ class Places:
         """
         span = span_of(trial, alone)
         free: list[tuple[float, int, Place]] = []
-        for number, (machine, running) in enumerate(self._running.items()):
+        for number, machine in enumerate(self._machines):
             if trial.exclusive and self._timed not in (None, machine.kind):
                 continue
-            loads = _loads(machine, running)
+            loads = _loads(machine, (place for place in self._running if place.machine == machine))
             load, device = min((load, device) for device, load in enumerate(loads))
             admitted = {"slot": load < machine.slots, "device": not load, "machine": not any(loads)}
             if admitted[span]:
@@ -128,16 +129,14 @@ class Places:
 
     def take(self, place: Place) -> None:
         """Start a trial at a place that ``find`` returned."""
-        running = self._running[place.machine]
-        beside = [other for other in running if other.device == place.device]
-        running.append(place)
+        beside = [other for other in self._running if (other.machine, other.device) == (place.machine, place.device)]
+        self._running.append(place)
         for each in (*beside, place):
             each.concurrent_trials = max(each.concurrent_trials, len(beside))
 
     def release(self, place: Place) -> None:
         """End the trial at a place."""
-        if place.machine in self._running:
-            self._running[place.machine].remove(place)
+        self._running.remove(place)
 
 
 def _loads(machine: Machine, running: Iterable[Place]) -> list[int]:

@@ -26,7 +26,7 @@ from myths.lab.execution.shards import Shard
 from myths.lab.execution.worker_pool import WorkerPool, local_pool
 from myths.lab.measurement import device
 from myths.lab.myth import Myth, Profile, parse_profile
-from myths.lab.seeds import check_first_seed, starting_at
+from myths.lab.seeds import check_seeds, starting_at
 from myths.lab.storage import provenance
 from myths.lab.storage.run_folder import RunFolder
 from myths.lab.storage.store import Store, TrialRecord
@@ -85,9 +85,7 @@ class RunRequest:
         parse_profile(self.profile)
         if self.budget is not None and not 0 < self.budget < math.inf:
             raise UsageError(f"Invalid budget={self.budget:g}: expected a positive number of seconds")
-        if self.seeds is not None and self.seeds < 1:
-            raise UsageError(f"Invalid seeds={self.seeds}: expected at least 1")
-        check_first_seed(self.first_seed)
+        check_seeds(self.seeds, self.first_seed)
         if self.first_seed and self.source is not None:
             raise UsageError(f"--from {self.source.name} continues the seeds of that run. Leave out --first-seed")
         if self.jobs < 1:
@@ -196,7 +194,7 @@ def plans(request: RunRequest, unavailable: UnavailableReason = lambda name: Non
             raise UsageError(_nothing_chosen(request))
     if request.shard is not None:  # it may be empty: a run without trials
         listed = request.shard.of(listed, _shard_cost(request))
-    hashes, again = _hashes(), frozenset(request.again)
+    hashes, again = prepared.hash_lookup(), frozenset(request.again)
     return [
         MythPlan(myth, stores[myth.name], runner.plan(listed[myth.name], stores[myth.name], hashes, unavailable, again))
         for myth in request.myths
@@ -255,7 +253,7 @@ def run(request: RunRequest, progress_of: ProgressFactory) -> dict[str, MythResu
         myth_results: dict[str, MythResult] = {}
         runner.run_queue(
             [_myth_trials(p, request, progress_of, myth_results) for p in planned],
-            runner.Invocation(request.device, _hashes(), invocation["id"], machine_class),
+            runner.Invocation(request.device, prepared.hash_lookup(), invocation["id"], machine_class),
             budget=budget,
             executor=executor,
         )
@@ -390,19 +388,6 @@ def unavailable_reason(name: str) -> str | None:
     except CannotStart as error:
         return str(error)
     return None
-
-
-def _hashes() -> Callable[[str], str | None]:
-    """Return a cached function from the name of a dataset to its content hash; None for datasets that are unavailable."""
-
-    @functools.cache
-    def sha256_of(name: str) -> str | None:
-        try:
-            return prepared.sha256_of(name)
-        except CannotStart:
-            return None
-
-    return sha256_of
 
 
 def _check_free_space(run: RunFolder) -> None:

@@ -84,7 +84,7 @@ def search(
         best = torch.where(better, found, best)
         best_tokens = torch.where(better[:, None], finished, best_tokens)
         ended += among_best.sum(1)
-        if position == max_length - 1 or bool((ended >= width).all()):
+        if position == max_length - 1 or (position + 1 >= beam.min_length and bool((ended >= width).all())):
             break
         scores, chosen = top.masked_fill(ends, -math.inf).topk(width, dim=1)
         parent, token = parent.gather(1, chosen), token.gather(1, chosen)

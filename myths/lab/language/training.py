@@ -261,14 +261,17 @@ def sentence_losses(
     device = str(pairs.source.device)
     was_training = model.training
     model.eval()
-    nats = torch.zeros(len(pairs), dtype=torch.float64)
+    losses, indices = [], []
     try:
         with torch.inference_mode(), autocast(device, precision):
             for bucket in length_buckets(pairs, BATCH_TOKENS, None):
                 prediction = predict_pairs(model, *pairs.batch(bucket))
                 logits = prediction.logits.float().transpose(1, 2)
                 each = F.cross_entropy(logits, prediction.targets, ignore_index=PAD, reduction="none")
-                nats[bucket.indices.cpu()] = each.sum(1).double().cpu()
+                losses.append(each.sum(1))
+                indices.append(bucket.indices)
     finally:
         model.train(was_training)
+    nats = torch.empty(len(pairs), dtype=torch.float64)
+    nats[torch.cat(indices).cpu()] = torch.cat(losses).cpu().double()
     return nats, (pairs.target_lengths - 1).cpu()

@@ -118,7 +118,8 @@ def interval_columns(table: pd.DataFrame, column: str) -> tuple[str, str] | None
     base = base if unit else column
     tail = f"_{unit}" if unit else ""
     names = list(table.columns)
-    for low, high in ((f"{base}_low{tail}", f"{base}_high{tail}"), (f"q25_{column}", f"q75_{column}")):
+    ends = ((f"{base}_low{tail}", f"{base}_high{tail}"), (f"{base}_q25{tail}", f"{base}_q75{tail}"), (f"q25_{column}", f"q75_{column}"))
+    for low, high in ends:
         if low in names and high in names:
             return low, high
     low, high = f"low{tail}", f"high{tail}"

@@ -494,4 +494,7 @@ def run_command(myth: Myth, run: str, arguments: Mapping[str, Any]) -> str:
         parts.append(f"--first-seed {first_seed}")
     if data := arguments.get("data"):
         parts.append(f"--data {data if isinstance(data, str) else ','.join(data)}")
+    parts += [f"--{name.removesuffix('s')} {','.join(words)}" for name in ("claims", "trials") if (words := arguments.get(name))]
+    if shard := arguments.get("shard"):
+        parts.append(f"--shard {shard}")
     return " ".join(parts)

@@ -17,7 +17,11 @@ from myths.lab.claim import Claim
 from myths.lab.claim_definition import definition
 from myths.lab.measurement import kernels
 
-PACKAGES = ("torch", "torchvision", "numpy", "scipy", "statsmodels", "pandas", "scikit-learn", "scikit-image", "seven-myths")
+PACKAGES = (
+    "torch", "torchvision", "numpy", "scipy", "statsmodels", "pandas", "scikit-learn", "scikit-image", "opt-einsum", "sentencepiece",
+    "sacrebleu", "rouge-score", "seven-myths",
+)  # fmt: skip
+"""Packages that numbers depend on."""
 FRAMEWORKS = ("jax", "jaxlib", "asdex", "tensorflow-cpu", "tensorflow", "autograd", "pytensor", "casadi", "sympy")
 """Frameworks that myth 1 compares with torch."""
 ROOT = Path(__file__).resolve().parents[3]

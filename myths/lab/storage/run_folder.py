@@ -182,7 +182,7 @@ def write_atomically(path: Path, text: str) -> None:
     Raises:
         CannotStart: The file cannot be written.
     """
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")  # another command may write the same file
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("w", encoding="utf-8") as file:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import io
 import json
 import logging
 import math
+import os
 import re
 import shutil
 import subprocess
@@ -85,9 +87,13 @@ def submit(run: RunFolder, folder: Path, myths: Sequence[Myth]) -> Path:
         files = {p.relative_to(clean).as_posix(): p.read_bytes() for p in sorted(clean.rglob("*")) if p.is_file()}
     sums = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in files.items())
     archive = folder / f"{run.name}.tar.gz"
+    partial = archive.with_name(f".{archive.name}.{os.getpid()}.partial")
     try:
-        archive.write_bytes(_packed(run.name, {**files, CHECKSUM_FILE: sums.encode()}))
+        partial.write_bytes(_packed(run.name, {**files, CHECKSUM_FILE: sums.encode()}))
+        partial.replace(archive)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink()
         raise CannotStart(f"Cannot write {archive}: {error.strerror or error}. Free disk space or change to another folder") from error
     return archive
 

@@ -138,6 +138,11 @@ def build(architecture: str, classes: int) -> nn.Module:
 
 
 def classes_of(weights: Mapping[str, Tensor]) -> int:
-    """Return the number of classes: the length of the last tensor, the bias of the last layer."""
-    last = list(weights.values())[-1]
-    return last.shape[0] if last.ndim else 1
+    """Return the number of classes: the length of the bias of the last layer.
+
+    The layer is found by the names of a known architecture, because files in the format safetensors are not in the order of the layers.
+    Weights of unknown architectures end with it.
+    """
+    known = (_shapes(architecture, 2) for architecture in ARCHITECTURES)
+    bias = next((list(shapes)[-1] for shapes in known if shapes.keys() == weights.keys()), list(weights)[-1])
+    return weights[bias].shape[0] if weights[bias].ndim else 1

@@ -305,7 +305,7 @@ def average_views(network: Callable[[Tensor], Tensor], pixels: Float[Tensor, "n 
 def accuracy(logits: Float[Tensor, "n classes"], labels: Int64[Tensor, " n"]) -> float:
     """Return the fraction of correctly classified examples. Examples with non-finite logits count as misclassified."""
     right = (logits.argmax(1) == labels.to(logits.device)) & logits.isfinite().all(1)
-    return float(right.double().mean())
+    return int(right.sum()) / len(right)
 
 
 def make_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
@@ -367,7 +367,7 @@ class _Mixup:
     def __init__(self, config: TrainConfig, total: int, generator: torch.Generator, device: torch.device):
         self.smoothing, self.generator = config.label_smoothing, generator
         rng = np.random.default_rng(generator.initial_seed())
-        self.shares = torch.from_numpy(rng.beta(config.mixup, config.mixup, total)).to(device) if config.mixup else None
+        self.shares = torch.from_numpy(rng.beta(config.mixup, config.mixup, total).astype(np.float32)).to(device) if config.mixup else None
         self.others: Tensor | None = None
 
     def mixed(self, number: Int64[Tensor, ""], inputs: Tensor) -> Tensor:

@@ -224,10 +224,10 @@ def _nats(model: LanguageModel, stream: Tensor, context: int, precision: Any) ->
     asked = F.pad(stream[1:], (0, -(len(stream) - 1) % context), value=PAD).unflatten(0, (-1, context))
     given = F.pad(stream[:-1], (0, -(len(stream) - 1) % context), value=PAD).unflatten(0, (-1, context))
     model.eval()
-    total = torch.zeros((), dtype=torch.float64, device="cpu")
+    losses = []
     for some in range(0, len(asked), 64):
         with autocast(str(stream.device), precision):
             logits = model(given[some : some + 64])
         each = F.cross_entropy(logits.float().transpose(1, 2), asked[some : some + 64], ignore_index=PAD, reduction="sum")
-        total += each.double().cpu()
-    return float(total) / (len(stream) - 1)
+        losses.append(each)
+    return float(torch.stack(losses).cpu().double().sum()) / (len(stream) - 1)

@@ -1,4 +1,4 @@
-"""MeasureInfluence functions on the last layer (Koh & Liang 2017), for two classes as in Ghorbani et al. 2019, Sec. "Influence functions".
+"""Influence functions on the last layer (Koh & Liang 2017), for two classes as in Ghorbani et al. 2019, Sec. "Influence functions".
 
 The last layer is retrained as a logistic regression with an L2 penalty until its gradient vanishes; its Hessian is then exact.
 """

@@ -285,6 +285,10 @@ def test_parallel_texts_that_are_not_parallel_are_refused(parallel, home):
     (parallel / "val.de").write_bytes(b"x\ncaf\xe9\n")
     with pytest.raises(UsageError, match=r"val\.de, line 2, is not UTF-8"):
         add("texts", parallel)
+    for language in ("de", "fr"):
+        (parallel / f"val.{language}").write_text("one line\n")
+    with pytest.raises(UsageError, match=r"val\.de has one sentence pair: .* at least two"):
+        add("texts", parallel)
     (parallel / "val.de").unlink()
     with pytest.raises(UsageError, match=r"has no val\.de: .*six files in all"):
         add("texts", parallel)

@@ -140,3 +140,11 @@ def test_what_is_declared_better_are_columns_of_the_myth(myth):
     assert set(myth.conditions) <= columns
     assert myth.better
     assert myth.conditions
+
+
+def test_quartiles_are_printed_with_the_number_that_they_belong_to():
+    names = ["seconds", "q25_seconds", "q75_seconds", "closed_form_seconds", "closed_form_q25_seconds", "closed_form_q75_seconds"]
+    table = pd.DataFrame([range(9)], columns=[*names, "ratio", "ratio_q25", "ratio_q75"])
+    assert interval_columns(table, "seconds") == ("q25_seconds", "q75_seconds")
+    assert interval_columns(table, "closed_form_seconds") == ("closed_form_q25_seconds", "closed_form_q75_seconds")
+    assert interval_columns(table, "ratio") == ("ratio_q25", "ratio_q75")
