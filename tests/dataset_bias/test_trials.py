@@ -27,6 +27,7 @@ from myths.lab.errors import CannotStart, UsageError
 from myths.lab.execution import runner
 from myths.lab.storage.run_folder import RunFolder
 from myths.lab.trial import Context
+from myths.lab.vision.networks import Classifier
 
 
 def rows(trial, outcomes=None):
@@ -166,7 +167,7 @@ def test_foreign_negatives_leave_the_own_ones_as_they_are():
     assert all(r["n_positive"] >= 1 and r["n_negative"] > r["n_positive"] for r in found)
 
 
-def test_a_network_names_what_differs_in_color_and_its_features_are_probed(home):
+def test_a_network_names_what_differs_in_color_and_its_features_are_probed(home, monkeypatch):
     write_folder(home, "plain", 80)
     write_folder(home, "marked", 80, mark=True)
     classifier = TrainDatasetClassifier(sets=("plain", "marked"), epochs=30, max_train_per_set=56)
@@ -176,6 +177,10 @@ def test_a_network_names_what_differs_in_color_and_its_features_are_probed(home)
     found = {w: rows(p, lambda _: outcome)[0]["accuracy_percent"] for w, p in probes.items()}
     assert len(set(found.values())) == 3
     assert min(found.values()) > 100 / 14
+    calibrated = []
+    monkeypatch.setattr(Classifier, "calibrate", lambda self, x: calibrated.append(len(x)))
+    (row,) = rows(probes["random"])
+    assert calibrated == [row["n_train"]], "the untrained network sees no test image either"
 
 
 # --- profiles -------------------------------------------------------------------------------------

@@ -118,6 +118,7 @@ class TrainDatasetClassifier(Trial):
 class LinearProbe(Trial):
     """Linear probe: train a linear object classifier on features of a dataset classifier, of the untrained network, or on pixels."""
 
+    version: ClassVar[int] = 2
     classifier: TrainDatasetClassifier
     """Dataset classifier to probe."""
     task: Task
@@ -158,14 +159,15 @@ class LinearProbe(Trial):
         y = encode_labels(images.labels, classes).to(images.dataset_index.device)
         shown = (y >= 0).nonzero()[:, 0]
         y, dataset_index = y[shown], images.dataset_index[shown]
-        x = self._features_of(resize(images.images[shown], self.classifier.image_size), context)
         train, test = stratified(y, dataset_index, self.n_per_class, context)
         train = first_n_per_class(train, y, dataset_index, self.n_per_class)
+        x = self._features_of(resize(images.images[shown], self.classifier.image_size), train, context)
         machine = linear_svm.fit(x[train], y[train], len(classes), validation_mask(len(train), context).to(y.device))
         row = {"n_classes": len(classes), "n_train": len(train)} | accuracy(machine.scores(x[test]), y[test], len(classes))
         return Outcome(rows=[row])
 
-    def _features_of(self, x: torch.Tensor, context: Context) -> torch.Tensor:
+    def _features_of(self, x: torch.Tensor, train: torch.Tensor, context: Context) -> torch.Tensor:
+        """Return the features of all images. The untrained network is calibrated on the training images."""
         import numpy as np
         import torch
 
@@ -177,7 +179,7 @@ class LinearProbe(Trial):
             weights = context.outcome(self.classifier).arrays
             network.load_state_dict({name: torch.from_numpy(np.array(weights[name])) for name in network.state_dict()})
         else:
-            network.calibrate(x)
+            network.calibrate(x[train])
         network = network.to(x.device).eval()
         with torch.inference_mode():
             return torch.cat([network.features(piece.float() / 255) for piece in x.split(500)]).clone()
