@@ -511,11 +511,12 @@ def data_verify(names: Annotated[list[str] | None, typer.Argument(metavar="[NAME
 def data_add(
     name: str,
     path: str,
-    settings: Annotated[list[str] | None, typer.Argument(metavar="[source=LANGUAGE target=LANGUAGE]")] = None,
+    settings: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...")] = None,
 ) -> None:
     """Copy your data under a name, for `myths run --data NAME`.
 
-    PATH is a folder of images or parallel texts, an image, an .npz file, predictions, or weights. See docs/own-data.md.
+    PATH is a folder of images or parallel texts, an image, an .npz file, a table or an edge list (.csv), predictions, or weights.
+    Parallel texts take source=LANGUAGE and target=LANGUAGE. See docs/own-data.md.
     """
     from myths.lab.data import fetch
 

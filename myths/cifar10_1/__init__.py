@@ -37,8 +37,8 @@ MYTH = Myth(
     number=3,
     belief="Machine-learning researchers do not use the test set for validation.",
     rebuttal=(
-        "For a decade, published models were selected on the test set of CIFAR-10. On new images that were collected in the same way, each "
-        "of 30 models loses 4 to 15 points of accuracy. The ranking of the models is nearly unchanged."
+        "It is commonly assumed that published models were selected on the test set of CIFAR-10. On new images that were collected in the "
+        "same way, each of 30 models loses 4 to 15 points of accuracy. The ranking of the models is nearly unchanged."
     ),
     discussion=(
         "The belief itself is cited, not measured: that published models were selected on the test set is taken from common practice. The "

@@ -358,7 +358,7 @@ CLAIMS: tuple[Claim, ...] = (
     _slopes(
         id="U6-he-gradient",
         statement="With He initialization and no normalization, the gradient norm grows exponentially with the number of branches.",
-        unit="growth a branch",
+        unit="growth per branch",
         where=_step("he", 1),
         measure=partial(mean_over_seeds, "gradient_growth"),
         criterion=above(0.1),

@@ -12,7 +12,7 @@ MIN_EXAMPLES = 100
 MIN_KEPT_EXAMPLES = 10
 """Minimum number of examples of each class that are kept (all of a smaller class)."""
 MIN_KEPT_FRACTION = 0.2
-"""Minimum fraction of each class that is kept. The paper prunes up to 80 % (Fig. 5, MNIST)."""
+"""Minimum fraction of each class that is kept. In the paper, pruning 83 % of MNIST costs 0.12 points (Fig. 6)."""
 NEARLY_ALL = 0.9
 """Fraction of a class. The summary warns if pruning by forgetting alone would remove at least this fraction."""
 
@@ -49,7 +49,7 @@ def balanced(
 
 
 def nearly_removed(labels: Sequence[str], events: Sequence[float] | Float[np.ndarray, " n"]) -> list[tuple[str, int, int]]:
-    """Return the classes that lose ``NEARLY_ALL`` examples if all examples without forgetting events are pruned.
+    """Return the classes of which pruning all examples without forgetting events removes at least the fraction ``NEARLY_ALL``.
 
     Returns:
         Name, number of remaining examples and number of examples of each such class.

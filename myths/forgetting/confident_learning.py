@@ -49,7 +49,7 @@ class LabelErrors:
 
 
 def find_label_errors(probabilities: Float[np.ndarray, "n classes"], labels: Int64[np.ndarray, " n"]) -> LabelErrors:
-    """Find likely label errors by the confident joint (Northcutt et al. 2021, Eq. 1 and 2, method "C_confusion").
+    """Find likely label errors by the confident joint (Northcutt et al. 2021, Eq. 1 and 2: examples off the diagonal).
 
     A class is confident for an example if its probability is at least the mean probability of the class over the examples with this
     label. An example is a likely error if its most probable confident class is not its label. Errors come first in the order, then the

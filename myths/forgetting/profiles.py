@@ -273,7 +273,7 @@ def _without(settings: Settings, *names: str, **changed: Any) -> dict[str, Any]:
 
 
 def _paper(seeds: int | None) -> list[Trial]:
-    """Return the trials of the profile "paper": about 500 training runs of 200 epochs, at the digitized points of Figs. 5 and 6."""
+    """Return the trials of the profile "paper": about 360 training runs of 200 epochs, at the digitized points of Figs. 5 and 6."""
     five = seeds or 5
     count: dict[str, Settings] = {name: {"dataset": name, **settings} for name, settings in PAPER_COUNTING.items()}
     pruning: dict[str, Settings] = {name: {"dataset": name, **settings} for name, settings in PAPER_PRUNING.items()}

@@ -73,7 +73,7 @@ MYTH = Myth(
     },
     conditions=("problem", "reference", "variables", "n_variables", "dtype", "threads", "at", "draws", "rows", "rank", "matrix", "vector"),
     verdict_texts={
-        "refuted": "The row loop is much slower than one tensor expression.",
-        "standing": "The row loop is nearly as fast as the tensor expression: matrix libraries are sufficient.",
+        "refuted": "On at least one problem, a loop over gradient rows (PyTorch) is far slower than one tensor expression.",
+        "standing": "A loop over gradient rows (PyTorch) is nearly as fast as the tensor expression: matrix libraries are sufficient.",
     },
 )

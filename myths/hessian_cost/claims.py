@@ -104,7 +104,7 @@ COMPARISONS: tuple[Claim, ...] = tuple(
             subject=f"at least one problem of H1-{device}-best",
             statement=(
                 f"{on}, tensor calculus computes the Hessian of at least one of the paper's three problems at least "
-                f"{PAPER_SPEED[device]} times as fast as a loop over gradient rows."
+                f"{PAPER_SPEED[device]} times as fast as a loop over gradient rows in PyTorch."
             ),
             **cited("read", ABSTRACT, PAPER_SPEED[device]), criterion=at_least(PAPER_SPEED[device]), blind=False, primary=device == "cpu",
         ),

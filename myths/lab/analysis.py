@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from myths.lab import pictures
 from myths.lab.claim import ClaimResult, evaluate_claims, myth_judgment
-from myths.lab.claim_definition import change_since
+from myths.lab.claim_definition import change_since, is_older
 from myths.lab.claim_record import COLUMNS, ClaimRecord
 from myths.lab.data import prepared
 from myths.lab.errors import UsageError
@@ -69,9 +69,7 @@ class Analysis:
         Args:
             claim_result: Result of a claim.
         """
-        claim = claim_result.claim
-        named = trial_ids(claim.rows(self.tables)) if claim_result.estimate is not None else ()
-        return tuple(r for r in self.records if r.trial.id in named and (claim.selects(r.trial) or claim.is_only_cited))
+        return _records_of(claim_result, self.tables, self.records)
 
     @cached_property
     def claims(self) -> tuple[ClaimRecord, ...]:
@@ -99,8 +97,9 @@ def analyze(myth: Myth, run: RunFolder) -> Analysis:
     done = {record.trial.id for record in store.records if record.status == "ok"}
     failed = tuple({r.trial.id: r for r in store.records if r.trial.id not in done}.values())
     skipped = tuple((trial, reason) for trial, reason in _skipped_trials(myth, metadata) if trial.id not in done)
-    claim_results = evaluate_claims(myth.claims, tables, skipped, [(record.trial, record.error or "") for record in failed])
     invocations = [i for i in metadata["invocations"] if myth.name in i["arguments"].get("myths", [])]
+    evaluated = evaluate_claims(myth.claims, tables, skipped, [(record.trial, record.error or "") for record in failed])
+    claim_results = [_with_order(result, tables, results.records, invocations) for result in evaluated]
     profile = ", ".join(dict.fromkeys(i["arguments"]["profile"] for i in invocations))
     warnings = (*map(str, metadata.get("notes", ())), *_warnings(myth, store, results, invocations))
     attempts = (tuple(store.attempts(record.trial)) for record in results.records)
@@ -139,6 +138,20 @@ def write(analysis: Analysis) -> None:
 def write_pictures(analysis: Analysis) -> None:
     """Write ``pictures/*.png``, which show images of datasets, if the data are available on this machine."""
     pictures.draw(analysis.myth, analysis.tables, analysis.run.store(analysis.myth), analysis.run.path / analysis.myth.folder / "pictures")
+
+
+def _records_of(claim_result: ClaimResult, tables: Mapping[str, pd.DataFrame], records: Iterable[TrialRecord]) -> tuple[TrialRecord, ...]:
+    claim = claim_result.claim
+    named = trial_ids(claim.rows(tables)) if claim_result.estimate is not None else ()
+    return tuple(r for r in records if r.trial.id in named and (claim.selects(r.trial) or claim.is_only_cited))
+
+
+def _with_order(
+    claim_result: ClaimResult, tables: Mapping[str, pd.DataFrame], records: Iterable[TrialRecord], invocations: Iterable[Mapping[str, Any]]
+) -> ClaimResult:
+    """Return the result with whether the criterion came first: no trial of the claim ran in an invocation that is older than it."""
+    used = {record.invocation for record in _records_of(claim_result, tables, records)}
+    return replace(claim_result, criterion_first=not any(is_older(i, claim_result.claim) for i in invocations if i["id"] in used))
 
 
 def _skipped_trials(myth: Myth, metadata: Mapping[str, Any]) -> list[tuple[Trial, str]]:

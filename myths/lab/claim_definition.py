@@ -48,13 +48,22 @@ def change_since(invocation: Mapping[str, Any], claim: Claim) -> str:
         invocation: An entry of ``run.json``.
         claim: The claim.
     """
-    then = invocation["criteria"].get(claim.id)
-    if then is None:
-        return "the run is older than the claim"
-    if Criterion.parse(then) != Criterion.parse(str(claim.criterion)):
-        return f"its criterion was {then}, now it is {claim.criterion_text}"
+    if is_older(invocation, claim):
+        then = invocation["criteria"].get(claim.id)
+        return "the run is older than the claim" if then is None else f"its criterion was {then}, now it is {claim.criterion_text}"
     recorded, now = invocation.get("definitions", {}).get(claim.id), definition(claim)
     return f"its definition was {recorded}, now it is {now}" if recorded not in (None, now) else ""
+
+
+def is_older(invocation: Mapping[str, Any], claim: Claim) -> bool:
+    """Return whether an invocation is older than the criterion of a claim: it recorded none, or other bounds.
+
+    Args:
+        invocation: An entry of ``run.json``.
+        claim: The claim.
+    """
+    then = invocation["criteria"].get(claim.id)
+    return then is None or Criterion.parse(then) != Criterion.parse(str(claim.criterion))
 
 
 def _plain(value: Any) -> Any:

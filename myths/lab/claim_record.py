@@ -45,7 +45,7 @@ class ClaimRecord:
     paper_value_source: PaperSource
     """How the paper's value was obtained."""
     criterion: str
-    """Range that the whole interval must lie in, with its unit; committed before the run."""
+    """Range that the whole interval must lie in, with its unit."""
     criterion_low: float | None
     """Lower end of the range; null if it is open."""
     criterion_high: float | None
@@ -125,7 +125,7 @@ class ClaimRecord:
             criterion_strict=claim.criterion.strict,
             criterion_beyond=claim.criterion.beyond,
             repetition_unit=claim.repetition_unit,
-            blind=claim.blind,
+            blind=claim_result.blind,
             direction=claim.direction,
             **measured,
             verdict=claim_result.verdict,

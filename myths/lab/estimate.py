@@ -225,7 +225,9 @@ def corrected_t(
 
 
 def jackknife(value: float, without: Sequence[float] | Float[Array, " groups"], source_of_variation: SourceOfVariation, n: int) -> Estimate:
-    """Return a statistic with its delete-a-group jackknife interval (Shao & Wu 1989): Student's t with one degree of freedom per group.
+    """Return a statistic with its delete-a-group jackknife interval (Shao & Wu 1989).
+
+    The interval is Student's t; its degrees of freedom are the number of groups less one.
 
     Groups are what a repetition draws independently: families of models, datasets, blocks of images. Items within a group may depend on
     each other.

@@ -132,7 +132,7 @@ Epochs = Annotated[float, Range(above=0), Meaning("Passes over the training set.
 BatchSize = Annotated[int, Range(at_least=1), Meaning("Examples per step.")]
 LearningRate = Annotated[float, Range(above=0), Meaning("Learning rate, at its highest where the schedule changes it.")]
 Momentum = Annotated[float, Range(at_least=0, below=1), Meaning("Momentum of gradient descent.")]
-WeightDecay = Annotated[float, Range(at_least=0), Meaning("Weight decay (L2).")]
+WeightDecay = Annotated[float, Range(at_least=0), Meaning("Weight decay: L2 with SGD, decoupled with AdamW.")]
 LabelSmoothing = Annotated[float, Range(at_least=0, below=1), Meaning("Probability that the target spreads over all classes.")]
 Dropout = Annotated[float, Range(at_least=0, below=1), Meaning("Dropout rate.")]
 TrainExamples = Annotated[int, Range(at_least=1, also=(0, "all")), Meaning("Number of training examples.")]

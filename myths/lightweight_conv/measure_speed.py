@@ -27,7 +27,7 @@ REFERENCE: Layer = "attention"
 MAX_SECONDS = 5.0
 """Maximum duration of a call in seconds. A longer call is not repeated; its row has the status "over budget"."""
 REPEAT_BUDGET_SECONDS = 0.3
-"""Duration of the repeats of each layer in seconds. There are at least 5 repeats."""
+"""Duration of the repeats of each layer in seconds. There are 5 to 20 repeats, or 3 if a call takes more than 2 seconds."""
 QUADRATIC = ("attention", "attention-materialized")
 
 

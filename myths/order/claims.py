@@ -50,8 +50,8 @@ LINEAR = (
     ),
     _starts(
         id="Q2",
-        statement="From a small random start, the time to learn a mode is inversely proportional to its singular value (exponent −1.1 to "
-        "−0.8).",
+        statement="From a small random start, the time to learn a mode is nearly inversely proportional to its singular value (exponent "
+        "−1.1 to −0.8).",
         **cited("computed", f"{SOLUTION}: −1 up to a logarithm", -1.0), unit="exponent", where=RANDOM,
         measure=partial(measures.mean_over_draws, "exponent"), criterion=between(-1.1, -0.8), primary=True, blind=False,
     ),
@@ -63,7 +63,7 @@ LINEAR = (
     ),
     _starts(
         id="Q2-twelve",
-        statement="From a small random start, the times to learn twelve modes are inversely proportional to their singular values.",
+        statement="From a small random start, the times to learn twelve modes are nearly inversely proportional to their singular values.",
         **cited("computed", f"{SOLUTION}: −1 up to a logarithm", -1.0), unit="exponent", where={**RANDOM, "modes": 12},
         measure=partial(measures.mean_over_draws, "exponent"), criterion=between(-1.1, -0.8),
     ),

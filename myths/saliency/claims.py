@@ -226,7 +226,7 @@ def _below_random(
             statement=f"{on}, the top-k attack at ε = {epsilon:g}/255 changes more of the top k pixels of {NAMES[method]} than "
             f"{RANDOM[against]} (by more than {limit:g} of the top k).",
             **cited("computed", f"{source}; {LIMIT}", _random_minus_attack(method, epsilon)),
-            unit="of the top k, random less attack",
+            unit="of the top k more than the random walk",
             where={"comparison": "random minus attack", "method": method, "attack": "top-k", "against": against}
             | where
             | {"epsilon": epsilon},

@@ -63,7 +63,7 @@ MYTH = Myth(
         "and the wired ones have up to 44 % more parameters. The authors plot four pairs of networks; the pair that agrees least, MLP and "
         "ResNet-50, is not among them.\n\n"
         "Claims W1 to W7 are recomputed from published errors, and their criteria were written when the numbers were known. W8 alone is "
-        "blind, so the myth stays open unless W8 is decided. Its number of pairs was raised from 8 to 16 after two runs of 8 pairs had "
+        "blind, and it is undecided, so that the myth is open. Its number of pairs was raised from 8 to 16 after two runs of 8 pairs had "
         "disagreed; its criterion did not change. The number of spanning trees, T(1, 1) of the Tutte polynomial, explains "
         "about a quarter of the error between densities 0.125 and 0.135, and nothing beyond clustering and path length. Other points of "
         "the Tutte polynomial cannot be computed at 64 nodes: the problem is #P-hard nearly everywhere (Jaeger, Vertigan & Welsh 1990). "

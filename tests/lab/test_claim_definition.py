@@ -74,6 +74,19 @@ def test_a_change_since_a_run_is_told():
     assert "criterion was" in change_since(made, replace(claim, criterion=above(51.0)))
 
 
+def test_a_criterion_that_is_newer_than_its_run_is_not_blind(tmp_path):
+    run = coin.make_run(tmp_path / "local" / "cpu-laptop")
+    claims = {"C1-ducat": replace(coin.COIN.claims[0], criterion=above(40.0))}
+    assert coin.COIN.claims[0].id == "C1-ducat"
+    blind = {each.claim: each.blind for each in analyze(coin.COIN, run).claims}
+    changed = analyze(replace(coin.COIN, claims=tuple(claims.get(each.id, each) for each in coin.COIN.claims)), run)
+    assert {each.claim: each.blind for each in changed.claims} == {**blind, "C1-ducat": False}
+    assert blind["C1-ducat"]
+    assert not next(each for each in changed.claim_results if each.claim.id == "C1-ducat").evidence.blind
+    renamed = replace(coin.COIN, claims=(*coin.COIN.claims[1:], replace(coin.COIN.claims[0], id="C99")))
+    assert not next(each for each in analyze(renamed, run).claims if each.claim == "C99").blind
+
+
 def test_the_page_warns_of_a_change_after_the_run(tmp_path):
     run = coin.make_run(tmp_path / "local" / "cpu-laptop")
     assert not [said for said in analyze(coin.COIN, run).warnings if "changed" in said]

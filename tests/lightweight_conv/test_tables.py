@@ -381,7 +381,7 @@ def test_own_texts_are_trained_on_and_nothing_else(tmp_path, monkeypatch):
     monkeypatch.setenv("MYTHS_DATA", str(tmp_path / "data"))
     for split in ("train", "val", "test"):
         for language in ("en", "it"):
-            (tmp_path / f"{split}.{language}").write_text(f"{split} {language}\n")
+            (tmp_path / f"{split}.{language}").write_text(f"{split} {language}\n" * 2)
     add("mine", tmp_path)
     own = trials("laptop", None, ("mine",))
     assert {(trial.source, trial.target) for trial in own} == {("en", "it")}
@@ -394,7 +394,7 @@ def test_the_tokenizer_of_the_target_is_part_of_the_trial(tmp_path, monkeypatch)
     monkeypatch.setenv("MYTHS_DATA", str(tmp_path / "data"))
     for split in ("train", "val", "test"):
         for language in ("en", "zh-Hant"):
-            (tmp_path / f"{split}.{language}").write_text(f"{split} {language}\n")
+            (tmp_path / f"{split}.{language}").write_text(f"{split} {language}\n" * 2)
     add("mine", tmp_path)
     own = trials("laptop", None, ("mine",))
     assert {(trial.source, trial.target, trial.tokenizer) for trial in own} == {("en", "zh-hant", "zh")}

@@ -64,7 +64,7 @@ class TrainTransformer(Trial):
     beam_size: Count = 5
     """Beam size of the beam search."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Floating-point precision; "auto" is bf16 if the device supports it."""
+    """Floating-point precision; "auto" is bf16 where it is faster."""
     seed: Seed = 0
 
     nondeterministic_columns: ClassVar[frozenset[str]] = frozenset({"train_seconds", "updates_per_second"})

@@ -116,7 +116,7 @@ class TrainingTrial(Trial):
     train_examples: TrainExamples = 0
     """Number of training examples, the first of the dataset for every seed; 0 uses all."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Precision of the arithmetic; "auto" is bf16 if the device supports it."""
+    """Precision of the arithmetic; "auto" is bf16 where it is faster."""
     seed: Seed = 0
 
     @property

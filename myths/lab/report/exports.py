@@ -170,7 +170,7 @@ def schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "claims.json of a Seven Myths report",
         "description": "Every claim of every run in a report: the paper's number, the measured number with its 95 % interval, the "
-        "criterion that was committed before the run, and the verdict. Infinite or missing numbers are null.",
+        "criterion, and the verdict. Infinite or missing numbers are null.",
         "type": "object",
         "required": list(properties),
         "additionalProperties": False,

@@ -93,7 +93,7 @@ class TrainClassifier(Trial):
     train_examples: TrainExamples = 0
     """Number of training examples, the first of a seeded shuffle; 0 means all."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Numeric precision; auto means bf16 if the device supports it."""
+    """Numeric precision; auto means bf16 where it is faster."""
     seed: Seed = 0
 
     nondeterministic_columns: ClassVar[frozenset[str]] = frozenset({"train_seconds", "examples_per_second"})

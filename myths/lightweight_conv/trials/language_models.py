@@ -67,7 +67,7 @@ class TrainLanguageModel(Trial):
     """Dropout rate of attention weights, and DropConnect rate of kernels."""
     weight_decay: WeightDecay = 0.01
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Floating-point precision; "auto" is bf16 if the device supports it."""
+    """Floating-point precision; "auto" is bf16 where it is faster."""
     candidates: tuple[TrainLanguageModel, ...] = ()
     """Training runs with other learning rates. That of the smallest validation loss is used; without candidates, ``learning_rate`` is."""
     seed: Seed = 0

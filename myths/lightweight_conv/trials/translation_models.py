@@ -114,7 +114,7 @@ class TrainTranslationModel(Trial):
     shuffle_sources: bool = False
     """Whether each target is paired with the source of another, as a control."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Floating-point precision; "auto" is bf16 if the device supports it."""
+    """Floating-point precision; "auto" is bf16 where it is faster."""
     tokenizer: Literal["", "13a", "intl", "char", "zh", "ja-mecab", "ko-mecab", "none", "spm", "flores101", "flores200", "spBLEU-1K"] = ""
     """Tokenizer of sacrebleu for BLEU; empty uses that of the target language (``lab.language.tokenizers``)."""
     candidates: tuple[TrainTranslationModel, ...] = ()
