@@ -78,11 +78,7 @@ def difference_of_rankings(column: str, rows: pd.DataFrame) -> Estimate | None:
 def mean_rank_correlation(column: str, rows: pd.DataFrame) -> Estimate | None:
     """Return the mean rank correlation over disjoint pairs of training runs, with a t interval of its arctanh over seeds."""
     single = rows[(rows["runs"] == 1) & rows[column].notna()] if "runs" in rows else rows.iloc[:0]
-    found = measures.mean(np.arctanh(single.groupby("first_seed")[column].mean().clip(-0.9999, 0.9999)).tolist())
-    if found is None:
-        return None
-    value, low, high = (float(np.tanh(end)) for end in (found.value, found.low, found.high))
-    return Estimate(value, low, high, "seeds", found.n)
+    return measures.mean_correlation(single.groupby("first_seed")[column].mean().tolist())
 
 
 def after_presentations(column: str, largest: float, rows: pd.DataFrame) -> Estimate | None:

@@ -146,6 +146,18 @@ def mean(values: Sequence[float], source_of_variation: SourceOfVariation = "seed
     return student_t(values, source_of_variation) if len(values) > 1 else None
 
 
+def mean_correlation(values: Sequence[float]) -> Estimate | None:
+    """Return the mean of correlations of independent pairs of training runs, or None for fewer than two.
+
+    The mean and Student's t interval over seeds are those of arctanh. A correlation of 1 counts as 1 − 1e-12.
+    """
+    found = mean(np.arctanh(np.clip(values, -1 + 1e-12, 1 - 1e-12)).tolist())
+    if found is None:
+        return None
+    value, low, high = (float(np.tanh(end)) for end in (found.value, found.low, found.high))
+    return Estimate(value, low, high, "seeds", found.n)
+
+
 def geometric_mean(values: Sequence[float], source_of_variation: SourceOfVariation = "repeats") -> Estimate | None:
     """Return the geometric mean of independent positive values, or None for fewer than two values.
 

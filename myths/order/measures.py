@@ -65,11 +65,7 @@ def largest_mean(column: str, rows: pd.DataFrame) -> Estimate | None:
 
 def correlation_over_pairs(column: str, rows: pd.DataFrame) -> Estimate | None:
     """Return the mean correlation over pairs of networks that share none, with Student's t interval on the scale of arctanh."""
-    found = measures.mean(np.arctanh(np.clip(_by_pair(column, rows), -1 + 1e-12, 1 - 1e-12)).tolist())
-    if found is None:
-        return None
-    value, low, high = (float(np.tanh(end)) for end in (found.value, found.low, found.high))
-    return replace(found, value=value, low=low, high=high)
+    return measures.mean_correlation(_by_pair(column, rows))
 
 
 def correlation_difference(

@@ -266,15 +266,14 @@ class ImageTraining(ImageTrial, ABC):
 
     def evaluate(self, context: Context, network: ResidualNetwork, examples: Examples, done: TrainResult) -> dict[str, Any]:
         """Return the number of correctly classified test examples and the accuracy, both 0 if training diverged."""
-        from myths.lab.vision.training import predict
+        from myths.lab.vision import training
 
-        n_correct = 0
+        found = 0
         if done.diverged_at is None:
-            logits = predict(network, examples.x_test, device=context.device)
-            n_correct = int(((logits.argmax(1) == examples.y_test.to(logits.device)) & logits.isfinite().all(1)).sum())
+            found = training.n_correct(training.predict(network, examples.x_test, device=context.device), examples.y_test)
         n = len(examples.x_test)
-        accuracy = 100 * n_correct / n
-        return {"n_correct": n_correct, "n_test": n, "test_accuracy_percent": accuracy, "test_error_percent": 100 - accuracy}
+        accuracy = 100 * found / n
+        return {"n_correct": found, "n_test": n, "test_accuracy_percent": accuracy, "test_error_percent": 100 - accuracy}
 
 
 @contextlib.contextmanager

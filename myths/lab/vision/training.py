@@ -302,10 +302,14 @@ def average_views(network: Callable[[Tensor], Tensor], pixels: Float[Tensor, "n 
     return logits[1] / 2 + (logits[0] + logits[2]) / 4
 
 
+def n_correct(logits: Float[Tensor, "n classes"], labels: Int64[Tensor, " n"]) -> int:
+    """Return the number of correctly classified examples. Examples with non-finite logits count as misclassified."""
+    return int(((logits.argmax(1) == labels.to(logits.device)) & logits.isfinite().all(1)).sum())
+
+
 def accuracy(logits: Float[Tensor, "n classes"], labels: Int64[Tensor, " n"]) -> float:
-    """Return the fraction of correctly classified examples. Examples with non-finite logits count as misclassified."""
-    right = (logits.argmax(1) == labels.to(logits.device)) & logits.isfinite().all(1)
-    return int(right.sum()) / len(right)
+    """Return the fraction of correctly classified examples, as ``n_correct`` counts them."""
+    return n_correct(logits, labels) / len(labels)
 
 
 def make_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
