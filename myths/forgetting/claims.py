@@ -55,6 +55,8 @@ COUNTED = (
     ("mnist", ("mnist",), "MNIST", 98.8), ("permuted", ("permuted mnist",), "permuted MNIST", 97.0),
 )  # fmt: skip
 """Least accuracies of networks whose forgetting events are counted: suffix, datasets, name, percent of the test images (F0-counted)."""
+SIZES = (0, 10_000)
+"""Numbers of training examples, 0 for all, of claims on counts. The smaller sets of T4-scarce have controls of their own."""
 FEW_EVENTS = "short runs have few events, which lowers a correlation"
 """Why claims on correlations need no network as accurate as the paper's."""
 
@@ -175,7 +177,7 @@ COUNTING_CONTROLS = (
         Claim(
             id=f"F0-counted-{suffix}", kind="control", **PROPOSED, unit="% of test images",
             statement=f"On {name}, networks whose forgetting events are counted have a test accuracy of at least {floor:g} %.",
-            table="counts", trial=CountForgetting, repetition_unit="seeds", where={"dataset": datasets, **CLEAN},
+            table="counts", trial=CountForgetting, repetition_unit="seeds", where={"dataset": datasets, "train_examples": SIZES, **CLEAN},
             measure=partial(mean_over_seeds, "test_accuracy_percent"), criterion=at_least(floor), blind=False,
             guards=(CountForgetting, CountUnforgettable, CorrelateCounts, CompareCounts),
             guarded={"dataset": datasets, "label_noise": 0.0},
