@@ -46,10 +46,12 @@ MYTH = Myth(
         "never learned. Events are observed once per epoch, on augmented images in training mode, and are therefore a lower bound. The "
         "paper's text and figures disagree on the unforgettable percentage of CIFAR-10 (31.3 % and 34.4 %). The paper trains for the same "
         "number of epochs on pruned sets. Short schedules of this suite keep the number of updates instead, so that a loss is due to the "
-        "missing examples and not to shorter training. Claim F8 adds the pixel noise of the paper's Fig. 11 as the authors' code does, "
-        "with mean 120 for every standard deviation. Forgetting increases with this noise (on an H200 from 0.72 to 1.7 events) but hardly "
-        "with its standard deviation, and clean test images are classified at chance. Redundancy increases with the size of a dataset: for "
-        "small datasets, the easy examples may be the ones to keep."
+        "missing examples and not to shorter training. Each remaining example is then seen more often. Before a network has converged, "
+        "this may outweigh the missing examples: in short schedules, networks on the pruned set are slightly more accurate (F3-ordered-30 "
+        "is below 0). Claim F8 adds the pixel noise of the paper's Fig. 11 as the authors' code does, with mean 120 for every standard "
+        "deviation. Forgetting increases with this noise (on an H200 from 0.72 to 1.7 events) but hardly with its standard deviation, and "
+        "clean test images are classified at chance. Redundancy increases with the size of a dataset: for small datasets, the easy "
+        "examples may be the ones to keep."
     ),
     papers=(
         Paper(
