@@ -63,27 +63,22 @@ def run(
     else:
         nodes, chosen = session.open_cluster(cluster, device, myths, print)
         machine_class = nodes.timed_kind()[0]
-    try:
-        default = f"{machine_class}-{profile}" + (f"-seed{first_seed}" if first_seed else "")
-        folder = suite.new_run(run or default)
-        request = session.RunRequest(
-            myths=myths,
-            profile=profile,
-            run=folder,
-            device=chosen,
-            seeds=seeds,
-            first_seed=first_seed,
-            data=data,
-            budget=budget_seconds,
-            jobs=jobs,
-            claims=claims,
-            other_runs=tuple(suite.runs(suite.BUNDLED)),
-            cluster=nodes,
-        )
-    except MythsError:
-        if nodes is not None:
-            nodes.close()  # else the next call would take it for a connection of somebody else
-        raise
+    default = f"{machine_class}-{profile}" + (f"-seed{first_seed}" if first_seed else "")
+    folder = suite.new_run(run or default)
+    request = session.RunRequest(
+        myths=myths,
+        profile=profile,
+        run=folder,
+        device=chosen,
+        seeds=seeds,
+        first_seed=first_seed,
+        data=data,
+        budget=budget_seconds,
+        jobs=jobs,
+        claims=claims,
+        other_runs=tuple(suite.runs(suite.BUNDLED)),
+        cluster=nodes,
+    )
     myth_results = session.run(request, lambda myth, plan: lambda trial, record: None)
     wrong = [f"{name}: {result.progress.failure_summary}" for name, result in myth_results.items() if result.progress.failed]
     wrong += [f"{name}: {result.analysis_error}" for name, result in myth_results.items() if result.analysis_error]

@@ -394,21 +394,6 @@ def test_damaged_arrays_are_never_used(tmp_path, damage):
         store.outcome(stored).arrays["a"]
 
 
-def test_a_repetition_that_could_not_be_stored_costs_no_earlier_arrays(tmp_path, monkeypatch):
-    store = store_in(tmp_path)
-    first = store.append(record(0), {"a": np.arange(3)})
-
-    def full(*_):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    with monkeypatch.context() as patched:
-        patched.setattr("myths.lab.storage.store._append_line", full)
-        with pytest.raises(CannotStart):
-            store.append(record(0), {"a": np.arange(4)})
-    assert store.outcome(first).arrays["a"].tolist() == [0, 1, 2]
-    assert not list(tmp_path.rglob("*.partial"))
-
-
 def test_arrays_of_another_execution_are_never_used(tmp_path):
     """The line of the second execution was lost, or lies further down: the file belongs to neither the first line nor its data."""
     store = store_in(tmp_path)

@@ -9,12 +9,11 @@ are computed from these lines alone.
   with its line number.
 - A line of an unknown class, another version or invalid settings is stale: it stays in the file and is ignored.
 - If a trial has several lines, the newest "ok" line whose data do not conflict with the local datasets counts. A failed trial runs again.
-- Arrays are written to a temporary file, which is renamed after their line is written. A file that does not match its hashes is rejected.
+- Arrays are written to a temporary file and renamed before their line is written. A file that does not match its hashes is rejected.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
 import json
@@ -251,9 +250,8 @@ class Store:
             if record.status == "ok" and record.attempt != (attempt := 1 + len(self.attempts(record.trial))):
                 record = replace(record, attempt=attempt)
             if arrays:
-                record = replace(record, arrays={name: array_sha256(array) for name, array in arrays.items()})
-            with self._saved_arrays(record.trial.id, arrays or {}):
-                self._whole_bytes = _append_line(self.file, dump_line(record.to_json()), self._whole_bytes)
+                record = replace(record, arrays=self._save_arrays(record.trial.id, arrays))
+            self._whole_bytes = _append_line(self.file, dump_line(record.to_json()), self._whole_bytes)
         except OSError as error:
             raise CannotStart(
                 f"Cannot write {self.file}: {error.strerror or error}. Free disk space or use a different --results folder, then run again"
@@ -286,12 +284,7 @@ class Store:
     def _array_file(self, identity: str) -> Path:
         return self.folder / "arrays" / f"{identity}.npz"
 
-    @contextlib.contextmanager
-    def _saved_arrays(self, identity: str, arrays: Mapping[str, np.ndarray]) -> Iterator[None]:
-        """Write arrays, and replace those of an earlier execution when the block, which stores the record, has succeeded."""
-        if not arrays:
-            yield
-            return
+    def _save_arrays(self, identity: str, arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
         path = self._array_file(identity)
         path.parent.mkdir(exist_ok=True)
         partial = path.with_suffix(".partial")
@@ -300,10 +293,11 @@ class Store:
                 np.savez(file, **arrays)  # type: ignore[arg-type]
                 file.flush()
                 os.fsync(file.fileno())
-            yield
-            partial.replace(path)
-        finally:
+        except OSError:
             partial.unlink(missing_ok=True)
+            raise
+        partial.replace(path)
+        return {name: array_sha256(array) for name, array in arrays.items()}
 
 
 class Results:

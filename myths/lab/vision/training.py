@@ -371,7 +371,7 @@ class _Mixup:
     def __init__(self, config: TrainConfig, total: int, generator: torch.Generator, device: torch.device):
         self.smoothing, self.generator = config.label_smoothing, generator
         rng = np.random.default_rng(generator.initial_seed())
-        self.shares = torch.from_numpy(rng.beta(config.mixup, config.mixup, total).astype(np.float32)).to(device) if config.mixup else None
+        self.shares = torch.from_numpy(rng.beta(config.mixup, config.mixup, total)).to(device) if config.mixup else None
         self.others: Tensor | None = None
 
     def mixed(self, number: Int64[Tensor, ""], inputs: Tensor) -> Tensor:
