@@ -118,10 +118,9 @@ def descend(
         for name, parameter in parameters.items():
             parameter.add_(rate * direction[name])
         after = network(pixels)
-    names = list(gradients)
     squares = torch.stack([gradient.square().sum() for gradient in gradients.values()])
     in_block = [0.0] * len(network.blocks)
-    for name, square in zip(names, squares.tolist(), strict=True):
+    for name, square in zip(gradients, squares.tolist(), strict=True):
         part, _, rest = name.partition(".")
         if part == "blocks" and ".convs." in f".{rest}":
             in_block[int(rest.partition(".")[0])] += square
