@@ -38,6 +38,7 @@ token: on this data a nat is worth some 20 BLEU (trial runs of 1,200 updates tha
 IN_BLEU = Criterion(-MARGIN_BLEU, 2 * MARGIN_BLEU, beyond="high")
 """No worse by more than the margin, and no better by more than the paper's difference and the margin: that would be untrained attention."""
 IN_NATS = Criterion(-2 * MARGIN_NATS, MARGIN_NATS, beyond="low")
+"""The same in nats per token, where less is better."""
 DECODED_LENGTHS = {"cpu": (16, 24, 64, 128), "gpu": (24, 128)}
 """Lengths of decoded sentences in tokens. Those of the paper have about 27 words."""
 TRAINED_LENGTHS = {"cpu": tuple(2**p for p in range(7, 13)), "gpu": tuple(2**p for p in range(7, 15))}

@@ -58,7 +58,7 @@ MYTH = Myth(
         "are untouched are counted apart from what is left of the others. The paper says that the center shift is the change that "
         "people notice; testing this requires human subjects. On a CPU, integrated gradients have 10 steps in the attack, which "
         "makes it weaker than the paper's. A random walk changes much of a map as well: on CIFAR-10, it leaves about a quarter of the most "
-        "salient pixels, and an attack less than a tenth."
+        "salient pixels, and an attack less than a tenth (cpu-laptop, table attacks)."
     ),
     papers=(
         Paper(
