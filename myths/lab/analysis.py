@@ -99,7 +99,7 @@ def analyze(myth: Myth, run: RunFolder) -> Analysis:
     skipped = tuple((trial, reason) for trial, reason in _skipped_trials(myth, metadata) if trial.id not in done)
     invocations = [i for i in metadata["invocations"] if myth.name in i["arguments"].get("myths", [])]
     evaluated = evaluate_claims(myth.claims, tables, skipped, [(record.trial, record.error or "") for record in failed])
-    claim_results = [_with_order(result, tables, results.records, invocations) for result in evaluated]
+    claim_results = [_with_criterion_first(result, tables, results.records, invocations) for result in evaluated]
     profile = ", ".join(dict.fromkeys(i["arguments"]["profile"] for i in invocations))
     warnings = (*map(str, metadata.get("notes", ())), *_warnings(myth, store, results, invocations))
     attempts = (tuple(store.attempts(record.trial)) for record in results.records)
@@ -146,7 +146,7 @@ def _records_of(claim_result: ClaimResult, tables: Mapping[str, pd.DataFrame], r
     return tuple(r for r in records if r.trial.id in named and (claim.selects(r.trial) or claim.is_only_cited))
 
 
-def _with_order(
+def _with_criterion_first(
     claim_result: ClaimResult, tables: Mapping[str, pd.DataFrame], records: Iterable[TrialRecord], invocations: Iterable[Mapping[str, Any]]
 ) -> ClaimResult:
     """Return the result with whether the criterion came first: no trial of the claim ran in an invocation that is older than it."""
