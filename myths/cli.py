@@ -13,7 +13,7 @@ import tempfile
 import traceback
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -206,14 +206,9 @@ def run(
     """Run the trials of one or more myths. Finished trials are reused."""
     if as_json and not dry_run:
         raise UsageError("--json requires --dry-run. Results of a run are in claims.csv and the other tables")
-    from myths.lab.data.names import canonical_names
-
-    sets = () if data is None else canonical_names(data)
-    request = _request(
-        myths, profile, _Place(device, cluster, jobs), _Named(run, results, source, shard, first_seed), seeds=seeds, data=sets,
-        budget=_seconds(budget), claims=_words("--claim", claim), trial_classes=_words("--trial", trial), again=_words("--again", again),
-        announced=not dry_run,
-    )  # fmt: skip
+    named = _Named(run, results, source, shard, first_seed)
+    chosen = _choices(seeds, data, budget, claim, trial, again)
+    request = _request(myths, profile, _Place(device, cluster, jobs), named, announced=not dry_run, **chosen)
     if dry_run:
         with terminal.waiting("planning"):
             _print_plan(request, as_json)
@@ -582,37 +577,23 @@ def _check_run(words: Sequence[str], device: str) -> None:
     """
     if words[0] != "run":
         raise UsageError(f"Cannot launch `myths {words[0]}`: only `run` can be launched, as in `myths launch slurm --time 8h -- run`")
-    from myths import suite
     from myths.lab.execution import selection
     from myths.lab.execution.cluster import parse_address
-    from myths.lab.execution.shards import Shard
-    from myths.lab.myth import parse_profile
-    from myths.lab.seeds import check_seeds
 
     wrong_usage: Any = typer.BadParameter.__base__  # of click, which is a part of newer versions of typer
     try:
         given = typer.main.get_group(app).commands["run"].make_context("myths run", list(words[1:])).params
     except wrong_usage as error:
         raise UsageError(f"myths run: {error.format_message()}") from error
-    if given["dry_run"]:
+    if given["dry_run"] or given["as_json"]:
         raise UsageError(
             "A job does not run with --dry-run. Print the plan with `myths run --dry-run`, the job with `launch slurm --dry-run`"
         )
-    chosen = [suite.find(name) for name in given["myths"] or ()] or list(suite.MYTHS)
-    selection.trial_classes(chosen, _words("--trial", given["trial"]))
-    selection.claims(
-        chosen, _words("--claim", given["claim"]), lambda myth: lambda claim: True, device if given["device"] == "auto" else given["device"]
-    )
-    check_seeds(given["seeds"], given["first_seed"])
-    _seconds(given["budget"])
-    if given["source"] is not None:
-        suite.find_run(given["source"], suite.PUBLISHED, suite.BUNDLED)
-    if given["profile"] is not None:
-        parse_profile(given["profile"])
-    if given["shard"] is not None:
-        Shard.parse(given["shard"])
-    if given["run"] is not None:
-        suite.new_run(given["run"])
+    named = _Named(*(given[name] for name in ("run", "results", "source", "shard", "first_seed")))
+    chosen = _choices(*(given[name] for name in ("seeds", "data", "budget", "claim", "trial", "again")))
+    request = _unplaced_request(given["myths"], given["profile"], named, given["device"], **chosen)
+    selection.trial_classes(request.myths, request.trial_classes)
+    selection.claims(request.myths, request.claims, lambda myth: lambda claim: True, device if request.device == "auto" else request.device)
     if given["cluster"] is not None:
         parse_address(given["cluster"])
 
@@ -637,51 +618,91 @@ class _Place:
     jobs: int | None = None
 
 
-def _request(myths: list[str] | None, profile: str | None, place: _Place, named: _Named, *, announced: bool, **more: Any) -> RunRequest:
-    from myths import suite
-    from myths.lab.execution import continuation
-    from myths.lab.execution.shards import Shard
-    from myths.lab.myth import parse_profile
+def _choices(
+    seeds: int | None,
+    data: str | None,
+    budget: str | None,
+    claim: Sequence[str] | None,
+    trial: Sequence[str] | None,
+    again: Sequence[str] | None,
+) -> dict[str, Any]:
+    """Return the fields of a request that choose its trials, from the options of `myths run`."""
+    from myths.lab.data.names import canonical_names
 
-    run, results, source = named.run, named.results, named.source
-    for option, given in (("--run", run), ("--from", source)):
-        if given == "":
-            raise UsageError(f"Invalid {option} '': expected the name of a run. Is a shell variable unset?")
-    chosen = [suite.find(name) for name in myths or []] or list(suite.MYTHS)
-    published = None if source is None else suite.find_run(source, suite.PUBLISHED, suite.BUNDLED)
-    part = None if named.shard is None else Shard.parse(named.shard)
-    profile = parse_profile(profile if profile is not None else continuation.profile_of(published) if published is not None else "quick")
-    if run is not None:
-        suite.new_run(run, results)
-    if announced:
-        terminal.print(f"profile {profile}: {', '.join(myths or ['all myths'])}")  # before torch is imported, which takes seconds
+    return {
+        "seeds": seeds,
+        "data": () if data is None else canonical_names(data),
+        "budget": _seconds(budget),
+        "claims": _words("--claim", claim),
+        "trial_classes": _words("--trial", trial),
+        "again": _words("--again", again),
+    }
+
+
+def _request(
+    myths: Sequence[str] | None, profile: str | None, place: _Place, named: _Named, *, announced: bool, **chosen: Any
+) -> RunRequest:
+    from myths import suite
     from myths.lab.execution import worker_pool
-    from myths.lab.execution.session import RunRequest, open_cluster
+    from myths.lab.execution.session import open_cluster
     from myths.lab.measurement import device as devices
 
+    asked = _unplaced_request(myths, profile, named, place.device, **chosen)
+    if announced:
+        terminal.print(f"profile {asked.profile}: {', '.join(myths or ['all myths'])}")  # before torch is imported, which takes seconds
     if place.cluster is None:
         cluster, device = None, devices.select_device(place.device)
         machine_class, default_jobs = devices.machine_class(device), worker_pool.default_jobs(device)
     else:
         with terminal.waiting("connecting to the cluster"):
-            cluster, device = open_cluster(place.cluster, place.device, chosen, terminal.print)
+            cluster, device = open_cluster(place.cluster, place.device, asked.myths, terminal.print)
         machine_class, default_jobs = cluster.timed_kind()[0], cluster.default_jobs(device)
-    name = run or (published.name if published is not None else f"{machine_class}-{profile}")
-    if run is None:
-        name += f"-seed{named.first_seed}" if named.first_seed else ""
-        name += f"-{part.index}of{part.count}" if part is not None else ""
+    run = asked.run
+    if named.run is None:
+        name = f"{machine_class}-{asked.profile}" if asked.source is None else asked.source.name
+        name += f"-seed{asked.first_seed}" if asked.first_seed else ""
+        name += f"-{asked.shard.index}of{asked.shard.count}" if asked.shard is not None else ""
+        run = suite.new_run(name, named.results)
+    return replace(asked, run=run, device=device, jobs=place.jobs or default_jobs, cluster=cluster)
+
+
+def _unplaced_request(myths: Sequence[str] | None, profile: str | None, named: _Named, device: str, **chosen: Any) -> RunRequest:
+    """Return a request whose device is as the user gives it. Torch is not imported.
+
+    Args:
+        myths: Names of myths. Default: all.
+        profile: Name of the profile.
+        named: The run.
+        device: The device.
+        **chosen: As ``_choices`` returns them.
+
+    Raises:
+        UsageError: A value is invalid, or values exclude each other.
+    """
+    from myths import suite
+    from myths.lab.execution import continuation
+    from myths.lab.execution.session import RunRequest
+    from myths.lab.execution.shards import Shard
+    from myths.lab.measurement.device import check_device_name
+    from myths.lab.myth import parse_profile
+
+    for option, given in (("--run", named.run), ("--from", named.source)):
+        if given == "":
+            raise UsageError(f"Invalid {option} '': expected the name of a run. Is a shell variable unset?")
+    check_device_name(device)
+    myths_found = [suite.find(name) for name in myths or []] or list(suite.MYTHS)
+    published = None if named.source is None else suite.find_run(named.source, suite.PUBLISHED, suite.BUNDLED)
+    profile = parse_profile(profile if profile is not None else continuation.profile_of(published) if published is not None else "quick")
     return RunRequest(
-        myths=chosen,
+        myths=myths_found,
         profile=profile,
-        run=suite.new_run(name, results),
+        run=suite.new_run(profile if named.run is None else named.run, named.results),
         device=device,
         first_seed=named.first_seed,
-        jobs=place.jobs or default_jobs,
-        shard=part,
+        shard=None if named.shard is None else Shard.parse(named.shard),
         source=published,
         other_runs=tuple(suite.runs(suite.BUNDLED)),
-        cluster=cluster,
-        **more,
+        **chosen,
     )
 
 

@@ -39,11 +39,10 @@ def select_device(wanted: str) -> str:
         UsageError: The name is not a device.
         CannotStart: The device is not available.
     """
+    check_device_name(wanted)
     import torch
 
     kind, _, index = wanted.partition(":")
-    if kind not in ("auto", "cpu", "cuda", "mps") or (index and not (kind == "cuda" and index.isdecimal())):
-        raise UsageError(f"Invalid --device {wanted!r}: expected auto, cpu, cuda, cuda:0, … or mps")
     if kind == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if kind == "cuda" and not torch.cuda.is_available():
@@ -54,6 +53,17 @@ def select_device(wanted: str) -> str:
     if kind == "mps" and not torch.backends.mps.is_available():
         raise CannotStart("No Apple GPU available. Use --device cpu or --device auto")
     return wanted
+
+
+def check_device_name(wanted: str) -> None:
+    """Check a device as the user gives it, without a look at this machine.
+
+    Raises:
+        UsageError: The name is not a device.
+    """
+    kind, _, index = wanted.partition(":")
+    if kind not in ("auto", "cpu", "cuda", "mps") or (index and not (kind == "cuda" and index.isdecimal())):
+        raise UsageError(f"Invalid --device {wanted!r}: expected auto, cpu, cuda, cuda:0, … or mps")
 
 
 def machine_class(device: str) -> str:
