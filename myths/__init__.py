@@ -8,6 +8,7 @@ Example:
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -56,20 +57,11 @@ def run(
     from myths.lab.execution import session
     from myths.lab.measurement import device as devices
 
-    myths = [suite.find(name) for name in names] or list(suite.MYTHS)
-    if cluster is None:
-        nodes, chosen = None, devices.select_device(device)
-        machine_class = devices.machine_class(chosen)
-    else:
-        nodes, chosen = session.open_cluster(cluster, device, myths, print)
-        machine_class = nodes.timed_kind()[0]
-    default = f"{machine_class}-{profile}" + (f"-seed{first_seed}" if first_seed else "")
-    folder = suite.new_run(run or default)
-    request = session.RunRequest(
-        myths=myths,
+    asked = session.RunRequest(
+        myths=[suite.find(name) for name in names] or list(suite.MYTHS),
         profile=profile,
-        run=folder,
-        device=chosen,
+        run=suite.new_run(profile if run is None else run),
+        device=device,
         seeds=seeds,
         first_seed=first_seed,
         data=data,
@@ -77,8 +69,15 @@ def run(
         jobs=jobs,
         claims=claims,
         other_runs=tuple(suite.runs(suite.BUNDLED)),
-        cluster=nodes,
     )
+    if cluster is None:
+        nodes, chosen = None, devices.select_device(device)
+        machine_class = devices.machine_class(chosen)
+    else:
+        nodes, chosen = session.open_cluster(cluster, device, asked.myths, print)
+        machine_class = nodes.timed_kind()[0]
+    folder = asked.run if run is not None else suite.new_run(asked.default_name(machine_class))
+    request = dataclasses.replace(asked, run=folder, device=chosen, cluster=nodes)
     myth_results = session.run(request, lambda myth, plan: lambda trial, record: None)
     wrong = [f"{name}: {result.progress.failure_summary}" for name, result in myth_results.items() if result.progress.failed]
     wrong += [f"{name}: {result.analysis_error}" for name, result in myth_results.items() if result.analysis_error]

@@ -657,12 +657,7 @@ def _request(
         with terminal.waiting("connecting to the cluster"):
             cluster, device = open_cluster(place.cluster, place.device, asked.myths, terminal.print)
         machine_class, default_jobs = cluster.timed_kind()[0], cluster.default_jobs(device)
-    run = asked.run
-    if named.run is None:
-        name = f"{machine_class}-{asked.profile}" if asked.source is None else asked.source.name
-        name += f"-seed{asked.first_seed}" if asked.first_seed else ""
-        name += f"-{asked.shard.index}of{asked.shard.count}" if asked.shard is not None else ""
-        run = suite.new_run(name, named.results)
+    run = asked.run if named.run is not None else suite.new_run(asked.default_name(machine_class), named.results)
     return replace(asked, run=run, device=device, jobs=place.jobs or default_jobs, cluster=cluster)
 
 

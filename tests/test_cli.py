@@ -247,14 +247,19 @@ def test_own_data_that_are_not_here_stop_a_dry_run(tmp_path):
     one_clear_line(myths("run", MYTH, "--profile", "laptop", "--dry-run", "--data", "zzz", cwd=tmp_path), 3, "zzz", "myths data add")
 
 
-@pytest.mark.parametrize("wrong", [{"run": "../evil"}, {"profile": "bogus"}, {"seeds": 0}])
-def test_the_python_interface_checks_as_the_command_does(wrong, tmp_path, monkeypatch):
+@pytest.mark.parametrize("cluster", [None, "auto"])
+@pytest.mark.parametrize(
+    "wrong", [{"run": "../evil"}, {"run": ""}, {"profile": "bogus"}, {"seeds": 0}, {"budget_seconds": -1}, {"jobs": 0}]
+)
+def test_the_python_interface_checks_before_it_connects_as_the_command_does(wrong, cluster, tmp_path, monkeypatch):
     import myths as suite
     from myths.lab.errors import UsageError
+    from myths.lab.execution import session
 
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(session, "open_cluster", lambda *given: pytest.fail("a cluster was connected"))
     with pytest.raises(UsageError):
-        suite.run(MYTH, **wrong)
+        suite.run(MYTH, cluster=cluster, **wrong)
     assert not list(tmp_path.iterdir())
 
 

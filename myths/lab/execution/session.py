@@ -94,6 +94,16 @@ class RunRequest:
             raise UsageError(f"--again {self.again[0]} excludes --claim and --trial. Leave them out")
         object.__setattr__(self, "data", tuple(map(canonical_name, self.data)))
 
+    def default_name(self, machine_class: str) -> str:
+        """Return the name of the run if the user gives none.
+
+        Args:
+            machine_class: Machine class of the run.
+        """
+        name = f"{machine_class}-{self.profile}" if self.source is None else self.source.name
+        name += f"-seed{self.first_seed}" if self.first_seed else ""
+        return name if self.shard is None else f"{name}-{self.shard.index}of{self.shard.count}"
+
     @property
     def machine_class(self) -> str:
         """Machine class of the run: that of this machine, or of the nodes that measure time."""
