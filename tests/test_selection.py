@@ -10,6 +10,7 @@ from myths.lab.execution import selection
 from myths.lab.myth import PROFILES
 from tests.chosen import chosen, excused, idle, measured, number, records
 
+FORGETTING = suite.find("forgetting")
 DROPPED = 25
 """Trials that are dropped here, one at a time; benchmarks/test_selection.py drops every one."""
 
@@ -52,9 +53,18 @@ def test_needs_name_columns_that_trials_have(myth):
             assert set(need) - {"trial"} <= set(kind.test_instance().columns), claim.id
 
 
-# --- what a request names ------------------------------------------------------------------------
+def test_trials_of_a_claim_that_the_user_names_run_before_those_of_primary_claims():
+    trials = FORGETTING.trials("overnight", None, ())
+    by_id = {claim.id: claim for claim in FORGETTING.claims}
+    wanted = selection.claims([FORGETTING], ["F3-vs-random-30"], lambda myth: lambda claim: True, "cpu")["forgetting"]
+    first = selection.most_urgent(FORGETTING.claims, trials, wanted)
+    own = selection.needed_by([by_id["F3-vs-random-30"]], trials)
+    assert first[: len(own)] == own
+    assert selection.most_urgent(FORGETTING.claims, trials)[: len(own)] != own
+    assert {trial.id for trial in first} >= {trial.id for trial in selection.most_urgent(FORGETTING.claims, trials)}
 
-FORGETTING = suite.find("forgetting")
+
+# --- what a request names ------------------------------------------------------------------------
 
 
 def named(*words, open_=lambda identity: True):

@@ -19,7 +19,7 @@ class Entry:
     Attributes:
         trial: The trial.
         myth_index: Index of its myth in the run.
-        urgent: Whether a primary claim without a decision needs it.
+        urgent: Whether a claim that the user names, or a primary one, needs it.
         alone: Whether it is a retry that needs a machine to itself, because its worker process crashed.
         losses: Number of times that the node that ran it was lost.
         waits_for: Number of its dependencies that have not finished.
@@ -42,8 +42,8 @@ class Entry:
 class Queue:
     """The trials of several myths in one order.
 
-    1. Trials that a primary claim without a decision needs, one chain (a trial and its dependencies) at a time. If the time budget
-       ends, some claims are then decided instead of many being started.
+    1. Trials that a claim needs that the user names, then those of primary claims, one chain (a trial and its dependencies) at a time. If
+       the time budget ends, some claims are then decided instead of many being started.
     2. All other trials. If several trials run at once, the trials with the longest chain of dependents (estimated seconds) come first, so
        that the run does not end with one long trial. If one trial runs at a time, one chain at a time.
 

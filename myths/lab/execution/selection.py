@@ -75,22 +75,23 @@ def needed_by(chosen: Iterable[Claim], trials: Iterable[Trial]) -> list[Trial]:
     return [trial for trial in trials if any(claim.selects(trial) for claim in chosen)]
 
 
-def most_urgent(all_claims: Sequence[Claim], trials: Sequence[Trial]) -> list[Trial]:
-    """Return the trials that the primary claims are measured on, one claim after another, each followed by its controls.
+def most_urgent(all_claims: Sequence[Claim], trials: Sequence[Trial], named: Iterable[Claim] = ()) -> list[Trial]:
+    """Return the trials that named and primary claims are measured on, one claim after another, each followed by its controls.
 
     Claims that supersede a primary claim come last.
 
     Args:
         all_claims: Claims of a myth.
         trials: Trials to run.
+        named: Claims that the user names, as ``claims`` returns them. They come first.
     """
     by_id = {claim.id: claim for claim in all_claims}
     primary = [claim for claim in all_claims if claim.primary]
     better = [by_id[claim.superseded_by] for claim in primary if claim.superseded_by]
     found: dict[str, Trial] = {}
-    for claim in (*primary, *better):
-        for each in with_controls(claim, by_id):
-            found.update((trial.id, trial) for trial in trials if trial.id not in found and each.selects(trial))
+    with_their_controls = (each for claim in (*primary, *better) for each in with_controls(claim, by_id))
+    for each in (*named, *with_their_controls):
+        found.update((trial.id, trial) for trial in trials if trial.id not in found and each.selects(trial))
     return list(found.values())
 
 

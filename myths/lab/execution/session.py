@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from myths.lab import analysis
 from myths.lab.analysis import Analysis
+from myths.lab.claim import Claim
 from myths.lab.data import prepared
 from myths.lab.data.names import canonical_name
 from myths.lab.errors import CannotStart, MythsError, UsageError
@@ -163,11 +164,12 @@ ProgressFactory = Callable[[Myth, Plan], Callable[[Trial, TrialRecord | None], N
 
 @dataclass(frozen=True)
 class MythPlan:
-    """A myth of a request, its stored results, and its plan."""
+    """A myth of a request, its stored results, its plan, and the claims that the request names, each followed by its controls."""
 
     myth: Myth
     store: Store
     plan: Plan
+    named: tuple[Claim, ...] = ()
 
 
 def plans(request: RunRequest, unavailable: UnavailableReason = lambda name: None) -> list[MythPlan]:
@@ -192,9 +194,10 @@ def plans(request: RunRequest, unavailable: UnavailableReason = lambda name: Non
     listed = {myth.name: _listed(request, myth, stores[myth.name]) for myth in request.myths}
     if request.again and (unknown := set(request.again) - {trial.id for trials in listed.values() for trial in trials}):
         raise UsageError(f"Unknown --again {min(unknown)}: run {request.run.name!r} has no finished trial with this id")
+    named: dict[str, list[Claim]] = {}
     if request.claims:
-        wanted = selection.claims(request.myths, request.claims, functools.partial(_is_open, request.run), request.device)
-        listed = {name: selection.needed_by(wanted[name], trials) for name, trials in listed.items() if name in wanted}
+        named = selection.claims(request.myths, request.claims, functools.partial(_is_open, request.run), request.device)
+        listed = {name: selection.needed_by(named[name], trials) for name, trials in listed.items() if name in named}
     if request.trial_classes:
         kinds = selection.trial_classes(request.myths, request.trial_classes)
         listed = {name: selection.of_classes(kinds, trials) for name, trials in listed.items()}
@@ -206,7 +209,12 @@ def plans(request: RunRequest, unavailable: UnavailableReason = lambda name: Non
         listed = request.shard.of(listed, _shard_cost(request))
     hashes, again = prepared.hash_lookup(), frozenset(request.again)
     return [
-        MythPlan(myth, stores[myth.name], runner.plan(listed[myth.name], stores[myth.name], hashes, unavailable, again))
+        MythPlan(
+            myth,
+            stores[myth.name],
+            runner.plan(listed[myth.name], stores[myth.name], hashes, unavailable, again),
+            tuple(named.get(myth.name, ())),
+        )
         for myth in request.myths
         if myth.name in listed
     ]
@@ -352,7 +360,7 @@ def _myth_trials(planned: MythPlan, request: RunRequest, progress_of: ProgressFa
         myth_results[planned.myth.name] = _analyze(planned.myth, request.run, progress)
 
     other_records = records_of_other_runs(request, planned.myth)
-    urgent = selection.most_urgent(planned.myth.claims, planned.plan.in_state("pending"))
+    urgent = selection.most_urgent(planned.myth.claims, planned.plan.in_state("pending"), planned.named)
     return MythTrials(planned.plan, planned.store, urgent, other_records, progress_of(planned.myth, planned.plan), ended)
 
 
