@@ -47,7 +47,7 @@ def share_of_shallow(results: Results) -> pd.DataFrame:
     table = one_epoch(results)
     if table.empty:
         return table
-    keys = [*SETTING, "protocol", "learning_rate", "seed"]
+    keys = [*SETTING, "learning_rate", "seed"]
     shallow = table[(table["nominal_depth"] == SHALLOW) & (table["method"] == "fixup")]
     pairs = table.merge(shallow[[*keys, "test_accuracy_percent", TRIALS]], on=keys, suffixes=("", "_of_shallow"))
     pairs[TRIALS] = unite_columns(pairs[TRIALS], pairs.pop(f"{TRIALS}_of_shallow"))
@@ -203,14 +203,21 @@ def _over_seeds(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 
 
 def _mark_main_setting(table: pd.DataFrame) -> pd.DataFrame:
-    """Mark the main setting of each depth: at the usual rate, with the most methods, the most images and the largest images."""
+    """Mark the main setting of each depth: at the usual rate, with the most methods, the most images and the largest images.
+
+    If all are equal, it is the wide residual network, as in the paper's Fig. 3.
+    """
     if table.empty:
         return table
     usual = table["learning_rate"] == FIRST_EPOCH["learning_rate"]
     columns = ["nominal_depth", *SETTING]
     methods = table[usual].groupby(columns, dropna=False)["method"].transform("nunique").reindex(table.index)
     return mark_main_setting(
-        table, ["nominal_depth"], columns, (methods, table["n_train"], table["image_size"].replace(0, 1000)), eligible=usual
+        table,
+        ["nominal_depth"],
+        columns,
+        (methods, table["n_train"], table["image_size"].replace(0, 1000), (table["architecture"] == "wide-resnet").astype(int)),
+        eligible=usual,
     )
 
 

@@ -18,7 +18,7 @@ from myths.forgetting import measures
 from myths.forgetting.measures import RANDOM
 from myths.forgetting.pruning_order import LEAST_FORGOTTEN, STRATIFIED
 from myths.forgetting.trials import CompareCounts, CorrelateCounts, CountForgetting, CountUnforgettable, PruneNothing, TrainPruned
-from myths.lab.claim import PROPOSAL, PROPOSED, Claim, cited
+from myths.lab.claim import PROPOSAL, PROPOSED, Claim, FirstOf, cited
 from myths.lab.criterion import Criterion, above, at_least, at_most, below, between, within
 from myths.lab.measures import largest, mean_over_seeds, only_value
 
@@ -38,11 +38,13 @@ FIG_6 = f"{PAPER}, Fig. 6"
 CCS = "Zheng et al. 2023, abstract and introduction"
 CCS_RANDOM = f"{CCS} (34.03 %; random by eye from a figure, about 79 %)"
 
-CIFAR10 = ("cifar10", "cifar10 subset", "digits")
-MNIST = ("mnist", "digits")
-"""Datasets in the order of preference. scikit-learn's digits are a stand-in, on which no conclusion is drawn."""
+CIFAR10 = FirstOf("cifar10", "cifar10 subset", "digits")
+MNIST = FirstOf("mnist", "digits")
+"""scikit-learn's digits are a stand-in, on which no conclusion is drawn."""
 EL2N = ("EL2N after 4 epochs, lowest first", "EL2N after 20 epochs, lowest first")
-CLEAN = {"label_noise": 0.0, "pixel_noise": 0.0, "main_setting": True}
+SIZES = (0, 10_000)
+"""Numbers of training examples, 0 for all, of claims on counts. The smaller sets of T4-scarce have controls of their own."""
+CLEAN = {"label_noise": 0.0, "pixel_noise": 0.0, "train_examples": SIZES, "main_setting": True}
 WINDOWS = {
     "dataset": "cifar10", "pruning_order": (LEAST_FORGOTTEN, RANDOM), "pruned_percent": 10.0, "transfer": False, "main_setting": True,
 }  # fmt: skip
@@ -51,12 +53,10 @@ MANY_PRESENTATIONS = ({"epochs": lambda epochs: epochs >= measures.MIN_PRESENTAT
 """Trials of claims on label noise."""
 
 COUNTED = (
-    ("cifar10", ("cifar10", "cifar10 subset"), "CIFAR-10", 90.0), ("cifar100", ("cifar100",), "CIFAR-100", 70.0),
+    ("cifar10", FirstOf("cifar10", "cifar10 subset"), "CIFAR-10", 90.0), ("cifar100", ("cifar100",), "CIFAR-100", 70.0),
     ("mnist", ("mnist",), "MNIST", 98.8), ("permuted", ("permuted mnist",), "permuted MNIST", 97.0),
 )  # fmt: skip
 """Least accuracies of networks whose forgetting events are counted: suffix, datasets, name, percent of the test images (F0-counted)."""
-SIZES = (0, 10_000)
-"""Numbers of training examples, 0 for all, of claims on counts. The smaller sets of T4-scarce have controls of their own."""
 FEW_EVENTS = "short runs have few events, which lowers a correlation"
 """Why claims on correlations need no network as accurate as the paper's."""
 
@@ -177,7 +177,7 @@ COUNTING_CONTROLS = (
         Claim(
             id=f"F0-counted-{suffix}", kind="control", **PROPOSED, unit="% of test images",
             statement=f"On {name}, networks whose forgetting events are counted have a test accuracy of at least {floor:g} %.",
-            table="counts", trial=CountForgetting, repetition_unit="seeds", where={"dataset": datasets, "train_examples": SIZES, **CLEAN},
+            table="counts", trial=CountForgetting, repetition_unit="seeds", where={"dataset": datasets, **CLEAN},
             measure=partial(mean_over_seeds, "test_accuracy_percent"), criterion=at_least(floor), blind=False,
             guards=(CountForgetting, CountUnforgettable, CorrelateCounts, CompareCounts),
             guarded={"dataset": datasets, "label_noise": 0.0},
@@ -199,12 +199,12 @@ F0-trained."""
 PRUNING = (
     _pruning(
         "F3-ordered-30", "Pruning the least-forgotten 30 % of CIFAR-10 changes the accuracy by at most 0.3 points.",
-        cited("computed", FIG_5, 0.12), within(0.3, beyond="low"), 30.0, dataset=("cifar10", "digits"), primary=True,
+        cited("computed", FIG_5, 0.12), within(0.3, beyond="low"), 30.0, dataset=FirstOf("cifar10", "digits"), primary=True,
         blind=False,
     ),
     _pruning(
         "F3-vs-random-30", "Pruning the least-forgotten 30 % of CIFAR-10 costs at least 0.4 points less accuracy than a random 30 %.",
-        cited("computed", FIG_5, 0.76), at_least(0.4), 30.0, dataset=("cifar10", "digits"), against="random", primary=True,
+        cited("computed", FIG_5, 0.76), at_least(0.4), 30.0, dataset=FirstOf("cifar10", "digits"), against="random", primary=True,
     ),
     _pruning(
         "F3-random-30", "Pruning a random 30 % of CIFAR-10 costs at least 0.4 points of accuracy.",
@@ -348,7 +348,7 @@ UNFORGETTABLE_ORDER = tuple(
     )
     for suffix, more, fewer, names, reported in (
         ("mnist", "mnist", ("permuted mnist",), ("MNIST", "permuted MNIST"), cited("read", DIFFERENCE, 16.4)),
-        ("permuted-mnist", "permuted mnist", CIFAR10, ("permuted MNIST", "CIFAR-10"), cited("read", DIFFERENCE, 44.0)),
+        ("permuted-mnist", "permuted mnist", ("cifar10",), ("permuted MNIST", "CIFAR-10"), cited("read", DIFFERENCE, 44.0)),
         ("cifar10", "cifar10", ("cifar100",), ("CIFAR-10", "CIFAR-100"), cited("from memory", DIFFERENCE, 23.7)),
     )
 )  # fmt: skip
@@ -373,7 +373,7 @@ CORRELATIONS = (
             without_controls={f"F0-counted-{suffix.removesuffix('-mnist')}": FEW_EVENTS},
         )
         for suffix, dataset, name, correlation in (
-            ("cifar10", ("cifar10", "cifar10 subset"), "CIFAR-10", 0.892), ("mnist", MNIST, "MNIST", None),
+            ("cifar10", FirstOf("cifar10", "cifar10 subset"), "CIFAR-10", 0.892), ("mnist", MNIST, "MNIST", None),
             ("permuted-mnist", "permuted mnist", "permuted MNIST", None),
         )
     ),

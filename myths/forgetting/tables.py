@@ -24,6 +24,7 @@ from myths.forgetting.trials.training import dataset_name
 from myths.lab.estimate import clopper_pearson, student_t
 from myths.lab.storage.store import Results
 from myths.lab.tables import PROVENANCE_COLUMNS, TRIALS, mark_main_setting, rows_of_kind, unite, unite_columns
+from myths.lab.trial import PROTOCOLS
 from myths.lab.vision.classifier import RELATIVE_COST
 
 if TYPE_CHECKING:
@@ -196,8 +197,10 @@ def _pruning(results: Results) -> pd.DataFrame:
         *("pruned_score_min", "pruned_score_mean", "pruned_score_max"),
         *("match_updates", "steps", "train_loss", "train_seconds", "diverged_at", "protocol", "device", TRIALS, TRIALS_OF_LOSS),
     ]
-    table = table[[name for name in names if name in table]].copy()
-    return _mark_main_setting(table, ["dataset", "train_examples", "transfer"])
+    # A baseline and the runs on sets that a score of another paper prunes share one training, whose protocol is that of the baseline.
+    training = table.groupby("setting")["protocol"].transform(lambda protocols: PROTOCOLS[min(map(PROTOCOLS.index, protocols))])
+    protocol, table = table["protocol"].to_numpy(), table[[name for name in names if name in table]].assign(protocol=training)
+    return _mark_main_setting(table, ["dataset", "train_examples", "transfer"]).assign(protocol=protocol)
 
 
 def pruning_curve(results: Results) -> pd.DataFrame:

@@ -41,6 +41,16 @@ PROPOSED = cited("computed", PROPOSAL)
 """Fields of a claim that no paper makes."""
 
 
+class FirstOf(tuple[str, ...]):
+    """Values of a column in the order of preference. Rows with the first value that occurs are selected, never a mixture."""
+
+    __slots__ = ()
+
+    def __new__(cls, *values: str) -> FirstOf:
+        """Make it from the values, the preferred one first."""
+        return super().__new__(cls, values)
+
+
 MINIMUM_REPETITIONS: Mapping[SourceOfVariation, int] = {"processes": 5, "seeds": 3}
 """Number of repetitions below which an interval decides nothing. Other units have no minimum."""
 
@@ -64,7 +74,7 @@ class Claim:
         paper_value_source: How the paper's value was obtained.
         unit: Unit of value, interval and criterion; empty for a pure number. It is recorded with every run: do not reword it.
         table: Name of the table to select rows from.
-        where: Column filters. Maps a column to a value or to a tuple of allowed values.
+        where: Column filters. Maps a column to a value, to a tuple of allowed values, or to ``FirstOf`` for values of which one is used.
         trial: Class of the trials that produce the rows.
         needs: Planned trials that the rows are computed from. Each entry selects trials whose ``columns`` match ``where``, updated with the
             columns of the entry: a value, a tuple of values, a predicate, or ``...`` for any value; ``trial`` selects another class. Empty
@@ -213,6 +223,9 @@ class Claim:
             raise ValueError(f"claim {self.id}: table {self.table} has no column {unknown[0]!r}. Available: {known}")
         for column, value in self.where.items() if len(rows) else ():
             rows = rows[rows[column].isin(value if isinstance(value, tuple) else (value,))]
+        for column, value in self.where.items() if len(rows) else ():
+            if isinstance(value, FirstOf):
+                rows = rows[rows[column] == next(each for each in value if each in set(rows[column]))]
         return rows
 
 

@@ -20,6 +20,12 @@ from myths.lightweight_conv.published import ABLATION
 if TYPE_CHECKING:
     import pandas as pd
 
+SETTING_OF_TIMES = (
+    *("length", "direction", "scope", "causal", "threads", "dtype", "heads", "embed_dim", "ffn_dim", "encoder_layers"),
+    *("batch_tokens", "batch_size", "beam_size"),
+)
+"""Columns in which the timings of one setting by several processes agree."""
+
 
 def smallest_ratio(column: str, lengths: tuple[int, ...], rows: pd.DataFrame) -> Estimate | None:
     """Return the smallest geometric mean over processes of a ratio of times, over lengths.
@@ -58,7 +64,7 @@ def process_spread(column: str, rows: pd.DataFrame) -> Estimate | None:
     """
     if column not in rows:
         return None
-    keys = [key for key in ("length", "direction", "scope", "threads", "dtype") if key in rows]
+    keys = [key for key in SETTING_OF_TIMES if key in rows]
     groups = [group[column] for _, group in rows.dropna(subset=[column]).groupby(keys) if len(group) > 1]
     return exact(100 * max(group.max() / group.min() - 1 for group in groups), min(map(len, groups))) if groups else None
 

@@ -283,7 +283,9 @@ def _paper(seeds: int | None) -> list[Trial]:
         *_processes(five, LENGTHS[2:], True, **large, dtype="bfloat16"),
         *_processes(five, (1024, 2048, 4096, 8192), False, **large, dtype="bfloat16"),
         *_sweep(LENGTHS, **large, dtype="bfloat16", causal=True),
-        *_decoding(five, (24, 128), embed_dim=1024, ffn_dim=4096, encoder_layers=6, decoder_layers=6, batch_size=256, heads=16),
+        *_decoding(
+            five, (24, 128), embed_dim=1024, ffn_dim=4096, encoder_layers=6, decoder_layers=6, batch_size=256, heads=16, dtype="bfloat16"
+        ),
         *_recall(five, (CONVOLUTION, ATTENTION, HYBRID)),
         *_recall(five, (CONVOLUTION,), gap=0),
         *language,

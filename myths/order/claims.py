@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from myths.lab.claim import PROPOSED, Claim, cited
+from myths.lab.claim import PROPOSED, Claim, FirstOf, cited
 from myths.lab.criterion import above, at_least, at_most, between
 from myths.lab.measures import largest, mean_over_seeds, only_value
 from myths.order import measures
@@ -19,8 +19,8 @@ SAXE = "Saxe et al. 2019"
 SOLUTION = f"{SAXE}, solution of the dynamics of two layers, derived again"
 HACOHEN = "Hacohen et al. 2020, abstract"
 
-DATASETS = ("cifar100", "digits")
-"""In the order of preference. scikit-learn's digits are a stand-in, on which no conclusion is drawn."""
+DATASETS = FirstOf("cifar100", "digits")
+"""scikit-learn's digits are a stand-in, on which no conclusion is drawn."""
 CNN = ("small_cnn", "mnist_cnn")
 CROSS = ("small_cnn and mlp", "mnist_cnn and mlp")
 RESNETS = ("small_cnn and resnet8", "small_cnn and resnet18")

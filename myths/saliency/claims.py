@@ -14,7 +14,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from myths.lab.claim import PROPOSAL, PROPOSED, Claim, cited
+from myths.lab.claim import PROPOSAL, PROPOSED, Claim, FirstOf, cited
 from myths.lab.criterion import Criterion, above, at_least, at_most, below, between, within
 from myths.lab.estimate import SourceOfVariation
 from myths.lab.measures import Measure, mean_over_seeds, smallest
@@ -81,8 +81,8 @@ KAMATH = "Kamath et al. 2024, read in copies of the paper; LENS less intersectio
 BENIGN = "arXiv 2604.02532, abstract: Grad-CAM is the most stable of four methods, and geometric changes do more than photometric ones"
 ACCEPTING = ("top-k", "mass-center", "targeted", "random-walk")
 """Attacks that accept only images that keep their label."""
-WITH_CONTROLS = ("cifar10", "digits")
-"""Datasets of the control claims. A run has one of them; no conclusion is drawn from the digits."""
+WITH_CONTROLS = FirstOf("cifar10", "digits")
+"""Datasets of the control claims. No conclusion is drawn from the digits."""
 
 _attacks = partial(Claim, table="attacks", trial=AttackImages)
 _differences = partial(Claim, table="differences", trial=AttackImages, measure=partial(over_attacked, "value"))

@@ -292,7 +292,8 @@ def initialize(model: nn.Module, config: TransformerConfig) -> None:
     """Initialize linear layers by Xavier, biases by 0, embeddings by N(0, 1/d), and apply Fixup if configured.
 
     Fixup (Zhang et al. 2019, Sec. 4, and their fairseq code): the last linear layer of each branch is 0. The first one is scaled by
-    L^(-1/2) in feed-forward networks and by L^(-1/6) in attention, for L residual branches. An untied output layer is 0.
+    L^(-1/2) in feed-forward networks and by L^(-1/6) in attention (queries, keys and values), for L residual branches. An untied output
+    layer is 0. Other than in their code, attention keeps its biases.
     """
     for module in model.modules():
         if isinstance(module, nn.Linear):
@@ -312,6 +313,8 @@ def initialize(model: nn.Module, config: TransformerConfig) -> None:
             elif isinstance(module, TokenMixer | CrossAttention):
                 module.project_in.weight *= config.branches ** (-1 / 6)
                 module.project_out.weight.zero_()
+                if isinstance(module, CrossAttention):
+                    module.query.weight *= config.branches ** (-1 / 6)
             elif isinstance(module, Logits) and not config.tied:
                 module.classify.weight.zero_()
 
