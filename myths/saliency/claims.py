@@ -22,6 +22,7 @@ from myths.lab.verdict import Direction
 from myths.saliency.digitized import digitized_value
 from myths.saliency.measures import (
     accuracy_over_images,
+    excess_over_budget,
     largest_over_methods,
     over_attacked,
     over_networks,
@@ -107,13 +108,25 @@ CONTROL_CLAIMS = (
     _attacks(
         id="Z0",
         kind="control",
-        statement="At ε = 0, no attack changes a map.",
+        statement="A map of the same image, computed twice, is the same (ε = 0).",
         **cited("computed", f"{PROPOSAL}: it follows from the definition"),
         unit="of the top k, the least of all images",
         where={"epsilon": 0.0},
         needs=({"epsilon": ...},),
         measure=partial(smallest, "min_intersection"),
         criterion=at_least(1.0),
+        repetition_unit="exact",
+        brings_trials=False,
+        guards=(AttackImages,),
+    ),
+    _attacks(
+        id="Z0-budget",
+        kind="control",
+        statement="No attack changes a pixel by more than ε.",
+        **cited("computed", f"{PROPOSAL}: it follows from the definition"),
+        unit="gray levels more than ε, the most of all attacks",
+        measure=excess_over_budget,
+        criterion=at_most(0.01),
         repetition_unit="exact",
         brings_trials=False,
         guards=(AttackImages,),
@@ -248,6 +261,7 @@ GIVES_WAY_TO = {
 TOUCHED: Measure = touched
 UNTOUCHED_SHARE: Measure = untouched
 LEFT: Measure = partial(over_attacked, "intersection")
+CONFIDENCE_CHANGE: Measure = partial(over_attacked, "confidence_change_pp")
 
 FRAGILE = (
     *_below_random(
@@ -277,15 +291,23 @@ FRAGILE = (
         )
         for method, short in SHORT.items()
     ),
-    _attacks(
-        id="S1-cifar-confidence",
-        statement="On CIFAR-10, the top-k attack on the simple gradient lowers the confidence by at most 10 points (mean over images).",
-        **cited("read", CONFIDENCE),
-        unit="pp",
-        where={"method": "gradient", "attack": "top-k", **CIFAR},
-        measure=partial(over_attacked, "confidence_change_pp"),
-        criterion=at_least(-10.0),
-        repetition_unit="seeds",
+    *(
+        _attacks(
+            id=id,
+            statement=f"On CIFAR-10, the top-k attack on {NAMES[method]} lowers the confidence by at most 10 points (mean over images).",
+            **cited("read", CONFIDENCE),
+            unit="pp",
+            where={"method": method, "attack": "top-k", **CIFAR},
+            measure=CONFIDENCE_CHANGE,
+            criterion=at_least(-10.0),
+            repetition_unit="seeds",
+            blind=method == "gradient",
+        )
+        for id, method in (
+            ("S1-cifar-confidence", "gradient"),
+            ("S1-cifar-ig-confidence", "integrated-gradients"),
+            ("S1-cifar-deeplift-confidence", "deeplift"),
+        )
     ),
     _attacks(
         id="S2-cifar",
@@ -319,6 +341,9 @@ FRAGILE = (
             (f"S1-{SHORT[method]}-untouched", "top-k",
              f"the top-k attack at ε = 8/255 leaves the maps of at most 10 % of the images untouched ({NAMES[method]})",
              cited("computed", f"{FIGURE_3} shows means only; {LIMIT}"), "of the images", UNTOUCHED_SHARE, at_most(0.10)),
+            (f"S1-{SHORT[method]}-confidence", "top-k",
+             f"the top-k attack at ε = 8/255 on {NAMES[method]} lowers the confidence by at most 10 points (mean over images)",
+             cited("read", CONFIDENCE), "pp", CONFIDENCE_CHANGE, at_least(-10.0)),
             *((f"S2-{SHORT[method]}-{suffix}", attack,
                f"{RANDOM[attack]} at ε = 8/255 leaves 10 to 40 % of the top 1,000 pixels of {NAMES[method]} unchanged",
                cited("computed", NOISE, digitized_value(method, "random-walk", LARGEST)), "of the top 1,000",

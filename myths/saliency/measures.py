@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from myths.lab import measures
-from myths.lab.estimate import Estimate, clopper_pearson, student_t
+from myths.lab.estimate import Estimate, clopper_pearson, exact, student_t
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,6 +16,11 @@ MIN_IMAGES = 24
 """Minimum number of images that keep their label and have a map."""
 RANGES = {"intersection": (0.0, 1.0), "top5_overlap": (0.0, 1.0), "spearman": (-1.0, 1.0)}
 """Ranges of measures, which no interval leaves."""
+
+
+def excess_over_budget(rows: pd.DataFrame) -> Estimate | None:
+    """Return by how many gray levels the largest change of a pixel exceeds ε, at most over attacks; negative if none reaches it."""
+    return exact(float((rows["max_linf_levels"] - rows["epsilon"]).max()), len(rows)) if "max_linf_levels" in rows else None
 
 
 def over_networks(column: str, rows: pd.DataFrame, *, min_images: int = 0) -> Estimate | None:
