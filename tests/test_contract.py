@@ -15,7 +15,7 @@ import pytest
 
 from myths import suite
 from myths.lab.analysis import analyze
-from myths.lab.claim import PROPOSAL, PROPOSED
+from myths.lab.claim import PROPOSAL, PROPOSED, FirstOf
 from myths.lab.data.built_in import BUILT_IN
 from myths.lab.data.catalog import CATALOG
 from myths.lab.errors import UsageError
@@ -101,6 +101,15 @@ def test_claims_are_whole(myth):
         assert claim.calibration is None or claim.calibration in ids
         assert claim.superseded_by is None or (claim.primary and claim.superseded_by in set(ids) - {claim.id})
         assert not (claim.primary and claim.paper_value_source == "from memory, unverified")
+
+
+@pytest.mark.parametrize("myth", MYTHS)
+def test_a_claim_compares_the_datasets_that_it_names_or_uses_the_first_and_pools_none(myth):
+    for claim in myth.claims:
+        named = claim.where.get("dataset")
+        if isinstance(named, tuple) and len(named) > 1 and not isinstance(named, FirstOf):
+            compared = str(getattr(claim.measure, "args", ()))
+            assert all(name in compared for name in named), claim.id
 
 
 @pytest.mark.parametrize("myth", MYTHS)

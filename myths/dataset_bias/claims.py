@@ -349,7 +349,7 @@ CLAIMS: tuple[Claim, ...] = (
     *(
         Claim(
             id=f"D7-{task}",
-            statement=f"A detector of {task} has lower average precision on negatives of other datasets than on those of its own dataset.",
+            statement=f"A detector of {task} has lower average precision on the negatives of all datasets than on those of its own.",
             **cited("from memory", f"{PAPER}, Table 2 (detection)", drop),
             unit="% drop of AP, mean over sets",
             table="negatives",
@@ -366,7 +366,7 @@ CLAIMS: tuple[Claim, ...] = (
         Claim(
             id=f"N4-{task}",
             kind="control",
-            statement=f"If the images of each class are dealt to datasets at random, negatives of other datasets change the average "
+            statement=f"If the images of each class are dealt to datasets at random, the negatives of all datasets change the average "
             f"precision of a detector of {task} by at most 5 %.",
             **PROPOSED,
             unit="% drop of AP, mean over sets",

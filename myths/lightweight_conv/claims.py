@@ -444,7 +444,7 @@ CLAIMS: tuple[Claim, ...] = (
             repetition_unit="seeds",
         )
         for suffix, dataset, name in (
-            ("tinyshakespeare", ("tinyshakespeare", "numbers"), "Tiny Shakespeare (stand-in: written numbers)"),
+            ("tinyshakespeare", FirstOf("tinyshakespeare", "numbers"), "Tiny Shakespeare (stand-in: written numbers)"),
             ("ptb", "ptb", "a part of the Penn Treebank"),
             ("wikitext2", "wikitext2", "a part of WikiText-2"),
         )

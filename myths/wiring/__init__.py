@@ -71,7 +71,8 @@ MYTH = Myth(
         "the Tutte polynomial cannot be computed at 64 nodes: the problem is #P-hard nearly everywhere (Jaeger, Vertigan & Welsh 1990). "
         "Whether the temperature at which the Potts model on a wiring orders predicts the error of the network is an open question "
         "without a criterion in the literature. At one density, the two are correlated (ρ about 0.7); but this temperature depends on "
-        "clustering and path length, so W9 asks what it adds to them, among wirings of one density."
+        "clustering and path length, so W9 asks what it adds to them, among wirings of one density. With the sampling of the profile "
+        '"laptop", half or more of what this temperature has beyond them is error of the sampling (V9-reliability), so that W9 is open.'
     ),
     papers=(
         Paper(

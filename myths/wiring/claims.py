@@ -20,6 +20,7 @@ from myths.wiring.measures import (
     mismatches,
     over_generators,
     over_wirings,
+    reliability_beyond_shape,
     size_of_correlation,
     smallest_r2,
 )
@@ -35,6 +36,7 @@ from myths.wiring.trials import (
     FitSurface,
     LocateTransition,
     RegenerateWirings,
+    SampleWirings,
     SelectBest,
     TrainWirings,
 )
@@ -113,6 +115,16 @@ SAMPLING = (
             **cited("computed", "Potts 1952; Beffara & Duminil-Copin 2012", 0),
         )
         for states in (2, 3)
+    ),
+    *(
+        Claim(
+            id=f"V9-reliability-{states}", kind="control", table="wiring_transitions", trial=SampleWirings,
+            statement=f"Of what varies in the Potts transition (q = {states}) beyond clustering and path length, at least 70 % is no error "
+            "of the sampling.",
+            where={"states": states}, unit="of the variance", criterion=at_least(0.7), measure=reliability_beyond_shape,
+            repetition_unit="models", guards=(CorrelateTransitions,), guarded={"states": states}, blind=False, **PROPOSED,
+        )
+        for states in (2, 3, 4)
     ),
 )  # fmt: skip
 """Controls of the sampler of the Potts model. Those of the lattice are no exact equalities but hold within the noise of the sampling."""

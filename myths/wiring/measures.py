@@ -7,10 +7,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from myths.lab import measures
-from myths.lab.estimate import Estimate, clopper_pearson
+from myths.lab.estimate import CONFIDENCE, Estimate, clopper_pearson
+from myths.wiring import regression
 
 if TYPE_CHECKING:
     import pandas as pd
+
+MIN_WIRINGS = 24
+"""Number of wirings below which nothing is said about what varies between them."""
 
 over_wirings = partial(measures.from_columns, n="wirings", source_of_variation="models")
 """Return an estimate of a table with its bootstrap interval over wirings, each of which is a network."""
@@ -79,3 +83,27 @@ def better_arm(arms: tuple[str, str], rows: pd.DataFrame, *, first_seed: int = 0
     """
     counted = rows[rows["seed"] >= first_seed]
     return measures.paired_difference("test_error_percent", "arm", arms, counted, pair="pair", source_of_variation="seeds")
+
+
+def reliability_beyond_shape(rows: pd.DataFrame) -> Estimate | None:
+    """Return how much of what varies in the Potts transition beyond clustering and path length is no error of the sampling.
+
+    The transition times the mean degree is fitted by a quadratic function of clustering and path length. Of the variance that is left, the
+    mean squared standard error of the sampling is subtracted. The interval is that of a variance of normal values (χ²) over wirings.
+
+    Args:
+        rows: Rows of the table ``wiring_transitions`` with one number of states.
+    """
+    from scipy import stats
+
+    rows = rows.drop_duplicates("wiring").dropna(subset=["beta", "beta_error"])
+    if len(rows) < MIN_WIRINGS:
+        return None
+    number, error = ((rows[name] * rows["mean_degree"]).to_numpy() for name in ("beta", "beta_error"))
+    terms = regression.quadratic(rows["clustering"].to_numpy(), rows["path_length"].to_numpy())
+    squares, degrees = float(((number - regression.fitted(terms, number)) ** 2).sum()), len(rows) - terms.shape[1]
+    tail = (1 - CONFIDENCE) / 2
+    value, low, high = (
+        1 - float((error**2).mean()) * by / squares for by in (degrees, stats.chi2.ppf(1 - tail, degrees), stats.chi2.ppf(tail, degrees))
+    )
+    return Estimate(float(value), float(low), float(high), "models", len(rows))

@@ -153,6 +153,31 @@ def smallest(n, networks):
     return Case(draw, float(truth), conservative=True, slow=True)
 
 
+def reliability(n, truth):
+    """Transitions of wirings that differ beyond a quadratic function of clustering and path length, and by errors of the sampling."""
+
+    def draw(rng):
+        c, length = rng.normal(size=(2, n))
+        number = c - 0.5 * length**2 + np.sqrt(truth) * rng.normal(size=n) + np.sqrt(1 - truth) * rng.normal(size=n)
+        error = np.sqrt(1 - truth) * np.sqrt(rng.chisquare(15, size=n) / 15)
+        columns = {
+            "wiring": range(n),
+            "clustering": c,
+            "path_length": length,
+            "mean_degree": 8.0,
+            "beta": number / 8,
+            "beta_error": error / 8,
+        }
+        return measures.reliability_beyond_shape(pd.DataFrame(columns))
+
+    return Case(draw, truth)
+
+
+def better_arm(rows):
+    """The difference of the two arms, of which every pair has a seed of its own."""
+    return measures.better_arm(SHAPES, rows.assign(seed=rows["pair"]))
+
+
 FIVE = np.sqrt([0.9, 0.8, 0.75, 0.7, 0.5])
 """Loadings of five networks on what they share."""
 
@@ -163,7 +188,7 @@ CASES = {
         ),
     },
     ("wiring.measures.better_arm", "seeds"): {
-        "eight pairs": paired(8, partial(measures.better_arm, SHAPES), "arm", SHAPES, pair="pair", column="test_error_percent"),
+        "eight pairs": paired(8, better_arm, "arm", SHAPES, pair="pair", column="test_error_percent"),
     },
     ("wiring.measures.close_draws", "models"): {"200 draws, 95 %": few(200, 0.95)},
     ("lab.measures.from_columns of wiring.epochs", "models"): {
@@ -178,6 +203,10 @@ CASES = {
         "R², 1,000 wirings": in_sample(1000),
         "of the ceiling, 1,000 wirings": of_ceiling(1000),
         "relative, 1,000 wirings": relative(1000),
+    },
+    ("wiring.measures.reliability_beyond_shape", "models"): {
+        "160 wirings, half": reliability(160, 0.5),
+        "160 wirings, 70 %": reliability(160, 0.7),
     },
     ("wiring.measures.smallest_r2", "models"): {"five of 52 wirings": smallest(52, 5)},
     ("wiring.measures.size_of_correlation", "models"): {

@@ -158,6 +158,21 @@ def test_a_deep_network_is_compared_with_the_shallow_one_of_its_seed_and_setting
     assert tables.share_of_shallow(Results(deep)).empty
 
 
+def test_every_depth_of_the_profile_paper_has_its_shallow_network():
+    """At 10,000 layers the paper's batch is smaller, and 22 layers with that batch are no protocol of the paper."""
+    planned = [t for t in MYTH.trials("paper", None, ()) if isinstance(t, TrainOneEpoch) and t.learning_rate == 0.1]
+    records = [row_of(trial, 400, 1000) for trial in planned]
+    pairs = tables.share_of_shallow(Results(records))
+    main = pairs[pairs["main_setting"] & (pairs["method"] == "fixup")]
+    main = main[main["nominal_depth"].isin([20, 110, 1000, 10_000])]
+    assert len(set(main["nominal_depth"])) == 4
+    assert set(main["architecture"]) == {"wide-resnet"}
+    assert main.groupby("nominal_depth")["seed"].nunique().min() >= 3
+    reversed_ = tables.share_of_shallow(Results(records[::-1]))
+    deep = reversed_[reversed_["main_setting"] & (reversed_["nominal_depth"] == 1000)]
+    assert set(deep["architecture"]) == {"wide-resnet"}
+
+
 def test_failures_are_counts_with_exact_intervals_over_seeds():
     rows = pd.DataFrame({"test_accuracy_percent": [9.0, 40.0, 14.9, 15.0], "diverged_at": [np.nan, 3.0, np.nan, np.nan]})
     failed = measures.failures_percent(rows)

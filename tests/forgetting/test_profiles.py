@@ -4,9 +4,10 @@ import dataclasses
 from collections import Counter
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from myths.forgetting import MYTH, tables
+from myths.forgetting import MYTH, measures, tables
 from myths.forgetting.profiles import trials
 from myths.forgetting.trials import CorrelateCounts, CountForgetting, CountUnforgettable, TrainPruned
 from myths.forgetting.trials.training import TrainingTrial
@@ -135,6 +136,43 @@ def test_baselines_are_there_for_every_removal(profile):
     kept = [t for t in trials(profile) if isinstance(t, TrainPruned)]
     baselines = {(t.dataset, t.permute_pixels, t.network, t.epochs, t.seed) for t in kept if t.pruned_fraction == 0}
     assert {(t.dataset, t.permute_pixels, t.network, t.epochs, t.seed) for t in kept} == baselines
+
+
+@pytest.mark.parametrize("profile", ["laptop", "overnight", "gpu", "paper"])
+def test_every_seed_is_pruned_by_two_rankings_where_the_control_asks_for_them(profile):
+    planned = trials(profile)
+    for claim in MYTH.claims:
+        if claim.id not in ("F0-rankings-30", "F0-rankings-mnist", "F0-rankings-permuted"):
+            continue
+        rankings = {}
+        for trial in planned:
+            if claim.selects(trial) and trial.pruned_fraction:
+                rankings.setdefault(trial.seed, set()).add(tuple(score.seed for score in trial.score_trials))
+        assert all(len(found) == 2 for found in rankings.values()), claim.id
+        assert len(rankings) >= 3 or not rankings or profile == "laptop", claim.id
+    assert profile == "laptop" or any(c.id == "F0-rankings-30" and any(map(c.selects, planned)) for c in MYTH.claims)
+
+
+def test_sets_pruned_by_a_score_of_another_paper_belong_to_the_setting_of_their_baseline():
+    planned = [t for t in trials("paper") if isinstance(t, TrainPruned) and t.dataset == "cifar10"]
+    records = [TrialRecord(t, "ok", rows=[{"test_accuracy_percent": 95.0, "n_test": 10_000}]) for t in planned]
+    table = tables.pruning(Results(records))
+    by_score = table[table["pruning_order"].str.contains("EL2N|GraND")]
+    assert len(by_score) >= 15
+    assert by_score["main_setting"].all()
+    assert set(by_score["protocol"]) == {"reduced"}
+    assert set(table[table["main_setting"] & (table["pruned_percent"] == 0)]["protocol"]) == {"paper"}
+
+
+def test_unforgettable_examples_are_compared_in_runs_of_equal_length_on_whole_sets():
+    def rows(**fewer):
+        more = {"dataset": "a", "seed": [0, 1, 2], "unforgettable_percent": [80.0, 81.0, 82.0], "epochs": 6.0, "train_examples": 0}
+        less = more | {"dataset": "b", "unforgettable_percent": [30.0, 32.0, 31.0]} | fewer
+        return pd.concat([pd.DataFrame(more), pd.DataFrame(less)])
+
+    assert measures.unforgettable_difference("a", ("b",), rows()).value == pytest.approx(50)
+    assert measures.unforgettable_difference("a", ("b",), rows(epochs=12.0)) is None
+    assert measures.unforgettable_difference("a", ("b",), rows(train_examples=10_000)) is None
 
 
 def test_bad_numbers_of_seeds():

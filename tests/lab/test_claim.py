@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from myths.lab.claim import Claim, cited, evaluate_claims, myth_judgment
+from myths.lab.claim import Claim, FirstOf, cited, evaluate_claims, myth_judgment
 from myths.lab.criterion import Criterion, above, at_least, at_most, below, between, within
 from myths.lab.estimate import Estimate
 from myths.lab.trial import Trial
@@ -259,6 +259,19 @@ def test_only_its_own_rows_are_measured():
     assert only([claim(where={"dataset": "digits"})], tables)[0] is REPRODUCED
     assert only([claim(where={"dataset": "cifar"})], tables)[0] is NOT_REPRODUCED
     assert only([claim(where={"dataset": "svhn"})], tables) == (NOT_TESTED, "no trial of this run measures it")
+
+
+def test_of_values_in_the_order_of_preference_one_is_used_and_never_a_mixture():
+    tables = table(("digits", 1.2, 1.4), ("cifar", 0.2, 0.4))
+    for preferred, verdict in (
+        (FirstOf("cifar", "digits"), NOT_REPRODUCED),
+        (FirstOf("svhn", "digits", "cifar"), REPRODUCED),
+        (FirstOf("svhn", "mnist"), NOT_TESTED),
+        (("cifar", "digits"), INCONCLUSIVE),
+    ):
+        assert only([claim(where={"dataset": preferred})], tables)[0] is verdict, preferred
+    filtered = {"values": tables["values"].assign(noise=[0, 1])}
+    assert only([claim(where={"dataset": FirstOf("cifar", "digits"), "noise": 0})], filtered)[0] is REPRODUCED
 
 
 def test_a_column_that_the_table_has_not_is_an_error_and_not_an_untested_claim():

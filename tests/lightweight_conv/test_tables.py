@@ -240,6 +240,10 @@ def test_the_spread_of_processes_is_that_of_the_worst_length():
     rows = pd.DataFrame({"length": [16, 16, 24, 24, 64], "threads": 1, "ratio": [1.0, 1.1, 2.0, 2.5, 9.0]})
     assert measures.process_spread("ratio", rows).value == pytest.approx(25)
     assert measures.process_spread("ratio", rows.iloc[[0, 2]]) is None
+    for column, other in (("causal", True), ("embed_dim", 1024), ("batch_tokens", 99), ("beam_size", 5)):
+        other_setting = rows.assign(ratio=7 * rows["ratio"], **{column: other})
+        both = pd.concat([rows.assign(**{column: 0}), other_setting])
+        assert measures.process_spread("ratio", both).value == pytest.approx(25), column
 
 
 def timed(length, seconds, *, direction="training", block=False, **changed):

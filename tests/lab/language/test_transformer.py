@@ -175,6 +175,8 @@ def test_fixup_starts_with_every_branch_at_zero_and_scaled_first_maps():
     assert all(m.project_out.weight.abs().max() == 0 for m in looks)
     inputs = [m.project_in.weight.abs().max() for m in fixup.modules() if isinstance(m, SelfAttention)]
     assert max(inputs) <= math.sqrt(6 / (16 + 48)) * L ** (-1 / 6) + 1e-6
+    queries = [m.query.weight.abs().max() for m in fixup.modules() if isinstance(m, CrossAttention)]
+    assert max(queries) <= math.sqrt(6 / (16 + 16)) * L ** (-1 / 6) + 1e-6
     scalars = [m for m in fixup.modules() if isinstance(m, ScalarBias | ScalarMultiplier)]
     assert len(scalars) == 10 * 2 + 2 + 2 * 4  # a shift and a scale a branch, two shifts a feed-forward, one before each softmax's stack
     assert not any(isinstance(m, nn.LayerNorm) for m in fixup.modules())
