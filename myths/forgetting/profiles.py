@@ -198,8 +198,8 @@ def _laptop(seeds: int | None) -> list[Trial]:
 
 
 def _overnight(seeds: int | None) -> list[Trial]:
-    """Return the trials of the primary claims with a medium fast network, for about 7 hours on one core; then T4-90 (3 hours), F4
-    on MNIST and permuted MNIST (4 hours), and T4-scarce (2 hours).
+    """Return the trials of the primary claims with a medium fast network, for about 8 hours on one core; then T4-90 (3 hours), F4
+    on MNIST and permuted MNIST (5 hours), and T4-scarce (2 hours).
 
     Two disjoint rankings of three counting runs each. Each of eight seeds trains on the full set and on the sets pruned by either ranking,
     so that the control F0-rankings-30 is paired; the first five also on sets pruned at random and by shuffled counts, whose limits are
