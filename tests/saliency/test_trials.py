@@ -378,7 +378,7 @@ def test_a_request_for_a_claim_runs_its_attacks_and_networks_and_no_others():
     needed = selection.needed_by(chosen, trials("overnight", 1))
     assert [(type(t).__name__, getattr(t, "method", "")) for t in needed] == [("EvaluatePretrained", ""), ("AttackImages", "grad-cam")]
     (claim,) = (claim for claim in MYTH.claims if claim.id == "T7-gradcam-attack")
-    assert set(control_ids(claim, MYTH.claims)) == {"Z0", "Z1", "Z3"}
+    assert set(control_ids(claim, MYTH.claims)) == {"Z0", "Z0-budget", "Z1", "Z3"}
 
 
 def test_the_papers_schedule_on_its_photographs_is_the_papers_protocol():
