@@ -46,9 +46,9 @@ SYMBOLS = {
 def best_first(analyses: Iterable[Analysis]) -> list[Analysis]:
     """Sort the runs of one myth: by rank, published before local, then by name."""
 
-    def place(each: Analysis) -> tuple[int, int, bool, str]:
-        measured, profile = run_rank(each.profile, [j.verdict for j in each.claim_results if j.primary])
-        return -measured, -profile, not each.run.is_published, each.run.name
+    def place(each: Analysis) -> tuple[int, int, int, bool, str]:
+        measured, decided, profile = run_rank(each.profile, [j.verdict for j in each.claim_results if j.primary])
+        return -measured, -decided, -profile, not each.run.is_published, each.run.name
 
     return sorted(analyses, key=place)
 

@@ -10,9 +10,11 @@ import pytest
 
 from myths.lab.analysis import analyze
 from myths.lab.claim_definition import definition
+from myths.lab.myth import run_rank
 from myths.lab.report import formatting, run_view, site
 from myths.lab.storage.store import TrialRecord
 from myths.lab.trial import canonical
+from myths.lab.verdict import Verdict
 from tests.lab.report import coin
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
@@ -327,6 +329,13 @@ def test_a_run_that_stopped_early_does_not_outrank_one_that_measured_what_decide
     assert [d.run.name for d in run_view.best_first([part, whole, more])] == ["h200-paper", "cpu-laptop", "h200-gpu"]
     quick = coin.analysis(tmp_path / "cpu-quick", "quick", heads={"euro": (5040,)})
     assert [d.run.name for d in run_view.best_first([quick, part])] == ["h200-gpu", "cpu-quick"]
+
+
+def test_of_two_runs_that_tested_as_many_claims_the_one_that_decided_more_ranks_higher():
+    decided, undecided = [Verdict.NOT_SEEN, Verdict.NOT_TESTED], [Verdict.INCONCLUSIVE, Verdict.NOT_TESTED]
+    assert run_rank("laptop", decided) > run_rank("gpu", undecided)
+    assert run_rank("gpu", decided) > run_rank("laptop", decided)
+    assert run_rank("laptop", [Verdict.INCONCLUSIVE] * 2) > run_rank("gpu", decided)
 
 
 def own_run(path, heads):
