@@ -190,7 +190,7 @@ def _paper(seeds: int | None) -> list[Trial]:
     return [
         *_one_epoch_runs({}, (10, 22, 40, 58, 112, 256, 502, 1000), (*COMPARED_METHODS, *rest), five),
         *_one_epoch_runs({"batch_size": 64}, (10_000,), (*COMPARED_METHODS, "he", "skipinit"), seeds or 3),
-        *_one_epoch_runs({"batch_size": 64}, (22,), ("fixup",), seeds or 3),  # beside it
+        *_one_epoch_runs({"batch_size": 64}, (22,), ("fixup",), seeds or 3),  # the shallow network of this setting
         *_one_epoch_runs({"batch_size": 64, "train_examples": 12_800}, (22, 10_000), ("fixup",), 1),
         *_one_epoch_runs({"architecture": "resnet"}, (8, 20, 32, 56, 110, 500, 998), (*COMPARED_METHODS, *rest), five),
         *_one_epoch_runs({"architecture": "resnet", "batch_size": 64}, (9998,), COMPARED_METHODS, seeds or 2),
