@@ -294,7 +294,8 @@ THINNING = (
     ),
     Claim(
         id="O5-learned", kind="control", **PROPOSED, unit="of the checkpoints",
-        statement="CIFAR-100: the test images of the thinned superclass are correct at 5 % of the checkpoints on average (chance: 1 %).",
+        statement="CIFAR-100: the test images of the thinned superclass are correct at 5 % of the checkpoints or more, on average "
+        "(chance: 1 %).",
         table="superclass_scores", trial=ThinSuperclass, repetition_unit="seeds", blind=False,
         where={"dataset": "cifar100", "network": "small_cnn", "kept_fraction": 0.1, "is_thinned": True},
         measure=partial(mean_over_seeds, "score_thinned"), criterion=at_least(0.05),

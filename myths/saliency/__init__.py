@@ -58,8 +58,8 @@ MYTH = Myth(
         "notice; testing this requires human subjects. On a CPU, integrated gradients have 10 steps in the attack, which makes it weaker "
         "than the paper's. A random walk changes much of a map as well: on photographs under SqueezeNet, it leaves about a quarter of the "
         "most salient pixels, and an attack less than a tenth. The label stays, but not always the confidence: on photographs, an attack "
-        "lowers it by 10 to 20 points (claims S1-gradient-confidence, S1-ig-confidence and S1-deeplift-confidence), where the paper "
-        "speaks of a small change (cpu-laptop, table attacks)."
+        "lowers it by 10 to 19 points on average (claims S1-gradient-confidence, S1-ig-confidence and S1-deeplift-confidence), where the "
+        "paper speaks of a small change (cpu-laptop, table attacks)."
     ),
     papers=(
         Paper(
