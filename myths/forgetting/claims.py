@@ -339,17 +339,17 @@ UNFORGETTABLE_ORDER = tuple(
     _counts(
         id=f"F1-order-{suffix}", **reported, unit="pp",
         statement=f"In training runs of equal length, {names[0]} has a higher percentage of unforgettable examples than {names[1]}.",
-        where={"dataset": (more, *fewer), **CLEAN}, measure=partial(measures.unforgettable_difference, more, fewer), criterion=above(0),
+        where={"dataset": (more, fewer), **CLEAN}, measure=partial(measures.unforgettable_difference, more, fewer), criterion=above(0),
         without_controls={
             f"F0-counted-{name}": "the sentence is about equal lengths, not accuracies"
             for name, datasets, *_ in COUNTED
-            if datasets[0] in (more, fewer[0])
+            if datasets[0] in (more, fewer)
         },
     )
     for suffix, more, fewer, names, reported in (
-        ("mnist", "mnist", ("permuted mnist",), ("MNIST", "permuted MNIST"), cited("read", DIFFERENCE, 16.4)),
-        ("permuted-mnist", "permuted mnist", ("cifar10",), ("permuted MNIST", "CIFAR-10"), cited("read", DIFFERENCE, 44.0)),
-        ("cifar10", "cifar10", ("cifar100",), ("CIFAR-10", "CIFAR-100"), cited("from memory", DIFFERENCE, 23.7)),
+        ("mnist", "mnist", "permuted mnist", ("MNIST", "permuted MNIST"), cited("read", DIFFERENCE, 16.4)),
+        ("permuted-mnist", "permuted mnist", "cifar10", ("permuted MNIST", "CIFAR-10"), cited("read", DIFFERENCE, 44.0)),
+        ("cifar10", "cifar10", "cifar100", ("CIFAR-10", "CIFAR-100"), cited("from memory", DIFFERENCE, 23.7)),
     )
 )  # fmt: skip
 

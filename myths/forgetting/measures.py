@@ -99,21 +99,19 @@ def _quantile(degrees: int) -> float:
     return float(stats.t.ppf((1 + CONFIDENCE) / 2, degrees))
 
 
-def unforgettable_difference(more: str, fewer: tuple[str, ...], rows: pd.DataFrame) -> Estimate | None:
+def unforgettable_difference(more: str, fewer: str, rows: pd.DataFrame) -> Estimate | None:
     """Return the difference between two datasets in the percentage of unforgettable examples of one training run, paired by seed.
 
-    Returns None if the numbers of epochs differ, or if one dataset is a part of itself.
+    Returns None if the numbers of epochs differ, or if networks were trained on a part of a dataset only.
 
     Args:
         more: Dataset that is expected to have the higher percentage.
-        fewer: Datasets to subtract: the first one that has rows.
+        fewer: Dataset to subtract.
         rows: Rows of the table ``counts``.
     """
-    other = next((name for name in fewer if name in set(rows["dataset"])), None)
-    pair = rows[rows["dataset"].isin([more, other])]
-    if pair["epochs"].nunique() > 1 or pair["train_examples"].any():
+    if rows["epochs"].nunique() > 1 or rows["train_examples"].any():
         return None
-    return measures.paired_difference("unforgettable_percent", "dataset", (more, other), pair)
+    return measures.paired_difference("unforgettable_percent", "dataset", (more, fewer), rows)
 
 
 def over_examples(column: str, kind: Literal["pearson", "spearman"], rows: pd.DataFrame) -> Estimate | None:

@@ -127,7 +127,7 @@ CASES = {
     ("forgetting.measures.unforgettable_difference", "seeds"): {
         f"{n} seeds": paired(
             n,
-            lambda rows: measures.unforgettable_difference("a", ("b",), rows.assign(epochs=6.0, train_examples=0)),
+            lambda rows: measures.unforgettable_difference("a", "b", rows.assign(epochs=6.0, train_examples=0)),
             "dataset",
             ("a", "b"),
             column="unforgettable_percent",

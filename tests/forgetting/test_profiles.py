@@ -170,9 +170,9 @@ def test_unforgettable_examples_are_compared_in_runs_of_equal_length_on_whole_se
         less = more | {"dataset": "b", "unforgettable_percent": [30.0, 32.0, 31.0]} | fewer
         return pd.concat([pd.DataFrame(more), pd.DataFrame(less)])
 
-    assert measures.unforgettable_difference("a", ("b",), rows()).value == pytest.approx(50)
-    assert measures.unforgettable_difference("a", ("b",), rows(epochs=12.0)) is None
-    assert measures.unforgettable_difference("a", ("b",), rows(train_examples=10_000)) is None
+    assert measures.unforgettable_difference("a", "b", rows()).value == pytest.approx(50)
+    assert measures.unforgettable_difference("a", "b", rows(epochs=12.0)) is None
+    assert measures.unforgettable_difference("a", "b", rows(train_examples=10_000)) is None
 
 
 def test_bad_numbers_of_seeds():
