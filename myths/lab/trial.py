@@ -74,6 +74,9 @@ class Trial:
     """Whether an exclusive trial on a GPU needs the other GPUs of the machine idle as well, because it also depends on the CPU."""
     published_arrays: ClassVar[tuple[str, ...]] = ()
     """Arrays to publish with a run because dependents read them: names, or patterns such as "new_*". Never data or weights."""
+    rows_only: ClassVar[tuple[str, ...]] = ()
+    """Fields whose trials serve by their rows alone, such as candidates of a learning rate. ``context.outcome`` gives no arrays of these
+    trials, so that they need not run again where their arrays are not at hand."""
     memory_limit_bytes: ClassVar[int | None] = None
     """Memory limit. If it is set, the trial runs in its own process under this limit."""
 
@@ -143,7 +146,15 @@ class Trial:
     @functools.cached_property
     def dependencies(self) -> tuple[Trial, ...]:
         """Trials in the fields, in field order."""
-        values = (getattr(self, name) for name in _dependency_fields(type(self)))
+        return self._trials_in(_dependency_fields(type(self)))
+
+    @property
+    def array_dependencies(self) -> tuple[Trial, ...]:
+        """Dependencies whose arrays this trial may read: those outside the fields ``rows_only``."""
+        return self._trials_in(name for name in _dependency_fields(type(self)) if name not in self.rows_only)
+
+    def _trials_in(self, names: Iterable[str]) -> tuple[Trial, ...]:
+        values = (getattr(self, name) for name in names)
         return tuple(v for value in values for v in (value if isinstance(value, tuple) else (value,)) if isinstance(v, Trial))
 
     def __str__(self) -> str:

@@ -58,6 +58,23 @@ class Total(Part):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Longest(Part):
+    """Selects by the rows of its candidates, and by the arrays of its parts."""
+
+    rows_only: ClassVar[tuple[str, ...]] = ("candidates",)
+    candidates: tuple[Trial, ...]
+    parts: tuple[Trial, ...] = ()
+
+    def run(self, context: Context) -> Outcome:
+        super().run(context)
+        assert not any(context.outcome(p).arrays for p in self.candidates)
+        lengths = [context.outcome(p).rows[0]["length"] for p in self.candidates] + [
+            int(context.outcome(p).arrays["length"]) for p in self.parts
+        ]
+        return Outcome([{"length": max(lengths)}])
+
+
+@dataclass(frozen=True, kw_only=True)
 class Flat(Trial):
     """Has no formula of its cost."""
 
@@ -78,7 +95,7 @@ class Peek(Total):
         return context.outcome(self.other)
 
 
-TYPES = {kind.__name__: kind for kind in (Part, Total, Peek)}
+TYPES = {kind.__name__: kind for kind in (Part, Total, Longest, Peek)}
 
 
 @pytest.fixture(autouse=True)
@@ -333,6 +350,25 @@ def test_gone_arrays_are_made_again_only_when_an_unfinished_trial_needs_them(tmp
     go([AB, BC, A, ALL], tmp_path)  # ALL needs the arrays of AB, and AB those of a and bb; BC has its own still
     assert RAN == ["a", "bb", "AB", "ALL"]
     assert lengths(tmp_path)["ALL"] == 8
+
+
+def test_gone_arrays_that_nothing_reads_are_not_made_again(tmp_path):
+    go([A, B, C], tmp_path)
+    lose(tmp_path, A, B, C)
+    go([Longest(name="longest", candidates=(A, B), parts=(C,))], tmp_path)
+    assert RAN == ["ccc", "longest"]
+    assert lengths(tmp_path)["longest"] == 3
+    lose(tmp_path, C)
+    go([Longest(name="both", candidates=(A, C), parts=(A, B))], tmp_path)
+    assert RAN == ["a", "bb", "both"]
+
+
+def test_gone_arrays_that_nothing_reads_skip_no_trial(tmp_path):
+    go([A, B], tmp_path)
+    lose(tmp_path, A, B)
+    ABSENT["a"] = "a is not installed"
+    longest = Longest(name="longest", candidates=(A, B))
+    assert states([longest, AB], tmp_path) == {"a": "done", "bb": "done", "longest": "pending", "AB": "a is not installed"}
 
 
 def test_gone_arrays_that_cannot_be_made_again_are_missing(tmp_path):

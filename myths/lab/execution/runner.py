@@ -219,13 +219,14 @@ def plan(
     for trial in ordered:
         if trial.id not in whole:
             of_data = next((why for name in trial.data if (why := unavailable(name))), None)
-            skip_reason[trial.id] = (
-                trial.skip_reason() or of_data or next((h for d in trial.dependencies if (h := skip_reason.get(d.id, ""))), "")
-            )  # fmt: skip
-    named, needed = {trial.id for trial in listed} | again, set[str]()
+            arrays_read = {d.id for d in trial.array_dependencies}
+            to_run = (d.id for d in trial.dependencies if d.id in arrays_read or d.id not in finished)
+            of_dependency = next((why for identity in to_run if (why := skip_reason.get(identity, ""))), "")
+            skip_reason[trial.id] = trial.skip_reason() or of_data or of_dependency
+    named, needed, arrays_needed = {trial.id for trial in listed} | again, set[str](), set[str]()
     steps = []
     for trial in reversed(ordered):  # dependents come before what they depend on
-        if trial.id in finished and (trial.id in whole or trial.id not in needed):
+        if trial.id in finished and (trial.id in whole or trial.id not in arrays_needed):
             steps.append(PlannedTrial(trial, "done"))
         elif skip_reason[trial.id] and trial.id in named:
             steps.append(PlannedTrial(trial, "skipped", skip_reason[trial.id]))
@@ -233,6 +234,7 @@ def plan(
         elif not skip_reason[trial.id] and (trial.id in named or trial.id in needed):
             steps.append(PlannedTrial(trial, "pending"))
             needed.update(dependency.id for dependency in trial.dependencies)
+            arrays_needed.update(dependency.id for dependency in trial.array_dependencies)
     return Plan(tuple(reversed(steps)))
 
 
@@ -411,7 +413,13 @@ class _Running:
 def _make_context(trial: Trial, store: Store, invocation: Invocation) -> tuple[Context, dict[str, str]]:
     """Return the context of a trial, and the hashes of the data that it and its dependencies read."""
     dependencies = {t.id: record for t in dependencies_first(trial.dependencies) if (record := store.finished(t, invocation.hashes))}
-    outcomes = DependencyOutcomes({identity: store.outcome(record) for identity, record in dependencies.items()})
+    arrays_unread = {d.id for d in trial.dependencies} - {d.id for d in trial.array_dependencies}
+    outcomes = DependencyOutcomes(
+        {
+            identity: Outcome(record.rows) if identity in arrays_unread else store.outcome(record)
+            for identity, record in dependencies.items()
+        }
+    )
     data = {name: sha256 for name in trial.data if (sha256 := invocation.hashes(name))}
     for record in dependencies.values():
         data |= record.data

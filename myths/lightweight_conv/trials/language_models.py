@@ -38,6 +38,7 @@ class TrainLanguageModel(Trial):
     """
 
     nondeterministic_columns: ClassVar[frozenset[str]] = frozenset({"train_seconds", "tokens_per_second"})
+    rows_only: ClassVar[tuple[str, ...]] = ("candidates",)
 
     dataset: Corpus = "tinyshakespeare"
     """Name of the text in `myths data list`."""

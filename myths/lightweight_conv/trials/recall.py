@@ -33,6 +33,7 @@ class TrainRecall(Trial):
     """
 
     nondeterministic_columns: ClassVar[frozenset[str]] = frozenset({"train_seconds"})
+    rows_only: ClassVar[tuple[str, ...]] = ("candidates",)
 
     layers: Annotated[tuple[Layer, ...], Items()]
     """Layer that mixes positions in each block, from the first."""

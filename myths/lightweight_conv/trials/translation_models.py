@@ -67,6 +67,7 @@ class TrainTranslationModel(Trial):
     """
 
     nondeterministic_columns: ClassVar[frozenset[str]] = frozenset({"train_seconds", "target_tokens_per_second", "sentences_per_second"})
+    rows_only: ClassVar[tuple[str, ...]] = ("candidates",)
 
     dataset: DatasetName = "multi30k"
     source: DatasetName = "de"
