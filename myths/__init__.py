@@ -8,7 +8,6 @@ Example:
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ def run(
     from myths import suite
     from myths.lab.errors import MythsError
     from myths.lab.execution import session
-    from myths.lab.measurement import device as devices
+    from myths.run_options import place
 
     asked = session.RunRequest(
         myths=[suite.find(name) for name in names] or list(suite.MYTHS),
@@ -70,20 +69,13 @@ def run(
         claims=claims,
         other_runs=tuple(suite.runs(suite.BUNDLED)),
     )
-    if cluster is None:
-        nodes, chosen = None, devices.select_device(device)
-        machine_class = devices.machine_class(chosen)
-    else:
-        nodes, chosen = session.open_cluster(cluster, device, asked.myths, print)
-        machine_class = nodes.timed_kind()[0]
-    folder = asked.run if run is not None else suite.new_run(asked.default_name(machine_class))
-    request = dataclasses.replace(asked, run=folder, device=chosen, cluster=nodes)
+    request = place(asked, run, jobs=jobs, cluster=cluster)
     myth_results = session.run(request, lambda myth, plan: lambda trial, record: None)
     wrong = [f"{name}: {result.progress.failure_summary}" for name, result in myth_results.items() if result.progress.failed]
     wrong += [f"{name}: {result.analysis_error}" for name, result in myth_results.items() if result.analysis_error]
     if wrong:
         raise MythsError("; ".join(wrong))
-    return folder.name
+    return request.run.name
 
 
 def results(name: str, run: str | None = None) -> dict[str, pd.DataFrame]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import os
-import re
 import shlex
 import shutil
 import sys
@@ -13,7 +13,6 @@ import tempfile
 import traceback
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +21,7 @@ import typer
 from myths.lab.counting import counted
 from myths.lab.errors import CannotStart, MythsError, UsageError
 from myths.lab.execution import interruption
+from myths.run_options import RunOptions, place
 from myths.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -206,9 +206,11 @@ def run(
     """Run the trials of one or more myths. Finished trials are reused."""
     if as_json and not dry_run:
         raise UsageError("--json requires --dry-run. Results of a run are in claims.csv and the other tables")
-    named = _Named(run, results, source, shard, first_seed)
-    chosen = _choices(seeds, data, budget, claim, trial, again)
-    request = _request(myths, profile, _Place(device, cluster, jobs), named, announced=not dry_run, **chosen)
+    options = RunOptions(
+        myths=myths, profile=profile, device=device, run=run, results=results, seeds=seeds, first_seed=first_seed, data=data, budget=budget,
+        jobs=jobs, claim=claim, trial=trial, again=again, shard=shard, source=source, cluster=cluster,
+    )  # fmt: skip
+    request = _placed(options, announced=not dry_run)
     if dry_run:
         with terminal.waiting("planning"):
             _print_plan(request, as_json)
@@ -577,9 +579,6 @@ def _check_run(words: Sequence[str], device: str) -> None:
     """
     if words[0] != "run":
         raise UsageError(f"Cannot launch `myths {words[0]}`: only `run` can be launched, as in `myths launch slurm --time 8h -- run`")
-    from myths.lab.execution import selection
-    from myths.lab.execution.cluster import parse_address
-
     wrong_usage: Any = typer.BadParameter.__base__  # of click, which is a part of newer versions of typer
     try:
         given = typer.main.get_group(app).commands["run"].make_context("myths run", list(words[1:])).params
@@ -589,139 +588,15 @@ def _check_run(words: Sequence[str], device: str) -> None:
         raise UsageError(
             "A job does not run with --dry-run. Print the plan with `myths run --dry-run`, the job with `launch slurm --dry-run`"
         )
-    named = _Named(*(given[name] for name in ("run", "results", "source", "shard", "first_seed")))
-    chosen = _choices(*(given[name] for name in ("seeds", "data", "budget", "claim", "trial", "again")))
-    request = _unplaced_request(given["myths"], given["profile"], named, given["device"], **chosen)
-    selection.trial_classes(request.myths, request.trial_classes)
-    selection.claims(request.myths, request.claims, lambda myth: lambda claim: True, device if request.device == "auto" else request.device)
-    if given["cluster"] is not None:
-        parse_address(given["cluster"])
+    RunOptions.of(given).check(device)
 
 
-@dataclass(frozen=True)
-class _Named:
-    """The run of a request as the user names it: name, folder, the published run that it continues, shard, and first seed."""
-
-    run: str | None
-    results: Path | None
-    source: str | None
-    shard: str | None = None
-    first_seed: int = 0
-
-
-@dataclass(frozen=True)
-class _Place:
-    """Where a request runs, as the user says it: device, cluster, and number of trials at a time."""
-
-    device: str
-    cluster: str | None = None
-    jobs: int | None = None
-
-
-def _choices(
-    seeds: int | None,
-    data: str | None,
-    budget: str | None,
-    claim: Sequence[str] | None,
-    trial: Sequence[str] | None,
-    again: Sequence[str] | None,
-) -> dict[str, Any]:
-    """Return the fields of a request that choose its trials, from the options of `myths run`."""
-    from myths.lab.data.names import canonical_names
-
-    return {
-        "seeds": seeds,
-        "data": () if data is None else canonical_names(data),
-        "budget": _seconds(budget),
-        "claims": _words("--claim", claim),
-        "trial_classes": _words("--trial", trial),
-        "again": _words("--again", again),
-    }
-
-
-def _request(
-    myths: Sequence[str] | None, profile: str | None, place: _Place, named: _Named, *, announced: bool, **chosen: Any
-) -> RunRequest:
-    from myths import suite
-    from myths.lab.execution import worker_pool
-    from myths.lab.execution.session import open_cluster
-    from myths.lab.measurement import device as devices
-
-    asked = _unplaced_request(myths, profile, named, place.device, **chosen)
-    if announced:
-        terminal.print(f"profile {asked.profile}: {', '.join(myths or ['all myths'])}")  # before torch is imported, which takes seconds
-    if place.cluster is None:
-        cluster, device = None, devices.select_device(place.device)
-        machine_class, default_jobs = devices.machine_class(device), worker_pool.default_jobs(device)
-    else:
-        with terminal.waiting("connecting to the cluster"):
-            cluster, device = open_cluster(place.cluster, place.device, asked.myths, terminal.print)
-        machine_class, default_jobs = cluster.timed_kind()[0], cluster.default_jobs(device)
-    run = asked.run if named.run is not None else suite.new_run(asked.default_name(machine_class), named.results)
-    return replace(asked, run=run, device=device, jobs=place.jobs or default_jobs, cluster=cluster)
-
-
-def _unplaced_request(myths: Sequence[str] | None, profile: str | None, named: _Named, device: str, **chosen: Any) -> RunRequest:
-    """Return a request whose device is as the user gives it. Torch is not imported.
-
-    Args:
-        myths: Names of myths. Default: all.
-        profile: Name of the profile.
-        named: The run.
-        device: The device.
-        **chosen: As ``_choices`` returns them.
-
-    Raises:
-        UsageError: A value is invalid, or values exclude each other.
-    """
-    from myths import suite
-    from myths.lab.execution import continuation
-    from myths.lab.execution.session import RunRequest
-    from myths.lab.execution.shards import Shard
-    from myths.lab.measurement.device import check_device_name
-    from myths.lab.myth import parse_profile
-
-    for option, given in (("--run", named.run), ("--from", named.source)):
-        if given == "":
-            raise UsageError(f"Invalid {option} '': expected the name of a run. Is a shell variable unset?")
-    check_device_name(device)
-    myths_found = [suite.find(name) for name in myths or []] or list(suite.MYTHS)
-    published = None if named.source is None else suite.find_run(named.source, suite.PUBLISHED, suite.BUNDLED)
-    profile = parse_profile(profile if profile is not None else continuation.profile_of(published) if published is not None else "quick")
-    return RunRequest(
-        myths=myths_found,
-        profile=profile,
-        run=suite.new_run(profile if named.run is None else named.run, named.results),
-        device=device,
-        first_seed=named.first_seed,
-        shard=None if named.shard is None else Shard.parse(named.shard),
-        source=published,
-        other_runs=tuple(suite.runs(suite.BUNDLED)),
-        **chosen,
-    )
-
-
-def _words(option: str, given: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the items of an option that is repeated or separated by commas.
-
-    Raises:
-        UsageError: The option is empty.
-    """
-    for each in given or ():
-        if not each.replace(",", "").strip():
-            raise UsageError(f"Invalid {option} {each!r}: expected a name. Leave out {option} for all. Is a shell variable unset?")
-    return tuple(word.strip() for each in given or () for word in each.split(",") if word.strip())
-
-
-def _seconds(budget: str | None) -> float | None:
-    if budget is None:
-        return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h)", budget)
-    if match is None:
-        raise UsageError(f"Invalid --budget {budget!r}: expected a number with a unit, such as 90s, 9m or 1.5h")
-    if float(match[1]) == 0:
-        raise UsageError(f"Invalid --budget {budget!r}: expected more than 0, such as 90s. --dry-run prints the plan without running it")
-    return float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
+def _placed(options: RunOptions, announced: bool) -> RunRequest:
+    asked = options.request()
+    if announced:  # before torch is imported, which takes seconds
+        terminal.print(f"profile {asked.profile}: {', '.join(options.myths or ['all myths'])}")
+    with contextlib.nullcontext() if options.cluster is None else terminal.waiting("connecting to the cluster"):
+        return place(asked, options.run, options.results, options.jobs, options.cluster, terminal.print)
 
 
 def _run(request: RunRequest) -> list[str]:

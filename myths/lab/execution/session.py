@@ -84,6 +84,7 @@ class RunRequest:
             UsageError: A value is invalid, or arguments exclude each other.
         """
         parse_profile(self.profile)
+        device.check_device_name(self.device)
         if self.budget is not None and not 0 < self.budget < math.inf:
             raise UsageError(f"Invalid budget={self.budget:g}: expected a positive number of seconds")
         check_seeds(self.seeds, self.first_seed)
