@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from myths.lab import measures
-from myths.lab.estimate import CONFIDENCE, Estimate, fisher_z
+from myths.lab.estimate import CONFIDENCE, Estimate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -114,10 +114,21 @@ def unforgettable_difference(more: str, fewer: str, rows: pd.DataFrame) -> Estim
     return measures.paired_difference("unforgettable_percent", "dataset", (more, fewer), rows)
 
 
-def over_examples(column: str, kind: Literal["pearson", "spearman"], rows: pd.DataFrame) -> Estimate | None:
-    """Return a correlation over all examples with Fisher's z interval over examples, which does not cover other seeds."""
-    row = rows.iloc[0]
-    return None if row[column] != row[column] else fisher_z(float(row[column]), int(row["n"]), "training examples", kind)
+def sum_correlation(runs: int, rows: pd.DataFrame) -> Estimate | None:
+    """Return the correlation of counts summed over disjoint groups of runs, from that of pairs of runs, with its interval over seeds.
+
+    By the formula of Spearman and Brown, sums over k runs are correlated with k r / (1 + (k - 1) r) if pairs of runs are with r. It holds
+    for the paper's numbers (Sec. 6): 0.892 for pairs gives 0.976 for k = 5.
+
+    Args:
+        runs: Number of runs in a group.
+        rows: The row of the pairs in the table ``count_correlations``. An end of the interval below 0 is taken as 0.
+    """
+    pairs = mean_correlation(rows)
+    if pairs is None:
+        return None
+    value, low, high = (runs * max(r, 0.0) / (1 + (runs - 1) * max(r, 0.0)) for r in (pairs.value, pairs.low, pairs.high))
+    return replace(pairs, value=value, low=low, high=high)
 
 
 def worst_window(rows: pd.DataFrame) -> pd.DataFrame:

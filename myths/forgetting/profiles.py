@@ -216,6 +216,7 @@ def _overnight(seeds: int | None) -> list[Trial]:
     rankings = _rankings({**whole, "epochs": 12.0})
     pruning = {**whole, "epochs": 9.0, "match_updates": True}
     listed: list[Trial] = [PruneNothing(**_without(pruning, "match_updates", epochs=1.0, train_examples=5_000)), *rankings[0], *rankings[1]]
+    listed.append(CorrelateCounts(count_trials=(*rankings[0], *rankings[1])))
     points = [BASELINE, *_lowest(0.3), *_random(0.3), *_shuffled(0.3)]
     five = seeds or 5
     for seed in range(seeds or 8):

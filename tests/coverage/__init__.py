@@ -12,6 +12,7 @@ from tests.coverage.experiment import Case
 
 READ = {
     "lab.measures.from_columns": None,
+    "forgetting.measures.sum_correlation": None,
     "saliency.measures.over_networks": ("test examples",),
     "saliency.measures.touched": None,
     "saliency.measures.largest_over_methods": None,
@@ -19,7 +20,6 @@ READ = {
 """Measures that read an interval from a table, and for which units; None for all units."""
 
 UNDECIDED = {
-    ("forgetting.measures.over_examples", "seeds"): "the interval is over examples",
     ("lab.measures.only_value", "seeds"): "the number has no interval",
 }
 """Measures whose interval does not cover the repetition unit, so that their claims are undecided by rule."""

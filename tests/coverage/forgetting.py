@@ -62,6 +62,16 @@ def pairs_of_runs(n):
     return Case(draw, 0.8)
 
 
+def sums_of_runs(n):
+    """The same for sums over five runs."""
+
+    def draw(rng):
+        pairs = pairs_of_runs(n).draw(rng)
+        return measures.sum_correlation(5, pd.DataFrame([{"pearson": pairs.value, "low": pairs.low, "high": pairs.high, "seeds": pairs.n}]))
+
+    return Case(draw, 5 * 0.8 / (1 + 4 * 0.8))
+
+
 def rises(n):
     """Mean counts at four levels of noise. The last rise is the smallest by far."""
 
@@ -135,6 +145,7 @@ CASES = {
         for n in (3, 5)
     },
     ("lab.measures.from_columns of forgetting.count_correlations", "seeds"): {f"{n} runs": pairs_of_runs(n) for n in (5, 10)},
+    ("forgetting.measures.sum_correlation of forgetting.count_correlations", "seeds"): {f"{n} runs": sums_of_runs(n) for n in (5, 10)},
     ("forgetting.measures.smallest_rise", "seeds"): {"5 seeds": rises(5)},
     ("forgetting.measures.worst_window_loss", "seeds"): {"5 seeds": windows(5)},
 }

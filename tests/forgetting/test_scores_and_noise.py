@@ -1,12 +1,13 @@
 """Early scores against closed forms and a loop of autograd.grad; noise by its shares; agreement against SciPy's numbers."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from myths.forgetting import correlations
+from myths.forgetting import correlations, measures
 from myths.forgetting.noise import add_pixel_noise, flip_labels
 from myths.forgetting.scores import el2n, grand
 from myths.lab.errors import UsageError
@@ -103,6 +104,28 @@ def test_the_jackknife_over_seeds_covers_more_often_than_pairs_taken_as_independ
         covered["pairs"] += abs(np.mean(list(z.values())) - 2.0) <= half
     assert covered["jackknife"] > 175 > 160 > covered["pairs"]
     assert correlations.mean_correlation({(0, 1): 0.5}) is None
+
+
+def of_pairs(r):
+    return pd.DataFrame([{"pearson": r, "low": r - 0.1, "high": min(r + 0.1, 1.0), "seeds": 10}])
+
+
+def test_sums_over_runs_are_correlated_as_spearman_and_brown_say():
+    paper = measures.sum_correlation(5, of_pairs(0.892))
+    assert paper is not None
+    assert round(paper.value, 3) == 0.976  # Sec. 6 of the paper gives both numbers
+    assert (paper.n, paper.source_of_variation) == (10, "seeds")
+    rng = np.random.default_rng(3)
+    counts = rng.gamma(1.0, 2.0, 4000) + rng.normal(0, 1.5, (10, 4000))
+    pairs = np.mean([correlations.correlation(counts[i], counts[j], "pearson") for i in range(10) for j in range(i)])
+    found = measures.sum_correlation(5, of_pairs(pairs))
+    assert found is not None
+    assert found.value == pytest.approx(correlations.correlation(counts[:5].sum(0), counts[5:].sum(0), "pearson"), abs=0.005)
+    assert found.low < found.value < found.high
+    uncorrelated = measures.sum_correlation(5, of_pairs(0.05))
+    assert uncorrelated is not None
+    assert uncorrelated.low == 0
+    assert measures.sum_correlation(5, pd.DataFrame()) is None
 
 
 def test_the_deviation_of_the_published_noise_hardly_changes_the_images():
