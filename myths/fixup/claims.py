@@ -182,11 +182,25 @@ CLAIMS: tuple[Claim, ...] = (
         for depth in (110, 500, 1000, 10_000)
         for claim in (
             _depths(
+                id=f"U0-branches-{depth}",
+                kind="control",
+                statement=f"After one epoch, a {depth:,}-layer network with Fixup is more accurate than without its residual branches.",
+                **PROPOSED,
+                unit="pp",
+                where=_deep("fixup", depth),
+                needs=({"method": ("fixup", "no-branches"), **AT_RATE}, *WITH_SHALLOW),
+                measure=partial(mean_over_seeds, "above_no_branches_pp"),
+                criterion=above(0),
+                controls=(),
+                blind=False,
+            ),
+            _depths(
                 id=f"U1-trains-{depth}",
                 statement=f"With Fixup, at the learning rate used for batch normalization, a {depth:,}-layer network {AS_22}.",
                 **cited("from memory", FIG_3),
                 where=_deep("fixup", depth),
                 primary=depth == 1000,
+                controls=(*ZERO, f"U0-branches-{depth}"),
             ),
             _one_epoch(
                 id=f"U1-level-{depth}",

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Name = Literal["he", "he-scaled", "lsuv", "fixup", "skipinit", "rezero", "batch-norm", "group-norm", "layer-norm", "dyt"]
+Name = Literal["he", "he-scaled", "lsuv", "fixup", "skipinit", "rezero", "batch-norm", "group-norm", "layer-norm", "dyt", "no-branches"]
 GROUPS = 4
 """Number of groups of group normalization. The narrowest layers of the paper's network have 16 channels."""
 
@@ -29,6 +29,7 @@ class Method:
         scalars: "fixup" (biases, and a multiplier initialized to 1), "gate" (a zero-initialized multiplier per branch), or "none".
         scalar_lr_factor: Learning rate of the scalars relative to that of the weights.
         output_scale: Factor of the sum of shortcut and branch.
+        branches: Whether the network has its residual branches. Without them a block is its shortcut.
     """
 
     label: str
@@ -37,6 +38,7 @@ class Method:
     scalars: Literal["none", "gate", "fixup"] = "none"
     scalar_lr_factor: float = 1.0
     output_scale: float = 1.0
+    branches: bool = True
 
     @property
     def biased(self) -> bool:
@@ -55,5 +57,6 @@ METHODS: Mapping[str, Method] = {
     "batch-norm": Method("batch normalization", normalization="batch"),
     "group-norm": Method("group normalization", normalization="group"),
     "layer-norm": Method("layer normalization", normalization="layer"),
+    "no-branches": Method("Fixup without residual branches (control)", scalars="fixup", scalar_lr_factor=0.1, branches=False),
     "dyt": Method("Dynamic Tanh in the place of batch normalization (Zhu et al. 2025)", normalization="tanh"),
 }

@@ -30,7 +30,7 @@ class Block(nn.Module):
         kernels = architecture.kernels
         outputs = width * architecture.expansion
         widths = (inputs, *[width] * (len(kernels) - 1), outputs)
-        self.pre_activation, self.factor = architecture.pre_activation, method.output_scale
+        self.pre_activation, self.factor, self.has_branch = architecture.pre_activation, method.output_scale, method.branches
         strides = [stride if i == kernels.index(3) else 1 for i in range(len(kernels))]
         self.convs = nn.ModuleList(  # type: ignore[assignment]
             nn.Conv2d(a, b, k, s, padding=k // 2, bias=method.biased)
@@ -48,6 +48,9 @@ class Block(nn.Module):
         # One vector holds all biases of a block: at 10,000 layers, the number of parameter tensors dominates the cost of a step.
         self.shifts = nn.Parameter(torch.zeros(2 * len(kernels))) if method.scalars == "fixup" else None
         self.scale = None if method.scalars == "none" else nn.Parameter(torch.full((), float(method.scalars == "fixup")))
+        if not method.branches:
+            self.convs.requires_grad_(False)
+            self.scale = None
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d i j"]:
         """Return the sum of shortcut and branch."""
@@ -55,6 +58,8 @@ class Block(nn.Module):
 
     def _pre_activation(self, x: Tensor) -> Tensor:
         shifts = _unbind(self.shifts)
+        if not self.has_branch:
+            return x if self.shortcut is None else self.shortcut(F.relu(_plus(self.norms[0](x), shifts, 0)))
         branch = entered = x
         for i, (norm, conv) in enumerate(zip(self.norms, self.convs, strict=True)):
             branch = F.relu(_plus(norm(branch), shifts, 2 * i))
@@ -65,10 +70,12 @@ class Block(nn.Module):
     def _post_activation(self, x: Tensor) -> Tensor:
         shifts = _unbind(self.shifts)
         branch, last = x, len(self.convs) - 1
+        shortcut = x if self.shortcut is None else self.shortcut(_plus(x, shifts, 0))
+        if not self.has_branch:
+            return F.relu(_plus(shortcut, shifts, 2 * last + 1))
         for i, (norm, conv) in enumerate(zip(self.norms, self.convs, strict=True)):
             branch = norm(conv(_plus(branch, shifts, 2 * i)))
             branch = F.relu(_plus(branch, shifts, 2 * i + 1)) if i < last else branch
-        shortcut = x if self.shortcut is None else self.shortcut(_plus(x, shifts, 0))
         return F.relu(_plus(self._sum(shortcut, branch), shifts, 2 * last + 1))
 
     def _sum(self, shortcut: Tensor, branch: Tensor) -> Tensor:

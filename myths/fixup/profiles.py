@@ -119,12 +119,12 @@ def _laptop(seeds: int | None) -> list[Trial]:
     return [
         # 400 steps. Accuracy at 22 layers varies by 2.5 points between seeds, so that three do not show that it is above 25 %.
         *_one_epoch_runs(tiny, (22,), ("fixup",), seeds or 8),
-        *_one_epoch_runs(tiny, (1000,), ("fixup",), seeds or 3),
+        *_one_epoch_runs(tiny, (1000,), ("fixup", "no-branches"), seeds or 3),
         *_learning_rate_grid(small, 22, seeds or 32, (1.0,)),  # exact intervals of counts need many: 16 did not decide T5-rates
         *_one_epoch_runs(small, (22, 58), COMPARED_METHODS, seeds or 3),
         *_learning_rate_grid(small, 22, 1, RATES[3:]),
         *_one_epoch_runs(half, (22,), ("fixup",), seeds or 3),
-        *_one_epoch_runs(half, (112,), COMPARED_METHODS, seeds or 3),
+        *_one_epoch_runs(half, (112,), (*COMPARED_METHODS, "no-branches"), seeds or 3),
         *_update_measurements({"examples_per_step": 32}, (10, 22, 40, 76, 148), seeds or 10),  # with 4 seeds, U6-first was inconclusive
     ]
 
@@ -142,7 +142,7 @@ def _overnight(seeds: int | None) -> list[Trial]:
     few: Settings = {"width": 8, "image_size": 16, "train_examples": 25_600, "batch_size": 64}
     listed: list[Trial] = [MeasureUpdate(depth=22, method="fixup", examples_per_step=32)]  # the control U0-zero
     for seed in range(seeds or 5):
-        for depth, methods in ((22, COMPARED_METHODS), (1000, ("fixup", "batch-norm", "skipinit"))):
+        for depth, methods in ((22, COMPARED_METHODS), (1000, ("fixup", "no-branches", "batch-norm", "skipinit"))):
             listed += [TrainOneEpoch(**few, depth=depth, method=method, seed=seed) for method in methods]
     # An exact interval over six seeds can lie above one half, over five it cannot.
     listed += _one_epoch_runs(few, (1000,), ("he", "he-scaled"), (seeds or 5) + 1)
@@ -168,8 +168,9 @@ def _gpu(seeds: int | None) -> list[Trial]:
     return [
         *_one_epoch_runs({}, (10, 22, 112), COMPARED_METHODS, seeds or 3),
         *_one_epoch_runs({}, (10, 22, 112), ("he",), 1),
+        *_one_epoch_runs({}, (112,), ("no-branches",), seeds or 3),
         *_one_epoch_runs({"architecture": "resnet"}, (32,), ("fixup",), seeds or 3),
-        *_one_epoch_runs({}, (1000,), (*COMPARED_METHODS, "skipinit"), seeds or 3),
+        *_one_epoch_runs({}, (1000,), (*COMPARED_METHODS, "skipinit", "no-branches"), seeds or 3),
         *_one_epoch_runs({}, (502,), ("fixup",), 1),
         *_one_epoch_runs({}, (1000,), WITHOUT, 1, train_examples=12_800),
         *_learning_rate_grid({}, 22, seeds or 5, (1.0,)),
@@ -189,7 +190,7 @@ def _paper(seeds: int | None) -> list[Trial]:
     rest = [name for name in ALL if name not in COMPARED_METHODS]
     return [
         *_one_epoch_runs({}, (10, 22, 40, 58, 112, 256, 502, 1000), (*COMPARED_METHODS, *rest), five),
-        *_one_epoch_runs({"batch_size": 64}, (10_000,), (*COMPARED_METHODS, "he", "skipinit"), seeds or 3),
+        *_one_epoch_runs({"batch_size": 64}, (10_000,), (*COMPARED_METHODS, "he", "skipinit", "no-branches"), seeds or 3),
         *_one_epoch_runs({"batch_size": 64}, (22,), ("fixup",), seeds or 3),  # the shallow network of this setting
         *_one_epoch_runs({"batch_size": 64, "train_examples": 12_800}, (22, 10_000), ("fixup",), 1),
         *_one_epoch_runs({"architecture": "resnet"}, (8, 20, 32, 56, 110, 500, 998), (*COMPARED_METHODS, *rest), five),

@@ -43,6 +43,7 @@ def share_of_shallow(results: Results) -> pd.DataFrame:
     """Return the accuracy above chance of each run of one epoch as a percentage of that of 22 layers with Fixup, seed and setting alike.
 
     ``shallow_accuracy_percent`` is the accuracy of the 22-layer network, the shallow end of Fig. 3 (nominal depth 20).
+    ``above_no_branches_pp`` is the accuracy minus that of the network of equal depth, seed and setting without residual branches.
     """
     table = one_epoch(results)
     if table.empty:
@@ -52,9 +53,17 @@ def share_of_shallow(results: Results) -> pd.DataFrame:
     pairs = table.merge(shallow[[*keys, "test_accuracy_percent", TRIALS]], on=keys, suffixes=("", "_of_shallow"))
     pairs[TRIALS] = unite_columns(pairs[TRIALS], pairs.pop(f"{TRIALS}_of_shallow"))
     pairs = pairs.rename(columns={"test_accuracy_percent_of_shallow": "shallow_accuracy_percent"})
+    pairs = _with_difference_from_no_branches(pairs, table, keys)
     above_chance = pairs[["test_accuracy_percent", "shallow_accuracy_percent"]] - CHANCE_PERCENT
     share = 100 * above_chance["test_accuracy_percent"] / above_chance["shallow_accuracy_percent"]
     return pairs.assign(share_of_shallow_percent=share.where(above_chance["shallow_accuracy_percent"] > 0))
+
+
+def _with_difference_from_no_branches(pairs: pd.DataFrame, table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    alone = table[table["method"] == "no-branches"][[*keys, "depth", "test_accuracy_percent", TRIALS]]
+    pairs = pairs.merge(alone, how="left", on=[*keys, "depth"], suffixes=("", "_of_no_branches"))
+    pairs[TRIALS] = unite_columns(pairs[TRIALS], pairs.pop(f"{TRIALS}_of_no_branches"))
+    return pairs.assign(above_no_branches_pp=pairs["test_accuracy_percent"] - pairs.pop("test_accuracy_percent_of_no_branches"))
 
 
 def sensitivity(results: Results) -> pd.DataFrame:

@@ -144,6 +144,18 @@ def test_depth_counts_the_layers_on_the_longest_way(architecture, depth):
     assert on_the_way == depth - (2 if architecture == "wide-resnet" else 0)  # which counts its shortcuts with weights
 
 
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_without_branches_a_network_is_fixup_with_branches_of_zero(architecture):
+    fixup, alone = (perturbed(architecture, ARCHITECTURES[architecture].depth(2), method) for method in ("fixup", "no-branches"))
+    alone.load_state_dict(fixup.state_dict(), strict=False)
+    with torch.no_grad():
+        for block in fixup.blocks:
+            block.scale.zero_()
+    torch.testing.assert_close(alone(pixels()), fixup(pixels()), atol=1e-12, rtol=1e-12)
+    alone(pixels()).sum().backward()
+    assert all(p.grad is None for block in alone.blocks for p in block.convs.parameters())
+
+
 # --- gradient checkpointing -------------------------------------------------------------------------
 
 
@@ -155,7 +167,8 @@ def test_computing_again_changes_neither_gradients_nor_statistics(architecture, 
         made = perturbed(architecture, depth, method, blocks_per_segment=segment).train()
         for _ in range(2):
             loss = F.cross_entropy(made(pixels()), torch.arange(6))
-            gradients = torch.autograd.grad(loss, list(made.parameters()))
+            trained = [p for p in made.parameters() if p.requires_grad]
+            gradients = [g for g in torch.autograd.grad(loss, trained, allow_unused=method == "no-branches") if g is not None]
         statistics = [b for n, b in made.named_buffers() if "running" in n]
         results.append([loss.detach(), *gradients, *statistics])
     for plain, again in zip(*results, strict=True):

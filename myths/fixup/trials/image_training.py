@@ -185,10 +185,12 @@ class ImageTraining(ImageTrial, ABC):
 
     @property
     def relative_cost(self) -> float:
-        """Cost of training and testing. Deep networks with He initialization diverge early and cost a tenth."""
+        """Cost of training and testing. Deep networks with He initialization diverge early and cost a tenth; those without branches cost
+        what 20 layers do, at any depth."""
         n = self.train_examples or {"digits": 1200, "shapes": 1200}.get(self.dataset, 50_000)
         early = 0.1 if self.method == "he" and self.depth > 100 else 1.0
-        return self.compute_cost(early * (self.epochs * n + 3000), self.batch_size) + 0.05
+        computed = 1.0 if self.method != "no-branches" else min(1.0, 20 / self.depth)
+        return computed * self.compute_cost(early * (self.epochs * n + 3000), self.batch_size) + 0.05
 
     def run(self, context: Context) -> Outcome:
         """Return a row of ``kind`` "summary" (n_correct, n_test, test_accuracy_percent, train_loss, diverged_at …) and rows "curve"."""
