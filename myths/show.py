@@ -39,7 +39,7 @@ def show_myth(myth: Myth, terminal: Terminal, as_json: bool, results: Path | Non
     if myth.example is not None:
         terminal.print(myth.example())
         terminal.print()
-    terminal.print('Claims ("not blind" marks a criterion that was chosen or changed after its number was known)', "bold")
+    terminal.print('Claims ("not blind" marks a criterion, or a choice as primary, made after the number was known)', "bold")
     for record in records:
         _show_claim(record, terminal)
     terminal.print()

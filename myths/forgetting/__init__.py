@@ -51,7 +51,7 @@ MYTH = Myth(
         "is below 0). Claim F8 adds the pixel noise of the paper's Fig. 11 as the authors' code does, with mean 120 for every standard "
         "deviation. Forgetting increases with this noise (on an H200 from 0.72 to 1.7 events) but hardly with its standard deviation, and "
         "clean test images are classified at chance. Redundancy increases with the size of a dataset: for small datasets, the easy "
-        "examples may be the ones to keep."
+        "examples may be the ones to keep, which the claims T4-scarce test."
     ),
     papers=(
         Paper(

@@ -190,7 +190,6 @@ def _laptop(seeds: int | None) -> list[Trial]:
     listed += _counting(cifar, five, N_COUNTING_RUNS)
     listed += _count(cifar, range(seeds or 3), label_noise=0.2, epochs=NOISE_EPOCHS)
     listed += _pairs(_count({**cifar, "network": "mnist_cnn"}, range(N_COUNTING_RUNS)), counted)
-    listed += _prune({**cifar, "epochs": 4.0, "match_updates": True}, counted, [BASELINE, *_lowest(0.3), *_random(0.3)], five)
     return listed
 
 

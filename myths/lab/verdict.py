@@ -131,7 +131,7 @@ def _weak(primary: Sequence[Evidence]) -> str:
 
 
 def _seen(primary: Sequence[Evidence]) -> str:
-    return "" if any(each.blind for each in primary) else "Every criterion was chosen after its number was known."
+    return "" if any(each.blind for each in primary) else "Every primary claim, or its criterion, was chosen after its number was known."
 
 
 def _sentence(evidence: Sequence[Evidence]) -> str:

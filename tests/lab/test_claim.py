@@ -502,7 +502,8 @@ def test_a_myth_takes_the_weakest_of_its_primary_claims(verdict, full, leans, st
 
 def test_a_myth_without_a_blind_criterion_only_leans():
     assert judge_myth(seen(REPRODUCED, REPRODUCED, blind=False), []).verdict is MythVerdict.LEANS_REFUTED
-    assert judge_myth(seen(REPRODUCED, blind=False), []).reason == "Every criterion was chosen after its number was known."
+    known = "Every primary claim, or its criterion, was chosen after its number was known."
+    assert judge_myth(seen(REPRODUCED, blind=False), []).reason == known
     assert judge_myth([*seen(REPRODUCED, blind=False), Evidence("blind", REPRODUCED, "paper", True)], []).verdict is MythVerdict.REFUTED
 
 
