@@ -172,7 +172,7 @@ def _quick(seeds: int | None) -> list[Trial]:
 def _laptop(seeds: int | None) -> list[Trial]:
     """Return the trials of the profile "laptop". Counting runs of datasets that are compared have six epochs (claims F1-order).
 
-    Under 30 minutes on two cores with two jobs. The training runs on pruned MNIST come first: 20 epochs, two disjoint rankings of three
+    About 70 minutes of one core, by --dry-run. The training runs on pruned MNIST come first: 20 epochs, two disjoint rankings of three
     counting runs, three seeds that are pruned by both.
     """
     few, five = {"epochs": 6.0}, seeds or 5
