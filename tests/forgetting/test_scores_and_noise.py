@@ -7,6 +7,7 @@ import torch
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
+from myths import suite
 from myths.forgetting import correlations, measures
 from myths.forgetting.noise import add_pixel_noise, flip_labels
 from myths.forgetting.scores import el2n, grand
@@ -126,6 +127,15 @@ def test_sums_over_runs_are_correlated_as_spearman_and_brown_say():
     assert uncorrelated is not None
     assert uncorrelated.low == 0
     assert measures.sum_correlation(5, pd.DataFrame()) is None
+
+
+def test_published_sums_over_three_runs_are_correlated_as_their_pairs_say():
+    """Two groups of three of the six runs that count on all of CIFAR-10."""
+    table = pd.read_csv(suite.PUBLISHED / "cpu-overnight" / "forgetting" / "count_correlations.csv")
+    (sums,) = table.loc[(table["kind"] == "sums") & (table["training_runs"] == 3), "pearson"]
+    found = measures.sum_correlation(3, table[table["kind"] == "pairs"])
+    assert found is not None
+    assert found.value == pytest.approx(sums, abs=0.005)
 
 
 def test_the_deviation_of_the_published_noise_hardly_changes_the_images():
