@@ -131,7 +131,7 @@ def test_sums_over_runs_are_correlated_as_spearman_and_brown_say():
 
 def test_published_sums_over_three_runs_are_correlated_as_their_pairs_say():
     """Two groups of three of the six runs that count on all of CIFAR-10."""
-    table = pd.read_csv(suite.PUBLISHED / "cpu-overnight" / "forgetting" / "count_correlations.csv")
+    table = pd.read_csv(suite.BUNDLED / "cpu-overnight" / "forgetting" / "count_correlations.csv")
     (sums,) = table.loc[(table["kind"] == "sums") & (table["training_runs"] == 3), "pearson"]
     found = measures.sum_correlation(3, table[table["kind"] == "pairs"])
     assert found is not None
