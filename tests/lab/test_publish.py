@@ -1,6 +1,7 @@
 """What may be committed and what may not."""
 
 import json
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -75,6 +76,20 @@ def test_only_the_myths_of_the_run_are_replaced(run, tmp_path):
     assert len(coin.lines(folder / "fair_coin" / "trials.jsonl")) == 1
     assert [i["id"] for i in RunFolder(folder).metadata()["invocations"]] == ["20260202T000000-cd34", "20260303T000000-ef56"]
     assert not list(folder.glob(".*"))
+
+
+def test_results_published_since_a_run_was_continued_are_not_replaced(run, tmp_path):
+    folder = publish(run, tmp_path / "published", MYTHS)
+    mine, theirs = (Path(shutil.copytree(run.path, tmp_path / who / "cpu-laptop")) for who in ("mine", "theirs"))
+    added = coin.make_run(tmp_path / "added" / "cpu-laptop", heads={"ducat": (9000,)}, identity="20260303T000000-ef56")
+    lines = "fair_coin/trials.jsonl"
+    (theirs / lines).write_text((theirs / lines).read_text() + (added.path / lines).read_text())
+    edit(RunFolder(theirs), lambda metadata: metadata["invocations"].extend(added.metadata()["invocations"]))
+    publish(RunFolder(theirs), tmp_path / "published", MYTHS)
+    before = (folder / "fair_coin" / "trials.jsonl").read_bytes()
+    with pytest.raises(CannotStart, match=r"fair_coin has 1 result that .* lacks: it was published again after run 'cpu-laptop' continued"):
+        publish(RunFolder(mine), tmp_path / "published", MYTHS)
+    assert (folder / "fair_coin" / "trials.jsonl").read_bytes() == before
 
 
 def test_a_failure_made_good_is_left_out_and_another_stays(run, tmp_path):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from myths.lab.analysis import analyze, write
+from myths.lab.counting import counted
 from myths.lab.errors import CannotStart
 from myths.lab.home import home
 from myths.lab.myth import Myth
@@ -43,8 +44,9 @@ def publish(run: RunFolder, published: Path, myths: Sequence[Myth]) -> Path:
         myths: Myths of the suite.
 
     Raises:
-        CannotStart: The run has no results, belongs to another machine class than the published run of its name, has trials made from
-            uncommitted changes or outside a commit, or contains a path or the name of a user or host.
+        CannotStart: The run has no results, belongs to another machine class than the published run of its name, lacks results that
+            were published after it continued that run, has trials made from uncommitted changes or outside a commit, or contains a path
+            or the name of a user or host.
     """
     folder = published / run.name
     if folder.resolve() == run.path.resolve():
@@ -56,6 +58,8 @@ def publish(run: RunFolder, published: Path, myths: Sequence[Myth]) -> Path:
     metadata = run.metadata()
     _check_clean(run.name, metadata, [line for lines in stored.values() for line in lines])
     _check_private(run.name, metadata, stored)
+    for myth in having:
+        _check_newer(run, metadata, folder / myth.folder)
     merged = _merged(RunFolder(folder), metadata, {myth.name for myth in having}, myths)
     for myth in having:
         log.info("tables and figures of %s", myth.name)
@@ -108,6 +112,19 @@ def _check_clean(run: str, metadata: Mapping[str, Any], lines: Iterable[Mapping[
                 f"Run {run!r} has trials made from uncommitted changes (invocation {identity}). "
                 "Commit the changes and re-run the trials with a different --run"
             )
+
+
+def _check_newer(run: RunFolder, metadata: Mapping[str, Any], published: Path) -> None:
+    """Raise CannotStart if a run that continues a published one lacks results that were added to this one meanwhile."""
+    known = {invocation["id"] for invocation in metadata["invocations"]}
+    file = published / "trials.jsonl"
+    made = [line.get("invocation") for line in (_lines(file) if file.exists() else ()) if line.get("status") == "ok"]
+    newer = [invocation for invocation in made if invocation not in known]
+    if newer and len(newer) < len(made):
+        raise CannotStart(
+            f"{published} has {counted(len(newer), 'result')} that {run.path / published.name} lacks: it was published again after run "
+            f"{run.name!r} continued it. Merge the two with `myths merge`, or delete {run.path / published.name} if it has nothing new"
+        )
 
 
 def _check_private(run: str, metadata: Mapping[str, Any], stored: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
