@@ -4,6 +4,8 @@ import re
 from collections import Counter
 from math import inf
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from myths import suite
@@ -60,7 +62,6 @@ RANGES = {
     "events": ANY,
     "gray levels more than ε, the most of all attacks": ANY,
     "exponent": ANY,
-    "groupings": ANY,
     "growth per branch": ANY,
     "items misplaced": POSITIVE,
     "largest |ρ|": SHARE,
@@ -76,6 +77,7 @@ RANGES = {
     "margins": POSITIVE,
     "nats per token": ANY,
     "of draws": SHARE,
+    "of networks": SHARE,
     "of its BLEU": POSITIVE,
     "of starts": SHARE,
     "of the images": SHARE,
@@ -144,6 +146,13 @@ def test_no_published_interval_leaves_the_range_of_its_unit(myth, run):
         if result.estimate is not None and not (low - ROUNDING <= result.estimate.low and result.estimate.high <= high + ROUNDING):
             outside.append((result.claim.id, result.estimate.low, result.estimate.high))
     assert outside == []
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_no_published_interval_has_width_0_unless_a_repetition_gives_the_same_number(run):
+    listed = pd.concat([pd.read_csv(path) for path in sorted(run.glob("*/claims.csv"))])
+    flat = listed[(listed["repetition_unit"] != "exact") & listed["estimate"].notna() & np.isclose(listed["low"], listed["high"], 1e-9, 0)]
+    assert flat["claim"].tolist() == []
 
 
 # --- CONTRACT OF ALL MYTHS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -375,6 +376,8 @@ def _undecided_reason(claim: Claim, estimate: Estimate) -> str:
         return f"the interval covers {_covered(estimate.source_of_variation)}, not {_covered(unit)}"
     if estimate.n < MINIMUM_REPETITIONS.get(unit, 0):
         return f"{estimate.n} {unit}, at least {MINIMUM_REPETITIONS[unit]} are needed"
+    if unit != "exact" and math.isclose(estimate.low, estimate.high):
+        return f"the interval has width 0 although {unit} vary"
     return "the interval crosses the bound of the criterion" if claim.criterion.place(estimate) == "straddles" else ""
 
 

@@ -110,6 +110,39 @@ def mean_of_shares(
     return Estimate(value, min(value, *map(float, ends)), max(value, *map(float, ends)), source_of_variation, len(x))
 
 
+def mean_within(
+    values: Sequence[float] | Float[Array, " n"], source_of_variation: SourceOfVariation, confidence: float = CONFIDENCE
+) -> Estimate:
+    """Return the mean of numbers from 0 to 1 with the interval of Hoeffding (1963, Theorem 1), which holds for every distribution.
+
+    Student's t fails for numbers that take few values: equal numbers would get an interval of width 0. This interval never has width 0. If
+    all numbers are 0 or all are 1, it is that of Clopper and Pearson. It is conservative.
+
+    Args:
+        values: Independent numbers from 0 to 1, at least one.
+        source_of_variation: What the values vary over.
+        confidence: Confidence level of the interval.
+
+    Raises:
+        ValueError: There are no values, or one is not from 0 to 1.
+    """
+    from scipy.optimize import brentq
+    from scipy.special import rel_entr
+
+    x = np.asarray(values, dtype=np.float64)
+    if not len(x) or x.min() < 0 or x.max() > 1:
+        raise ValueError("the mean of numbers from 0 to 1 needs such numbers")
+    value, limit = float(x.mean()), math.log(2 / (1 - confidence)) / len(x)
+
+    def excess(p: float) -> float:
+        return float(rel_entr(value, p) + rel_entr(1 - value, 1 - p)) - limit
+
+    least, most = np.finfo(float).tiny, 1 - np.finfo(float).epsneg
+    low = float(brentq(excess, least, value)) if value > least and excess(least) > 0 else 0.0
+    high = float(brentq(excess, value, most)) if value < most and excess(most) > 0 else 1.0
+    return Estimate(value, min(low, value), max(high, value), source_of_variation, len(x))
+
+
 def difference_of_proportions(successes: tuple[int, int], trials: tuple[int, int]) -> Estimate:
     """Return the difference (first minus second) of independent proportions with Newcombe's hybrid-score interval (1998, method 10).
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from myths.lab.estimate import Estimate, SourceOfVariation, clopper_pearson, exact, student_t
+from myths.lab.estimate import Estimate, SourceOfVariation, clopper_pearson, exact, mean_within, student_t
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +22,9 @@ Measure = Callable[["pd.DataFrame"], Estimate | None]
 
 def mean_over_seeds(column: str, rows: pd.DataFrame) -> Estimate | None:
     """Return the mean of a column with Student's t interval over seeds.
+
+    It is not for numbers that take few values, such as small counts: the interval covers too little. ``mean_share_over_seeds`` is for
+    fractions, and ``clopper_pearson`` for the number of seeds with a property.
 
     Args:
         column: A column of numbers. Missing numbers are left out.
@@ -33,6 +36,25 @@ def mean_over_seeds(column: str, rows: pd.DataFrame) -> Estimate | None:
     if column not in rows:
         return None
     return mean(rows.dropna(subset=[column]).groupby("seed")[column].mean().tolist())
+
+
+def mean_share_over_seeds(column: str, rows: pd.DataFrame) -> Estimate | None:
+    """Return the mean of a column of fractions with an interval over seeds that also holds if the fractions take few values.
+
+    Args:
+        column: A column of numbers from 0 to 1. Missing numbers are left out.
+        rows: Rows with the column ``seed``. The value of a seed that has several rows is their mean.
+
+    Returns:
+        The estimate, or None if there is no such column or it has no number.
+
+    Raises:
+        ValueError: A number is not from 0 to 1.
+    """
+    if column not in rows:
+        return None
+    values = rows.dropna(subset=[column]).groupby("seed")[column].mean()
+    return mean_within(values.tolist(), "seeds") if len(values) else None
 
 
 def paired_difference(

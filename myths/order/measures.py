@@ -25,6 +25,17 @@ def share_of_draws(column: str, rows: pd.DataFrame) -> Estimate | None:
     return clopper_pearson(int(rows[column].astype(bool).sum()), len(rows), "seeds")
 
 
+def share_at_most(column: str, bound: float, rows: pd.DataFrame) -> Estimate | None:
+    """Return the fraction of draws (rows) in which a number is at most a bound, with its Clopper–Pearson interval.
+
+    Args:
+        column: The column of the number. A missing number counts as larger.
+        bound: The bound.
+        rows: One row per draw.
+    """
+    return share_of_draws(column, rows.assign(**{column: rows[column] <= bound}))
+
+
 def ratio_of_errors(rows: pd.DataFrame) -> Estimate | None:
     """Return the largest error of the longest time step over that of the shortest, which is half as long."""
     errors = rows.groupby("step")["max_error_percent"].max()

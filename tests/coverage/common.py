@@ -24,6 +24,13 @@ def seeds(n, measure=MEAN_OVER_SEEDS, kind="normal", truth=50.0, std=1.0):
     return Case(lambda rng: measure(by_seed(truth + std * draw(rng))), truth)
 
 
+def few_values(n, shares, weights):
+    """Fractions over seeds that take few values, so that all seeds are often equal."""
+    shares, weights = np.array(shares), np.array(weights)
+    draw = partial(measures.mean_share_over_seeds, "value")
+    return Case(lambda rng: draw(by_seed(rng.choice(shares, n, p=weights))), float(shares @ weights), conservative=True)
+
+
 def paired(n, measure, by, conditions, pair="seed", column="value"):
     """Pairs of runs of two conditions. Both differ by what the pair shares and by noise of their own; the truth is a difference of 2."""
 
@@ -93,4 +100,10 @@ def over_splits(values):
 
 CASES = {
     ("lab.measures.mean_over_seeds", "seeds"): {f"{n} seeds": seeds(n) for n in (3, 5, 8, 20)} | {"8, uniform": seeds(8, kind="uniform")},
+    ("lab.measures.mean_share_over_seeds", "seeds"): {
+        "3 seeds, mostly 0": few_values(3, (0, 1 / 19, 1), (0.8, 0.15, 0.05)),
+        "3 seeds, half 1": few_values(3, (0, 1), (0.5, 0.5)),
+        "5 seeds, mostly 1/19": few_values(5, (1 / 19, 10 / 19), (0.95, 0.05)),
+        "10 seeds, mostly 1": few_values(10, (0, 18 / 19, 1), (0.03, 0.3, 0.67)),
+    },
 }

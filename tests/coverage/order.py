@@ -20,6 +20,15 @@ def shares(n, share):
     return Case(lambda rng: measures.share_of_draws("ordered", pd.DataFrame({"ordered": rng.random(n) < share})), share, conservative=True)
 
 
+def shares_at_most(n, rate):
+    """Small counts of networks, which are 0 in a share of them (Poisson)."""
+
+    def draw(rng):
+        return measures.share_at_most("count", 0, pd.DataFrame({"count": rng.poisson(rate, n)}))
+
+    return Case(draw, float(np.exp(-rate)), conservative=True)
+
+
 def trees(n):
     """Trees whose singular values are those of the formula."""
     contrasts, levels = hierarchy.contrasts(2)
@@ -58,6 +67,9 @@ def pairs(n):
 CASES = {
     ("order.measures.mean_over_draws", "seeds"): {f"{n} draws": draws(n) for n in (6, 48)},
     ("order.measures.share_of_draws", "seeds"): {"48 draws, 90 %": shares(48, 0.9), "200 draws, 30 %": shares(200, 0.3)},
+    ("order.measures.share_at_most", "seeds"): {
+        f"{n} networks, {rate} on average": shares_at_most(n, rate) for n, rate in ((6, 0.1), (6, 0.3), (200, 0.01))
+    },
     ("order.measures.largest_deviation_percent", "seeds"): {"50 trees": trees(50)},
     ("order.measures.largest_distance", "seeds"): {
         "six points on the curve": categories(12, [0.0] * 6, measures.largest_distance, 0.0),

@@ -227,6 +227,17 @@ def test_an_interval_over_something_else_than_a_repetition_decides_nothing():
     assert only([claim(kind="control", repetition_unit="datasets")], tables)[0] is UNDECIDED
 
 
+def test_an_interval_of_width_0_decides_nothing_unless_a_repetition_gives_the_same_number():
+    def equal(unit, width=0.0):
+        return lambda rows: Estimate(1.3, 1.3, 1.3 + width, unit, 6)
+
+    assert only([claim(repetition_unit="exact", measure=equal("exact"))], table(("tiny", 1.3, 1.3)))[0] is REPRODUCED
+    assert only([claim(repetition_unit="seeds", measure=equal("seeds", 0.01))], table(("tiny", 1.3, 1.3)))[0] is REPRODUCED
+    for width in (0.0, 1e-16):
+        found = only([claim(repetition_unit="seeds", measure=equal("seeds", width))], table(("tiny", 1.3, 1.3)))
+        assert found == (INCONCLUSIVE, "the interval has width 0 although seeds vary")
+
+
 @pytest.mark.parametrize(("unit", "needed"), [("seeds", 3), ("processes", 5), ("models", 1)])
 def test_too_few_repetitions_decide_nothing(unit, needed):
     def over(rows):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from scipy.special import rel_entr
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from myths.lab.estimate import (
@@ -17,6 +18,7 @@ from myths.lab.estimate import (
     exact,
     fisher_z,
     jackknife,
+    mean_within,
     ratio_of_proportions,
     student_t,
 )
@@ -35,6 +37,35 @@ def test_clopper_pearson_is_that_of_statsmodels(count):
     assert found.low == pytest.approx(0.0 if successes == 0 else low, abs=1e-12)
     assert found.high == pytest.approx(1.0 if successes == trials else high, abs=1e-12)
     assert (found.source_of_variation, found.n) == ("test examples", trials)
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
+@example([0.0])
+@example([1.0, 1.0, 1.0])
+@example([5e-324, 0.0])
+@example([1.0, 1.0, 1 - 2**-53])
+def test_the_mean_of_numbers_from_0_to_1_has_hoeffdings_interval(values):
+    """Outside the interval, his bound of the probability of such a mean, exp(-n·KL), is below 2.5 %. It holds the exact binomial's."""
+    found, n = mean_within(values, "seeds"), len(values)
+    assert 0 <= found.low <= found.value <= found.high <= 1
+    assert found.high - found.low > 1e-3 / n
+    for end, outwards in ((found.low, -1e-9), (found.high, 1e-9)):
+        inside, outside = (
+            math.exp(-n * float(rel_entr(found.value, p) + rel_entr(1 - found.value, 1 - p)))
+            for p in np.clip([end - outwards, end + outwards], 0, 1)
+        )
+        assert outside < 0.025 < inside or end in (0.0, 1.0)
+    if set(values) <= {0.0, 1.0}:
+        binomial = clopper_pearson(int(sum(values)), n)
+        assert found.low <= binomial.low + 1e-9
+        assert binomial.high - 1e-9 <= found.high
+
+
+@pytest.mark.parametrize("values", [[], [0.5, 1.1], [-0.1, 0.2]])
+def test_the_mean_of_other_numbers_is_refused(values):
+    with pytest.raises(ValueError, match="numbers from 0 to 1"):
+        mean_within(values, "seeds")
 
 
 @settings(deadline=None)

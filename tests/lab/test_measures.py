@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from myths.lab import measures
-from myths.lab.estimate import Estimate, exact
+from myths.lab.estimate import Estimate, clopper_pearson, exact
 
 
 def interval(values):
@@ -30,6 +30,16 @@ def test_a_mean_over_seeds_is_that_of_the_means_of_each_seed():
 def test_there_is_no_mean_over_fewer_than_two_seeds_or_of_no_column(rows):
     assert measures.mean_over_seeds("gain", pd.DataFrame(rows)) is None
     assert measures.mean_over_seeds("gain", pd.DataFrame()) is None
+
+
+def test_equal_fractions_have_an_interval_that_is_that_of_counts():
+    rows = pd.DataFrame({"seed": [0, 0, 1, 2], "part": [0.0, 0.0, 0.0, np.nan]})
+    found = measures.mean_share_over_seeds("part", rows)
+    assert numbers(found) == pytest.approx(numbers(clopper_pearson(0, 2)))
+    assert numbers(measures.mean_share_over_seeds("part", rows.assign(part=1.0))) == pytest.approx(numbers(clopper_pearson(3, 3)))
+    assert (found.source_of_variation, found.n) == ("seeds", 2)
+    assert measures.mean_share_over_seeds("other", rows) is None
+    assert measures.mean_share_over_seeds("part", rows.assign(part=np.nan)) is None
 
 
 def test_a_paired_difference_is_that_of_what_both_conditions_have():
