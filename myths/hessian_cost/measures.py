@@ -72,10 +72,19 @@ def largest_ratio(cells: Sequence[Cell], rows: pd.DataFrame) -> Estimate | None:
     return replace(found, value=best.value, low=max(mean.low for mean in shown), n=min(mean.n for mean in shown))
 
 
-def smallest_spread(cells: Sequence[Cell], rows: pd.DataFrame) -> Estimate | None:
-    """Return by how many percent the ratio of a comparison differs between processes, for the comparison that differs least."""
-    spreads = [spread for cell in cells if (spread := _spread_of(rows, cell)) is not None]
-    return min(spreads, key=lambda spread: spread.value, default=None)
+def spread_of_largest(cells: Sequence[Cell], rows: pd.DataFrame) -> Estimate | None:
+    """Return by how many percent the ratio that ``largest_ratio`` shows differs between processes.
+
+    If the processes agree on no comparison, this is the spread of the largest ratio of all.
+
+    Args:
+        cells: The comparisons.
+        rows: Rows of the table ``comparisons``.
+    """
+    spreads = {cell: spread for cell in cells if (spread := _spread_of(rows, cell)) is not None}
+    agreeing = [cell for cell, spread in spreads.items() if _agrees(spread)]
+    best = max(agreeing or spreads, key=lambda cell: float(np.log(measures.numbers("ratio", _of_cell(rows, cell))).mean()), default=None)
+    return None if best is None else spreads[best]
 
 
 def second_of_best(values: Iterable[float]) -> float:

@@ -370,6 +370,7 @@ def test_one_problem_whose_processes_agree_shows_that_one_is_fast():
 
     fast = found(120)
     assert (str(fast["H0-cpu-matfac"].verdict), str(fast["H0-cpu-best"].verdict)) == ("failed", "held")
+    assert fast["H0-cpu-best"].estimate == fast["H0-cpu-quad"].estimate
     assert (str(fast["H1-cpu-matfac"].verdict), str(fast["H1-cpu-best"].verdict)) == ("inconclusive", "reproduced")
     best = fast["H1-cpu-best"].estimate
     assert best.value == pytest.approx(120 * 1.05**0.2)
@@ -377,6 +378,20 @@ def test_one_problem_whose_processes_agree_shows_that_one_is_fast():
     assert best.low == pytest.approx(fast["H1-cpu-quad"].estimate.low, rel=0.02)  # simultaneous over three: a little lower
     assert best.low < fast["H1-cpu-quad"].estimate.low
     assert str(found(90)["H1-cpu-best"].verdict) == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("spreads", "decides"),
+    [((0.15, 0.1, 0.3), "quad"), ((0.15, 0.1, 0.2), "matfac"), ((0.3, 0.1, 0.4), "logreg"), ((0.3, 0.3, 0.4), "matfac")],
+)
+def test_the_control_of_the_best_problem_is_that_of_the_problem_whose_ratio_the_claim_shows(spreads, decides):
+    """Of the problems on which the processes agree, that is the one with the largest ratio; of all problems if they agree on none."""
+    ratio = {"quad": 120, "logreg": 18, "matfac": 1800}
+    found = verdicts([
+        compared(cell, ratio[cell[0]] * (1 + spread * (i == 0)), i) for cell, spread in zip(LOOPS, spreads, strict=True) for i in range(5)
+    ])  # fmt: skip
+    assert found["H0-cpu-best"].estimate == found[f"H0-cpu-{decides}"].estimate
+    assert found["H1-cpu-best"].estimate.value == pytest.approx(found[f"H1-cpu-{decides}"].estimate.value)
 
 
 def test_the_best_of_equal_problems_is_covered():
