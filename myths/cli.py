@@ -674,15 +674,19 @@ def _planned_time(myth: str, lines: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _print_summaries(as_json: bool = False, results: Path | None = None) -> None:
-    from myths import run_summaries, suite
+    from myths import suite
     from myths.lab.myth import FURTHER
+    from myths.lab.ranking import other_verdicts
+    from myths.run_summaries import summaries
+
+    def line(myth: Myth) -> dict[str, Any]:
+        runs = summaries(myth, results)
+        found = {"verdict": str(runs[0].judgment), "run": runs[0].run.name} if runs else {"verdict": None, "run": None}
+        also = [f"{each.run.name}: {each.judgment}" for each in other_verdicts(runs)]
+        return {"number": myth.number, "myth": myth.name, "belief": myth.belief, **found, "other_verdicts": "; ".join(also)}
 
     def lines(myths: Iterable[Myth]) -> list[dict[str, Any]]:
-        return [
-            {"number": myth.number, "myth": myth.name, "belief": myth.belief}
-            | {"verdict": best and str(best.judgment), "run": best and best.run}
-            for myth, best in ((myth, run_summaries.best_run(myth, results)) for myth in myths)
-        ]
+        return [line(myth) for myth in myths]
 
     if as_json:
         terminal.table("", lines(suite.MYTHS), as_json)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from myths.lab.claim_record import ClaimRecord
 from myths.lab.myth import Myth
+from myths.lab.ranking import measured_elsewhere, other_verdicts
 from myths.lab.report import formatting
-from myths.run_summaries import best_run
+from myths.run_summaries import summaries
 from myths.terminal import VERDICT_STYLES
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ def show_myth(myth: Myth, terminal: Terminal, as_json: bool, results: Path | Non
         as_json: Print the claims as JSON instead.
         results: Folder of the local runs. Default: results/local.
     """
-    summary = best_run(myth, results)
-    judged = {record.claim: record for record in summary.claims} if summary else {}
+    runs = summaries(myth, results)
+    judged = {record.claim: record for each in runs[:1] for record in each.claims}
     records = [judged.get(claim.id) or ClaimRecord.declared(claim, myth.name, myth.claims) for claim in myth.claims]
     if as_json:
         terminal.table("", [record.json() for record in records], as_json)
@@ -40,13 +41,17 @@ def show_myth(myth: Myth, terminal: Terminal, as_json: bool, results: Path | Non
         terminal.print(myth.example())
         terminal.print()
     terminal.print('Claims ("not blind" marks a criterion, or a choice as primary, made after the number was known)', "bold")
+    elsewhere = measured_elsewhere(runs)
     for record in records:
         _show_claim(record, terminal)
+        if record.claim in elsewhere:
+            run, other = elsewhere[record.claim]
+            terminal.print(f"  run {run.run.name}: {other.verdict}, {_measured(other)}{'; ' + other.reason if other.reason else ''}")
     terminal.print()
-    if summary is None:
+    if not runs:
         terminal.print(f"Not run yet. To run it: myths run {myth.name}")
-    else:
-        terminal.print(f"Verdict in run {summary.run}: {summary.judgment}. {myth.verdict_text(summary.judgment)}")
+    for each in (*runs[:1], *other_verdicts(runs)):
+        terminal.print(f"Verdict in run {each.run.name}: {each.judgment}. {myth.verdict_text(each.judgment)}")
     terminal.print()
     for paper in myth.papers:
         terminal.print(str(paper), "dim")
@@ -60,12 +65,15 @@ def _show_claim(record: ClaimRecord, terminal: Terminal) -> None:
     )
     terminal.print(f"  {record.statement}")
     paper = "" if record.paper is None else f"paper {formatting.paper_number(record)} ({record.paper_value_source}), "
-    found = record.measured
-    measured = "not measured"
-    if found:
-        interval = f"{formatting.format_interval(found)} {formatting.format_source_of_variation(found)}".strip()
-        measured = f"measured {formatting.value_with_unit(found, record.unit)} {interval} ({record.strength})"
-    terminal.print(
-        f"  {paper}{measured}, criterion {formatting.format_criterion(record.criterion)}{'; ' + record.reason if record.reason else ''}"
-    )
+    criterion = formatting.format_criterion(record.criterion)
+    terminal.print(f"  {paper}{_measured(record)}, criterion {criterion}{'; ' + record.reason if record.reason else ''}")
     terminal.print(f"  {record.source}", "dim")
+
+
+def _measured(record: ClaimRecord) -> str:
+    """Return the measured number with its interval and strength, as text."""
+    found = record.measured
+    if found is None:
+        return "not measured"
+    interval = f"{formatting.format_interval(found)} {formatting.format_source_of_variation(found)}".strip()
+    return f"measured {formatting.value_with_unit(found, record.unit)} {interval} ({record.strength})"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from myths import suite
 from myths.lab.errors import UsageError
 from myths.lab.myth import CONDITIONS, Myth
-from myths.run_summaries import best_run
+from myths.run_summaries import summaries
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,15 +66,17 @@ class PaperTable:
     def _rows(self) -> tuple[Analysis, pd.DataFrame]:
         from myths.lab.analysis import analyze
 
-        myth, name, run = self.myth, self.name, self.run
+        myth, name = self.myth, self.name
         if name != "claims" and name not in myth.tables:
             raise UsageError(f"{myth.name} has no table {name!r}. Available: {', '.join([*myth.tables, 'claims'])}")
-        if run is None:
-            summary = best_run(myth, self.results)
-            if summary is None:
+        if self.run is None:
+            best = summaries(myth, self.results)
+            if not best:
                 raise UsageError(f"No run has results of {myth.name}. Run `myths run {myth.name}` first")
-            run = summary.run
-        found = analyze(myth, suite.find_run(run, *suite.roots(self.results)))
+            folder = best[0].run
+        else:
+            folder = suite.find_run(self.run, *suite.roots(self.results))
+        found = analyze(myth, folder)
         table = found.claims_table() if name == "claims" else found.tables[name]
         for word in self.where:
             column, equals, value = word.partition("=")
@@ -83,7 +85,7 @@ class PaperTable:
                 raise UsageError(f"Invalid --where {word!r}: {wrong}. Columns: {', '.join(map(str, table.columns))}")
             table = table[[str(cell) == value or _is_number(cell, value) for cell in table[column]]]
         if table.empty:
-            raise UsageError(f"Table {name!r} of run {run!r} has no " + ("such rows" if self.where else "rows"))
+            raise UsageError(f"Table {name!r} of run {folder.name!r} has no " + ("such rows" if self.where else "rows"))
         return found, table
 
 

@@ -13,6 +13,7 @@ claim               ``Claim``, ``Criterion`` (``at_least``, ``between``, …), `
 claim_definition    ``definition``: version and digest of what a claim asks, as every run records it.
 claim_record        ``ClaimRecord``: a line of ``claims.csv``.
 analysis            ``analyze(myth, run)``: tables and results of claims; ``write``: their files.
+ranking             ``best_first``: the runs of a myth by rank; ``measured_elsewhere``: numbers that the best run lacks.
 meta_analysis       ``replications``: which runs of a claim are independent, and their combined number.
 pictures            ``draw``: figures that show images of datasets and stay on the machine.
 failures            Failed and skipped trials as text.

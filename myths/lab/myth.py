@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from myths.lab.claim import Claim
 from myths.lab.errors import UsageError
 from myths.lab.trial import Trial
-from myths.lab.verdict import MythJudgment, Verdict
+from myths.lab.verdict import MythJudgment
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,28 +58,6 @@ def unique_trials(list_trials: ListTrials) -> ListTrials:
         return list({trial.id: trial for trial in list_trials(profile, seeds, data)}.values())
 
     return listed
-
-
-def run_rank(profiles: str, primary: Iterable[Verdict]) -> tuple[int, int, int]:
-    """Return the rank of a run of a myth; a higher rank is better.
-
-    The run with more tested primary claims ranks higher, then that which decided more of them, then that of the larger profile. A complete
-    run of a small profile therefore ranks above an incomplete run of a large one.
-
-    Args:
-        profiles: Profiles of the run, separated by commas.
-        primary: Verdicts on its primary claims.
-
-    Returns:
-        Number of primary claims tested on real data, number decided, and the profile: paper 5, gpu 4, overnight 3, laptop 2, quick 1,
-        unknown 0.
-    """
-    tested = [verdict for verdict in primary if verdict not in (Verdict.NOT_TESTED, Verdict.ILLUSTRATION)]
-    return (
-        len(tested),
-        sum(verdict.decides for verdict in tested),
-        max((PROFILES.index(p) + 1 for p in PROFILES if p in profiles.split(", ")), default=0),
-    )
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from myths.lab import ranking
 from myths.lab.myth import FURTHER, Myth
 from myths.lab.report import run_view
 from myths.lab.report.replication_view import ReplicationView
@@ -34,6 +35,13 @@ class MythRow:
     def verdict(self) -> MythVerdict | None:
         """Verdict in the best run, or None if the myth was not run."""
         return self.runs[0].verdict if self.runs else None
+
+    @property
+    def elsewhere(self) -> dict[str, ClaimView]:
+        """For each primary claim that the best run did not measure, the claim in the best other run with a number, by id."""
+        found = ranking.measured_elsewhere([run.analysis for run in self.runs])
+        records = [record for _, record in found.values()]
+        return {claim.id: claim for run in self.runs for claim in run.claims if any(claim.record is record for record in records)}
 
 
 def rows(runs: Iterable[Sequence[RunView]], myths: Iterable[Myth], several: Mapping[str, Mapping[str, ReplicationView]]) -> list[MythRow]:

@@ -11,13 +11,14 @@ from typing import Any
 
 from markupsafe import Markup
 
+from myths.lab import ranking
 from myths.lab.analysis import Analysis
 from myths.lab.claim import Claim
 from myths.lab.claim_record import ClaimRecord
 from myths.lab.counting import counted
 from myths.lab.data.catalog import CATALOG
 from myths.lab.failures import causes, reasons, summary
-from myths.lab.myth import Myth, run_rank
+from myths.lab.myth import Myth
 from myths.lab.report import formatting, source_trials
 from myths.lab.report.forest import forest_plot
 from myths.lab.verdict import MythVerdict, Verdict
@@ -43,20 +44,10 @@ SYMBOLS = {
 }
 
 
-def best_first(analyses: Iterable[Analysis]) -> list[Analysis]:
-    """Sort the runs of one myth: by rank, published before local, then by name."""
-
-    def place(each: Analysis) -> tuple[int, int, int, bool, str]:
-        measured, decided, profile = run_rank(each.profile, [j.verdict for j in each.claim_results if j.primary])
-        return -measured, -decided, -profile, not each.run.is_published, each.run.name
-
-    return sorted(analyses, key=place)
-
-
 def by_myth(analyses: Iterable[Analysis]) -> list[list[Analysis]]:
     """Group runs by myth, best first; myths are sorted by number."""
     ordered = sorted(analyses, key=lambda d: (d.myth.number, d.myth.name))
-    return [best_first(group) for _, group in itertools.groupby(ordered, key=lambda d: d.myth.name)]
+    return [ranking.best_first(group) for _, group in itertools.groupby(ordered, key=lambda d: d.myth.name)]
 
 
 def intervals(analyses: Iterable[Analysis]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from myths.lab import ranking
 from myths.lab.analysis import Analysis
 from myths.lab.claim_record import ClaimRecord
 from myths.lab.myth import FURTHER
@@ -25,15 +26,19 @@ def scoreboard(analyses: Sequence[Analysis]) -> str:
     ]
     if not analyses:
         return "\n".join([*lines, "No run has been published yet. `make quick` runs all myths on built-in data.", ""])
-    best = [each[0] for each in run_view.by_myth(analyses)]
-    lines += _table([each for each in best if not each.myth.is_further])
-    if further := [each for each in best if each.myth.is_further]:
+    runs = run_view.by_myth(analyses)
+    lines += _table([each for each in runs if not each[0].myth.is_further])
+    if further := [each for each in runs if each[0].myth.is_further]:
         lines += ["", f"## {FURTHER}", "", *_table(further)]
-    count = run_view.intervals(analyses)
+    count, every = run_view.intervals(each[0] for each in runs), run_view.intervals(analyses)
     chance = f"{count / 20:.0f}" if count >= 20 else f"{count / 20:.1f}"
     return "\n".join([
         *lines, "",
-        f"These runs hold {count} intervals at 95 %: about {chance} would miss the true value by chance. "
+        f"In the first run of each row, the claims of the myth have {count} intervals at 95 % in total: about {chance} would miss the true "
+        f"value by chance. All published runs have {every}; a claim counts once per run. "
+        "If a myth has several runs, the row is of the run that tested the most primary claims, then decided the most, then has the "
+        "largest profile, then decided the most follow-up claims. A number of another run has the name of its run, and does not change "
+        "the verdict. "
         "Criteria are committed before the runs; *not blind* marks one that was chosen or changed after its number was known. "
         "The verdict compares the whole interval with the criterion. "
         "*from memory* marks a number of a paper that was not read again; "
@@ -42,12 +47,13 @@ def scoreboard(analyses: Sequence[Analysis]) -> str:
     ])  # fmt: skip
 
 
-def _table(analyses: Sequence[Analysis]) -> list[str]:
-    """Return the lines of a table with one row per myth; none without myths."""
-    lines = ["| # | belief | verdict | run | primary claims: paper → measured [95 % CI] |", "|--|--|--|--|--|"] if analyses else []
-    for best in analyses:
-        primary = [_primary_text(record) for record in best.claims if record.primary]
-        run = f"{_cell(best.run.name)}{f' ({_cell(best.profile)})' if best.profile else ''}"
+def _table(runs: Sequence[Sequence[Analysis]]) -> list[str]:
+    """Return the lines of a table with one row per myth, from the runs of each myth, best first; none without myths."""
+    lines = ["| # | belief | verdict | run | primary claims: paper → measured [95 % CI] |", "|--|--|--|--|--|"] if runs else []
+    for each in runs:
+        best, elsewhere = each[0], ranking.measured_elsewhere(each)
+        primary = [_primary_text(record, elsewhere.get(record.claim)) for record in best.claims if record.primary]
+        run = "<br>".join([_run_text(best), *(f"also {_run_text(other)}: {other.judgment}" for other in ranking.other_verdicts(each))])
         judgment = best.judgment
         verdict = f"{run_view.SYMBOLS[judgment.verdict]} **{judgment}**<br>{_cell(best.myth.verdict_text(judgment))}"
         belief = _cell(formatting.strip_period(best.myth.belief))
@@ -55,17 +61,27 @@ def _table(analyses: Sequence[Analysis]) -> list[str]:
     return lines
 
 
-def _primary_text(claim: ClaimRecord) -> str:
-    paper, found = formatting.format_paper(claim), claim.measured
+def _run_text(analysis: Analysis) -> str:
+    return f"{_cell(analysis.run.name)}{f' ({_cell(analysis.profile)})' if analysis.profile else ''}"
+
+
+def _primary_text(claim: ClaimRecord, elsewhere: tuple[Analysis, ClaimRecord] | None) -> str:
+    """Return a primary claim with its number, and with that of another run if the best run has none."""
+    paper = formatting.format_paper(claim)
     checked = f" *({claim.paper_value_source})*" if "from memory" in claim.paper_value_source and paper != "–" else ""
+    other = f"; in run {_run_text(elsewhere[0])}: {_measured_text(elsewhere[1])}" if elsewhere else ""
+    return f"{_cell(formatting.strip_period(claim.statement))}: {_cell(paper)}{checked} → {_measured_text(claim)}{other}"
+
+
+def _measured_text(claim: ClaimRecord) -> str:
+    """Return the measured number with its interval and labels, and the verdict."""
+    found = claim.measured
+    if found is None:
+        return f"not measured, {claim.verdict}"
     labels = [*([claim.strength] if claim.strength not in (None, "paper") else []), *([] if claim.blind else ["not blind"])]
     label = f" *{', '.join(labels)}*" if labels else ""
-    here = (
-        f"**{_cell(formatting.value_with_unit(found, claim.unit))}** {formatting.format_interval(found)}".rstrip() + label
-        if found
-        else "not measured"
-    )
-    return f"{_cell(formatting.strip_period(claim.statement))}: {_cell(paper)}{checked} → {here}, {claim.verdict}"
+    number = f"**{_cell(formatting.value_with_unit(found, claim.unit))}** {formatting.format_interval(found)}".rstrip()
+    return f"{number}{label}, {claim.verdict}"
 
 
 def _cell(text: str) -> str:

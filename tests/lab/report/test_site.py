@@ -10,11 +10,10 @@ import pytest
 
 from myths.lab.analysis import analyze
 from myths.lab.claim_definition import definition
-from myths.lab.myth import run_rank
+from myths.lab.ranking import best_first
 from myths.lab.report import formatting, run_view, site
 from myths.lab.storage.store import TrialRecord
 from myths.lab.trial import canonical
-from myths.lab.verdict import Verdict
 from tests.lab.report import coin
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
@@ -146,9 +145,22 @@ def test_the_front_page_counts_and_ranks(pages, results):
     assert "coins differs from the official dataset" in text
     assert str(results[2].judgment) == "leans refuted, aged"
     assert "Coins remember. The protocol of C1-guilder is reduced. Aged: C5-franc was reproduced." in text
-    assert [d.run.path.parent.name + "/" + d.run.name for d in run_view.best_first(results)] == [
+    assert [d.run.path.parent.name + "/" + d.run.name for d in best_first(results)] == [
         "published/h200-gpu", "published/cpu-laptop", "local/cpu-laptop", "local/cpu-quick",
     ]  # fmt: skip
+
+
+def test_the_front_page_has_the_number_of_another_run_for_a_primary_claim_without_one(tmp_path):
+    best = coin.analysis(tmp_path / "published" / "cpu-laptop", "laptop", heads={"ducat": (5400, 5350, 5380)})
+    other = coin.analysis(tmp_path / "published" / "cpu-night", "overnight", heads={"guilder": (5120,)})
+    site.build([best, other], tmp_path / "pages")
+    text = Checker((tmp_path / "pages" / "index.html").read_text()).text.replace("\u202f", " ")
+    said = "not measured – not tested run cpu-night (published): 51.2 % [50.2, 52.2] over test examples, n = 10,000 reduced ≈ inconclusive"
+    assert said in text
+    assert "C1-guilder is not tested." in text
+    assert "1 was not tested" in text
+    site.build([best], tmp_path / "alone")
+    assert "(published): 51.2" not in Checker((tmp_path / "alone" / "index.html").read_text()).text
 
 
 def test_the_front_page_names_every_myth_and_answers_three_questions(results, tmp_path):
@@ -319,23 +331,6 @@ def test_trials_that_ran_side_by_side_are_said_to(jobs, said, tmp_path):
     site.build([coin.analysis(tmp_path / "published" / "a", arguments=arguments)], tmp_path / "pages")
     text = (tmp_path / "pages" / f"{coin.COIN.name}.html").read_text()
     assert ("up to 2 in parallel" in text) is said
-
-
-def test_a_run_that_stopped_early_does_not_outrank_one_that_measured_what_decides(tmp_path):
-    whole = coin.analysis(tmp_path / "cpu-laptop", "laptop")
-    part = coin.analysis(tmp_path / "h200-gpu", "gpu", heads={"euro": (5040,)})
-    more = coin.analysis(tmp_path / "h200-paper", "paper")
-    assert [d.run.name for d in run_view.best_first([part, whole])] == ["cpu-laptop", "h200-gpu"]
-    assert [d.run.name for d in run_view.best_first([part, whole, more])] == ["h200-paper", "cpu-laptop", "h200-gpu"]
-    quick = coin.analysis(tmp_path / "cpu-quick", "quick", heads={"euro": (5040,)})
-    assert [d.run.name for d in run_view.best_first([quick, part])] == ["h200-gpu", "cpu-quick"]
-
-
-def test_of_two_runs_that_tested_as_many_claims_the_one_that_decided_more_ranks_higher():
-    decided, undecided = [Verdict.NOT_SEEN, Verdict.NOT_TESTED], [Verdict.INCONCLUSIVE, Verdict.NOT_TESTED]
-    assert run_rank("laptop", decided) > run_rank("gpu", undecided)
-    assert run_rank("gpu", decided) > run_rank("laptop", decided)
-    assert run_rank("laptop", [Verdict.INCONCLUSIVE] * 2) > run_rank("gpu", decided)
 
 
 def own_run(path, heads):
