@@ -19,10 +19,9 @@ from tests.coverage import CASES, UNDECIDED, measured_as
 MYTHS = [pytest.param(myth, id=myth.name) for myth in suite.OURS]
 RUNS = [pytest.param(path.parent, id=path.parent.name) for path in sorted(suite.PUBLISHED.glob("*/run.json"))]
 
-ANY, POSITIVE, PERCENT, PERCENT_CHANGE = (-inf, inf), (0, inf), (0, 100), (-100, inf)
+POSITIVE, PERCENT, PERCENT_CHANGE = (0, inf), (0, 100), (-100, inf)
 SHARE, DIFFERENCE, CORRELATION, POINTS = (0, 1), (-1, 1), (-1, 1), (-100, 100)
 RANGES = {
-    "": ANY,
     "%": PERCENT_CHANGE,
     "% (chance 25)": PERCENT,
     "% between processes": POSITIVE,
@@ -35,17 +34,14 @@ RANGES = {
     "% of models": PERCENT,
     "% of pairs with α < 1": PERCENT,
     "% of test images": PERCENT,
-    "% of the drop": ANY,
-    "% of the accuracy above chance of 22 layers": ANY,
     "% of the way from chance to 100 %": (-inf, 100),
     "% of training runs": PERCENT,
     "% of training sets": PERCENT,
-    "% of what is above chance": ANY,
     "% of wrong labels": PERCENT,
     "% off": POSITIVE,
     "% from the exact point": (-100, inf),
     "% of s": POSITIVE,
-    "% of the final value": ANY,
+    "% of the final value": POSITIVE,
     "% of draws": PERCENT,
     "AUROC": SHARE,
     "BLEU": POINTS,
@@ -53,35 +49,25 @@ RANGES = {
     "ROUGE-1": POINTS,
     "R²": SHARE,
     "Spearman ρ": CORRELATION,
-    "Spearman ρ less half of that with true labels": ANY,
-    "at ε = 1/255": ANY,
+    "Spearman ρ less half of that with true labels": (-1.5, 1.5),
     "cells that differ": POSITIVE,
-    "d log ‖Δf‖ / d log L": ANY,
-    "difference of Spearman ρ": ANY,
-    "difference of exponents": ANY,
-    "events": ANY,
-    "gray levels more than ε, the most of all attacks": ANY,
-    "exponent": ANY,
-    "growth per branch": ANY,
+    "difference of Spearman ρ": (-2, 2),
+    "gray levels more than ε, the most of all attacks": (-255, 255),
     "items misplaced": POSITIVE,
     "largest |ρ|": SHARE,
     "mismatches": POSITIVE,
-    "of R² of ten folds": ANY,
-    "of the advantage with HOG": ANY,
-    "of the apparent gain": ANY,
     "of the explainable variance": POSITIVE,
     "r": CORRELATION,
     "R² of ten folds, smallest of five": (-inf, 1),
     "wirings that differ": POSITIVE,
     "largest |logit|": POSITIVE,
     "margins": POSITIVE,
-    "nats per token": ANY,
     "of draws": SHARE,
     "of networks": SHARE,
     "of its BLEU": POSITIVE,
     "of starts": SHARE,
     "of the images": SHARE,
-    "of the other superclasses": ANY,
+    "of the other superclasses": SHARE,
     "of the images that only one attack leaves untouched": SHARE,
     "of the top 1,000": SHARE,
     "of the top 1,000, the largest of three methods": DIFFERENCE,
@@ -91,14 +77,12 @@ RANGES = {
     "of the variance": (-inf, 1),
     "of the checkpoints": SHARE,
     "of the top k more than the random walk": DIFFERENCE,
-    "of the top k, rescaled": ANY,
     "of the top k, the least of all images": SHARE,
-    "overlap²": ANY,
+    "overlap²": SHARE,
     "pp": POINTS,
     "pp of AP": POINTS,
     "pp of accuracy": POINTS,
     "pp of training runs": POINTS,
-    "px, attack less random": ANY,
     "rank correlation": CORRELATION,
     "relative difference": POSITIVE,
     "relative error": POSITIVE,
@@ -106,12 +90,32 @@ RANGES = {
     "weights that differ": POSITIVE,
     "x": POSITIVE,
     "×": POSITIVE,
-    "κ": ANY,
+    "κ": (-2, 2),
     "× an even spread of errors": POSITIVE,
     "× chance": POSITIVE,
     "|partial ρ|": SHARE,
 }
-"""Possible numbers of every unit of a claim."""
+"""Possible numbers of every unit of a claim that has a limit. κ is a difference of two."""
+UNBOUNDED = {
+    "": "a slope",
+    "% of the drop": "a ratio of two differences",
+    "% of the accuracy above chance of 22 layers": "a ratio of two networks, either of which may be more accurate",
+    "% of what is above chance": "a ratio of two classifiers: without near-duplicates, for example, the second may be more accurate",
+    "at ε = 1/255": "a difference of curvatures",
+    "d log ‖Δf‖ / d log L": "an exponent",
+    "difference of exponents": "a difference of exponents",
+    "events": "a difference of counts per image, which have no largest number",
+    "exponent": "an exponent",
+    "growth per branch": "the slope of a logarithm",
+    "nats per token": "a difference of losses",
+    "of R² of ten folds": "a ratio of two R², which are negative for predictions worse than the mean",
+    "of the advantage with HOG": "a ratio of two differences",
+    "of the apparent gain": "a ratio of two differences",
+    "of the top k, rescaled": "a difference of fractions, divided by one less the fraction of another image's map",
+    "px, attack less random": "a difference of shifts: the limit is the size of the image",
+}
+"""Units without a limit, and why any number is possible."""
+RANGES |= dict.fromkeys(UNBOUNDED, (-inf, inf))
 ROUNDING = 1e-9
 UNCONTROLLED = {RecomputePublishedTables, CompareOtherCollection, CompareEpochs, MeasureUpdate}
 """Trials without default controls: recomputed numbers, and single updates of untrained networks."""
@@ -126,6 +130,11 @@ def test_no_two_claims_of_the_suite_share_an_id():
 def test_a_claim_of_today_carries_the_number_of_its_myth(myth):
     found = [(claim.id, re.match(r"T(\d*)", claim.id)) for claim in myth.claims]
     assert [name for name, match in found if match and match[1] != str(myth.number)] == []
+
+
+def test_a_unit_has_a_limit_or_a_reason_why_it_has_none():
+    assert set(RANGES) == {claim.unit for myth in suite.OURS for claim in myth.claims}
+    assert {unit for unit, ends in RANGES.items() if ends == (-inf, inf)} == set(UNBOUNDED)
 
 
 @pytest.mark.parametrize("myth", MYTHS)
