@@ -1,0 +1,56 @@
+"""Numbers in the changelog and in the documents are those of the published runs."""
+
+import re
+from pathlib import Path
+
+from myths import suite
+from myths.hessian_cost.trials import CompareHessians
+from myths.run_summaries import summaries
+from myths.wiring.measures import FRESH_SEED
+from myths.wiring.trials import TrainWirings
+
+ROOT = Path(__file__).parents[1]
+CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+CLAIMS = {claim.id: claim for myth in suite.OURS for claim in myth.claims}
+MEASURED = [
+    record
+    for myth in suite.OURS
+    for each in summaries(myth, suite.BUNDLED)
+    if each.run.is_published
+    for record in each.claims
+    if record.estimate is not None and record.claim in CLAIMS
+]
+"""Every published number."""
+
+
+def test_the_footguns_name_how_much_processes_differ():
+    spreads = {CompareHessians: [], None: []}
+    for record in MEASURED:
+        if record.unit == "% between processes" or record.claim.startswith("L0-processes"):
+            kind = CLAIMS[record.claim].trial
+            spreads[kind if kind in spreads else None].append(record.estimate)
+    alternating, others = (f"{min(found):.0f} to {max(found):.0f} %" for found in spreads.values())
+    text = (ROOT / "docs" / "footguns.md").read_text(encoding="utf-8")
+    assert f"processes differ by {alternating} on these ratios, and by {others} on other ratios of times" in text
+    assert f"Processes differ by {others} on ratios of times" in CHANGELOG
+
+
+def test_the_changelog_counts_the_numbers_that_are_older_than_their_criterion():
+    """Claims whose author declared them blind, and whose run shows that they are not."""
+    found = [record for record in MEASURED if CLAIMS[record.claim].blind and not record.blind]
+    assert f"It concerns {len(found)} published numbers, none of them primary." in CHANGELOG
+    assert not any(record.primary for record in found)
+
+
+def test_what_the_changelog_calls_not_measured_is_not_measured():
+    named = re.findall(r"no run has measured ([A-Z]\w*(?:-\w+)*)", CHANGELOG, flags=re.IGNORECASE)
+    assert named
+    assert [record.claim for record in MEASURED if any(record.claim.startswith(name) for name in named)] == []
+
+
+def test_the_changelog_names_the_pairs_of_w8_that_the_profile_trains():
+    trials = suite.find("wiring").trials("laptop", None, ())
+    arms = [trial.arm for trial in trials if isinstance(trial, TrainWirings) and trial.seed >= FRESH_SEED]
+    pairs = {arms.count(arm) for arm in set(arms)}
+    assert set(re.findall(r"W8 counts (\d+) new pairs", CHANGELOG)) == {str(n) for n in pairs}
+    assert "`laptop` trains 16 pairs" not in CHANGELOG
