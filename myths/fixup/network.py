@@ -49,7 +49,8 @@ class Block(nn.Module):
         self.shifts = nn.Parameter(torch.zeros(2 * len(kernels))) if method.scalars == "fixup" else None
         self.scale = None if method.scalars == "none" else nn.Parameter(torch.full((), float(method.scalars == "fixup")))
         if not method.branches:
-            self.convs.requires_grad_(False)
+            for conv in self.convs:
+                conv.requires_grad_(False)
             self.scale = None
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d i j"]:
