@@ -76,6 +76,7 @@ MYTH = Myth(
         "sensitivity": tables.sensitivity,
         "full_training": tables.full_training,
         "difference_from_bn": tables.difference_from_bn,
+        "difference_from_no_branches": tables.difference_from_no_branches,
         "curves": tables.curves,
         "updates": tables.updates,
         "gradients": tables.gradients,

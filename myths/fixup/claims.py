@@ -181,17 +181,19 @@ CLAIMS: tuple[Claim, ...] = (
         claim
         for depth in (110, 500, 1000, 10_000)
         for claim in (
-            _depths(
+            Claim(
                 id=f"U0-branches-{depth}",
                 kind="control",
                 statement=f"After one epoch, a {depth:,}-layer network with Fixup is more accurate than without its residual branches.",
                 **PROPOSED,
                 unit="pp",
+                table="difference_from_no_branches",
                 where=_deep("fixup", depth),
-                needs=({"method": ("fixup", "no-branches"), **AT_RATE}, *WITH_SHALLOW),
-                measure=partial(mean_over_seeds, "above_no_branches_pp"),
+                trial=TrainOneEpoch,
+                needs=({"method": ("fixup", "no-branches"), **AT_RATE},),
+                measure=partial(mean_over_seeds, "difference_from_no_branches_pp"),
                 criterion=above(0),
-                controls=(),
+                repetition_unit="seeds",
                 blind=False,
             ),
             _depths(

@@ -43,7 +43,6 @@ def share_of_shallow(results: Results) -> pd.DataFrame:
     """Return the accuracy above chance of each run of one epoch as a percentage of that of 22 layers with Fixup, seed and setting alike.
 
     ``shallow_accuracy_percent`` is the accuracy of the 22-layer network, the shallow end of Fig. 3 (nominal depth 20).
-    ``above_no_branches_pp`` is the accuracy minus that of the network of equal depth, seed and setting without residual branches.
     """
     table = one_epoch(results)
     if table.empty:
@@ -53,17 +52,9 @@ def share_of_shallow(results: Results) -> pd.DataFrame:
     pairs = table.merge(shallow[[*keys, "test_accuracy_percent", TRIALS]], on=keys, suffixes=("", "_of_shallow"))
     pairs[TRIALS] = unite_columns(pairs[TRIALS], pairs.pop(f"{TRIALS}_of_shallow"))
     pairs = pairs.rename(columns={"test_accuracy_percent_of_shallow": "shallow_accuracy_percent"})
-    pairs = _with_difference_from_no_branches(pairs, table, keys)
     above_chance = pairs[["test_accuracy_percent", "shallow_accuracy_percent"]] - CHANCE_PERCENT
     share = 100 * above_chance["test_accuracy_percent"] / above_chance["shallow_accuracy_percent"]
     return pairs.assign(share_of_shallow_percent=share.where(above_chance["shallow_accuracy_percent"] > 0))
-
-
-def _with_difference_from_no_branches(pairs: pd.DataFrame, table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    alone = table[table["method"] == "no-branches"][[*keys, "depth", "test_accuracy_percent", TRIALS]]
-    pairs = pairs.merge(alone, how="left", on=[*keys, "depth"], suffixes=("", "_of_no_branches"))
-    pairs[TRIALS] = unite_columns(pairs[TRIALS], pairs.pop(f"{TRIALS}_of_no_branches"))
-    return pairs.assign(above_no_branches_pp=pairs["test_accuracy_percent"] - pairs.pop("test_accuracy_percent_of_no_branches"))
 
 
 def sensitivity(results: Results) -> pd.DataFrame:
@@ -95,19 +86,26 @@ def difference_from_bn(results: Results) -> pd.DataFrame:
     """
     import pandas as pd
 
-    parts = []
-    for experiment, table in (("one epoch", one_epoch(results)), ("full schedule", full_training(results))):
-        if table.empty:
-            continue
-        keys = [*SETTING, "protocol", "depth", "nominal_depth", "learning_rate", "mixup", "seed", "main_setting"]
-        values = [*keys, "method", "test_accuracy_percent", TRIALS]
-        with_bn = table[table["method"] == "batch-norm"][values].drop(columns="method")
-        others = table[table["method"] != "batch-norm"][values]
-        pairs = others.merge(with_bn, on=keys, suffixes=("", "_of_bn"))
-        pairs["difference_from_bn_pp"] = pairs["test_accuracy_percent"] - pairs["test_accuracy_percent_of_bn"]
-        pairs[TRIALS] = unite_columns(pairs[TRIALS], pairs.pop(f"{TRIALS}_of_bn"))
-        parts.append(pairs.assign(experiment=experiment))
+    trained = (("one epoch", one_epoch(results)), ("full schedule", full_training(results)))
+    parts = [_differences_from(table, "batch-norm", "bn").assign(experiment=name) for name, table in trained if len(table)]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def difference_from_no_branches(results: Results) -> pd.DataFrame:
+    """Return the accuracy difference of each run of one epoch from the network of its seed and setting without residual branches."""
+    table = one_epoch(results)
+    return table if table.empty else _differences_from(table, "no-branches", "no_branches")
+
+
+def _differences_from(table: pd.DataFrame, method: str, suffix: str) -> pd.DataFrame:
+    """Return one row per training run with another method, with its accuracy difference from ``method`` with the same seed and setting."""
+    keys = [*SETTING, "protocol", "depth", "nominal_depth", "learning_rate", "mixup", "seed", "main_setting"]
+    values = [*keys, "method", "test_accuracy_percent", TRIALS]
+    reference = table[table["method"] == method][values].drop(columns="method")
+    pairs = table[table["method"] != method][values].merge(reference, on=keys, suffixes=("", f"_of_{suffix}"))
+    pairs[f"difference_from_{suffix}_pp"] = pairs["test_accuracy_percent"] - pairs[f"test_accuracy_percent_of_{suffix}"]
+    pairs[TRIALS] = unite_columns(pairs[TRIALS], pairs.pop(f"{TRIALS}_of_{suffix}"))
+    return pairs
 
 
 def translations(results: Results) -> pd.DataFrame:
