@@ -12,9 +12,10 @@ from myths import suite
 from myths.dataset_bias.trials import RecomputePublishedTables
 from myths.fixup.trials.update import MeasureUpdate
 from myths.lab.analysis import analyze
+from myths.lab.claim import MINIMUM_REPETITIONS
 from myths.lab.storage.run_folder import RunFolder
 from myths.wiring.trials import CompareEpochs, CompareOtherCollection
-from tests.coverage import CASES, UNDECIDED, measured_as
+from tests.coverage import CASES, UNDECIDED, measured_as, simulated_n
 
 MYTHS = [pytest.param(myth, id=myth.name) for myth in suite.OURS]
 RUNS = [pytest.param(path.parent, id=path.parent.name) for path in sorted(suite.PUBLISHED.glob("*/run.json"))]
@@ -177,6 +178,21 @@ def test_the_coverage_of_every_interval_is_simulated(myth):
     """A number that a repetition would not change has no interval."""
     needed = {measured_as(myth, claim) for claim in measured_claims(myth) if claim.repetition_unit != "exact"}
     assert needed - set(CASES) - set(UNDECIDED) == set()
+
+
+@pytest.mark.parametrize("run", RUNS)
+def test_the_coverage_of_every_interval_that_decides_is_simulated_with_as_many_repetitions(run):
+    outside = []
+    for myth in suite.OURS:
+        path, claims = run / myth.folder / "claims.csv", {claim.id: claim for claim in measured_claims(myth)}
+        for row in pd.read_csv(path).dropna(subset=["estimate"]).itertuples() if path.exists() else ():
+            claim = claims.get(row.claim)
+            if claim is None or claim.repetition_unit == "exact" or row.source_of_variation != claim.repetition_unit:
+                continue
+            low, high = simulated_n().get(measured_as(myth, claim), (0, inf))
+            if row.n >= MINIMUM_REPETITIONS.get(claim.repetition_unit, 0) and not low <= row.n <= high:
+                outside.append((row.claim, int(row.n), low, high))
+    assert outside == []
 
 
 def test_every_simulated_interval_is_that_of_a_claim():

@@ -85,12 +85,12 @@ def nearest_mean_splits(rng, n_train, n_test, splits=10):
     return found
 
 
-def splits(n_train, n_test, interval=None):
+def splits(n_train, n_test, interval=None, n=10):
     """Accuracy on random splits of a pool that is drawn anew. The truth is the mean accuracy over very many images."""
     rng = np.random.default_rng(1)
     truth = np.mean([nearest_mean_splits(rng, n_train, 20_000, splits=1)[0] for _ in range(40)])
     interval = interval or (lambda values: corrected_t(values, n_test / n_train))
-    return Case(lambda rng: interval(nearest_mean_splits(rng, n_train, n_test)), float(truth))
+    return Case(lambda rng: interval(nearest_mean_splits(rng, n_train, n_test, n)), float(truth))
 
 
 def over_splits(values):
@@ -99,7 +99,7 @@ def over_splits(values):
 
 
 CASES = {
-    ("lab.measures.mean_over_seeds", "seeds"): {f"{n} seeds": seeds(n) for n in (3, 5, 8, 20)} | {"8, uniform": seeds(8, kind="uniform")},
+    ("lab.measures.mean_over_seeds", "seeds"): {f"{n} seeds": seeds(n) for n in (3, 5, 8, 50)} | {"8, uniform": seeds(8, kind="uniform")},
     ("lab.measures.mean_share_over_seeds", "seeds"): {
         "3 seeds, mostly 0": few_values(3, (0, 1 / 19, 1), (0.8, 0.15, 0.05)),
         "3 seeds, half 1": few_values(3, (0, 1), (0.5, 0.5)),

@@ -18,14 +18,14 @@ def of_splits(values):
     return measures.over_splits("value", pd.DataFrame(rows))
 
 
-def difference_of_features():
+def difference_of_features(n):
     """Two classifiers on the same splits; the second is worse by a constant and noise."""
 
     def draw(rng):
-        accuracy = nearest_mean_splits(rng, TRAIN, TEST)
+        accuracy = nearest_mean_splits(rng, TRAIN, TEST, n)
         rows = [
             {"seed": s, "features": f, "value": a - d, "n_train": TRAIN, "n_test": TEST}
-            for s, (a, noise) in enumerate(zip(accuracy, nearest_mean_splits(rng, TRAIN, TEST), strict=True))
+            for s, (a, noise) in enumerate(zip(accuracy, nearest_mean_splits(rng, TRAIN, TEST, n), strict=True))
             for f, d in (("hog", 0.0), ("color", noise))
         ]
         return measures.difference_over_splits("value", "features", ("hog", "color"), pd.DataFrame(rows))
@@ -114,13 +114,15 @@ def counted(n, share, unit):
 
 
 CASES = {
-    ("dataset_bias.measures.over_splits", "splits"): {"10 splits": splits(TRAIN, TEST, of_splits)},
-    ("dataset_bias.measures.difference_over_splits", "splits"): {"two classifiers": difference_of_features()},
+    ("dataset_bias.measures.over_splits", "splits"): {f"{n} splits": splits(TRAIN, TEST, of_splits, n) for n in (5, 10)},
+    ("dataset_bias.measures.difference_over_splits", "splits"): {
+        f"two classifiers, {n} splits": difference_of_features(n) for n in (3, 10)
+    },
     ("dataset_bias.measures.last_gain", "splits"): {"10 splits": of_curves(measures.last_gain)},
     ("dataset_bias.measures.rank_correlation", "splits"): {"10 splits": of_curves(measures.rank_correlation)},
     ("dataset_bias.measures.order_correlation", "splits"): {"8 conditions": order()},
     ("dataset_bias.measures.ratio_over_splits", "splits"): {"10 splits": ratio()},
     ("dataset_bias.measures.jackknife_over_datasets", "datasets"): {f"{n} datasets": datasets(n) for n in (4, 10)},
-    ("dataset_bias.measures.counted_percent", "datasets"): {"4 datasets": counted(4, 0.8, "datasets")},
-    ("dataset_bias.measures.counted_percent", "pairs"): {"12 pairs": counted(12, 0.9, "pairs")},
+    ("dataset_bias.measures.counted_percent", "datasets"): {f"{n} datasets": counted(n, 0.8, "datasets") for n in (3, 5)},
+    ("dataset_bias.measures.counted_percent", "pairs"): {f"{n} pairs": counted(n, 0.9, "pairs") for n in (6, 20)},
 }

@@ -47,9 +47,9 @@ CASES = {
     },
     ("fixup.measures.failures_percent", "seeds"): {f"{r:.0%} fail": runs(measures.failures_percent, r, 100 * r) for r in (0.1, 0.5)},
     ("fixup.measures.successes_percent", "seeds"): {
-        f"{r:.0%} fail": runs(measures.successes_percent, r, 100 - 100 * r) for r in (0.1, 0.5)
+        f"{r:.0%} of {n} fail": runs(measures.successes_percent, r, 100 - 100 * r, n) for r, n in ((0.1, 10), (0.5, 5))
     },
     ("fixup.measures.divergence_difference", "seeds"): {
-        f"{a:.0%} and {b:.0%}": two_methods(a, b) for a, b in ((0.9, 0.1), (0.5, 0.3), (0.95, 0.05))
+        f"{a:.0%} and {b:.0%}, {n} runs each": two_methods(a, b, n) for a, b, n in ((0.9, 0.1, 5), (0.5, 0.3, 32), (0.95, 0.05, 5))
     },
 }

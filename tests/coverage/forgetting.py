@@ -121,7 +121,7 @@ def windows(n):
 
 CASES = {
     ("forgetting.measures.mean_over_rankings", "seeds"): {
-        "20 seeds, equal rankings": two_rankings(20, 0.0),
+        "50 seeds, equal rankings": two_rankings(50, 0.0),
         "20 seeds, small differences": two_rankings(20, 0.05),
         "3 seeds, equal rankings": two_rankings(3, 0.0),
     },
@@ -146,6 +146,6 @@ CASES = {
     },
     ("lab.measures.from_columns of forgetting.count_correlations", "seeds"): {f"{n} runs": pairs_of_runs(n) for n in (5, 10)},
     ("forgetting.measures.sum_correlation of forgetting.count_correlations", "seeds"): {f"{n} runs": sums_of_runs(n) for n in (5, 10)},
-    ("forgetting.measures.smallest_rise", "seeds"): {"5 seeds": rises(5)},
+    ("forgetting.measures.smallest_rise", "seeds"): {f"{n} seeds": rises(n) for n in (3, 5)},
     ("forgetting.measures.worst_window_loss", "seeds"): {"5 seeds": windows(5)},
 }

@@ -16,13 +16,9 @@ SPREAD = 0.05
 
 def timed(rng, slowdowns, n=5):
     """Rows with a slowdown for each problem and method, which differs between processes."""
-    return pd.DataFrame(
-        [
-            {"problem": problem, "method": method, "seed": seed, "slowdown": slowdown * np.exp(noise)}
-            for (problem, method), slowdown in slowdowns.items()
-            for seed, noise in enumerate(rng.normal(0, SPREAD, n))
-        ]
-    )
+    problems, methods = np.repeat(list(slowdowns), n, axis=0).T
+    slowdown = np.repeat(list(slowdowns.values()), n) * np.exp(rng.normal(0, SPREAD, len(problems)))
+    return pd.DataFrame({"problem": problems, "method": methods, "seed": np.tile(range(n), len(slowdowns)), "slowdown": slowdown})
 
 
 def compared(choose, methods, ratios, measure=None):
@@ -37,10 +33,10 @@ def compared(choose, methods, ratios, measure=None):
     return Case(draw, choose(ratios), conservative=len(cells) > 1, slow=True)
 
 
-def of_one():
+def of_one(n):
     """The ratio of one method on one problem."""
     cell = ("quad", "torch-loop", 512)
-    rows = partial(timed, slowdowns={cell[:2]: 30.0})
+    rows = partial(timed, slowdowns={cell[:2]: 30.0}, n=n)
     measure = partial(measures.compared_ratio, (cell,), choose=max)
     return Case(lambda rng: measure(rows(rng).assign(n_variables=512).rename(columns={"slowdown": "ratio"})), 30.0, slow=True)
 
@@ -72,10 +68,10 @@ def slopes():
     return Case(draw, 1.0, slow=True)
 
 
-def frameworks():
+def frameworks(n):
     """The slowest over the fastest framework. They are far apart: the truth is the ratio of the two."""
     slowdowns = {("quad", method): value for method, value in zip("abc", (1.0, 2.0, 4.0), strict=True)}
-    return Case(lambda rng: measures.slowest_over_fastest(timed(rng, slowdowns)), 4.0, slow=True)
+    return Case(lambda rng: measures.slowest_over_fastest(timed(rng, slowdowns, n)), 4.0, slow=True)
 
 
 def sampled():
@@ -109,19 +105,20 @@ def ratio_of_column(values):
 
 CASES = {
     ("hessian_cost.measures.compared_ratio", "processes"): {
-        "one": of_one(),
+        **{f"one, {n} processes": of_one(n) for n in (5, 8)},
         "smallest of equal": compared(min, TORCH[:1], (60.0, 60.0, 60.0)),
         "best of equal methods": compared(measures.second_of_best, TORCH, (10.0,) * 18),
         "best method": compared(measures.second_of_best, TORCH, (10.0, 40.0, 40.0, 60.0, 80.0, 90.0) * 3),
     },
     ("hessian_cost.measures.largest_ratio", "processes"): {
         "of equal": compared(max, TORCH[:1], (60.0, 60.0, 60.0), measures.largest_ratio),
+        "of 18 equal": compared(max, TORCH, (10.0,) * 18, measures.largest_ratio),
         "of different": compared(max, TORCH[:1], (60.0, 70.0, 300.0), measures.largest_ratio),
     },
     ("hessian_cost.measures.overhead_percent", "processes"): {"5 processes": orders()},
     ("hessian_cost.measures.slope_difference", "processes"): {"3 sizes": slopes()},
-    ("hessian_cost.measures.slowest_over_fastest", "processes"): {"3 frameworks": frameworks()},
+    ("hessian_cost.measures.slowest_over_fastest", "processes"): {f"3 frameworks, {n} processes": frameworks(n) for n in (5, 8)},
     ("hessian_cost.measures.ratio_over_processes", "processes"): {f"spread {s:.0%}": processes(5, s, ratio_of_column) for s in (0.05, 0.3)},
     ("hessian_cost.measures.sampling_error_percent", "processes"): {"5 processes": sampled()},
-    ("hessian_cost.measures.median_slowdown", "problems"): {f"{n} problems": problems(n) for n in (6, 9)},
+    ("hessian_cost.measures.median_slowdown", "problems"): {f"{n} problems": problems(n) for n in (5, 9)},
 }

@@ -65,18 +65,20 @@ def pairs(n):
 
 
 CASES = {
-    ("order.measures.mean_over_draws", "seeds"): {f"{n} draws": draws(n) for n in (6, 48)},
+    ("order.measures.mean_over_draws", "seeds"): {f"{n} draws": draws(n) for n in (6, 200)},
     ("order.measures.share_of_draws", "seeds"): {"48 draws, 90 %": shares(48, 0.9), "200 draws, 30 %": shares(200, 0.3)},
     ("order.measures.share_at_most", "seeds"): {
         f"{n} networks, {rate} on average": shares_at_most(n, rate) for n, rate in ((6, 0.1), (6, 0.3), (200, 0.01))
     },
-    ("order.measures.largest_deviation_percent", "seeds"): {"50 trees": trees(50)},
+    ("order.measures.largest_deviation_percent", "seeds"): {"200 trees": trees(200)},
     ("order.measures.largest_distance", "seeds"): {
         "six points on the curve": categories(12, [0.0] * 6, measures.largest_distance, 0.0),
-        "one of six is off": categories(12, [0.0] * 5 + [-0.05], measures.largest_distance, 0.05),
+        "one of six is off": categories(30, [0.0] * 5 + [-0.05], measures.largest_distance, 0.05),
         "six equally off": categories(12, [0.02, -0.02] * 3, measures.largest_distance, 0.02),
     },
-    ("order.measures.largest_mean", "seeds"): {"four equal means": categories(12, [0.0] * 4, measures.largest_mean, 0.4)},
+    ("order.measures.largest_mean", "seeds"): {
+        f"{k} equal means of {n}": categories(n, [0.0] * k, measures.largest_mean, 0.4) for k, n in ((10, 12), (4, 30))
+    },
     ("order.measures.correlation_over_pairs", "seeds"): {f"{n} pairs": pairs(n) for n in (3, 5)},
     ("order.measures.correlation_difference", "seeds"): {
         f"{n} pairs": paired(n, partial(measures.correlation_difference, "value", "labels", ("a", "b")), "labels", ("a", "b"), pair="pair")

@@ -51,14 +51,14 @@ def robuster(n, rate):
     return Case(draw, 0.0, conservative=True, slow=True)
 
 
-def untouched_by_one(n, rate):
+def untouched_by_one(n, rate, missing=0.0):
     """The untouched images of three equal attacks: half of those that only one leaves untouched are the first's."""
 
     def draw(rng):
         one, *others = (series(attacked(rng, n, rate)) for _ in range(3))
         return attack_series.untouched_by_one(one, tuple(others))
 
-    return Case(draw, 0.5, conservative=True)
+    return Case(draw, 0.5, conservative=True, missing=missing)
 
 
 def touched(n):
@@ -128,16 +128,17 @@ def completeness(n):
 OF = "saliency.measures.over_networks of saliency"
 CASES = {
     ("saliency.measures.over_networks", "seeds"): {f"{n} networks": networks(n, 0.02) for n in (3, 5)},
-    (f"{OF}.attacks", "test examples"): {f"{k} of {n} images untouched": left_unchanged(n, k / n) for n in (64, 512) for k in (1, 4)},
+    (f"{OF}.attacks", "test examples"): {f"{k} of {n} images untouched": left_unchanged(n, k / n) for n in (40, 512) for k in (1, 4)},
     (f"{OF}.differences", "test examples"): {
         **{f"walk less attack, {n} images": less_than_walk(n, 1 / 64) for n in (24, 64)},
         "three equal attacks, touched": robuster(64, 2 / 64),
         "three equal attacks, untouched": untouched_by_one(64, 4 / 64),
+        "three equal attacks, few untouched": untouched_by_one(24, 3 / 64, 0.3),
     },
-    (f"{OF}.everyday_differences", "test examples"): {"two methods": everyday_difference(128)},
+    (f"{OF}.everyday_differences", "test examples"): {f"two methods, {n} images": everyday_difference(n) for n in (96, 128)},
     ("saliency.measures.largest_over_methods of saliency.everyday_differences", "test examples"): {"equal methods": everyday(128)},
-    ("saliency.measures.touched of saliency.attacks", "test examples"): {"63 images": touched(63), "24 images": touched(24)},
+    ("saliency.measures.touched of saliency.attacks", "test examples"): {f"{n} images": touched(n) for n in (24, 64)},
     ("saliency.measures.untouched", "test examples"): {f"1 of 64, {n} images": untouched(n, 1 / 64) for n in (64, 512)},
-    ("saliency.measures.accuracy_over_images", "test examples"): {"1,000 images": accuracy(1000, 0.57)},
+    ("saliency.measures.accuracy_over_images", "test examples"): {f"{n} images": accuracy(n, 0.57) for n in (250, 1000)},
     ("saliency.measures.worst_completeness_error", "test examples"): {"64 images": completeness(64)},
 }

@@ -188,27 +188,28 @@ CASES = {
         ),
     },
     ("wiring.measures.better_arm", "seeds"): {
-        "eight pairs": paired(8, better_arm, "arm", SHAPES, pair="pair", column="test_error_percent"),
+        f"{n} pairs": paired(n, better_arm, "arm", SHAPES, pair="pair", column="test_error_percent") for n in (8, 32)
     },
-    ("wiring.measures.close_draws", "models"): {"200 draws, 95 %": few(200, 0.95)},
+    ("wiring.measures.close_draws", "models"): {f"{n} draws, 95 %": few(n, 0.95) for n in (200, 1000)},
     ("lab.measures.from_columns of wiring.epochs", "models"): {
-        "52 wirings, r = 0.5": correlated(52, np.sqrt([0.5, 0.5])),
+        "48 wirings, r = 0.5": correlated(48, np.sqrt([0.5, 0.5])),
         "52 wirings, r = 0.9": correlated(52, np.sqrt([0.9, 0.9])),
     },
     ("lab.measures.from_columns of wiring.network_pairs", "models"): {"52 wirings, five networks": correlated(52, FIVE)},
     ("lab.measures.from_columns of wiring.other_collection", "models"): {
         "16 invariants, 95 generators": largest_of(16, 95, 3, 0.35),
+        "4 invariants, 110 generators": largest_of(4, 110, 1, 0.35),
     },
     ("lab.measures.from_columns of wiring.surfaces", "models"): {
-        "R², 1,000 wirings": in_sample(1000),
-        "of the ceiling, 1,000 wirings": of_ceiling(1000),
+        "R², 4,000 wirings": in_sample(4000),
+        "of the ceiling, 500 wirings": of_ceiling(500),
         "relative, 1,000 wirings": relative(1000),
     },
     ("wiring.measures.reliability_beyond_shape", "models"): {
-        "160 wirings, half": reliability(160, 0.5),
+        "150 wirings, half": reliability(150, 0.5),
         "160 wirings, 70 %": reliability(160, 0.7),
     },
-    ("wiring.measures.smallest_r2", "models"): {"five of 52 wirings": smallest(52, 5)},
+    ("wiring.measures.smallest_r2", "models"): {f"five of {n} wirings": smallest(n, 5) for n in (47, 52)},
     ("wiring.measures.size_of_correlation", "models"): {
         "160 wirings, r = 0.2": sized(160, np.sqrt(0.2)),
         "160 wirings, r = 0.5": sized(160, np.sqrt(0.5)),
