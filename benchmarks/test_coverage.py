@@ -1,4 +1,4 @@
-"""Coverage of every interval, with 2,000 experiments each. Takes some ten minutes.
+"""Coverage of every interval, with 2,000 experiments each, also of those that may have no estimate. Takes some fifteen minutes.
 
 The short form is tests/lab/test_coverage.py. Run `python -m pytest benchmarks/test_coverage.py -o addopts=`.
 """
