@@ -204,11 +204,11 @@ IMAGES = (
     ),
     Claim(
         id="O1-all",
-        statement="CIFAR-100: in at least 90 % of networks, none of 200 random groupings reaches κ of the superclasses when the network "
+        statement="CIFAR-100: in more than half of networks, none of 200 random groupings reaches κ of the superclasses when the network "
         "reaches a quarter of its final accuracy.",
         **PROPOSED, unit="of networks", table="superclasses", trial=TrackImages,
         where={"dataset": DATASETS, "network": CNN, "labels": "true", "groupings": GROUPINGS},
-        measure=partial(measures.share_at_most, "random_as_good", 0), criterion=at_least(0.9), repetition_unit="seeds", blind=False,
+        measure=partial(measures.share_at_most, "random_as_good", 0), criterion=above(0.5), repetition_unit="seeds", blind=False,
     ),
     _orders(
         id="O2",
