@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import pandas as pd
+
 from myths import suite
 from myths.hessian_cost.trials import CompareHessians
 from myths.run_summaries import summaries
@@ -54,3 +56,12 @@ def test_the_changelog_names_the_pairs_of_w8_that_the_profile_trains():
     pairs = {arms.count(arm) for arm in set(arms)}
     assert set(re.findall(r"W8 counts (\d+) new pairs", CHANGELOG)) == {str(n) for n in pairs}
     assert "`laptop` trains 16 pairs" not in CHANGELOG
+
+
+def test_what_a_network_without_branches_reaches_is_in_the_published_tables():
+    tables = [pd.read_csv(suite.BUNDLED / run / "fixup" / "share_of_shallow.csv") for run in ("cpu-laptop", "cpu-overnight")]
+    alone = pd.concat(table[table["method"] == "no-branches"] for table in tables)
+    shares = alone.groupby(["depth", "image_size"])["share_of_shallow_percent"].mean()
+    reached = f"{shares.min():.0f} to {shares.max():.0f} % of the accuracy above chance of 22 layers"
+    assert reached in suite.find("fixup").discussion
+    assert reached in CHANGELOG
