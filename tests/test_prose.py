@@ -65,3 +65,15 @@ def test_what_a_network_without_branches_reaches_is_in_the_published_tables():
     reached = f"{shares.min():.0f} to {shares.max():.0f} % of the accuracy above chance of 22 layers"
     assert reached in suite.find("fixup").discussion
     assert reached in CHANGELOG
+
+
+def test_what_twice_the_updates_give_attention_is_in_the_published_tables():
+    table = pd.read_csv(suite.BUNDLED / "cpu-overnight" / "lightweight_conv" / "translation.csv")
+    bleu = table.pivot_table(index=["layer", "seed"], columns="updates", values="bleu")
+    ahead = (bleu.loc["dynamic", 4000] - bleu.loc["attention", 4000]).mean()
+    gained = (bleu.loc["attention", 8000] - bleu.loc["attention", 4000]).mean()
+    text = suite.find("lightweight-conv").discussion
+    assert f"DynamicConv is {ahead:.1f} BLEU ahead, and self-attention gains {gained:.1f} BLEU from twice the updates" in text
+    assert f"DynamicConv is {ahead:.1f} BLEU ahead after 4,000 updates" in CHANGELOG
+    (gain,) = (record.estimate for record in MEASURED if record.claim == "L0-trained-translation")
+    assert f"lower the loss of self-attention by {gain:.2f} nats" in CHANGELOG
