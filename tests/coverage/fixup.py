@@ -45,7 +45,9 @@ CASES = {
         "30 %, 5 seeds": settings((30, 38, 45), 5),
         "three times 30 %, 3 seeds": settings((30, 30, 30)),
     },
-    ("fixup.measures.failures_percent", "seeds"): {f"{r:.0%} fail": runs(measures.failures_percent, r, 100 * r) for r in (0.1, 0.5)},
+    ("fixup.measures.failures_percent", "seeds"): {
+        f"{r:.0%} of {n} fail": runs(measures.failures_percent, r, 100 * r, n) for r, n in ((0.1, 5), (0.5, 5), (0.5, 10))
+    },
     ("fixup.measures.successes_percent", "seeds"): {
         f"{r:.0%} of {n} fail": runs(measures.successes_percent, r, 100 - 100 * r, n) for r, n in ((0.1, 10), (0.5, 5))
     },

@@ -55,7 +55,7 @@ CLAIMS = MYTH.claims
 PARTS = {"n_images": 1000, "n_test": 300, "n_correct": 75}
 NULL = [TrialRecord(ClassifyRandomParts(set=s, feature="hog", seed=seed), "ok",
                     [{"accuracy_percent": 25 + d, "chance_percent": 25.0, **PARTS}])
-        for seed in range(4) for s, d in (("coil100", 1.0 - seed), ("scenes15", seed - 1.0))]  # fmt: skip
+        for seed in range(4) for s, d in (("coil100", 1.0 - seed), ("scenes15", 1.1 * seed - 1.1))]  # fmt: skip
 
 
 CAMERAS = [named(s, [(140, 20 + d)], sets.SAME_CAMERA) for s, d in enumerate((-0.5, 0, 0.5))]
@@ -88,12 +88,16 @@ def test_naming_above_chance_is_reproduced_if_the_nulls_are_at_chance():
 def test_photographs_are_named_at_chance_or_above_it():
     def photos(above):
         groups = [sets.PHOTOS, *(sets.without(sets.PHOTOS, name) for name in sets.PHOTOS)]
-        return [named(s, [(700, 100 / len(g) + above + s)], g, transform="common format") for s in range(3) for g in groups]
+        return [
+            named(s, [(700, 100 / len(g) + above + s + 0.01 * k)], g, transform="common format")
+            for s in range(3)
+            for k, g in enumerate(groups)
+        ]
 
     assert verdicts(*photos(-1), *NULL, *CAMERAS)["D1"].verdict is Verdict.NOT_SEEN
     found = verdicts(*photos(40), *NULL, *CAMERAS)
     assert (found["D1"].verdict, found["T2-photo"].verdict) == (Verdict.REPRODUCED, Verdict.REPRODUCED)
-    assert found["T2-photo"].estimate.value == pytest.approx(25 + 41)
+    assert found["T2-photo"].estimate.value == pytest.approx(25 + 41, abs=0.05)
 
 
 def test_one_split_alone_decides_nothing():
@@ -101,10 +105,12 @@ def test_one_split_alone_decides_nothing():
 
 
 def test_saturation_is_seen():
-    sizes = (1, 10, 100, 350, 700)
+    sizes = (1, 2, 5, 10, 50, 100, 350, 700)
     guards = (*NULL, *CAMERAS)
-    rising = verdicts(*(named(s, list(zip(sizes, (11, 20, 30, 40, 45 + s / 4), strict=True))) for s in range(3)), *guards)
-    flat = verdicts(*(named(s, list(zip(sizes, (30, 45, 44, 43, 38 - s / 4), strict=True))) for s in range(3)), *guards)
+    rising = verdicts(*(named(s, list(zip(sizes, (11, 12 + s, 13.5, 20, 25, 30, 40, 45 + s / 4), strict=True))) for s in range(3)), *guards)
+    flat = verdicts(
+        *(named(s, list(zip(sizes, (30, 45, 44.5, 44 + s / 3, 43.5, 43, 42, 38 - s / 4), strict=True))) for s in range(3)), *guards
+    )
     assert (rising["D3-rank"].verdict, rising["D3-last"].verdict) == (Verdict.REPRODUCED, Verdict.REPRODUCED)
     assert (flat["D3-rank"].verdict, flat["D3-last"].verdict) == (Verdict.NOT_SEEN, Verdict.NOT_SEEN)
     assert rising["D3-rank"].estimate.high <= 1
@@ -162,7 +168,7 @@ def test_drops_home_and_market_value_by_hand():
         # A foreign image is worth a quarter of a native one: the curve is moved by log 4.
         return 40 + 10 * np.log2(n if i == j else n / 4)
 
-    records = [crossed("pacs", (2, 4, 8, 16), ap, seed) for seed in range(3)]
+    records = [crossed("pacs", (2, 4, 8, 16), lambda i, j, n, s=s: ap(i, j, n) + 1e-6 * (s - 1) * (i == j), s) for s in range(3)]
     found = derived(*records)
     row = found["cross_dataset_drop"].iloc[0]
     assert (row["self_percent"], row["mean_others_percent"], row["drop_percent"]) == pytest.approx((80, 60, 25))
@@ -174,7 +180,7 @@ def test_drops_home_and_market_value_by_hand():
     assert alpha.loc["basket", "pacs_sketch"] == pytest.approx((1 + 3 * 0.25) / 4)
     judged = verdicts(*records)
     assert judged["D6-pacs-home"].verdict is Verdict.INCONCLUSIVE, "without its null control"
-    null = [crossed("pacs", (16,), lambda i, j, n: 50.0, s, permuted=True) for s in range(3)]
+    null = [crossed("pacs", (16,), lambda i, j, n, s=s: 50.0 + 0.1 * (s - 1) * (i == j), s, permuted=True) for s in range(3)]
     judged = verdicts(*records, *null)
     assert (judged["N3-pacs"].verdict, judged["N3-pacs"].estimate.value) == (Verdict.HELD, pytest.approx(0))
     for claim in ("D6-pacs", "D6-pacs-home"):
@@ -195,7 +201,7 @@ def test_sets_without_bias_do_not_reproduce():
 
     judged = verdicts(
         *(crossed("office-caltech", (2, 4, 8), lambda i, j, n, s=s: ap(i, j, n) + (s if i == j else -s), s) for s in range(3)),
-        *(crossed("office-caltech", (8,), ap, s, permuted=True) for s in range(3)),
+        *(crossed("office-caltech", (8,), lambda i, j, n, s=s: ap(i, j, n) + 0.1 * (s - 1) * (i == j), s, permuted=True) for s in range(3)),
     )
     assert judged["D6-office-caltech"].verdict is Verdict.NOT_SEEN
     assert judged["D6-office-caltech-home"].verdict is not Verdict.REPRODUCED

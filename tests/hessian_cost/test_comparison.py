@@ -215,7 +215,7 @@ def test_processes_agree_on_the_number_of_the_claim_and_not_on_others():
     """The primary claim is about matrix factorization here, so that logistic regression may vary."""
     factors = (1.0, 1.0, 1.0, 1.0, 1.3)
     records = [compared(cell, r * f, i) for cell, r in zip(LOOPS, (90, 15, 600), strict=True) for i, f in enumerate(factors)]
-    found = verdicts([record for record in records if record.trial.problem != "matfac"] + loops((90, 15, 600))[-5:])
+    found = verdicts([record for record in records if record.trial.problem != "matfac"] + loops((90, 15, 600), 5, 0.02)[-5:])
     assert found["H0-cpu-logreg"].estimate.value == pytest.approx(30)
     assert [str(found[name].verdict) for name in ("H0-cpu-logreg", "H1-cpu-logreg", "H0-cpu-best", "H1-cpu-best")] == [
         "failed", "inconclusive", "held", "reproduced",
@@ -236,7 +236,7 @@ def test_a_method_that_disturbs_its_reference_has_no_ratio(beside, refused):
 
 
 def test_a_comparison_without_its_ratio_leaves_the_claim_untested():
-    records = loops((90, 15, 600))
+    records = loops((90, 15, 600), 5, 0.02)
     died = [dataclasses.replace(records[i], rows=[{"status": "out of memory"}]) for i in (0, -1)]
     found = verdicts([died[0], *records[1:]])["H1-cpu-best"]
     assert (str(found.verdict), found.estimate.n) == ("reproduced", 5)  # shown by matrix factorization

@@ -29,7 +29,11 @@ from myths.lightweight_conv.trials.translation_models import TrainTranslationMod
 def translator(layer, seed, bleu, *, parameters=1000, loss=None, **changed):
     trial = TrainTranslationModel(**{**SMALL, "updates": 500, **changed}, layer=layer, seed=seed)
     row = {"test_set": trial.test_sets[0], "bleu": bleu, "parameters": parameters, "diverged_at": None, "sentences_per_second": 10.0}
-    row |= {"source_use_nats": 1.0 if not trial.shuffle_sources else 0.001 * seed, "n_valid": 100, "valid_loss_nats": 2.0}
+    row |= {
+        "source_use_nats": 1.0 if not trial.shuffle_sources else 0.001 * seed,
+        "n_valid": 100,
+        "valid_loss_nats": 2.0 + 1e-4 * seed * (layer != "attention"),
+    }
     if bleu is None:
         row = {"test_set": trial.test_sets[0], "parameters": parameters, "diverged_at": 7}
     if loss is not None:
@@ -285,9 +289,10 @@ def test_slopes_crossovers_and_ratios_are_those_of_the_times():
 
 
 def processes(n, seconds, **changed):
-    """Timings of five processes with one thread; the times of DynamicConv vary by a percent."""
+    """Timings of five processes with one thread; the times of DynamicConv vary by a percent, others by enough for an interval."""
+    varied = {"attention": 1e-7 * math.log2(n), "attention-materialized": 0.0, "dynamic": 0.01 + 1e-7 * math.log2(n)}
     return [
-        timed(n, {layer: s * (1 + 0.01 * (layer == "dynamic") * seed) for layer, s in seconds.items()}, threads=1, seed=seed, **changed)
+        timed(n, {layer: s * (1 + varied[layer] * seed) for layer, s in seconds.items()}, threads=1, seed=seed, **changed)
         for seed in range(5)
     ]
 
@@ -306,8 +311,8 @@ def test_claims_on_time_have_a_number_of_each_process():
     assert (found["L5-attention"].estimate.n, found["L5-attention"].estimate.value) == (5, pytest.approx(2))
     assert found["L4-length-plain"].verdict is Verdict.REPRODUCED
     slower = [1 + 0.01 * seed for seed in range(5)]
-    assert found["L4-length-plain"].estimate.value == pytest.approx(3 * 128 / 300 / stats.gmean(slower))
-    assert found["L4-length-fused"].estimate.value == pytest.approx(128 / 300 / stats.gmean(slower))
+    assert found["L4-length-plain"].estimate.value == pytest.approx(3 * 128 / 300 / stats.gmean(slower), rel=1e-5)
+    assert found["L4-length-fused"].estimate.value == pytest.approx(128 / 300 / stats.gmean(slower), rel=1e-5)
     assert found["L4-length-fused"].verdict is Verdict.NOT_SEEN
     assert set(found["L4-length-plain"].controls) == {"L0-exact", "L0-processes-speed"}
     few = verdicts([*(record for record in records if record.trial.seed < 4), exact_timings()])
@@ -318,7 +323,7 @@ def test_claims_on_time_have_a_number_of_each_process():
 
 def decoded(length, seed, factor, **changed):
     trial = TimeDecoding(layers=("attention-materialized", "dynamic"), length=length, seed=seed, threads=1, **changed)
-    seconds = {"attention": 1.0, "attention-materialized": factor, "dynamic": 1.0}
+    seconds = {"attention": 1.0 + 1e-7 * seed, "attention-materialized": factor, "dynamic": 1.0}
     rows = [{"layer": layer, "status": "ok", "seconds": s, "repeats": 5} for layer, s in seconds.items()]
     return TrialRecord(trial, "ok", rows, seconds=1.0, device="cpu")
 
