@@ -75,8 +75,8 @@ class Trial:
     published_arrays: ClassVar[tuple[str, ...]] = ()
     """Arrays to publish with a run because dependents read them: names, or patterns such as "new_*". Never data or weights."""
     rows_only: ClassVar[tuple[str, ...]] = ()
-    """Fields whose trials serve by their rows alone, such as candidates of a learning rate. ``context.outcome`` gives no arrays of these
-    trials, so that they need not run again where their arrays are not at hand."""
+    """Fields with dependencies of which ``run`` reads only the rows, for example training runs that compare learning rates.
+    ``context.outcome`` returns their rows without arrays. A finished one is not run again if its arrays are missing."""
     memory_limit_bytes: ClassVar[int | None] = None
     """Memory limit. If it is set, the trial runs in its own process under this limit."""
 
