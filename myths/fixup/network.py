@@ -47,11 +47,11 @@ class Block(nn.Module):
                 self.shortcut = nn.Sequential(nn.AvgPool2d(1, stride), after, PadChannels(outputs - inputs))
         # One vector holds all biases of a block: at 10,000 layers, the number of parameter tensors dominates the cost of a step.
         self.shifts = nn.Parameter(torch.zeros(2 * len(kernels))) if method.scalars == "fixup" else None
-        self.scale = None if method.scalars == "none" else nn.Parameter(torch.full((), float(method.scalars == "fixup")))
+        scaled = method.branches and method.scalars != "none"
+        self.scale = nn.Parameter(torch.full((), float(method.scalars == "fixup"))) if scaled else None
         if not method.branches:
             for conv in self.convs:
                 conv.requires_grad_(False)
-            self.scale = None
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d i j"]:
         """Return the sum of shortcut and branch."""
