@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from myths.lab.claim_record import ClaimRecord
 from myths.lab.myth import Myth
-from myths.lab.ranking import measured_elsewhere, other_verdicts
+from myths.lab.ranking import decided_otherwise, measured_elsewhere, other_verdicts
 from myths.lab.report import formatting
 from myths.run_summaries import summaries
 from myths.terminal import VERDICT_STYLES
@@ -51,7 +51,9 @@ def show_myth(myth: Myth, terminal: Terminal, as_json: bool, results: Path | Non
     if not runs:
         terminal.print(f"Not run yet. To run it: myths run {myth.name}")
     for each in (*runs[:1], *other_verdicts(runs)):
-        terminal.print(f"Verdict in run {each.run.name}: {each.judgment}. {myth.verdict_text(each.judgment)}")
+        differs = decided_otherwise(runs[0], each)
+        text = f"{each.judgment}. {myth.verdict_text(each.judgment)}{f' There, {differs}.' if differs else ''}"
+        terminal.print(f"Verdict in run {each.run.name}: {text}")
     terminal.print()
     for paper in myth.papers:
         terminal.print(str(paper), "dim")

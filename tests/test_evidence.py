@@ -13,6 +13,7 @@ from myths.dataset_bias.trials import RecomputePublishedTables
 from myths.fixup.trials.update import MeasureUpdate
 from myths.lab.analysis import analyze
 from myths.lab.claim import MINIMUM_REPETITIONS
+from myths.lab.myth import PROFILES
 from myths.lab.storage.run_folder import RunFolder
 from myths.wiring.trials import CompareEpochs, CompareOtherCollection
 from tests.coverage import CASES, UNDECIDED, measured_as, simulated_n
@@ -205,3 +206,15 @@ def test_every_claim_has_a_control_unless_nothing_is_trained_timed_or_named(myth
     for claim in measured_claims(myth):
         if claim.kind != "control" and claim.trial not in UNCONTROLLED:
             assert claim.controls or claim.without_controls or any(control.guards_claim(claim) for control in controls), claim.id
+
+
+@pytest.mark.parametrize("myth", MYTHS)
+def test_the_trials_behind_a_primary_number_are_in_a_profile(myth):
+    """A user can measure the number again. The notes of a run say if its profile has changed since."""
+    planned = {trial.id for profile in PROFILES for trial in myth.trials(profile)}
+    for path in sorted(suite.PUBLISHED.glob(f"*/{myth.folder}/claims.csv")):
+        claims = pd.read_csv(path, dtype={"trials": str})
+        numbers = claims[claims["primary"] & claims["estimate"].notna()]
+        missing = [claim for claim, trials in zip(numbers["claim"], numbers["trials"], strict=True) if not set(trials.split()) <= planned]
+        notes = RunFolder(path.parents[1]).metadata().get("notes", ())
+        assert not missing or any("profile" in note and "changed since" in note for note in notes), (path.parents[1].name, missing)

@@ -9,7 +9,7 @@ import numpy as np
 
 from myths.cifar10_1 import rank_comparison
 from myths.lab import measures
-from myths.lab.estimate import Estimate, clopper_pearson, jackknife
+from myths.lab.estimate import CONFIDENCE, Estimate, clopper_pearson, jackknife
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,10 +40,13 @@ def smallest_gap(rows: pd.DataFrame) -> Estimate | None:
 
 
 def most_accurate(rows: pd.DataFrame) -> Estimate | None:
-    """Return the accuracy (%) of the most accurate network (mean over seeds), with its interval over images."""
-    best = rows.groupby("model")["test_accuracy_percent"].mean().max()
+    """Return the accuracy (%) of the most accurate network (mean over seeds), with its interval over images.
+
+    The interval is simultaneous over the networks, because the test images choose the network.
+    """
+    means = rows.groupby("model")["test_accuracy_percent"].mean()
     n = int(rows["n_test"].iloc[0])
-    return clopper_pearson(round(best / 100 * n), n).affine(100)
+    return clopper_pearson(round(means.max() / 100 * n), n, confidence=1 - (1 - CONFIDENCE) / len(means)).affine(100)
 
 
 def spearman(x: str, y: str, rows: pd.DataFrame) -> Estimate | None:

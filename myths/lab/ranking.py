@@ -79,6 +79,13 @@ def other_verdicts(runs: Sequence[J]) -> list[J]:
     return [each for each in runs[1:] if _rank(each)[0] == _rank(runs[0])[0] and str(each.judgment) != str(runs[0].judgment)]
 
 
+def decided_otherwise(best: Judged, other: Judged) -> str:
+    """Return, as text, the other run's verdicts on the follow-up claims that both runs decided, but differently; "" without such claims."""
+    own = {claim.claim: claim.verdict for claim in best.claims if claim.kind == "follow-up" and claim.verdict.decides}
+    differ = [claim for claim in other.claims if claim.claim in own and claim.verdict.decides and claim.verdict != own[claim.claim]]
+    return ", ".join(f"{claim.claim} is {claim.verdict}" for claim in differ)
+
+
 def measured_elsewhere(runs: Sequence[J]) -> dict[str, tuple[J, ClaimRecord]]:
     """Return the best other run with a number, and its record, for each primary claim of which the best run has no number, by id.
 

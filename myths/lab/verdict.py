@@ -58,7 +58,7 @@ class MythVerdict(StrEnum):
 Today = Literal["stronger today", "aged", "overtaken"]
 """What follow-up claims add to the verdict on a myth."""
 _TODAY: dict[Direction, Today] = {"overtakes": "overtaken", "weakens": "aged", "strengthens": "stronger today"}
-"""The first direction that a reproduced follow-up claim has is the one that counts."""
+"""The first direction that a reproduced follow-up claim has gives the word; the reason names the claims of every direction."""
 
 
 @dataclass(frozen=True)
@@ -114,11 +114,11 @@ def judge_myth(primary: Sequence[Evidence], follow_ups: Iterable[Evidence]) -> M
     else:
         verdict, reasons = MythVerdict.MIXED, [_sentence(primary)]
     shown = [each for each in follow_ups if each.verdict is Verdict.REPRODUCED]
+    said: dict[Today, str] = {}
     for direction, today in _TODAY.items():
         if found := [each.claim for each in shown if each.direction == direction]:
-            reasons = [*reasons, f"{today.capitalize()}: {_listed(found)} {'was' if len(found) == 1 else 'were'} reproduced."]
-            return MythJudgment(verdict, today, " ".join(reasons))
-    return MythJudgment(verdict, None, " ".join(reasons))
+            said[today] = f"{today.capitalize()}: {_listed(found)} {'was' if len(found) == 1 else 'were'} reproduced."
+    return MythJudgment(verdict, next(iter(said), None), " ".join([*reasons, *said.values()]))
 
 
 def _weak(primary: Sequence[Evidence]) -> str:

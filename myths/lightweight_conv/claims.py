@@ -3,7 +3,8 @@
 The paper's numbers come from a summary of it (a secondary source) or are from memory. All criteria are proposals of this suite. Claims
 that compare layers use paired differences between training runs with equal seeds on Multi30k, each layer with its own best learning rate.
 The paper's own corpora are not available. Before the criteria of L2, L6 and L7 were written, only training runs of less than three epochs
-had been seen, in which DynamicConv is far ahead because attention is not yet trained.
+had been seen, in which DynamicConv is far ahead because attention is not yet trained. The claims on DynamicConv are not blind, because
+their schedule was changed after a run in which attention was not trained either (cpu-undertrained).
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ CONTROLS = (
         Claim(
             id=f"L0-processes-{table}",
             kind="control",
-            statement=f"The speedup of DynamicConv over attention differs between the processes by at most 25 % ({what}).",
+            statement=f"The speedup of DynamicConv over attention differs by at most 25 % between the processes of the run ({what}).",
             **PROPOSED,
             unit="%",
             table=table,
@@ -232,7 +233,7 @@ QUALITY_OF_TRANSLATION = (
         _difference(
             f"L2-{layer}", layer, "attention",
             f"Translation models with {name} are at most 0.8 BLEU worse and at most 1.6 BLEU better than with self-attention.",
-            cited("secondary source", TABLE_2, paper), IN_BLEU, primary=True,
+            cited("secondary source", TABLE_2, paper), IN_BLEU, primary=True, blind=layer != "dynamic",
         )
         for layer, name, paper in (("dynamic", "DynamicConv", 0.8), ("lightweight", "LightConv", 0.4))
     ),
@@ -242,7 +243,7 @@ QUALITY_OF_TRANSLATION = (
             f"The validation loss of translation models with {name} is at most 0.04 nats per token above and at most 0.08 below that with "
             "self-attention.",
             cited("computed", f"{PROPOSAL}: 0.8 and 1.6 BLEU in nats"), IN_NATS,
-            measure=partial(mean_over_seeds, "loss_difference_nats"), unit="nats per token",
+            measure=partial(mean_over_seeds, "loss_difference_nats"), unit="nats per token", blind=layer != "dynamic",
         )
         for layer, name in (("dynamic", "DynamicConv"), ("lightweight", "LightConv"))
     ),

@@ -215,9 +215,10 @@ def language_modeling(results: Results) -> pd.DataFrame:
 
 
 def longer_training(results: Results) -> pd.DataFrame:
-    """Return the validation loss that twice the number of updates gains, with one row per model of the main setting with attention.
+    """Return what twice the number of updates gains, with one row per model of the main setting with attention.
 
-    A small gain means that the baseline of the comparisons is trained.
+    A small gain in validation loss means that the baseline of the comparisons is trained. Of several test sets, the BLEU is that of the
+    first.
     """
     import pandas as pd
 
@@ -245,6 +246,7 @@ def longer_training(results: Results) -> pd.DataFrame:
                     "valid_loss_nats": line["valid_loss_nats"],
                     "longer_valid_loss_nats": longer["valid_loss_nats"],
                     "gain_nats": line["valid_loss_nats"] - longer["valid_loss_nats"],
+                    "gain_bleu": longer.get("bleu", np.nan) - line.get("bleu", np.nan),
                     **{column: line[column] for column in ("protocol", "device")},
                     TRIALS: unite([line[TRIALS], longer[TRIALS]]),
                 }

@@ -10,13 +10,15 @@ from tests.coverage.common import paired, seeds
 from tests.coverage.experiment import Case
 
 
-def two_rankings(n, of_ranking):
-    """Losses over seeds, which use two rankings in turn."""
+def two_rankings(n, of_ranking, *, crossed=False):
+    """Losses over seeds, which use two rankings in turn, or both if ``crossed``. Their standard deviation over seeds is 0.3."""
 
     def draw(rng):
-        ranking = np.arange(n) % 2
-        value = rng.normal(0, of_ranking, 2)[ranking] + rng.normal(0, 0.3, n)
-        return measures.mean_over_rankings("value", pd.DataFrame({"seed": range(n), "ranking": ranking, "value": value}))
+        seed = np.repeat(np.arange(n), 2) if crossed else np.arange(n)
+        ranking = np.arange(len(seed)) % 2
+        noise = rng.normal(0, 0.26, n)[seed] + rng.normal(0, 0.15, len(seed))
+        value = rng.normal(0, of_ranking, 2)[ranking] + noise
+        return measures.mean_over_rankings("value", pd.DataFrame({"seed": seed, "ranking": ranking, "value": value}))
 
     return Case(draw, 0.0, conservative=True)
 
@@ -124,6 +126,8 @@ CASES = {
         "50 seeds, equal rankings": two_rankings(50, 0.0),
         "20 seeds, small differences": two_rankings(20, 0.05),
         "3 seeds, equal rankings": two_rankings(3, 0.0),
+        "8 seeds, rankings differ by two thirds of the seeds": two_rankings(8, 0.2),
+        "8 seeds, each with both rankings": two_rankings(8, 0.1, crossed=True),
     },
     ("forgetting.measures.difference_of_rankings", "seeds"): {
         "3 shared seeds": difference_of_rankings(3, True),

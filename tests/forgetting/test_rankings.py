@@ -27,8 +27,11 @@ def test_rankings_that_differ_widen_the_interval():
     rows = losses({"a": {s: 1 + 0.01 * rng.normal() for s in range(0, 20, 2)}, "b": {s: 0.01 * rng.normal() for s in range(1, 20, 2)}})
     seeds, both = measures.mean_over_rankings("loss_pp", rows.drop(columns="ranking")), measures.mean_over_rankings("loss_pp", rows)
     assert both.value == pytest.approx(seeds.value)
+    # Welch's unequal variances: the sum of two means has the same variance and the same degrees of freedom.
     means = rows.groupby("ranking")["loss_pp"].mean()
-    assert both.high - both.value == pytest.approx(stats.t.ppf(0.975, 19) * means.std(ddof=1) / 2**0.5)
+    variances = rows["loss_pp"].var(ddof=1) / 20, means.var(ddof=1) / 2
+    freedom = sum(variances) ** 2 / (variances[0] ** 2 / 19 + variances[1] ** 2)
+    assert both.high - both.value == pytest.approx(stats.t.ppf(0.975, freedom) * sum(variances) ** 0.5)
     assert both.high - both.low > 4 * (seeds.high - seeds.low)
 
 

@@ -531,6 +531,7 @@ def test_reproduced_follow_up_claims_add_to_every_verdict_but_open(directions, t
     ):
         found = judge_myth(primary, follow_ups)
         assert (found.verdict, found.today, str(found)) == (verdict, today, f"{verdict}, {today}")
+        assert all(f"T-{each} was reproduced." in found.reason for each in directions)
     assert str(judge_myth(seen(REPRODUCED, INCONCLUSIVE), follow_ups)) == "open"
 
 

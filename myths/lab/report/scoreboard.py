@@ -54,7 +54,7 @@ def _table(runs: Sequence[Sequence[Analysis]]) -> list[str]:
     for each in runs:
         best, elsewhere = each[0], ranking.measured_elsewhere(each)
         primary = [_primary_text(record, elsewhere.get(record.claim)) for record in best.claims if record.primary]
-        run = "<br>".join([_run_text(best), *(f"also {_run_text(other)}: {other.judgment}" for other in ranking.other_verdicts(each))])
+        run = "<br>".join([_run_text(best), *(f"also {_other_text(best, other)}" for other in ranking.other_verdicts(each))])
         judgment = best.judgment
         verdict = f"{run_view.SYMBOLS[judgment.verdict]} **{judgment}**<br>{_cell(best.myth.verdict_text(judgment))}"
         belief = _cell(formatting.strip_period(best.myth.belief))
@@ -64,6 +64,12 @@ def _table(runs: Sequence[Sequence[Analysis]]) -> list[str]:
 
 def _run_text(analysis: Analysis) -> str:
     return f"{_cell(analysis.run.name)}{f' ({_cell(analysis.profile)})' if analysis.profile else ''}"
+
+
+def _other_text(best: Analysis, other: Analysis) -> str:
+    """Return another run's verdict on a myth, and where it decided a follow-up claim otherwise than the best run."""
+    differs = ranking.decided_otherwise(best, other)
+    return f"{_run_text(other)}: {other.judgment}{f'; {_cell(differs)}' if differs else ''}"
 
 
 def _primary_text(claim: ClaimRecord, elsewhere: tuple[Analysis, ClaimRecord] | None) -> str:
