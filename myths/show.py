@@ -40,7 +40,7 @@ def show_myth(myth: Myth, terminal: Terminal, as_json: bool, results: Path | Non
     if myth.example is not None:
         terminal.print(myth.example())
         terminal.print()
-    terminal.print('Claims ("not blind" marks a criterion, or a choice as primary, made after the number was known)', "bold")
+    terminal.print('Claims ("not blind": criterion, choice as primary or number of repetitions decided after the number was known)', "bold")
     elsewhere = measured_elsewhere(runs)
     for record in records:
         _show_claim(record, terminal)

@@ -85,8 +85,8 @@ class Claim:
         repetition_unit: What a repetition of the experiment would draw anew: processes for a time, seeds for a training, test examples for
             an attack, datasets or models if the statement is about these, "exact" if it would give the same number. An interval over
             anything else decides nothing.
-        blind: Whether the criterion, and the choice that the claim is primary, were committed before anybody knew the number. A run that is
-            older than the criterion is not blind in any case (``claim_definition.is_older``).
+        blind: Whether the criterion, the choice that the claim is primary, and the number of repetitions were committed before anybody
+            knew the number. A run that is older than the criterion is not blind in any case (``claim_definition.is_older``).
         direction: What a reproduced follow-up claim means for the paper's refutation; None for other claims.
         primary: Whether the verdict on the myth depends on this claim.
         superseded_by: Id of a claim that is primary instead of this one if it was tested with an equal or stronger protocol.
