@@ -1,6 +1,7 @@
 """Numbers in the changelog and in the documents are those of the published runs."""
 
 import re
+from operator import attrgetter
 from pathlib import Path
 
 import pandas as pd
@@ -77,3 +78,13 @@ def test_what_twice_the_updates_give_attention_is_in_the_published_tables():
     assert f"DynamicConv is {ahead:.1f} BLEU ahead after 4,000 updates" in CHANGELOG
     (gain,) = (record.estimate for record in MEASURED if record.claim == "L0-trained-translation")
     assert f"lower the loss of self-attention by {gain:.2f} nats" in CHANGELOG
+
+
+def test_the_numbers_of_f3_are_those_of_the_night():
+    (night,) = (each for each in summaries(suite.find("forgetting"), suite.BUNDLED) if each.run.name == "cpu-overnight")
+    found = {record.claim: record for record in night.claims}
+    (line,) = (line for line in CHANGELOG.splitlines() if "all controls of F3 held" in line)
+    for claim in ("F3-vs-random-30", "F3-ordered-30"):
+        value, low, high = (f"{number:.2f}".replace("-", "−") for number in attrgetter("value", "low", "high")(found[claim].measured))
+        assert f"{value} points [{low}, {high}]" in line
+        assert f"{claim}, {found[claim].verdict}" in line
