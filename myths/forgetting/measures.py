@@ -43,15 +43,14 @@ def mean_over_rankings(column: str, rows: pd.DataFrame) -> Estimate | None:
     found = measures.mean_over_seeds(column, rows)
     if found is None or "ranking" not in rows:
         return found
-    means = rows.dropna(subset=[column]).groupby("ranking")[column].mean()
-    if len(means) < 2:
+    measured = rows.dropna(subset=[column])
+    of_seed, of_ranking = (measured.groupby(by)[column].mean() for by in ("seed", "ranking"))
+    if len(of_ranking) < 2:
         return found
-    of_seeds = ((found.high - found.low) / 2 / _quantile(found.n - 1)) ** 2
-    of_rankings = means.var(ddof=1) / len(means)
-    total = of_seeds + of_rankings
-    freedom = total**2 / (of_seeds**2 / (found.n - 1) + of_rankings**2 / (len(means) - 1)) if total else 1.0
-    half = float(_quantile(freedom) * np.sqrt(total))
-    return replace(found, low=found.value - half, high=found.value + half)
+    variances = [means.var(ddof=1) / len(means) for means in (of_seed, of_ranking)]
+    parts = sum(variance**2 / (len(means) - 1) for variance, means in zip(variances, (of_seed, of_ranking), strict=True))
+    half = _quantile(sum(variances) ** 2 / parts) * np.sqrt(sum(variances)) if parts else 0.0
+    return replace(found, low=float(found.value - half), high=float(found.value + half))
 
 
 def difference_of_rankings(column: str, rows: pd.DataFrame) -> Estimate | None:
