@@ -110,7 +110,8 @@ PRUNING_CONTROLS = (
             f"F0-shuffled-{suffix}",
             f"Pruning {percent:g} % of {name} by shuffled counts costs as much accuracy as pruning at random (within 0.4 points).",
             PROPOSED, between(-0.4, 0.4), percent, kind="control", order="shuffled counts", against="random", dataset=dataset,
-            measure=mean_over_seeds,  # every seed shuffles anew, so that the counts do not matter
+            measure=mean_over_seeds,  # Each seed shuffles the counts in its own way, so the interval is over seeds, not over rankings.
+            blind=False,  # This measure was chosen when four of the five seeds of cpu-overnight were known.
             guards=(TrainPruned,), guarded={"dataset": dataset},
         )
         for suffix, dataset, name, percent in (
@@ -277,7 +278,7 @@ FOLLOW_UPS = (
             f"accuracy than a random {percent:g} %.",
             cited("from memory", "Sorscher et al. 2022: keep easy examples where data are scarce (stated without a number)"),
             at_most(-margin), percent, against="random", dataset=dataset, examples=size, kind="follow-up", direction="weakens",
-            blind=False,  # a loss of 8 points by networks that were not trained was known
+            blind=False,  # Untrained networks were known to lose 8 points.
         )
         for suffix, dataset, size, name, percent, margin, _ in SCARCE
     ),
