@@ -40,11 +40,10 @@ MYTH = Myth(
         "adjacent rows of the ablation. The paper trains on millions of sentence pairs, this suite on 29,000 image descriptions. "
         "Convolutions learn faster: after one epoch they are ahead by several BLEU (trial runs that were not published). Therefore every "
         "layer is trained with its own best learning rate, and the comparison counts only if twice the updates no longer improve "
-        "attention. With dropout 0.2, after 4,000 updates, they still do (cpu-undertrained): DynamicConv is 2.7 BLEU ahead, and "
+        "attention. With dropout 0.2 and 4,000 updates, attention is not trained (cpu-undertrained): DynamicConv is 2.7 BLEU ahead, and "
         "self-attention gains 2.0 BLEU from twice the updates. Small models suffice for such short sentences. A tie on them does not "
         "extend to long documents or large models. Recall of a value by its key accounts for most of what convolutional language models "
-        "lack, and a few layers of attention "
-        "recover it (Arora et al. 2024). Follow-up claims test this."
+        "lack, and a few layers of attention recover it (Arora et al. 2024). Follow-up claims test this."
     ),
     papers=(
         Paper(

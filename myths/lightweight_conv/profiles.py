@@ -63,7 +63,7 @@ lightweight-conv TrainTranslationModel layer=attention ffn_dim=256 subwords=2000
 learning_rate=8e-3 dropout=0 weight_dropout=0 seed=99`).
 """
 CONVERGED_RATES = (4e-3, 8e-3, 1.6e-2)
-CONVERGED_CANDIDATES = 750
+CANDIDATE_UPDATES = 750
 """Updates of a training run that selects a learning rate."""
 LANGUAGE: Settings = {"updates": 3000, "ffn_dim": 256, "heads": 2, "batch_size": 16}
 """A language model for six epochs of Tiny Shakespeare."""
@@ -218,12 +218,12 @@ def _laptop(seeds: int | None) -> list[Trial]:
 def _overnight(seeds: int | None) -> list[Trial]:
     """Return models that are trained until they improve no more, seed by seed, so that an interrupted night leaves complete pairs.
 
-    A core takes some 12 minutes for a translation model of 3,000 updates and 5 minutes for a language model (estimated from shorter runs):
-    3 hours for DynamicConv and attention with three seeds and their controls, 13 for everything. LightConv, further seeds and the recall
-    task follow, then the window, language models, shorter schedules for the figure, and timings at more lengths.
+    In cpu-overnight, a core trained a translation model of 3,000 updates in 13 to 15 minutes. DynamicConv and attention come first, with
+    three seeds and their controls (some 3.5 hours of a core). LightConv, further seeds and the recall task follow, then the window,
+    language models, shorter schedules for the figure, and timings at more lengths. `--dry-run` predicts the time of all of it.
     """
     eight, five, three, two = seeds or 8, seeds or 5, seeds or 3, seeds or 2
-    models = _tuned(_translation_models(CONVERGED, MAIN_LAYERS, eight), CONVERGED_RATES, updates=CONVERGED_CANDIDATES)
+    models = _tuned(_translation_models(CONVERGED, MAIN_LAYERS, eight), CONVERGED_RATES, updates=CANDIDATE_UPDATES)
     language = _tuned(_language("tinyshakespeare", five, ("attention", "dynamic"), **LANGUAGE), LANGUAGE_RATES, updates=1000)
     first = [model for model in models if model.seed < three]
     return [
@@ -237,7 +237,7 @@ def _overnight(seeds: int | None) -> list[Trial]:
         *_recall(five, (CONVOLUTION,), gap=0),
         *language,
         *_longer(language, three),
-        *_tuned(_translation_models(CONVERGED, ("attention-window",), eight), CONVERGED_RATES, updates=CONVERGED_CANDIDATES),
+        *_tuned(_translation_models(CONVERGED, ("attention-window",), eight), CONVERGED_RATES, updates=CANDIDATE_UPDATES),
         *(replace(model, updates=1500) for model in models if model.seed < two),
         *_sweep(LENGTHS, embed_dim=128, batch_tokens=4096),
     ]
