@@ -52,7 +52,7 @@ def show_myth(myth: Myth, terminal: Terminal, as_json: bool, results: Path | Non
         terminal.print(f"Not run yet. To run it: myths run {myth.name}")
     for each in (*runs[:1], *other_verdicts(runs)):
         differs = decided_otherwise(runs[0], each)
-        text = f"{each.judgment}. {myth.verdict_text(each.judgment)}{f' There, {differs}.' if differs else ''}"
+        text = f"{each.judgment}. {myth.verdict_text(each.judgment)}{f' In this run, {differs}.' if differs else ''}"
         terminal.print(f"Verdict in run {each.run.name}: {text}")
     terminal.print()
     for paper in myth.papers:

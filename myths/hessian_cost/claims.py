@@ -69,7 +69,7 @@ AGREEMENT = f"{AGREEMENT_PERCENT:g} % between the processes of the run"
 _spread = {**_exact, "unit": "% between processes", "criterion": at_most(AGREEMENT_PERCENT)}
 
 
-def _at(compared: Comparison) -> str:
+def _sizes(compared: Comparison) -> str:
     """Return the sizes of a comparison as text."""
     return f"with {' or '.join(f'{size:,}' for size in sorted({size for *_, size in compared.cells}))} variables"
 
@@ -108,8 +108,8 @@ COMPARISONS: tuple[Claim, ...] = tuple(
             f"H1-{device}-best", device, LOOP[device], f"H0-{device}-best", (largest_ratio, spread_of_largest),
             subject=f"the problem that decides H1-{device}-best",
             statement=(
-                f"{on}, {_at(LOOP[device])}, tensor calculus computes the Hessian of at least one of the paper's three problems at least "
-                f"{PAPER_SPEED[device]} times as fast as a loop over gradient rows in PyTorch."
+                f"{on}, {_sizes(LOOP[device])}, tensor calculus computes the Hessian of at least one of the paper's three problems "
+                f"at least {PAPER_SPEED[device]} times as fast as a loop over gradient rows in PyTorch."
             ),
             **cited("read", ABSTRACT, PAPER_SPEED[device]), criterion=at_least(PAPER_SPEED[device]), blind=False, primary=device == "cpu",
         ),
@@ -117,7 +117,7 @@ COMPARISONS: tuple[Claim, ...] = tuple(
             _comparison(
                 f"H1-{device}-{problem}", device, LOOP[device].only(problem), f"H0-{device}-{problem}", _rank(max),
                 statement=(
-                    f"{on}, {_at(LOOP[device].only(problem))}, tensor calculus computes the Hessian of {PROBLEMS[problem]} at least "
+                    f"{on}, {_sizes(LOOP[device].only(problem))}, tensor calculus computes the Hessian of {PROBLEMS[problem]} at least "
                     f"{limit} times as fast as a loop over gradient rows."
                 ),
                 **cited("read", ABSTRACT, PAPER_SPEED[device]), criterion=at_least(limit),

@@ -80,7 +80,7 @@ def other_verdicts(runs: Sequence[J]) -> list[J]:
 
 
 def decided_otherwise(best: Judged, other: Judged) -> str:
-    """Return, as text, the other run's verdicts on the follow-up claims that both runs decided, but differently; "" without such claims."""
+    """Return the follow-up claims that both runs decided with different verdicts, and the verdicts of ``other``, as text or ""."""
     own = {claim.claim: claim.verdict for claim in best.claims if claim.kind == "follow-up" and claim.verdict.decides}
     differ = [claim for claim in other.claims if claim.claim in own and claim.verdict.decides and claim.verdict != own[claim.claim]]
     return ", ".join(f"{claim.claim} is {claim.verdict}" for claim in differ)
