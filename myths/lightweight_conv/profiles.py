@@ -136,6 +136,21 @@ def _translation_models(settings: Settings, layers: Iterable[Layer], seeds: int,
     return [TrainTranslationModel(**{**settings, **changed}, layer=layer, seed=seed) for seed in range(seeds) for layer in layers]
 
 
+def _by_seed(models: Sequence[TrainTranslationModel], few: int) -> list[TrainTranslationModel]:
+    """Return the models in the order in which an interrupted run decides most.
+
+    Attention and DynamicConv with the first seeds, their controls, LightConv with the first seeds, and the other seeds.
+    """
+    first = [model for model in models if model.seed < few]
+    return [
+        *(model for model in first if model.layer != "lightweight"),
+        *_longer(models, few),
+        *_controls(CONVERGED, few, updates=1000),
+        *first,
+        *models,
+    ]
+
+
 def _controls(settings: Settings, seeds: int, **changed: Any) -> list[TrainTranslationModel]:
     """Return the control models with shuffled sources."""
     return [TrainTranslationModel(**{**settings, **changed}, layer="dynamic", shuffle_sources=True, seed=seed) for seed in range(seeds)]
@@ -225,13 +240,8 @@ def _overnight(seeds: int | None) -> list[Trial]:
     eight, five, three, two = seeds or 8, seeds or 5, seeds or 3, seeds or 2
     models = _tuned(_translation_models(CONVERGED, MAIN_LAYERS, eight), CONVERGED_RATES, updates=CANDIDATE_UPDATES)
     language = _tuned(_language("tinyshakespeare", five, ("attention", "dynamic"), **LANGUAGE), LANGUAGE_RATES, updates=1000)
-    first = [model for model in models if model.seed < three]
     return [
-        *(model for model in first if model.layer != "lightweight"),
-        *_longer(models, three),
-        *_controls(CONVERGED, three, updates=1000),
-        *first,
-        *models,
+        *_by_seed(models, three),
         *_kernels(models),
         *_recall(five, (CONVOLUTION, ATTENTION, HYBRID)),
         *_recall(five, (CONVOLUTION,), gap=0),
@@ -244,22 +254,17 @@ def _overnight(seeds: int | None) -> list[Trial]:
 
 
 def _gpu(seeds: int | None) -> list[Trial]:
-    """Return trials for some 12 minutes on one H200-class GPU, translation first.
+    """Return the translation models of ``_overnight``, attention and DynamicConv first, then timings on an H200-class GPU.
 
-    Estimated from eager updates of 12 ms: 180 s for 15 models of 1,000 updates, 75 s for three of 2,000, 40 s for learning rates
-    and controls, 30 s for decoding, 100 s for the times of beam search. Measured: training a layer is timed in 8 s, 40 times (320 s).
-    Language models, recall, summaries, ablations and the other timings are in the profile "paper".
+    Training a layer is timed in 8 s, 40 times (320 s, measured on an H200). Language models, recall, summaries, ablations and the other
+    timings are in the profile "paper".
     """
-    five, three = seeds or 5, seeds or 3
-    multi30k: Settings = {**MEDIUM, "updates": 1000, "test_sets": (*MULTI30K_TESTS, OUT_OF_DOMAIN)}
-    models = _translation_models(multi30k, MAIN_LAYERS, five)
-    models = _tuned(models, (1e-3, 2e-3, 4e-3), updates=250, test_sets=("test_2016_flickr",))
+    five = seeds or 5
+    models = _tuned(_translation_models(CONVERGED, MAIN_LAYERS, seeds or 8), CONVERGED_RATES, updates=CANDIDATE_UPDATES)
     sized: Settings = {"embed_dim": 1024, "heads": 16, "batch_tokens": 16_384, "dtype": "bfloat16"}
     decoder: Settings = {"embed_dim": 512, "ffn_dim": 1024, "encoder_layers": 6, "decoder_layers": 6, "heads": 8}
     return [
-        *models,
-        *_controls(multi30k, three, updates=300, test_sets=("test_2016_flickr",)),
-        *_longer(models, three),
+        *_by_seed(models, seeds or 3),
         *_kernels(models),
         *_decoding(five, (24, 128), **decoder, batch_size=256, dtype="bfloat16"),
         *_processes(five, LENGTHS[2:], True, **sized),
