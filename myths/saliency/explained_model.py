@@ -68,7 +68,7 @@ def explained_model(
             break
     if len(chosen) < n:
         raise UsageError(f"images={n}: the network classifies only {len(chosen)} of {len(x)} test images correctly")
-    place(network, device, second_derivatives=True)
+    place(network, device)
     kept = torch.tensor(chosen[:n], device=x.device)
     images, labels = (x[kept].float() / 255).to(device), y[kept].to(device)
     check_inputs(network, images, labels)

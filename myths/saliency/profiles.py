@@ -119,18 +119,17 @@ def _quick(seeds: int | None) -> list[Trial]:
 
 
 def _laptop(seeds: int | None) -> list[Trial]:
-    """Return trials for about three hours of one core, by --dry-run: two thirds are attacks on the photographs that decide.
+    """Return trials for little more than an hour of one core, by --dry-run: two thirds are attacks on the photographs that decide.
 
-    Three networks are trained. One trajectory of 50 steps at 8/255 is projected onto the smaller budgets, and every tenth iterate is
-    evaluated. The attack uses 10 steps of integrated gradients, the maps 20. Photographs need SqueezeNet and ImageNet images: the attack
-    on the simple gradient with the paper's schedule, and everyday changes.
+    All attacks are on the simple gradient of three networks; other methods are attacked in a night (``_overnight``). One trajectory of 50
+    steps at 8/255 is projected onto the smaller budgets, and every tenth iterate is evaluated. Photographs need SqueezeNet and ImageNet
+    images: the attack with the paper's schedule, and everyday changes.
     """
     short: Settings = {**_SHORT, "share_trajectory": True}
     listed: list[Trial] = []
     for seed in range(seeds or 3):
         plain = TrainNetwork(**_CIFAR, **_FEW_EPOCHS, seed=seed)
-        listed += _attacks(plain, PAPER_METHODS, ("top-k", "random-walk"), **short)
-        listed += _attacks(plain, ("gradient",), ("random",), **short)
+        listed += _attacks(plain, ("gradient",), FEW_ATTACKS, **short)
         listed += [MeasureCurvature(network=plain), MeasureInfluence(network=plain)]
     listed += _imagenet_laptop(EvaluatePretrained())
     for seed in range(seeds or 3):
@@ -157,12 +156,13 @@ def _both_sizes(network: TrainNetwork, attacks: Iterable[AttackName], **settings
 def _overnight(seeds: int | None) -> list[Trial]:
     """Return trials for a night of a CPU, each less than an hour on one core, decisive ones first.
 
-    Photographs under SqueezeNet come first. Networks that the profile laptop does not attack on small images follow.
+    Photographs under SqueezeNet come first. Small images follow: the methods and the networks that the profile laptop does not attack.
     """
     listed = _imagenet_overnight(EvaluatePretrained())
     short: Settings = {**_SHORT, "share_trajectory": True}
     for seed in range(seeds or 3):
         plain = TrainNetwork(**_CIFAR, **_FEW_EPOCHS, seed=seed)
+        listed += _attacks(plain, ("integrated-gradients", "deeplift"), ("top-k", "random-walk"), **short)
         robust = TrainNetwork(**_CIFAR, **_FEW_EPOCHS, adversarial_epsilon=8.0, seed=seed)
         listed += _attacks(plain, ("gradient",), FEW_ATTACKS, **short) + _attacks(robust, ("gradient",), FEW_ATTACKS, **short)
     for seed in range(seeds or 3):
@@ -170,7 +170,7 @@ def _overnight(seeds: int | None) -> list[Trial]:
         plain = TrainNetwork(**_CIFAR, **_FEW_EPOCHS, seed=seed)
         smooth = TrainNetwork(**_CIFAR, **_FEW_EPOCHS, beta=_SOFTPLUS, seed=seed)
         listed += _attacks(smooth, ("gradient",), FEW_ATTACKS, **short)
-        listed += _attacks(plain, PAPER_METHODS, ("mass-center", "random-walk"), **short)
+        listed += _attacks(plain, PAPER_METHODS, ("mass-center",), **short)
         listed += _attacks(plain, ("smoothgrad",), ("top-k",), **{**short, "attack_n_steps": 5})
     return listed
 
@@ -247,8 +247,8 @@ def _imagenet_quick(network: EvaluatePretrained) -> list[Trial]:
 
 
 def _imagenet_laptop(network: EvaluatePretrained) -> list[Trial]:
-    """Return the paper's attack on the simple gradient of 64 images, and everyday changes."""
-    return [*_part(network, "gradient", 0, 32), *_part(network, "gradient", 32, 32), *_changed(network)]
+    """Return the paper's attack on the simple gradient of 64 images, and everyday changes under two methods."""
+    return [*_part(network, "gradient", 0, 32), *_part(network, "gradient", 32, 32), *_changed(network, ("gradient",))]
 
 
 def _imagenet_overnight(network: EvaluatePretrained) -> list[Trial]:
@@ -283,9 +283,8 @@ def _camera(network: EvaluatePretrained) -> list[Trial]:
     return _attacks(network, ("grad-cam",), ("top-k",), **settings, layer=_layer(network))
 
 
-def _changed(network: EvaluatePretrained) -> list[Trial]:
-    """Return everyday changes of the photographs."""
-    others: tuple[Method, ...] = ("gradient", "deeplift", "integrated-gradients")
+def _changed(network: EvaluatePretrained, others: Iterable[Method] = ("gradient", "deeplift", "integrated-gradients")) -> list[Trial]:
+    """Return everyday changes of the photographs, under Grad-CAM and other methods."""
     settings: Settings = {"k": 1000, "n_steps": 10, "images": PHOTOGRAPHS}
     changed = [ChangeImages(network=network, method=method, **settings) for method in others]
     return [network, ChangeImages(network=network, method="grad-cam", layer=_layer(network), **settings), *changed]

@@ -30,17 +30,16 @@ def corrupts_memory(in_channels: int, kernel_size: Sequence[int], stride: Sequen
     return max(kernel_size) == 1 and max(stride) > 1 and in_channels // groups < BLOCK
 
 
-def memory_format_of(network: nn.Module, device: str | torch.device, *, second_derivatives: bool = False) -> torch.memory_format:
+def memory_format_of(network: nn.Module, device: str | torch.device) -> torch.memory_format:
     """Return the memory format for a network and its inputs.
 
     Args:
         network: The network.
         device: The device, as torch names it. GPUs compute in channels last always.
-        second_derivatives: Whether gradients of gradients are computed. On a CPU they are faster in the contiguous format.
     """
     if torch.device(device).type != "cpu":
         return torch.channels_last
-    forbidden = second_derivatives or any(
+    forbidden = any(
         corrupts_memory(module.in_channels, module.kernel_size, module.stride, module.groups)
         for module in network.modules()
         if isinstance(module, nn.Conv2d)
@@ -48,15 +47,14 @@ def memory_format_of(network: nn.Module, device: str | torch.device, *, second_d
     return torch.contiguous_format if forbidden else torch.channels_last
 
 
-def place(network: nn.Module, device: str | torch.device, *, second_derivatives: bool = False) -> torch.memory_format:
+def place(network: nn.Module, device: str | torch.device) -> torch.memory_format:
     """Move a network to a device in place, convert it to its memory format, and return that format.
 
     Args:
         network: The network. Its parameters stay the same objects on the same device.
         device: The device, as torch names it.
-        second_derivatives: As for ``memory_format_of``.
     """
-    chosen = memory_format_of(network, device, second_derivatives=second_derivatives)
+    chosen = memory_format_of(network, device)
     network.to(torch.device(device)).to(memory_format=chosen)
     return chosen
 
