@@ -659,6 +659,8 @@ def _print_plan(request: RunRequest, as_json: bool) -> None:
     if not as_json:
         for each in planned:
             terminal.print(_planned_time(each.myth.name, [line for line in lines if line["myth"] == each.myth.name]))
+            if each.unmeasured:
+                terminal.print(f"{each.myth.name}: profile {request.profile} does not measure {', '.join(each.unmeasured)}")
 
 
 def _planned_time(myth: str, lines: Sequence[Mapping[str, Any]]) -> str:

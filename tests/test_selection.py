@@ -6,8 +6,10 @@ import pytest
 
 from myths import suite
 from myths.lab.errors import UsageError
-from myths.lab.execution import selection
+from myths.lab.execution import selection, session
+from myths.lab.execution.session import RunRequest
 from myths.lab.myth import PROFILES
+from myths.lab.storage.run_folder import RunFolder
 from tests.chosen import chosen, excused, idle, measured, number, records
 
 FORGETTING = suite.find("forgetting")
@@ -28,6 +30,22 @@ def test_a_chosen_trial_that_is_dropped_is_missed():
     for myth, claim, identity in random.Random(0).sample(cases, DROPPED):
         trial = records(myth)[identity].trial
         assert idle(myth, claim, identity, chosen(myth, claim)) == excused(claim, trial), (claim.id, str(trial))
+
+
+def test_a_claim_of_another_profile_is_not_replaced_by_its_controls(tmp_path):
+    def plan(*claims):
+        (planned,) = session.plans(
+            RunRequest(myths=[FORGETTING], profile="laptop", run=RunFolder(tmp_path / "run"), device="cpu", claims=claims)
+        )
+        return planned
+
+    for claims in (("F3-ordered-30",), ("primary",)):
+        with pytest.raises(UsageError, match=r"laptop has no trial of F3-ordered-30 \(in quick, overnight, gpu, paper\)"):
+            plan(*claims)
+    assert plan("F3-ordered-30", "F4-mnist").unmeasured == ("F3-ordered-30 (in quick, overnight, gpu, paper)",)
+    only_a_control = plan("F0-nothing")
+    assert only_a_control.unmeasured == ()
+    assert [type(step.trial).__name__ for step in only_a_control.plan.steps] == ["PruneNothing"]
 
 
 def test_claims_choose_a_part_of_what_a_profile_plans():

@@ -10,7 +10,6 @@ from __future__ import annotations
 from functools import partial
 
 from myths.cifar10_1.measures import (
-    difference_of_test_sets,
     from_fit,
     hard_ratio,
     mean_drop,
@@ -238,16 +237,6 @@ CLAIMS: tuple[Claim, ...] = (
             ("G4-gap-v4", "smaller accuracy gaps (rank correlation below −0.8)", "gap_pp", below(-0.8)),
             ("G4-ratio-v4", "larger error ratios, new error / original error (rank correlation above 0)", "error_ratio", above(0)),
         )
-    ),
-    _of_models(
-        id="G6-mean",
-        statement="The mean accuracies of the 30 models on CIFAR-10.1 v4 and v6 differ by at most 0.5 points.",
-        **cited("computed", f"{APPENDIX_D}; {RECOMPUTED}", -0.33),
-        unit="pp",
-        where={"test_set": ("v4", "v6")},
-        measure=partial(difference_of_test_sets, ("v4", "v6")),
-        criterion=between(-0.5, 0.5),
-        repetition_unit="models",
     ),
     _of_fits(
         id="G7-line-v4",

@@ -5,11 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from myths.cifar10_1 import rank_comparison
 from myths.lab import measures
-from myths.lab.estimate import CONFIDENCE, Estimate, clopper_pearson, jackknife
+from myths.lab.estimate import CONFIDENCE, Estimate, clopper_pearson
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,23 +58,6 @@ def spearman(x: str, y: str, rows: pd.DataFrame) -> Estimate | None:
     models = rows.groupby("model")
     means = models[[x, y]].mean()
     return rank_comparison.spearman(means[x].to_numpy(), means[y].to_numpy(), models["family"].first().to_numpy())
-
-
-def difference_of_test_sets(test_sets: tuple[str, str], rows: pd.DataFrame) -> Estimate | None:
-    """Return the mean difference of the accuracies (pp) on two test sets, first minus second, with a jackknife interval over families.
-
-    Returns:
-        The estimate, or None if a test set is missing or there are fewer than two families.
-    """
-    wide = rows.pivot_table(index=["family", "model"], columns="test_set", values="accuracy_percent")
-    if not set(test_sets) <= set(wide):
-        return None
-    difference = (wide[test_sets[0]] - wide[test_sets[1]]).dropna()
-    family = difference.index.get_level_values("family")
-    names = np.unique(family)
-    if len(names) < 2:
-        return None
-    return jackknife(difference.mean(), [difference[family != name].mean() for name in names], "models", len(difference))
 
 
 def hard_ratio(rows: pd.DataFrame) -> Estimate | None:

@@ -122,7 +122,7 @@ PRUNING_CONTROLS = (
         _pruning(
             f"F0-shuffled-scarce-{suffix}",
             f"Pruning {percent:g} % of the first {size:,} examples of {name} by shuffled counts costs as much accuracy as pruning at "
-            f"random (within {margin:g} points).",
+            f"random (within {margin:g} point{'s' if margin > 1 else ''}).",
             PROPOSED, between(-margin, margin), percent, kind="control", order="shuffled counts", against="random", dataset=dataset,
             examples=size, measure=mean_over_seeds, guards=(TrainPruned,), guarded={"dataset": dataset, "train_examples": size},
         )
@@ -274,8 +274,8 @@ FOLLOW_UPS = (
     *(
         _pruning(
             f"T4-scarce-{suffix}",
-            f"Pruning the least-forgotten {percent:g} % of the first {size:,} examples of {name} costs at least {margin:g} points more "
-            f"accuracy than a random {percent:g} %.",
+            f"Pruning the least-forgotten {percent:g} % of the first {size:,} examples of {name} costs at least {margin:g} "
+            f"point{'s' if margin > 1 else ''} more accuracy than a random {percent:g} %.",
             cited("from memory", "Sorscher et al. 2022: keep easy examples where data are scarce (stated without a number)"),
             at_most(-margin), percent, against="random", dataset=dataset, examples=size, kind="follow-up", direction="weakens",
             blind=False,  # Untrained networks were known to lose 8 points.

@@ -124,7 +124,8 @@ MYTH = Myth(
         "modes",
     ),
     verdict_texts={
-        "refuted": "Modes are learned in the order of their strength, superclasses before random groupings, and images in one order.",
+        "refuted": "Linear networks learn modes in the order of their strength from small starts. At a quarter of their final accuracy, "
+        "networks separate superclasses better than random groupings. Two networks learn the images in a similar order.",
         "standing": "Neither modes nor superclasses nor images are learned in a common order.",
     },
 )

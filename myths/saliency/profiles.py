@@ -119,9 +119,10 @@ def _quick(seeds: int | None) -> list[Trial]:
 
 
 def _laptop(seeds: int | None) -> list[Trial]:
-    """Return trials for little more than an hour of one core, by --dry-run: two thirds are attacks on the photographs that decide.
+    """Return trials for an hour and a half of one core, by --dry-run: more than half are attacks on the photographs that decide.
 
-    All attacks are on the simple gradient of three networks; other methods are attacked in a night (``_overnight``). One trajectory of 50
+    Three networks are attacked under the simple gradient, one also under gradient × input and Grad-CAM. Integrated gradients and DeepLIFT
+    are attacked in a night (``_overnight``). One trajectory of 50
     steps at 8/255 is projected onto the smaller budgets, and every tenth iterate is evaluated. Photographs need SqueezeNet and ImageNet
     images: the attack with the paper's schedule, and everyday changes.
     """

@@ -49,21 +49,6 @@ def rank_correlations(families, between: float, within: float, interval=rank_com
     return Case(lambda rng: interval(*accuracies(rng, families, between, within), families), truth, conservative=True, slow=True)
 
 
-def mean_differences(families) -> Case:
-    """Mean difference between two test sets over families of models."""
-    names = [(str(f), f"{f} {i}") for i, f in enumerate(families)]
-
-    def draw(rng):
-        difference = 1 + rng.normal(0, 0.2, families.max() + 1)[families] + rng.normal(0, 0.2, len(families))
-        frames = [
-            pd.DataFrame(names, columns=["family", "model"]).assign(test_set=t, accuracy_percent=d)
-            for t, d in (("a", difference), ("b", 0))
-        ]
-        return measures.difference_of_test_sets(("a", "b"), pd.concat(frames))
-
-    return Case(draw, 1.0, slow=True)
-
-
 def smallest_gap(models: int, equal: bool = False, images: int = 2021) -> Case:
     """The smallest accuracy gap of published models with independent errors, on 10,000 and on fewer images."""
     counts = {key: {r["model"]: r["correct"] / r["n"] for r in reference_table() if r["test_set"] == key} for key in ("original", "v4")}
@@ -178,7 +163,6 @@ CASES = {
         for f in (PUBLISHED_FAMILIES, OWN_FAMILIES)
         for a, b in ((0.006, 0.006), (0.003, 0.008))
     },
-    ("cifar10_1.measures.difference_of_test_sets", "models"): {"13 families": mean_differences(PUBLISHED_FAMILIES)},
     ("cifar10_1.measures.hard_ratio", "test examples"): {"2,021 and 10,000": relative(2021, 10_000, 0.011, 0.003)},
     ("cifar10_1.measures.most_accurate", "test examples"): {"three networks": most_accurate(91.0, 90.5, 85.0)},
 }

@@ -144,7 +144,9 @@ def test_an_interrupted_night_leaves_whole_pairs_and_their_controls():
     listed = [trial for trial in trials("overnight") if isinstance(trial, TrainTranslationModel)]
     pairs, longer, shuffled, others = listed[:6], listed[6:9], listed[9:12], listed[12:15]
     assert [(trial.layer, trial.seed) for trial in pairs] == [(layer, seed) for seed in range(3) for layer in ("attention", "dynamic")]
-    assert {(trial.layer, trial.updates, trial.seed) for trial in longer} == {("attention", 2 * pairs[0].updates, seed) for seed in range(3)}
+    assert {(trial.layer, trial.updates, trial.seed) for trial in longer} == {
+        ("attention", 2 * pairs[0].updates, seed) for seed in range(3)
+    }
     assert [trial.shuffle_sources for trial in shuffled] == [True] * 3
     assert [(trial.layer, trial.seed) for trial in others] == [("lightweight", seed) for seed in range(3)]
     seeds = [trial.seed for trial in listed[15:30]]

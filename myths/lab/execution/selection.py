@@ -69,6 +69,12 @@ def with_controls(claim: Claim, by_id: dict[str, Claim]) -> list[Claim]:
     return list(found.values())
 
 
+def unmeasured(chosen: Iterable[Claim], trials: Iterable[Trial]) -> list[Claim]:
+    """Return the claims, controls excepted, that no trial of a profile measures."""
+    trials = list(trials)
+    return [claim for claim in chosen if claim.kind != "control" and not any(claim.selects(trial) for trial in trials)]
+
+
 def needed_by(chosen: Iterable[Claim], trials: Iterable[Trial]) -> list[Trial]:
     """Return the trials of a profile that claims are measured on."""
     chosen = list(chosen)

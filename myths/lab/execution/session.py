@@ -26,7 +26,7 @@ from myths.lab.execution.runner import Budget, MythTrials, Plan, Progress, Unava
 from myths.lab.execution.shards import Shard
 from myths.lab.execution.worker_pool import WorkerPool, local_pool
 from myths.lab.measurement import device
-from myths.lab.myth import Myth, Profile, parse_profile
+from myths.lab.myth import PROFILES, Myth, Profile, parse_profile
 from myths.lab.seeds import check_seeds, starting_at
 from myths.lab.storage import provenance
 from myths.lab.storage.run_folder import RunFolder
@@ -165,12 +165,21 @@ ProgressFactory = Callable[[Myth, Plan], Callable[[Trial, TrialRecord | None], N
 
 @dataclass(frozen=True)
 class MythPlan:
-    """A myth of a request, its stored results, its plan, and the claims that the request names, each followed by its controls."""
+    """A myth of a request with its plan.
+
+    Attributes:
+        myth: The myth.
+        store: Its stored results.
+        plan: Its trials.
+        named: Claims that the request names, each followed by its controls.
+        unmeasured: Those that no trial of the profile measures, as text.
+    """
 
     myth: Myth
     store: Store
     plan: Plan
     named: tuple[Claim, ...] = ()
+    unmeasured: tuple[str, ...] = ()
 
 
 def plans(request: RunRequest, unavailable: UnavailableReason = lambda name: None) -> list[MythPlan]:
@@ -196,8 +205,13 @@ def plans(request: RunRequest, unavailable: UnavailableReason = lambda name: Non
     if request.again and (unknown := set(request.again) - {trial.id for trials in listed.values() for trial in trials}):
         raise UsageError(f"Unknown --again {min(unknown)}: run {request.run.name!r} has no finished trial with this id")
     named: dict[str, list[Claim]] = {}
+    unmeasured: dict[str, list[Claim]] = {}
     if request.claims:
         named = selection.claims(request.myths, request.claims, functools.partial(_is_open, request.run), request.device)
+        unmeasured = {name: selection.unmeasured(claims, listed[name]) for name, claims in named.items()}
+        asked = [claim.id for claims in named.values() for claim in claims if claim.kind != "control"]
+        if asked and len(asked) == sum(map(len, unmeasured.values())):  # their controls alone decide nothing
+            listed = {}
         listed = {name: selection.needed_by(named[name], trials) for name, trials in listed.items() if name in named}
     if request.trial_classes:
         kinds = selection.trial_classes(request.myths, request.trial_classes)
@@ -205,7 +219,7 @@ def plans(request: RunRequest, unavailable: UnavailableReason = lambda name: Non
     if request.claims or request.trial_classes or request.again:
         listed = {name: trials for name, trials in listed.items() if trials}
         if not listed:
-            raise UsageError(_nothing_chosen(request))
+            raise UsageError(_nothing_chosen(request, unmeasured))
     if request.shard is not None:  # it may be empty: a run without trials
         listed = request.shard.of(listed, _shard_cost(request))
     hashes, again = prepared.hash_lookup(), frozenset(request.again)
@@ -215,6 +229,7 @@ def plans(request: RunRequest, unavailable: UnavailableReason = lambda name: Non
             stores[myth.name],
             runner.plan(listed[myth.name], stores[myth.name], hashes, unavailable, again),
             tuple(named.get(myth.name, ())),
+            tuple(_with_profiles(myth, claim) for claim in unmeasured.get(myth.name, ())),
         )
         for myth in request.myths
         if myth.name in listed
@@ -331,10 +346,17 @@ def _listed(request: RunRequest, myth: Myth, store: Store) -> list[Trial]:
     return [move(trial) for trial in myth.trials(cast(Profile, request.profile), request.seeds, request.data)]
 
 
-def _nothing_chosen(request: RunRequest) -> str:
-    if request.claims == (selection.PRIMARY,):
+def _nothing_chosen(request: RunRequest, unmeasured: Mapping[str, Sequence[Claim]]) -> str:
+    if request.claims == (selection.PRIMARY,) and not any(unmeasured.values()):
         return f"--claim primary: run {request.run.name!r} has decided every primary claim that profile {request.profile} measures"
-    return f"Profile {request.profile} has no trial of {', '.join((*request.claims, *request.trial_classes))}. Use another --profile"
+    wanted = [_with_profiles(myth, claim) for myth in request.myths for claim in unmeasured.get(myth.name, ())] or list(request.claims)
+    return f"Profile {request.profile} has no trial of {', '.join((*wanted, *request.trial_classes))}. Use another --profile"
+
+
+def _with_profiles(myth: Myth, claim: Claim) -> str:
+    """Return the id of a claim and the profiles that measure it."""
+    found = [profile for profile in PROFILES if any(claim.selects(trial) for trial in myth.trials(profile, None, ()))]
+    return f"{claim.id} (in {', '.join(found)})" if found else f"{claim.id} (in no profile)"
 
 
 def _shard_cost(request: RunRequest) -> Callable[[Trial], float]:

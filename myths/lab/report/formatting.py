@@ -40,7 +40,7 @@ def format_number(value: float, decimals: int | None = None) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     if decimals is None:
-        text = f"{value:,.0f}" if value == int(value) and abs(value) < 1e12 else f"{value:.6g}"
+        text = f"{value:,.0f}" if value == int(value) and abs(value) < 1e12 else f"{value:,.6g}"
     else:
         text = f"{value:,.{decimals}f}"
         if value and not float(text.replace(",", "")):

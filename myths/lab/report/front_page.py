@@ -131,8 +131,8 @@ class Summary:
 
     @property
     def without_gpu(self) -> list[MythRow]:
-        """Myths without a run on a GPU."""
-        return [row for row in self.rows if all(run.metadata.get("machine_class") in (None, "cpu") for run in row.runs)]
+        """Myths of which no claim has been decided on a GPU."""
+        return [row for row in self.rows if not any(run.has_decided_on_gpu for run in row.runs)]
 
 
 def filter_options(runs: Sequence[Sequence[RunView]]) -> dict[str, list[str]]:

@@ -282,6 +282,12 @@ class RunView:
         return bool(self.user_datasets) and not any(claim.measured for claim in self.primary)
 
     @property
+    def has_decided_on_gpu(self) -> bool:
+        """Whether the run decided a claim, which is no control, on a GPU."""
+        on_gpu = self.metadata.get("machine_class") not in (None, "cpu")
+        return on_gpu and any(claim.kind != "control" and claim.verdict.decides for claim in self.claims)
+
+    @property
     def no_results_reason(self) -> str:
         """Why the run has no results; empty if it has some."""
         if self.analysis.records:
@@ -340,7 +346,7 @@ class RunView:
     @property
     def machines(self) -> str:
         """Devices of the invocations."""
-        return "; ".join(dict.fromkeys(filter(None, (machine_summary(i.get("machine", {})) for i in self.invocations))))
+        return "; ".join(sorted(set(filter(None, (machine_summary(i.get("machine", {})) for i in self.invocations)))))
 
     @property
     def precision(self) -> str:
