@@ -12,7 +12,6 @@ from myths import suite
 from myths.dataset_bias.trials import RecomputePublishedTables
 from myths.fixup.trials.update import MeasureUpdate
 from myths.lab.analysis import analyze
-from myths.lab.claim import MINIMUM_REPETITIONS
 from myths.lab.myth import PROFILES
 from myths.lab.storage.run_folder import RunFolder
 from myths.wiring.trials import CompareEpochs, CompareOtherCollection
@@ -191,7 +190,7 @@ def test_the_coverage_of_every_interval_that_decides_is_simulated_with_as_many_r
             if claim is None or claim.repetition_unit == "exact" or row.source_of_variation != claim.repetition_unit:
                 continue
             low, high = simulated_n().get(measured_as(myth, claim), (0, inf))
-            if row.n >= MINIMUM_REPETITIONS.get(claim.repetition_unit, 0) and not low <= row.n <= high:
+            if row.n >= claim.needed_repetitions and not low <= row.n <= high:
                 outside.append((row.claim, int(row.n), low, high))
     assert outside == []
 

@@ -53,7 +53,7 @@ class FirstOf(tuple[str, ...]):
 
 
 MINIMUM_REPETITIONS: Mapping[SourceOfVariation, int] = {"processes": 5, "seeds": 3}
-"""Number of repetitions below which an interval decides nothing. Other units have no minimum."""
+"""Number of repetitions below which an interval decides nothing, unless the claim has another minimum. Other units have none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +85,7 @@ class Claim:
         repetition_unit: What a repetition of the experiment would draw anew: processes for a time, seeds for a training, test examples for
             an attack, datasets or models if the statement is about these, "exact" if it would give the same number. An interval over
             anything else decides nothing.
+        min_repetitions: Number of repetitions below which the interval decides nothing. Default: that of the repetition unit.
         blind: Whether the criterion, the choice that the claim is primary, and the number of repetitions were committed before anybody
             knew the number. A run that is older than the criterion is not blind in any case (``claim_definition.is_older``).
         direction: What a reproduced follow-up claim means for the paper's refutation; None for other claims.
@@ -124,6 +125,7 @@ class Claim:
     measure: Callable[[pd.DataFrame], Estimate | None]
     criterion: Criterion
     repetition_unit: SourceOfVariation
+    min_repetitions: int | None = None
     blind: bool = True
     direction: Direction | None = None
     primary: bool = False
@@ -203,6 +205,11 @@ class Claim:
     def is_only_cited(self) -> bool:
         """Whether no profile measures the claim, so that it only shows the paper's number."""
         return not self.needs
+
+    @property
+    def needed_repetitions(self) -> int:
+        """Number of repetitions below which the interval decides nothing."""
+        return MINIMUM_REPETITIONS.get(self.repetition_unit, 0) if self.min_repetitions is None else self.min_repetitions
 
     @property
     def criterion_text(self) -> str:
@@ -374,8 +381,8 @@ def _undecided_reason(claim: Claim, estimate: Estimate) -> str:
     unit = claim.repetition_unit
     if estimate.source_of_variation != unit:
         return f"the interval covers {_covered(estimate.source_of_variation)}, not {_covered(unit)}"
-    if estimate.n < MINIMUM_REPETITIONS.get(unit, 0):
-        return f"{estimate.n} {unit}, at least {MINIMUM_REPETITIONS[unit]} are needed"
+    if estimate.n < claim.needed_repetitions:
+        return f"{estimate.n} {unit}, at least {claim.needed_repetitions} are needed"
     if unit != "exact" and math.isclose(estimate.low, estimate.high):
         return f"the interval has width 0 although {unit} vary"
     return "the interval crosses the bound of the criterion" if claim.criterion.place(estimate) == "straddles" else ""

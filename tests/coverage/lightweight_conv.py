@@ -79,7 +79,11 @@ CASES = {
     },
     ("lightweight_conv.measures.largest_ratio", "processes"): {"equal": ratios(measures.largest_ratio, (1.2, 1.2, 1.2, 1.2), 0.05)},
     ("lightweight_conv.measures.mean_over_processes", "processes"): {"5 processes": over_processes(5)},
-    ("lightweight_conv.measures.largest_gain", "seeds"): {"equal": gains(3, (1.0, 1.0)), "one larger": gains(3, (1.0, -2.0))},
+    ("lightweight_conv.measures.largest_gain", "seeds"): {
+        "equal": gains(3, (1.0, 1.0)),
+        "one larger": gains(3, (1.0, -2.0)),
+        "two seeds": gains(2, (1.0, -2.0)),
+    },
     ("lightweight_conv.measures.percentage_over_seeds", "seeds"): {
         "5 seeds": seeds(5, partial(measures.percentage_over_seeds, "value"), truth=97.0),
     },

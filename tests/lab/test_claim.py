@@ -248,6 +248,8 @@ def test_too_few_repetitions_decide_nothing(unit, needed):
     if needed > 1:
         reason = f"{needed - 1} {unit}, at least {needed} are needed"
         assert only([claim(repetition_unit=unit, measure=over)], table(*rows * (needed - 1))) == (INCONCLUSIVE, reason)
+        fewer = claim(repetition_unit=unit, measure=over, min_repetitions=needed - 1)
+        assert only([fewer], table(*rows * (needed - 1)))[0] is REPRODUCED
 
 
 def test_only_follow_up_claims_have_a_direction_and_only_controls_guard():
