@@ -118,12 +118,15 @@ def main() -> None:
     app()
 
 
-def command(target: typer.Typer, name: str, **options: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def command(
+    target: typer.Typer, name: str, *, if_interrupted: str = "", **options: Any
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a command. Errors print one line and set the exit status that README.md documents.
 
     Args:
         target: The typer application.
         name: Name of the command.
+        if_interrupted: What became of the results if the user interrupts the command, as a sentence. Default: nothing is said.
         **options: Options of typer.
     """
 
@@ -136,7 +139,7 @@ def command(target: typer.Typer, name: str, **options: Any) -> Callable[[Callabl
                 raise
             except KeyboardInterrupt:
                 terminal.stop_progress()
-                terminal.error("Interrupted. Finished trials are saved; run the same command to resume.")
+                terminal.error(f"Interrupted. {if_interrupted}".rstrip())
                 # CPython remembers an interrupt inside eval() and exits because of it later; the next eval() clears it.
                 eval("None")
                 raise typer.Exit(130) from None
@@ -179,7 +182,7 @@ def show(myth: str, results: ResultsOption = None, as_json: Json = False) -> Non
     show.show_myth(suite.find(myth), terminal, as_json, results)
 
 
-@command(app, "run")
+@command(app, "run", if_interrupted="Finished trials are saved; run the same command to resume.")
 def run(
     myths: Names = None,
     profile: ProfileOption = None,
@@ -224,7 +227,7 @@ def run(
     _end_with(wrong)
 
 
-@command(app, "try", add_help_option=False)
+@command(app, "try", if_interrupted="`myths try` stores no results.", add_help_option=False)
 def try_(
     context: typer.Context,
     myth: Annotated[str | None, typer.Argument(metavar="MYTH", help="Name of a myth (see `myths list`).")] = None,

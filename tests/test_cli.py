@@ -510,3 +510,20 @@ def test_a_first_seed_gives_a_run_of_its_own_whose_shards_share_no_trial_with_ot
     assert len(first) == len(other)
     assert {first[same] for same in first.keys() & other.keys()} == {trial for trial in first.values() if "seed" not in trial}
     assert other.keys() == {*ids("--first-seed", "3000", "--shard", "1/2"), *ids("--first-seed", "3000", "--shard", "2/2")}
+
+
+@pytest.mark.parametrize(
+    ("words", "interrupted", "said"),
+    [
+        (("run", MYTH), "myths.lab.execution.session.run", "Interrupted. Finished trials are saved; run the same command to resume."),
+        (("try", MYTH, "FitClassical"), "myths.lab.execution.try_trial.run", "Interrupted. `myths try` stores no results."),
+        (("list",), "myths.run_summaries.summaries", "Interrupted."),
+    ],
+)
+def test_an_interruption_says_what_became_of_the_results(words, interrupted, said, tmp_path, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(interrupted, interrupt)
+    done = myths(*words, cwd=tmp_path)
+    assert (done.returncode, done.stderr.strip()) == (130, f"myths: {said}")
