@@ -17,6 +17,7 @@ ranking             ``best_first``: the runs of a myth by rank; ``measured_elsew
 meta_analysis       ``replications``: which runs of a claim are independent, and their combined number.
 pictures            ``draw``: figures that show images of datasets and stay on the machine.
 failures            Failed and skipped trials as text.
+skips               ``skipped_trials``: trials that a run skipped and still lacks.
 counting            ``counted``: a number with its noun.
 linear_svm          Linear support vector machines on any device.
 home                The user's home folder.

@@ -12,13 +12,13 @@ from myths.lab.claim import ClaimResult, evaluate_claims, myth_judgment
 from myths.lab.claim_definition import change_since, is_older
 from myths.lab.claim_record import COLUMNS, ClaimRecord
 from myths.lab.data import prepared
-from myths.lab.errors import UsageError
 from myths.lab.myth import Myth
+from myths.lab.skips import skipped_trials
 from myths.lab.storage import provenance
 from myths.lab.storage.run_folder import RunFolder, write_atomically
 from myths.lab.storage.store import Results, Store, TrialRecord
 from myths.lab.tables import as_csv, checked, trial_ids
-from myths.lab.trial import Trial, decode
+from myths.lab.trial import Trial
 from myths.lab.verdict import MythJudgment
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def analyze(myth: Myth, run: RunFolder) -> Analysis:
     tables = {name: checked(name, table(results)) for name, table in myth.tables.items()}
     done = {record.trial.id for record in store.records if record.status == "ok"}
     failed = tuple({r.trial.id: r for r in store.records if r.trial.id not in done}.values())
-    skipped = tuple((trial, reason) for trial, reason in _skipped_trials(myth, metadata) if trial.id not in done)
+    skipped = tuple(skipped_trials(myth, metadata["invocations"], store.records))
     invocations = [i for i in metadata["invocations"] if myth.name in i["arguments"].get("myths", [])]
     evaluated = evaluate_claims(myth.claims, tables, skipped, [(record.trial, record.error or "") for record in failed])
     claim_results = [_with_criterion_first(result, tables, results.records, invocations) for result in evaluated]
@@ -152,20 +152,6 @@ def _with_criterion_first(
     """Return the result with whether the criterion came first: no trial of the claim ran in an invocation that is older than it."""
     used = {record.invocation for record in _records_of(claim_result, tables, records)}
     return replace(claim_result, criterion_first=not any(is_older(i, claim_result.claim) for i in invocations if i["id"] in used))
-
-
-def _skipped_trials(myth: Myth, metadata: Mapping[str, Any]) -> list[tuple[Trial, str]]:
-    """Return the trials that the last invocations skipped, with the recorded reason."""
-    skipped = {}
-    for invocation in metadata["invocations"]:
-        for entry in invocation.get("skipped", []):
-            if entry["trial"]["trial"] in myth.types_by_name and entry["myth"] == myth.name:
-                try:
-                    trial = decode(entry["trial"], myth.types_by_name)
-                except (ValueError, KeyError, UsageError):
-                    continue
-                skipped[trial.id] = (trial, entry["reason"])
-    return list(skipped.values())
 
 
 def _warnings(myth: Myth, store: Store, results: Results, invocations: list[dict[str, Any]]) -> tuple[str, ...]:

@@ -255,13 +255,15 @@ def test_a_run_that_says_nothing_says_why(make, said, tmp_path):
 
 
 def test_a_page_says_what_failed_and_what_was_skipped_at_the_claims_that_miss_it(tmp_path):
-    skipped = [{"myth": coin.COIN.name, "trial": canonical(coin.Toss(coin="euro")), "reason": "no euro is here: myths data get euro"}]
+    euro = coin.Toss(coin="euro")
+    myth = replace(coin.COIN, trials=lambda profile, seeds, data: [euro])
+    skipped = [{"myth": myth.name, "trial": canonical(euro), "reason": "no euro is here: myths data get euro"}]
     heads = {"ducat": (5400, 5350), "button": (5500,)}
     run = coin.make_run(tmp_path / "local" / "cpu-laptop", heads=heads, skipped=skipped * 2)
     for name, seed, error in (("ducat", 7, "lost [/bold] <i>it</i>"), ("guilder", 0, "the worker process was ended by SIGABRT")):
         trial = coin.Toss(coin=name, seed=seed)
-        run.store(coin.COIN).append(TrialRecord(trial, "failed", error=error, invocation=coin.invocation("laptop")["id"]))
-    analysis = analyze(coin.COIN, run)
+        run.store(myth).append(TrialRecord(trial, "failed", error=error, invocation=coin.invocation("laptop")["id"]))
+    analysis = analyze(myth, run)
     said = {j.claim.id: j.reason for j in analysis.claim_results if j.estimate is None}
     assert said["C1-guilder"] == "1 required trial failed: worker process ended by SIGABRT (1)"
     assert said["C2-euro"] == "no euro is here: myths data get euro"
