@@ -8,6 +8,7 @@ import numpy as np
 
 from myths.hessian_cost.methods import METHODS
 from myths.hessian_cost.trials import CompareHessians, MeasureMachine, TimeGradient, TimeHessian, TimeNewtonStep
+from myths.hessian_cost.trials.conditions import refusal
 from myths.lab.storage.store import Results
 from myths.lab.tables import PROVENANCE_COLUMNS, TRIALS, provenance_columns, unite
 
@@ -18,8 +19,6 @@ DATASET = "random inputs"
 MIN_SLOPE_VARIABLES = 128
 """Smallest number of variables of a slope. Below it, the time of a call is mostly overhead."""
 BASELINE = "torch-loop"
-MAX_REFERENCE_RATIO = 1.25
-"""Largest ratio of the closed form's times beside a method and alone. Beyond it, the method disturbed its own reference."""
 _ALL = (
     "seconds", "q25_seconds", "q75_seconds", "repeats", "closed_form_seconds", "closed_form_q25_seconds", "closed_form_q75_seconds",
     "closed_form_repeats", "clean_closed_form_seconds", "sampled_seconds", "rows_timed", "first_call_seconds", "derivation_seconds",
@@ -154,10 +153,8 @@ def _refuse(table: pd.DataFrame, ratio: str, beside: str, alone: str, reference:
         alone: Column of its time alone.
         reference: What the reference is, as text.
     """
-    change = table[beside] / table[alone]
-    disturbed = ~change.isna() & ~change.between(1 / MAX_REFERENCE_RATIO, MAX_REFERENCE_RATIO)
-    texts = [f"{reference} {times:.2f} x its time alone" if bad else None for times, bad in zip(change, disturbed, strict=True)]
-    return table.assign(refused=texts, **{ratio: table[ratio].mask(disturbed)})
+    texts = [refusal(*times, reference) for times in zip(table[beside], table[alone], strict=True)]
+    return table.assign(refused=texts, **{ratio: table[ratio].mask([text is not None for text in texts])})
 
 
 def _placed(table: pd.DataFrame) -> pd.DataFrame:

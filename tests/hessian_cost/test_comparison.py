@@ -106,7 +106,8 @@ def test_one_thread_is_timed_in_processor_time():
 
 def test_short_calls_are_timed_in_blocks():
     calls = []
-    timing = derivatives._compare({"short": lambda: calls.append(0)}, {"short": derivatives.BLOCK_SECONDS / 50}, "cpu", wall_clock)["short"]
+    durations = {"short": derivatives.BLOCK_SECONDS / 50}
+    timing = derivatives.compare_calls({"short": lambda: calls.append(0)}, durations, "cpu", wall_clock)["short"]
     assert len(calls) % 50 == 0
     assert len(calls) >= 50 * timing.repeats
     assert timing.median < 1e-4

@@ -1,5 +1,6 @@
 """A user's own formula: read safely, differentiated alike by every method, wrong ones refused with a reason."""
 
+import logging
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from myths.hessian_cost.ops import torch_ops
 from myths.hessian_cost.trials import TimeFormula
 from myths.lab.data.user_data import add
 from myths.lab.errors import UsageError
+from myths.lab.measurement.timing import Timing
 from myths.lab.trial import Context
 
 LOGREG = {"formula": "sum(log(1 + exp(-(y * (X @ w)))))", "by": "w", "shapes": "w:4 X:8,4 y:8"}
@@ -372,30 +374,49 @@ def test_other_spellings_mean_the_same(one, other):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_trial_times_all_methods(monkeypatch):
+def test_a_trial_times_all_methods(monkeypatch, caplog):
     monkeypatch.setattr(
         "myths.hessian_cost.trials.user_formula.METHODS",
         {name: METHODS[name] for name in ("closed-form", "torch-loop", "tensor-calculus", "casadi")},
     )
     monkeypatch.setattr(METHODS["casadi"].__class__, "unavailable_reason", lambda self: "absent" if self.name == "casadi" else None)
     trial = TimeFormula(**LOGREG)
-    rows = trial.run(Context(trial)).rows
+    with caplog.at_level(logging.INFO, "myths"):
+        rows = trial.run(Context(trial)).rows
     assert [row["method"] for row in rows] == ["tensor-calculus", "torch-loop", "casadi"]
+    assert caplog.messages[1:] == [f"{row['label']}: {number} of 3" for number, row in enumerate(rows, 1)]
     assert rows[0]["hessian"].startswith("H[ij] = Σ_k X[ki] X[kj]")
     assert rows[1]["status"] == "ok"
-    assert rows[1]["slowdown"] > 1
+    assert rows[1]["seconds"] > rows[1]["reference_seconds"]
     assert rows[1]["relative_difference"] < 1e-12
     assert rows[2]["status"] == "absent"
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("beside", "refused"), [(1.2, False), (1.3, True), (0.85, False), (0.7, True)])
+def test_a_row_whose_reference_was_disturbed_has_no_ratio(beside, refused, monkeypatch):
+    seconds = {"method": 3.0, "reference": beside}
+
+    def timed(calls, *_):
+        alone = len(calls) == 1
+        return {name: Timing(*[1.0 if alone else seconds[name]] * 3, repeats=5, first_call=9.0) for name in calls}
+
+    monkeypatch.setattr("myths.hessian_cost.trials.user_formula.compare_calls", timed)
+    trial = TimeFormula(formula="sum(x**3)", by="x", shapes="x:3", methods=("torch-func",))
+    for row in trial.run(Context(trial)).rows:
+        assert (row["seconds"], row["reference_seconds"], row["clean_reference_seconds"]) == (3.0, beside, 1.0)
+        assert row.get("slowdown") == (None if refused else pytest.approx(3.0 / beside))
+        assert row.get("refused") == (f"tensor calculus {beside:.2f} x its time alone" if refused else None)
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_a_method_that_fails_is_a_row(monkeypatch):
-    def broken(*_, **__):
+    def broken(*_):
         raise ValueError("cannot do\nthis")
 
     monkeypatch.setattr(
         "myths.hessian_cost.trials.user_formula.METHODS", {name: METHODS[name] for name in ("tensor-calculus", "torch-loop")}
     )
-    monkeypatch.setattr("myths.hessian_cost.trials.user_formula.compare_timings", broken)
+    monkeypatch.setattr("myths.hessian_cost.trials.user_formula._difference", broken)
     trial = TimeFormula(**LOGREG)
     assert [row["status"] for row in trial.run(Context(trial)).rows] == ["failed: ValueError: cannot do"] * 2

@@ -1,5 +1,6 @@
 """A trial in this process, and one in a worker of its own under a memory cap."""
 
+import logging
 import os
 import signal
 import sys
@@ -61,6 +62,12 @@ def fail(trial: Here, context: Context) -> Outcome:
 
 def leave_politely(trial: Here, context: Context) -> Outcome:
     sys.exit("no licence for this library")
+
+
+def tell(trial: Here, context: Context) -> Outcome:
+    logging.getLogger("myths.steps").info("first of %d", 2)
+    logging.getLogger("myths.steps").info("second of 2")
+    return Outcome([{"told": 2}])
 
 
 class PanicException(BaseException):
@@ -125,13 +132,20 @@ ACTIONS = {
     f.__name__: f
     for f in (
         give, fail, fail_as_known, leave_politely, panic, take_2_gigabytes, take_2_gigabytes_of_torch, give_more_than_can_be_sent,
-        take_50_megabytes, kill_itself, crash, leave, add, multiply,
+        take_50_megabytes, kill_itself, crash, leave, add, multiply, tell,
     )
 }  # fmt: skip
 
 
 def execute(trial: Trial, device: str = "cpu") -> Execution:
     return executors.execute(trial, Context(trial, device))
+
+
+@pytest.mark.parametrize("kind", [Here, There])
+def test_the_steps_that_a_trial_reports_are_logged(kind, caplog):
+    with caplog.at_level(logging.INFO, "myths"):
+        assert execute(kind(does="tell")).outcome.rows == [{"told": 2}]
+    assert caplog.messages == ["first of 2", "second of 2"]
 
 
 @pytest.mark.parametrize("kind", [Here, There])

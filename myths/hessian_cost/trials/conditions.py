@@ -1,8 +1,9 @@
-"""Conditions of a timing on a CPU: threads, allocator and clock, whatever framework is timed."""
+"""Conditions of a timing on a CPU: threads, allocator and clock, whatever framework is timed, and whether its reference was disturbed."""
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import sys
 import time
@@ -10,6 +11,9 @@ from collections.abc import Iterator
 
 from myths.lab.measurement.memory import keep_freed_memory
 from myths.lab.measurement.timing import Clock, wall_clock
+
+MAX_REFERENCE_RATIO = 1.25
+"""Largest ratio of a reference's times beside a method and alone. Beyond it, the method, or the machine, disturbed the reference."""
 
 
 @contextlib.contextmanager
@@ -53,3 +57,17 @@ def clock_of(threads: int, device: str) -> Clock:
         device: Device as torch names it.
     """
     return time.process_time if threads == 1 and device == "cpu" and sys.platform != "win32" else wall_clock
+
+
+def refusal(beside: float, alone: float, reference: str) -> str | None:
+    """Return why a ratio to a reference is refused, or None if the reference was not disturbed, or not timed.
+
+    Args:
+        beside: Time of the reference in alternation with the method.
+        alone: Time of the reference before the framework of the method was imported.
+        reference: What the reference is, as text.
+    """
+    change = beside / alone
+    if math.isnan(change) or 1 / MAX_REFERENCE_RATIO <= change <= MAX_REFERENCE_RATIO:
+        return None
+    return f"{reference} {change:.2f} x its time alone"

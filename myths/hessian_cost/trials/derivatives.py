@@ -167,11 +167,11 @@ def _time(trial: TimeDerivative, kind: DerivativeKind, inputs: Inputs, exact: An
     clock = clock_of(trial.threads, device)
     floor = getattr(METHODS["closed-form"], kind)(problem, inputs, trial.dtype, device)
     warm_up(floor, device)
-    clean = _compare({"closed": floor}, {"closed": duration_of(floor, device, clock)}, device, clock)["closed"]
+    clean = compare_calls({"closed": floor}, {"closed": duration_of(floor, device, clock)}, device, clock)["closed"]
     row: dict[str, Any] = {**clean.row("clean_closed_form_"), "clock": "processor" if clock is time.process_time else "wall"}
     sample = _Sample(trial, inputs, device, clock, context.rng("rows")) if method is ROW_LOOP and kind == "hessian" else None
     if sample is not None and sample.seconds(sample.durations) > MAX_SECONDS:
-        timings = _compare({**sample.calls, "closed": floor}, {**sample.durations, "closed": clean.median}, device, clock)
+        timings = compare_calls({**sample.calls, "closed": floor}, {**sample.durations, "closed": clean.median}, device, clock)
         return row | sample.row(timings, exact)
     if (predicted := _seconds_lower_bound(trial, method, kind, device, context)) > MAX_SECONDS:
         return row | {"status": OVER_BUDGET, "predicted_seconds": predicted}
@@ -193,7 +193,7 @@ def _time(trial: TimeDerivative, kind: DerivativeKind, inputs: Inputs, exact: An
     row["peak_bytes"] = peak_bytes(call, device)
     sampled = {} if sample is None else sample.calls
     durations = {"method": duration, "closed": clean.median} | ({} if sample is None else sample.durations)
-    timings = _compare({"method": call, "closed": floor, **sampled}, durations, device, clock)
+    timings = compare_calls({"method": call, "closed": floor, **sampled}, durations, device, clock)
     if sample is not None:
         row |= {"sampled_seconds": sample.timing(timings).median, "rows_timed": size}
     return {
@@ -252,7 +252,7 @@ class _Sample:
         )  # fmt: skip
 
 
-def _compare(calls: Mapping[str, Call], durations: Mapping[str, float], device: str, clock: Clock) -> dict[str, Timing]:
+def compare_calls(calls: Mapping[str, Call], durations: Mapping[str, float], device: str, clock: Clock) -> dict[str, Timing]:
     """Time calls in turn, after each was called before. On a CPU, a short call is repeated in a block, whose mean counts.
 
     Args:

@@ -1,7 +1,12 @@
-"""Time the Hessian of a user's formula with every installed method."""
+"""Time the Hessian of a user's formula with every installed method.
+
+The tensor calculus, the reference, is timed alone before any framework is imported, and again in alternation with each method. Another
+framework or another program may disturb it; a row then says so and has no ratio.
+"""
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
@@ -13,15 +18,18 @@ from myths.hessian_cost.methods import METHODS, Call, Dtype, Method, MethodName,
 from myths.hessian_cost.methods.torch_methods import CLOSED_FORM
 from myths.hessian_cost.ops import UnsupportedOperation
 from myths.hessian_cost.problems import Inputs
-from myths.hessian_cost.trials.derivatives import GIB, MAX_SECONDS, NOT_ON_DEVICE, OUT_OF_MEMORY, OVER_BUDGET
+from myths.hessian_cost.trials.calls import duration_of, warm_up
+from myths.hessian_cost.trials.conditions import refusal
+from myths.hessian_cost.trials.derivatives import GIB, MAX_SECONDS, NOT_ON_DEVICE, OUT_OF_MEMORY, OVER_BUDGET, compare_calls
 from myths.lab.data import prepared
 from myths.lab.errors import MythsError, UsageError
-from myths.lab.measurement.timing import Stopwatch, compare_timings
+from myths.lab.measurement.timing import Stopwatch, wall_clock
 from myths.lab.setting import ANY_LINE, NAME, NAME_OR_NONE, NOT_EMPTY, Seed
 from myths.lab.trial import Context, Outcome, Trial
 
+log = logging.getLogger(__name__)
+
 REFERENCE = "tensor-calculus"
-BUDGET_SECONDS = 0.5
 UNDEFINED, NOT_FINITE = "undefined at these inputs", "not finite, unlike the tensor calculus"
 DISAGREE = {"float64": 1e-6, "float32": 1e-2}
 """Largest accepted relative difference from the tensor calculus, by dtype. A method that differs more is not timed."""
@@ -36,9 +44,10 @@ class TimeFormula(Trial):
     ``myths data add mine inputs.npz`` and pass ``inputs=mine``. ``symmetric=A,K`` declares symmetric matrices.
     """
 
-    nondeterministic_columns: ClassVar[frozenset[str]] = frozenset(
-        {"seconds", "q25_seconds", "q75_seconds", "repeats", "derivation_seconds", "slowdown"}
-    )
+    nondeterministic_columns: ClassVar[frozenset[str]] = frozenset({
+        "seconds", "q25_seconds", "q75_seconds", "repeats", "reference_seconds", "clean_reference_seconds", "slowdown", "refused",
+        "derivation_seconds",
+    })  # fmt: skip
     exclusive: ClassVar[bool] = True
     whole_machine: ClassVar[bool] = True
     memory_limit_bytes: ClassVar[int | None] = 12 * GIB
@@ -90,7 +99,11 @@ class TimeFormula(Trial):
         return cls(formula="sum(x * (A @ x))", by="x", shapes="x:3 A:3,3", methods=("tensor-calculus", "torch-loop"))
 
     def run(self, context: Context) -> Outcome:
-        """Return one row per method: status, time and quartiles, slowdown relative to the tensor calculus, relative difference from it.
+        """Return one row per method.
+
+        Columns: status, time and quartiles, time of the tensor calculus in alternation with the method (reference_seconds) and alone
+        (clean_reference_seconds), slowdown (the ratio of ``seconds`` and ``reference_seconds``) or refused (why there is none), and the
+        relative difference from the tensor calculus.
 
         Raises:
             UsageError: The formula cannot be parsed, or shapes do not match.
@@ -108,16 +121,18 @@ def formula_rows(trial: TimeFormula, rng: np.random.Generator, device: str) -> l
     except Undefined as error:
         return [{"method": REFERENCE, "label": METHODS[REFERENCE].label, "status": f"{UNDEFINED}: {error}"}]
     case = _Case(problem, inputs, trial.dtype, device)
+    log.info("%s alone", METHODS[REFERENCE].label)
     reference = case.prepared(METHODS[REFERENCE])
     exact = dense(reference(), inputs["x"].size)
     if not np.isfinite(exact).all():
         return [{"method": REFERENCE, "label": METHODS[REFERENCE].label, "status": f"{UNDEFINED}: the Hessian is not finite"}]
     asked = {REFERENCE, *(trial.methods or METHODS)} - {CLOSED_FORM.name}
     able = [method for method in METHODS.values() if method.name in asked and method.hessian and method.supports(None, inputs["x"].size)]
-    rows = [
-        {"method": method.name, "label": method.label} | _row(method, case, reference, exact)
-        for method in sorted(able, key=lambda method: method.name != REFERENCE)
-    ]
+    clean = _Clean.timed(reference, device)
+    rows = []
+    for number, method in enumerate(sorted(able, key=lambda method: method.name != REFERENCE), 1):
+        log.info("%s: %d of %d", method.label, number, len(able))
+        rows.append({"method": method.name, "label": method.label} | _row(method, case, clean, exact))
     rows[0]["checksum"] = float(f"{float(np.linalg.norm(exact)):.8g}")
     rows[0]["hessian"] = tc.summary(tc.hessian(*problem.expression(as_written=True)), "H")
     return rows
@@ -142,7 +157,21 @@ class _Case:
         return method.hessian(self.problem, self.inputs, self.dtype, self.device)
 
 
-def _row(method: Method, case: _Case, reference: Call, exact: np.ndarray) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Clean:
+    """The reference, and the seconds of a call before any other framework was imported."""
+
+    call: Call
+    seconds: float
+
+    @classmethod
+    def timed(cls, call: Call, device: str) -> _Clean:
+        warm_up(call, device)
+        durations = {"reference": duration_of(call, device, wall_clock)}
+        return cls(call, compare_calls({"reference": call}, durations, device, wall_clock)["reference"].median)
+
+
+def _row(method: Method, case: _Case, reference: _Clean, exact: np.ndarray) -> dict[str, Any]:
     import torch
 
     if reason := method.unavailable_reason():
@@ -166,7 +195,8 @@ def _row(method: Method, case: _Case, reference: Call, exact: np.ndarray) -> dic
                 call()
             if second.seconds > MAX_SECONDS:
                 return {"status": OVER_BUDGET, "seconds": second.seconds, "repeats": 1, **row}
-        compared = compare_timings({"method": call, "reference": reference}, device, warmup=2, budget_seconds=BUDGET_SECONDS)
+        durations = {"method": duration_of(call, device, wall_clock), "reference": reference.seconds}
+        timings = compare_calls({"method": call, "reference": reference.call}, durations, device, wall_clock)
     except NotOnDevice:
         return {"status": NOT_ON_DEVICE}
     except UnsupportedOperation as lacking:
@@ -175,9 +205,11 @@ def _row(method: Method, case: _Case, reference: Call, exact: np.ndarray) -> dic
         return {"status": OUT_OF_MEMORY}
     except Exception as error:  # noqa: BLE001  (a framework that fails on this formula gets a row; the others continue)
         return {"status": f"failed: {type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"}
-    timing = compared.timings["method"].row()
+    timing, beside = timings["method"].row(), timings["reference"].median
     del timing["first_call_seconds"]
-    return {"status": "ok", **timing, "slowdown": compared.ratio("method", "reference"), **row}
+    why = refusal(beside, reference.seconds, METHODS[REFERENCE].label)
+    ratio = {"slowdown": timing["seconds"] / beside} if why is None else {"refused": why}
+    return {"status": "ok", **timing, "reference_seconds": beside, "clean_reference_seconds": reference.seconds, **ratio, **row}
 
 
 def _difference(given: np.ndarray, exact: np.ndarray) -> float:

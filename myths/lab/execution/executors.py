@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import multiprocessing
 import os
 import signal
@@ -26,6 +27,7 @@ from myths.lab.measurement.timing import Stopwatch
 from myths.lab.storage.store import check_arrays, check_rows
 from myths.lab.trial import Context, Outcome, Trial
 
+log = logging.getLogger(__name__)
 OUT_OF_MEMORY = "out of memory"
 KILLED = -9
 """Exit code of a process that was ended by SIGKILL. Windows does not define it."""
@@ -126,7 +128,7 @@ def execute(trial: Trial, context: Context) -> Execution:
         with EnergyMeter(context.device) as meter:
             execution = run_inline(trial, context)
         return replace(execution, energy_joules=meter.joules)
-    worker = CappedWorker(trial.memory_limit_bytes)
+    worker = CappedWorker(trial.memory_limit_bytes, sends_steps=True)
     try:
         worker.submit(trial, context)
         return worker.result()
@@ -159,13 +161,14 @@ class CappedWorker:
     Args:
         memory: Memory limit in bytes.
         gpu: Value of ``CUDA_VISIBLE_DEVICES`` in the process. Default: that of this process.
+        sends_steps: Whether ``result`` logs the messages that the trial logs. It may then be called before the trial has ended.
     """
 
     reusable = False
     limits_memory = True
 
-    def __init__(self, memory: int, gpu: str | None = None) -> None:
-        self._memory, self._gpu = memory, gpu
+    def __init__(self, memory: int, gpu: str | None = None, sends_steps: bool = False) -> None:
+        self._memory, self._gpu, self._sends_steps = memory, gpu, sends_steps
         self._process: BaseProcess | None = None
         self._not_started: Execution | None = None
 
@@ -177,7 +180,8 @@ class CappedWorker:
         self._log_file = Path(self._folder.name, "output.log")  # no NamedTemporaryFile: on Windows no other process can open one
         self._log_file.touch()
         self._stopwatch = Stopwatch().__enter__()
-        process = workers.Process(target=_work, args=(theirs, str(self._log_file), trial, context, self._memory, self._gpu), daemon=True)
+        arguments = (theirs, str(self._log_file), trial, context, self._memory, self._gpu, self._sends_steps)
+        process = workers.Process(target=_work, args=arguments, daemon=True)
         try:
             process.start()
             self._process = process
@@ -190,11 +194,16 @@ class CappedWorker:
         if self._process is None:
             return self._not_started or Execution(None, 0.0, 0)
         try:
-            return self.pipe.recv()
+            return self._receive()
         except (EOFError, OSError):  # the process crashed before it sent its result
             self._process.join()
             output = self._log_file.read_text(encoding="utf-8", errors="replace")
             return _crashed_execution(self._process.exitcode, output, self._stopwatch.elapsed, self._memory)
+
+    def _receive(self) -> Execution:
+        while isinstance(received := self.pipe.recv(), str):
+            log.info("%s", received)
+        return received
 
     def close(self) -> None:
         """End the process."""
@@ -243,7 +252,19 @@ def see_only(gpu: str | None) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
 
 
-def _work(pipe: Connection, log_file: str, trial: Trial, context: Context, memory: int, gpu: str | None) -> None:
+class _Steps(logging.Handler):
+    """Sends the text of each message through a pipe."""
+
+    def __init__(self, pipe: Connection) -> None:
+        super().__init__(logging.INFO)
+        self._pipe = pipe
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send one message."""
+        self._pipe.send(record.getMessage())
+
+
+def _work(pipe: Connection, log_file: str, trial: Trial, context: Context, memory: int, gpu: str | None, sends_steps: bool) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     exit_with_parent()
     see_only(gpu)
@@ -251,6 +272,10 @@ def _work(pipe: Connection, log_file: str, trial: Trial, context: Context, memor
     output = os.open(log_file, os.O_WRONLY | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)
+    if sends_steps:
+        logger = logging.getLogger("myths")
+        logger.setLevel(logging.INFO)
+        logger.addHandler(_Steps(pipe))
     _cap_memory(memory)
     execution = run_inline(trial, context)
     without_memory = Execution(Outcome([{"status": OUT_OF_MEMORY}]), execution.seconds, execution.peak_memory_bytes)
