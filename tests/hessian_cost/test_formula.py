@@ -393,20 +393,29 @@ def test_a_trial_times_all_methods(monkeypatch, caplog):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("beside", "refused"), [(1.2, False), (1.3, True), (0.85, False), (0.7, True)])
-def test_a_row_whose_reference_was_disturbed_has_no_ratio(beside, refused, monkeypatch):
-    seconds = {"method": 3.0, "reference": beside}
+@pytest.mark.parametrize(
+    ("alone", "beside", "refused"),
+    [
+        (1.0, (1.0, 1.2), (None, None)),
+        (1.0, (1.0, 1.3), (None, "1.30")),  # the framework disturbed it
+        (9.0, (1.0, 9.0), (None, "9.00")),  # another program disturbed it alone, and beside the framework
+    ],
+)
+def test_a_row_whose_reference_was_disturbed_has_no_ratio(alone, beside, refused, monkeypatch):
+    times = iter([alone, *beside])
 
     def timed(calls, *_):
-        alone = len(calls) == 1
-        return {name: Timing(*[1.0 if alone else seconds[name]] * 3, repeats=5, first_call=9.0) for name in calls}
+        reference = next(times)
+        return {name: Timing(*[3.0 if name == "method" else reference] * 3, repeats=5, first_call=9.0) for name in calls}
 
     monkeypatch.setattr("myths.hessian_cost.trials.user_formula.compare_calls", timed)
     trial = TimeFormula(formula="sum(x**3)", by="x", shapes="x:3", methods=("torch-func",))
-    for row in trial.run(Context(trial)).rows:
-        assert (row["seconds"], row["reference_seconds"], row["clean_reference_seconds"]) == (3.0, beside, 1.0)
-        assert row.get("slowdown") == (None if refused else pytest.approx(3.0 / beside))
-        assert row.get("refused") == (f"tensor calculus {beside:.2f} x its time alone" if refused else None)
+    rows = trial.run(Context(trial)).rows
+    assert [(row["seconds"], row["reference_seconds"], row["clean_reference_seconds"]) for row in rows] == [(3.0, b, 1.0) for b in beside]
+    assert [row.get("slowdown") for row in rows] == [
+        None if why else pytest.approx(3.0 / b) for b, why in zip(beside, refused, strict=True)
+    ]
+    assert [row.get("refused") for row in rows] == [why and f"tensor calculus {why} x its shortest time" for why in refused]
 
 
 @pytest.mark.filterwarnings("ignore")

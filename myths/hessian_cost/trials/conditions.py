@@ -59,15 +59,16 @@ def clock_of(threads: int, device: str) -> Clock:
     return time.process_time if threads == 1 and device == "cpu" and sys.platform != "win32" else wall_clock
 
 
-def refusal(beside: float, alone: float, reference: str) -> str | None:
+def refusal(beside: float, clean: float, reference: str, clean_name: str = "its time alone") -> str | None:
     """Return why a ratio to a reference is refused, or None if the reference was not disturbed, or not timed.
 
     Args:
         beside: Time of the reference in alternation with the method.
-        alone: Time of the reference before the framework of the method was imported.
+        clean: Time of the reference without the method, before its framework was imported.
         reference: What the reference is, as text.
+        clean_name: What the clean time is, as text.
     """
-    change = beside / alone
+    change = beside / clean
     if math.isnan(change) or 1 / MAX_REFERENCE_RATIO <= change <= MAX_REFERENCE_RATIO:
         return None
-    return f"{reference} {change:.2f} x its time alone"
+    return f"{reference} {change:.2f} x {clean_name}"
