@@ -119,7 +119,7 @@ def _quick(seeds: int | None) -> list[Trial]:
 
 
 def _laptop(seeds: int | None) -> list[Trial]:
-    """Return trials for an hour and a half of one core, by --dry-run: more than half are attacks on the photographs that decide.
+    """Return trials for 1.7 hours of one core, by --dry-run: two thirds are attacks on the photographs that decide.
 
     Three networks are attacked under the simple gradient, one also under gradient × input and Grad-CAM. Integrated gradients and DeepLIFT
     are attacked in a night (``_overnight``). One trajectory of 50
@@ -155,7 +155,7 @@ def _both_sizes(network: TrainNetwork, attacks: Iterable[AttackName], **settings
 
 
 def _overnight(seeds: int | None) -> list[Trial]:
-    """Return trials for a night of a CPU, each less than an hour on one core, decisive ones first.
+    """Return trials for a night of a CPU, each less than an hour on one core by --dry-run, decisive ones first.
 
     Photographs under SqueezeNet come first. Small images follow: the methods and the networks that the profile laptop does not attack.
     """

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from myths.forgetting.user_images import user_images
-from myths.lab.data.prepared import examples_of
 from myths.lab.errors import UsageError
 from myths.lab.setting import BatchSize, DatasetName, Epochs, LabelSmoothing, LearningRate, Momentum, Seed, TrainExamples, WeightDecay
 from myths.lab.trial import Context, Protocol, Trial
-from myths.lab.vision.classifier import RELATIVE_COST, NetworkName
+from myths.lab.vision.classifier import NetworkName, training_cost
 
 if TYPE_CHECKING:
     from jaxtyping import Int64, UInt8
@@ -136,10 +135,7 @@ class TrainingTrial(Trial):
 
     def cost_of_epochs(self, epochs: float) -> float:
         """Return the relative cost of a number of epochs."""
-        pixels = {"mnist": 784, "digits": 64, "shapes": 256}.get(self.dataset, 1024)
-        known = {"mnist": 60_000, "digits": 1200, "shapes": 1200, "cifar10": 50_000, "cifar100": 50_000}
-        examples = self.train_examples or known.get(self.dataset) or examples_of(self.dataset, "train", "all") or 50_000
-        return epochs * examples * RELATIVE_COST.get(self.network, 100.0) * pixels / 1024 / 1000
+        return training_cost(self.dataset, self.network, epochs, self.train_examples, self.batch_size)
 
     @property
     def data(self) -> tuple[str, ...]:

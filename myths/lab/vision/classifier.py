@@ -52,6 +52,11 @@ RELATIVE_COST = {
 }
 """Relative training cost per image, measured on a CPU in bf16 or computed from the number of multiplications."""
 
+SIZES: Mapping[str, tuple[int, int]] = {"digits": (1197, 8), "shapes": (1200, 16), "mnist": (60_000, 28), "imagenette": (700, 64)}
+"""Number of training images and their size in pixels, if they differ from CIFAR-10's 50,000 and 32."""
+OVERHEAD = 1.6
+"""Overhead of an update, in images of 32 pixels. It was measured on a CPU, and matters for images of a few pixels only."""
+
 FAST94: Mapping[str, Any] = {
     "network": "fast94",
     "epochs": 8.0,
@@ -67,6 +72,23 @@ FAST94: Mapping[str, Any] = {
 """Settings of airbench94 with Muon (Jordan 2024) for CIFAR-10. No profile uses them: their accuracy was not measured on a GPU."""
 
 NetworkName = Annotated[str, OneOf(tuple(RELATIVE_COST)), Meaning("Network architecture.")]
+
+
+def training_cost(dataset: str, network: str, epochs: float, train_examples: int, batch_size: int) -> float:
+    """Return the training images in thousands, times the relative cost of the network and of the size of the images.
+
+    Args:
+        dataset: Name of the dataset.
+        network: Name of the network.
+        epochs: Number of epochs.
+        train_examples: Number of training examples; 0 means all.
+        batch_size: Examples per update.
+    """
+    from myths.lab.data.prepared import examples_of
+
+    examples, pixels = SIZES.get(dataset, (0, 32))
+    images = epochs * (train_examples or examples or examples_of(dataset, "train", "all") or 50_000)
+    return images * ((pixels / 32) ** 2 + OVERHEAD / batch_size) * RELATIVE_COST.get(network, 100.0) / 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,8 +127,8 @@ class TrainClassifier(Trial):
 
     @property
     def relative_cost(self) -> float:
-        """Training images in thousands times the relative cost of the network."""
-        return self.epochs * (self.train_examples or 50_000) * RELATIVE_COST.get(self.network, 100.0) / 1000
+        """See ``training_cost``."""
+        return training_cost(self.dataset, self.network, self.epochs, self.train_examples, self.batch_size)
 
     @property
     def data(self) -> tuple[str, ...]:

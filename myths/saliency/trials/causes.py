@@ -9,7 +9,7 @@ from myths.lab.errors import UsageError
 from myths.lab.setting import Count, Items, Range
 from myths.lab.trial import Context, Outcome
 from myths.saliency.names import AVERAGING_METHODS, DEFAULT_BETA, Method
-from myths.saliency.trials.networks import EvaluatePretrained
+from myths.saliency.trials.networks import EvaluatePretrained, relative_cost_per_image
 from myths.saliency.trials.on_network import TEST_NETWORK, OnNetwork, describe, trial_attribution
 
 
@@ -30,7 +30,8 @@ class RandomizeParameters(OnNetwork):
     @property
     def relative_cost(self) -> float:
         """Estimated cost of the maps at all stages."""
-        return self.images * (self.n_steps if self.method in AVERAGING_METHODS else 1) / 100
+        passes = self.n_steps if self.method in AVERAGING_METHODS else 1
+        return relative_cost_per_image(self.network.dataset) * self.images * passes / 100
 
     @classmethod
     def test_instance(cls) -> RandomizeParameters:
@@ -76,7 +77,7 @@ class MeasureCurvature(OnNetwork):
     @property
     def relative_cost(self) -> float:
         """Estimated cost: about ten passes per β."""
-        return self.images * len(self.betas) / 30
+        return relative_cost_per_image(self.network.dataset) * self.images * len(self.betas) / 30
 
     @classmethod
     def test_instance(cls) -> MeasureCurvature:
@@ -124,7 +125,7 @@ class MeasureInfluence(OnNetwork):
     @property
     def relative_cost(self) -> float:
         """Estimated cost. Retraining the last layer dominates."""
-        return 5.0
+        return relative_cost_per_image(self.network.dataset) * self.n_train / 100
 
     @classmethod
     def test_instance(cls) -> MeasureInfluence:

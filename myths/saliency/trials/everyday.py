@@ -8,6 +8,7 @@ from typing import Annotated
 from myths.lab.setting import NAME_OR_NONE, Count, Items
 from myths.lab.trial import Context, Outcome
 from myths.saliency.names import AVERAGING_METHODS, CHANGES, Change, Method, check_layer
+from myths.saliency.trials.networks import relative_cost_per_image
 from myths.saliency.trials.on_network import TEST_NETWORK, OnNetwork, describe, trial_attribution
 
 
@@ -40,7 +41,7 @@ class ChangeImages(OnNetwork):
     @property
     def relative_cost(self) -> float:
         """Estimated cost: thousands of forward passes of images of 32 pixels."""
-        area = 50.0 if self.network.dataset == "imagenet_sample" else 1.0
+        area = relative_cost_per_image(self.network.dataset)
         return area * self.images * (len(self.changes) + 1) * (self.n_steps if self.method in AVERAGING_METHODS else 2) / 1000
 
     @classmethod

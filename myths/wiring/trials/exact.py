@@ -40,6 +40,11 @@ class CheckIdentity(Trial):
         """Return "paper": an identity holds for every graph."""
         return "paper"
 
+    @property
+    def relative_cost(self) -> float:
+        """Return the number of graphs in hundreds, times the largest number of edges."""
+        return self.graphs * self.most_edges / 100
+
     @classmethod
     def test_instance(cls) -> CheckIdentity:
         """Return a comparison on three small graphs."""
@@ -66,6 +71,11 @@ class RegenerateWirings(Trial):
     def protocol(self) -> Protocol:
         """Return "recomputed": the table is the authors'."""
         return "recomputed"
+
+    @property
+    def relative_cost(self) -> float:
+        """Return the number of wirings in thousands."""
+        return self.wirings / 1000
 
     @classmethod
     def test_instance(cls) -> RegenerateWirings:

@@ -78,8 +78,14 @@ class TrainWirings(Trial):
 
     @property
     def relative_cost(self) -> float:
-        """Return the training images in thousands; a complete graph costs about the same as a sparse one."""
-        return self.graphs * self.epochs * (self.train_examples or (1_200 if self.dataset == "digits" else 50_000)) / 1000
+        """Return the updates times their cost: weights times examples in billions, and the overhead of calls, a tenth on CIFAR-10.
+
+        A complete graph costs about the same as a sparse one.
+        """
+        examples, inputs = {"digits": (1197, 64)}.get(self.dataset, (50_000, 3072))
+        updates = self.epochs * (self.train_examples or examples) / self.batch_size
+        weights = self.stem * (inputs + 4 * self.stem)
+        return updates * (self.graphs * self.batch_size * weights / 1e9 + 0.03)
 
     @property
     def data(self) -> tuple[str, ...]:
