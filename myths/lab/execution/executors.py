@@ -155,6 +155,15 @@ def run_inline(trial: Trial, context: Context) -> Execution:
     return Execution(outcome, stopwatch.seconds, peak_memory(context.device), error, trace)
 
 
+@dataclass(frozen=True)
+class _Settings:
+    """Settings of a process that runs one trial, as in ``CappedWorker``."""
+
+    memory: int
+    gpu: str | None
+    sends_steps: bool
+
+
 class CappedWorker:
     """A process that runs one trial under a memory limit.
 
@@ -168,7 +177,7 @@ class CappedWorker:
     limits_memory = True
 
     def __init__(self, memory: int, gpu: str | None = None, sends_steps: bool = False) -> None:
-        self._memory, self._gpu, self._sends_steps = memory, gpu, sends_steps
+        self._settings = _Settings(memory, gpu, sends_steps)
         self._process: BaseProcess | None = None
         self._not_started: Execution | None = None
 
@@ -180,8 +189,7 @@ class CappedWorker:
         self._log_file = Path(self._folder.name, "output.log")  # no NamedTemporaryFile: on Windows no other process can open one
         self._log_file.touch()
         self._stopwatch = Stopwatch().__enter__()
-        arguments = (theirs, str(self._log_file), trial, context, self._memory, self._gpu, self._sends_steps)
-        process = workers.Process(target=_work, args=arguments, daemon=True)
+        process = workers.Process(target=_work, args=(theirs, str(self._log_file), trial, context, self._settings), daemon=True)
         try:
             process.start()
             self._process = process
@@ -198,7 +206,7 @@ class CappedWorker:
         except (EOFError, OSError):  # the process crashed before it sent its result
             self._process.join()
             output = self._log_file.read_text(encoding="utf-8", errors="replace")
-            return _crashed_execution(self._process.exitcode, output, self._stopwatch.elapsed, self._memory)
+            return _crashed_execution(self._process.exitcode, output, self._stopwatch.elapsed, self._settings.memory)
 
     def _receive(self) -> Execution:
         while isinstance(received := self.pipe.recv(), str):
@@ -264,19 +272,19 @@ class _Steps(logging.Handler):
         self._pipe.send(record.getMessage())
 
 
-def _work(pipe: Connection, log_file: str, trial: Trial, context: Context, memory: int, gpu: str | None, sends_steps: bool) -> None:
+def _work(pipe: Connection, log_file: str, trial: Trial, context: Context, settings: _Settings) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     exit_with_parent()
-    see_only(gpu)
+    see_only(settings.gpu)
     # Output of libraries does not belong into the output of a run. It is kept for the error message of a crash.
     output = os.open(log_file, os.O_WRONLY | os.O_APPEND)
     os.dup2(output, 1)
     os.dup2(output, 2)
-    if sends_steps:
+    if settings.sends_steps:
         logger = logging.getLogger("myths")
         logger.setLevel(logging.INFO)
         logger.addHandler(_Steps(pipe))
-    _cap_memory(memory)
+    _cap_memory(settings.memory)
     execution = run_inline(trial, context)
     without_memory = Execution(Outcome([{"status": OUT_OF_MEMORY}]), execution.seconds, execution.peak_memory_bytes)
     if execution.error is not None and _is_out_of_memory(execution.error):
