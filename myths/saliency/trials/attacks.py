@@ -20,7 +20,8 @@ PAPER_IMAGES = 256
 """Minimum number of images of the paper's protocol. The paper attacks 512."""
 EARLY = 0.83
 """Expected fraction of the cost that remains with ``stop_at``: seconds per image of the published trials fe77c5542752 (with ``stop_at``:
-1,372 s for 32 images) and 2c6c6a1f2d62 (without: 3,320 s for 64) of cpu-laptop, both attacks on the simple gradient in 300 steps."""
+1,372 s for 32 images, beside another trial) and 2c6c6a1f2d62 (without: 3,320 s for 64, alone) of cpu-laptop, both attacks on the simple
+gradient in 300 steps. cpu-overnight has no such pair."""
 N_EXAMPLES = 6
 """Number of images per trial that are stored for figures."""
 
