@@ -122,9 +122,8 @@ def _laptop(seeds: int | None) -> list[Trial]:
     """Return trials for 1.7 hours of one core, by --dry-run: two thirds are attacks on the photographs that decide.
 
     Three networks are attacked under the simple gradient, one also under gradient × input and Grad-CAM. Integrated gradients and DeepLIFT
-    are attacked in a night (``_overnight``). One trajectory of 50
-    steps at 8/255 is projected onto the smaller budgets, and every tenth iterate is evaluated. Photographs need SqueezeNet and ImageNet
-    images: the attack with the paper's schedule, and everyday changes.
+    are attacked in a night (``_overnight``). One trajectory of 50 steps at 8/255 is projected onto the smaller budgets, and every tenth
+    iterate is evaluated. Photographs need SqueezeNet and ImageNet images: the attack with the paper's schedule, and everyday changes.
     """
     short: Settings = {**_SHORT, "share_trajectory": True}
     listed: list[Trial] = []
