@@ -172,7 +172,7 @@ def test_the_front_page_names_every_myth_and_answers_three_questions(results, tm
     assert "common beliefs of machine learning: seven of one article, and 1 further belief." in text
     assert "Of 2 primary claims, 2 were reproduced. Strength of the numbers: 1 paper , 1 reduced" in text
     assert "Abacus 3000, 2 cores (belief 8)." in text
-    assert "No belief has been tested on a GPU yet." in text
+    assert "No belief has a decided claim on a GPU yet." in text
     row = text[text.index("“The early bird catches the worm”") :]
     words = ("not run yet", "To run them: myths run late-bird", "Further beliefs", "“A coin has no memory")
     assert sorted(words, key=row.index) == list(words)
