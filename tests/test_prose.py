@@ -94,6 +94,10 @@ def test_what_twice_the_updates_give_attention_is_in_the_published_tables():
     assert f"DynamicConv is {ahead[3000].mean():.1f} BLEU ahead after 3,000 updates" in CHANGELOG
     lowered = (loss.loc["attention", 3000] - loss.loc["attention", 6000]).mean()
     assert f"lower the loss of self-attention by {lowered:.2f} nats, again more than the margin" in CHANGELOG
+    (night,) = (each for each in summaries(suite.find("lightweight-conv"), suite.BUNDLED) if each.run.name == "cpu-overnight")
+    (found,) = (record for record in night.claims if record.claim == "L2-dynamic")
+    value, low, high = (f"{number:.1f}" for number in attrgetter("value", "low", "high")(found.measured))
+    assert f"DynamicConv is {value} BLEU [{low}, {high}] ahead (L2-dynamic)" in CHANGELOG
 
 
 def test_the_two_random_sets_of_f3_are_compared_as_the_page_says():
