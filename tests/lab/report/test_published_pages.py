@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from myths import suite
@@ -42,9 +43,20 @@ def test_axe_finds_no_violation_in_what_is_first_seen(visit, name):
     assert [(v["id"], [node["html"][:200] for node in v["nodes"][:3]]) for v in found] == []
 
 
+def without_a_decision_on_a_gpu() -> str:
+    """Return what the front page says of GPUs, from the published claims."""
+    decided = set()
+    for path in suite.BUNDLED.glob("*-gpu/*/claims.csv"):
+        claims = pd.read_csv(path)
+        if claims["verdict"][claims["kind"] != "control"].isin(["reproduced", "not reproduced", "not seen at this scale"]).any():
+            decided.add(path.parent.name)
+    return f"Beliefs {', '.join(str(myth.number) for myth in suite.OURS if myth.folder not in decided)}: no claim decided on a GPU yet."
+
+
 def test_the_front_page_shows_all_seven_and_every_number_has_its_trials(folder):
     front = (folder / "index.html").read_text()
     assert len(re.findall(r'class="belief"', front)) == len(suite.OURS)
+    assert without_a_decision_on_a_gpu() in front
     for myth in HELD:
         page = (folder / f"{myth.name}.html").read_text()
         assert (folder / f"{myth.name}.html").stat().st_size < 3e6
