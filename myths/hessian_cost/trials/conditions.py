@@ -60,11 +60,11 @@ def clock_of(threads: int, device: str) -> Clock:
 
 
 def refusal(beside: float, clean: float, reference: str, clean_name: str = "its time alone") -> str | None:
-    """Return why a ratio to a reference is refused, or None if the reference was not disturbed, or not timed.
+    """Return why a ratio to a reference is refused, or None if the reference was not disturbed or not timed.
 
     Args:
-        beside: Time of the reference in alternation with the method.
-        clean: Time of the reference without the method, before its framework was imported.
+        beside: Seconds of the reference in alternation with the method.
+        clean: Seconds of the reference where nothing disturbed it, such as before the framework was imported.
         reference: What the reference is, as text.
         clean_name: What the clean time is, as text.
     """

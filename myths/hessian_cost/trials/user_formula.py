@@ -1,8 +1,8 @@
 """Time the Hessian of a user's formula with every installed method.
 
-The tensor calculus, the reference, is timed alone before any framework is imported, and again in alternation with each method. Another
-framework or another program may disturb it, even while it is timed alone. The shortest of its times is therefore the clean one, and a row
-whose reference took more than 25 % longer says so and has no ratio.
+The reference is the tensor calculus. It is timed alone before any framework is imported, and again in alternation with each method.
+A framework or another program may disturb any of these times, so the shortest one counts as undisturbed. If the reference took more than
+25 % longer beside a method, the row of the method has no ratio and states why.
 """
 
 from __future__ import annotations
@@ -102,9 +102,13 @@ class TimeFormula(Trial):
     def run(self, context: Context) -> Outcome:
         """Return one row per method.
 
-        Columns: status, time and quartiles, time of the tensor calculus in alternation with the method (reference_seconds), its shortest
-        time (clean_reference_seconds), slowdown (the ratio of ``seconds`` and ``reference_seconds``) or refused (why there is none), and
-        the relative difference from the tensor calculus.
+        Every row has a ``status``. The row of a method that was timed also has:
+
+        - ``seconds``, ``q25_seconds``, ``q75_seconds``: median and quartiles of the time of one Hessian;
+        - ``reference_seconds``: median time of the tensor calculus in alternation with the method;
+        - ``clean_reference_seconds``: shortest median time of the tensor calculus, alone or beside any method;
+        - ``slowdown``: ``seconds`` divided by ``reference_seconds``, or else ``refused``: the reason why there is no ratio;
+        - ``relative_difference``: relative difference of the Hessian from that of the tensor calculus.
 
         Raises:
             UsageError: The formula cannot be parsed, or shapes do not match.
@@ -160,13 +164,14 @@ class _Case:
 
 
 def _seconds_alone(reference: Call, device: str) -> float:
+    """Return the median seconds of a call that is timed alone."""
     warm_up(reference, device)
     durations = {"reference": duration_of(reference, device, wall_clock)}
     return compare_calls({"reference": reference}, durations, device, wall_clock)["reference"].median
 
 
 def _compare_with_reference(rows: list[dict[str, Any]], alone: float) -> None:
-    """Add to each row that has times the ratio to its reference, or why it is refused."""
+    """Add to each timed row its ratio to the reference, or the reason why there is none."""
     timed = [row for row in rows if "reference_seconds" in row]
     clean = min([alone, *(row["reference_seconds"] for row in timed)])
     for row in timed:
