@@ -172,7 +172,7 @@ class MythPlan:
         store: Its stored results.
         plan: Its trials.
         named: Claims that the request names, each followed by its controls.
-        unmeasured: Those that no trial of the profile measures, as text.
+        unmeasured: Named claims that no trial of the profile measures, each with the profiles that measure it, as text.
     """
 
     myth: Myth
@@ -229,7 +229,7 @@ def plans(request: RunRequest, unavailable: UnavailableReason = lambda name: Non
             stores[myth.name],
             runner.plan(listed[myth.name], stores[myth.name], hashes, unavailable, again),
             tuple(named.get(myth.name, ())),
-            tuple(_with_profiles(myth, claim) for claim in unmeasured.get(myth.name, ())),
+            tuple(_id_with_profiles(myth, claim) for claim in unmeasured.get(myth.name, ())),
         )
         for myth in request.myths
         if myth.name in listed
@@ -349,11 +349,11 @@ def _listed(request: RunRequest, myth: Myth, store: Store) -> list[Trial]:
 def _nothing_chosen(request: RunRequest, unmeasured: Mapping[str, Sequence[Claim]]) -> str:
     if request.claims == (selection.PRIMARY,) and not any(unmeasured.values()):
         return f"--claim primary: run {request.run.name!r} has decided every primary claim that profile {request.profile} measures"
-    wanted = [_with_profiles(myth, claim) for myth in request.myths for claim in unmeasured.get(myth.name, ())] or list(request.claims)
+    wanted = [_id_with_profiles(myth, claim) for myth in request.myths for claim in unmeasured.get(myth.name, ())] or list(request.claims)
     return f"Profile {request.profile} has no trial of {', '.join((*wanted, *request.trial_classes))}. Use another --profile"
 
 
-def _with_profiles(myth: Myth, claim: Claim) -> str:
+def _id_with_profiles(myth: Myth, claim: Claim) -> str:
     """Return the id of a claim and the profiles that measure it."""
     found = [profile for profile in PROFILES if any(claim.selects(trial) for trial in myth.trials(profile, None, ()))]
     return f"{claim.id} (in {', '.join(found)})" if found else f"{claim.id} (in no profile)"

@@ -283,7 +283,7 @@ class RunView:
 
     @property
     def has_decided_on_gpu(self) -> bool:
-        """Whether the run decided a claim, which is no control, on a GPU."""
+        """Whether the run decided a claim other than a control on a GPU."""
         on_gpu = self.metadata.get("machine_class") not in (None, "cpu")
         return on_gpu and any(claim.kind != "control" and claim.verdict.decides for claim in self.claims)
 

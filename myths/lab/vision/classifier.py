@@ -52,11 +52,10 @@ RELATIVE_COST = {
 }
 """Relative training cost per image, measured on a CPU in bf16 or computed from the number of multiplications."""
 
-SIZES: Mapping[str, tuple[int, int]] = {"digits": (1197, 8), "shapes": (1200, 16), "mnist": (60_000, 28), "imagenette": (700, 64)}
-"""Number of training images and their size in pixels, if they differ from CIFAR-10's 50,000 and 32."""
-OVERHEAD = 25.0
-"""Cost of the calls of an update, whatever its network, relative to an image. It was estimated from training runs on digits on a CPU; on
-images of 32 pixels it hardly matters."""
+TRAINING_SETS: Mapping[str, tuple[int, int]] = {"digits": (1197, 8), "shapes": (1200, 16), "mnist": (60_000, 28), "imagenette": (700, 64)}
+"""Number of training images and their height in pixels, for datasets that differ from CIFAR-10 (50,000 images of 32 pixels)."""
+UPDATE_OVERHEAD = 25.0
+"""Fixed cost of an update, in the unit of ``RELATIVE_COST``. Estimated from training runs on digits on a CPU, where it matters most."""
 
 FAST94: Mapping[str, Any] = {
     "network": "fast94",
@@ -76,7 +75,7 @@ NetworkName = Annotated[str, OneOf(tuple(RELATIVE_COST)), Meaning("Network archi
 
 
 def training_cost(dataset: str, network: str, epochs: float, train_examples: int, batch_size: int) -> float:
-    """Return the training images in thousands, times the relative cost of network and image size, and the overhead of the updates.
+    """Return the relative cost of a training run: that of its images, by network and image size, and that of its updates.
 
     Args:
         dataset: Name of the dataset.
@@ -87,9 +86,9 @@ def training_cost(dataset: str, network: str, epochs: float, train_examples: int
     """
     from myths.lab.data.prepared import examples_of
 
-    examples, pixels = SIZES.get(dataset, (0, 32))
+    examples, pixels = TRAINING_SETS.get(dataset, (0, 32))
     images = epochs * (train_examples or examples or examples_of(dataset, "train", "all") or 50_000)
-    return images * ((pixels / 32) ** 2 * RELATIVE_COST.get(network, 100.0) + OVERHEAD / batch_size) / 1000
+    return images * ((pixels / 32) ** 2 * RELATIVE_COST.get(network, 100.0) + UPDATE_OVERHEAD / batch_size) / 1000
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -252,7 +252,7 @@ def reduced(images: UInt8[Tensor, "n c h w"], size: int) -> UInt8[Tensor, "n c i
 
 
 def relative_cost_per_image(dataset: str) -> float:
-    """Return the cost of a pass of one image, relative to CIFAR-10. It hardly falls with the size below 16 pixels."""
+    """Return the cost of one image in one pass, relative to an image of CIFAR-10."""
     return {"digits": 0.1, "shapes": 0.25, IMAGENETTE: 4.0, IMAGENET_SAMPLE: 50.0}.get(dataset, 1.0)
 
 

@@ -78,7 +78,7 @@ class TrainWirings(Trial):
 
     @property
     def relative_cost(self) -> float:
-        """Return the updates times their cost: weights times examples in billions, and the overhead of calls, a tenth on CIFAR-10.
+        """Return the number of updates times the cost of one: billions of products of weights and examples, and a fixed overhead.
 
         A complete graph costs about the same as a sparse one.
         """
