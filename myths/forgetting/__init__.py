@@ -49,11 +49,11 @@ MYTH = Myth(
         "missing examples and not to shorter training. Each remaining example is then seen more often. Before a network has converged, "
         "this may outweigh the missing examples: in short schedules, networks on the pruned set are slightly more accurate (F3-ordered-30 "
         "is below 0). Shuffled counts prune at random, too. In cpu-overnight, they cost 0.23 points less than the random 30 % "
-        "(F0-shuffled-30, an interval without 0), and the least-forgotten 30 % cost 0.66 points [0.29, 1.03] less than they do: against "
-        "them, F3-vs-random-30 would be undecided. Claim F8 adds the pixel noise of the paper's Fig. 11 as the authors' code does, with "
-        "mean 120 for every standard deviation. Forgetting increases with this noise (on an H200 from 0.72 to 1.7 events) but hardly with "
-        "its standard deviation, and clean test images are classified at chance. Redundancy increases with the size of a dataset: for "
-        "small datasets, the easy examples may be the ones to keep, which the claims T4-scarce test."
+        "(F0-shuffled-30, whose interval excludes 0). The least-forgotten 30 % cost 0.66 points [0.29, 1.03] less than they do: with "
+        "shuffled counts as the random choice, F3-vs-random-30 would be undecided. Claim F8 adds the pixel noise of the paper's Fig. 11 "
+        "as the authors' code does, with mean 120 for every standard deviation. Forgetting increases with this noise (on an H200 from "
+        "0.72 to 1.7 events) but hardly with its standard deviation, and clean test images are classified at chance. Redundancy increases "
+        "with the size of a dataset: for small datasets, the easy examples may be the ones to keep, which the claims T4-scarce test."
     ),
     papers=(
         Paper(
