@@ -257,8 +257,8 @@ def _overnight(seeds: int | None) -> list[Trial]:
 def _gpu(seeds: int | None) -> list[Trial]:
     """Return the translation models of ``_overnight``, attention and DynamicConv first, then timings on an H200-class GPU.
 
-    How long the models take on a GPU was not measured. Training a layer is timed in 8 s, 40 times (320 s, measured on an H200). Language models, recall, summaries, ablations and the other
-    timings are in the profile "paper".
+    How long the models take on a GPU was not measured. Training a layer is timed in 8 s, 40 times (320 s, measured on an H200). Language
+    models, recall, summaries, ablations and the other timings are in the profile "paper".
     """
     five = seeds or 5
     models = _tuned(_translation_models(CONVERGED, MAIN_LAYERS, seeds or 8), CONVERGED_RATES, updates=CANDIDATE_UPDATES)
