@@ -64,6 +64,26 @@ def test_every_claim_chooses_trials_of_some_profile_or_says_that_none_measures_i
 
 
 @pytest.mark.parametrize("myth", [pytest.param(myth, id=myth.name) for myth in suite.MYTHS])
+def test_a_profile_for_a_cpu_measures_all_primary_claims_and_their_controls_except_u2(myth):
+    """U2-gap, 110 layers on all of CIFAR-10, needs a GPU. A verdict is given for one run, and therefore for one profile."""
+    by_id = {claim.id: claim for claim in myth.claims}
+
+    def measures(trials, claim):
+        return all(selection.needed_by([by_id[i]], trials) for i in (claim.id, *claim.controls))
+
+    def unmeasured(profile):
+        trials = myth.trials(profile, None, ())
+        return {
+            claim.id
+            for claim in myth.claims
+            if claim.primary and not measures(trials, claim) and not (claim.superseded_by and measures(trials, by_id[claim.superseded_by]))
+        }
+
+    by_profile = {profile: unmeasured(profile) for profile in (("gpu",) if myth.name == "fixup" else ("laptop", "overnight"))}
+    assert not all(by_profile.values()), by_profile
+
+
+@pytest.mark.parametrize("myth", [pytest.param(myth, id=myth.name) for myth in suite.MYTHS])
 def test_needs_name_columns_that_trials_have(myth):
     for claim in myth.claims:
         for need in claim.needs:

@@ -176,6 +176,12 @@ def _decoding(seeds: int, lengths: Iterable[int], **changed: Any) -> list[Trial]
     return [TimeDecoding(**{"layers": TIMED_LAYERS, **changed}, length=length, seed=seed) for length in lengths for seed in range(seeds)]
 
 
+def _decoding_on_cpu(seeds: int) -> list[Trial]:
+    """Return the timings of beam search with one thread (claim L4-decoding), in as many processes as there are seeds."""
+    compared: tuple[Layer, ...] = ("attention-materialized", "attention-window", "dynamic")
+    return _decoding(seeds, (16, 24, 64, 128), layers=compared, threads=1, batch_size=16)
+
+
 def _processes(
     seeds: int, lengths: Iterable[int], block: bool, layers: tuple[Layer, ...] = TIMED_LAYERS, **changed: Any
 ) -> list[TimeLayer]:
@@ -224,7 +230,7 @@ def _laptop(seeds: int | None) -> list[Trial]:
     five = seeds or 5
     timed: Settings = {"threads": 1, "embed_dim": 128, "batch_tokens": 4096}
     return [
-        *_decoding(five, (16, 24, 64, 128), layers=("attention-materialized", "attention-window", "dynamic"), threads=1, batch_size=16),
+        *_decoding_on_cpu(five),
         *_processes(five, (1024, 2048, 4096, 8192), False, ("dynamic",), **timed),
         *_processes(five, (128, 256, 512, 1024, 2048, 4096), True, ("attention-materialized", "dynamic"), **timed),
     ]
@@ -233,15 +239,16 @@ def _laptop(seeds: int | None) -> list[Trial]:
 def _overnight(seeds: int | None) -> list[Trial]:
     """Return models that are trained until they improve no more, seed by seed, so that an interrupted night leaves complete pairs.
 
-    In cpu-overnight, a core trained a translation model of 6,000 updates in 36 minutes. DynamicConv and attention come first, with three
-    seeds and their controls (some 7 hours of a core), of which attention with twice the updates takes more than an hour. LightConv,
-    further seeds and the recall task follow, then the window, language models, shorter schedules for the figure, and timings at more
-    lengths. `--dry-run` predicts the time of all of it.
+    Beam search is timed first, in 15 minutes. In cpu-overnight, a core trained a translation model of 6,000 updates in 36 minutes.
+    DynamicConv and attention come first, with three seeds and their controls (some 7 hours of a core), of which attention with twice the
+    updates takes more than an hour. LightConv, further seeds and the recall task follow, then the window, language models, shorter
+    schedules for the figure, and timings at more lengths. `--dry-run` predicts the time of all of it.
     """
     eight, five, three, two = seeds or 8, seeds or 5, seeds or 3, seeds or 2
     models = _tuned(_translation_models(CONVERGED, MAIN_LAYERS, eight), CONVERGED_RATES, updates=CANDIDATE_UPDATES)
     language = _tuned(_language("tinyshakespeare", five, ("attention", "dynamic"), **LANGUAGE), LANGUAGE_RATES, updates=1000)
     return [
+        *_decoding_on_cpu(five),
         *_by_seed(models, three),
         *_kernels(models),
         *_recall(five, (CONVOLUTION, ATTENTION, HYBRID)),
