@@ -23,7 +23,8 @@ MYTH = Myth(
     discussion=(
         "The gap came from the interfaces as much as from the calculus. Gradients were never slow. Vectorized maps (torch.func, "
         "jax.hessian, GradientTape.jacobian) have been added since, and T1 measures whether they close the gap: on a CPU, the fastest of "
-        "PyTorch's own ways still takes more than 10 times as long as the closed form (T1-cpu-best-torch). Batching does not exploit "
+        "PyTorch's own ways still takes more than 10 times as long as the closed form on two of three problems, but 3 times on logistic "
+        "regression (T1-cpu-best-torch). Batching does not exploit "
         "structure: a Hessian such as 2 I ⊗ VᵀV need not be computed row by row or even materialized (H6). The frameworks of 2018 cannot "
         "be installed today. The row loop is timed with the current PyTorch, which may be faster than the version of the paper. PyTensor "
         "and CasADi installed by pip use no BLAS, so that they are timed but not judged in H2. CPU times are of one thread: with more, "
