@@ -42,8 +42,8 @@ MYTH = Myth(
         "comparison counts only if twice the updates no longer improve attention. With dropout 0.2 and 4,000 updates, they do: "
         "self-attention gains 2.0 BLEU from twice the updates, of the 2.7 BLEU that DynamicConv is ahead (cpu-undertrained). With dropout "
         "0.05, it gains 0.6 BLEU from 6,000 updates in place of 3,000 and another 0.6 BLEU from 12,000; DynamicConv is 1.1 BLEU ahead "
-        "after 6,000 (cpu-overnight). "
-        "Small models suffice for such short sentences. A tie on them does not extend to long documents or large models. Recall of a "
+        "after 6,000 (cpu-overnight). Small models suffice for such short "
+        "sentences. A tie on them does not extend to long documents or large models. Recall of a "
         "value by its key accounts for most of what convolutional language models lack, and a few layers of attention recover it (Arora "
         "et al. 2024). The claims T6-recall and T6-hybrid test this."
     ),

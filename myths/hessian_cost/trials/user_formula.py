@@ -171,7 +171,7 @@ def _seconds_alone(reference: Call, device: str) -> float:
 
 
 def _compare_with_reference(rows: list[dict[str, Any]], alone: float) -> None:
-    """Add to each timed row its ratio to the reference, or the reason why there is none."""
+    """Add to each timed row the shortest time of the reference, and the slowdown or the reason why it is refused."""
     timed = [row for row in rows if "reference_seconds" in row]
     clean = min([alone, *(row["reference_seconds"] for row in timed)])
     for row in timed:
