@@ -56,7 +56,12 @@ MYTH = Myth(
         "Two limits of the data: the photographs of one object by DSLR and webcam (Office-31) are in the training and in the test part of "
         "their dataset, and Amazon has near-duplicates, so that the in-domain precision of claim D6-office-caltech-home is somewhat too "
         "high. Up to 70 % of the art paintings on which the probe of claim Y2 is tested were among the training images of the network "
-        "that it probes, with the name of their dataset as the label."
+        "that it probes, with the name of their dataset as the label.\n\n"
+        "The intervals of D1, D6-*-sets and D8 are over datasets or pairs of datasets; all others are over splits of the same images and "
+        "say nothing about other datasets. Of the five choices of four collections of photographs, HOG classifies 45 to 57 % of the "
+        "images correctly (cpu-laptop, table leave_one_out). Features of an ImageNet network raise the average precision on "
+        "Office-Caltech from 74 to 94 % in-domain and from 36 to 78 % across datasets. In percentage points this more than halves the "
+        "in-domain advantage, but a precision near 100 % limits it: in log odds, the advantage is as large as with HOG (T2-features)."
     ),
     papers=(
         Paper(

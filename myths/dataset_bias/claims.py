@@ -263,8 +263,8 @@ CLAIMS: tuple[Claim, ...] = (
         kind="follow-up",
         direction="weakens",
         statement=(
-            "On Office-Caltech, the in-domain advantage with features of an ImageNet network is less than half of that with HOG, and not "
-            "zero."
+            "On Office-Caltech, the in-domain advantage with features of an ImageNet network, in log odds of average precision, is less "
+            "than half of that with HOG, and not zero."
         ),
         **cited("from memory", "Tommasi et al. 2015 (stated without a number): such features do not remove the bias"),
         unit="of the advantage with HOG",
@@ -272,9 +272,10 @@ CLAIMS: tuple[Claim, ...] = (
         where={"task": "office-caltech", "feature": ("squeezenet", "hog")},
         trial=CrossDatasetEvaluation,
         needs=({"permuted": False},),
-        measure=partial(ratio_over_splits, "advantage_pp", "feature", ("squeezenet", "hog")),
+        measure=partial(ratio_over_splits, "advantage_log_odds", "feature", ("squeezenet", "hog")),
         criterion=Criterion(0, 0.5, strict=True),
         repetition_unit="splits",
+        blind=False,  # In points of average precision, the ratio was known; the log odds came after a reviewer's objection.
     ),
     _classification(
         id="D1-cameras",

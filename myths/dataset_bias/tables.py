@@ -215,9 +215,11 @@ def cross_dataset_drop(results: Results, permuted: bool = False) -> pd.DataFrame
     """Return, for each split, the AP "self" and "mean others", the drop of their means, and the in-domain advantage of an additive model.
 
     ``better_in_domain_percent`` is the percentage of training sets with a higher AP in-domain than on the mean of the other test sets.
-    ``advantage_pp`` is the residual of the diagonal in the additive model.
+    ``advantage_pp`` is the residual of the diagonal in the additive model. ``advantage_log_odds`` is that residual in log odds of AP, where
+    a precision near 100 % does not limit it. There, the AP of a cell counts as at most 99.9 % and at least 0.1 %.
     """
     import pandas as pd
+    from scipy.special import logit
 
     from myths.dataset_bias.domain_gap import drop_of_means, in_domain_advantage, mean_others_ap, self_ap
 
@@ -229,7 +231,8 @@ def cross_dataset_drop(results: Results, permuted: bool = False) -> pd.DataFrame
             rows.append({
                 "task": task, "feature": feature, "seed": int(seed), "self_percent": own.mean(), "mean_others_percent": others.mean(),
                 "drop_percent": float(drop_of_means(one)), "better_in_domain_percent": 100 * (own > others).mean(),
-                "advantage_pp": float(in_domain_advantage(one).mean()), "n_sets": len(one),
+                "advantage_pp": float(in_domain_advantage(one).mean()),
+                "advantage_log_odds": float(in_domain_advantage(logit(np.clip(one / 100, 0.001, 0.999))).mean()), "n_sets": len(one),
                 "n_train": float(largest["n_train"].mean()), "n_test": float(largest["n_test"].mean()),
                 **provenance_columns(group[group["seed"] == seed]),
             })  # fmt: skip

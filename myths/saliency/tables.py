@@ -250,10 +250,11 @@ def everyday_changes(results: Results) -> pd.DataFrame:
 
 
 def everyday_differences(results: Results) -> pd.DataFrame:
-    """Return differences of the intersection under everyday changes, paired by image. Images count that keep their label in every change.
+    """Return the intersection under everyday changes and its differences, paired by image. Images count that keep their label in all.
 
     ``comparison`` is one of:
 
+    - "all changes": the mean over all changes, for each method. What is left after a motion is divided by the ceiling;
     - "Grad-CAM minus other": the mean over all changes, of Grad-CAM less each other method;
     - "geometric minus photometric": the mean over shift and rotation less that over JPEG and brightness, for each method. What is left
       after a motion is divided by the ceiling. The intervals of ``GEOMETRIC_METHODS`` methods are simultaneous (Bonferroni).
@@ -268,6 +269,8 @@ def everyday_differences(results: Results) -> pd.DataFrame:
     for group in groups.values():
         for method, (geometric, photometric) in group.items():
             row = {"method": method}
+            everything = geometric.values["all_left"][geometric.kept]
+            rows += _row("all changes", student_t(everything, "test examples") if len(everything) > 1 else None, (geometric,), row)
             simultaneous = 1 - (1 - CONFIDENCE) / GEOMETRIC_METHODS
             difference = paired(geometric, photometric, "left", simultaneous)
             rows += _row("geometric minus photometric", difference, (geometric,), row)
@@ -278,7 +281,7 @@ def everyday_differences(results: Results) -> pd.DataFrame:
 
 
 def _everyday_series(trial: ChangeImages, record: TrialRecord) -> tuple[AttackSeries, AttackSeries]:
-    """Return the images of a trial under geometric and under photometric changes; "mean" is over all changes in both."""
+    """Return the images of a trial under geometric and under photometric changes; "mean" and "all_left" are over all changes in both."""
     lines = {row["change"]: row for row in record.rows}
     shared = {change: _numbers(line["intersection"]) for change, line in lines.items()}
     kept = np.all([line["label_kept"] for line in lines.values()], axis=0) & np.isfinite(list(shared.values())).all(0)
@@ -286,8 +289,12 @@ def _everyday_series(trial: ChangeImages, record: TrialRecord) -> tuple[AttackSe
     images, mean = np.array(record.rows[0]["image"]), np.mean(list(shared.values()), axis=0)
     geometric, photometric = (
         AttackSeries(
-            images, {"left": np.mean([left[c] for c in CHANGES if (c in GEOMETRIC) == moves], axis=0), "mean": mean}, kept, {},
-            _provenance(trial, record),
+            images,
+            {
+                "left": np.mean([left[c] for c in CHANGES if (c in GEOMETRIC) == moves], axis=0),
+                "all_left": np.mean(list(left.values()), axis=0), "mean": mean,
+            },
+            kept, {}, _provenance(trial, record),
         )
         for moves in (True, False)
     )  # fmt: skip

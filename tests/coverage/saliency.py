@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from myths.lab.estimate import CONFIDENCE, Estimate, bootstrap, mean_of_shares
+from myths.lab.estimate import CONFIDENCE, Estimate, bootstrap, mean_of_shares, student_t
 from myths.saliency import attack_series, measures
 from myths.saliency.attack_series import AttackSeries
 from myths.saliency.names import GEOMETRIC_METHODS
@@ -113,6 +113,15 @@ def everyday_difference(n):
     return Case(draw, float(np.clip(0.7 + noise, 0, 1).mean() - np.clip(0.4 + noise, 0, 1).mean()))
 
 
+def everyday_mean(n):
+    """What four everyday changes leave of the maps of one method, on average."""
+
+    def draw(rng):
+        return student_t(rng.beta(2, 5, (n, 1)) * rng.beta(8, 2, (n, 4)) @ np.full(4, 0.25), "test examples")
+
+    return Case(draw, 2 / 7 * 0.8)
+
+
 def completeness(n):
     """The median of errors that vary by orders of magnitude."""
 
@@ -135,7 +144,8 @@ CASES = {
         "three equal attacks, untouched": untouched_by_one(64, 4 / 64),
         "three equal attacks, few untouched": untouched_by_one(24, 3 / 64, 0.3),
     },
-    (f"{OF}.everyday_differences", "test examples"): {f"two methods, {n} images": everyday_difference(n) for n in (96, 128)},
+    (f"{OF}.everyday_differences", "test examples"): {f"two methods, {n} images": everyday_difference(n) for n in (96, 128)}
+    | {f"all changes, {n} images": everyday_mean(n) for n in (96, 128)},
     ("saliency.measures.largest_over_methods of saliency.everyday_differences", "test examples"): {"equal methods": everyday(128)},
     ("saliency.measures.touched of saliency.attacks", "test examples"): {f"{n} images": touched(n) for n in (24, 64)},
     ("saliency.measures.untouched", "test examples"): {f"1 of 64, {n} images": untouched(n, 1 / 64) for n in (64, 512)},

@@ -173,6 +173,7 @@ def test_drops_home_and_market_value_by_hand():
     row = found["cross_dataset_drop"].iloc[0]
     assert (row["self_percent"], row["mean_others_percent"], row["drop_percent"]) == pytest.approx((80, 60, 25))
     assert (row["better_in_domain_percent"], row["advantage_pp"]) == pytest.approx((100, 20))
+    assert row["advantage_log_odds"] == pytest.approx(np.log(4) - np.log(1.5), abs=1e-4)  # odds of 80 and of 60 %
     assert found["in_domain_test"].iloc[0][["p_value", "n_permutations"]].tolist() == pytest.approx([1 / 24, 24])
     alpha = found["market_value"].pivot(index="source_set", columns="target_set", values="alpha")
     assert alpha.loc["pacs_photo", "pacs_photo"] == 1

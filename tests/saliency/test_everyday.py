@@ -115,6 +115,10 @@ def test_methods_and_kinds_of_changes_are_compared_on_images_that_keep_their_lab
     difference = (camera - gradient).mean(0)[5:]
     expected = stats.t.interval(0.95, 24, difference.mean(), stats.sem(difference))
     assert (above["low"], above["high"], above["n"]) == (pytest.approx(expected[0]), pytest.approx(expected[1]), 25)
+    left = ((gradient[0] + gradient[1] / 0.8 + gradient[2] + gradient[3]) / 4)[5:]
+    expected = stats.t.interval(0.95, 24, left.mean(), stats.sem(left))
+    everything = table.loc[("all changes", "gradient")]
+    assert (everything["low"], everything["high"], everything["n"]) == (pytest.approx(expected[0]), pytest.approx(expected[1]), 25)
     moved = table.loc[("geometric minus photometric", "gradient")]
     difference = ((gradient[0] + gradient[1] / 0.8) / 2 - (gradient[2] + gradient[3]) / 2)[5:]
     expected = stats.t.interval(1 - 0.05 / 3, 24, difference.mean(), stats.sem(difference))

@@ -106,7 +106,7 @@ def test_the_gpu_profile_rehearsed(rehearsal):
         "defended minus standard, beyond the random walk",
         "reduced minus full size",
     }
-    assert set(tables["everyday_differences"]["comparison"]) == {"Grad-CAM minus other", "geometric minus photometric"}
+    assert set(tables["everyday_differences"]["comparison"]) == {"all changes", "Grad-CAM minus other", "geometric minus photometric"}
     assert set(tables["differences"]["defense"]) == {"none", "adversarial", "softplus 2"}
     for figure in (*figures_of(tables), pictures.example_images(tables, store)):
         assert figure is not None
