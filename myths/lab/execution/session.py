@@ -354,8 +354,9 @@ def _nothing_chosen(request: RunRequest, unmeasured: Mapping[str, Sequence[Claim
 
 
 def _id_with_profiles(myth: Myth, claim: Claim) -> str:
-    """Return the id of a claim and the profiles that measure it."""
+    """Return the id of a claim and the profiles that measure it: of these, "quick" only if no other does, because it decides nothing."""
     found = [profile for profile in PROFILES if any(claim.selects(trial) for trial in myth.trials(profile, None, ()))]
+    found = [profile for profile in found if profile != "quick"] or found
     return f"{claim.id} (in {', '.join(found)})" if found else f"{claim.id} (in no profile)"
 
 

@@ -29,9 +29,15 @@ class Pair:
 
     @property
     def differs(self) -> bool:
-        """Whether the two numbers differ significantly: their intervals do not overlap."""
+        """Whether the two numbers differ significantly: their intervals do not overlap.
+
+        Numbers without an interval, such as a spread of times or a rounding error, never differ significantly: nothing says how much
+        they vary.
+        """
         a, b = self.baseline.measured, self.candidate.measured
-        return a is not None and b is not None and (a.high < b.low or b.high < a.low)
+        if a is None or b is None or "exact" in (a.source_of_variation, b.source_of_variation):
+            return False
+        return a.high < b.low or b.high < a.low
 
 
 @dataclass(frozen=True)

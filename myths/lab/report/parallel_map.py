@@ -40,7 +40,14 @@ def parallel_map(tasks: Sequence[Callable[[], T]], what: str = "parts") -> list[
         with warnings.catch_warnings(), ProcessPoolExecutor(processes, multiprocessing.get_context("fork"), _begin) as pool:
             # Python 3.12 warns of forking beside other threads. Those of BLAS stop at a fork, and of torch's there is only one then.
             warnings.simplefilter("ignore", DeprecationWarning)
-            return list(_counted(pool.map(_do, range(len(tasks))), len(tasks), what))  # type: ignore[arg-type]
+            futures = [pool.submit(_do, place) for place in range(len(tasks))]
+            try:
+                return list(_counted((future.result() for future in futures), len(tasks), what))  # type: ignore[misc]
+            except BaseException:
+                # pool.map would cancel the futures from this thread, and the thread of a pool whose processes were terminated, too,
+                # would fail on them with a traceback.
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
     finally:
         _tasks = ()
 

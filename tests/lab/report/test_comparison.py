@@ -2,12 +2,14 @@
 
 import json
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
+from myths.lab.estimate import Estimate
 from myths.lab.execution.runner import Estimates
 from myths.lab.report import run_view
-from myths.lab.report.comparison import comparisons
+from myths.lab.report.comparison import Pair, comparisons
 from myths.lab.storage.store import TrialRecord
 from tests.lab.report import coin
 
@@ -40,6 +42,13 @@ def test_moved_is_beyond_both_intervals_and_changed_is_another_verdict(tmp_path)
     assert {pair.baseline.id for pair in found.changed} == {"C2-euro"}
     assert {pair.baseline.id for pair in found.pairs} >= {"C1-ducat", "C1-guilder", "C2-euro"}
     assert "C5-franc" not in {pair.baseline.id for pair in found.pairs}
+
+
+@pytest.mark.parametrize(("half_width", "source", "moved"), [(0.1, "seeds", True), (1.0, "seeds", False), (0.0, "exact", False)])
+def test_numbers_without_an_interval_do_not_differ_significantly(half_width, source, moved):
+    """A spread of times or a rounding error is another one in every run."""
+    one, other = (Mock(run_view.ClaimView, measured=Estimate(x, x - half_width, x + half_width, source, 5)) for x in (9.0, 10.0))
+    assert Pair(coin.COIN, one, other).differs is moved
 
 
 def test_runs_that_share_no_claim_are_not_compared(tmp_path):

@@ -1,6 +1,7 @@
 """Work on all cores gives what it gives on one."""
 
 import os
+import subprocess
 import sys
 from concurrent.futures import BrokenExecutor
 from functools import partial
@@ -45,3 +46,28 @@ def test_a_process_that_dies_ends_the_work(monkeypatch):
 def test_the_error_of_a_task_is_its_own(machine):
     with pytest.raises(CannotStart, match="no room"):
         parallel_map.parallel_map([int, refuse, int])
+
+
+TERMINATED = """
+import os, signal, threading, time
+from myths.lab.execution import interruption
+from myths.lab.report import parallel_map
+
+interruption.install()
+parallel_map.cores = lambda: 2
+os.setpgrp()
+threading.Timer(0.5, lambda: os.killpg(0, signal.SIGTERM)).start()
+try:
+    parallel_map.parallel_map([lambda: time.sleep(5)] * 8)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are copied on Linux only")
+def test_a_terminated_process_group_leaves_no_traceback():
+    """`timeout` and job schedulers signal all processes of a job. Which thread sees it first is chance, so several are tried."""
+    tried = [
+        subprocess.Popen([sys.executable, "-c", TERMINATED], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(4)
+    ]
+    assert [process.communicate() for process in tried] == [("interrupted\n", "")] * 4
