@@ -222,9 +222,9 @@ class SelectPublishedModel(_OnPredictions):
     inflation is larger than on the whole test set by a factor of about √2.
     """
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
-    n_splits: Count = 400
+    n_splits: Count = 2000
     """Number of random splits of the test set into halves."""
     seed: Seed = 0
 
