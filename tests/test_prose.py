@@ -5,6 +5,7 @@ from operator import attrgetter
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from myths import suite
 from myths.hessian_cost.trials import CompareHessians
@@ -64,9 +65,54 @@ def test_what_a_network_without_branches_reaches_is_in_the_published_tables():
     tables = [pd.read_csv(suite.BUNDLED / run / "fixup" / "share_of_shallow.csv") for run in ("cpu-laptop", "cpu-overnight")]
     alone = pd.concat(table[table["method"] == "no-branches"] for table in tables)
     shares = alone.groupby(["depth", "image_size"])["share_of_shallow_percent"].mean()
-    reached = f"{shares.min():.0f} to {shares.max():.0f} % of the accuracy above chance of 22 layers"
-    assert reached in suite.find("fixup").discussion
-    assert reached in CHANGELOG
+    assert f"{shares.min():.0f} to {shares.max():.0f} % of the accuracy above chance of 22 layers" in CHANGELOG
+    seeds = tables[1].query("method == 'no-branches' and depth == 1000")["share_of_shallow_percent"]
+    text = suite.find("fixup").discussion
+    assert f"{seeds.min():.0f} to {seeds.max():.0f} % of the accuracy above chance of 22 layers, on average {seeds.mean():.0f} %" in text
+    better = pd.read_csv(suite.BUNDLED / "cpu-overnight" / "fixup" / "claims.csv").set_index("claim").loc["U0-branches-1000", "estimate"]
+    assert f"1,000 layers with Fixup are {better:.1f} points more accurate" in text
+
+
+def test_what_limits_the_precision_of_features_is_in_the_published_tables():
+    text, tables = suite.find("dataset-bias").discussion, suite.BUNDLED / "cpu-laptop" / "dataset_bias"
+    drop = pd.read_csv(tables / "cross_dataset_drop.csv").query("task == 'office-caltech'")
+    means = drop.groupby("feature")[["self_percent", "mean_others_percent", "advantage_pp", "advantage_log_odds"]].mean()
+    before, after = means.loc["hog"], means.loc["squeezenet"]
+    assert f"from {before['self_percent']:.0f} to {after['self_percent']:.0f} % in-domain" in text
+    assert f"from {before['mean_others_percent']:.0f} to {after['mean_others_percent']:.0f} % across datasets" in text
+    assert after["advantage_pp"] < before["advantage_pp"] / 2
+    assert after["advantage_log_odds"] == pytest.approx(before["advantage_log_odds"], rel=0.1)
+    photos = pd.read_csv(tables / "leave_one_out.csv").query("group == 'photos' and left_out.notna()")
+    four = photos.groupby("left_out")["accuracy_percent"].mean()
+    assert len(four) == 5
+    assert f"classifies {four.min():.0f} to {four.max():.0f} % of the images correctly" in text
+
+
+def test_what_everyday_changes_leave_is_in_the_published_tables():
+    text, tables = suite.find("saliency").discussion, suite.BUNDLED / "cpu-laptop" / "saliency"
+    left = pd.read_csv(tables / "everyday_differences.csv").query("comparison == 'all changes'").set_index("method")["value"]
+    assert (
+        f"leave {100 * left['gradient']:.0f} % of the top 1,000 pixels of the simple gradient, but {100 * left['grad-cam']:.0f} %" in text
+    )
+    attacks = pd.read_csv(tables / "attacks.csv").query("method == 'grad-cam' and attack == 'top-k' and epsilon == 8")
+    assert f"an attack on Grad-CAM leaves {100 * attacks['intersection'].item():.0f} %" in text
+
+
+def test_the_numbers_of_today_are_in_the_published_tables():
+    jax = [pd.read_csv(suite.BUNDLED / run / "hessian_cost" / "claims.csv").set_index("claim") for run in ("cpu-xeon", "cpu-laptop")]
+    on_xeon, on_laptop = (f"{table.loc['T1-cpu-jax', 'estimate']:.0f} times" for table in jax)
+    text = suite.find("hessian-cost").discussion
+    assert f"With JAX, it is {on_xeon} on one machine (cpu-xeon) and {on_laptop} on another (cpu-laptop)" in text
+    scarce = pd.read_csv(suite.BUNDLED / "cpu-overnight" / "forgetting" / "claims.csv").set_index("claim").loc["T4-scarce-cifar10"]
+    assert f"costs {scarce['estimate']:.1f} points less than a random 30 %" in suite.find("forgetting").discussion
+    decoding = pd.read_csv(suite.BUNDLED / "cpu-laptop" / "lightweight_conv" / "decoding.csv").query("layer == 'dynamic'")
+    faster = decoding.groupby("length")[["speedup_over_attention", "speedup_over_materialized"]].mean()
+    assert faster.round(1).loc[[16, 128]].to_numpy().tolist() == [[1.1, 1.1], [1.6, 1.6]]
+    text = suite.find("lightweight-conv").discussion
+    assert "1.1 times at 16 tokens and 1.6 times at 128" in text
+    recall = pd.read_csv(suite.BUNDLED / "cpu-laptop" / "lightweight_conv" / "claims.csv").set_index("claim").loc["L0-trained-recall"]
+    assert recall["estimate"] == pytest.approx(25, abs=2)
+    assert "attention itself recalls only a quarter of the values" in text
 
 
 def of_translation(run, column):
@@ -89,7 +135,8 @@ def test_what_twice_the_updates_give_attention_is_in_the_published_tables():
     bleu, loss = (of_translation("cpu-overnight", column) for column in ("bleu", "valid_loss_nats"))
     ahead = bleu.loc["dynamic"] - bleu.loc["attention"]
     gained = (bleu.loc["attention", 6000] - bleu.loc["attention", 3000]).mean()
-    assert f"it gains {gained:.1f} BLEU from 6,000 updates in place of 3,000" in text
+    again = (bleu.loc["attention", 12000] - bleu.loc["attention", 6000]).mean()
+    assert f"it gains {gained:.1f} BLEU from 6,000 updates in place of 3,000 and another {again:.1f} BLEU from 12,000" in text
     assert f"DynamicConv is {ahead[6000].mean():.1f} BLEU ahead after 6,000" in text
     assert f"DynamicConv is {ahead[3000].mean():.1f} BLEU ahead after 3,000 updates" in CHANGELOG
     lowered = (loss.loc["attention", 3000] - loss.loc["attention", 6000]).mean()
