@@ -41,7 +41,7 @@ def show_myth(myth: Myth, terminal: Terminal, as_json: bool, results: Path | Non
         terminal.print(myth.example())
         terminal.print()
     terminal.print('Claims ("not blind": criterion, choice as primary or number of repetitions decided after the number was known)', "bold")
-    elsewhere = measured_elsewhere(runs)
+    elsewhere = measured_elsewhere(runs, also=("follow-up",))
     for record in records:
         _show_claim(record, terminal)
         if record.claim in elsewhere:

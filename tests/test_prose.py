@@ -90,19 +90,27 @@ def test_what_limits_the_precision_of_features_is_in_the_published_tables():
 
 def test_what_everyday_changes_leave_is_in_the_published_tables():
     text, tables = suite.find("saliency").discussion, suite.BUNDLED / "cpu-laptop" / "saliency"
-    left = pd.read_csv(tables / "everyday_differences.csv").query("comparison == 'all changes'").set_index("method")["value"]
-    assert (
-        f"leave {100 * left['gradient']:.0f} % of the top 1,000 pixels of the simple gradient, but {100 * left['grad-cam']:.0f} %" in text
-    )
+    left = pd.read_csv(tables / "everyday_differences.csv").set_index(["comparison", "method"])["value"].mul(100).round()
+    assert f"{left['all changes', 'gradient']:.0f} % of the top 1,000 pixels of the simple gradient: 19 % after a shift" in text
+    assert f"(LENS), they leave {left['all changes, LENS', 'gradient']:.0f} %, more than the limit" in text
+    assert f"Of Grad-CAM, they leave {left['all changes', 'grad-cam']:.0f} %" in text
+    each = pd.read_csv(tables / "everyday_changes.csv").query("method == 'gradient'").set_index("change")["intersection"].mul(100).round()
+    assert each[["shift", "rotation", "jpeg", "brightness"]].tolist() == [19, 13, 37, 60]
     attacks = pd.read_csv(tables / "attacks.csv").query("method == 'grad-cam' and attack == 'top-k' and epsilon == 8")
     assert f"an attack on Grad-CAM leaves {100 * attacks['intersection'].item():.0f} %" in text
 
 
 def test_the_numbers_of_today_are_in_the_published_tables():
-    jax = [pd.read_csv(suite.BUNDLED / run / "hessian_cost" / "claims.csv").set_index("claim") for run in ("cpu-xeon", "cpu-laptop")]
-    on_xeon, on_laptop = (f"{table.loc['T1-cpu-jax', 'estimate']:.0f} times" for table in jax)
     text = suite.find("hessian-cost").discussion
-    assert f"With JAX, it is {on_xeon} on one machine (cpu-xeon) and {on_laptop} on another (cpu-laptop)" in text
+    runs = [pd.read_csv(suite.BUNDLED / run / "hessian_cost" / "comparisons.csv") for run in ("cpu-laptop", "cpu-xeon")]
+    jax = [run[(run["method"] == "jax") & (run["n_variables"] == 1024)] for run in runs]
+    logreg, quad = (
+        sorted(round(run[(run["problem"] == problem) & (run["reference"] == "closed-form")]["ratio"].median()) for run in jax)
+        for problem in ("logreg", "quad")
+    )
+    assert f"takes {logreg[0]} to {logreg[1]} times as long as the closed form on logistic regression and {quad[0]} to {quad[1]}" in text
+    loop = sorted(run[run["reference"] == "torch-loop"]["ratio"].median() for run in jax)
+    assert f"it takes {loop[0]:.1f} to {loop[1]:.1f} times as long as the row loop" in text
     scarce = pd.read_csv(suite.BUNDLED / "cpu-overnight" / "forgetting" / "claims.csv").set_index("claim").loc["T4-scarce-cifar10"]
     assert f"costs {scarce['estimate']:.1f} points less than a random 30 %" in suite.find("forgetting").discussion
     decoding = pd.read_csv(suite.BUNDLED / "cpu-laptop" / "lightweight_conv" / "decoding.csv").query("layer == 'dynamic'")
@@ -127,7 +135,7 @@ def test_what_twice_the_updates_give_attention_is_in_the_published_tables():
     bleu, loss = (of_translation("cpu-undertrained", column) for column in ("bleu", "valid_loss_nats"))
     ahead = (bleu.loc["dynamic", 4000] - bleu.loc["attention", 4000]).mean()
     gained = (bleu.loc["attention", 8000] - bleu.loc["attention", 4000]).mean()
-    assert f"gains {gained:.1f} BLEU from twice the updates, of the {ahead:.1f} BLEU that DynamicConv is ahead" in text
+    assert f"DynamicConv is {ahead:.1f} BLEU ahead then, of which self-attention makes up {gained:.1f} BLEU by twice the updates" in text
     assert f"DynamicConv is {ahead:.1f} BLEU ahead after 4,000 updates" in CHANGELOG
     lowered = (loss.loc["attention", 4000] - loss.loc["attention", 8000]).mean()
     assert f"lower the loss of self-attention by {lowered:.2f} nats" in CHANGELOG

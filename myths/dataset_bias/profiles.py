@@ -145,7 +145,8 @@ def cross_dataset(splits: int) -> list[Trial]:
         for seed in range(splits)
     ]
     listed += [
-        CrossDatasetEvaluation(task="office-caltech", feature="squeezenet", train_sizes=OFFICE_SIZES[-1:], seed=seed)
+        CrossDatasetEvaluation(task="office-caltech", feature="squeezenet", train_sizes=OFFICE_SIZES[-1:], permuted=permuted, seed=seed)
+        for permuted in (False, True)
         for seed in range(splits)
     ]
     return listed + [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar, runtime_checkable
 
+from myths.lab.claim import ClaimKind
 from myths.lab.claim_record import ClaimRecord
 from myths.lab.myth import PROFILES
 from myths.lab.storage.run_folder import RunFolder
@@ -86,15 +87,17 @@ def decided_otherwise(best: Judged, other: Judged) -> str:
     return ", ".join(f"{claim.claim} is {claim.verdict}" for claim in differ)
 
 
-def measured_elsewhere(runs: Sequence[J]) -> dict[str, tuple[J, ClaimRecord]]:
+def measured_elsewhere(runs: Sequence[J], also: Sequence[ClaimKind] = ()) -> dict[str, tuple[J, ClaimRecord]]:
     """Return the best other run with a number, and its record, for each primary claim of which the best run has no number, by id.
 
     Lists show that number with the name of its run. It does not change the verdict of the best run.
 
     Args:
         runs: Runs of one myth, best first.
+        also: Kinds of claims that count as well as primary ones.
     """
-    missing = {claim.claim for each in runs[:1] for claim in each.claims if claim.primary and claim.measured is None}
+    lacking = [claim for each in runs[:1] for claim in each.claims if claim.measured is None]
+    missing = {claim.claim for claim in lacking if claim.primary or claim.kind in also}
     found: dict[str, tuple[J, ClaimRecord]] = {}
     for each in reversed(runs[1:]):
         found |= {claim.claim: (each, claim) for claim in each.claims if claim.claim in missing and claim.measured is not None}

@@ -49,7 +49,7 @@ def paired_values(one: AttackSeries, other: AttackSeries, measure: str) -> Float
     return one.values[measure][here] - other.values[measure][there]
 
 
-def random_minus_attack(random: AttackSeries, attack: AttackSeries) -> Estimate | None:
+def random_minus_attack(random: AttackSeries, attack: AttackSeries, measure: str = "intersection") -> Estimate | None:
     """Return what a random perturbation leaves minus what an attack leaves, on average over their common images.
 
     A rare image on which one of them changes nothing moves the mean by more than all others. So the shares of images that only the
@@ -61,7 +61,7 @@ def random_minus_attack(random: AttackSeries, attack: AttackSeries) -> Estimate 
         The estimate, or None for fewer than two images that both change.
     """
     here, there = _common_indices(random, attack)
-    left, attacked = random.values["intersection"][here], attack.values["intersection"][there]
+    left, attacked = random.values[measure][here], attack.values[measure][there]
     difference = left - attacked
     failed = {-1.0: (attacked == 1) & (left < 1), 1.0: (left == 1) & (attacked < 1)}
     others = difference[~(failed[-1.0] | failed[1.0])]
@@ -76,6 +76,12 @@ def random_minus_attack(random: AttackSeries, attack: AttackSeries) -> Estimate 
         below, above = below + min(ends[0], 0.0) ** 2, above + max(ends[1], 0.0) ** 2
     value = float(difference.mean())
     return Estimate(value, max(value - below**0.5, -1.0), min(value + above**0.5, 1.0), "test examples", n)
+
+
+def random_minus_attack_by_lens(random: AttackSeries, attack: AttackSeries) -> Estimate | None:
+    """Return ``random_minus_attack`` of LENS recall, rescaled: 1 is the same map, and 0 the mean of the maps of other images, as given."""
+    found = random_minus_attack(random, attack, "lens_recall")
+    return found.affine(1 / (1 - float(np.nanmean(attack.null["lens_recall"])))) if found else None
 
 
 def unpaired(one: Float[Array, " n"], other: Float[Array, " m"]) -> Estimate | None:

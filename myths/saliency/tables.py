@@ -23,6 +23,7 @@ from myths.saliency.attack_series import (
     paired_rescaled,
     paired_values,
     random_minus_attack,
+    random_minus_attack_by_lens,
     robuster_than_all,
     unpaired,
     untouched_by_one,
@@ -254,10 +255,13 @@ def everyday_differences(results: Results) -> pd.DataFrame:
 
     ``comparison`` is one of:
 
-    - "all changes": the mean over all changes, for each method. What is left after a motion is divided by the ceiling;
+    - "all changes": the mean over all changes, for each method;
+    - "all changes, LENS": the same by LENS recall;
     - "Grad-CAM minus other": the mean over all changes, of Grad-CAM less each other method;
-    - "geometric minus photometric": the mean over shift and rotation less that over JPEG and brightness, for each method. What is left
-      after a motion is divided by the ceiling. The intervals of ``GEOMETRIC_METHODS`` methods are simultaneous (Bonferroni).
+    - "geometric minus photometric": the mean over shift and rotation less that over JPEG and brightness, for each method. The intervals
+      of ``GEOMETRIC_METHODS`` methods are simultaneous (Bonferroni).
+
+    The intersection after a motion is divided by the ceiling.
     """
     import pandas as pd
 
@@ -269,8 +273,9 @@ def everyday_differences(results: Results) -> pd.DataFrame:
     for group in groups.values():
         for method, (geometric, photometric) in group.items():
             row = {"method": method}
-            everything = geometric.values["all_left"][geometric.kept]
-            rows += _row("all changes", student_t(everything, "test examples") if len(everything) > 1 else None, (geometric,), row)
+            for comparison, measure in (("all changes", "mean"), ("all changes, LENS", "lens")):
+                values = geometric.values[measure][geometric.kept]
+                rows += _row(comparison, student_t(values, "test examples") if len(values) > 1 else None, (geometric,), row)
             simultaneous = 1 - (1 - CONFIDENCE) / GEOMETRIC_METHODS
             difference = paired(geometric, photometric, "left", simultaneous)
             rows += _row("geometric minus photometric", difference, (geometric,), row)
@@ -281,24 +286,18 @@ def everyday_differences(results: Results) -> pd.DataFrame:
 
 
 def _everyday_series(trial: ChangeImages, record: TrialRecord) -> tuple[AttackSeries, AttackSeries]:
-    """Return the images of a trial under geometric and under photometric changes; "mean" and "all_left" are over all changes in both."""
+    """Return the images of a trial under geometric and under photometric changes; "mean" and "lens" are over all changes in both."""
     lines = {row["change"]: row for row in record.rows}
     shared = {change: _numbers(line["intersection"]) for change, line in lines.items()}
     kept = np.all([line["label_kept"] for line in lines.values()], axis=0) & np.isfinite(list(shared.values())).all(0)
     left = {change: np.minimum(1, values / np.maximum(_numbers(lines[change]["ceiling"]), 1e-9)) for change, values in shared.items()}
-    images, mean = np.array(record.rows[0]["image"]), np.mean(list(shared.values()), axis=0)
+    mean, lens = np.mean(list(left.values()), axis=0), np.mean([_numbers(line["lens_recall"]) for line in lines.values()], axis=0)
+    images, provenance = np.array(record.rows[0]["image"]), _provenance(trial, record)
     geometric, photometric = (
-        AttackSeries(
-            images,
-            {
-                "left": np.mean([left[c] for c in CHANGES if (c in GEOMETRIC) == moves], axis=0),
-                "all_left": np.mean(list(left.values()), axis=0), "mean": mean,
-            },
-            kept, {}, _provenance(trial, record),
-        )
+        {"left": np.mean([left[change] for change in CHANGES if (change in GEOMETRIC) == moves], axis=0), "mean": mean, "lens": lens}
         for moves in (True, False)
-    )  # fmt: skip
-    return geometric, photometric
+    )
+    return AttackSeries(images, geometric, kept, {}, provenance), AttackSeries(images, photometric, kept, {}, provenance)
 
 
 def user_images(results: Results) -> pd.DataFrame:
@@ -320,6 +319,7 @@ def differences(results: Results) -> pd.DataFrame:
     Intersections are fractions, 0..1. ``comparison`` is one of:
 
     - "random minus attack": intersection, for each random baseline; see ``attack_series.random_minus_attack``;
+    - "random minus attack, LENS": the same by LENS recall, rescaled; see ``attack_series.random_minus_attack_by_lens``;
     - "attack minus random (center shift)": in px;
     - "integrated gradients minus best other": see ``attack_series.robuster_than_all``;
     - "untouched by integrated gradients": see ``attack_series.untouched_by_one``;
@@ -431,6 +431,7 @@ def _within(series: dict[Key, AttackSeries]) -> Iterator[dict[str, Any]]:
                 shift = paired(one, other, "center_shift_px")
                 yield from _row("attack minus random (center shift)", shift, (one, other), against)
             yield from _row("random minus attack", random_minus_attack(other, one), (one, other), against)
+            yield from _row("random minus attack, LENS", random_minus_attack_by_lens(other, one), (one, other), against)
         gradient, deeplift = (series.get((name, attack, epsilon)) for name in ("gradient", "deeplift"))
         if method.startswith("integrated-gradients") and gradient and deeplift:
             others = (gradient, deeplift)

@@ -25,6 +25,8 @@ from myths.saliency.attack_series import (
     paired,
     paired_rescaled,
     random_minus_attack,
+    random_minus_attack_by_lens,
+    rescaled,
     robuster_than_all,
     unpaired,
     untouched_by_one,
@@ -100,13 +102,19 @@ def test_the_gpu_profile_rehearsed(rehearsal):
     assert (attacks["max_linf_levels"] <= attacks["epsilon"] + 1e-3).all()
     assert set(tables["differences"]["comparison"]) >= {
         "random minus attack",
+        "random minus attack, LENS",
         "integrated gradients minus best other",
         "LENS gain",
         "defended minus standard",
         "defended minus standard, beyond the random walk",
         "reduced minus full size",
     }
-    assert set(tables["everyday_differences"]["comparison"]) == {"all changes", "Grad-CAM minus other", "geometric minus photometric"}
+    assert set(tables["everyday_differences"]["comparison"]) == {
+        "all changes",
+        "all changes, LENS",
+        "Grad-CAM minus other",
+        "geometric minus photometric",
+    }
     assert set(tables["differences"]["defense"]) == {"none", "adversarial", "softplus 2"}
     for figure in (*figures_of(tables), pictures.example_images(tables, store)):
         assert figure is not None
@@ -222,6 +230,16 @@ def test_what_an_attack_changes_beyond_noise_has_an_interval_with_room_for_failu
     assert (found.value, found.n) == (pytest.approx((noise - attack).mean()), 64)
     assert (found.low, found.high) == (pytest.approx(found.value - below), pytest.approx(found.value + above))
     assert random_minus_attack(series(noise[:1]), series(attack[:1])) is None
+
+
+def test_what_an_attack_changes_beyond_noise_by_lens_is_measured_from_the_maps_of_other_images():
+    """The rescaled values of both, one minus the other: the map of another image has 0.5."""
+    lens, attacked = np.full(20, 0.8) + np.arange(20) / 200, np.full(20, 0.6)
+    found = random_minus_attack_by_lens(series(np.zeros(20), lens=lens), series(np.ones(20), lens=attacked))
+    assert found.value == pytest.approx(rescaled(lens.mean(), 0.5) - rescaled(0.6, 0.5))
+    raw = random_minus_attack(series(lens), series(attacked))
+    assert (found.low, found.high, found.n) == (pytest.approx(2 * raw.low), pytest.approx(2 * raw.high), 20)
+    assert random_minus_attack_by_lens(series([0.1]), series([0.0])) is None
 
 
 def test_rare_failures_are_covered_also_where_none_is_seen():

@@ -251,6 +251,15 @@ class RunView:
         """Controls that were measured and are undecided."""
         return self._controls(Verdict.UNDECIDED)
 
+    def hindered_by(self, controls: Sequence[ClaimView]) -> list[ClaimView]:
+        """Claims that depend on one of the controls.
+
+        Args:
+            controls: Controls of this run.
+        """
+        ids = {control.id for control in controls}
+        return [claim for claim in self.claims if ids.intersection(claim.record.controls)]
+
     @property
     def control_summary(self) -> str:
         """Number of measured controls and their status."""

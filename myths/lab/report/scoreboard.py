@@ -39,8 +39,8 @@ def scoreboard(analyses: Sequence[Analysis]) -> str:
         "If a myth has several runs, the row is of the run that tested the most primary claims, then decided the most, then has the "
         "largest profile, then decided the most follow-up claims. A number of another run has the name of its run, and does not change "
         "the verdict. "
-        "Criteria are committed before the runs; *not blind* marks a claim whose criterion, choice as primary or number of repetitions "
-        "was decided after its number was known. "
+        "Criteria are committed before the runs, except where a claim is marked *not blind*: its criterion, choice as primary or number "
+        "of repetitions was decided after its number was known. "
         "The verdict compares the whole interval with the criterion. "
         "*from memory* marks a number of a paper that was not read again; "
         "*calibrated*, *recomputed*, *reduced* or *stand-in* marks a number that was not measured with the paper's protocol.",
