@@ -117,7 +117,7 @@ def test_the_numbers_of_today_are_in_the_published_tables():
     faster = decoding.groupby("length")[["speedup_over_attention", "speedup_over_materialized"]].mean()
     assert faster.round(1).loc[[16, 128]].to_numpy().tolist() == [[1.1, 1.1], [1.6, 1.6]]
     text = suite.find("lightweight-conv").discussion
-    assert "1.1 times at 16 tokens and 1.6 times at 128" in text
+    assert "1.1 times as fast at 16 tokens and 1.6 times at 128" in text
     recall = pd.read_csv(suite.BUNDLED / "cpu-laptop" / "lightweight_conv" / "claims.csv").set_index("claim").loc["L0-trained-recall"]
     assert recall["estimate"] == pytest.approx(25, abs=2)
     assert "attention itself recalls only a quarter of the values" in text
