@@ -163,9 +163,10 @@ def _warnings(myth: Myth, store: Store, results: Results, invocations: list[dict
     if any(i["dirty"] for i in invocations if i["id"] in used):
         warnings.append("Some trials ran from a checkout with uncommitted changes.")
     if store.stale:
-        warnings.append(f"{len(store.stale)} stored trials of another version are left out: {', '.join(sorted(set(store.stale))[:5])}.")
+        versions = ", ".join(sorted(set(store.stale))[:5])
+        warnings.append(f"Stored trials of another version, left out: {len(store.stale)} ({versions}).")
     if results.n_excluded:
-        warnings.append(f"{results.n_excluded} stored trials used other contents of their datasets and are left out.")
+        warnings.append(f"Stored trials that used other contents of their datasets, left out: {results.n_excluded}.")
     if results.timed_on is not None:
         warnings.append(
             f"Times of different kinds of machines are not combined: those of {', '.join(results.timed_on)} count, and "

@@ -52,7 +52,7 @@ def change_since(invocation: Mapping[str, Any], claim: Claim) -> str:
         then = invocation["criteria"].get(claim.id)
         return "the run is older than the claim" if then is None else f"its criterion was {then}, now it is {claim.criterion_text}"
     recorded, now = invocation.get("definitions", {}).get(claim.id), definition(claim)
-    return f"its definition was {recorded}, now it is {now}" if recorded not in (None, now) else ""
+    return f"its measure or its rows are others (definition {now} instead of {recorded})" if recorded not in (None, now) else ""
 
 
 def is_older(invocation: Mapping[str, Any], claim: Claim) -> bool:

@@ -67,7 +67,9 @@ def test_a_change_since_a_run_is_told():
     assert change_since(made, replace(claim, criterion=above(51.0))) == "its criterion was > 50 %, now it is > 51 %"
     assert change_since(made, replace(claim, unit="percent")) == ""
     changed = change_since(made, replace(claim, version=2))
-    assert changed == f"its definition was {definition(claim)}, now it is {definition(replace(claim, version=2))}"
+    assert (
+        changed == f"its measure or its rows are others (definition {definition(replace(claim, version=2))} instead of {definition(claim)})"
+    )
     assert change_since(made, replace(claim, id="C99")) == "the run is older than the claim"
     del made["definitions"]  # as in runs of former commits
     assert change_since(made, replace(claim, version=2)) == ""
@@ -92,4 +94,4 @@ def test_the_page_warns_of_a_change_after_the_run(tmp_path):
     assert not [said for said in analyze(coin.COIN, run).warnings if "changed" in said]
     changed = replace(coin.COIN, claims=tuple(replace(each, version=2) if each.id == "C1-ducat" else each for each in coin.COIN.claims))
     (said,) = (said for said in analyze(changed, run).warnings if "changed" in said)
-    assert said.startswith("C1-ducat changed after its trials ran: its definition was 1-")
+    assert said.startswith("C1-ducat changed after its trials ran: its measure or its rows are others (definition 1-")
