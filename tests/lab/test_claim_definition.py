@@ -94,4 +94,4 @@ def test_the_page_warns_of_a_change_after_the_run(tmp_path):
     assert not [said for said in analyze(coin.COIN, run).warnings if "changed" in said]
     changed = replace(coin.COIN, claims=tuple(replace(each, version=2) if each.id == "C1-ducat" else each for each in coin.COIN.claims))
     (said,) = (said for said in analyze(changed, run).warnings if "changed" in said)
-    assert said.startswith("C1-ducat changed after its trials ran: its measure or its rows are others (definition 1-")
+    assert said.startswith("C1-ducat changed after its trials ran: its measure or its rows are others (definition 2-")
