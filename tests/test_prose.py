@@ -153,6 +153,13 @@ def test_what_twice_the_updates_give_attention_is_in_the_published_tables():
     (found,) = (record for record in night.claims if record.claim == "L2-dynamic")
     value, low, high = (f"{number:.1f}" for number in attrgetter("value", "low", "high")(found.measured))
     assert f"DynamicConv is {value} BLEU [{low}, {high}] ahead (L2-dynamic)" in CHANGELOG
+    (found,) = (record for record in night.claims if record.claim == "L2-lightweight")
+    value, low, high = (f"{number:.1f}" for number in attrgetter("value", "low", "high")(found.measured))
+    assert f"LightConv is {value} BLEU [{low}, {high}] ahead, more than the limit (L2-lightweight, {found.verdict})" in CHANGELOG
+    assert f"after 6,000, and LightConv {value} (cpu-overnight)" in text
+    (found,) = (record for record in night.claims if record.claim == "L0-trained-translation")
+    value, low, high = (f"{number:.3f}" for number in attrgetter("value", "low", "high")(found.measured))
+    assert f"attention with 12,000 updates gains {value} nats [{low}, {high}], less than the margin" in CHANGELOG
 
 
 def test_the_two_random_sets_of_f3_are_compared_as_the_page_says():
