@@ -553,7 +553,7 @@ TODAY = (
         statement="On ImageNet photographs, the top-k attack changes more of the top 1,000 pixels of the simple gradient than a random "
         "walk does even if pixels may move by one (LENS; by more than 0.1, rescaled).",
         **cited("read", f"{KAMATH}: attacks are weaker by LENS; {LIMIT}"),
-        unit="of the top 1,000, rescaled",
+        unit="of the top k, rescaled",
         where={"comparison": "random minus attack, LENS", "method": "gradient", "attack": "top-k", "against": "random-walk", **IMAGENET},
         needs=({"attack": ("top-k", "random-walk")},),
         criterion=above(0.1),
