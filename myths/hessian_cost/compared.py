@@ -61,7 +61,6 @@ BEST_TORCH: dict[Device, Comparison] = {
 }
 """Some of PyTorch's own ways are slower than the row loop, so that the sizes are smaller than those of the loop."""
 VMAP = Comparison("torch-loop", tuple(_on_paper_problems(("torch-func",), 512)))
-JAX = Comparison("closed-form", (("quad", "jax", 1024), ("logreg", "jax", 1024), ("matfac", "jax", 3072)))
-"""At 1,024 variables the closed form of matrix factorization takes 0.2 ms, and 1.6 times that beside JAX, so that ratios are refused."""
+JAX = Comparison("torch-loop", tuple(_on_paper_problems(("jax",), 1024)))
 JAX_MATFAC = Comparison("torch-loop", (("matfac", "jax", 1024),))
 SPARSE = Comparison("asdex", (("matfac", "jax", 2048),))
