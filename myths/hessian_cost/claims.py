@@ -354,8 +354,8 @@ TODAY: tuple[Claim, ...] = tuple(
             "T1-cpu-jax", "cpu", JAX, "H0-cpu-jax", _rank(max),
             kind="follow-up", direction="weakens", **PROPOSED, criterion=at_most(0.1), blind=False,
             statement=(
-                "On a CPU, in one thread, JAX's jit(hessian) takes at most a tenth of the time of PyTorch's row loop, on each of the paper's "
-                "three problems."
+                "On a CPU, in one thread, JAX's jit(hessian) takes at most a tenth of the time of PyTorch's row loop, on each of the "
+                "paper's three problems."
             ),
         ),
         _comparison(
