@@ -239,7 +239,7 @@ def _laptop(seeds: int | None) -> list[Trial]:
 def _overnight(seeds: int | None) -> list[Trial]:
     """Return models that are trained until they improve no more, seed by seed, so that an interrupted night leaves complete pairs.
 
-    Beam search is timed first, in 11 minutes. In cpu-overnight, a core trained a translation model of 6,000 updates in 22 to 36
+    Beam search is timed first, in 14 minutes. In cpu-overnight, a core trained a translation model of 6,000 updates in 22 to 36
     minutes, and attention with 12,000 updates in 52 to 69. DynamicConv and attention come first, with three seeds and their controls.
     LightConv, further seeds and the recall task follow, then the window, language models, shorter schedules for the figure,
     and timings at more lengths. `--dry-run` predicts the time of all of it.
