@@ -232,7 +232,7 @@ def test_a_node_that_is_killed_costs_an_attempt_and_nothing_else(simulated, two_
 
     def disturb():
         for turn in range(3):
-            enough = len(trace.read_text().split()) + 8
+            enough = min(len(trace.read_text().split()) + 8, 60)  # on a busy machine the trials may be done before the last round
             _until(lambda enough=enough: len(trace.read_text().split()) >= enough)
             time.sleep(chance.uniform(0, 0.5))
             ended = {record.trial.id for record in Store(folder, KINDS).records}
