@@ -477,50 +477,41 @@ LENS_ROWS: tuple[tuple[str, Direction | None, str, str, str, dict[str, Any], Cri
     ("T7-lens-cifar", "weakens", "CIFAR-10", "the top-k attack leaves over 0.1 more", "top-k", CIFAR, above(0.1)),
 )
 
+_everyday = partial(
+    Claim, table="everyday_differences", trial=ChangeImages, repetition_unit="test examples", **cited("read", f"{BENIGN}; {LIMIT}")
+)
 TODAY = (
-    Claim(
+    _everyday(
         id="T7-benign",
         kind="follow-up", direction="strengthens",
         statement="Small shifts, rotations, JPEG compression and changes of brightness that keep the label leave on average less than half "
         "of the top 1,000 pixels of the simple gradient, even if pixels may move by one (LENS; ImageNet photographs).",
-        **cited("read", f"{BENIGN}; {LIMIT}"),
         unit="of the top 1,000",
-        table="everyday_differences",
         where={"comparison": "all changes, LENS", "method": "gradient", "dataset": IMAGENET_SAMPLE},
-        trial=ChangeImages,
         needs=(_methods("gradient"),),
         measure=partial(over_attacked, "value"),
         criterion=below(0.5),
-        repetition_unit="test examples",
         blind=False,  # The limit was chosen when the table was known.
     ),
-    Claim(
+    _everyday(
         id="S8",
         statement="Small shifts, rotations, JPEG compression and changes of brightness that keep the label leave more of the top 1,000 "
         "pixels of Grad-CAM than of the simple gradient, by at least 0.2 (ImageNet photographs, mean over the changes).",
-        **cited("read", f"{BENIGN}; {LIMIT}"),
         unit="of the top 1,000",
-        table="everyday_differences",
         where={"comparison": "Grad-CAM minus other", "method": "gradient", "dataset": IMAGENET_SAMPLE},
-        trial=ChangeImages,
         needs=(_methods("gradient", "grad-cam"),),
         measure=partial(over_attacked, "value"),
         criterion=at_least(0.2),
-        repetition_unit="test examples",
     ),
-    Claim(
+    _everyday(
         id="T7-benign-geometric",
         kind="follow-up", direction="strengthens",
         statement="A shift by 2 pixels and a rotation by 5° that keep the label leave less of the top 1,000 pixels than JPEG compression "
         "and 10 % more or less light, for the simple gradient, integrated gradients and DeepLIFT (ImageNet photographs).",
-        **cited("read", f"{BENIGN}; {LIMIT}"),
         unit="of the top 1,000, the largest of three methods",
-        table="everyday_differences",
         where={"comparison": "geometric minus photometric", "method": tuple(SHORT), "dataset": IMAGENET_SAMPLE},
-        trial=ChangeImages,
         measure=partial(largest_over_methods, methods=GEOMETRIC_METHODS),
         criterion=below(0.0),
-        repetition_unit="test examples",
     ),
     _attacks(
         id="T7-gradcam-attack",
