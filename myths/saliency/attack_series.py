@@ -79,7 +79,10 @@ def random_minus_attack(random: AttackSeries, attack: AttackSeries, measure: str
 
 
 def random_minus_attack_by_lens(random: AttackSeries, attack: AttackSeries) -> Estimate | None:
-    """Return ``random_minus_attack`` of LENS recall, rescaled: 1 is the same map, and 0 the mean of the maps of other images, as given."""
+    """Return ``random_minus_attack`` of LENS recall, rescaled: 0 is the mean recall of maps of other images, and 1 the same map.
+
+    The mean recall of other images counts as known: the interval does not cover it.
+    """
     found = random_minus_attack(random, attack, "lens_recall")
     return found.affine(1 / (1 - float(np.nanmean(attack.null["lens_recall"])))) if found else None
 
