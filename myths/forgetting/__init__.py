@@ -51,11 +51,11 @@ MYTH = Myth(
         "are slightly more accurate (F3-ordered-30 is below 0). Shuffled counts prune at random, too. In cpu-overnight, they cost 0.07 "
         "points [−0.21, 0.36] less than the random 30 %, which eight seeds leave undecided (F0-shuffled-30), so that F3-vs-random-30 is "
         "inconclusive. The least-forgotten 30 % cost 0.84 points [0.61, 1.07] less than the random 30 %, and 0.77 points [0.49, 1.05] less "
-        "than shuffled counts. Claim F8 adds the pixel noise of the paper's Fig. 11 as the authors' code does, with mean 120 for every "
-        "standard deviation. Forgetting increases with this noise (on an H200 from 0.72 to 1.7 events) but hardly with its standard "
-        "deviation, and clean test images are classified at chance. Redundancy increases with the size of a dataset: for small datasets, "
-        "the easy examples may be the ones to keep, which the claims T4-scarce test. On 5,000 images of CIFAR-10 they are not: pruning the "
-        "least-forgotten 30 % costs 1.3 points less than a random 30 % (cpu-overnight, T4-scarce-cifar10)."
+        "than shuffled counts (table pruning). Claim F8 adds the pixel noise of the paper's Fig. 11 as the authors' code does, with mean "
+        "120 for every standard deviation. Forgetting increases with this noise (on an H200 from 0.72 to 1.7 events) but hardly with its "
+        "standard deviation, and clean test images are classified at chance. Redundancy increases with the size of a dataset: for small "
+        "datasets, the easy examples may be the ones to keep, which the claims T4-scarce test. On 5,000 images of CIFAR-10 they are not: "
+        "pruning the least-forgotten 30 % costs 1.3 points less than a random 30 % (cpu-overnight, T4-scarce-cifar10)."
     ),
     papers=(
         Paper(

@@ -25,13 +25,13 @@ MYTH = Myth(
         "jax.hessian, GradientTape.jacobian) have been added since, and T1 measures whether they close the gap: on a CPU, the fastest of "
         "PyTorch's own ways still takes more than 10 times as long as the closed form on two of three problems, but 3 times on logistic "
         "regression (T1-cpu-best-torch). JAX's jit(hessian) takes 2 to 4 times as long as the closed form on logistic regression and 12 to "
-        "23 times on the quadratic form, by machine. On matrix factorization, which decides this myth, it takes 0.8 to 1.0 times as long "
-        "as the row loop (T1-cpu-jax). Batching does not exploit structure: a Hessian such as 2 I ⊗ VᵀV need not be computed row by row or "
-        "even materialized (H6). The frameworks of 2018 cannot be installed today. The row loop is timed with the current PyTorch, which "
-        "may be faster than the version of the paper. PyTensor and CasADi installed by pip use no BLAS, so that they are timed but not "
-        "judged in H2. CPU times are of one thread: with more, they would depend on the load of the machine. Sparse differentiation is "
-        "compared on matrix factorization only: the other two Hessians have no zeros that it could use. H4, Einstein versus Ricci "
-        "notation, is cited, not measured."
+        "23 times on the quadratic form (cpu-laptop and cpu-xeon, table comparisons). On matrix factorization, which decides this myth, it "
+        "takes 0.8 to 1.0 times as long as the row loop (T1-cpu-jax). Batching does not exploit structure: a Hessian such as 2 I ⊗ VᵀV "
+        "need not be computed row by row or even materialized (H6). The frameworks of 2018 cannot be installed today. The row loop is "
+        "timed with the current PyTorch, which may be faster than the version of the paper. PyTensor and CasADi installed by pip use no "
+        "BLAS, so that they are timed but not judged in H2. CPU times are of one thread: with more, they would depend on the load of the "
+        "machine. Sparse differentiation is compared on matrix factorization only: the other two Hessians have no zeros that it could use. "
+        "H4, Einstein versus Ricci notation, is cited, not measured."
     ),
     papers=(
         Paper(
